@@ -1,0 +1,1 @@
+"""Use cases: what Voicegate does, in terms of the domain and of ports that adapters fill."""

@@ -1,0 +1,362 @@
+"""What the use cases need of the world, as Protocols, and what each must promise.
+
+Adapters fill them; `bootstrap` joins the two. All durations are `timedelta`, all times aware UTC.
+"""
+
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol, TypeVar
+
+from voicegate.domain.announcement import Part, Phrasing, PromptName
+from voicegate.domain.call import (
+    Answered,
+    Call,
+    Media,
+    Playback,
+    Progressed,
+    Rang,
+)
+from voicegate.domain.challenge import Challenge
+from voicegate.domain.hangup_cause import CallOutcome, Hangup
+from voicegate.domain.passcode import Passcode
+from voicegate.domain.routing import Hop
+
+T = TypeVar("T")
+
+
+class Clock(Protocol):
+    """The time of day."""
+
+    def now(self) -> datetime:
+        """Return the present moment, in UTC."""
+        ...
+
+
+class Entropy(Protocol):
+    """Unpredictable choices."""
+
+    def new_id(self, prefix: str) -> str:
+        """Return `prefix`, an underscore and at least 96 random bits, all letters, digits and `_`."""
+        ...
+
+    def key_press(self) -> str:
+        """Return a telephone key from "1" to "8", each as likely."""
+        ...
+
+
+class Keyring(Protocol):
+    """The secrets' keeper; keys never leave it."""
+
+    def derive(self, challenge_id: str, length: int) -> Passcode:
+        """Return the code of a challenge: always the same for the same key file."""
+        ...
+
+    def digest(self, challenge_id: str, passcode: Passcode) -> bytes:
+        """Return the digest to store and compare guesses by."""
+        ...
+
+    def matches(self, challenge_id: str, expected: bytes, guess: str) -> bool:
+        """Is `guess` the code behind `expected`? In constant time."""
+        ...
+
+    def seal(self, challenge_id: str, passcode: Passcode) -> bytes:
+        """Return a caller's own code, encrypted and bound to its challenge."""
+        ...
+
+    def unseal(self, challenge_id: str, sealed: bytes) -> Passcode:
+        """Return the code that was sealed.
+
+        Raises:
+            KeyFileError: sealed with another key file, for another challenge, or damaged.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """A sound that the PBX can play."""
+
+    path: str
+    """As the PBX sees it, without its format's suffix."""
+    samples: int
+    """Its length in samples at its own rate."""
+    length: timedelta
+    """Its duration."""
+    code_end: int
+    """The sample at which the last code digit has ended; `samples` when it has none."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallAudio:
+    """The two sounds mixed for one call."""
+
+    invitation: Clip
+    """Asks for the key; has no code in it."""
+    reading: Clip
+    """One reading of the announcement."""
+
+
+class Speech(Protocol):
+    """Turns announcements into sound."""
+
+    def languages(self) -> Sequence[str]:
+        """Return the installed languages, as the names of their folders, sorted."""
+        ...
+
+    def phrasing(self, language: str) -> Phrasing:
+        """Return how a language reads a code.
+
+        Raises:
+            UnknownLanguage: no such folder.
+        """
+        ...
+
+    def prompt(self, language: str, name: PromptName) -> Clip:
+        """Return a phrase as it lies in the pack, for the PBX to play.
+
+        Raises:
+            UnknownLanguage: no such folder.
+            SpeechError: the pack lacks the phrase.
+        """
+        ...
+
+    def mix(
+        self, language: str, invitation: Sequence[Part], reading: Sequence[Part]
+    ) -> AbstractAsyncContextManager[CallAudio]:
+        """Make a call's two files under opaque names; leaving the context removes them.
+
+        Does not block the loop. The files may be read by the PBX's group only.
+
+        Raises:
+            UnknownLanguage: no such folder.
+            SpeechError: a prompt is missing or the folder cannot be written.
+        """
+        ...
+
+    async def sweep(self) -> int:
+        """Remove files that a crash left behind; return how many."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What a PBX needs to know to place one call."""
+
+    call_id: str
+    """Becomes the channel's id."""
+    hop: Hop
+    """Which way, and who is shown as calling."""
+    apology: Clip
+    """What the PBX itself plays when it cannot reach the controller."""
+
+
+LegSignal = Progressed | Rang | Answered | Hangup
+"""What a leg tells, in order; `Hangup` is the last."""
+
+
+class Leg(Protocol):
+    """One call in the hands of a PBX."""
+
+    def signals(self) -> AsyncIterator[LegSignal]:
+        """Yield what happens to the call until its `Hangup`, which always comes.
+
+        A PBX that goes away and does not come back within the adapter's grace time counts as
+        `Hangup(gave_up=PBX_LOST)`.
+        """
+        ...
+
+    async def send_digits(self, digits: str, tone: timedelta) -> None:
+        """Send DTMF digits (`w` pauses 0.5 s, `W` 1 s), each `tone` long; return when all are sent.
+
+        Only after `Answered`.
+
+        Raises:
+            LegEnded: the call ended meanwhile.
+        """
+        ...
+
+    async def play(self, clip: Clip, keys: str = "") -> Playback:
+        """Play a sound from its start until its end, one of `keys`, or the end of the call.
+
+        Only after `Answered`. Never raises for a call that ends: `Playback.hung_up` says so.
+        """
+        ...
+
+    async def wait_key(self, keys: str, timeout: timedelta) -> str | None:
+        """Return the first of `keys` pressed within `timeout`, or None.
+
+        Raises:
+            LegEnded: the call ended meanwhile.
+        """
+        ...
+
+    async def media(self) -> Media:
+        """Return the leg's packet counts; also right after the call's end, as far as known."""
+        ...
+
+    async def hang_up(self) -> None:
+        """Ask the PBX to end the call; does nothing to a call that has ended. Does not wait for it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class TrunkHealth:
+    """How a PBX sees a trunk."""
+
+    trunk: str
+    """The trunk's name in our config."""
+    pbx: str
+    """Its PBX."""
+    state: str
+    """"available", "in_use", "unreachable" or "unknown"."""
+
+
+class Pbx(Protocol):
+    """A telephone exchange."""
+
+    @property
+    def is_connected(self) -> bool:
+        """Can calls be placed now?"""
+        ...
+
+    def originate(self, order: Order) -> AbstractAsyncContextManager[Leg]:
+        """Place a call, at most once per call id; never repeated by the adapter.
+
+        Leaving the context hangs up a call that still lives, and waits for its end or a deadline.
+
+        Raises:
+            PbxUnavailable: not connected; nothing was sent.
+            PbxRefused: the PBX refused the request; no call was placed.
+            UnsafeValue: a value would inject a second command; nothing was sent.
+        """
+        ...
+
+    async def hang_up(self, call_id: str) -> None:
+        """End a call that an earlier process placed, if the PBX still has it."""
+        ...
+
+    async def trunk_states(self) -> Mapping[str, str]:
+        """Return the state of each endpoint of this PBX, by the endpoint's name, in the words of
+        `TrunkHealth.state`; empty while not connected."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class TimelineEntry:
+    """One step of a call as it happened."""
+
+    seq: int
+    """Position in the call's timeline, from 1."""
+    at: datetime
+    """When."""
+    state: str
+    """The call's state after the step."""
+    event: str
+    """The event's name, in snake case."""
+    detail: Mapping[str, object]
+    """The event's facts, ready for JSON; never a code or a whole number."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallRecord:
+    """A call as stored."""
+
+    call: Call
+    """The call itself."""
+    outcome: CallOutcome | None = None
+    """The verdict; None while it lives."""
+    hangup: Hangup | None = None
+    """How it ended; None while it lives."""
+    timeline: Sequence[TimelineEntry] = ()
+    """Its steps, oldest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChallengeRecord:
+    """A challenge with its calls, oldest first."""
+
+    challenge: Challenge
+    """The challenge itself."""
+    calls: Sequence[CallRecord]
+    """Its calls, each with its timeline."""
+
+
+@dataclass(frozen=True, slots=True)
+class IdempotencyKey:
+    """A client's promise that two requests are one."""
+
+    client: str
+    """Who promised."""
+    key: str
+    """Their word for the request."""
+    fingerprint: bytes
+    """Digest of the request, so that the same word for another request is noticed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """The request was answered before."""
+
+    challenge_id: str
+    """The challenge it made."""
+    is_same_request: bool
+    """False when the same key came with another request."""
+
+
+class Store(Protocol):
+    """Challenges and calls on disk. Each method is one transaction; when it returns, it is durable.
+
+    Every method raises StoreError when the database cannot be used.
+    """
+
+    async def open(
+        self, challenge: Challenge, call: Call, idempotency: IdempotencyKey | None
+    ) -> Replay | None:
+        """Store a new challenge and its first call, or return what the idempotency key says."""
+        ...
+
+    async def add_call(
+        self, challenge_id: str, admit: Callable[[ChallengeRecord], tuple[Call | None, T]]
+    ) -> T | None:
+        """Let `admit` look at a challenge and its calls, store the call it returns if any, and return
+        its answer.
+
+        `admit` runs inside the transaction: two at once see each other's calls. None: no such
+        challenge.
+        """
+        ...
+
+    async def update_challenge(
+        self, challenge_id: str, change: Callable[[Challenge], tuple[Challenge, T]]
+    ) -> T | None:
+        """Change a challenge inside one transaction and return the change's answer; None: unknown."""
+        ...
+
+    async def record(
+        self, record: CallRecord, change: Callable[[Challenge], Challenge] | None = None
+    ) -> None:
+        """Store a call's present state with the timeline entries that are new, and change its
+        challenge in the same commit when `change` is given."""
+        ...
+
+    async def challenge(self, challenge_id: str) -> ChallengeRecord | None:
+        """Return a challenge with its calls and timelines; None: unknown."""
+        ...
+
+    async def call(self, call_id: str) -> CallRecord | None:
+        """Return a call with its timeline; None: unknown."""
+        ...
+
+    async def recent_calls(self, limit: int, before: datetime | None = None) -> Sequence[CallRecord]:
+        """Return the newest calls first, without timelines, those created before `before` if given."""
+        ...
+
+    async def live_calls(self) -> Sequence[CallRecord]:
+        """Return all calls that have not ended, with timelines."""
+        ...
+
+    async def expire(self, now: datetime) -> int:
+        """Expire open challenges whose time is over, and erase their sealed codes; return how many."""
+        ...

@@ -1,0 +1,1 @@
+"""What Voicegate knows: numbers, codes, challenges, calls and verdicts; pure, so it never does I/O."""

@@ -1,0 +1,117 @@
+"""What is said on a call, as a sequence of prompts, digits and pauses, per language.
+
+How the sequence becomes sound is the speech adapter's; the words themselves lie in `sounds/`.
+Two sequences are mixed for a call: the invitation, which has no code in it, and one reading of the
+announcement. Everything else that is spoken is a prompt as it lies in the pack.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+
+from voicegate.domain.passcode import Passcode
+
+
+class HumanCheck(StrEnum):
+    """How a person proves to be one before the code is spoken."""
+
+    RANDOM_KEY = "random_key"
+    """A key from 1 to 8, another each time: a voicemail cannot press it. The default."""
+    ANY_KEY = "any_key"
+    """Any key of the telephone."""
+    NONE = "none"
+    """No check: the code can be spoken to a voicemail."""
+
+
+class PromptName(StrEnum):
+    """The phrases every language's pack has; `sounds/<language>/prompts.toml` holds their words."""
+
+    THIS_IS = "this_is"
+    """"This is <service>."; made for each service name."""
+    PRESS = "press"
+    """What stands before the key: "Press"."""
+    TO_HEAR_YOUR_CODE = "to_hear_your_code"
+    """What stands after the key: "to hear your code"."""
+    PRESS_ANY_KEY = "press_any_key"
+    """"Press any key to hear your code"."""
+    YOUR_CODE_IS = "your_code_is"
+    """What stands before the code."""
+    NEVER_ASKED = "never_asked"
+    """"Nobody will ever ask you for this code"."""
+    PRESS_STAR = "press_star"
+    """"To hear it again, press star"."""
+    GOODBYE = "goodbye"
+    """The end of a call that did its work."""
+    NOT_WANTED = "not_wanted"
+    """A polite end: the code is no longer needed."""
+    APOLOGY = "apology"
+    """Played by the PBX itself when the controller cannot be reached."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """A phrase of the language's pack."""
+
+    name: PromptName
+    """Which phrase."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Digit:
+    """One spoken digit; hidden from `repr`, for it may belong to a code."""
+
+    value: str
+    """"0" to "9"."""
+    is_code: bool = False
+    """Does it belong to the code? The end of the last such digit is what delivery is measured by."""
+
+    def __repr__(self) -> str:
+        return "Digit(redacted)"
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Silence."""
+
+    length: timedelta
+    """How long."""
+
+
+Part = Prompt | Digit | Pause
+
+
+@dataclass(frozen=True, slots=True)
+class Phrasing:
+    """How a language reads a code."""
+
+    groups: Mapping[int, Sequence[int]]
+    """Code length (4-10) -> the sizes of its groups, in order."""
+    digit_pause: timedelta
+    """Silence between two digits of a group."""
+    group_pause: timedelta
+    """Silence between two groups."""
+
+
+def compose_invitation(check: HumanCheck, key: str) -> tuple[Part, ...]:
+    """Return the words that ask a person to press `key`; without a code, safe for any ear."""
+    opening: tuple[Part, ...] = (Prompt(PromptName.THIS_IS), Pause(timedelta(milliseconds=300)))
+    if check is HumanCheck.RANDOM_KEY:
+        gap = Pause(timedelta(milliseconds=120))
+        press, hear = Prompt(PromptName.PRESS), Prompt(PromptName.TO_HEAR_YOUR_CODE)
+        return (*opening, press, gap, Digit(key), gap, hear)
+    if check is HumanCheck.ANY_KEY:
+        return (*opening, Prompt(PromptName.PRESS_ANY_KEY))
+    return opening
+
+
+def compose_reading(passcode: Passcode, phrasing: Phrasing) -> tuple[Part, ...]:
+    """Return one reading of the announcement: the code in groups, and that nobody will ask for it."""
+    parts: list[Part] = [Prompt(PromptName.YOUR_CODE_IS), Pause(phrasing.group_pause)]
+    start = 0
+    for size in phrasing.groups[len(passcode.digits)]:
+        for digit in passcode.digits[start : start + size]:
+            parts += [Digit(digit, is_code=True), Pause(phrasing.digit_pause)]
+        parts[-1] = Pause(phrasing.group_pause)
+        start += size
+    return (*parts, Prompt(PromptName.NEVER_ASKED), Pause(timedelta(milliseconds=500)))

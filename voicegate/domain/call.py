@@ -1,0 +1,318 @@
+"""One attempt to reach a telephone: its states, what can happen to it, and what it proved.
+
+The table `TRANSITIONS` is the theory: every pair of state and event that may occur, late and
+repeated events of a PBX among them; any other pair is a fault of ours. Why a call ended so is
+`hangup_cause`'s question. Evidence is facts only, each set by the event that showed it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from enum import IntEnum, StrEnum
+from typing import Final
+
+from voicegate.domain.errors import InvalidTransition
+from voicegate.domain.phone_number import Destination
+
+
+class CallState(StrEnum):
+    """Where a call stands."""
+
+    QUEUED = "queued"
+    ORIGINATING = "originating"
+    RINGING = "ringing"
+    ANSWERED = "answered"
+    SENDING_EXTENSION = "sending_extension"
+    AWAITING_HUMAN = "awaiting_human"
+    ANNOUNCING = "announcing"
+    ENDED = "ended"
+
+
+class Rung(IntEnum):
+    """The strongest thing a call proved; each rung is worth more than those below it."""
+
+    NONE = 0
+    ANSWERED = 1
+    MEDIA = 2
+    HUMAN = 3
+    ANNOUNCED = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Facts that a call showed."""
+
+    answered: bool = False
+    """The far end answered; a machine may have."""
+    media: bool = False
+    """RTP or RTCP came back from the far end."""
+    extension_sent: bool = False
+    """The extension's digits were played to the far end."""
+    human: bool = False
+    """The asked-for key was pressed."""
+    announced: int = 0
+    """How many readings played every digit of the code to its last sample, packets sent and all."""
+
+    @property
+    def strongest(self) -> Rung:
+        """The highest rung shown."""
+        shown = {
+            Rung.ANNOUNCED: self.announced > 0,
+            Rung.HUMAN: self.human,
+            Rung.MEDIA: self.media,
+            Rung.ANSWERED: self.answered,
+        }
+        return next((rung for rung, is_shown in shown.items() if is_shown), Rung.NONE)
+
+
+@dataclass(frozen=True, slots=True)
+class Media:
+    """Packet counts of a leg, as the PBX counts them; None where it could not say."""
+
+    received: int | None = None
+    """RTP packets from the far end (Asterisk: of the newest SSRC only)."""
+    sent: int | None = None
+    """RTP packets to the far end."""
+    reports_back: bool = False
+    """RTCP came back (a round-trip time is known)."""
+
+    @property
+    def is_seen(self) -> bool:
+        """Did anything at all come back from the far end?"""
+        return bool(self.received) or self.reports_back
+
+
+@dataclass(frozen=True, slots=True)
+class Playback:
+    """What became of one file played into a leg."""
+
+    samples: int
+    """Samples played, at the file's own rate."""
+    elapsed: timedelta
+    """Wall time from command to reply."""
+    packets: int | None
+    """RTP packets sent meanwhile; None when the PBX could not say."""
+    key: str | None = None
+    """The key that cut it short, if one did."""
+    hung_up: bool = False
+    """The leg ended meanwhile."""
+    held: bool = False
+    """The far end put us on hold meanwhile: then the PBX sends nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """The part of a file that must have been heard: from its start to the end of the last code digit."""
+
+    samples: int
+    """Samples in the stretch."""
+    length: timedelta
+    """Its duration."""
+    packet: timedelta = timedelta(milliseconds=20)
+    """Audio in one RTP packet on this leg."""
+
+
+# Both allow for the clock of a busy host; a file cut by a digit, a hold or a dead codec misses by far more.
+_TIME_TOLERANCE: Final = 0.95
+_PACKET_TOLERANCE: Final = 0.97
+
+
+def covers(playback: Playback, stretch: Stretch) -> bool:
+    """Did `playback` really send all of `stretch`? The PBX's word alone is not believed.
+
+    Asterisk 22 says "played in full" while on hold or without a codec, and gives the whole length
+    for a file begun as the channel dies; so time and packets must agree with it.
+    """
+    if playback.held or playback.packets is None:
+        return False
+    return (
+        playback.samples >= stretch.samples
+        and playback.elapsed >= stretch.length * _TIME_TOLERANCE
+        and playback.packets >= int(stretch.length / stretch.packet * _PACKET_TOLERANCE)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Originated:
+    """The originate is about to go on the wire: from here on, not knowing means no retry."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progressed:
+    """Early media (SIP 183): the far network speaks, nothing rings for certain."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rang:
+    """The far end says that it rings (SIP 180)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The far end answered and our side holds the channel."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExtensionStarted:
+    """Sending the extension's digits began."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExtensionSent:
+    """All digits of the extension were played to the far end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Invited:
+    """The invitation began: a key is awaited."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyPressed:
+    """The asked-for key was pressed."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadingStarted:
+    """A reading of the code began."""
+
+    reading: int
+    """1 for the first."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadingEnded:
+    """A reading of the code ended."""
+
+    reading: int
+    """1 for the first."""
+    proven: bool
+    """Was every digit sent to its last sample, as `covers` defines it?"""
+
+
+@dataclass(frozen=True, slots=True)
+class MediaCounted:
+    """The leg's packets were counted."""
+
+    media: Media
+    """The counts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The call is over; nothing follows."""
+
+
+CallEvent = (
+    Originated
+    | Progressed
+    | Rang
+    | Answered
+    | ExtensionStarted
+    | ExtensionSent
+    | Invited
+    | KeyPressed
+    | ReadingStarted
+    | ReadingEnded
+    | MediaCounted
+    | Ended
+)
+
+_S = CallState
+_TALKING: Final = (_S.ANSWERED, _S.SENDING_EXTENSION, _S.AWAITING_HUMAN, _S.ANNOUNCING)
+_BEFORE_ANSWER: Final = (_S.ORIGINATING, _S.RINGING)
+
+TRANSITIONS: Final[Mapping[tuple[CallState, type[CallEvent]], CallState]] = {
+    (_S.QUEUED, Originated): _S.ORIGINATING,
+    (_S.ORIGINATING, Progressed): _S.ORIGINATING,
+    (_S.RINGING, Progressed): _S.RINGING,
+    **{(state, Rang): _S.RINGING for state in _BEFORE_ANSWER},
+    **{(state, Answered): _S.ANSWERED for state in _BEFORE_ANSWER},
+    # A PBX's channel events and its media control travel apart: signs of ringing can come late.
+    **{(state, late): state for state in _TALKING for late in (Progressed, Rang)},
+    (_S.ANSWERED, ExtensionStarted): _S.SENDING_EXTENSION,
+    (_S.SENDING_EXTENSION, ExtensionSent): _S.SENDING_EXTENSION,
+    (_S.ANSWERED, Invited): _S.AWAITING_HUMAN,
+    (_S.SENDING_EXTENSION, Invited): _S.AWAITING_HUMAN,
+    (_S.AWAITING_HUMAN, KeyPressed): _S.AWAITING_HUMAN,
+    (_S.ANSWERED, ReadingStarted): _S.ANNOUNCING,
+    (_S.SENDING_EXTENSION, ReadingStarted): _S.ANNOUNCING,
+    (_S.AWAITING_HUMAN, ReadingStarted): _S.ANNOUNCING,
+    (_S.ANNOUNCING, ReadingStarted): _S.ANNOUNCING,
+    (_S.ANNOUNCING, ReadingEnded): _S.ANNOUNCING,
+    **{(state, MediaCounted): state for state in _TALKING},
+    **{(state, Ended): _S.ENDED for state in CallState if state is not _S.ENDED},
+}
+"""Every pair that may occur, and the state that follows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call of a challenge, as far as it has come."""
+
+    id: str
+    """Our id, which the PBX uses for the channel."""
+    challenge_id: str
+    """Whose code it speaks."""
+    destination: Destination
+    """Whom it rings."""
+    trunk: str
+    """The trunk it goes out by, or the internal route's name."""
+    caller_id: str
+    """The number shown to the called person."""
+    created_at: datetime
+    """When it was queued."""
+    state: CallState = CallState.QUEUED
+    """Where it stands."""
+    rang: bool = False
+    """Was ringing seen?"""
+    progressed: bool = False
+    """Was early media seen?"""
+    evidence: Evidence = field(default_factory=Evidence)
+    """What it proved so far."""
+    answered_at: datetime | None = None
+    """When it was answered; None before."""
+    ended_at: datetime | None = None
+    """When it ended; None before."""
+
+    @property
+    def is_live(self) -> bool:
+        """Is it still to end?"""
+        return self.state is not CallState.ENDED
+
+
+def step(call: Call, event: CallEvent, now: datetime) -> Call:
+    """Return `call` after `event` happened to it at `now`.
+
+    Raises:
+        InvalidTransition: the pair is not in `TRANSITIONS`.
+    """
+    state = TRANSITIONS.get((call.state, type(event)))
+    if state is None:
+        raise InvalidTransition(f"{type(event).__name__} cannot happen to a call that is {call.state}")
+    return replace(
+        call,
+        state=state,
+        rang=call.rang or isinstance(event, Rang),
+        progressed=call.progressed or isinstance(event, Progressed),
+        evidence=_learn(call.evidence, event),
+        answered_at=now if isinstance(event, Answered) else call.answered_at,
+        ended_at=now if isinstance(event, Ended) else call.ended_at,
+    )
+
+
+def _learn(evidence: Evidence, event: CallEvent) -> Evidence:
+    match event:
+        case Answered():
+            return replace(evidence, answered=True)
+        case MediaCounted(media):
+            return replace(evidence, media=evidence.media or media.is_seen)
+        case ExtensionSent():
+            return replace(evidence, extension_sent=True)
+        case KeyPressed():
+            # A key came back over RTP or SIP from the far end: that is human, and media too.
+            return replace(evidence, human=True)
+        case ReadingEnded(proven=True):
+            return replace(evidence, announced=evidence.announced + 1)
+        case _:
+            return evidence

@@ -1,0 +1,171 @@
+"""One request for proof: its states, its five guesses, and when it stops being wanted.
+
+The table `TRANSITIONS` holds every pair of state and event that changes anything. A guess may be right
+while the call still speaks, and even when the call's evidence fell short: hearing is the person's,
+evidence is ours.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Final
+
+from voicegate.domain.announcement import HumanCheck
+from voicegate.domain.errors import InvalidTransition
+from voicegate.domain.phone_number import Destination
+
+DEFAULT_LIFETIME: Final = timedelta(seconds=300)
+MAX_LIFETIME: Final = timedelta(days=1)
+DEFAULT_ATTEMPTS: Final = 5
+
+
+class ChallengeState(StrEnum):
+    """Where a challenge stands."""
+
+    ISSUED = "issued"
+    DELIVERING = "delivering"
+    DELIVERED = "delivered"
+    UNDELIVERABLE = "undeliverable"
+    VERIFIED = "verified"
+    EXPIRED = "expired"
+    LOCKED = "locked"
+    CANCELED = "canceled"
+    REPORTED = "reported"
+
+
+class ChallengeEvent(StrEnum):
+    """What can happen to a challenge."""
+
+    CALL_STARTED = "call_started"
+    CALL_DELIVERED = "call_delivered"
+    CALL_FAILED = "call_failed"
+    MATCHED = "matched"
+    LAST_GUESS_MISSED = "last_guess_missed"
+    TIME_OVER = "time_over"
+    CANCELED = "canceled"
+    REPORTED = "reported"
+
+
+_S = ChallengeState
+_E = ChallengeEvent
+OPEN_STATES: Final = frozenset({_S.ISSUED, _S.DELIVERING, _S.DELIVERED, _S.UNDELIVERABLE})
+"""States in which a guess is heard and a call may be placed."""
+
+TRANSITIONS: Final[Mapping[tuple[ChallengeState, ChallengeEvent], ChallengeState]] = {
+    **{(state, _E.CALL_STARTED): _S.DELIVERING for state in OPEN_STATES},
+    (_S.DELIVERING, _E.CALL_DELIVERED): _S.DELIVERED,
+    (_S.DELIVERING, _E.CALL_FAILED): _S.UNDELIVERABLE,
+    **{(state, _E.MATCHED): _S.VERIFIED for state in OPEN_STATES},
+    **{(state, _E.LAST_GUESS_MISSED): _S.LOCKED for state in OPEN_STATES},
+    **{(state, _E.TIME_OVER): _S.EXPIRED for state in OPEN_STATES},
+    **{(state, _E.CANCELED): _S.CANCELED for state in OPEN_STATES},
+    **{(state, _E.REPORTED): _S.REPORTED for state in OPEN_STATES},
+    # The call outlives its challenge by seconds: how it ended changes nothing any more.
+    **{
+        (state, late): state
+        for state in ChallengeState
+        if state not in OPEN_STATES
+        for late in (_E.CALL_DELIVERED, _E.CALL_FAILED)
+    },
+}
+"""Every pair that may occur, and the state that follows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Challenge:
+    """One request for proof."""
+
+    id: str
+    """Public id; the code is derived from it."""
+    client: str
+    """Who asked: the name of an API client or a Unix user."""
+    destination: Destination
+    """Whom to call."""
+    language: str
+    """Language of the announcement, as a folder of `sounds/`."""
+    human_check: HumanCheck
+    """What a person must press before the code is spoken."""
+    passcode_length: int
+    """Digits in the code."""
+    digest: bytes
+    """Keyed digest of the code, to compare guesses by."""
+    sealed: bytes | None
+    """The caller's own code, sealed; None when the code is derived, and once the challenge is over."""
+    issued_at: datetime
+    """When it was issued."""
+    expires_at: datetime
+    """From then on no guess counts."""
+    attempts_left: int = DEFAULT_ATTEMPTS
+    """Guesses that remain."""
+    state: ChallengeState = ChallengeState.ISSUED
+    """Where it stands."""
+    reference: str | None = None
+    """The caller's own note, given back as it came."""
+
+    def is_open(self, now: datetime) -> bool:
+        """Is the code still wanted at `now`?"""
+        return self.state in OPEN_STATES and now < self.expires_at
+
+
+class Verdict(StrEnum):
+    """What a guess came to."""
+
+    VERIFIED = "verified"
+    DENIED = "denied"
+    EXPIRED = "expired"
+    LOCKED = "locked"
+    CANCELED = "canceled"
+    ALREADY_USED = "already_used"
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyResult:
+    """The answer to a guess."""
+
+    verdict: Verdict
+    """What it came to."""
+    attempts_left: int
+    """Guesses that remain."""
+
+
+_CLOSED_VERDICTS: Final = {
+    _S.VERIFIED: Verdict.ALREADY_USED,
+    _S.EXPIRED: Verdict.EXPIRED,
+    _S.LOCKED: Verdict.LOCKED,
+    _S.CANCELED: Verdict.CANCELED,
+    _S.REPORTED: Verdict.CANCELED,
+}
+
+
+def step(challenge: Challenge, event: ChallengeEvent) -> Challenge:
+    """Return `challenge` after `event`; a challenge that is over forgets the sealed code.
+
+    Raises:
+        InvalidTransition: the pair is not in `TRANSITIONS`.
+    """
+    state = TRANSITIONS.get((challenge.state, event))
+    if state is None:
+        raise InvalidTransition(f"{event} cannot happen to a challenge that is {challenge.state}")
+    return replace(challenge, state=state, sealed=challenge.sealed if state in OPEN_STATES else None)
+
+
+def expire(challenge: Challenge, now: datetime) -> Challenge:
+    """Return `challenge`, expired when its time is over and it was still open."""
+    if challenge.state in OPEN_STATES and now >= challenge.expires_at:
+        return step(challenge, ChallengeEvent.TIME_OVER)
+    return challenge
+
+
+def verify(challenge: Challenge, now: datetime, *, is_match: bool) -> tuple[Challenge, VerifyResult]:
+    """Return the challenge after one guess, and the guess's verdict; a closed challenge keeps its own."""
+    current = expire(challenge, now)
+    if current.state not in OPEN_STATES:
+        return current, VerifyResult(_CLOSED_VERDICTS[current.state], current.attempts_left)
+    if is_match:
+        return step(current, ChallengeEvent.MATCHED), VerifyResult(Verdict.VERIFIED, current.attempts_left)
+    left = current.attempts_left - 1
+    current = replace(current, attempts_left=left)
+    if left == 0:
+        return step(current, ChallengeEvent.LAST_GUESS_MISSED), VerifyResult(Verdict.LOCKED, 0)
+    return current, VerifyResult(Verdict.DENIED, left)

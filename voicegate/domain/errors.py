@@ -1,0 +1,73 @@
+"""The tree of errors: what went wrong, split into what was asked wrongly and what broke.
+
+Expected refusals are values (`policy.Deny`, `challenge.VerifyResult`, `hangup_cause.CallOutcome`);
+an exception means that the caller of a function broke its contract or that the world did.
+A class's docstring is its default message.
+"""
+
+
+class VoicegateError(Exception):
+    """Something went wrong in Voicegate."""
+
+    def __init__(self, message: str | None = None) -> None:
+        super().__init__(message or (type(self).__doc__ or "").split("\n")[0])
+
+
+class InvalidNumber(VoicegateError):
+    """That is not a telephone number in E.164 form, such as +12025550143."""
+
+
+class InvalidExtension(VoicegateError):
+    """An extension has 1 to 32 of the characters 0-9, *, #, A-D, w (0.5 s pause) and W (1 s pause)."""
+
+
+class InvalidPasscode(VoicegateError):
+    """A passcode has 4 to 10 decimal digits."""
+
+
+class InvalidTransition(VoicegateError):
+    """That event cannot happen in that state."""
+
+
+class ConfigError(VoicegateError):
+    """A setting is wrong."""
+
+
+class UnknownLanguage(VoicegateError):
+    """No prompts for that language are installed."""
+
+
+class SpeechError(VoicegateError):
+    """The audio of a call could not be made."""
+
+
+class KeyFileError(VoicegateError):
+    """The key file cannot be used."""
+
+
+class StoreError(VoicegateError):
+    """The database cannot be used."""
+
+
+class PbxError(VoicegateError):
+    """The PBX cannot be used."""
+
+
+class PbxUnavailable(PbxError):
+    """The PBX is not connected: nothing was sent to it."""
+
+
+class PbxRefused(PbxError):
+    """The PBX refused the request: no call was placed."""
+
+
+class PbxProtocolError(PbxError):
+    """The PBX sent something that its protocol does not allow."""
+
+
+class UnsafeValue(PbxError):
+    """A value with CR, LF or NUL would inject a second command: nothing was sent."""
+
+
+class LegEnded(PbxError):
+    """The call's channel is gone."""

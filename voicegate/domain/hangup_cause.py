@@ -1,0 +1,346 @@
+"""Why a call ended: Q.850 cause, SIP status and what was seen -> outcome, who is to blame, retry safe.
+
+Sources: ITU-T Q.850 (causes), RFC 3261 section 21 and the IANA registry of SIP response codes,
+RFC 3398 (how the two map), and what Asterisk 22.10.1 reported when these were made to happen.
+The SIP status is believed before the Q.850 cause, which a PBX derives from it with loss.
+
+"Retry safe" means: another call placed at once cannot ring the person twice for one request. It does
+not say that calling again is worth it; failover asks for a trunk's blame too.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from voicegate.domain.announcement import HumanCheck
+from voicegate.domain.call import Call, Evidence
+
+
+class Outcome(StrEnum):
+    """Our verdict on a call."""
+
+    DELIVERED = "delivered"
+    """The code was spoken to its last sample, to a person where the human check is on."""
+    BUSY = "busy"
+    NO_ANSWER = "no_answer"
+    """It rang, or the far network spoke, and nobody answered in time."""
+    UNAVAILABLE = "unavailable"
+    """The far network knows the number and cannot reach the telephone now: off, no coverage."""
+    REJECTED = "rejected"
+    """The called person, or their telephone, declined."""
+    INVALID_NUMBER = "invalid_number"
+    FORWARDED = "forwarded"
+    """The far end sent us elsewhere; we never follow."""
+    INCOMPATIBLE = "incompatible"
+    """No codec or media format in common."""
+    TRUNK_REFUSED = "trunk_refused"
+    """The carrier would not take the call: credentials, rights, caller ID, a malformed request."""
+    TRUNK_FAILED = "trunk_failed"
+    """The carrier could not carry the call: congestion, failure, overload."""
+    TRUNK_UNREACHABLE = "trunk_unreachable"
+    """The PBX knew at once that nobody is there: no INVITE was left unanswered."""
+    TRUNK_SILENT = "trunk_silent"
+    """No sign of ringing or early media in time. The INVITE may still arrive: never retried."""
+    HUNG_UP = "hung_up"
+    """Answered, and the far end hung up before the code was spoken."""
+    NO_HUMAN = "no_human"
+    """Answered, and nobody pressed the key: a machine, perhaps."""
+    NO_MEDIA = "no_media"
+    """Spoken without a human check, and no sign that anything reached the far end or came back."""
+    PLAYBACK_FAILED = "playback_failed"
+    """A sound could not be played, or was not sent: missing file, hold, no usable codec."""
+    CONTROLLER_UNREACHABLE = "controller_unreachable"
+    """Answered, and the PBX could not hand the call to the controller."""
+    PBX_UNAVAILABLE = "pbx_unavailable"
+    """The PBX was not connected or refused the request: nothing was dialed."""
+    PBX_LOST = "pbx_lost"
+    """The PBX went away with the call in progress."""
+    CANCELED = "canceled"
+    """The backend took the request back, or it was answered or expired meanwhile."""
+    INTERRUPTED = "interrupted"
+    """The controller stopped with the call in progress."""
+    INTERNAL_ERROR = "internal_error"
+    """A fault of ours."""
+
+
+class Blame(StrEnum):
+    """Where to look first."""
+
+    CALLEE = "callee"
+    NUMBER = "number"
+    TRUNK = "trunk"
+    US = "us"
+    UNKNOWN = "unknown"
+    NOBODY = "nobody"
+
+
+@dataclass(frozen=True, slots=True)
+class CallOutcome:
+    """The verdict on a call."""
+
+    outcome: Outcome
+    """What it came to."""
+    blame: Blame
+    """Where to look first."""
+    retry_safe: bool
+    """May another call be placed at once without ringing the person twice?"""
+
+
+class GaveUp(StrEnum):
+    """Why our side ended a call, or saw it end without a word from the far end."""
+
+    RING_TIMEOUT = "ring_timeout"
+    PROGRESS_TIMEOUT = "progress_timeout"
+    NO_KEY = "no_key"
+    TIME_CAP = "time_cap"
+    FINISHED = "finished"
+    CANCELED = "canceled"
+    PLAYBACK_FAILED = "playback_failed"
+    CONTROLLER_UNREACHABLE = "controller_unreachable"
+    PBX_UNAVAILABLE = "pbx_unavailable"
+    PBX_LOST = "pbx_lost"
+    INTERRUPTED = "interrupted"
+    INTERNAL_ERROR = "internal_error"
+
+
+@dataclass(frozen=True, slots=True)
+class Hangup:
+    """How a channel ended, as the PBX told it."""
+
+    cause: int | None = None
+    """Q.850 cause; None when unknown, 0 when the PBX had none."""
+    sip_status: int | None = None
+    """Final SIP status of a call that failed before answer; None when unknown."""
+    is_unreachable: bool = False
+    """The PBX knew before dialing that the trunk is down, and sent nothing."""
+    gave_up: GaveUp | None = None
+    """Our own reason; None when the far end ended the call."""
+
+
+_V = CallOutcome
+_O = Outcome
+_B = Blame
+
+BUSY: Final = _V(_O.BUSY, _B.CALLEE, retry_safe=True)
+NO_ANSWER: Final = _V(_O.NO_ANSWER, _B.CALLEE, retry_safe=True)
+UNAVAILABLE: Final = _V(_O.UNAVAILABLE, _B.CALLEE, retry_safe=True)
+REJECTED: Final = _V(_O.REJECTED, _B.CALLEE, retry_safe=True)
+INVALID_NUMBER: Final = _V(_O.INVALID_NUMBER, _B.NUMBER, retry_safe=True)
+FORWARDED: Final = _V(_O.FORWARDED, _B.CALLEE, retry_safe=True)
+INCOMPATIBLE: Final = _V(_O.INCOMPATIBLE, _B.TRUNK, retry_safe=True)
+TRUNK_REFUSED: Final = _V(_O.TRUNK_REFUSED, _B.TRUNK, retry_safe=True)
+TRUNK_FAILED: Final = _V(_O.TRUNK_FAILED, _B.TRUNK, retry_safe=True)
+TRUNK_UNREACHABLE: Final = _V(_O.TRUNK_UNREACHABLE, _B.TRUNK, retry_safe=True)
+# An INVITE without any reply is repeated for 32 s, and a late 200 would ring a second telephone.
+TRUNK_SILENT: Final = _V(_O.TRUNK_SILENT, _B.TRUNK, retry_safe=False)
+OUR_CALLER_ID: Final = _V(_O.TRUNK_REFUSED, _B.US, retry_safe=True)
+
+SIP_FAILURES: Final[Mapping[int, CallOutcome]] = {
+    # 3xx: the far end chose another destination. Asterisk would follow; our dialplan stops it.
+    **dict.fromkeys((300, 301, 302, 305, 380), FORWARDED),
+    400: TRUNK_REFUSED,
+    401: TRUNK_REFUSED,
+    402: TRUNK_REFUSED,
+    403: TRUNK_REFUSED,  # decided: carriers answer so for rights, caller ID and funds, not for a person
+    404: INVALID_NUMBER,
+    405: TRUNK_REFUSED,
+    406: INCOMPATIBLE,
+    407: TRUNK_REFUSED,
+    410: INVALID_NUMBER,  # gone: the number was changed or given up
+    412: TRUNK_REFUSED,
+    413: TRUNK_REFUSED,
+    414: TRUNK_REFUSED,
+    415: INCOMPATIBLE,
+    416: TRUNK_REFUSED,
+    417: TRUNK_REFUSED,
+    420: TRUNK_REFUSED,
+    421: TRUNK_REFUSED,
+    422: TRUNK_REFUSED,
+    423: TRUNK_REFUSED,
+    424: TRUNK_REFUSED,
+    425: TRUNK_REFUSED,
+    428: OUR_CALLER_ID,  # RFC 8224: an Identity header is wanted for the number we show
+    429: TRUNK_REFUSED,
+    430: TRUNK_FAILED,
+    433: OUR_CALLER_ID,  # RFC 5079: anonymous callers are refused
+    436: OUR_CALLER_ID,
+    437: OUR_CALLER_ID,
+    438: OUR_CALLER_ID,
+    439: TRUNK_REFUSED,
+    440: TRUNK_FAILED,
+    469: TRUNK_REFUSED,
+    470: TRUNK_REFUSED,
+    481: TRUNK_FAILED,
+    482: TRUNK_FAILED,
+    483: TRUNK_FAILED,
+    484: INVALID_NUMBER,
+    485: INVALID_NUMBER,
+    486: BUSY,
+    488: INCOMPATIBLE,
+    489: TRUNK_REFUSED,
+    491: TRUNK_FAILED,
+    493: INCOMPATIBLE,
+    494: TRUNK_REFUSED,
+    500: TRUNK_FAILED,
+    501: TRUNK_FAILED,
+    502: TRUNK_FAILED,
+    503: TRUNK_FAILED,
+    504: TRUNK_FAILED,
+    505: TRUNK_FAILED,
+    513: TRUNK_FAILED,
+    555: TRUNK_FAILED,
+    580: INCOMPATIBLE,
+    600: BUSY,
+    603: REJECTED,  # decided: a person's "decline"; some carriers use it for blocking, see 607 and 608
+    604: INVALID_NUMBER,
+    606: INCOMPATIBLE,
+    607: REJECTED,  # RFC 8197: the person marked us as unwanted
+    608: OUR_CALLER_ID,  # RFC 8688: an intermediary's analytics rejected the number we show
+}
+"""SIP final failures that say enough by themselves; 408, 480 and 487 depend on what was seen."""
+
+Q850_CAUSES: Final[Mapping[int, CallOutcome]] = {
+    1: INVALID_NUMBER,  # unallocated number
+    2: TRUNK_FAILED,  # no route to specified transit network
+    3: TRUNK_FAILED,  # decided: "no route to destination" is the network's lack, the number may be right
+    4: INVALID_NUMBER,  # special information tone
+    5: INVALID_NUMBER,  # misdialled trunk prefix
+    6: TRUNK_FAILED,  # channel unacceptable
+    7: TRUNK_FAILED,  # call awarded in an established channel
+    8: TRUNK_FAILED,  # preemption
+    9: TRUNK_FAILED,  # preemption, circuit reserved
+    14: TRUNK_FAILED,  # query on release: ported number
+    17: BUSY,
+    20: UNAVAILABLE,  # subscriber absent
+    21: REJECTED,  # call rejected; with SIP 403 or 407 the status decided already
+    22: INVALID_NUMBER,  # number changed
+    23: FORWARDED,  # redirection to new destination
+    24: REJECTED,  # rejected due to a feature at the destination
+    25: TRUNK_FAILED,  # exchange routing error
+    26: TRUNK_FAILED,  # non-selected user clearing
+    27: UNAVAILABLE,  # destination out of order
+    28: INVALID_NUMBER,  # invalid number format
+    29: TRUNK_REFUSED,  # facility rejected
+    30: TRUNK_FAILED,  # response to status enquiry
+    34: TRUNK_FAILED,  # no circuit available
+    38: TRUNK_FAILED,  # network out of order
+    39: TRUNK_FAILED,
+    40: TRUNK_FAILED,
+    41: TRUNK_FAILED,  # temporary failure
+    42: TRUNK_FAILED,  # switching equipment congestion
+    43: TRUNK_FAILED,
+    44: TRUNK_FAILED,  # requested circuit not available
+    46: TRUNK_FAILED,
+    47: TRUNK_FAILED,  # resource unavailable
+    49: TRUNK_FAILED,
+    50: TRUNK_REFUSED,  # facility not subscribed
+    52: TRUNK_REFUSED,  # outgoing calls barred
+    53: TRUNK_REFUSED,
+    54: TRUNK_REFUSED,  # incoming calls barred
+    55: TRUNK_REFUSED,
+    57: TRUNK_REFUSED,  # bearer capability not authorized
+    58: INCOMPATIBLE,  # bearer capability not available; also a 200 with an unusable SDP
+    62: TRUNK_FAILED,
+    63: TRUNK_FAILED,  # service not available
+    65: INCOMPATIBLE,  # bearer capability not implemented
+    66: INCOMPATIBLE,
+    69: TRUNK_REFUSED,  # facility not implemented
+    70: INCOMPATIBLE,
+    79: TRUNK_FAILED,  # service not implemented
+    81: TRUNK_FAILED,
+    82: TRUNK_FAILED,
+    83: TRUNK_FAILED,
+    84: TRUNK_FAILED,
+    85: TRUNK_FAILED,
+    86: TRUNK_FAILED,
+    87: TRUNK_REFUSED,  # not a member of the closed user group
+    88: INCOMPATIBLE,  # incompatible destination
+    90: TRUNK_REFUSED,  # non-existent closed user group
+    91: TRUNK_FAILED,
+    95: TRUNK_FAILED,
+    96: TRUNK_FAILED,
+    97: TRUNK_FAILED,
+    98: TRUNK_FAILED,
+    99: TRUNK_FAILED,
+    100: TRUNK_FAILED,
+    101: TRUNK_FAILED,
+    102: TRUNK_FAILED,  # recovery on timer expiry
+    103: TRUNK_FAILED,
+    110: TRUNK_FAILED,
+    111: TRUNK_FAILED,  # protocol error
+    127: TRUNK_FAILED,  # interworking
+}
+"""Q.850 causes that say enough by themselves; 16, 18, 19 and 31 depend on what was seen."""
+
+_CAUSES_BY_SIGHT: Final = frozenset({0, 16, 18, 19, 31})
+_STATUSES_BY_SIGHT: Final = frozenset({408, 480, 487})
+
+_OUR_REASONS: Final[Mapping[GaveUp, CallOutcome]] = {
+    GaveUp.CANCELED: _V(_O.CANCELED, _B.NOBODY, retry_safe=True),
+    GaveUp.PLAYBACK_FAILED: _V(_O.PLAYBACK_FAILED, _B.US, retry_safe=True),
+    GaveUp.CONTROLLER_UNREACHABLE: _V(_O.CONTROLLER_UNREACHABLE, _B.US, retry_safe=True),
+    GaveUp.PBX_UNAVAILABLE: _V(_O.PBX_UNAVAILABLE, _B.US, retry_safe=True),
+    GaveUp.PBX_LOST: _V(_O.PBX_LOST, _B.US, retry_safe=False),
+    GaveUp.INTERRUPTED: _V(_O.INTERRUPTED, _B.US, retry_safe=False),
+    GaveUp.INTERNAL_ERROR: _V(_O.INTERNAL_ERROR, _B.US, retry_safe=False),
+}
+_UNKNOWN_FAILURE: Final = _V(_O.TRUNK_FAILED, _B.UNKNOWN, retry_safe=False)
+
+
+def is_delivered(evidence: Evidence, check: HumanCheck) -> bool:
+    """Was the code delivered? The one rule: announced, and human where asked for, else some media."""
+    if not evidence.announced:
+        return False
+    return evidence.media if check is HumanCheck.NONE else evidence.human
+
+
+def classify(call: Call, hangup: Hangup, check: HumanCheck) -> CallOutcome:
+    """Return the verdict on an ended call from how it ended and what it showed."""
+    if is_delivered(call.evidence, check):
+        return _V(_O.DELIVERED, _B.NOBODY, retry_safe=True)
+    if hangup.gave_up is not None and hangup.gave_up in _OUR_REASONS:
+        return _OUR_REASONS[hangup.gave_up]
+    if call.evidence.answered:
+        return _classify_answered(call.evidence, hangup)
+    return _classify_unanswered(call, hangup)
+
+
+def _classify_answered(evidence: Evidence, hangup: Hangup) -> CallOutcome:
+    if evidence.announced:
+        return _V(_O.NO_MEDIA, _B.UNKNOWN, retry_safe=True)
+    if hangup.gave_up in (GaveUp.NO_KEY, GaveUp.TIME_CAP) and not evidence.human:
+        return _V(_O.NO_HUMAN, _B.CALLEE, retry_safe=True)
+    if hangup.gave_up in (GaveUp.TIME_CAP, GaveUp.FINISHED):
+        # Someone was there and every reading fell short: what we sent did not go out.
+        return _V(_O.PLAYBACK_FAILED, _B.US, retry_safe=True)
+    return _V(_O.HUNG_UP, _B.CALLEE, retry_safe=True)
+
+
+def _classify_unanswered(call: Call, hangup: Hangup) -> CallOutcome:
+    if hangup.is_unreachable:
+        return TRUNK_UNREACHABLE
+    if hangup.gave_up is not None:
+        return _by_sight(call)
+    if hangup.sip_status is not None and hangup.sip_status in SIP_FAILURES:
+        return SIP_FAILURES[hangup.sip_status]
+    if hangup.sip_status in _STATUSES_BY_SIGHT and hangup.cause not in Q850_CAUSES:
+        return _by_status_and_sight(call, hangup)
+    if hangup.cause is not None and hangup.cause in Q850_CAUSES:
+        return Q850_CAUSES[hangup.cause]
+    if hangup.cause in _CAUSES_BY_SIGHT:
+        return _by_sight(call)
+    return _UNKNOWN_FAILURE
+
+
+def _by_status_and_sight(call: Call, hangup: Hangup) -> CallOutcome:
+    # A 480 from the far end before any ringing: the network looked and the telephone is away.
+    # Asterisk writes the same 480 for its own timeout, which arrives here as `gave_up`.
+    if hangup.sip_status == 480 and not call.rang:
+        return UNAVAILABLE
+    return _by_sight(call)
+
+
+def _by_sight(call: Call) -> CallOutcome:
+    # Ringing or early media proves that the trunk lives; then silence is the called person's.
+    return NO_ANSWER if call.rang or call.progressed else TRUNK_SILENT

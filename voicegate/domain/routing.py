@@ -1,0 +1,134 @@
+"""Which way a call goes: trunk order, caller ID, the number's format, and how long to wait.
+
+A route is our choice of trunks for a destination; the PBX's dialplan has no say in it. An internal
+extension is dialed only as its own endpoint, never through a context that reaches a trunk.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+
+import phonenumbers
+
+from voicegate.domain.phone_number import Destination
+
+
+class NumberFormat(StrEnum):
+    """How a trunk wants the called number written."""
+
+    PLUS_E164 = "+e164"
+    """+12025550143"""
+    E164 = "e164"
+    """12025550143"""
+    NATIONAL = "national"
+    """As dialed at home, without separators: 02079460123"""
+
+
+@dataclass(frozen=True, slots=True)
+class CallerId:
+    """Who the called telephone says is calling."""
+
+    number: str
+    """Number to show."""
+    name: str = ""
+    """Name to show, where the far network shows names."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trunk:
+    """A carrier path of a PBX."""
+
+    name: str
+    """Its name in our config."""
+    pbx: str
+    """The PBX it belongs to."""
+    endpoint: str
+    """Its name in the PBX: a PJSIP endpoint, a FreeSWITCH gateway."""
+    caller_ids: Sequence[CallerId]
+    """Numbers that may be shown; the first is used."""
+    number_format: NumberFormat = NumberFormat.PLUS_E164
+    """How it wants the called number."""
+    ring_timeout: timedelta = timedelta(seconds=40)
+    """From originate to answer, at most."""
+    progress_timeout: timedelta = timedelta(seconds=12)
+    """From originate to the first sign of ringing or early media; more than an honest carrier's delay."""
+    packet: timedelta = timedelta(milliseconds=20)
+    """Audio in one RTP packet."""
+
+
+@dataclass(frozen=True, slots=True)
+class InternalRoute:
+    """Extensions of the PBX itself that may be called."""
+
+    name: str
+    """Its name in our config."""
+    pattern: re.Pattern[str]
+    """What the whole extension must match."""
+    trunk: Trunk
+    """How its PBX is reached: `endpoint` is a template in which `{extension}` stands for the number."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hop:
+    """One way to place a call."""
+
+    trunk: Trunk
+    """By which trunk, with which timeouts."""
+    endpoint: str
+    """The PBX's endpoint to dial."""
+    number: str | None
+    """The number to ask that endpoint for; None dials the endpoint itself."""
+    caller_id: CallerId
+    """Who is shown as calling."""
+
+    def __repr__(self) -> str:
+        return f"Hop({self.trunk.name})"
+
+
+@dataclass(frozen=True, slots=True)
+class Routes:
+    """All ways out, as configured."""
+
+    trunks: Sequence[Trunk]
+    """In the order they are tried."""
+    internal: Sequence[InternalRoute] = ()
+    """Routes to the PBX's own extensions."""
+
+
+def find_route(destination: Destination, routes: Routes) -> tuple[Hop, ...]:
+    """Return the hops to try in order for `destination`; empty when nothing leads there."""
+    if destination.is_internal:
+        return tuple(
+            Hop(
+                trunk=way.trunk,
+                endpoint=way.trunk.endpoint.replace("{extension}", destination.number),
+                number=None,
+                caller_id=way.trunk.caller_ids[0],
+            )
+            for way in routes.internal
+            if way.pattern.fullmatch(destination.number)
+        )[:1]
+    return tuple(
+        Hop(
+            trunk=trunk,
+            endpoint=trunk.endpoint,
+            number=format_number(destination.number, trunk.number_format),
+            caller_id=trunk.caller_ids[0],
+        )
+        for trunk in routes.trunks
+    )
+
+
+def format_number(e164: str, wanted: NumberFormat) -> str:
+    """Return `e164` ("+…") written as a trunk wants it."""
+    match wanted:
+        case NumberFormat.PLUS_E164:
+            return e164
+        case NumberFormat.E164:
+            return e164.removeprefix("+")
+        case NumberFormat.NATIONAL:
+            parsed = phonenumbers.parse(e164)
+            national = phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.NATIONAL)
+            return re.sub(r"[^0-9]", "", national)
