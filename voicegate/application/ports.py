@@ -156,6 +156,16 @@ LegSignal = Progressed | Rang | Answered | Hangup
 """What a leg tells, in order; `Hangup` is the last."""
 
 
+@dataclass(frozen=True, slots=True)
+class DtmfTiming:
+    """How DTMF digits are sent."""
+
+    tone: timedelta = timedelta(milliseconds=120)
+    """How long each digit sounds."""
+    gap: timedelta = timedelta(milliseconds=250)
+    """From the end of a digit to the start of the next."""
+
+
 class Leg(Protocol):
     """One call in the hands of a PBX."""
 
@@ -167,8 +177,8 @@ class Leg(Protocol):
         """
         ...
 
-    async def send_digits(self, digits: str, tone: timedelta) -> None:
-        """Send DTMF digits (`w` pauses 0.5 s, `W` 1 s), each `tone` long; return when all are sent.
+    async def send_digits(self, digits: str, timing: DtmfTiming) -> None:
+        """Send DTMF digits (`w` pauses 0.5 s, `W` 1 s); return when all are sent.
 
         Only after `Answered`.
 
@@ -184,8 +194,8 @@ class Leg(Protocol):
         """
         ...
 
-    async def wait_key(self, keys: str, timeout: timedelta) -> str | None:
-        """Return the first of `keys` pressed within `timeout`, or None.
+    async def wait_key(self, keys: str, within: timedelta) -> str | None:
+        """Return the first of `keys` pressed `within` that time, or None.
 
         Raises:
             LegEnded: the call ended meanwhile.
