@@ -291,6 +291,8 @@ class ChallengeRecord:
     """The challenge itself."""
     calls: Sequence[CallRecord]
     """Its calls, each with its timeline."""
+    revision: int = 0
+    """Grows with every change of the challenge or one of its calls."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -328,10 +330,10 @@ class Store(Protocol):
         ...
 
     async def add_call(
-        self, challenge_id: str, admit: Callable[[ChallengeRecord], tuple[Call | None, T]]
+        self, challenge_id: str, admit: Callable[[ChallengeRecord], tuple[Challenge, Call | None, T]]
     ) -> T | None:
-        """Let `admit` look at a challenge and its calls, store the call it returns if any, and return
-        its answer.
+        """Let `admit` look at a challenge and its calls, store the challenge and the call (if any) that
+        it returns, and return its answer.
 
         `admit` runs inside the transaction: two at once see each other's calls. None: no such
         challenge.

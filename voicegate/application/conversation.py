@@ -1,0 +1,188 @@
+"""What is said and done on an answered call: the extension, the human check, the code.
+
+It speaks to a `Leg` only, so that every PBX holds the same conversation. Delivery starts it when the
+call is answered and ends it when the call does.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Final
+
+from voicegate.application.journal import Journal
+from voicegate.application.ports import CallAudio, Clip, Clock, DtmfTiming, Leg
+from voicegate.domain.announcement import HumanCheck, PromptName
+from voicegate.domain.call import (
+    ExtensionSent,
+    ExtensionStarted,
+    Invited,
+    KeyPressed,
+    Playback,
+    ReadingEnded,
+    ReadingStarted,
+    Stretch,
+    covers,
+)
+from voicegate.domain.errors import LegEnded
+from voicegate.domain.hangup_cause import GaveUp
+
+ANY_KEYS: Final = "0123456789*#"
+READINGS: Final = 2
+MAX_READINGS: Final = 6
+_INVITATION_GAP: Final = timedelta(seconds=2)
+_STAR_WAIT: Final = timedelta(seconds=3)
+# PBXs count in whole packets; a missing file plays nothing at all.
+_PLAYED_TOLERANCE: Final = 0.9
+
+
+@dataclass(frozen=True, slots=True)
+class Manners:
+    """How an answered call is held."""
+
+    human_timeout: timedelta = timedelta(seconds=30)
+    """How long to wait for the key."""
+    human_timeout_extension: timedelta = timedelta(seconds=60)
+    """The same with an extension, which rings first."""
+    time_cap: timedelta = timedelta(seconds=60)
+    """How long a call may last after answer."""
+    time_cap_extension: timedelta = timedelta(seconds=120)
+    """The same with an extension."""
+    extension_delay: timedelta = timedelta(seconds=1)
+    """From answer to the extension's first digit."""
+    dtmf: DtmfTiming = field(default_factory=DtmfTiming)
+    """How the extension's digits are sent."""
+
+    def cap_for(self, extension: str | None) -> timedelta:
+        """Return how long a call may last."""
+        return self.time_cap_extension if extension else self.time_cap
+
+    def patience_for(self, extension: str | None) -> timedelta:
+        """Return how long to wait for the key."""
+        return self.human_timeout_extension if extension else self.human_timeout
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """What one conversation needs to know."""
+
+    check: HumanCheck
+    """What proves a person."""
+    keys: str
+    """The keys that pass the check."""
+    audio: CallAudio
+    """The call's own two sounds."""
+    prompt: Callable[[PromptName], Clip]
+    """The language's other phrases."""
+    is_wanted: Callable[[], Awaitable[bool]]
+    """Is the code still wanted?"""
+    packet: timedelta
+    """Audio in one RTP packet of this leg."""
+
+
+class _PlaybackFailedError(Exception):
+    """A sound that should have played did not."""
+
+
+class Conversation:
+    """One answered call."""
+
+    def __init__(self, leg: Leg, journal: Journal, *, script: Script, manners: Manners, clock: Clock) -> None:
+        self._leg = leg
+        self._journal = journal
+        self._script = script
+        self._manners = manners
+        self._clock = clock
+
+    async def hold(self) -> GaveUp | None:
+        """Hold the conversation to its end; return why our side ends it, None when the far end did."""
+        cap = self._manners.cap_for(self._journal.call.destination.extension)
+        try:
+            async with asyncio.timeout(cap.total_seconds()):
+                return await self._hold()
+        except TimeoutError:
+            return GaveUp.TIME_CAP
+        except LegEnded:
+            return None
+        except _PlaybackFailedError:
+            return GaveUp.PLAYBACK_FAILED
+
+    async def _hold(self) -> GaveUp:
+        if not await self._script.is_wanted():
+            await self._play(self._script.prompt(PromptName.NOT_WANTED))
+            return GaveUp.CANCELED
+        await self._send_extension()
+        if self._script.check is HumanCheck.NONE:
+            await self._play(self._script.audio.invitation)
+        elif not await self._meet_human():
+            return GaveUp.NO_KEY
+        await self._announce()
+        return GaveUp.FINISHED
+
+    async def _send_extension(self) -> None:
+        extension = self._journal.call.destination.extension
+        if extension is None:
+            return
+        await self._journal.write(ExtensionStarted())
+        await asyncio.sleep(self._manners.extension_delay.total_seconds())
+        await self._leg.send_digits(extension, self._manners.dtmf)
+        await self._journal.write(ExtensionSent())
+
+    async def _meet_human(self) -> bool:
+        """Repeat the invitation until a key of the check is pressed; False when none was in time."""
+        await self._journal.write(Invited())
+        patience = self._manners.patience_for(self._journal.call.destination.extension)
+        deadline = self._clock.now() + patience
+        invitation, keys = self._script.audio.invitation, self._script.keys
+        invite = True
+        while (left := deadline - self._clock.now()) > timedelta():
+            # Played only where it fits: a playback that had to be cut short could not be counted.
+            if invite and left >= invitation.length:
+                key = (await self._play(invitation, keys)).key
+            else:
+                key = await self._leg.wait_key(keys, min(left, _INVITATION_GAP))
+            if key:
+                await self._journal.write(KeyPressed())
+                return True
+            invite = not invite
+        return False
+
+    async def _announce(self) -> None:
+        """Read the code twice, and again for each star."""
+        readings, wanted = 0, READINGS
+        while readings < wanted:
+            if readings and not await self._script.is_wanted():
+                break  # entered already: no need to hear it again
+            readings += 1
+            star = await self._read(readings)
+            if not star and readings == wanted:
+                star = await self._offer_repeat()
+            if star:
+                wanted = min(max(wanted, readings + 1), MAX_READINGS)
+        await self._play(self._script.prompt(PromptName.GOODBYE))
+
+    async def _read(self, reading: int) -> bool:
+        """Read the code once; True when a star asks for it again."""
+        await self._journal.write(ReadingStarted(reading))
+        clip = self._script.audio.reading
+        playback = await self._leg.play(clip, "*")
+        code_end = clip.length * (clip.code_end / clip.samples)
+        stretch = Stretch(clip.code_end, code_end, self._script.packet)
+        await self._journal.write(ReadingEnded(reading, proven=covers(playback, stretch)))
+        return self._believe(playback, clip).key is not None
+
+    async def _offer_repeat(self) -> bool:
+        playback = await self._play(self._script.prompt(PromptName.PRESS_STAR), "*")
+        return (playback.key or await self._leg.wait_key("*", _STAR_WAIT)) is not None
+
+    async def _play(self, clip: Clip, keys: str = "") -> Playback:
+        return self._believe(await self._leg.play(clip, keys), clip)
+
+    @staticmethod
+    def _believe(playback: Playback, clip: Clip) -> Playback:
+        if playback.hung_up:
+            raise LegEnded
+        if playback.key is None and playback.samples < clip.samples * _PLAYED_TOLERANCE:
+            # Neither a key nor a hangup cut it short: the PBX could not play it.
+            raise _PlaybackFailedError
+        return playback

@@ -1,0 +1,289 @@
+"""Drive a challenge's call to its end: originate, converse, settle; fail over along the route.
+
+Promises kept here: a call and its start are stored before anything dials; an originate goes out at most
+once per call; the next trunk is tried only after a definite failure before answer that is the trunk's
+(or a PBX's that sent nothing); cancelling hangs up; every call ends in a stored, truthful outcome.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from functools import partial
+from types import TracebackType
+from typing import Final
+
+import structlog
+
+from voicegate.application.conversation import ANY_KEYS, Conversation, Manners, Script
+from voicegate.application.journal import Desk, Journal
+from voicegate.application.ports import (
+    CallRecord,
+    ChallengeRecord,
+    Entropy,
+    Keyring,
+    Leg,
+    Order,
+    Pbx,
+    Speech,
+)
+from voicegate.domain import challenge as challenges
+from voicegate.domain.announcement import (
+    HumanCheck,
+    PromptName,
+    compose_invitation,
+    compose_reading,
+)
+from voicegate.domain.call import Answered, Call, MediaCounted, Originated
+from voicegate.domain.challenge import Challenge, ChallengeEvent
+from voicegate.domain.errors import KeyFileError, PbxError, SpeechError, StoreError
+from voicegate.domain.hangup_cause import (
+    Blame,
+    CallOutcome,
+    GaveUp,
+    Hangup,
+    Outcome,
+    classify,
+)
+from voicegate.domain.passcode import Passcode
+from voicegate.domain.routing import Hop, Routes, find_route
+
+log = structlog.get_logger(__name__)
+
+# The PBX has the ring timeout itself; ours is for a PBX that forgets it.
+_RING_GRACE: Final = timedelta(seconds=5)
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What delivery works with."""
+
+    desk: Desk
+    """Store, board and clock."""
+    keyring: Keyring
+    """Gives the code."""
+    entropy: Entropy
+    """Picks keys and ids."""
+    speech: Speech
+    """Makes the sounds."""
+    pbxs: Mapping[str, Pbx]
+    """The exchanges, by name."""
+    routes: Routes
+    """The ways out."""
+    manners: Manners = field(default_factory=Manners)
+    """How an answered call is held."""
+
+
+class _Attempt:
+    """One call in progress: its leg once there is one, and our reason to end it."""
+
+    def __init__(self, world: World, challenge: Challenge, *, journal: Journal, hop: Hop) -> None:
+        self._world = world
+        self._challenge = challenge
+        self._journal = journal
+        self._hop = hop
+        self._leg: Leg | None = None
+        self._gave_up: GaveUp | None = None
+
+    async def give_up(self, reason: GaveUp) -> None:
+        """End the call for `reason`; the first reason stands."""
+        self._gave_up = self._gave_up or reason
+        if self._leg is not None:
+            await self._leg.hang_up()
+
+    async def run(self) -> Hangup:
+        """Place the call and hold it to its end."""
+        try:
+            if self._gave_up or not await self._is_wanted():
+                return Hangup(gave_up=self._gave_up or GaveUp.CANCELED)
+            hangup = await self._place()
+        except SpeechError:
+            log.exception("speech failed", call=self._journal.call.id)
+            return Hangup(gave_up=GaveUp.PLAYBACK_FAILED)
+        except PbxError as error:
+            log.warning("not placed", call=self._journal.call.id, error=str(error))
+            return Hangup(gave_up=GaveUp.PBX_UNAVAILABLE)
+        return replace(hangup, gave_up=self._gave_up or hangup.gave_up)
+
+    async def _place(self) -> Hangup:
+        world, language = self._world, self._challenge.language
+        key = world.entropy.key_press()
+        passcode = passcode_of(self._challenge, world.keyring)
+        invitation = compose_invitation(self._challenge.human_check, key)
+        reading = compose_reading(passcode, world.speech.phrasing(language))
+        order = Order(self._journal.call.id, self._hop, world.speech.prompt(language, PromptName.APOLOGY))
+        await self._journal.write(Originated())
+        async with AsyncExitStack() as stack:
+            self._leg = await stack.enter_async_context(world.pbxs[self._hop.trunk.pbx].originate(order))
+            if self._gave_up:
+                await self._leg.hang_up()
+            # Mixed while it rings: the code is on (memory) disk no longer than the call.
+            audio = await stack.enter_async_context(world.speech.mix(language, invitation, reading))
+            script = Script(
+                check=self._challenge.human_check,
+                keys=key if self._challenge.human_check is HumanCheck.RANDOM_KEY else ANY_KEYS,
+                audio=audio,
+                prompt=lambda name: world.speech.prompt(language, name),
+                is_wanted=self._is_wanted,
+                packet=self._hop.trunk.packet,
+            )
+            return await self._follow(self._leg, script)
+
+    async def _follow(self, leg: Leg, script: Script) -> Hangup:
+        """Note what the PBX tells until the call's end, conversing once it is answered."""
+        trunk = self._hop.trunk
+        ended = Hangup(gave_up=GaveUp.PBX_LOST)
+        async with asyncio.TaskGroup() as tasks:
+            progress = tasks.create_task(self._expire(trunk.progress_timeout, GaveUp.PROGRESS_TIMEOUT))
+            ring = tasks.create_task(self._expire(trunk.ring_timeout + _RING_GRACE, GaveUp.RING_TIMEOUT))
+            running = [progress, ring]
+            async for signal in leg.signals():
+                progress.cancel()
+                if isinstance(signal, Hangup):
+                    ended = signal
+                    break
+                await self._journal.write(signal)
+                if isinstance(signal, Answered):
+                    ring.cancel()
+                    running.append(tasks.create_task(self._converse(leg, script)))
+            for task in running[:2]:
+                task.cancel()
+        media = await leg.media()
+        if self._journal.call.evidence.answered:
+            self._journal.note(MediaCounted(media))
+        return ended
+
+    async def _converse(self, leg: Leg, script: Script) -> None:
+        conversation = Conversation(
+            leg, self._journal, script=script, manners=self._world.manners, clock=self._world.desk.clock
+        )
+        reason = await conversation.hold()
+        if reason is not None:
+            await self.give_up(reason)
+
+    async def _expire(self, after: timedelta, reason: GaveUp) -> None:
+        await asyncio.sleep(after.total_seconds())
+        await self.give_up(reason)
+
+    async def _is_wanted(self) -> bool:
+        record = await self._world.desk.store.challenge(self._challenge.id)
+        return record is not None and record.challenge.is_open(self._world.desk.clock.now())
+
+
+class Delivery:
+    """All calls in progress; an async context manager that ends them when it is left."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._tasks = asyncio.TaskGroup()
+        self._attempts: dict[str, _Attempt] = {}
+        self._is_closing = False
+
+    async def __aenter__(self) -> "Delivery":
+        await self._tasks.__aenter__()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._is_closing = True
+        for attempt in list(self._attempts.values()):
+            await attempt.give_up(GaveUp.INTERRUPTED)
+        await self._tasks.__aexit__(kind, error, trace)
+
+    def route(self, challenge: Challenge) -> tuple[Hop, ...]:
+        """Return the ways to the challenge's destination; empty when there is none."""
+        return find_route(challenge.destination, self._world.routes)
+
+    def new_call(self, challenge: Challenge, hop: Hop) -> Call:
+        """Return a queued call of `challenge` along `hop`, to be stored before it is started."""
+        return Call(
+            id=self._world.entropy.new_id("call"),
+            challenge_id=challenge.id,
+            destination=challenge.destination,
+            trunk=hop.trunk.name,
+            caller_id=hop.caller_id.number,
+            created_at=self._world.desk.clock.now(),
+        )
+
+    def start(self, challenge: Challenge, call: Call) -> None:
+        """Begin to deliver; `call` is the stored first call along the route. Does not wait."""
+        self._tasks.create_task(self._deliver(challenge, call), name=f"delivery {challenge.id}")
+
+    async def cancel(self, challenge_id: str) -> None:
+        """Hang up the challenge's call in progress, if there is one."""
+        attempt = self._attempts.get(challenge_id)
+        if attempt is not None:
+            await attempt.give_up(GaveUp.CANCELED)
+
+    async def _deliver(self, challenge: Challenge, call: Call) -> None:
+        hops = self.route(challenge)
+        for hop, following in zip(hops, (*hops[1:], None), strict=True):
+            outcome = await self._attempt(challenge, call, hop=hop, is_last=following is None)
+            if following is None or not may_fail_over(outcome):
+                return
+            next_call = self.new_call(challenge, following)
+            await self._world.desk.store.add_call(challenge.id, partial(_admit, call=next_call))
+            call = next_call
+
+    async def _attempt(self, challenge: Challenge, call: Call, *, hop: Hop, is_last: bool) -> CallOutcome:
+        journal = Journal(self._world.desk, CallRecord(call))
+        attempt = _Attempt(self._world, challenge, journal=journal, hop=hop)
+        self._attempts[challenge.id] = attempt
+        try:
+            if self._is_closing:
+                await attempt.give_up(GaveUp.INTERRUPTED)
+            hangup = await attempt.run()
+        except Exception:  # a task's root: whatever broke, the call must end in the record
+            log.exception("call failed", call=call.id)
+            hangup = Hangup(gave_up=GaveUp.INTERNAL_ERROR)
+        finally:
+            self._attempts.pop(challenge.id, None)
+        outcome = classify(journal.call, hangup, challenge.human_check)
+        is_over = is_last or not may_fail_over(outcome)
+        try:
+            await journal.close(hangup, outcome, partial(settle, outcome=outcome) if is_over else None)
+        except StoreError:
+            # Housekeeping settles it at the next start: the store holds it as live.
+            log.exception("call not recorded", call=call.id)
+        return outcome
+
+
+def _admit(record: ChallengeRecord, call: Call) -> tuple[Challenge, Call, None]:
+    return record.challenge, call, None
+
+
+def may_fail_over(outcome: CallOutcome) -> bool:
+    """May the route's next trunk be tried? Only where this one certainly rang nobody."""
+    at_fault = outcome.blame is Blame.TRUNK or outcome.outcome is Outcome.PBX_UNAVAILABLE
+    return at_fault and outcome.retry_safe
+
+
+def settle(challenge: Challenge, outcome: CallOutcome) -> Challenge:
+    """Return `challenge` as the outcome of its last call leaves it."""
+    delivered = outcome.outcome is Outcome.DELIVERED
+    event = ChallengeEvent.CALL_DELIVERED if delivered else ChallengeEvent.CALL_FAILED
+    return challenges.step(challenge, event)
+
+
+def passcode_of(challenge: Challenge, keyring: Keyring) -> Passcode:
+    """Return the code of a challenge: the caller's own, unsealed, or the derived one.
+
+    Raises:
+        KeyFileError: sealed with another key file.
+    """
+    if challenge.sealed is not None:
+        return keyring.unseal(challenge.id, challenge.sealed)
+    passcode = keyring.derive(challenge.id, challenge.passcode_length)
+    if keyring.digest(challenge.id, passcode) != challenge.digest:
+        raise KeyFileError("the key file is not the one this code was made with")
+    return passcode
+
+
+def has_live_call(record: ChallengeRecord) -> bool:
+    """Is one of the challenge's calls in progress?"""
+    return any(entry.call.is_live for entry in record.calls)
