@@ -1,0 +1,58 @@
+# Voicegate: everything a checkout needs, on Debian 12 with git, make and Python 3.11.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help demo lab test check format clean
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(READY) ## a real call through a real Asterisk: rung, heard, verified
+	@$(BIN)/voicegate lab demo
+
+lab: $(READY) ## the same PBX, carrier and telephones, left running to try things on
+	@$(BIN)/voicegate lab up
+
+test: check ## all checks and all tests
+	$(BIN)/pytest
+
+check: $(READY) ## format, lint, types, the direction of imports
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(READY) ## put the source into its form
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean: ## remove what `make` made in this checkout
+	-$(BIN)/voicegate lab down
+	rm -rf $(VENV) .lab .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+# Debian splits venv (and pip) from Python. Root installs the packages; anyone else unpacks pip beside
+# the environment, which needs no rights.
+$(READY): pyproject.toml
+	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  missing=""; \
+	  $(PYTHON) -c 'import ensurepip' 2>/dev/null || missing="python3-venv"; \
+	  command -v flite >/dev/null || missing="$$missing flite"; \
+	  if [ -n "$$missing" ]; then \
+	    echo "installing$${missing:+ $$missing}"; \
+	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null; \
+	  fi; \
+	fi
+	@echo "making $(VENV)"
+	@if $(PYTHON) -c 'import ensurepip' 2>/dev/null; then \
+	  $(PYTHON) -m venv $(VENV); \
+	else \
+	  $(PYTHON) -m venv --without-pip $(VENV) && mkdir -p $(VENV)/pip && cd $(VENV)/pip && \
+	  apt-get download -qq python3-pip-whl && dpkg -x python3-pip-whl_*.deb . && \
+	  ../bin/python usr/share/python-wheels/pip-*.whl/pip install -q --no-index --find-links usr/share/python-wheels pip; \
+	fi
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[test]'
+	@touch $@
