@@ -50,9 +50,11 @@ $(READY): pyproject.toml
 	@if $(PYTHON) -c 'import ensurepip' 2>/dev/null; then \
 	  $(PYTHON) -m venv $(VENV); \
 	else \
-	  $(PYTHON) -m venv --without-pip $(VENV) && mkdir -p $(VENV)/pip && cd $(VENV)/pip && \
-	  apt-get download -qq python3-pip-whl && dpkg -x python3-pip-whl_*.deb . && \
-	  ../bin/python usr/share/python-wheels/pip-*.whl/pip install -q --no-index --find-links usr/share/python-wheels pip; \
+	  $(PYTHON) -m venv --without-pip $(VENV) && mkdir -p $(VENV)/pip/lists/partial $(VENV)/pip/cache/archives/partial && \
+	  cd $(VENV)/pip && own="-qq -o Dir::State::Lists=$$PWD/lists -o Dir::Cache=$$PWD/cache" && \
+	  apt-get $$own update && apt-get $$own download python3-pip-whl && dpkg -x python3-pip-whl_*.deb . && \
+	  wheel=$$(echo $$PWD/usr/share/python-wheels/pip-*.whl) && \
+	  ../bin/python $$wheel/pip install -q --no-index $$wheel; \
 	fi
 	@$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[test]'
 	@touch $@
