@@ -1,1 +1,1 @@
-"""."""
+"""Adapters to PBXs, storage, speech and doors; none imports another."""

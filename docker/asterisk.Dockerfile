@@ -1,0 +1,12 @@
+# Asterisk 22 with Voicegate's dialplan, for the trial. Build from the checkout's root:
+#   docker build -f docker/asterisk.Dockerfile -t voicegate-asterisk .
+# Debian 12 and 13 have no asterisk package; forky has.
+FROM debian:forky-slim
+RUN apt-get update \
+ && apt-get install -y --no-install-recommends asterisk \
+ && rm -rf /var/lib/apt/lists/*
+RUN groupadd --gid 2001 voicegate-audio && usermod --append --groups voicegate-audio asterisk
+COPY dialplan/asterisk /etc/asterisk/voicegate
+COPY sounds /usr/share/voicegate/sounds
+USER asterisk
+ENTRYPOINT ["asterisk", "-f"]

@@ -1,0 +1,19 @@
+# The controller: Voicegate's daemon. Build from the checkout's root:
+#   docker build -f docker/controller.Dockerfile -t voicegate .
+FROM debian:12-slim
+RUN apt-get update \
+ && apt-get install -y --no-install-recommends python3 python3-venv flite \
+ && rm -rf /var/lib/apt/lists/*
+# The same number in both images: Asterisk reads the calls' sounds as a member of this group.
+RUN groupadd --gid 2001 voicegate-audio \
+ && useradd --system --home-dir /var/lib/voicegate --create-home --groups voicegate-audio voicegate
+COPY pyproject.toml README.md LICENSE /src/
+COPY voicegate /src/voicegate
+COPY dialplan /src/dialplan
+COPY sounds /src/sounds
+COPY config /src/config
+RUN python3 -m venv /opt/voicegate && /opt/voicegate/bin/pip install --no-cache-dir /src && rm -rf /src
+ENV PATH=/opt/voicegate/bin:$PATH
+USER voicegate
+ENTRYPOINT ["voicegate"]
+CMD ["serve", "--config", "/etc/voicegate/voicegate.toml"]

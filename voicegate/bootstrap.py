@@ -1,0 +1,229 @@
+"""The composition root: `Settings` -> a running daemon. The only file that names concrete adapters."""
+
+import asyncio
+import grp
+import os
+import pwd
+import re
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import structlog
+
+from voicegate.adapters.asterisk.pbx import AsteriskPbx
+from voicegate.adapters.asterisk.settings import AsteriskSettings
+from voicegate.adapters.http.server import HttpSettings, serve_unix
+from voicegate.adapters.keyfile import FileKeyring
+from voicegate.adapters.simulator.pbx import SimulatorPbx
+from voicegate.adapters.speech.mixer import Mixer, SpeechSettings
+from voicegate.adapters.storage.store import SqlStore
+from voicegate.adapters.system import SystemClock, SystemEntropy
+from voicegate.application.board import Board
+from voicegate.application.conversation import Manners
+from voicegate.application.delivery import Delivery, World
+from voicegate.application.housekeeping import settle_orphans, tidy_for_ever
+from voicegate.application.journal import Desk
+from voicegate.application.ports import DtmfTiming, Pbx
+from voicegate.application.sign_in import Defaults, SignIn, match_language
+from voicegate.config import (
+    CallerIdSettings,
+    InternalSettings,
+    PbxSettings,
+    Settings,
+    TrunkSettings,
+    project_folder,
+    read_secret,
+)
+from voicegate.domain.errors import ConfigError
+from voicegate.domain.policy import CallPolicy
+from voicegate.domain.routing import CallerId, InternalRoute, NumberFormat, Routes, Trunk
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """The daemon's parts, for its doors and its tests."""
+
+    world: World
+    """Everything that calls are made with."""
+    sign_in: SignIn
+    """The use cases around a challenge."""
+    delivery: Delivery
+    """The calls in progress."""
+
+
+async def serve(settings: Settings) -> None:
+    """Run the daemon until cancelled; calls in progress are hung up and recorded before it returns.
+
+    Raises:
+        VoicegateError: it could not start; the message names the setting or the file.
+    """
+    async with AsyncExitStack() as stack:
+        app = await stack.enter_async_context(running(settings))
+        await stack.enter_async_context(serve_unix(app.sign_in, app.world, http_settings(settings)))
+        log.info("serving", socket=settings.socket.path)
+        await asyncio.Event().wait()
+
+
+@asynccontextmanager
+async def running(settings: Settings) -> AsyncIterator[App]:
+    """Give the daemon's parts, started: store migrated, orphans settled, PBXs connecting."""
+    async with AsyncExitStack() as stack:
+        keyring = FileKeyring.open(Path(settings.storage.key_file))
+        store = await stack.enter_async_context(SqlStore(settings.storage.database))
+        speech = await stack.enter_async_context(Mixer(speech_settings(settings)))
+        match_language(settings.service.language, speech.languages())
+        pbxs: dict[str, Pbx] = {}
+        for name, pbx in settings.pbx.items():
+            pbxs[name] = await stack.enter_async_context(_pbx(name, pbx))
+        world = World(
+            desk=Desk(store, Board(), SystemClock()),
+            keyring=keyring,
+            entropy=SystemEntropy(),
+            speech=speech,
+            pbxs=pbxs,
+            routes=routes(settings),
+            manners=manners(settings),
+        )
+        orphans = await settle_orphans(world)
+        if orphans:
+            log.warning("settled calls that an earlier run left", calls=orphans)
+        delivery = await stack.enter_async_context(Delivery(world))
+        tidying = asyncio.create_task(tidy_for_ever(world), name="housekeeping")
+        stack.callback(tidying.cancel)
+        yield App(world, sign_in(world, delivery, settings), delivery)
+
+
+def sign_in(world: World, delivery: Delivery, settings: Settings) -> SignIn:
+    """Return the use cases around a challenge, as configured."""
+    return SignIn(
+        world,
+        delivery,
+        policy=CallPolicy(frozenset(settings.policy.allowed_countries), settings.policy.max_calls),
+        defaults=Defaults(
+            language=settings.service.language,
+            human_check=settings.call.human_check,
+            passcode_length=settings.passcode.length,
+            lifetime=timedelta(seconds=settings.passcode.lifetime_s),
+            attempts=settings.passcode.attempts,
+        ),
+    )
+
+
+def manners(settings: Settings) -> Manners:
+    """Return how answered calls are held, as configured."""
+    call = settings.call
+    return Manners(
+        human_timeout=timedelta(seconds=call.human_timeout_s),
+        human_timeout_extension=timedelta(seconds=call.human_timeout_extension_s),
+        time_cap=timedelta(seconds=call.time_cap_s),
+        time_cap_extension=timedelta(seconds=call.time_cap_extension_s),
+        extension_delay=timedelta(milliseconds=call.extension_delay_ms),
+        dtmf=DtmfTiming(
+            timedelta(milliseconds=call.digit_tone_ms), timedelta(milliseconds=call.digit_gap_ms)
+        ),
+    )
+
+
+def routes(settings: Settings) -> Routes:
+    """Return the ways out, as configured.
+
+    Raises:
+        ConfigError: an internal route's pattern is no regular expression.
+    """
+    trunks = tuple(
+        _trunk(name, entry, caller_ids=entry.caller_ids, number_format=entry.number_format)
+        for name, entry in settings.trunks.items()
+    )
+    internal = tuple(
+        InternalRoute(name, _pattern(name, entry.pattern), _trunk(name, entry, caller_ids=(entry.caller_id,)))
+        for name, entry in settings.internal.items()
+    )
+    return Routes(trunks, internal)
+
+
+def speech_settings(settings: Settings) -> SpeechSettings:
+    """Return where sounds lie, as configured."""
+    sounds = Path(settings.service.sounds) if settings.service.sounds else project_folder("sounds")
+    return SpeechSettings(
+        sounds=sounds,
+        audio_folder=Path(settings.audio.folder),
+        pbx_audio_folder=settings.audio.pbx_folder or settings.audio.folder,
+        pbx_sounds_folder=settings.audio.pbx_sounds or str(sounds),
+        service_name=settings.service.name,
+        state_folder=Path(settings.storage.state_folder),
+        audio_format=settings.audio.format,
+        group=settings.audio.group or None,
+    )
+
+
+def http_settings(settings: Settings) -> HttpSettings:
+    """Return how the socket is served, as configured.
+
+    Raises:
+        ConfigError: a user or the group does not exist.
+    """
+    socket = settings.socket
+    try:
+        users = [pwd.getpwnam(user).pw_uid for user in socket.allowed_users]
+    except KeyError as error:
+        raise ConfigError(f"socket.allowed_users: there is no user {error.args[0]}") from error
+    try:
+        group = grp.getgrnam(socket.group).gr_gid if socket.group else None
+    except KeyError as error:
+        raise ConfigError(f"socket.group: there is no group {socket.group}") from error
+    return HttpSettings(
+        path=Path(socket.path),
+        mode=int(socket.mode, 8),
+        group=group,
+        allowed_uids=frozenset(users or [os.getuid(), 0]),
+    )
+
+
+def _pbx(name: str, settings: PbxSettings) -> AsteriskPbx | SimulatorPbx:
+    if settings.kind == "simulator":
+        return SimulatorPbx()
+    return AsteriskPbx(
+        AsteriskSettings(
+            name=name,
+            ami_host=settings.ami_host,
+            ami_port=settings.ami_port,
+            ami_username=settings.ami_username,
+            ami_secret=read_secret(settings.ami_secret_file, f"pbx.{name}.ami_secret_file"),
+            agi_host=settings.agi_host,
+            agi_port=settings.agi_port,
+            agi_advertised_host=settings.agi_advertised_host or settings.agi_host,
+            agi_allowed_peers=settings.agi_allowed_peers,
+            lost_grace=timedelta(seconds=settings.lost_grace_s),
+        )
+    )
+
+
+def _trunk(
+    name: str,
+    entry: TrunkSettings | InternalSettings,
+    *,
+    caller_ids: tuple[CallerIdSettings, ...],
+    number_format: NumberFormat = NumberFormat.PLUS_E164,
+) -> Trunk:
+    return Trunk(
+        name=name,
+        pbx=entry.pbx,
+        endpoint=entry.endpoint,
+        caller_ids=tuple(CallerId(shown.number, shown.name) for shown in caller_ids),
+        number_format=number_format,
+        ring_timeout=timedelta(seconds=entry.ring_timeout_s),
+        progress_timeout=timedelta(seconds=entry.progress_timeout_s),
+        packet=timedelta(milliseconds=entry.packet_ms),
+    )
+
+
+def _pattern(name: str, pattern: str) -> re.Pattern[str]:
+    try:
+        return re.compile(pattern, re.ASCII)
+    except re.error as error:
+        raise ConfigError(f"internal.{name}.pattern: not a regular expression: {error}") from error
