@@ -1,0 +1,61 @@
+"""What is said: the invitation never has a code in it, a reading has all of it, in groups."""
+
+from datetime import timedelta
+
+import pytest
+
+from voicegate.domain.announcement import (
+    Digit,
+    HumanCheck,
+    Part,
+    Pause,
+    Phrasing,
+    Prompt,
+    PromptName,
+    compose_invitation,
+    compose_reading,
+)
+from voicegate.domain.passcode import Passcode
+
+SHORT, LONG = timedelta(milliseconds=450), timedelta(milliseconds=900)
+PHRASING = Phrasing({4: (2, 2), 6: (3, 3), 7: (3, 4)}, SHORT, LONG)
+
+
+def spoken(parts: tuple[Part, ...]) -> str:
+    words = {Digit: lambda part: part.value, Prompt: lambda part: f"<{part.name}>"}
+    marks = {SHORT: ".", LONG: " "}
+    return "".join(
+        marks.get(part.length, "") if isinstance(part, Pause) else words[type(part)](part) for part in parts
+    )
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [("471029", "4.7.1 0.2.9"), ("4710", "4.7 1.0"), ("4710293", "4.7.1 0.2.9.3")],
+)
+def test_a_reading_says_the_code_in_groups(code: str, said: str) -> None:
+    assert spoken(compose_reading(Passcode(code), PHRASING)) == f"<your_code_is> {said} <never_asked>"
+
+
+def test_every_code_digit_is_marked_as_one() -> None:
+    digits = [part for part in compose_reading(Passcode("471029"), PHRASING) if isinstance(part, Digit)]
+    assert [digit.is_code for digit in digits] == [True] * 6
+
+
+def test_the_invitation_asks_for_the_key() -> None:
+    parts = compose_invitation(HumanCheck.RANDOM_KEY, "7")
+    assert spoken(parts) == "<this_is><press>7<to_hear_your_code>"
+    assert not any(isinstance(part, Digit) and part.is_code for part in parts)
+
+
+def test_any_key_and_no_key_name_no_digit() -> None:
+    assert spoken(compose_invitation(HumanCheck.ANY_KEY, "7")) == "<this_is><press_any_key>"
+    assert spoken(compose_invitation(HumanCheck.NONE, "7")) == "<this_is>"
+
+
+def test_parts_do_not_show_digits() -> None:
+    assert "7" not in repr(compose_reading(Passcode("7777"), PHRASING))
+
+
+def test_prompts_are_named_as_in_the_packs() -> None:
+    assert PromptName.APOLOGY == "apology"

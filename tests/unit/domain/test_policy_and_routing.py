@@ -1,0 +1,86 @@
+"""Refuse by default; and which way a call goes."""
+
+import re
+
+import pytest
+
+from voicegate.domain.phone_number import Destination
+from voicegate.domain.policy import Allow, CallPolicy, Deny, DenyReason, may_call_again, may_reach
+from voicegate.domain.routing import (
+    CallerId,
+    InternalRoute,
+    NumberFormat,
+    Routes,
+    Trunk,
+    find_route,
+    format_number,
+)
+
+US = CallPolicy(frozenset({"US", "GB", "DE"}))
+FIRST = Trunk("first", "main", endpoint="carrier", caller_ids=(CallerId("+12025550100"),))
+SECOND = Trunk(
+    "second", "main", endpoint="other", caller_ids=(CallerId("1"),), number_format=NumberFormat.NATIONAL
+)
+DESKS = InternalRoute(
+    "desks",
+    re.compile("4[0-9]{3}"),
+    Trunk("desks", "main", endpoint="desk-{extension}", caller_ids=(CallerId("4000"),)),
+)
+
+
+def test_nothing_outside_the_pbx_is_called_until_a_country_is_allowed() -> None:
+    denied = may_reach(Destination("+12025550143"), CallPolicy())
+    assert denied == Deny(DenyReason.COUNTRY_NOT_ALLOWED)
+
+
+@pytest.mark.parametrize("number", ["+12025550143", "+442079460101", "+491711234567"])
+def test_ordinary_lines_of_an_allowed_country_may_be_called(number: str) -> None:
+    assert may_reach(Destination(number), US) == Allow()
+
+
+@pytest.mark.parametrize(
+    ("number", "kind"),
+    [
+        ("+19002345678", "premium"),
+        ("+18002345678", "toll-free"),
+        ("+448712345678", "shared cost or premium"),
+        ("+447012345678", "personal"),
+        ("+4919001234567", "premium"),
+    ],
+)
+def test_expensive_and_special_numbers_never(number: str, kind: str) -> None:
+    assert may_reach(Destination(number), US) == Deny(DenyReason.NUMBER_TYPE_NOT_ALLOWED)
+
+
+@pytest.mark.parametrize("number", ["+881612345678", "+97912345678", "+8835100123456"])
+def test_satellite_and_international_premium_belong_to_no_country(number: str) -> None:
+    assert isinstance(may_reach(Destination(number), US), Deny)
+
+
+def test_a_second_call_waits_for_the_first() -> None:
+    assert may_call_again(live=True, calls=1, policy=US) == Deny(DenyReason.CALL_IN_PROGRESS)
+    assert may_call_again(live=False, calls=1, policy=US) == Allow()
+    assert may_call_again(live=False, calls=5, policy=US) == Deny(DenyReason.TOO_MANY_CALLS)
+
+
+def test_trunks_are_tried_in_order_each_with_its_own_number_format() -> None:
+    hops = find_route(Destination("+442079460101"), Routes((FIRST, SECOND), (DESKS,)))
+    assert [(hop.trunk.name, hop.number) for hop in hops] == [
+        ("first", "+442079460101"),
+        ("second", "02079460101"),
+    ]
+
+
+def test_an_internal_extension_is_dialed_only_as_its_own_endpoint() -> None:
+    (hop,) = find_route(Destination("4021"), Routes((FIRST,), (DESKS,)))
+    assert (hop.endpoint, hop.number) == ("desk-4021", None)
+
+
+@pytest.mark.parametrize("number", ["402", "40211", "*4021", "5021"])
+def test_an_extension_that_no_route_matches_whole_goes_nowhere(number: str) -> None:
+    assert find_route(Destination(number), Routes((FIRST,), (DESKS,))) == ()
+
+
+def test_the_number_is_written_as_the_trunk_wants_it() -> None:
+    assert format_number("+12025550143", NumberFormat.E164) == "12025550143"
+    assert format_number("+12025550143", NumberFormat.NATIONAL) == "2025550143"
