@@ -11,7 +11,7 @@ import tomllib
 import types
 import typing
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 from msgspec import Meta, Struct, field
@@ -21,6 +21,8 @@ from voicegate.domain.challenge import DEFAULT_ATTEMPTS, DEFAULT_LIFETIME
 from voicegate.domain.errors import ConfigError
 from voicegate.domain.passcode import DEFAULT_LENGTH, MAX_LENGTH, MIN_LENGTH
 from voicegate.domain.routing import NumberFormat
+
+_S = TypeVar("_S", bound=Struct)
 
 DEFAULT_FILE = Path("/etc/voicegate/voicegate.toml")
 
@@ -167,6 +169,9 @@ class Settings(_Section, frozen=True, kw_only=True):
     internal: dict[Name, InternalSettings] = field(default_factory=dict)
 
 
+_NAMED_TABLES: dict[str, type[Struct]] = {"pbx": PbxSettings, "trunks": TrunkSettings, "internal": InternalSettings}
+
+
 def load(file: Path) -> Settings:
     """Return the settings in `file`; blocks on reading it.
 
@@ -192,12 +197,11 @@ def parse(raw: dict[str, Any]) -> Settings:
         ConfigError: a setting is unknown or wrong; names it by its path.
     """
     _refuse_unknown(raw, Settings, path="")
-    try:
-        settings = msgspec.convert(raw, Settings)
-    except msgspec.ValidationError as error:
-        message, _, where = str(error).partition(" - at `$")
-        setting = where.strip("`").lstrip(".") or "the file"
-        raise ConfigError(f"{setting}: {message}") from None
+    for table, shape in _NAMED_TABLES.items():
+        entries = raw.get(table)
+        for name, entry in entries.items() if isinstance(entries, dict) else ():
+            _convert(entry, shape, path=f"{table}.{name}")
+    settings = _convert(raw, Settings, path="")
     _check_references(settings)
     return settings
 
@@ -225,6 +229,15 @@ def project_folder(name: str) -> Path:
     package = Path(__file__).resolve().parent
     installed = package / "_project" / name
     return installed if installed.is_dir() else package.parent / name
+
+
+def _convert(raw: object, shape: type[_S], *, path: str) -> _S:
+    try:
+        return msgspec.convert(raw, shape)
+    except msgspec.ValidationError as error:
+        message, _, where = str(error).partition(" - at `$")
+        setting = (path + where.rstrip("`")).strip(".") or "the file"
+        raise ConfigError(f"{setting}: {message}") from None
 
 
 def _refuse_unknown(raw: object, shape: Any, *, path: str) -> None:

@@ -1,0 +1,111 @@
+"""The settings: strict, helpful, and all described in the example that ships."""
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from voicegate import config
+from voicegate.domain.errors import ConfigError
+
+EXAMPLE = config.project_folder("config") / "voicegate.toml"
+PBX = {"pbx": {"main": {"kind": "asterisk"}}}
+
+
+def everything_switched_on() -> dict[str, Any]:
+    """The example with every commented setting uncommented."""
+    lines = EXAMPLE.read_text("utf-8").splitlines()
+    setting = re.compile(r"^# (\[?[a-z_]+(\.[a-z]+)?\]?( = |$))")
+    return tomllib.loads("\n".join(line[2:] if setting.match(line) else line for line in lines))
+
+
+def test_the_example_is_valid_as_it_ships() -> None:
+    assert config.load(EXAMPLE).pbx["main"].kind == "asterisk"
+
+
+def test_every_setting_stands_in_the_example() -> None:
+    example = everything_switched_on()
+    shapes: dict[str, type[msgspec.Struct]] = {
+        "service": config.Service,
+        "storage": config.Storage,
+        "socket": config.Socket,
+        "audio": config.Audio,
+        "call": config.CallSettings,
+        "passcode": config.PasscodeSettings,
+        "policy": config.Policy,
+        "log": config.Log,
+    }
+    for section, shape in shapes.items():
+        assert set(example[section]) == {field.name for field in msgspec.structs.fields(shape)}, section
+    named: dict[str, type[msgspec.Struct]] = {
+        "pbx": config.PbxSettings,
+        "trunks": config.TrunkSettings,
+        "internal": config.InternalSettings,
+    }
+    for section, shape in named.items():
+        (entry,) = example[section].values()
+        assert set(entry) == {field.name for field in msgspec.structs.fields(shape)}, section
+    assert set(example) == {field.name for field in msgspec.structs.fields(config.Settings)}
+
+
+def test_the_defaults_that_the_example_shows_are_the_defaults() -> None:
+    shown = msgspec.to_builtins(config.parse(everything_switched_on()))
+    held = msgspec.to_builtins(config.Settings())
+    for section in ("service", "storage", "socket", "audio", "call", "passcode", "policy", "log"):
+        assert shown[section] == held[section], section
+
+
+@pytest.mark.parametrize(
+    ("raw", "says"),
+    [
+        ({"sockt": {}}, "sockt: unknown setting; did you mean socket?"),
+        ({"socket": {"mod": "0600"}}, "socket.mod: unknown setting; did you mean socket.mode?"),
+        ({"pbx": {"main": {"kind": "asterisk", "ami_prot": 1}}}, "pbx.main.ami_prot: unknown setting"),
+        ({"passcode": {"length": 3}}, "passcode.length: Expected `int` >= 4"),
+        ({"passcode": {"length": "6"}}, "passcode.length: Expected `int`, got `str`"),
+        ({"call": {"human_check": "maybe"}}, "call.human_check: Invalid enum value 'maybe'"),
+        ({"policy": {"allowed_countries": ["us"]}}, "policy.allowed_countries[0]"),
+        ({"trunks": {"t": {"endpoint": "e", "caller_ids": []}}}, "trunks.t"),
+        (
+            {"trunks": {"t": {"pbx": "main", "endpoint": "e", "caller_ids": [{"numbr": "1"}]}}},
+            "trunks.t.caller_ids[0].numbr: unknown setting; did you mean trunks.t.caller_ids[0].number?",
+        ),
+        (
+            PBX | {"trunks": {"t": {"pbx": "mian", "endpoint": "e", "caller_ids": [{"number": "10"}]}}},
+            "trunks.t.pbx: there is no [pbx.mian]; known: main",
+        ),
+    ],
+)
+def test_a_wrong_setting_is_named_with_its_path(raw: dict[str, Any], says: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        config.parse(raw)
+    assert says in str(error.value)
+
+
+@pytest.mark.parametrize("name", ['a"b', "a<b", "a\r\nb", "a\\b", "x" * 41])
+def test_a_caller_name_that_could_break_out_of_its_quotes_is_refused(name: str) -> None:
+    trunk = {"pbx": "main", "endpoint": "e", "caller_ids": [{"number": "+12025550100", "name": name}]}
+    with pytest.raises(ConfigError, match=r"trunks.t.caller_ids\[0\].name"):
+        config.parse(PBX | {"trunks": {"t": trunk}})
+
+
+def test_a_file_that_is_no_toml_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "broken.toml"
+    file.write_text("[socket\n")
+    with pytest.raises(ConfigError, match=r"broken\.toml: is not TOML"):
+        config.load(file)
+    with pytest.raises(ConfigError, match=r"missing\.toml: cannot be read"):
+        config.load(tmp_path / "missing.toml")
+
+
+def test_a_secret_comes_from_its_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "ami").write_text("s3cret\n")
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    assert config.read_secret("$CREDENTIALS_DIRECTORY/ami", "pbx.main.ami_secret_file") == "s3cret"
+    (tmp_path / "empty").write_text("\n")
+    for path, says in (("", "names no file"), (str(tmp_path / "empty"), "empty"), ("/nowhere", "cannot be")):
+        with pytest.raises(ConfigError, match=f"pbx.main.ami_secret_file: .*{says}"):
+            config.read_secret(path, "pbx.main.ami_secret_file")
