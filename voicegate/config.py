@@ -169,7 +169,11 @@ class Settings(_Section, frozen=True, kw_only=True):
     internal: dict[Name, InternalSettings] = field(default_factory=dict)
 
 
-_NAMED_TABLES: dict[str, type[Struct]] = {"pbx": PbxSettings, "trunks": TrunkSettings, "internal": InternalSettings}
+_NAMED_TABLES: dict[str, type[Struct]] = {
+    "pbx": PbxSettings,
+    "trunks": TrunkSettings,
+    "internal": InternalSettings,
+}
 
 
 def load(file: Path) -> Settings:
