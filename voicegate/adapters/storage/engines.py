@@ -1,0 +1,110 @@
+"""How to connect: where the database is, and what SQLite must be told on every connection.
+
+SQLite runs in WAL with synchronous=FULL: a commit is on disk when it returns, and readers never wait for
+the writer (sqlite.org/wal.html). Python's own transaction control is off, for it begins none before DDL
+and too late before a read (docs.sqlalchemy.org, dialect pysqlite): `BEGIN` is sent by us.
+"""
+
+import os
+from pathlib import Path
+from typing import Final
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from voicegate.domain.errors import StoreError
+
+READERS: Final = 4
+"""Reading threads, each with its own connection."""
+_BUSY_TIMEOUT_S: Final = 10.0
+
+_PRAGMAS: Final = (
+    "journal_mode = WAL",
+    "synchronous = FULL",
+    "foreign_keys = ON",
+    # A sealed code that was erased is overwritten, not just unlinked.
+    "secure_delete = ON",
+)
+
+
+def locate(location: str | Path) -> URL:
+    """Return the database's address: a URL as it is, anything else as the path of an SQLite file.
+
+    Raises:
+        StoreError: not a URL, or SQLite without a file.
+    """
+    text = str(location)
+    try:
+        url = make_url(text) if "://" in text else URL.create("sqlite", database=text)
+    except ArgumentError:
+        # Without its text: a password may be in it.
+        raise StoreError("the database's URL cannot be read") from None
+    if is_sqlite(url) and (not url.database or url.database == ":memory:"):
+        raise StoreError("the database needs a file: memory forgets")
+    return url
+
+
+def is_sqlite(url: URL) -> bool:
+    """Is the database an SQLite file?"""
+    return url.get_backend_name() == "sqlite"
+
+
+def name_of(url: URL) -> str:
+    """Return how errors call the database: its file, or its URL without the password."""
+    return str(url.database) if is_sqlite(url) else url.render_as_string(hide_password=True)
+
+
+def create_file(path: Path) -> None:
+    """Make an empty file for the owner only; does nothing when there is one.
+
+    SQLite gives the mode of this file to the WAL beside it.
+
+    Raises:
+        OSError: the folder is missing or not ours to write in.
+    """
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+    except FileExistsError:
+        return
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def connect_writer(url: URL) -> Engine:
+    """Return an engine for the one writer; connects when first used."""
+    return _connect(url, begin="BEGIN IMMEDIATE", connections=1)
+
+
+def connect_readers(url: URL) -> Engine:
+    """Return an engine for the readers, which sees only what is committed; connects when first used."""
+    return _connect(url, begin="BEGIN", connections=READERS, pragmas=("query_only = ON",))
+
+
+def _connect(url: URL, *, begin: str, connections: int, pragmas: tuple[str, ...] = ()) -> Engine:
+    if not is_sqlite(url):
+        return create_engine(url, hide_parameters=True, pool_size=connections, max_overflow=0)
+    engine = create_engine(
+        url,
+        hide_parameters=True,
+        pool_size=connections,
+        max_overflow=0,
+        connect_args={"isolation_level": None, "timeout": _BUSY_TIMEOUT_S},
+    )
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
+        cursor = connection.cursor()
+        for pragma in (*_PRAGMAS, *pragmas):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def start(connection: Connection) -> None:
+        connection.exec_driver_sql(begin)
+
+    return engine

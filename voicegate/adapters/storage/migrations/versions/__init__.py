@@ -1,0 +1,1 @@
+"""The revisions, one file a change; a revision that was released never changes."""

@@ -1,0 +1,168 @@
+"""Rows of `tables` to what the domain knows, and back; pure."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import RowMapping
+
+from voicegate.application.ports import CallRecord, TimelineEntry
+from voicegate.domain.announcement import HumanCheck
+from voicegate.domain.call import Call, CallState, Evidence
+from voicegate.domain.challenge import Challenge, ChallengeState
+from voicegate.domain.hangup_cause import Blame, CallOutcome, GaveUp, Hangup, Outcome
+from voicegate.domain.phone_number import Destination
+
+Columns = dict[str, object]
+"""What to write into a row, by its columns' names."""
+
+
+def verification_row(challenge: Challenge) -> Columns:
+    """Return the row of a challenge, without its revision."""
+    return {
+        "id": challenge.id,
+        "client": challenge.client,
+        "number": challenge.destination.number,
+        "extension": challenge.destination.extension,
+        "language": challenge.language,
+        "human_check": str(challenge.human_check),
+        "passcode_length": challenge.passcode_length,
+        "digest": challenge.digest,
+        "sealed": challenge.sealed,
+        "issued_at": challenge.issued_at,
+        "expires_at": challenge.expires_at,
+        "attempts_left": challenge.attempts_left,
+        "state": str(challenge.state),
+        "reference": challenge.reference,
+    }
+
+
+def challenge_of(row: RowMapping) -> Challenge:
+    """Return the challenge of a row."""
+    return Challenge(
+        id=row["id"],
+        client=row["client"],
+        destination=Destination(row["number"], row["extension"]),
+        language=row["language"],
+        human_check=HumanCheck(row["human_check"]),
+        passcode_length=row["passcode_length"],
+        digest=row["digest"],
+        sealed=row["sealed"],
+        issued_at=row["issued_at"],
+        expires_at=row["expires_at"],
+        attempts_left=row["attempts_left"],
+        state=ChallengeState(row["state"]),
+        reference=row["reference"],
+    )
+
+
+def call_row(record: CallRecord) -> Columns:
+    """Return the row of a call with its verdict, without its position."""
+    call = record.call
+    return {
+        "id": call.id,
+        "verification_id": call.challenge_id,
+        "number": call.destination.number,
+        "extension": call.destination.extension,
+        "trunk": call.trunk,
+        "caller_id": call.caller_id,
+        "created_at": call.created_at,
+        "state": str(call.state),
+        "rang": call.rang,
+        "progressed": call.progressed,
+        "answered_at": call.answered_at,
+        "ended_at": call.ended_at,
+        **_evidence_columns(call.evidence),
+        **_outcome_columns(record.outcome),
+        **_hangup_columns(record.hangup),
+    }
+
+
+def call_of(row: RowMapping, timeline: Sequence[TimelineEntry] = ()) -> CallRecord:
+    """Return the call of a row, with the timeline given."""
+    call = Call(
+        id=row["id"],
+        challenge_id=row["verification_id"],
+        destination=Destination(row["number"], row["extension"]),
+        trunk=row["trunk"],
+        caller_id=row["caller_id"],
+        created_at=row["created_at"],
+        state=CallState(row["state"]),
+        rang=row["rang"],
+        progressed=row["progressed"],
+        evidence=Evidence(
+            answered=row["answered"],
+            media=row["media"],
+            extension_sent=row["extension_sent"],
+            human=row["human"],
+            announced=row["announced"],
+        ),
+        answered_at=row["answered_at"],
+        ended_at=row["ended_at"],
+    )
+    return CallRecord(call, outcome=_outcome_of(row), hangup=_hangup_of(row), timeline=timeline)
+
+
+def entry_row(call_id: str, entry: TimelineEntry) -> Columns:
+    """Return the row of a step of a call."""
+    return {
+        "call_id": call_id,
+        "seq": entry.seq,
+        "at": entry.at,
+        "state": str(entry.state),
+        "event": entry.event,
+        "detail": dict(entry.detail),
+    }
+
+
+def entry_of(row: RowMapping) -> TimelineEntry:
+    """Return the step of a row."""
+    return TimelineEntry(
+        seq=row["seq"], at=row["at"], state=row["state"], event=row["event"], detail=row["detail"]
+    )
+
+
+def _evidence_columns(evidence: Evidence) -> Columns:
+    return {
+        "answered": evidence.answered,
+        "media": evidence.media,
+        "extension_sent": evidence.extension_sent,
+        "human": evidence.human,
+        "announced": evidence.announced,
+    }
+
+
+def _outcome_columns(outcome: CallOutcome | None) -> Columns:
+    if outcome is None:
+        return {"outcome": None, "blame": None, "retry_safe": None}
+    return {
+        "outcome": str(outcome.outcome),
+        "blame": str(outcome.blame),
+        "retry_safe": outcome.retry_safe,
+    }
+
+
+def _outcome_of(row: RowMapping) -> CallOutcome | None:
+    if row["outcome"] is None:
+        return None
+    return CallOutcome(Outcome(row["outcome"]), Blame(row["blame"]), retry_safe=row["retry_safe"])
+
+
+def _hangup_columns(hangup: Hangup | None) -> Columns:
+    if hangup is None:
+        return {"cause": None, "sip_status": None, "is_unreachable": None, "gave_up": None}
+    return {
+        "cause": hangup.cause,
+        "sip_status": hangup.sip_status,
+        "is_unreachable": hangup.is_unreachable,
+        "gave_up": None if hangup.gave_up is None else str(hangup.gave_up),
+    }
+
+
+def _hangup_of(row: RowMapping) -> Hangup | None:
+    if row["is_unreachable"] is None:
+        return None
+    return Hangup(
+        cause=row["cause"],
+        sip_status=row["sip_status"],
+        is_unreachable=row["is_unreachable"],
+        gave_up=None if row["gave_up"] is None else GaveUp(row["gave_up"]),
+    )

@@ -1,0 +1,163 @@
+"""The `Store` port on an SQL database: which thread does what, and how errors come out.
+
+Writes go to the one `Writer`; reads run in a few threads on connections of their own and see what is
+committed, so a reader never waits for the writer. The event loop waits for neither. The SQL itself is
+`transactions`'s.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import Self, TypeVar
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+from voicegate.adapters.storage import engines, transactions
+from voicegate.adapters.storage.migrations import migrate
+from voicegate.adapters.storage.writer import Writer
+from voicegate.application.ports import CallRecord, ChallengeRecord, IdempotencyKey, Replay
+from voicegate.domain.call import Call
+from voicegate.domain.challenge import Challenge
+from voicegate.domain.errors import StoreError
+
+T = TypeVar("T")
+
+
+class SqlStore:
+    """Challenges and calls in a database; an async context manager that opens and closes it.
+
+    `location` is the path of an SQLite file, which is made when missing, or a database URL.
+
+    A caller that is cancelled while it waits for a write stops waiting; the write still happens.
+    Closures given to `add_call`, `update_challenge` and `record` run in the writer's thread.
+    """
+
+    def __init__(self, location: str | Path) -> None:
+        self._url = engines.locate(location)
+        self._name = engines.name_of(self._url)
+        self._writing = engines.connect_writer(self._url)
+        self._reading = engines.connect_readers(self._url)
+        self._readers = ThreadPoolExecutor(engines.READERS, thread_name_prefix="store reader")
+        self._writer: Writer | None = None
+
+    async def __aenter__(self) -> Self:
+        try:
+            await asyncio.to_thread(self._prepare)
+        except BaseException:
+            await self.close()
+            raise
+        self._writer = Writer(self._writing)
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Finish what is queued and let go of the database; doing it twice is fine."""
+        writer, self._writer = self._writer, None
+        await asyncio.to_thread(self._finish, writer)
+
+    async def open(
+        self, challenge: Challenge, call: Call, idempotency: IdempotencyKey | None
+    ) -> Replay | None:
+        """Store a new challenge and its first call, or return what the idempotency key says."""
+        job = partial(transactions.open_challenge, challenge=challenge, call=call, idempotency=idempotency)
+        return await self._write(job)
+
+    async def add_call(
+        self, challenge_id: str, admit: Callable[[ChallengeRecord], tuple[Challenge, Call | None, T]]
+    ) -> T | None:
+        """Store what `admit` makes of a challenge and its calls; None: no such challenge."""
+        return await self._write(lambda writing: transactions.add_call(writing, challenge_id, admit=admit))
+
+    async def update_challenge(
+        self, challenge_id: str, change: Callable[[Challenge], tuple[Challenge, T]]
+    ) -> T | None:
+        """Store what `change` makes of a challenge; None: no such challenge."""
+        return await self._write(
+            lambda writing: transactions.update_challenge(writing, challenge_id, change=change)
+        )
+
+    async def record(
+        self, record: CallRecord, change: Callable[[Challenge], Challenge] | None = None
+    ) -> None:
+        """Store a call's state with its new timeline entries, and change its challenge with it."""
+        await self._write(partial(transactions.record_call, record=record, change=change))
+
+    async def challenge(self, challenge_id: str) -> ChallengeRecord | None:
+        """Return a challenge with its calls and timelines; None: unknown."""
+        return await self._read(partial(transactions.find_challenge, challenge_id=challenge_id))
+
+    async def call(self, call_id: str) -> CallRecord | None:
+        """Return a call with its timeline; None: unknown."""
+        return await self._read(partial(transactions.find_call, call_id=call_id))
+
+    async def recent_calls(self, limit: int, before: datetime | None = None) -> Sequence[CallRecord]:
+        """Return the newest calls first, without timelines, those created before `before` if given."""
+        return await self._read(partial(transactions.find_recent_calls, limit=limit, before=before))
+
+    async def live_calls(self) -> Sequence[CallRecord]:
+        """Return all calls that have not ended, oldest first, with timelines."""
+        return await self._read(transactions.find_live_calls)
+
+    async def expire(self, now: datetime) -> int:
+        """Expire open challenges whose time is over, and erase their sealed codes; return how many."""
+        return await self._write(partial(transactions.expire, now=now))
+
+    async def _write(self, work: Callable[[Connection], T]) -> T:
+        try:
+            return await asyncio.wrap_future(self._opened().submit(work))
+        except (SQLAlchemyError, StoreError) as error:
+            raise self._explain(error) from error
+
+    async def _read(self, work: Callable[[Connection], T]) -> T:
+        self._opened()
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._readers, self._look, work)
+        except SQLAlchemyError as error:
+            raise self._explain(error) from error
+
+    def _opened(self) -> Writer:
+        if self._writer is None:
+            raise StoreError(f"{self._name}: not open")
+        return self._writer
+
+    def _look(self, work: Callable[[Connection], T]) -> T:
+        with self._reading.begin() as connection:
+            return work(connection)
+
+    def _prepare(self) -> None:
+        try:
+            if engines.is_sqlite(self._url):
+                engines.create_file(Path(self._name))
+            with self._writing.begin() as connection:
+                migrate(connection)
+        except (SQLAlchemyError, StoreError, OSError) as error:
+            raise self._explain(error) from error
+
+    def _finish(self, writer: Writer | None) -> None:
+        if writer is not None:
+            writer.close()
+        self._readers.shutdown()
+        self._reading.dispose()
+        self._writing.dispose()
+
+    def _explain(self, error: Exception) -> StoreError:
+        # The driver's own first line, for SQLAlchemy's has the statement and PostgreSQL's later ones
+        # have values.
+        reason: object = error
+        if isinstance(error, DBAPIError) and error.orig is not None:
+            reason = error.orig
+        elif isinstance(error, OSError):
+            reason = error.strerror
+        return StoreError(f"{self._name}: {str(reason).split(chr(10), 1)[0]}")

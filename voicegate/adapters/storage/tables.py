@@ -1,0 +1,149 @@
+"""The tables, for SQLite and PostgreSQL alike; what their values mean is `rows`'s.
+
+A challenge is called a verification here, as the API calls it. Times are UTC; durations, should there
+be any, end in `_s`. A change of a table needs a revision in `migrations/versions`; a test compares the two.
+"""
+
+from datetime import UTC, datetime
+from typing import Final
+
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    Column,
+    DateTime,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+    literal_column,
+)
+
+from voicegate.domain.call import CallState
+from voicegate.domain.challenge import OPEN_STATES
+
+METADATA: Final = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    }
+)
+"""All tables."""
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An aware moment, stored as UTC: SQLite keeps no zone, PostgreSQL answers in the session's."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        """Return the moment as UTC; a moment without a zone is refused."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a moment without a time zone")
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        """Return the moment with its zone, UTC."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+verifications: Final = Table(
+    "verifications",
+    METADATA,
+    Column("id", String, primary_key=True),
+    Column("client", String, nullable=False),
+    Column("number", String, nullable=False),
+    Column("extension", String),
+    Column("language", String, nullable=False),
+    Column("human_check", String, nullable=False),
+    Column("passcode_length", Integer, nullable=False),
+    Column("digest", LargeBinary, nullable=False),
+    Column("sealed", LargeBinary),
+    Column("issued_at", UtcDateTime, nullable=False),
+    Column("expires_at", UtcDateTime, nullable=False),
+    Column("attempts_left", Integer, nullable=False),
+    Column("state", String, nullable=False),
+    Column("reference", Text),
+    Column("revision", Integer, nullable=False),
+)
+"""One row a challenge."""
+
+calls: Final = Table(
+    "calls",
+    METADATA,
+    Column("id", String, primary_key=True),
+    Column("verification_id", ForeignKey("verifications.id"), nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("number", String, nullable=False),
+    Column("extension", String),
+    Column("trunk", String, nullable=False),
+    Column("caller_id", String, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("state", String, nullable=False),
+    Column("rang", Boolean, nullable=False),
+    Column("progressed", Boolean, nullable=False),
+    Column("answered", Boolean, nullable=False),
+    Column("media", Boolean, nullable=False),
+    Column("extension_sent", Boolean, nullable=False),
+    Column("human", Boolean, nullable=False),
+    Column("announced", Integer, nullable=False),
+    Column("answered_at", UtcDateTime),
+    Column("ended_at", UtcDateTime),
+    Column("outcome", String),
+    Column("blame", String),
+    Column("retry_safe", Boolean),
+    Column("cause", Integer),
+    Column("sip_status", Integer),
+    Column("is_unreachable", Boolean),
+    Column("gave_up", String),
+    UniqueConstraint("verification_id", "position"),
+)
+"""One row a call; `position` counts a challenge's calls from 1. `outcome` and `is_unreachable` are NULL
+while it lives."""
+
+timeline: Final = Table(
+    "timeline",
+    METADATA,
+    Column("call_id", ForeignKey("calls.id"), primary_key=True),
+    Column("seq", Integer, primary_key=True, autoincrement=False),
+    Column("at", UtcDateTime, nullable=False),
+    Column("state", String, nullable=False),
+    Column("event", String, nullable=False),
+    Column("detail", JSON, nullable=False),
+)
+"""One row a step of a call."""
+
+idempotency_keys: Final = Table(
+    "idempotency_keys",
+    METADATA,
+    Column("client", String, primary_key=True),
+    Column("key", String, primary_key=True),
+    Column("fingerprint", LargeBinary, nullable=False),
+    Column("verification_id", ForeignKey("verifications.id"), nullable=False),
+    Column("created", UtcDateTime, nullable=False),
+)
+"""One row a client's word for a request."""
+
+# Literals, not parameters: a database uses a partial index only where it can read that the query fits it.
+IS_LIVE: Final = calls.c.state != literal_column(f"'{CallState.ENDED}'")
+"""Has a call not ended?"""
+IS_OPEN: Final = verifications.c.state.in_([literal_column(f"'{state}'") for state in sorted(OPEN_STATES)])
+"""Is a challenge's code still wanted?"""
+
+Index("ix_calls_created_at", calls.c.created_at)
+Index("ix_calls_live", calls.c.created_at, sqlite_where=IS_LIVE, postgresql_where=IS_LIVE)
+Index("ix_verifications_open", verifications.c.expires_at, sqlite_where=IS_OPEN, postgresql_where=IS_OPEN)

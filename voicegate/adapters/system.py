@@ -1,0 +1,31 @@
+"""The machine's own clock and random numbers: fill the `Clock` and `Entropy` ports."""
+
+import secrets
+import string
+from datetime import UTC, datetime
+from typing import Final
+
+_ALPHABET: Final = string.digits + string.ascii_lowercase
+# 36 to the power of 20 is more than 2 to the power of 103.
+_ID_LENGTH: Final = 20
+_KEYS: Final = "12345678"
+
+
+class SystemClock:
+    """The time of day, as the operating system has it."""
+
+    def now(self) -> datetime:
+        """Return the present moment, in UTC."""
+        return datetime.now(UTC)
+
+
+class SystemEntropy:
+    """Unpredictable choices, from the operating system's generator."""
+
+    def new_id(self, prefix: str) -> str:
+        """Return `prefix`, an underscore and 103 random bits as digits and small letters."""
+        return f"{prefix}_{''.join(secrets.choice(_ALPHABET) for _ in range(_ID_LENGTH))}"
+
+    def key_press(self) -> str:
+        """Return a telephone key from "1" to "8", each as likely."""
+        return secrets.choice(_KEYS)
