@@ -1,0 +1,102 @@
+"""The use cases on a real store and key file, with a scripted PBX and a clock that the test turns."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from tests.unit.application.scripted import ScriptedPbx, ScriptedSpeech
+from voicegate.adapters.keyfile import FileKeyring
+from voicegate.adapters.storage.store import SqlStore
+from voicegate.adapters.system import SystemEntropy
+from voicegate.application.board import Board
+from voicegate.application.conversation import Manners
+from voicegate.application.delivery import Delivery, World
+from voicegate.application.journal import Desk
+from voicegate.application.ports import ChallengeRecord
+from voicegate.application.sign_in import Defaults, Issued, IssueRequest, SignIn
+from voicegate.domain.phone_number import Destination
+from voicegate.domain.policy import CallPolicy
+from voicegate.domain.routing import CallerId, Routes, Trunk
+
+NUMBER = "+12025550101"
+POLICY = CallPolicy(frozenset({"US"}))
+
+
+@dataclass
+class TurnedClock:
+    """Stands still until turned."""
+
+    time: datetime = datetime(2026, 1, 1, tzinfo=UTC)
+
+    def now(self) -> datetime:
+        return self.time
+
+
+def trunk(name: str, progress_timeout: timedelta = timedelta(seconds=12)) -> Trunk:
+    caller_ids = (CallerId("+12025550100"),)
+    return Trunk(name, "main", endpoint=name, caller_ids=caller_ids, progress_timeout=progress_timeout)
+
+
+@dataclass
+class Bench:
+    """The use cases with everything a test wants to look at."""
+
+    sign_in: SignIn
+    delivery: Delivery
+    world: World
+    pbx: ScriptedPbx
+    speech: ScriptedSpeech
+    clock: TurnedClock
+
+    async def issue(self, number: str = NUMBER, extension: str | None = None, **more: object) -> str:
+        issued = await self.sign_in.issue(
+            IssueRequest("tester", Destination.parse(number, extension), **more)  # type: ignore[arg-type]
+        )
+        assert isinstance(issued, Issued)
+        return issued.record.challenge.id
+
+    async def settled(self, challenge_id: str) -> ChallengeRecord:
+        """Wait until no call of the challenge lives."""
+        since = -1
+        while True:
+            record = await self.sign_in.look(challenge_id, since, timedelta(seconds=10))
+            assert record is not None
+            if not any(call.call.is_live for call in record.calls):
+                return record
+            since = record.revision
+
+    def code(self, challenge_id: str) -> str:
+        return self.world.keyring.derive(challenge_id, 6).digits
+
+
+@pytest.fixture
+def trunks() -> tuple[Trunk, ...]:
+    """Override for another route."""
+    return (trunk("carrier"),)
+
+
+@pytest.fixture
+def manners() -> Manners:
+    """Override for other patience."""
+    return Manners(extension_delay=timedelta())
+
+
+@pytest.fixture
+async def bench(tmp_path: Path, trunks: tuple[Trunk, ...], manners: Manners) -> AsyncIterator[Bench]:
+    pbx, speech, clock = ScriptedPbx(), ScriptedSpeech(), TurnedClock()
+    async with SqlStore(tmp_path / "test.db") as store:
+        world = World(
+            desk=Desk(store, Board(), clock),
+            keyring=FileKeyring.open(tmp_path / "key"),
+            entropy=SystemEntropy(),
+            speech=speech,
+            pbxs={"main": pbx},
+            routes=Routes(trunks),
+            manners=manners,
+        )
+        async with Delivery(world) as delivery:
+            sign_in = SignIn(world, delivery, policy=POLICY, defaults=Defaults())
+            yield Bench(sign_in, delivery, world, pbx, speech, clock)

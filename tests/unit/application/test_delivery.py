@@ -1,0 +1,304 @@
+"""Delivery: what a call comes to, whatever the far end, the PBX or the backend does meanwhile."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from tests.unit.application.conftest import POLICY, Bench, trunk
+from tests.unit.application.scripted import INVITATION, READING, ScriptedLeg, answers, full
+from voicegate.application.conversation import Manners
+from voicegate.application.delivery import Delivery
+from voicegate.application.ports import Clip
+from voicegate.application.sign_in import Defaults, SignIn
+from voicegate.domain.announcement import Digit, HumanCheck
+from voicegate.domain.call import Answered, Media, Playback, Progressed, Rang
+from voicegate.domain.errors import PbxRefused, PbxUnavailable, SpeechError
+from voicegate.domain.hangup_cause import GaveUp, Hangup
+from voicegate.domain.routing import Trunk
+
+
+async def outcome_of(bench: Bench, **request: object) -> tuple[str, str, str]:
+    """(outcome, strongest evidence, the challenge's state) of one request."""
+    record = await bench.settled(await bench.issue(**request))  # type: ignore[arg-type]
+    last = record.calls[-1]
+    assert last.outcome is not None
+    return last.outcome.outcome, last.call.evidence.strongest.name.lower(), record.challenge.state
+
+
+def plot(*signals: object) -> object:
+    async def tell(leg: ScriptedLeg) -> None:
+        leg.tell(*signals)  # type: ignore[arg-type]
+
+    return tell
+
+
+async def test_a_code_spoken_twice_to_a_person_is_delivered(bench: Bench) -> None:
+    record = await bench.settled(await bench.issue(extension="w43"))
+    (call,) = record.calls
+    assert [(step.state, step.event) for step in call.timeline] == [
+        ("originating", "originated"),
+        ("ringing", "rang"),
+        ("answered", "answered"),
+        ("sending_extension", "extension_started"),
+        ("sending_extension", "extension_sent"),
+        ("awaiting_human", "invited"),
+        ("awaiting_human", "key_pressed"),
+        ("announcing", "reading_started"),
+        ("announcing", "reading_ended"),
+        ("announcing", "reading_started"),
+        ("announcing", "reading_ended"),
+        ("announcing", "media_counted"),
+        ("ended", "ended"),
+    ]
+    assert call.call.evidence.announced == 2
+    assert record.challenge.state == "delivered"
+    (leg,) = bench.pbx.legs
+    assert leg.done[:2] == ["send w43", "play invitation"]
+    assert leg.done[-2:] == ["hang up", "hang up"]
+    assert leg.order.call_id == call.call.id
+
+
+async def test_what_is_mixed_is_the_code_and_is_gone_with_the_call(bench: Bench) -> None:
+    challenge_id = await bench.issue()
+    await bench.settled(challenge_id)
+    ((invitation, reading),) = bench.speech.said
+    spoken = "".join(part.value for part in reading if isinstance(part, Digit) and part.is_code)
+    assert spoken == bench.code(challenge_id)
+    assert not any(isinstance(part, Digit) and part.is_code for part in invitation)
+    assert bench.speech.mixed == 0
+
+
+@pytest.mark.parametrize(
+    ("signals", "outcome", "evidence"),
+    [
+        ((Rang(), Hangup(17, 486)), "busy", "none"),
+        ((Hangup(1, 404),), "invalid_number", "none"),
+        ((Hangup(34, 503),), "trunk_failed", "none"),
+        ((Hangup(23, 302),), "forwarded", "none"),
+        ((Hangup(is_unreachable=True),), "trunk_unreachable", "none"),
+        ((Progressed(), Hangup(19, gave_up=GaveUp.RING_TIMEOUT)), "no_answer", "none"),
+        (
+            (Rang(), Answered(), Hangup(gave_up=GaveUp.CONTROLLER_UNREACHABLE)),
+            "controller_unreachable",
+            "media",
+        ),
+        ((Rang(), Hangup(gave_up=GaveUp.PBX_LOST)), "pbx_lost", "none"),
+    ],
+)
+async def test_a_call_that_fails_says_why(
+    bench: Bench, signals: tuple[object, ...], outcome: str, evidence: str
+) -> None:
+    bench.pbx.plots = [plot(*signals)]  # type: ignore[list-item]
+    assert await outcome_of(bench) == (outcome, evidence, "undeliverable")
+
+
+@pytest.mark.parametrize("error", [PbxUnavailable(), PbxRefused()])
+async def test_a_pbx_that_takes_no_call_is_not_asked_twice(bench: Bench, error: PbxRefused) -> None:
+    bench.pbx.plots = [error]
+    assert await outcome_of(bench) == ("pbx_unavailable", "none", "undeliverable")
+    assert len(bench.pbx.legs) == 1
+
+
+async def test_a_machine_that_presses_nothing_never_hears_the_code(bench: Bench) -> None:
+    def no_key(clip: Clip, keys: str) -> Playback:
+        bench.clock.time += timedelta(seconds=10)
+        return full(clip)
+
+    async def silent(leg: ScriptedLeg) -> None:
+        leg.on_play = no_key
+        leg.tell(Answered())
+
+    bench.pbx.plots = [silent]
+    assert await outcome_of(bench) == ("no_human", "media", "undeliverable")
+    assert "play reading" not in bench.pbx.legs[0].done
+    assert bench.pbx.legs[0].done.count("play invitation") == 3
+
+
+@pytest.mark.parametrize(
+    ("heard", "outcome"),
+    [
+        (full(READING, samples=11999, hung_up=True), "hung_up"),
+        (full(READING, samples=12000, hung_up=True), "delivered"),
+        (full(READING, packets=0), "playback_failed"),
+        (full(READING, held=True), "playback_failed"),
+        (full(READING, elapsed=timedelta(milliseconds=3), hung_up=True), "hung_up"),
+        (Playback(0, timedelta(), 0), "playback_failed"),
+    ],
+)
+async def test_only_digits_sent_to_their_last_sample_are_delivered(
+    bench: Bench, heard: Playback, outcome: str
+) -> None:
+    async def plays(leg: ScriptedLeg) -> None:
+        leg.on_play = lambda clip, keys: (
+            full(clip, key=keys) if clip is INVITATION else heard if clip is READING else full(clip)
+        )
+        if heard.hung_up:
+            leg.after_hang_up = Hangup(cause=16)
+        leg.tell(Answered())
+        if heard.hung_up:
+            asyncio.get_running_loop().call_later(0.05, leg.tell, Hangup(cause=16))
+
+    bench.pbx.plots = [plays]
+    assert (await outcome_of(bench))[0] == outcome
+
+
+async def test_a_missing_invitation_ends_the_call_and_is_our_fault(bench: Bench) -> None:
+    async def broken(leg: ScriptedLeg) -> None:
+        leg.on_play = lambda clip, keys: Playback(0, timedelta(), 0)
+        leg.tell(Answered())
+
+    bench.pbx.plots = [broken]
+    assert await outcome_of(bench) == ("playback_failed", "media", "undeliverable")
+
+
+async def test_sounds_that_cannot_be_made_hang_up_the_ringing_phone(bench: Bench) -> None:
+    bench.speech.error = SpeechError("no space left")
+    assert await outcome_of(bench) == ("playback_failed", "none", "undeliverable")
+    assert bench.pbx.legs[0].done == ["hang up"]
+
+
+async def test_a_star_brings_another_reading(bench: Bench) -> None:
+    stars = iter("**")
+
+    async def wants_more(leg: ScriptedLeg) -> None:
+        leg.on_wait = lambda keys: next(stars, None) if keys == "*" else None
+        leg.tell(Answered())
+
+    bench.pbx.plots = [wants_more]
+    await outcome_of(bench)
+    assert bench.pbx.legs[0].done.count("play reading") == 4
+
+
+async def test_stars_without_end_come_to_an_end(bench: Bench) -> None:
+    async def wants_more(leg: ScriptedLeg) -> None:
+        leg.on_wait = lambda keys: "*" if keys == "*" else None
+        leg.tell(Answered())
+
+    bench.pbx.plots = [wants_more]
+    await outcome_of(bench)
+    assert bench.pbx.legs[0].done.count("play reading") == 6
+
+
+async def test_without_a_human_check_the_code_follows_the_greeting(bench: Bench) -> None:
+    assert await outcome_of(bench, human_check=HumanCheck.NONE) == ("delivered", "announced", "delivered")
+    assert bench.pbx.legs[0].done[:3] == ["play invitation", "play reading", "play reading"]
+
+
+async def test_without_a_human_check_and_without_media_nothing_was_delivered(bench: Bench) -> None:
+    async def mute(leg: ScriptedLeg) -> None:
+        leg.counted = Media(received=0, sent=500)
+        leg.tell(Answered())
+
+    bench.pbx.plots = [mute]
+    assert (await outcome_of(bench, human_check=HumanCheck.NONE))[0] == "no_media"
+
+
+async def test_canceling_hangs_up_a_ringing_phone(bench: Bench) -> None:
+    bench.pbx.plots = [plot(Rang())]  # type: ignore[list-item]
+    challenge_id = await bench.issue()
+    record = await bench.sign_in.look(challenge_id, 1, timedelta(seconds=5))
+    while record and record.calls[0].call.state != "ringing":
+        record = await bench.sign_in.look(challenge_id, record.revision, timedelta(seconds=5))
+    await bench.sign_in.cancel(challenge_id)
+    record = await bench.settled(challenge_id)
+    assert (record.challenge.state, record.calls[0].outcome.outcome) == ("canceled", "canceled")  # type: ignore[union-attr]
+
+
+async def test_a_challenge_canceled_before_its_call_began_rings_nobody(bench: Bench) -> None:
+    challenge_id = await bench.issue()
+    await bench.sign_in.cancel(challenge_id)
+    record = await bench.settled(challenge_id)
+    assert record.calls[0].outcome.outcome == "canceled"  # type: ignore[union-attr]
+
+
+async def test_a_code_entered_before_answer_ends_the_call_politely(bench: Bench) -> None:
+    picked_up = asyncio.Event()
+
+    async def slow(leg: ScriptedLeg) -> None:
+        leg.tell(Rang())
+        asyncio.get_running_loop().call_later(0, picked_up.set)
+
+    bench.pbx.plots = [slow]
+    challenge_id = await bench.issue()
+    await picked_up.wait()
+    await bench.sign_in.verify(challenge_id, bench.code(challenge_id))
+    bench.pbx.legs[0].tell(Answered())
+    record = await bench.settled(challenge_id)
+    assert bench.pbx.legs[0].done[0] == "play en/not_wanted"
+    assert (record.challenge.state, record.calls[0].outcome.outcome) == ("verified", "canceled")  # type: ignore[union-attr]
+
+
+async def test_leaving_delivery_ends_and_records_every_call(bench: Bench) -> None:
+    bench.pbx.plots = [plot(Rang())]  # type: ignore[list-item]
+    async with Delivery(bench.world) as delivery:
+        bench.sign_in = SignIn(bench.world, delivery, policy=POLICY, defaults=Defaults())
+        ids = [await bench.issue(f"+1{area}5550101") for area in (202, 212, 312)]
+    for challenge_id in ids:
+        record = await bench.world.desk.store.challenge(challenge_id)
+        assert record is not None
+        assert record.calls[0].outcome.outcome == "interrupted"  # type: ignore[union-attr]
+
+
+async def test_a_fault_of_ours_is_recorded_as_ours(bench: Bench) -> None:
+    bench.speech.error = ZeroDivisionError()
+    assert await outcome_of(bench) == ("internal_error", "none", "undeliverable")
+
+
+class TestWithShortTimers:
+    """Timers in milliseconds, so that they really run."""
+
+    @pytest.fixture
+    def trunks(self) -> tuple[Trunk, ...]:
+        return (trunk("carrier", timedelta(milliseconds=30)),)
+
+    @pytest.fixture
+    def manners(self) -> Manners:
+        return Manners(time_cap=timedelta(milliseconds=50))
+
+    async def test_a_trunk_that_gives_no_sign_is_left_and_not_tried_again(self, bench: Bench) -> None:
+        bench.pbx.plots = [plot()]  # type: ignore[list-item]
+        assert await outcome_of(bench) == ("trunk_silent", "none", "undeliverable")
+
+    async def test_a_call_without_end_is_capped(self, bench: Bench) -> None:
+        async def endless(leg: ScriptedLeg) -> None:
+            leg.on_play = lambda clip, keys: full(clip, key=keys) if clip is INVITATION else None
+            leg.tell(Answered())
+
+        bench.pbx.plots = [endless]
+        assert (await outcome_of(bench))[0] == "playback_failed"
+
+
+class TestWithTwoTrunks:
+    """Failover: only where the first trunk certainly rang nobody."""
+
+    @pytest.fixture
+    def trunks(self) -> tuple[Trunk, ...]:
+        return (trunk("first", timedelta(milliseconds=50)), trunk("second"))
+
+    @pytest.mark.parametrize(
+        "failure", [Hangup(34, 503), Hangup(21, 403), Hangup(is_unreachable=True), PbxUnavailable()]
+    )
+    async def test_the_second_trunk_takes_over(self, bench: Bench, failure: Hangup | PbxUnavailable) -> None:
+        first = plot(failure) if isinstance(failure, Hangup) else failure
+        bench.pbx.plots = [first, answers]  # type: ignore[list-item]
+        record = await bench.settled(await bench.issue())
+        while len(record.calls) < 2:
+            record = await bench.settled(record.challenge.id)
+        assert [call.call.trunk for call in record.calls] == ["first", "second"]
+        assert record.challenge.state == "delivered"
+        assert len({call.call.id for call in record.calls}) == 2
+
+    @pytest.mark.parametrize(
+        "failure",
+        [Hangup(17, 486), Hangup(21, 603), Hangup(1, 404), Hangup(gave_up=GaveUp.PBX_LOST), Hangup()],
+    )
+    async def test_nobody_is_called_twice(self, bench: Bench, failure: Hangup) -> None:
+        bench.pbx.plots = [plot(failure)]  # type: ignore[list-item]
+        record = await bench.settled(await bench.issue())
+        assert (len(record.calls), record.challenge.state) == (1, "undeliverable")
+
+    async def test_silence_is_not_failed_over(self, bench: Bench) -> None:
+        bench.pbx.plots = [plot()]  # type: ignore[list-item]
+        record = await bench.settled(await bench.issue())
+        assert (len(record.calls), record.challenge.state) == (1, "undeliverable")

@@ -1,0 +1,220 @@
+"""Issue, verify, redial, cancel, look: each one transaction, whatever happens at the same time."""
+
+import asyncio
+from collections import Counter
+from datetime import timedelta
+
+import pytest
+
+from tests.unit.application.conftest import NUMBER, Bench
+from tests.unit.application.scripted import ScriptedLeg, answers
+from voicegate.application.housekeeping import settle_orphans
+from voicegate.application.journal import Journal
+from voicegate.application.ports import CallRecord, IdempotencyKey
+from voicegate.application.sign_in import Issued, IssueRequest, KeyReused, match_language
+from voicegate.domain.announcement import Digit
+from voicegate.domain.call import Answered, Call, Invited, KeyPressed, Originated, Rang
+from voicegate.domain.challenge import Verdict
+from voicegate.domain.errors import UnknownLanguage
+from voicegate.domain.hangup_cause import Hangup
+from voicegate.domain.passcode import Passcode
+from voicegate.domain.phone_number import Destination
+from voicegate.domain.policy import Deny, DenyReason
+
+
+async def rings(leg: ScriptedLeg) -> None:
+    leg.tell(Rang())
+
+
+async def busy(leg: ScriptedLeg) -> None:
+    leg.tell(Hangup(17, 486))
+
+
+def request(number: str = NUMBER, key: tuple[str, bytes] | None = None) -> IssueRequest:
+    idempotency = IdempotencyKey("tester", *key) if key else None
+    return IssueRequest("tester", Destination.parse(number), idempotency=idempotency)
+
+
+async def test_the_right_code_verifies_once(bench: Bench) -> None:
+    challenge_id = await bench.issue()
+    verdicts = [
+        (await bench.sign_in.verify(challenge_id, bench.code(challenge_id))).verdict  # type: ignore[union-attr]
+        for _ in range(2)
+    ]
+    assert verdicts == [Verdict.VERIFIED, Verdict.ALREADY_USED]
+
+
+async def test_fifty_right_guesses_at_once_give_one_success(bench: Bench) -> None:
+    challenge_id = await bench.issue()
+    code = bench.code(challenge_id)
+    results = await asyncio.gather(*(bench.sign_in.verify(challenge_id, code) for _ in range(50)))
+    counted = Counter(result.verdict for result in results if result)
+    assert counted == {Verdict.VERIFIED: 1, Verdict.ALREADY_USED: 49}
+
+
+async def test_twenty_wrong_guesses_at_once_cost_five_attempts(bench: Bench) -> None:
+    challenge_id = await bench.issue()
+    wrong = "000000" if bench.code(challenge_id) != "000000" else "111111"
+    results = await asyncio.gather(*(bench.sign_in.verify(challenge_id, wrong) for _ in range(20)))
+    counted = Counter(result.verdict for result in results if result)
+    assert counted == {Verdict.DENIED: 4, Verdict.LOCKED: 16}
+
+
+async def test_after_its_life_the_code_is_worth_nothing(bench: Bench) -> None:
+    challenge_id = await bench.issue(lifetime=timedelta(seconds=20))
+    bench.clock.time += timedelta(seconds=20)
+    result = await bench.sign_in.verify(challenge_id, bench.code(challenge_id))
+    assert result is not None
+    assert result.verdict is Verdict.EXPIRED
+
+
+async def test_a_challenge_nobody_made_is_unknown(bench: Bench) -> None:
+    assert await bench.sign_in.verify("ver_none", "123456") is None
+    assert await bench.sign_in.redial("ver_none") is None
+    assert await bench.sign_in.cancel("ver_none") is None
+    assert await bench.sign_in.look("ver_none", None, timedelta(seconds=5)) is None
+
+
+async def test_a_redial_says_the_same_code(bench: Bench) -> None:
+    bench.pbx.plots = [busy, answers]
+    challenge_id = await bench.issue()
+    await bench.settled(challenge_id)
+    assert isinstance(await bench.sign_in.redial(challenge_id), Call)
+    record = await bench.settled(challenge_id)
+    assert record.challenge.state == "delivered"
+    spoken = {
+        "".join(part.value for part in reading if isinstance(part, Digit)) for _, reading in bench.speech.said
+    }
+    assert spoken == {bench.code(challenge_id)}
+
+
+async def test_a_redial_waits_for_the_call_in_progress(bench: Bench) -> None:
+    bench.pbx.plots = [rings]
+    challenge_id = await bench.issue()
+    answers_at_once = await asyncio.gather(*(bench.sign_in.redial(challenge_id) for _ in range(5)))
+    assert answers_at_once == [Deny(DenyReason.CALL_IN_PROGRESS)] * 5
+
+
+async def test_of_many_redials_at_once_one_rings(bench: Bench) -> None:
+    bench.pbx.plots = [busy, rings]
+    challenge_id = await bench.issue()
+    await bench.settled(challenge_id)
+    given = await asyncio.gather(*(bench.sign_in.redial(challenge_id) for _ in range(10)))
+    assert sum(isinstance(answer, Call) for answer in given) == 1
+
+
+async def test_the_sixth_call_for_one_code_is_refused(bench: Bench) -> None:
+    bench.pbx.plots = [busy]
+    challenge_id = await bench.issue()
+    for _ in range(4):
+        await bench.settled(challenge_id)
+        assert isinstance(await bench.sign_in.redial(challenge_id), Call)
+    await bench.settled(challenge_id)
+    assert await bench.sign_in.redial(challenge_id) == Deny(DenyReason.TOO_MANY_CALLS)
+
+
+async def test_a_closed_challenge_is_not_called_again(bench: Bench) -> None:
+    challenge_id = await bench.issue()
+    await bench.settled(challenge_id)
+    await bench.sign_in.verify(challenge_id, bench.code(challenge_id))
+    assert await bench.sign_in.redial(challenge_id) == Deny(DenyReason.NOT_OPEN)
+
+
+async def test_a_callers_own_code_is_sealed_spoken_and_erased(bench: Bench) -> None:
+    challenge_id = await bench.issue(passcode=Passcode("90210"))
+    record = await bench.settled(challenge_id)
+    assert record.challenge.sealed is not None
+    assert b"90210" not in record.challenge.sealed
+    ((_, reading),) = bench.speech.said
+    assert "".join(part.value for part in reading if isinstance(part, Digit)) == "90210"
+    result = await bench.sign_in.verify(challenge_id, "90210")
+    assert result is not None
+    assert result.verdict is Verdict.VERIFIED
+    after = await bench.sign_in.look(challenge_id, None, timedelta())
+    assert after is not None
+    assert after.challenge.sealed is None
+
+
+async def test_the_same_key_and_request_give_the_same_challenge_and_one_call(bench: Bench) -> None:
+    given = await asyncio.gather(*(bench.sign_in.issue(request(key=("k", b"1"))) for _ in range(10)))
+    issued = [answer for answer in given if isinstance(answer, Issued)]
+    assert len({answer.record.challenge.id for answer in issued}) == 1
+    assert Counter(answer.is_replay for answer in issued) == {False: 1, True: 9}
+    await bench.settled(issued[0].record.challenge.id)
+    assert len(bench.pbx.legs) == 1
+
+
+async def test_the_same_key_for_another_request_is_refused(bench: Bench) -> None:
+    await bench.sign_in.issue(request(key=("k", b"1")))
+    assert await bench.sign_in.issue(request("+12125550101", key=("k", b"2"))) == KeyReused()
+
+
+@pytest.mark.parametrize(
+    ("number", "reason"),
+    [
+        ("+442079460101", DenyReason.COUNTRY_NOT_ALLOWED),
+        ("+19002345678", DenyReason.NUMBER_TYPE_NOT_ALLOWED),
+        ("4021", DenyReason.NO_ROUTE),
+    ],
+)
+async def test_a_destination_that_is_not_allowed_rings_nowhere(
+    bench: Bench, number: str, reason: DenyReason
+) -> None:
+    assert await bench.sign_in.issue(request(number)) == Deny(reason)
+    assert bench.pbx.legs == []
+
+
+async def test_a_look_returns_when_something_changes(bench: Bench) -> None:
+    bench.pbx.plots = [rings]
+    challenge_id = await bench.issue()
+    record = await bench.sign_in.look(challenge_id, None, timedelta())
+    while record and record.calls[0].call.state != "ringing":
+        record = await bench.sign_in.look(challenge_id, record.revision, timedelta(seconds=10))
+    assert record is not None
+    waiting = asyncio.create_task(bench.sign_in.look(challenge_id, record.revision, timedelta(seconds=10)))
+    await bench.sign_in.verify(challenge_id, "000000" if bench.code(challenge_id) != "000000" else "1111")
+    news = await waiting
+    assert news is not None
+    assert news.revision > record.revision
+    assert news.challenge.attempts_left == 4
+
+
+async def test_a_look_that_sees_no_change_returns_in_time(bench: Bench) -> None:
+    bench.pbx.plots = [rings]
+    challenge_id = await bench.issue()
+    record = await bench.sign_in.look(challenge_id, 10_000, timedelta(milliseconds=20))
+    assert record is not None
+
+
+def test_a_language_tag_falls_back_to_its_first_part() -> None:
+    assert match_language("en-GB", ["de", "en"]) == "en"
+    assert match_language("PT-br", ["pt-BR", "pt"]) == "pt-BR"
+    with pytest.raises(UnknownLanguage, match="installed: de, en"):
+        match_language("fr", ["de", "en"])
+
+
+async def test_a_restart_settles_what_was_in_progress_and_calls_nobody(bench: Bench) -> None:
+    store, now = bench.world.desk.store, bench.clock.now()
+    live = []
+    for area, steps in (
+        (202, (Originated(),)),
+        (212, (Originated(), Rang(), Answered(), Invited(), KeyPressed())),
+        (312, ()),
+    ):
+        challenge = bench.sign_in._new_challenge(request(f"+1{area}5550101"))
+        call = bench.delivery.new_call(challenge, bench.delivery.route(challenge)[0])
+        await store.open(challenge, call, None)
+        journal = Journal(bench.world.desk, CallRecord(call))
+        for step in steps:
+            await journal.write(step)
+        live.append((challenge.id, call.id))
+    assert await settle_orphans(bench.world) == 3
+    assert bench.pbx.legs == []
+    assert set(bench.pbx.orphans) == {call_id for _, call_id in live}
+    for challenge_id, _ in live:
+        record = await store.challenge(challenge_id)
+        assert record is not None
+        assert record.calls[0].outcome.outcome == "interrupted"  # type: ignore[union-attr]
+        assert record.calls[0].call.ended_at == now
+        assert record.challenge.state == "undeliverable"
+    assert bench.speech.swept == 1
