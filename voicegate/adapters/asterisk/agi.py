@@ -1,0 +1,165 @@
+"""The FastAGI server: who may connect, and to which call a connection belongs.
+
+What is then said over the connection is `agi_session`'s and `leg`'s. Source: panoramisk 1.4
+`fast_agi.Application`, of which the routes are kept and the handler is replaced: there a connect and
+close freezes the event loop, and neither size nor time of a request's head is bounded.
+"""
+
+import asyncio
+import hmac
+import ipaddress
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+from panoramisk.fast_agi import Application
+
+from voicegate.adapters.asterisk.agi_session import AgiSession
+from voicegate.adapters.asterisk.agi_wire import MAX_HEADER_LINES, MAX_LINE, parse_header
+from voicegate.adapters.asterisk.settings import AsteriskSettings
+from voicegate.adapters.asterisk.variables import AGI_SCRIPT
+from voicegate.domain.errors import PbxProtocolError
+
+log = structlog.get_logger(__name__)
+
+_HEAD_TIMEOUT: Final = 3.0
+"""Seconds for a request's head."""
+_CLOSE_TIMEOUT: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """A call that waits for its channel."""
+
+    token: str
+    """What the request must show."""
+    attach: Callable[[AgiSession], Awaitable[None]]
+    """Takes the session over until it ends; called once."""
+    is_open: Callable[[], bool]
+    """May the call still be taken over?"""
+
+
+class AgiServer(Application):  # type: ignore[misc]  # panoramisk is untyped
+    """The server; its connections live in the task group it is given."""
+
+    def __init__(self, settings: AsteriskSettings, tasks: asyncio.TaskGroup) -> None:
+        super().__init__(loop=asyncio.get_running_loop())
+        self.add_route(AGI_SCRIPT, self._admit)
+        self._settings = settings
+        self._tasks = tasks
+        self._networks = tuple(ipaddress.ip_network(text) for text in settings.agi_allowed_peers)
+        self._admissions: dict[str, Admission] = {}
+        self._connections: set[asyncio.Task[None]] = set()
+        self._server: asyncio.Server | None = None
+
+    async def open(self) -> None:
+        """Listen.
+
+        Raises:
+            OSError: the port cannot be bound.
+        """
+        self._server = await asyncio.start_server(
+            self._accept, self._settings.agi_host, self._settings.agi_port, limit=MAX_LINE
+        )
+
+    async def close(self) -> None:
+        """Accept no more, and end every connection."""
+        if self._server is not None:
+            self._server.close()
+        for connection in self._connections:
+            connection.cancel()
+
+    @property
+    def address(self) -> str:
+        """What the PBX dials: agi://host:port/call."""
+        host = self._settings.agi_advertised_host or self._settings.agi_host
+        port = self._settings.agi_advertised_port or self.port
+        return f"agi://{f'[{host}]' if ':' in host else host}:{port}/{AGI_SCRIPT}"
+
+    @property
+    def port(self) -> int:
+        """The port that was bound."""
+        if self._server is None:
+            return self._settings.agi_port
+        return int(self._server.sockets[0].getsockname()[1])
+
+    def expect(self, call_id: str, admission: Admission) -> None:
+        """Let the call's channel in when it comes."""
+        self._admissions[call_id] = admission
+
+    def forget(self, call_id: str) -> None:
+        """Let it in no more."""
+        self._admissions.pop(call_id, None)
+
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        peer = writer.get_extra_info("peername")
+        is_full = len(self._connections) >= self._settings.max_agi_connections
+        if is_full or not self._is_allowed(peer):
+            log.warning("FastAGI connection refused", peer=str(peer and peer[0]), is_full=is_full)
+            writer.transport.abort()
+            return
+        connection = self._tasks.create_task(self.handler(reader, writer), name="FastAGI connection")
+        self._connections.add(connection)
+        connection.add_done_callback(self._connections.discard)
+
+    def _is_allowed(self, peer: tuple[str, int] | None) -> bool:
+        if not peer:
+            return False
+        address = ipaddress.ip_address(peer[0].partition("%")[0])
+        mapped = getattr(address, "ipv4_mapped", None)
+        return any((mapped or address) in network for network in self._networks)
+
+    async def handler(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Serve one connection to its end; replaces panoramisk's."""
+        try:
+            async with asyncio.timeout(_HEAD_TIMEOUT):
+                headers = await read_head(reader)
+            route = self._route.get(headers.get("agi_network_script", ""))
+            if route is None:
+                raise PbxProtocolError("a FastAGI request for another script")
+            await route(AgiSession(self, headers, reader, writer))
+        except EOFError:
+            log.debug("FastAGI connection without a request")
+        except (PbxProtocolError, OSError, ValueError, TimeoutError) as error:
+            log.warning("FastAGI request refused", why=str(error) or type(error).__name__)
+        except Exception:  # a task's root: one connection's fault is not the server's
+            log.exception("FastAGI connection failed")
+        finally:
+            writer.close()
+            with suppress(OSError, TimeoutError):
+                async with asyncio.timeout(_CLOSE_TIMEOUT):
+                    await writer.wait_closed()
+
+    async def _admit(self, session: AgiSession) -> None:
+        call_id = session.headers.get("agi_uniqueid", "")
+        token = session.headers.get("agi_arg_1", "")
+        admission = self._admissions.get(call_id)
+        if admission is None or not admission.is_open():
+            raise PbxProtocolError("a FastAGI request for no call of ours, or for one already attached")
+        if not hmac.compare_digest(admission.token.encode(), token.encode("utf-8", "replace")):
+            raise PbxProtocolError("a FastAGI request without its call's token")
+        del self._admissions[call_id]
+        await admission.attach(session)
+
+
+async def read_head(reader: asyncio.StreamReader) -> dict[str, str]:
+    """Return a request's headers.
+
+    Raises:
+        EOFError: the peer closed before the head's end.
+        PbxProtocolError: the head has too many lines.
+        ValueError: a line is too long.
+    """
+    headers: dict[str, str] = {}
+    for _ in range(MAX_HEADER_LINES):
+        line = await reader.readline()
+        if not line.endswith(b"\n"):
+            raise EOFError("closed before its head's end")
+        if line in (b"\n", b"\r\n"):
+            return headers
+        header = parse_header(line)
+        if header is not None:
+            headers.setdefault(*header)
+    raise PbxProtocolError("a FastAGI head with too many lines")

@@ -1,0 +1,164 @@
+"""One FastAGI connection: commands out, replies in, and the channel's last words.
+
+Which connections are let in is `agi`'s question; what the commands are for is `leg`'s.
+Source: panoramisk 1.4 `fast_agi.Request`, whose `send_command` is replaced, and Asterisk 22.10.1: it
+answers commands in order, after a hangup too; the notice HANGUP comes by itself; the channel is kept
+until the connection is closed, and `GET FULL VARIABLE` still answers.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Final
+
+import structlog
+from panoramisk.fast_agi import Request
+
+from voicegate.adapters.asterisk.agi_wire import HangupNotice, Reply, ReplyReader, build_command
+from voicegate.domain.call import Media
+from voicegate.domain.errors import LegEnded, PbxProtocolError
+
+log = structlog.get_logger(__name__)
+
+_LAST_WORDS: Final = 2.0
+"""Seconds from the hangup notice to the end of the connection."""
+_COUNTS: Final = "${CHANNEL(rtcp,rxcount)}|${CHANNEL(rtcp,txcount)}|${CHANNEL(rtcp,rtt)}|${HANGUPCAUSE}"
+
+
+class AgiSession(Request):  # type: ignore[misc]  # panoramisk is untyped
+    """A channel in our hands."""
+
+    def __init__(
+        self,
+        app: object,
+        headers: Mapping[str, str],
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+    ) -> None:
+        super().__init__(app, headers, reader, writer)
+        self._pending: deque[asyncio.Future[Reply]] = deque()
+        self._replies = ReplyReader()
+        self._timeout = asyncio.timeout(None)
+        self._is_closed = False
+        self.is_hung_up = False
+        self.media = Media()
+        self.cause: int | None = None
+
+    @property
+    def is_closed(self) -> bool:
+        """Is the connection over?"""
+        return self._is_closed
+
+    async def run(self) -> None:
+        """Read until the connection ends or the channel's last words are in. Never raises but for
+        cancellation."""
+        try:
+            async with self._timeout:
+                while line := await self.reader.readline():
+                    self._take(line)
+        except (OSError, ValueError, PbxProtocolError) as error:
+            log.warning("FastAGI connection dropped", why=str(error))
+        except TimeoutError:
+            log.warning("no last words from the channel")
+        finally:
+            self.close()
+
+    async def send_command(self, verb: str, *values: str, timeout_s: float) -> Reply:
+        """Send a command and return its reply.
+
+        Cancelling leaves the command with the PBX; its late reply is read past.
+
+        Raises:
+            LegEnded: the connection is over, or no reply came in time, which ends it.
+            UnsafeValue: a value would inject a command; nothing was sent.
+        """
+        future = self._write(build_command(verb, *values))
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self.writer.drain()
+                return await future
+        except TimeoutError:
+            log.warning("no reply to a FastAGI command", command=verb)
+            self.close()
+            raise LegEnded("the PBX did not answer in time") from None
+        except OSError:
+            self.close()
+            raise LegEnded from None
+
+    async def count(self, timeout_s: float) -> Media:
+        """Return the leg's packet counts, the last known ones when the channel is gone."""
+        with suppress(LegEnded):
+            self._learn(await self.send_command("GET FULL VARIABLE", _COUNTS, timeout_s=timeout_s))
+        return self.media
+
+    def hang_up(self) -> None:
+        """Ask the PBX to end the channel once it has done what it was asked before. Does not wait."""
+        if not self._is_closed:
+            self._write(build_command("HANGUP"))
+
+    def close(self) -> None:
+        """End the connection and whatever waits for a reply."""
+        self._is_closed = True
+        while self._pending:
+            future = self._pending.popleft()
+            if not future.done():
+                future.set_exception(LegEnded())
+                future.exception()
+        self.writer.close()
+
+    def _write(self, command: bytes) -> "asyncio.Future[Reply]":
+        if self._is_closed:
+            raise LegEnded
+        future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+        self._pending.append(future)
+        self.writer.write(command)
+        return future
+
+    def _take(self, line: bytes) -> None:
+        reply = self._replies.feed(line)
+        if isinstance(reply, HangupNotice):
+            self._say_last_words()
+        elif reply is not None:
+            if not self._pending:
+                raise PbxProtocolError("a FastAGI reply to no command")
+            future = self._pending.popleft()
+            if not future.done():
+                future.set_result(reply)
+
+    def _say_last_words(self) -> None:
+        """Ask for the counts while the dead channel still answers; then let it go."""
+        if not self.is_hung_up:
+            self.is_hung_up = True
+            self._timeout.reschedule(asyncio.get_running_loop().time() + _LAST_WORDS)
+            self._write(build_command("GET FULL VARIABLE", _COUNTS)).add_done_callback(self._hear_last_words)
+
+    def _hear_last_words(self, future: "asyncio.Future[Reply]") -> None:
+        if not future.cancelled() and future.exception() is None:
+            self.cause = self._learn(future.result())
+        self.close()
+
+    def _learn(self, reply: Reply) -> int | None:
+        """Note the counts of a reply and return the hangup cause in it."""
+        parts = (reply.value or "").split("|")
+        if len(parts) != 4:
+            return None
+        received, sent, cause = (_count(parts[index]) for index in (0, 1, 3))
+        self.media = Media(
+            received=self.media.received if received is None else received,
+            sent=self.media.sent if sent is None else sent,
+            reports_back=self.media.reports_back or _is_positive(parts[2]),
+        )
+        return cause
+
+
+def _count(text: str) -> int | None:
+    # `rxcount` may be the empty string.
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 12 else None
+
+
+def _is_positive(text: str) -> bool:
+    try:
+        return float(text) > 0
+    except ValueError:
+        return False

@@ -1,0 +1,121 @@
+"""FastAGI as text: headers, commands that are safe to send, replies out of lines. Pure: no I/O.
+
+Source: Asterisk 22, "Asterisk Gateway Interface", `res_agi.c`, and what 22.10.1 sent. panoramisk's
+`parse_agi_result` has no place here: it loses `endpos` of a result of -1, takes a variable's value
+`hangup` for a hangup, and the bare HANGUP notice for a reply.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from voicegate.domain.errors import PbxProtocolError, UnsafeValue
+
+MAX_LINE: Final = 4096
+"""Bytes a line may have; Asterisk's own limit for a command is 2,048."""
+MAX_HEADER_LINES: Final = 80
+"""Lines a request's head may have; Asterisk 22 sends 24 and one an argument."""
+_MAX_REPLY_LINES: Final = 200
+_MAX_COMMAND: Final = 2000
+
+_STATUS: Final = re.compile(r"(\d{3})([ -])?(.*)", re.DOTALL)
+_RESULT: Final = re.compile(r"result=(-?\d+)?")
+_ENDPOS: Final = re.compile(r"endpos=(\d{1,12})$")
+_VALUE: Final = re.compile(r"result=1 \((.*)\)", re.DOTALL)
+_OPEN_VALUE: Final = re.compile(r"200 result=1 \((?!.*\)\Z)", re.DOTALL)
+
+OK: Final = 200
+DEAD: Final = 511
+"""The channel is dead, and the command needs a live one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The reply to a command."""
+
+    code: int
+    """200, 510 unknown command, 511 dead channel, 520 wrong usage."""
+    result: int | None = None
+    """What follows `result=`; None when it is no number."""
+    endpos: int | None = None
+    """Samples played; None when the reply has none."""
+    value: str | None = None
+    """A variable's value; None when it is unset or the reply has none."""
+
+
+class HangupNotice:
+    """The bare line HANGUP, which belongs to no command and comes at any point."""
+
+
+class ReplyReader:
+    """Makes replies of lines."""
+
+    def __init__(self) -> None:
+        self._lines: list[str] = []
+
+    def feed(self, line: bytes) -> Reply | HangupNotice | None:
+        """Take the next line, with its line end; return what it completes.
+
+        Raises:
+            PbxProtocolError: no reply looks so.
+        """
+        text = line.decode("utf-8", "replace").removesuffix("\n")
+        if not self._lines:
+            if text == "HANGUP":
+                return HangupNotice()
+            if text.startswith("100"):
+                return None
+        self._lines.append(text)
+        if len(self._lines) > _MAX_REPLY_LINES:
+            raise PbxProtocolError("a FastAGI reply that does not end")
+        whole = "\n".join(self._lines)
+        if self._is_open(whole, text):
+            return None
+        self._lines.clear()
+        return _parse(whole)
+
+    def _is_open(self, whole: str, last: str) -> bool:
+        if self._lines[0].startswith("520-"):
+            return not last.startswith("520 ")
+        # Nothing but a variable's value can hold a line end, and it is in parentheses.
+        return _OPEN_VALUE.match(whole) is not None
+
+
+def _parse(text: str) -> Reply:
+    status = _STATUS.fullmatch(text)
+    if status is None:
+        raise PbxProtocolError("a FastAGI reply without a status")
+    code, rest = int(status[1]), status[3]
+    if code != OK:
+        return Reply(code)
+    result = _RESULT.match(rest)
+    if result is None:
+        raise PbxProtocolError("a FastAGI reply without a result")
+    value, endpos = _VALUE.fullmatch(rest), _ENDPOS.search(rest)
+    return Reply(
+        code=code,
+        result=int(result[1]) if result[1] else None,
+        endpos=int(endpos[1]) if endpos and not value else None,
+        value=value[1] if value else None,
+    )
+
+
+def build_command(verb: str, *values: str) -> bytes:
+    """Return a command's line; each value is quoted.
+
+    Raises:
+        UnsafeValue: a value has a line end, NUL, quote or backslash, or the line is too long.
+    """
+    for value in values:
+        if not frozenset('\r\n\0"\\').isdisjoint(value):
+            raise UnsafeValue("a FastAGI value has a line end, NUL, quote or backslash: nothing was sent")
+    line = " ".join((verb, *(f'"{value}"' for value in values))).encode() + b"\n"
+    if len(line) > _MAX_COMMAND:
+        raise UnsafeValue("a FastAGI command is longer than Asterisk reads: nothing was sent")
+    return line
+
+
+def parse_header(line: bytes) -> tuple[str, str] | None:
+    """Return a head line's name and value; None for a line that has none."""
+    name, found, value = line.decode("utf-8", "replace").rstrip("\r\n").partition(":")
+    return (name, value.removeprefix(" ")) if found else None

@@ -1,0 +1,182 @@
+"""AMI events as typed facts about a channel; the border past which no header name is spelled.
+
+Needed in `manager.conf`, with `read = call` and `write = call,originate`, one line each of
+`eventfilter(action(include),name(NAME)) =` for: OriginateResponse, Newstate, DialBegin, DialState,
+DialEnd, HangupRequest, Hangup, Hold, Unhold. Anything else is dropped here before it
+costs more. Answers to actions, lists included (Status, DeviceStateList), pass the filters by
+themselves: seen on Asterisk 22.10.1.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Final
+
+from panoramisk.message import Message
+
+
+class ChannelState(IntEnum):
+    """The channel states that matter (Asterisk: `enum ast_channel_state`)."""
+
+    OTHER = -1
+    DOWN = 0
+    RINGING = 5
+    UP = 6
+
+
+REASON_TIMEOUT: Final = 3
+"""OriginateResponse's reason for a call that nobody answered in its Timeout."""
+
+
+@dataclass(frozen=True, slots=True)
+class Originated:
+    """OriginateResponse: the originate came to an end, or to an answer."""
+
+    channel_id: str
+    """Our call id; "" when the PBX did not say."""
+    action_id: str
+    """Of the Originate."""
+    is_answered: bool
+    """Success?"""
+    reason: int | None
+    """Asterisk's reason: 3 timeout, 4 answer, 0 failure."""
+
+
+@dataclass(frozen=True, slots=True)
+class StateChanged:
+    """Newstate, or a line of a Status list: the channel has that state."""
+
+    channel_id: str
+    """Our call id."""
+    state: ChannelState
+    """Its state."""
+
+
+@dataclass(frozen=True, slots=True)
+class DialChanged:
+    """DialBegin, DialState or DialEnd: how dialing stands."""
+
+    channel_id: str
+    """Our call id."""
+    status: str
+    """"" at the begin, RINGING, PROGRESS, PROCEEDING, then ANSWER, BUSY, NOANSWER and others."""
+    is_over: bool
+    """DialEnd?"""
+    is_forwarded: bool = False
+    """Did the far end name another destination?"""
+
+
+@dataclass(frozen=True, slots=True)
+class HangupRequested:
+    """HangupRequest: the far end wants the channel to end. The channel may live on in the dialplan."""
+
+    channel_id: str
+    """Our call id."""
+    cause: int | None
+    """Q.850."""
+    sip_status: int | None
+    """The SIP status of a failure before answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelEnded:
+    """Hangup: the channel is gone."""
+
+    channel_id: str
+    """Our call id."""
+    cause: int | None
+    """Q.850; 0 when the PBX has none."""
+    sip_status: int | None
+    """The SIP status of a failure before answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class HoldChanged:
+    """Hold or Unhold: the far end put us on hold, or took us back."""
+
+    channel_id: str
+    """Our call id."""
+    is_held: bool
+    """On hold now?"""
+
+
+AmiEvent = Originated | StateChanged | DialChanged | HangupRequested | ChannelEnded | HoldChanged
+
+
+def read_event(message: Message) -> AmiEvent | None:
+    """Return the fact that a message tells; None for events that are not ours to know."""
+    reader = _READERS.get(text_of(message, "Event"))
+    return reader(message) if reader is not None else None
+
+
+def text_of(message: Message, key: str) -> str:
+    """Return a header's value; "" when it is missing, the first when it is repeated."""
+    value = message.get(key, "")
+    if isinstance(value, list):
+        value = value[0]
+    return str(value)
+
+
+def number_of(message: Message, key: str) -> int | None:
+    """Return a header's number; None when it is missing or none."""
+    text = text_of(message, key).strip()
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
+
+
+def state_of(message: Message) -> ChannelState:
+    """Return the channel state that a message carries."""
+    number = number_of(message, "ChannelState")
+    known = {state.value: state for state in ChannelState}
+    return known.get(-1 if number is None else number, ChannelState.OTHER)
+
+
+def _read_originated(message: Message) -> AmiEvent:
+    return Originated(
+        channel_id=text_of(message, "Uniqueid"),
+        action_id=text_of(message, "ActionID"),
+        is_answered=text_of(message, "Response") == "Success",
+        reason=number_of(message, "Reason"),
+    )
+
+
+def _read_state(message: Message) -> AmiEvent:
+    return StateChanged(text_of(message, "Uniqueid"), state_of(message))
+
+
+def _read_dial(message: Message) -> AmiEvent:
+    return DialChanged(
+        channel_id=text_of(message, "DestUniqueid"),
+        status=text_of(message, "DialStatus"),
+        is_over=text_of(message, "Event") == "DialEnd",
+        is_forwarded=bool(text_of(message, "Forward")),
+    )
+
+
+def _read_hangup_request(message: Message) -> AmiEvent:
+    return HangupRequested(
+        text_of(message, "Uniqueid"), number_of(message, "Cause"), number_of(message, "TechCause")
+    )
+
+
+def _read_hangup(message: Message) -> AmiEvent:
+    return ChannelEnded(
+        text_of(message, "Uniqueid"), number_of(message, "Cause"), number_of(message, "TechCause")
+    )
+
+
+def _read_hold(message: Message) -> AmiEvent:
+    return HoldChanged(text_of(message, "Uniqueid"), text_of(message, "Event") == "Hold")
+
+
+_READERS: Final[Mapping[str, Callable[[Message], AmiEvent]]] = {
+    "OriginateResponse": _read_originated,
+    "Newstate": _read_state,
+    "Status": _read_state,
+    "DialBegin": _read_dial,
+    "DialState": _read_dial,
+    "DialEnd": _read_dial,
+    "HangupRequest": _read_hangup_request,
+    "Hangup": _read_hangup,
+    "Hold": _read_hold,
+    "Unhold": _read_hold,
+}

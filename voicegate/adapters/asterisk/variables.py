@@ -1,0 +1,28 @@
+"""The names that the adapter and `dialplan/asterisk/voicegate.conf` share.
+
+Only names belong here; what is done with them stands in the dialplan and in `orders`.
+Source: the dialplan file itself, Asterisk 22.
+"""
+
+from typing import Final
+
+ANSWERED_CONTEXT: Final = "voicegate-answered"
+"""Where an answered call goes."""
+ANSWERED_EXTEN: Final = "s"
+"""Its only extension."""
+ANSWERED_PRIORITY: Final = "1"
+"""Its first priority."""
+REJECT_FORWARD_CONTEXT: Final = "voicegate-reject-forward"
+"""Where a 302 leads: it rejects every extension, so that Asterisk dials nobody we did not choose."""
+
+AGI_VARIABLE: Final = "VOICEGATE_AGI"
+"""agi://host:port/call: where the dialplan finds the controller."""
+TOKEN_VARIABLE: Final = "VOICEGATE_TOKEN"  # noqa: S105  # the variable's name
+"""What proves that a FastAGI request belongs to the call; the script's only argument."""
+APOLOGY_VARIABLE: Final = "VOICEGATE_APOLOGY"
+"""The prompt, without suffix, that the dialplan plays when the controller cannot be reached."""
+FORWARD_VARIABLE: Final = "FORWARD_CONTEXT"
+"""Asterisk's own: the context that a forwarded call enters."""
+
+AGI_SCRIPT: Final = "call"
+"""The path of the FastAGI address."""
