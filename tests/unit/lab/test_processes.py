@@ -1,0 +1,92 @@
+"""Detached processes are started once, ended surely, and never mistaken for another with the same pid."""
+
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from voicegate.lab.errors import LabError
+from voicegate.lab.processes import Daemon, start_time
+
+SLEEPER = [sys.executable, "-c", "import time; print('started', flush=True); time.sleep(60)"]
+STUBBORN = [
+    *(sys.executable, "-c"),
+    "import signal, time; signal.signal(15, signal.SIG_IGN); print('deaf', flush=True); time.sleep(60)",
+]
+
+
+@pytest.fixture
+def daemon(tmp_path: Path) -> Iterator[Daemon]:
+    daemon = Daemon("sleeper", tmp_path / "run")
+    yield daemon
+    daemon.kill()
+
+
+def wait_for_word(daemon: Daemon, word: str) -> None:
+    while word not in daemon.last_words():
+        assert daemon.pid is not None
+
+
+def test_a_process_is_started_once(daemon: Daemon) -> None:
+    daemon.start(SLEEPER)
+    first = daemon.pid
+    daemon.start(SLEEPER)
+    assert first is not None
+    assert daemon.pid == first
+
+
+def test_it_leaves_our_process_group(daemon: Daemon) -> None:
+    daemon.start(SLEEPER)
+    assert daemon.pid is not None
+    assert os.getsid(daemon.pid) == daemon.pid
+
+
+def test_what_it_prints_is_kept(daemon: Daemon) -> None:
+    daemon.start(SLEEPER)
+    wait_for_word(daemon, "started")
+
+
+def test_a_stopped_process_is_gone(daemon: Daemon) -> None:
+    daemon.start(SLEEPER)
+    pid = daemon.pid
+    daemon.stop()
+    assert daemon.pid is None
+    assert pid is not None
+    assert start_time(pid) is None
+
+
+def test_one_that_ignores_the_request_is_ended_by_force(daemon: Daemon) -> None:
+    daemon.start(STUBBORN)
+    wait_for_word(daemon, "deaf")
+    daemon.stop(grace=timedelta(milliseconds=50))
+    assert daemon.pid is None
+
+
+def test_a_crashed_process_is_not_running(daemon: Daemon) -> None:
+    daemon.start(SLEEPER)
+    assert daemon.pid is not None
+    os.kill(daemon.pid, signal.SIGKILL)
+    while daemon.pid is not None:
+        pass
+
+
+def test_a_pid_that_another_program_got_is_not_ours(daemon: Daemon) -> None:
+    daemon.folder.mkdir()
+    (daemon.folder / "sleeper.pid").write_text(f"{os.getpid()} 12345")
+    assert daemon.pid is None
+    daemon.stop()
+
+
+def test_a_damaged_pid_file_means_not_running(daemon: Daemon) -> None:
+    daemon.folder.mkdir()
+    (daemon.folder / "sleeper.pid").write_text("nonsense")
+    assert daemon.pid is None
+
+
+def test_a_command_that_does_not_exist_is_refused(daemon: Daemon) -> None:
+    with pytest.raises(LabError, match="sleeper cannot be started"):
+        daemon.start(["/nonexistent/program"])

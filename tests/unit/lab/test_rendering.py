@@ -1,0 +1,91 @@
+"""The files of a lab: our examples filled in, and a dialplan with every number of the table."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from voicegate import config
+from voicegate.lab.numbers import NUMBERS, LabNumber
+from voicegate.lab.rendering import as_toml, render_carrier, render_controller, render_pbx
+from voicegate.lab.settings import LabSettings
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> LabSettings:
+    return LabSettings(tmp_path, 20000, service='The "Quoted" Company', overrides={"call.time_cap_s": 20})
+
+
+def contexts(text: str) -> dict[str, str]:
+    parts = re.split(r"^\[([^\]]+)\]$", text, flags=re.MULTILINE)
+    return dict(zip(parts[1::2], parts[2::2], strict=True))
+
+
+def without_comments(text: str) -> str:
+    return "".join(line for line in text.splitlines(keepends=True) if not line.startswith(";"))
+
+
+@pytest.mark.parametrize("number", NUMBERS, ids=lambda number: number.name)
+def test_every_number_has_its_lines_and_its_context(settings: LabSettings, number: LabNumber) -> None:
+    dialplan = contexts(render_carrier(settings)["extensions.conf"])
+    assert dialplan[number.name].strip().startswith("exten => s,1,")
+    for pattern in number.dialed:
+        line = (
+            f"exten => {pattern},1,Set(DIALED={number.dialed[pattern]})\n same => n,Goto({number.name},s,1)\n"
+        )
+        assert line in dialplan["from-company"]
+
+
+def test_nothing_of_a_rendered_file_is_left_to_render(settings: LabSettings) -> None:
+    for text in render_carrier(settings).values():
+        assert not re.search(r"\{\{|\{%|\}\}", text)
+
+
+def test_the_manager_account_has_the_least_privilege(settings: LabSettings) -> None:
+    account = without_comments(contexts(render_pbx(settings, "s3cret")["manager.conf"])["voicegate"])
+    assert "secret = s3cret\n" in account
+    assert "read = call\n" in account
+    assert "write = call,originate\n" in account
+    assert "deny = 0.0.0.0/0.0.0.0\npermit = 127.0.0.1/255.255.255.255\n" in account
+
+
+def test_everything_listens_on_loopback_only(settings: LabSettings) -> None:
+    files = {**render_pbx(settings, "s"), **{f"c-{k}": v for k, v in render_carrier(settings).items()}}
+    bound = re.findall(r"^bind(?:addr)? = ([0-9.]+)", "".join(files.values()), re.MULTILINE)
+    assert len(bound) == 3
+    assert set(bound) == {"127.0.0.1"}
+
+
+def test_the_pbx_gets_our_dialplan_as_it_stands(settings: LabSettings) -> None:
+    example = (config.project_folder("dialplan") / "asterisk/voicegate.conf").read_text("utf-8")
+    files = render_pbx(settings, "s")
+    assert files["voicegate.conf"] == example
+    assert '\n#include "voicegate.conf"\n' in files["extensions.conf"]
+
+
+def test_our_dialplan_has_two_contexts_and_neither_dials_answers_or_logs() -> None:
+    example = (config.project_folder("dialplan") / "asterisk/voicegate.conf").read_text("utf-8")
+    dialplan = contexts(without_comments(example))
+    assert set(dialplan) == {"voicegate-answered", "voicegate-reject-forward"}
+    applications = set(re.findall(r",([A-Z][A-Za-z]+)\(", "".join(dialplan.values())))
+    assert applications == {"GotoIf", "AGI", "Playback", "Hangup"}
+
+
+def test_the_controllers_settings_are_accepted(settings: LabSettings, tmp_path: Path) -> None:
+    settings.config_file.write_text(render_controller(settings), "utf-8")
+    loaded = config.load(settings.config_file)
+    assert loaded.service.name == 'The "Quoted" Company'
+    assert loaded.call.time_cap_s == 20
+    assert loaded.pbx["main"].ami_port == settings.ports.ami
+    assert loaded.pbx["main"].agi_port == settings.ports.agi
+    assert loaded.audio.folder == str(settings.audio)
+    assert loaded.internal["desks"].pattern == "4[0-9]{3}"
+    assert loaded.trunks["carrier"].endpoint == "carrier"
+
+
+@pytest.mark.parametrize(
+    ("value", "written"),
+    [(7, "7"), (True, "true"), ("ü", '"ü"'), (["a", 1], '["a", 1]'), ({"n": "x"}, '{ n = "x" }')],
+)
+def test_values_are_written_as_toml(value: object, written: str) -> None:
+    assert as_toml(value) == written

@@ -1,0 +1,134 @@
+"""`voicegate lab`: a complete PBX, carrier and telephone on this machine; the demo is not here."""
+
+import dataclasses
+from pathlib import Path
+
+import msgspec
+import rich_click as click
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from voicegate.lab.numbers import NUMBERS, Expected, LabNumber
+from voicegate.lab.ports import DEFAULT_PORT_BASE
+from voicegate.lab.settings import LabSettings, default_folder, recall
+from voicegate.lab.world import Lab
+
+_folder = click.option(
+    "--folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=default_folder,
+    help="Where the lab keeps configuration, logs and recordings.",
+)
+_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+@click.group()
+def lab() -> None:
+    """A complete PBX, carrier and telephones on this machine, for trial and for tests."""
+
+
+@lab.command()
+@_folder
+@click.option(
+    "--port-base",
+    type=click.IntRange(1024, 65000),
+    help=f"First of its 500 ports; as last time, else {DEFAULT_PORT_BASE}.",
+)
+@click.option("--service", help="The name spoken on calls; as last time, else Voicegate.")
+@_json
+def up(folder: Path, port_base: int | None, service: str | None, *, as_json: bool) -> None:
+    """Start the lab, or what of it does not run; fetches Asterisk once if this machine has none."""
+    settings = _settings(folder)
+    settings = dataclasses.replace(
+        settings, port_base=port_base or settings.port_base, service=service or settings.service
+    )
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("lab", total=1.0)
+        Lab(settings).up(lambda text, done: bar.update(task, description=text, completed=done))
+    _show_status(settings, as_json=as_json)
+
+
+@lab.command()
+@_folder
+@_json
+def status(folder: Path, *, as_json: bool) -> None:
+    """Show what of the lab runs, and where; exit code 1 unless all of it does."""
+    if not _show_status(_settings(folder), as_json=as_json):
+        raise SystemExit(1)
+
+
+@lab.command()
+@_json
+def numbers(*, as_json: bool) -> None:
+    """List the carrier's numbers, how each behaves, and what Voicegate says of a call to it."""
+    if as_json:
+        click.echo(msgspec.json.format(msgspec.json.encode([_describe(number) for number in NUMBERS])))
+        return
+    table = Table("number", "behaviour", "expected: outcome, evidence, blame", show_lines=True)
+    for number in NUMBERS:
+        called = f"{number.example}{f' ext. {number.extension}' if number.extension else ''}"
+        also = f"\n{number.desk} (desk)" if number.desk else ""
+        wrong = f"\nany other extension: {_in_words(number.otherwise)}" if number.otherwise else ""
+        table.add_row(called + also, number.behaviour, _in_words(number.expected) + wrong)
+    console = Console()
+    console.print(table)
+    console.print("The last two digits choose: +1 NXX 555 01ss in any area code NXX, +44 20 7946 0xss.")
+
+
+@lab.command()
+@_folder
+def down(folder: Path) -> None:
+    """End the lab; its configuration, logs and recordings stay."""
+    Lab(_settings(folder)).down()
+
+
+def _settings(folder: Path) -> LabSettings:
+    return recall(folder) or LabSettings(folder.resolve())
+
+
+def _show_status(settings: LabSettings, *, as_json: bool) -> bool:
+    parts = Lab(settings).status()
+    if as_json:
+        shown = {
+            "folder": str(settings.folder),
+            "port_base": settings.port_base,
+            "socket": str(settings.socket),
+            "config": str(settings.config_file),
+            "parts": [{**dataclasses.asdict(part), "log": str(part.log)} for part in parts],
+        }
+        click.echo(msgspec.json.format(msgspec.json.encode(shown)))
+    else:
+        table = Table("part", "state", "where", "log")
+        for part in parts:
+            table.add_row(part.name, f"runs ({part.pid})" if part.pid else "down", part.where, str(part.log))
+        Console().print(table)
+    return all(part.pid for part in parts)
+
+
+def _describe(number: LabNumber) -> dict[str, object]:
+    return {
+        "name": number.name,
+        "pattern": number.pattern,
+        "example": number.example,
+        "desk": number.desk,
+        "extension": number.extension,
+        "behaviour": number.behaviour,
+        "person": number.deed.value,
+        "expected": _as_facts(number.expected),
+        "otherwise": number.otherwise and _as_facts(number.otherwise),
+    }
+
+
+def _as_facts(expected: Expected) -> dict[str, str]:
+    return {
+        "outcome": expected.outcome.value,
+        "evidence": expected.evidence.name.lower(),
+        "blame": expected.blame.value,
+    }
+
+
+def _in_words(expected: Expected) -> str:
+    return ", ".join(_as_facts(expected).values())

@@ -1,0 +1,177 @@
+"""Runs one Asterisk from a folder of its own, as an ordinary user, beside any number of others.
+
+What the Asterisk is for (PBX or carrier) comes as configuration files from `rendering`; this file only
+knows what any of them needs. Seen on Asterisk 22.10.1: `-C` and all directories must be absolute, and
+boots in a quarter of a second when only the needed modules are loaded.
+"""
+
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Final
+
+from voicegate.lab.errors import LabError
+from voicegate.lab.packages import Asterisk
+from voicegate.lab.processes import Daemon
+
+MODULES: Final = (
+    # Order matters little, completeness much: Asterisk 22 loads what a module needs only if it is listed.
+    *("res_pjproject", "res_sorcery_config", "res_sorcery_memory", "res_sorcery_astdb", "res_timing_timerfd"),
+    *("res_rtp_asterisk", "res_pjsip", "res_pjsip_session", "res_pjsip_pubsub", "res_pjsip_sdp_rtp"),
+    *("res_pjsip_caller_id", "res_pjsip_endpoint_identifier_ip", "res_pjsip_rfc3326", "res_pjsip_dtmf_info"),
+    *("res_pjsip_nat", "res_pjsip_diversion", "res_pjsip_header_funcs", "res_pjsip_logger", "chan_pjsip"),
+    *("res_pjsip_authenticator_digest", "res_pjsip_outbound_authenticator_digest", "res_manager_devicestate"),
+    *("codec_ulaw", "codec_alaw", "codec_a_mu", "codec_g722", "codec_resample", "format_pcm", "format_wav"),
+    *(
+        "format_sln",
+        "bridge_simple",
+        "app_dial",
+        "app_playback",
+        "app_senddtmf",
+        "app_stack",
+        "app_playtones",
+    ),
+    *("app_mixmonitor", "app_read", "app_transfer", "app_verbose", "func_channel", "func_callerid"),
+    *(
+        "func_strings",
+        "func_logic",
+        "func_timeout",
+        "func_hangupcause",
+        "pbx_config",
+        "res_speech",
+        "res_agi",
+    ),
+    "res_clioriginate",
+)
+"""What a PBX or a carrier of the lab loads, and nothing more."""
+
+_FOLDERS: Final = {
+    "astetcdir": "etc",
+    "astvarlibdir": "lib",
+    "astdbdir": "db",
+    "astkeydir": "lib",
+    "astdatadir": "lib",
+    "astagidir": "lib/agi-bin",
+    "astspooldir": "spool",
+    "astlogdir": "log",
+}
+# Asterisk complains in its log about every file of these that is missing.
+_EMPTY_FILES: Final = ("acl", "ccss", "cdr", "cel", "features", "pjproject", "stasis", "udptl")
+_LOGGER: Final = """\
+[general]
+dateformat = %F %T.%3q
+[logfiles]
+console =>
+full => notice,warning,error,verbose
+"""
+_TONES: Final = """\
+[general]
+country = us
+[us]
+description = North America
+ringcadence = 2000,4000
+dial = 350+440
+busy = 480+620/500,0/500
+ring = 440+480/2000,0/4000
+congestion = 480+620/250,0/250
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class AsteriskInstance:
+    """One Asterisk of a lab, running or not."""
+
+    daemon: Daemon
+    """Its process."""
+    program: Asterisk
+    """What to run."""
+    home: Path
+    """Its configuration, log and database."""
+    run: Path
+    """Its control socket; a short path, for a socket's address holds 107 bytes."""
+
+    def write(self, files: Mapping[str, str]) -> None:
+        """Write its configuration: the given files, and what any Asterisk of a lab needs."""
+        for folder in (*_FOLDERS.values(), "lib/sounds"):
+            (self.home / folder).mkdir(parents=True, exist_ok=True)
+        self.run.mkdir(parents=True, exist_ok=True)
+        _link(self.home / "lib/documentation", self.program.data / "documentation")
+        if self.program.sounds:
+            _link(self.home / "lib/sounds/en", self.program.sounds)
+        common = {
+            "asterisk.conf": self._main_file(),
+            "modules.conf": "".join(
+                ["[modules]\nautoload = no\n", *(f"load = {name}.so\n" for name in MODULES)]
+            ),
+            "logger.conf": _LOGGER,
+            **dict.fromkeys((f"{name}.conf" for name in _EMPTY_FILES), ""),
+            "indications.conf": _TONES,
+        }
+        for name, text in {**common, **files}.items():
+            file = self.home / "etc" / name
+            file.touch(mode=0o600)
+            file.write_text(text, "utf-8")
+
+    def start(self) -> None:
+        """Start it; does not wait until it is ready."""
+        # Left behind by a kill, it would be taken for the new one's.
+        if self.daemon.pid is None:
+            (self.run / "asterisk.ctl").unlink(missing_ok=True)
+        self.daemon.start([*self._command, "-f", "-vvv"])
+
+    def wait_ready(self, within: timedelta = timedelta(seconds=20)) -> None:
+        """Block until it is fully booted.
+
+        Raises:
+            LabError: it ended, or took longer than `within`.
+        """
+        deadline = time.monotonic() + within.total_seconds()
+        while "fully booted" not in self._ask("core waitfullybooted", timedelta(seconds=10)).stdout:
+            if self.daemon.pid is None or time.monotonic() > deadline:
+                raise LabError(f"{self.daemon.name} does not boot:\n{self.daemon.last_words()}")
+            time.sleep(0.05)
+
+    def command(self, text: str) -> str:
+        """Return what its console answers to a command. Blocks.
+
+        Raises:
+            LabError: it does not run, or does not answer.
+        """
+        done = self._ask(text, timedelta(seconds=10))
+        if done.returncode:
+            raise LabError(
+                f"{self.daemon.name} cannot be asked: {done.stderr.strip() or done.stdout.strip()}"
+            )
+        return done.stdout
+
+    def _ask(self, text: str, within: timedelta) -> "subprocess.CompletedProcess[str]":
+        try:
+            return subprocess.run(
+                [*self._command, "-rx", text],
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=within.total_seconds(),
+            )
+        except subprocess.TimeoutExpired as error:
+            raise LabError(f"{self.daemon.name} does not answer to: {text}") from error
+
+    @property
+    def _command(self) -> Sequence[str]:
+        return (*self.program.command, "-n", "-C", str(self.home / "etc/asterisk.conf"))
+
+    def _main_file(self) -> str:
+        folders = {name: self.home / folder for name, folder in _FOLDERS.items()}
+        folders |= {"astmoddir": self.program.modules, "astrundir": self.run}
+        lines = "".join(f"{name} => {folder}\n" for name, folder in folders.items())
+        # Without a system name unique ids of two exchanges could be the same.
+        return f"[directories]\n{lines}[options]\nsystemname = {self.daemon.name}\n"
+
+
+def _link(link: Path, target: Path) -> None:
+    if link.is_symlink():
+        link.unlink()
+    link.symlink_to(target)

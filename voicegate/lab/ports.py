@@ -1,0 +1,126 @@
+"""The ports of a lab, all derived from one base, and a way to find a base that nobody uses."""
+
+import random
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import ClassVar, Final
+
+from voicegate.lab.errors import LabError
+
+DEFAULT_PORT_BASE: Final = 21000
+# Below the ports that Linux hands out by itself (32768 and up), above those of known services.
+_PORT_BASES: Final = range(12000, 32000, 500)
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """The ports of one lab: 500 from `base` on belong to it, all of them on loopback."""
+
+    RTP_SPAN: ClassVar[int] = 200
+    """RTP ports of each exchange: 100 calls at once, each with RTP and RTCP."""
+
+    base: int
+    """The first port; even."""
+
+    @property
+    def pbx_sip(self) -> int:
+        """SIP of the PBX (UDP): base + 0."""
+        return self.base
+
+    @property
+    def carrier_sip(self) -> int:
+        """SIP of the carrier (UDP): base + 1."""
+        return self.base + 1
+
+    @property
+    def ami(self) -> int:
+        """Manager interface of the PBX (TCP): base + 2."""
+        return self.base + 2
+
+    @property
+    def agi(self) -> int:
+        """FastAGI of the controller (TCP): base + 3."""
+        return self.base + 3
+
+    @property
+    def telephones(self) -> int:
+        """FastAGI of the telephones (TCP): base + 4."""
+        return self.base + 4
+
+    @property
+    def reserved(self) -> int:
+        """Held while `reserve_port_base` hands the base to somebody (TCP): base + 9."""
+        return self.base + 9
+
+    @property
+    def pbx_rtp(self) -> int:
+        """First RTP port of the PBX: base + 100."""
+        return self.base + 100
+
+    @property
+    def carrier_rtp(self) -> int:
+        """First RTP port of the carrier: base + 300."""
+        return self.base + 300
+
+    def taken(self) -> list[int]:
+        """Return those of its fixed ports that another program holds at this moment."""
+        kinds = {
+            **dict.fromkeys((self.pbx_sip, self.carrier_sip), socket.SOCK_DGRAM),
+            **dict.fromkeys((self.ami, self.agi, self.telephones), socket.SOCK_STREAM),
+        }
+        return [port for port, kind in kinds.items() if not _is_free(kind, port)]
+
+
+def free_port_base() -> int:
+    """Return a port base whose fixed ports are all free at this moment.
+
+    Raises:
+        LabError: there is none.
+    """
+    with reserve_port_base() as base:
+        return base
+
+
+@contextmanager
+def reserve_port_base() -> Iterator[int]:
+    """Yield a free port base that no other process gets from here meanwhile.
+
+    Raises:
+        LabError: there is none.
+    """
+    # Not secret: only spread, so that parallel test runs seldom try the same one.
+    for base in random.sample(_PORT_BASES, len(_PORT_BASES)):
+        with ExitStack() as stack:
+            if _hold(stack, Ports(base).reserved) and not Ports(base).taken():
+                yield base
+                return
+    raise LabError(f"No 500 ports in a row are free from {_PORT_BASES.start} to {_PORT_BASES.stop}.")
+
+
+def _hold(stack: ExitStack, port: int) -> bool:
+    try:
+        _bind(stack, socket.SOCK_STREAM, port)
+    except OSError:
+        return False
+    return True
+
+
+def _is_free(kind: socket.SocketKind, port: int) -> bool:
+    with ExitStack() as trial:
+        try:
+            _bind(trial, kind, port)
+        except OSError:
+            return False
+    return True
+
+
+def _bind(stack: ExitStack, kind: socket.SocketKind, port: int) -> None:
+    holder = stack.enter_context(socket.socket(socket.AF_INET, kind))
+    if kind is socket.SOCK_STREAM:
+        # As servers do, so that connections just closed do not count; listening, it still excludes others.
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    holder.bind(("127.0.0.1", port))
+    if kind is socket.SOCK_STREAM:
+        holder.listen(1)

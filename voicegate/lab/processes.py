@@ -1,0 +1,131 @@
+"""Processes that outlive the command that started them, known by files that survive pid reuse.
+
+A pid alone may belong to another program tomorrow; with the moment at which the kernel started it, as
+`/proc/<pid>/stat` tells (proc(5), field 22), it names one process for ever. Linux only.
+"""
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Final
+
+from voicegate.lab.errors import LabError
+
+_STEP_S: Final = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Daemon:
+    """One process of a lab, running or not."""
+
+    name: str
+    """What people call it."""
+    folder: Path
+    """Holds `<name>.pid` and `<name>.log`."""
+
+    @property
+    def log(self) -> Path:
+        """What it prints."""
+        return self.folder / f"{self.name}.log"
+
+    @property
+    def pid(self) -> int | None:
+        """Its process id; None when it does not run."""
+        try:
+            pid, started = self._pid_file.read_text("ascii").split()
+        except (OSError, ValueError):
+            return None
+        _reap(int(pid))
+        return int(pid) if start_time(int(pid)) == started else None
+
+    def start(self, command: Sequence[str]) -> None:
+        """Start it detached from this process, unless it runs.
+
+        Raises:
+            LabError: the command cannot be executed.
+        """
+        if self.pid is not None:
+            return
+        self.folder.mkdir(parents=True, exist_ok=True)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+        streams = [
+            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+            (os.POSIX_SPAWN_OPEN, 1, str(self.log), flags, 0o600),
+            (os.POSIX_SPAWN_DUP2, 1, 2),
+        ]
+        environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+        try:
+            # Not subprocess: its object would complain that its child outlives it, which is the point.
+            pid = os.posix_spawnp(command[0], [*command], environment, file_actions=streams, setsid=True)
+        except OSError as error:
+            raise LabError(f"{self.name} cannot be started: {error}") from error
+        self._pid_file.write_text(f"{pid} {start_time(pid)}", "ascii")
+
+    def stop(self, grace: timedelta = timedelta(seconds=5)) -> None:
+        """Ask it to end, end it by force after `grace`, and forget it. Blocks until it is gone."""
+        if not self._ended_by(signal.SIGTERM, grace):
+            self.kill()
+        self._pid_file.unlink(missing_ok=True)
+
+    def kill(self) -> None:
+        """End it by force (SIGKILL), as a crash would. Blocks until it is gone.
+
+        Raises:
+            LabError: even that did not end it.
+        """
+        if not self._ended_by(signal.SIGKILL, timedelta(seconds=5)):
+            raise LabError(f"{self.name} (process {self.pid}) does not end.")
+
+    def last_words(self, lines: int = 8) -> str:
+        """Return the last lines it printed."""
+        if not self.log.exists():
+            return ""
+        return "\n".join(self.log.read_text("utf-8", "replace").splitlines()[-lines:])
+
+    @property
+    def _pid_file(self) -> Path:
+        return self.folder / f"{self.name}.pid"
+
+    def _ended_by(self, number: signal.Signals, grace: timedelta) -> bool:
+        pid = self.pid
+        if pid is None:
+            return True
+        with suppress(ProcessLookupError):
+            os.kill(pid, number)
+        deadline = time.monotonic() + grace.total_seconds()
+        while self.pid is not None:
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(_STEP_S)
+        return True
+
+
+def start_time(pid: int) -> str | None:
+    """Return when the kernel started process `pid`, in its own ticks; None when there is no such process.
+
+    A zombie has ended: it counts as none.
+    """
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace")
+    except OSError:
+        return None
+    # The name in parentheses may hold spaces and parentheses itself.
+    fields = stat.rpartition(")")[2].split()
+    return None if fields[0] in "ZX" else fields[19]
+
+
+def python_module(name: str, *arguments: str) -> list[str]:
+    """Return the command that runs a module of ours in this very Python."""
+    return [sys.executable, "-m", name, *arguments]
+
+
+def _reap(pid: int) -> None:
+    # A child of this very process stays a zombie until it is waited for.
+    with suppress(ChildProcessError):
+        os.waitpid(pid, os.WNOHANG)

@@ -1,0 +1,116 @@
+"""What distinguishes one lab from another: folder, ports and names; everything else follows from them."""
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+
+from voicegate.lab.errors import LabError
+from voicegate.lab.ports import DEFAULT_PORT_BASE, Ports
+
+
+@dataclass(frozen=True, slots=True)
+class LabSettings:
+    """One lab."""
+
+    folder: Path
+    """Its configuration, logs and recordings; absolute."""
+    port_base: int = DEFAULT_PORT_BASE
+    """The first of its 500 ports; see `Ports`."""
+    name: str = "lab"
+    """Tells it from other labs in messages and folder names."""
+    service: str = "Voicegate"
+    """The company's name, spoken on each call."""
+    overrides: Mapping[str, object] = field(default_factory=dict)
+    """Settings of the controller's file that shall differ, as {"call.time_cap_s": 20}."""
+
+    @property
+    def ports(self) -> Ports:
+        """Its ports."""
+        return Ports(self.port_base)
+
+    @property
+    def volatile(self) -> Path:
+        """Folder on tmpfs for sockets and for the sound of calls in progress; a short path."""
+        memory = Path("/dev/shm")  # noqa: S108
+        parent = os.environ.get("XDG_RUNTIME_DIR") or (memory if memory.is_dir() else tempfile.gettempdir())
+        digest = hashlib.sha256(str(self.folder).encode()).hexdigest()[:8]
+        return Path(parent) / f"voicegate-{self.name}-{os.getuid()}-{digest}"
+
+    @property
+    def audio(self) -> Path:
+        """Sound files of calls in progress."""
+        return self.volatile / "audio"
+
+    @property
+    def socket(self) -> Path:
+        """The controller's Unix socket."""
+        return self.volatile / "voicegate.sock"
+
+    @property
+    def config_file(self) -> Path:
+        """The controller's settings."""
+        return self.folder / "voicegate.toml"
+
+    @property
+    def secret_file(self) -> Path:
+        """The password of the PBX's manager interface."""
+        return self.folder / "ami-secret"
+
+    @property
+    def recordings(self) -> Path:
+        """What each telephone heard: `<dialed number>-<channel's id>.wav`, 8 kHz."""
+        return self.folder / "recordings"
+
+    @property
+    def raw_recordings(self) -> Path:
+        """The same while the call lasts, as the carrier writes it."""
+        return self.folder / "carrier/spool/monitor"
+
+    @property
+    def processes(self) -> Path:
+        """Pid files, and what the processes print."""
+        return self.folder / "processes"
+
+    def save(self) -> None:
+        """Keep these settings in the lab's folder, for later commands."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        kept = _Kept(self.port_base, self.name, self.service, dict(self.overrides))
+        _kept_file(self.folder).write_bytes(msgspec.json.format(msgspec.json.encode(kept)))
+
+
+def default_folder() -> Path:
+    """Return where a lab lies when nobody says otherwise."""
+    state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state"
+    return Path(state) / "voicegate" / "lab"
+
+
+def recall(folder: Path) -> LabSettings | None:
+    """Return the settings that the lab in `folder` was last set up with; None when there was none.
+
+    Raises:
+        LabError: the file that keeps them is damaged.
+    """
+    file = _kept_file(folder)
+    if not file.exists():
+        return None
+    try:
+        kept = msgspec.json.decode(file.read_bytes(), type=_Kept)
+    except msgspec.DecodeError as error:
+        raise LabError(f"{file} is damaged: {error}") from error
+    return LabSettings(folder.resolve(), kept.port_base, kept.name, kept.service, kept.overrides)
+
+
+class _Kept(msgspec.Struct, frozen=True):
+    port_base: int
+    name: str
+    service: str
+    overrides: dict[str, object]
+
+
+def _kept_file(folder: Path) -> Path:
+    return folder / "lab.json"

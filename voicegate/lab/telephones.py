@@ -1,0 +1,231 @@
+"""The people at the carrier's telephones: they hear what is said on a call and press what is asked.
+
+A FastAGI server for the carrier's channels (Asterisk 22's `AGI()` with an agi:// address): the dialplan
+records what a telephone hears into a growing file, and asks here what its person does. How speech is
+recognised is `listener`'s business; which number has which person, `numbers`'. Run as
+`python -m voicegate.lab.telephones`.
+"""
+
+import asyncio
+import contextlib
+import sys
+import wave
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Protocol
+
+import numpy as np
+
+from voicegate.lab.listener import KeyListener
+from voicegate.lab.numbers import Deed
+
+RATE: Final = 8000
+_RAW_RATE: Final = 48000
+_SAMPLE_BYTES: Final = 2
+# Asterisk writes in blocks of a third of a second: looking more often than this shows nothing new.
+_LOOK_S: Final = 0.15
+_REACTION_S: Final = 0.4
+_DIGITS_HEARD: Final = 3
+_DEADLINE_S: Final = 300
+_KEEP: Final = "keep"
+Samples = np.ndarray[tuple[int], np.dtype[np.int16]]
+
+
+class Listener(Protocol):
+    """What a person needs of an ear; `KeyListener` is one."""
+
+    def feed(self, samples: Samples) -> None:
+        """Hear the next samples, 8 kHz."""
+
+    def asked_key(self) -> str | None:
+        """Return the key that was asked for; None until one was."""
+
+    def digits_heard_after_code_intro(self) -> int:
+        """Return how many digits of a code were heard."""
+
+
+class Line:
+    """The carrier's end of one call: commands go out, replies come back, and at some time it ends."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._replies: asyncio.Queue[str] = asyncio.Queue()
+        self.ended = asyncio.Event()
+
+    async def read_request(self) -> dict[str, str]:
+        """Return the variables with which Asterisk opens; ends at an empty line."""
+        request: dict[str, str] = {}
+        while line := (await self._reader.readline()).decode("utf-8", "replace").strip():
+            name, _, value = line.partition(":")
+            request[name] = value.strip()
+        return request
+
+    async def watch(self) -> None:
+        """Take in replies until the call ends."""
+        while line := (await self._reader.readline()).decode("utf-8", "replace").strip():
+            # Comes at any moment, also between a command and its reply.
+            if line == "HANGUP":
+                break
+            self._replies.put_nowait(line)
+        self.ended.set()
+        # For a command that waits for its reply.
+        self._replies.put_nowait("")
+
+    async def command(self, text: str) -> None:
+        """Have Asterisk do something; return when it is done or the call has ended."""
+        if self.ended.is_set():
+            return
+        self._writer.write(f"{text}\n".encode())
+        await self._replies.get()
+
+    async def wait(self, seconds: float) -> None:
+        """Return when the call ends, at the latest after `seconds`."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self.ended.wait(), seconds)
+
+
+class Ear:
+    """Hears a recording while it grows: raw samples at 48 kHz, which its listener understands."""
+
+    def __init__(self, file: Path, listener: Listener) -> None:
+        self.file = file
+        self.listener = listener
+        self._position = 0
+
+    def skip(self) -> None:
+        """Forget what was recorded so far: the person was not there yet."""
+        self._position = _size(self.file)
+
+    def listen(self) -> None:
+        """Hear what is new; blocks for as long as understanding takes."""
+        fresh = _size(self.file) - self._position
+        whole = fresh - fresh % (_SAMPLE_BYTES * _RAW_RATE // RATE)
+        if whole > 0:
+            with self.file.open("rb") as recording:
+                recording.seek(self._position)
+                heard = recording.read(whole)
+            self._position += len(heard)
+            self.listener.feed(thin_out(heard))
+
+
+def thin_out(raw: bytes) -> Samples:
+    """Return a 48 kHz recording of a telephone at 8 kHz.
+
+    It holds nothing above 4 kHz, for it came from 8 kHz: every sixth sample is enough.
+    """
+    return np.frombuffer(raw[: len(raw) // 2 * 2], np.dtype("<i2"))[:: _RAW_RATE // RATE].astype(np.int16)
+
+
+Deeds = Mapping[Deed, Callable[[Line, Ear], Awaitable[None]]]
+
+
+async def press(line: Line, ear: Ear) -> None:
+    """Listen for the key that is asked for, press it, and stay until the call ends."""
+    await _press_key(line, ear)
+    await line.ended.wait()
+
+
+async def hang_up_midway(line: Line, ear: Ear) -> None:
+    """Press the key, and hang up once some digits of the code were heard."""
+    await _press_key(line, ear)
+    await _hear_until(line, ear, lambda: ear.listener.digits_heard_after_code_intro() >= _DIGITS_HEARD)
+    await line.command("HANGUP")
+
+
+async def listen(line: Line, _ear: Ear) -> None:
+    """Do nothing; what is heard is recorded all the same."""
+    await line.ended.wait()
+
+
+DEEDS: Final[Deeds] = {Deed.PRESS: press, Deed.HANG_UP: hang_up_midway, Deed.LISTEN: listen}
+"""What each kind of person does; the dialplan names it in the path of its agi:// address."""
+
+
+@dataclass(frozen=True, slots=True)
+class Telephones:
+    """Everybody at the carrier's telephones."""
+
+    raw: Path
+    """Where the carrier records."""
+    recordings: Path
+    """Where finished recordings go."""
+    new_listener: Callable[[], Listener]
+    """Gives each person an ear."""
+
+    async def serve(self, port: int) -> None:
+        """Answer the carrier on a port of loopback, for ever."""
+        server = await asyncio.start_server(self._take_call, "127.0.0.1", port)
+        async with server:
+            await server.serve_forever()
+
+    async def _take_call(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        line = Line(reader, writer)
+        try:
+            await self._attend(line, await line.read_request())
+        finally:
+            # Asterisk holds the channel until then.
+            writer.close()
+
+    async def _attend(self, line: Line, request: Mapping[str, str]) -> None:
+        # Only a name of ours: no path may lead out of the folder.
+        raw = self.raw / Path(request.get("agi_arg_1", "")).name
+        script = request.get("agi_network_script")
+        if script == _KEEP:
+            await asyncio.to_thread(save_recording, raw, self.recordings)
+        elif script:
+            ear = Ear(raw, self.new_listener())
+            ear.skip()
+            await self._live(line, ear, Deed(script))
+
+    async def _live(self, line: Line, ear: Ear, deed: Deed) -> None:
+        watching = asyncio.create_task(line.watch())
+        try:
+            await asyncio.wait_for(DEEDS[deed](line, ear), _DEADLINE_S)
+        except TimeoutError:
+            sys.stderr.write(f"{ear.file.name}: nobody hung up\n")
+        finally:
+            watching.cancel()
+
+
+def save_recording(raw: Path, folder: Path) -> None:
+    """Turn a raw recording into a WAV of the same name in `folder`, and remove it; blocks."""
+    unfinished = raw.with_name(f"{raw.name}.wav")
+    with wave.open(str(unfinished), "wb") as recording:
+        recording.setnchannels(1)
+        recording.setsampwidth(_SAMPLE_BYTES)
+        recording.setframerate(RATE)
+        recording.writeframes(thin_out(raw.read_bytes()).astype("<i2").tobytes())
+    unfinished.rename(folder / f"{raw.name.removesuffix('.sln48')}.wav")
+    raw.unlink()
+
+
+def _size(file: Path) -> int:
+    return file.stat().st_size if file.exists() else 0
+
+
+async def _press_key(line: Line, ear: Ear) -> None:
+    if await _hear_until(line, ear, lambda: ear.listener.asked_key() is not None):
+        await line.wait(_REACTION_S)
+        await line.command(f"EXEC SendDTMF {ear.listener.asked_key()},250")
+
+
+async def _hear_until(line: Line, ear: Ear, is_heard: Callable[[], bool]) -> bool:
+    while not line.ended.is_set():
+        await asyncio.to_thread(ear.listen)
+        if is_heard():
+            return True
+        await line.wait(_LOOK_S)
+    return False
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Serve until killed: PORT RAW-FOLDER RECORDINGS-FOLDER PROMPTS-FOLDER."""
+    port, (raw, recordings, prompts) = int(arguments[0]), map(Path, arguments[1:])
+    people = Telephones(raw, recordings, lambda: KeyListener(prompts))
+    asyncio.run(people.serve(port))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

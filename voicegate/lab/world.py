@@ -1,0 +1,228 @@
+"""A whole telephone world on one machine: the company's PBX, a carrier with telephones, the controller.
+
+Everything runs as the calling user, detached, and outlives the command that started it. Ports and
+folders are `settings`' business, configuration files `rendering`'s, the telephones' people `telephones`'.
+"""
+
+import os
+import re
+import secrets
+import socket
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import cached_property
+from pathlib import Path
+from shutil import rmtree
+from typing import Final
+
+import httpx
+
+from voicegate.config import project_folder
+from voicegate.lab.apt import Progress
+from voicegate.lab.asterisk import AsteriskInstance
+from voicegate.lab.errors import LabError
+from voicegate.lab.packages import Asterisk, ensure_asterisk, no_progress
+from voicegate.lab.processes import Daemon, python_module
+from voicegate.lab.rendering import render_carrier, render_controller, render_pbx
+from voicegate.lab.settings import LabSettings, recall
+
+_PATIENCE: Final = timedelta(seconds=30)
+_STEP_S: Final = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class PartStatus:
+    """One process of a lab."""
+
+    name: str
+    """pbx, carrier, telephones or controller."""
+    pid: int | None
+    """Its process id; None when it does not run."""
+    where: str
+    """Where it listens."""
+    log: Path
+    """What it prints."""
+
+
+class Lab:
+    """A lab in a folder, running or not; every method blocks until it is done."""
+
+    def __init__(self, settings: LabSettings) -> None:
+        self.settings = settings
+        self._carrier = self._daemon("carrier")
+        self._pbx = self._daemon("pbx")
+        self._telephones = self._daemon("telephones")
+        self._controller = self._daemon("controller")
+
+    def up(self, progress: Progress = no_progress, *, with_controller: bool = True) -> None:
+        """Start whatever of it does not run, all at once, and wait until it is ready for calls.
+
+        Raises:
+            LabError: something cannot be fetched, started or does not get ready.
+        """
+        self._write(progress)
+        starts = [self.start_carrier, self.start_pbx, self.start_telephones]
+        if with_controller:
+            starts.append(self.start_controller)
+        progress("starting", 0)
+        with ThreadPoolExecutor(len(starts)) as pool:
+            started = [pool.submit(start) for start in starts]
+            for count, future in enumerate(started, 1):
+                future.result()
+                progress("starting", count / (len(starts) + 1))
+        self._wait_trunk()
+        progress("starting", 1)
+
+    def down(self) -> None:
+        """End all of it and remove what it kept in memory; configuration, logs and recordings stay."""
+        with ThreadPoolExecutor(4) as pool:
+            # The controller first: it ends its calls and removes their sound.
+            self._controller.stop()
+            list(pool.map(Daemon.stop, (self._pbx, self._carrier, self._telephones)))
+        rmtree(self.settings.volatile, ignore_errors=True)
+
+    def status(self) -> Sequence[PartStatus]:
+        """Return how each process fares."""
+        ports = self.settings.ports
+        places = (
+            (self._pbx, f"SIP 127.0.0.1:{ports.pbx_sip}, AMI 127.0.0.1:{ports.ami}"),
+            (self._carrier, f"SIP 127.0.0.1:{ports.carrier_sip}"),
+            (self._telephones, f"FastAGI 127.0.0.1:{ports.telephones}"),
+            (self._controller, f"{self.settings.socket}, FastAGI 127.0.0.1:{ports.agi}"),
+        )
+        return [PartStatus(daemon.name, daemon.pid, where, daemon.log) for daemon, where in places]
+
+    def start_pbx(self) -> None:
+        """Start the PBX unless it runs, and wait until it has booted."""
+        self._run_exchange(self._exchange(self._pbx))
+
+    def kill_pbx(self) -> None:
+        """End the PBX as a crash would (SIGKILL)."""
+        self._pbx.kill()
+
+    def pbx_command(self, text: str) -> str:
+        """Return what the PBX's console answers to a command."""
+        return self._exchange(self._pbx).command(text)
+
+    def start_carrier(self) -> None:
+        """Start the carrier unless it runs, and wait until it has booted."""
+        self._run_exchange(self._exchange(self._carrier))
+
+    def kill_carrier(self) -> None:
+        """End the carrier and its telephones as a crash would (SIGKILL)."""
+        self._carrier.kill()
+
+    def carrier_command(self, text: str) -> str:
+        """Return what the carrier's console answers to a command."""
+        return self._exchange(self._carrier).command(text)
+
+    def start_telephones(self) -> None:
+        """Put people to the telephones unless they are there, and wait until they listen."""
+        here, port = self.settings, self.settings.ports.telephones
+        prompts = project_folder("sounds") / "en"
+        command = [str(port), str(here.raw_recordings), str(here.recordings), str(prompts)]
+        self._telephones.start(python_module("voicegate.lab.telephones", *command))
+        self._wait(self._telephones, lambda: _accepts(port))
+
+    def start_controller(self) -> None:
+        """Start the controller unless it runs, and wait until it can place calls."""
+        config = str(self.settings.config_file)
+        self._controller.start(python_module("voicegate", "serve", "--config", config))
+        self._wait(self._controller, lambda: _is_ready(self.settings.socket))
+
+    def kill_controller(self) -> None:
+        """End the controller as a crash would (SIGKILL)."""
+        self._controller.kill()
+
+    def stop_controller(self) -> None:
+        """End the controller as its owner would (SIGTERM)."""
+        self._controller.stop()
+
+    def recordings(self, number: str) -> list[Path]:
+        """Return what telephones heard on calls to a number, oldest first; a call's appears at its end."""
+        found = self.settings.recordings.glob(f"{number}-*.wav")
+        return sorted(found, key=lambda file: file.stat().st_mtime_ns)
+
+    def _write(self, progress: Progress) -> None:
+        here = self.settings
+        progress("looking for Asterisk", 0)
+        ensure_asterisk(progress)
+        self._check_unlike()
+        here.save()
+        for folder in (here.raw_recordings, here.recordings, here.processes):
+            folder.mkdir(parents=True, exist_ok=True)
+        here.volatile.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if here.volatile.stat().st_uid != os.getuid():
+            raise LabError(f"{here.volatile} belongs to somebody else.")
+        secret = _keep_secret(here.secret_file)
+        self._exchange(self._pbx).write(render_pbx(here, secret))
+        self._exchange(self._carrier).write(render_carrier(here))
+        here.config_file.write_text(render_controller(here), "utf-8")
+
+    def _check_unlike(self) -> None:
+        """Refuse what would start half a lab: other settings than it runs with, or ports in use."""
+        here, running = self.settings, [part.name for part in self.status() if part.pid is not None]
+        kept = recall(here.folder)
+        if running and kept not in (None, here):
+            raise LabError(f"This lab runs with other settings ({', '.join(running)}): take it down first.")
+        taken = [] if running else here.ports.taken()
+        if taken:
+            raise LabError(f"Port {taken[0]} of 127.0.0.1 is in use: choose another port base.")
+
+    def _daemon(self, name: str) -> Daemon:
+        return Daemon(name, self.settings.processes)
+
+    @cached_property
+    def _asterisk(self) -> Asterisk:
+        return ensure_asterisk()
+
+    def _exchange(self, daemon: Daemon) -> AsteriskInstance:
+        home, run = self.settings.folder / daemon.name, self.settings.volatile / daemon.name
+        return AsteriskInstance(daemon, self._asterisk, home, run)
+
+    def _run_exchange(self, exchange: AsteriskInstance) -> None:
+        exchange.start()
+        exchange.wait_ready(_PATIENCE)
+
+    def _wait_trunk(self) -> None:
+        # Both were started at once: the PBX may have looked for the carrier too early, and would not
+        # look again for a while.
+        def is_up() -> bool:
+            if re.search(r"carrier-aor/\S+\s+\S+\s+Avail", self.pbx_command("pjsip show contacts")):
+                return True
+            self.pbx_command("pjsip qualify carrier")
+            return False
+
+        self._wait(self._pbx, is_up)
+
+    def _wait(self, daemon: Daemon, is_ready: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + _PATIENCE.total_seconds()
+        while not is_ready():
+            if daemon.pid is None:
+                raise LabError(f"{daemon.name} ended:\n{daemon.last_words()}")
+            if time.monotonic() > deadline:
+                raise LabError(f"{daemon.name} does not get ready; see {daemon.log}:\n{daemon.last_words()}")
+            time.sleep(_STEP_S)
+
+
+def _keep_secret(file: Path) -> str:
+    if not file.exists():
+        file.touch(mode=0o600)
+        file.write_text(secrets.token_hex(24), "ascii")
+    return file.read_text("ascii")
+
+
+def _accepts(port: int) -> bool:
+    with socket.socket() as caller:
+        return caller.connect_ex(("127.0.0.1", port)) == 0
+
+
+def _is_ready(path: Path) -> bool:
+    try:
+        with httpx.Client(transport=httpx.HTTPTransport(uds=str(path)), timeout=5) as client:
+            return client.get("http://voicegate/readyz").status_code == httpx.codes.OK
+    except httpx.TransportError:
+        return False
