@@ -1,1 +1,1 @@
-"""."""
+"""The HTTP doors: server on a Unix socket, requests and answers, problems, OpenAPI."""

@@ -1,0 +1,242 @@
+"""The native door's routes: each reads, asks one use case, and shows the answer. No rule is made here.
+
+A domain challenge is a *verification* in this door, as in Twilio's API. What can be asked is listed in
+`routes`; refusals by policy are values that `_KINDS` gives their HTTP form.
+"""
+
+import asyncio
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final, NoReturn, TypeVar
+
+import msgspec
+from aiohttp import web
+from msgspec import Struct
+
+from voicegate.adapters.http import problems, reading, views
+from voicegate.adapters.http.long_polls import LongPolls
+from voicegate.adapters.http.problems import Facts, Kind, Refused
+from voicegate.adapters.http.schemas import (
+    CallList,
+    CallsQuery,
+    Guess,
+    Health,
+    LookQuery,
+    NewVerification,
+    Redialed,
+    TrunkList,
+    TrunkView,
+)
+from voicegate.application.ports import CallRecord, Pbx, Store
+from voicegate.application.sign_in import IssueRequest, KeyReused, SignIn
+from voicegate.domain.errors import (
+    InvalidExtension,
+    InvalidNumber,
+    InvalidPasscode,
+    PbxError,
+    UnknownLanguage,
+)
+from voicegate.domain.passcode import Passcode
+from voicegate.domain.phone_number import Destination
+from voicegate.domain.policy import Deny, DenyReason
+from voicegate.domain.routing import Routes, Trunk
+
+T = TypeVar("T")
+
+CLIENT: Final = web.RequestKey("client", str)
+"""Who asks, as the server found out."""
+
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_PBX_PATIENCE: Final = timedelta(seconds=3)
+_TRUNK_STATES: Final = ("available", "in_use", "unreachable")
+
+_KINDS: Final[Mapping[DenyReason, Kind]] = {
+    DenyReason.COUNTRY_NOT_ALLOWED: problems.COUNTRY_NOT_ALLOWED,
+    DenyReason.NUMBER_TYPE_NOT_ALLOWED: problems.NUMBER_TYPE_NOT_ALLOWED,
+    DenyReason.NO_ROUTE: problems.NO_ROUTE,
+    DenyReason.CALL_IN_PROGRESS: problems.CALL_IN_PROGRESS,
+    DenyReason.TOO_MANY_CALLS: problems.TOO_MANY_CALLS,
+    DenyReason.NOT_OPEN: problems.NOT_OPEN,
+    DenyReason.PBX_UNAVAILABLE: problems.PBX_UNAVAILABLE,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """What the native door needs of the house."""
+
+    sign_in: SignIn
+    """The use cases around a challenge."""
+    store: Store
+    """For reading."""
+    pbxs: Mapping[str, Pbx]
+    """The exchanges, by name."""
+    routes: Routes
+    """The trunks."""
+    body_timeout: timedelta = reading.BODY_TIMEOUT
+    """How long a request's body may take to arrive."""
+
+
+class NativeDoor:
+    """The handlers of the native door."""
+
+    def __init__(self, door: Door) -> None:
+        self._door = door
+        self.long_polls = LongPolls()
+        """Who waits for news."""
+
+    async def create(self, request: web.Request) -> web.Response:
+        """Accept a verification; its call is placed after the answer."""
+        body = await reading.read_body(request, NewVerification, self._door.body_timeout)
+        wanted = _issue_request(request, body)
+        try:
+            issued = await self._door.sign_in.issue(wanted)
+        except UnknownLanguage as error:
+            raise reading.wrong("language", error) from error
+        if isinstance(issued, Deny):
+            _refuse(issued, field="destination")
+        if isinstance(issued, KeyReused):
+            raise Refused(problems.KEY_REUSED)
+        view = views.created(issued.record)
+        headers = {"Location": f"/v1/verifications/{view.id}"}
+        if issued.is_replay:
+            headers["Idempotent-Replayed"] = "true"
+        return _json(view, status=202, headers=headers)
+
+    async def look(self, request: web.Request) -> web.Response:
+        """Show a verification, at once or when it has changed."""
+        query = reading.read_query(request, LookQuery)
+        challenge_id = request.match_info["id"]
+        record = await self.long_polls.run(
+            lambda wait: self._door.sign_in.look(challenge_id, query.since, wait),
+            timedelta(seconds=query.wait_s),
+        )
+        return _json(views.verification(_found(record)))
+
+    async def check(self, request: web.Request) -> web.Response:
+        """Judge a guess; one of a wrong shape costs no attempt."""
+        body = await reading.read_body(request, Guess, self._door.body_timeout)
+        try:
+            guess = Passcode(body.passcode)
+        except InvalidPasscode as error:
+            raise reading.wrong("passcode", error) from error
+        result = await self._door.sign_in.verify(request.match_info["id"], guess.digits)
+        return _json(views.judgement(_found(result)))
+
+    async def redial(self, request: web.Request) -> web.Response:
+        """Call again with the same code."""
+        answer = await self._door.sign_in.redial(request.match_info["id"])
+        if answer is None:
+            raise Refused(problems.NOT_FOUND)
+        if isinstance(answer, Deny):
+            _refuse(answer)
+        headers = {"Location": f"/v1/calls/{answer.id}"}
+        return _json(Redialed(call=views.summary(CallRecord(answer))), status=202, headers=headers)
+
+    async def cancel(self, request: web.Request) -> web.Response:
+        """Take a verification back and hang up its call."""
+        challenge_id = request.match_info["id"]
+        _found(await self._door.sign_in.cancel(challenge_id))
+        record = await self._door.sign_in.look(challenge_id, None, timedelta())
+        return _json(views.verification(_found(record)))
+
+    async def calls(self, request: web.Request) -> web.Response:
+        """List calls, newest first."""
+        query = reading.read_query(request, CallsQuery)
+        records = await self._door.store.recent_calls(query.limit, query.before)
+        is_full = len(records) == query.limit
+        return _json(
+            CallList(
+                calls=[views.summary(record) for record in records],
+                next=records[-1].call.created_at if is_full else None,
+            )
+        )
+
+    async def call(self, request: web.Request) -> web.Response:
+        """Show a call."""
+        return _json(views.call(_found(await self._door.store.call(request.match_info["id"]))))
+
+    async def trunks(self, _request: web.Request) -> web.Response:
+        """Show the trunks as their PBXs see them."""
+        states = {name: await _trunk_states(pbx) for name, pbx in self._door.pbxs.items()}
+        return _json(TrunkList(trunks=[self._trunk(trunk, states) for trunk in self._door.routes.trunks]))
+
+    async def health(self, _request: web.Request) -> web.Response:
+        """Say that the process is alive."""
+        return _json(Health(status="ok"))
+
+    async def ready(self, _request: web.Request) -> web.Response:
+        """Say whether calls can be placed: the database answers and a PBX is connected."""
+        await self._door.store.recent_calls(1)
+        if not any(pbx.is_connected for pbx in self._door.pbxs.values()):
+            failing = [f"PBX {name} is not connected" for name in self._door.pbxs] or ["no PBX is configured"]
+            raise Refused(problems.NOT_READY, "; ".join(failing), Facts(failing=failing))
+        return _json(Health(status="ok"))
+
+    def _trunk(self, trunk: Trunk, states: Mapping[str, Mapping[str, str]]) -> TrunkView:
+        state = states.get(trunk.pbx, {}).get(trunk.endpoint)
+        pbx = self._door.pbxs.get(trunk.pbx)
+        return TrunkView(
+            name=trunk.name,
+            pbx=trunk.pbx,
+            endpoint=trunk.endpoint,
+            state=next((known for known in _TRUNK_STATES if known == state), "unknown"),
+            pbx_connected=pbx is not None and pbx.is_connected,
+        )
+
+
+async def _trunk_states(pbx: Pbx) -> Mapping[str, str]:
+    try:
+        async with asyncio.timeout(_PBX_PATIENCE.total_seconds()):
+            return await pbx.trunk_states()
+    except (PbxError, TimeoutError):
+        return {}  # shown as "unknown": not knowing is an answer too
+
+
+def _issue_request(request: web.Request, body: NewVerification) -> IssueRequest:
+    if _CONTROL.search(body.reference or ""):
+        raise Refused(problems.INVALID, "reference: has control characters", Facts(field="reference"))
+    try:
+        destination = Destination.parse(body.destination, body.extension)
+        passcode = Passcode(body.passcode) if body.passcode is not None else None
+    except InvalidNumber as error:
+        raise reading.wrong("destination", error) from error
+    except InvalidExtension as error:
+        raise reading.wrong("extension", error) from error
+    except InvalidPasscode as error:
+        raise reading.wrong("passcode", error) from error
+    return IssueRequest(
+        client=request[CLIENT],
+        destination=destination,
+        language=body.language,
+        passcode=passcode,
+        human_check=body.human_check,
+        lifetime=timedelta(seconds=body.lifetime_s) if body.lifetime_s is not None else None,
+        reference=body.reference,
+        idempotency=reading.read_idempotency_key(request, request[CLIENT], body),
+    )
+
+
+def _refuse(deny: Deny, field: str | None = None) -> NoReturn:
+    facts = Facts(
+        field=field if field is not None else msgspec.UNSET,
+        retry_after_s=deny.retry_after.total_seconds() if deny.retry_after else msgspec.UNSET,
+    )
+    raise Refused(_KINDS[deny.reason], facts=facts)
+
+
+def _found(thing: T | None) -> T:
+    if thing is None:
+        raise Refused(problems.NOT_FOUND)
+    return thing
+
+
+def _json(body: Struct, *, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
+    return web.Response(
+        status=status,
+        body=msgspec.json.encode(body),
+        content_type="application/json",
+        headers=headers,
+    )

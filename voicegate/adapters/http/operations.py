@@ -1,0 +1,51 @@
+"""What a door offers, as data: the server's routes and the OpenAPI document are both made from it."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+
+from aiohttp import web
+from msgspec import Struct
+
+from voicegate.adapters.http.problems import Kind
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@dataclass(frozen=True, slots=True)
+class Success:
+    """The answer when all goes well."""
+
+    status: int
+    """HTTP status."""
+    body: type[Struct] | None
+    """What it holds; None: JSON of no fixed shape."""
+    text: str
+    """What it says, for people."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """Headers it may carry, with what they hold."""
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One thing that can be asked."""
+
+    method: str
+    """HTTP method."""
+    path: str
+    """Path with `{…}` for its parameters."""
+    name: str
+    """Its `operationId`."""
+    text: str
+    """What it does, for people."""
+    handler: Handler
+    """Does it."""
+    success: Success
+    """What it answers when all goes well."""
+    refusals: tuple[Kind, ...]
+    """Problems it can answer besides those of every operation."""
+    body: type[Struct] | None = None
+    """The request's body."""
+    query: type[Struct] | None = None
+    """The request's query parameters."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """Request headers it honours, with what they hold."""

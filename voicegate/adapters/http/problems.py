@@ -1,0 +1,124 @@
+"""Everything that can be answered instead of what was asked for, as problem details (RFC 9457).
+
+Each kind of problem has one status, one type and one title; what happened this time is in `detail`, and
+facts for programs are in extension members. Which kind applies is decided where the request is read
+(`reading`) and answered (`native`); `frame` turns a raised `Refused` into the answer.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated
+
+import msgspec
+from aiohttp import web
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+MEDIA_TYPE = "application/problem+json"
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of problem."""
+
+    name: str
+    """The last part of its type URI."""
+    status: int
+    """HTTP status."""
+    title: str
+    """The same sentence each time."""
+
+    @property
+    def uri(self) -> str:
+        """The problem's `type`."""
+        return f"urn:voicegate:problem:{self.name}"
+
+
+BAD_REQUEST = Kind("bad_request", 400, "The request is malformed.")
+PEER_NOT_ALLOWED = Kind("peer_not_allowed", 403, "This user may not use the API.")
+COUNTRY_NOT_ALLOWED = Kind("country_not_allowed", 403, "Numbers of this country may not be called.")
+NUMBER_TYPE_NOT_ALLOWED = Kind("number_type_not_allowed", 403, "Numbers of this type are never called.")
+NOT_FOUND = Kind("not_found", 404, "There is no such thing.")
+METHOD_NOT_ALLOWED = Kind("method_not_allowed", 405, "This cannot be done to that.")
+BODY_TIMEOUT = Kind("body_timeout", 408, "The request's body did not arrive in time.")
+CALL_IN_PROGRESS = Kind("call_in_progress", 409, "A call of this verification is in progress.")
+NOT_OPEN = Kind("not_open", 409, "The verification is over.")
+KEY_REUSED = Kind("idempotency_key_reused", 409, "This Idempotency-Key came before with another request.")
+TOO_LARGE = Kind("too_large", 413, "The request's body is too large.")
+UNSUPPORTED_TYPE = Kind("unsupported_media_type", 415, "The request's body must be JSON.")
+INVALID = Kind("invalid", 422, "A value is wrong.")
+NO_ROUTE = Kind("no_route", 422, "No route leads to this destination.")
+TOO_MANY_CALLS = Kind("too_many_calls", 429, "This verification has placed all its calls.")
+INTERNAL = Kind("internal_error", 500, "Something went wrong in Voicegate.")
+NOT_READY = Kind("not_ready", 503, "Calls cannot be placed now.")
+PBX_UNAVAILABLE = Kind("pbx_unavailable", 503, "The PBX is not connected.")
+STORE_UNAVAILABLE = Kind("store_unavailable", 503, "The database cannot be used now.")
+
+
+class Problem(Struct, kw_only=True, frozen=True, omit_defaults=True):
+    """Problem details (RFC 9457)."""
+
+    type: Annotated[str, Meta(description="The kind of problem, as a URI to compare by.")]
+    title: Annotated[str, Meta(description="What this kind of problem is, for people.")]
+    status: Annotated[int, Meta(description="The HTTP status.")]
+    detail: Annotated[str, Meta(description="What is wrong this time, for people.")]
+    instance: Annotated[str, Meta(description="This occurrence: a URN that ends in the request id.")]
+    field: Annotated[str, Meta(description="Path of the wrong value in the request.")] | UnsetType = UNSET
+    attempts_left: Annotated[int, Meta(description="Guesses that remain.")] | UnsetType = UNSET
+    retry_after_s: Annotated[float, Meta(description="Seconds after which to try again.")] | UnsetType = UNSET
+    verification_status: Annotated[str, Meta(description="Where the verification stands.")] | UnsetType = (
+        UNSET
+    )
+    failing: Annotated[list[str], Meta(description="What is not ready, one sentence each.")] | UnsetType = (
+        UNSET
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """A problem's extension members."""
+
+    field: str | UnsetType = UNSET
+    """Path of the wrong value in the request."""
+    attempts_left: int | UnsetType = UNSET
+    """Guesses that remain."""
+    retry_after_s: float | UnsetType = UNSET
+    """Seconds after which to try again; becomes `Retry-After` too."""
+    verification_status: str | UnsetType = UNSET
+    """Where the verification stands."""
+    failing: list[str] | UnsetType = UNSET
+    """What is not ready."""
+    headers: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    """Headers of the answer; no part of the problem itself."""
+
+
+class Refused(Exception):
+    """The request is answered with a problem."""
+
+    def __init__(self, kind: Kind, detail: str = "", facts: Facts | None = None) -> None:
+        super().__init__(kind.name)
+        self.kind = kind
+        self.detail = detail or kind.title
+        self.facts = facts or Facts()
+
+
+def problem_response(refused: Refused, request_id: str) -> web.Response:
+    """Return the answer that tells of a problem."""
+    kind, facts = refused.kind, refused.facts
+    body = Problem(
+        type=kind.uri,
+        title=kind.title,
+        status=kind.status,
+        detail=refused.detail,
+        instance=f"urn:voicegate:request:{request_id}",
+        field=facts.field,
+        attempts_left=facts.attempts_left,
+        retry_after_s=facts.retry_after_s,
+        verification_status=facts.verification_status,
+        failing=facts.failing,
+    )
+    headers = {**facts.headers, "Content-Type": MEDIA_TYPE, "X-Request-Id": request_id}
+    if not isinstance(facts.retry_after_s, UnsetType):
+        # RFC 9110 counts Retry-After in whole seconds; rounding down would invite a second refusal.
+        headers["Retry-After"] = str(-int(-facts.retry_after_s // 1))
+    return web.Response(status=kind.status, body=msgspec.json.encode(body), headers=headers)

@@ -1,0 +1,124 @@
+"""From bytes to typed requests: what cannot be read is refused, naming the field.
+
+400 says that it is no request at all (JSON, encoding, a header), 422 that a value is wrong. Details never
+repeat a value, for it may be a code or a number.
+"""
+
+import asyncio
+import difflib
+import hashlib
+import re
+from datetime import timedelta
+from typing import Final, TypeVar
+
+import msgspec
+from aiohttp import web
+from msgspec import Struct
+
+from voicegate.adapters.http import problems
+from voicegate.adapters.http.problems import Facts, Refused
+from voicegate.adapters.http.schemas import NewVerification
+from voicegate.application.ports import IdempotencyKey
+
+MAX_BODY_BYTES: Final = 64 * 1024
+BODY_TIMEOUT: Final = timedelta(seconds=10)
+
+R = TypeVar("R", bound=Struct)
+
+_KEY = re.compile(r"[\x21-\x7e]{1,255}", re.ASCII)
+_MISSING = re.compile(r"Object missing required field `(.*)`")
+_UNKNOWN = re.compile(r"Object contains unknown field `(.*)`", re.DOTALL)
+_AT = re.compile(r"(.*) - at `(?:key in )?\$\.?(.*)`", re.DOTALL)
+_SHOWN_CHARACTERS: Final = 80
+
+
+async def read_body(request: web.Request, shape: type[R], within: timedelta = BODY_TIMEOUT) -> R:
+    """Return a request's JSON body as `shape`.
+
+    Raises:
+        Refused: not JSON, too large, too slow, or not of that shape.
+    """
+    if request.content_type != "application/json" or (request.charset or "utf-8").lower() != "utf-8":
+        raise Refused(problems.UNSUPPORTED_TYPE, "send Content-Type: application/json, in UTF-8")
+    if request.headers.get("Content-Encoding", "identity") != "identity":
+        raise Refused(problems.UNSUPPORTED_TYPE, "send the body without Content-Encoding")
+    try:
+        async with asyncio.timeout(within.total_seconds()):
+            body = await request.read()
+    except TimeoutError as error:
+        raise Refused(problems.BODY_TIMEOUT) from error
+    try:
+        return msgspec.json.decode(body, type=shape)
+    except msgspec.ValidationError as error:
+        raise _wrong_value(str(error), shape) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Refused(problems.BAD_REQUEST, f"the body is not JSON: {_reason(error)}") from None
+
+
+def read_query(request: web.Request, shape: type[R]) -> R:
+    """Return a request's query parameters as `shape`.
+
+    Raises:
+        Refused: one is unknown, wrong, or comes twice.
+    """
+    query = request.query
+    for name in query:
+        if len(query.getall(name)) > 1:
+            raise Refused(
+                problems.INVALID, f"{_shown(name)}: given more than once", Facts(field=_shown(name))
+            )
+    try:
+        return msgspec.convert(dict(query), shape, strict=False)
+    except msgspec.ValidationError as error:
+        raise _wrong_value(str(error), shape) from None
+
+
+def read_idempotency_key(request: web.Request, client: str, body: NewVerification) -> IdempotencyKey | None:
+    """Return the promise in the `Idempotency-Key` header; None when there is none.
+
+    The fingerprint says whether the caller brought a code, not which: a digest of so few digits would
+    give it away. Whether it is the same code is compared under the key file, by the use case.
+
+    Raises:
+        Refused: the header is no key.
+    """
+    key = request.headers.get("Idempotency-Key")
+    if key is None:
+        return None
+    if not _KEY.fullmatch(key):
+        detail = "Idempotency-Key: has 1 to 255 visible ASCII characters"
+        raise Refused(problems.BAD_REQUEST, detail, Facts(field="Idempotency-Key"))
+    canonical = msgspec.structs.replace(body, passcode=body.passcode and "given")
+    return IdempotencyKey(client, key, hashlib.sha256(msgspec.json.encode(canonical)).digest())
+
+
+def wrong(field: str, error: Exception) -> Refused:
+    """Return the refusal of a field that the domain would not take."""
+    return Refused(problems.INVALID, f"{field}: {error}", Facts(field=field))
+
+
+def _wrong_value(message: str, shape: type[Struct]) -> Refused:
+    unknown = _UNKNOWN.match(message)
+    if unknown:
+        name, known = _shown(unknown[1]), shape.__struct_fields__
+        near = difflib.get_close_matches(name, known, n=1)
+        cure = f"did you mean {near[0]}?" if near else f"known here: {', '.join(known)}"
+        return Refused(problems.INVALID, f"{name}: unknown field; {cure}", Facts(field=name))
+    missing = _MISSING.match(message)
+    if missing:
+        return Refused(problems.INVALID, f"{missing[1]}: is missing", Facts(field=missing[1]))
+    place = _AT.match(message)
+    if not place:
+        return Refused(problems.INVALID, message)
+    what, field = place.groups()
+    # msgspec repeats a wrong enum's value; everything else it says is about the shape.
+    what = what.split(" '")[0] if what.startswith("Invalid enum value") else what
+    return Refused(problems.INVALID, f"{field}: {what}", Facts(field=field))
+
+
+def _reason(error: Exception) -> str:
+    return "it is not UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)
+
+
+def _shown(name: str) -> str:
+    return name[:_SHOWN_CHARACTERS]

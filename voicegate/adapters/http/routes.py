@@ -1,0 +1,194 @@
+"""The native door's operations: every path, and every answer it can give."""
+
+from typing import Final
+
+from voicegate.adapters.http import problems
+from voicegate.adapters.http.native import NativeDoor
+from voicegate.adapters.http.operations import Operation, Success
+from voicegate.adapters.http.problems import Kind
+from voicegate.adapters.http.schemas import (
+    CallList,
+    CallsQuery,
+    CallView,
+    CreatedVerification,
+    Guess,
+    Health,
+    Judgement,
+    LookQuery,
+    NewVerification,
+    Redialed,
+    TrunkList,
+    VerificationView,
+)
+
+_STORED: Final[tuple[Kind, ...]] = (problems.INTERNAL, problems.STORE_UNAVAILABLE)
+_BODY: Final[tuple[Kind, ...]] = (
+    problems.BAD_REQUEST,
+    problems.BODY_TIMEOUT,
+    problems.TOO_LARGE,
+    problems.UNSUPPORTED_TYPE,
+    problems.INVALID,
+)
+
+
+def operations(door: NativeDoor) -> tuple[Operation, ...]:
+    """Return all that can be asked of the native door."""
+    return (*_verifications(door), *_calls(door), *_house(door))
+
+
+def _verifications(door: NativeDoor) -> tuple[Operation, ...]:
+    path = "/v1/verifications/{id}"
+    return (_create(door), _look(door, path), _check(door, path), _redial(door, path), _cancel(door, path))
+
+
+def _create(door: NativeDoor) -> Operation:
+    return Operation(
+        method="POST",
+        path="/v1/verifications",
+        name="createVerification",
+        text="Call a telephone and speak a code. The answer does not wait for the call: look at the "
+        "verification to see how it goes. With an Idempotency-Key, a repeated request is answered with "
+        "the verification that the first one made, and nobody is called again.",
+        handler=door.create,
+        body=NewVerification,
+        headers={
+            "Idempotency-Key": "The caller's word for this request, 1-255 visible ASCII characters; "
+            "each Unix user has their own words."
+        },
+        success=Success(
+            202,
+            CreatedVerification,
+            "Accepted; the call is about to be placed.",
+            {
+                "Location": "Path of the verification.",
+                "Idempotent-Replayed": '"true" when an earlier request made it; its status is today\'s.',
+            },
+        ),
+        refusals=(
+            *_BODY,
+            problems.COUNTRY_NOT_ALLOWED,
+            problems.NUMBER_TYPE_NOT_ALLOWED,
+            problems.KEY_REUSED,
+            problems.NO_ROUTE,
+            *_STORED,
+        ),
+    )
+
+
+def _look(door: NativeDoor, path: str) -> Operation:
+    return Operation(
+        method="GET",
+        path=path,
+        name="getVerification",
+        text="Show a verification with its calls and their timelines. With `wait_s`, wait until its "
+        "revision passes `since`; a verification that is over is shown at once.",
+        handler=door.look,
+        query=LookQuery,
+        success=Success(200, VerificationView, "The verification as it stands."),
+        refusals=(problems.NOT_FOUND, problems.INVALID, *_STORED),
+    )
+
+
+def _check(door: NativeDoor, path: str) -> Operation:
+    return Operation(
+        method="POST",
+        path=f"{path}/check",
+        name="checkPasscode",
+        text="Judge one guess at the code. `status` is `verified` or `denied`, and nothing else; a "
+        "verification that is over (used, locked, expired, canceled) denies every guess, with the reason. "
+        "A guess that is not 4-10 digits is refused and costs no attempt.",
+        handler=door.check,
+        body=Guess,
+        success=Success(200, Judgement, "Whether the guess proves it."),
+        refusals=(*_BODY, problems.NOT_FOUND, *_STORED),
+    )
+
+
+def _redial(door: NativeDoor, path: str) -> Operation:
+    return Operation(
+        method="POST",
+        path=f"{path}/calls",
+        name="redial",
+        text="Call again with the same code. Takes no body.",
+        handler=door.redial,
+        success=Success(
+            202, Redialed, "Accepted; the call is about to be placed.", {"Location": "Path of the call."}
+        ),
+        refusals=(
+            problems.NOT_FOUND,
+            problems.CALL_IN_PROGRESS,
+            problems.NOT_OPEN,
+            problems.NO_ROUTE,
+            problems.TOO_MANY_CALLS,
+            *_STORED,
+        ),
+    )
+
+
+def _cancel(door: NativeDoor, path: str) -> Operation:
+    return Operation(
+        method="DELETE",
+        path=path,
+        name="cancelVerification",
+        text="Take a verification back and hang up its call. Doing it twice, or to one that is over, "
+        "changes nothing.",
+        handler=door.cancel,
+        success=Success(200, VerificationView, "The verification; its call may take a moment to end."),
+        refusals=(problems.NOT_FOUND, *_STORED),
+    )
+
+
+def _calls(door: NativeDoor) -> tuple[Operation, ...]:
+    return (
+        Operation(
+            method="GET",
+            path="/v1/calls",
+            name="listCalls",
+            text="List calls, newest first, without timelines.",
+            handler=door.calls,
+            query=CallsQuery,
+            success=Success(200, CallList, "A page of calls."),
+            refusals=(problems.INVALID, *_STORED),
+        ),
+        Operation(
+            method="GET",
+            path="/v1/calls/{id}",
+            name="getCall",
+            text="Show a call with its timeline.",
+            handler=door.call,
+            success=Success(200, CallView, "The call."),
+            refusals=(problems.NOT_FOUND, *_STORED),
+        ),
+        Operation(
+            method="GET",
+            path="/v1/trunks",
+            name="listTrunks",
+            text="Show the trunks as their PBXs see them.",
+            handler=door.trunks,
+            success=Success(200, TrunkList, "The trunks, in the order they are tried."),
+            refusals=(problems.INTERNAL,),
+        ),
+    )
+
+
+def _house(door: NativeDoor) -> tuple[Operation, ...]:
+    return (
+        Operation(
+            method="GET",
+            path="/healthz",
+            name="getHealth",
+            text="Is the process alive? Asks nothing else.",
+            handler=door.health,
+            success=Success(200, Health, "Alive."),
+            refusals=(),
+        ),
+        Operation(
+            method="GET",
+            path="/readyz",
+            name="getReadiness",
+            text="Can calls be placed: does the database answer, and is a PBX connected?",
+            handler=door.ready,
+            success=Success(200, Health, "Ready."),
+            refusals=(problems.NOT_READY, *_STORED),
+        ),
+    )

@@ -1,0 +1,262 @@
+"""The native door's requests and answers, as msgspec types; the OpenAPI document is made from them.
+
+Requests are strict: an unknown field is refused. Durations carry their unit in the name (`_s`). What a
+request means is not decided here; how answers are filled is `views`.
+"""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from voicegate.domain.announcement import HumanCheck
+from voicegate.domain.call import CallState
+from voicegate.domain.challenge import ChallengeState
+from voicegate.domain.hangup_cause import Blame, GaveUp, Outcome
+
+MAX_WAIT_S = 60
+
+DestinationText = Annotated[
+    str,
+    Meta(
+        min_length=2,
+        max_length=16,
+        description="E.164 with its plus sign, or an internal extension of the PBX.",
+        examples=["+12025550143"],
+    ),
+]
+ExtensionText = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=32,
+        description="Landline extension, sent by DTMF after answer; w pauses 0.5 s, W 1 s.",
+        examples=["W204"],
+    ),
+]
+LanguageTag = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=35,
+        description="Language tag of an installed language.",
+        examples=["en", "en-GB"],
+    ),
+]
+OwnPasscode = Annotated[
+    str,
+    Meta(
+        min_length=4,
+        max_length=10,
+        description="The caller's own code, 4-10 decimal digits; absent: one is made.",
+    ),
+]
+LifetimeSeconds = Annotated[int, Meta(ge=1, le=86400, description="Seconds from now to the last guess.")]
+Reference = Annotated[
+    str,
+    Meta(
+        max_length=200,
+        description="The caller's own note, given back as it came; no control characters.",
+    ),
+]
+Page = Annotated[datetime, Meta(tz=True, description="Only calls made before this moment: a page's `next`.")]
+DeniedReason = Literal["wrong_passcode", "locked", "expired", "canceled", "already_used"]
+Revision = Annotated[
+    int,
+    Meta(
+        ge=0,
+        le=2**53,
+        description="The revision already known; absent: wait for the next change from now on.",
+    ),
+]
+
+
+class _Request(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
+    """What a client sends."""
+
+
+class _Answer(Struct, kw_only=True, frozen=True):
+    """What we answer."""
+
+
+class NewVerification(_Request, kw_only=True, frozen=True):
+    """A request to call a telephone and speak a code. What is absent or null takes the configured default."""
+
+    destination: DestinationText
+    extension: ExtensionText | None = None
+    language: LanguageTag | None = None
+    passcode: OwnPasscode | None = None
+    human_check: Annotated[HumanCheck, Meta(description="What a person does to hear the code.")] | None = None
+    lifetime_s: LifetimeSeconds | None = None
+    reference: Reference | None = None
+
+
+class Guess(_Request, kw_only=True, frozen=True):
+    """One guess at the code."""
+
+    passcode: Annotated[str, Meta(max_length=32, description="4-10 decimal digits.", examples=["493817"])]
+
+
+class LookQuery(_Request, kw_only=True, frozen=True):
+    """How long to wait for news of a verification."""
+
+    wait_s: Annotated[
+        float, Meta(ge=0, le=MAX_WAIT_S, description="Seconds to wait at most for a change (long poll).")
+    ] = 0
+    since: Revision | None = None
+
+
+class CallsQuery(_Request, kw_only=True, frozen=True):
+    """Which calls to list."""
+
+    limit: Annotated[int, Meta(ge=1, le=500, description="Calls to list at most.")] = 50
+    before: Page | None = None
+
+
+class EvidenceView(_Answer, kw_only=True, frozen=True):
+    """What a call proved."""
+
+    strongest: Annotated[
+        Literal["none", "answered", "media", "human", "announced"],
+        Meta(description="The strongest thing shown."),
+    ]
+    answered: Annotated[bool, Meta(description="The far end answered; a machine may have.")]
+    media: Annotated[bool, Meta(description="RTP or RTCP came back from the far end.")]
+    extension_sent: Annotated[bool, Meta(description="The extension's digits were played to the far end.")]
+    human: Annotated[bool, Meta(description="The asked-for key was pressed.")]
+    announced: Annotated[int, Meta(ge=0, description="Readings of the code sent to their last sample.")]
+
+
+class MediaView(_Answer, kw_only=True, frozen=True):
+    """Packet counts of a call's leg; null where the PBX could not say."""
+
+    received: int | None
+    sent: int | None
+    reports_back: Annotated[bool, Meta(description="RTCP came back.")]
+
+
+class StepView(_Answer, kw_only=True, frozen=True, omit_defaults=True):
+    """One step of a call's timeline."""
+
+    seq: Annotated[int, Meta(ge=0, description="Position; 0 is the queueing.")]
+    at: datetime
+    state: CallState
+    event: Annotated[str, Meta(description="What happened.", examples=["rang", "reading_started"])]
+    reading: Annotated[int, Meta(ge=1, description="Which reading of the code.")] | UnsetType = UNSET
+    proven: Annotated[bool, Meta(description="Was every digit sent to its last sample?")] | UnsetType = UNSET
+    media: MediaView | UnsetType = UNSET
+    outcome: Outcome | UnsetType = UNSET
+    hangup_cause: Annotated[int, Meta(description="Q.850 cause.")] | UnsetType = UNSET
+    sip_status: int | UnsetType = UNSET
+    gave_up: Annotated[GaveUp, Meta(description="Why our side ended the call.")] | UnsetType = UNSET
+
+
+class CallSummary(_Answer, kw_only=True, frozen=True):
+    """A call without its timeline."""
+
+    id: str
+    verification_id: str
+    destination: Annotated[str, Meta(description="The called number, masked.")]
+    state: CallState
+    outcome: Annotated[Outcome, Meta(description="The verdict; null while the call lives.")] | None
+    blame: Annotated[Blame, Meta(description="Where to look first; null while the call lives.")] | None
+    retry_safe: (
+        Annotated[
+            bool,
+            Meta(description="May another call be placed at once without ringing the person twice?"),
+        ]
+        | None
+    )
+    evidence: EvidenceView
+    hangup_cause: Annotated[int, Meta(description="Q.850 cause.")] | None
+    sip_status: (
+        Annotated[int, Meta(description="Final SIP status of a call that failed before answer.")] | None
+    )
+    gave_up: Annotated[GaveUp, Meta(description="Why our side ended the call.")] | None
+    trunk: Annotated[str, Meta(description="The trunk or internal route it went out by.")]
+    caller_id: Annotated[str, Meta(description="The number shown to the called person.")]
+    created_at: datetime
+    answered_at: datetime | None
+    ended_at: datetime | None
+
+
+class CallView(CallSummary, kw_only=True, frozen=True):
+    """A call with its timeline."""
+
+    timeline: Annotated[list[StepView], Meta(description="Its steps, oldest first.")]
+
+
+class CreatedVerification(_Answer, kw_only=True, frozen=True):
+    """A verification that was accepted; its telephone is about to ring."""
+
+    id: str
+    status: ChallengeState
+    expires_at: datetime
+    call: Annotated[CallSummary, Meta(description="Its first call.")]
+
+
+class VerificationView(_Answer, kw_only=True, frozen=True):
+    """A verification as it stands; never its code, never the whole number."""
+
+    id: str
+    status: ChallengeState
+    revision: Annotated[int, Meta(ge=0, description="Grows with every change; the next `since`.")]
+    created_at: datetime
+    expires_at: datetime
+    attempts_left: Annotated[int, Meta(ge=0, description="Guesses that remain.")]
+    destination: Annotated[str, Meta(description="The called number, masked.")]
+    has_extension: Annotated[bool, Meta(description="Was an extension given?")]
+    language: str
+    human_check: HumanCheck
+    reference: str | None
+    calls: Annotated[list[CallView], Meta(description="Its calls, oldest first.")]
+    call: Annotated[CallView, Meta(description="Its newest call.")] | None
+
+
+class Judgement(_Answer, kw_only=True, frozen=True):
+    """What a guess came to. A verification that is over denies every guess; `reason` says so."""
+
+    status: Literal["verified", "denied"]
+    attempts_left: Annotated[int, Meta(ge=0, description="Guesses that remain; 0 once it is over.")]
+    reason: (
+        Annotated[
+            DeniedReason,
+            Meta(description="Why it was denied; null when verified."),
+        ]
+        | None
+    )
+
+
+class Redialed(_Answer, kw_only=True, frozen=True):
+    """Another call with the same code."""
+
+    call: CallSummary
+
+
+class CallList(_Answer, kw_only=True, frozen=True):
+    """Calls, newest first."""
+
+    calls: list[CallSummary]
+    next: Annotated[datetime, Meta(description="`before` of the next page; null: no more.")] | None
+
+
+class TrunkView(_Answer, kw_only=True, frozen=True):
+    """A trunk as its PBX sees it."""
+
+    name: str
+    pbx: str
+    endpoint: str
+    state: Literal["available", "in_use", "unreachable", "unknown"]
+    pbx_connected: bool
+
+
+class TrunkList(_Answer, kw_only=True, frozen=True):
+    """Trunks in the order they are tried."""
+
+    trunks: list[TrunkView]
+
+
+class Health(_Answer, kw_only=True, frozen=True):
+    """The process is alive, or ready."""
+
+    status: Literal["ok"]

@@ -1,0 +1,132 @@
+"""The domain's records as the native door shows them: masked, in the API's words, ready for JSON.
+
+A timeline's facts are copied one by one, so that nothing reaches a client that was not meant for one.
+"""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from voicegate.adapters.http.schemas import (
+    CallSummary,
+    CallView,
+    CreatedVerification,
+    DeniedReason,
+    EvidenceView,
+    Judgement,
+    StepView,
+    VerificationView,
+)
+from voicegate.application.ports import CallRecord, ChallengeRecord, TimelineEntry
+from voicegate.domain.call import Call, CallState, Evidence
+from voicegate.domain.challenge import Verdict, VerifyResult
+
+_REASONS: Mapping[Verdict, DeniedReason] = {
+    Verdict.DENIED: "wrong_passcode",
+    Verdict.LOCKED: "locked",
+    Verdict.EXPIRED: "expired",
+    Verdict.CANCELED: "canceled",
+    Verdict.ALREADY_USED: "already_used",
+}
+# A timeline's facts that are shown under their own names.
+_SHOWN = ("reading", "proven", "media", "outcome", "sip_status", "gave_up")
+
+
+def created(record: ChallengeRecord) -> CreatedVerification:
+    """Return what a client learns of a verification that was accepted."""
+    challenge = record.challenge
+    return CreatedVerification(
+        id=challenge.id,
+        status=challenge.state,
+        expires_at=challenge.expires_at,
+        call=summary(record.calls[0]),
+    )
+
+
+def verification(record: ChallengeRecord) -> VerificationView:
+    """Return a verification with its calls and their timelines."""
+    challenge = record.challenge
+    calls = [call(entry) for entry in record.calls]
+    return VerificationView(
+        id=challenge.id,
+        status=challenge.state,
+        revision=record.revision,
+        created_at=challenge.issued_at,
+        expires_at=challenge.expires_at,
+        attempts_left=challenge.attempts_left,
+        destination=challenge.destination.masked,
+        has_extension=challenge.destination.extension is not None,
+        language=challenge.language,
+        human_check=challenge.human_check,
+        reference=challenge.reference,
+        calls=calls,
+        call=calls[-1] if calls else None,
+    )
+
+
+def summary(record: CallRecord) -> CallSummary:
+    """Return a call without its timeline."""
+    call, outcome, hangup = record.call, record.outcome, record.hangup
+    return CallSummary(
+        id=call.id,
+        verification_id=call.challenge_id,
+        destination=call.destination.masked,
+        state=call.state,
+        outcome=outcome.outcome if outcome else None,
+        blame=outcome.blame if outcome else None,
+        retry_safe=outcome.retry_safe if outcome else None,
+        evidence=_evidence(call.evidence),
+        hangup_cause=hangup.cause if hangup else None,
+        sip_status=hangup.sip_status if hangup else None,
+        gave_up=hangup.gave_up if hangup else None,
+        trunk=call.trunk,
+        caller_id=call.caller_id,
+        created_at=call.created_at,
+        answered_at=call.answered_at,
+        ended_at=call.ended_at,
+    )
+
+
+def call(record: CallRecord) -> CallView:
+    """Return a call with its timeline."""
+    timeline = [_queued(record.call), *(_step(entry) for entry in record.timeline)]
+    return CallView(**msgspec.structs.asdict(summary(record)), timeline=timeline)
+
+
+def judgement(result: VerifyResult) -> Judgement:
+    """Return what a guess came to; nothing can be guessed at a verification that is over."""
+    if result.verdict is Verdict.VERIFIED:
+        return Judgement(status="verified", attempts_left=result.attempts_left, reason=None)
+    left = result.attempts_left if result.verdict is Verdict.DENIED else 0
+    return Judgement(status="denied", attempts_left=left, reason=_REASONS[result.verdict])
+
+
+def _evidence(evidence: Evidence) -> EvidenceView:
+    return EvidenceView(
+        strongest=evidence.strongest.name.lower(),  # type: ignore[arg-type]  # the rungs' names
+        answered=evidence.answered,
+        media=evidence.media,
+        extension_sent=evidence.extension_sent,
+        human=evidence.human,
+        announced=evidence.announced,
+    )
+
+
+def _queued(call: Call) -> StepView:
+    # The journal begins with the first event; a client wants to see the queueing too.
+    return StepView(seq=0, at=call.created_at, state=CallState.QUEUED, event="queued")
+
+
+def _step(entry: TimelineEntry) -> StepView:
+    detail = entry.detail
+    return msgspec.convert(
+        {
+            "seq": entry.seq,
+            "at": entry.at,
+            "state": entry.state,
+            "event": entry.event,
+            **{name: detail[name] for name in _SHOWN if detail.get(name) is not None},
+            **({"hangup_cause": detail["cause"]} if detail.get("cause") is not None else {}),
+        },
+        StepView,
+    )

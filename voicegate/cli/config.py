@@ -1,0 +1,97 @@
+"""`voicegate config`: is the file right, and which settings hold. Never shows a secret: files are named."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import rich_click as click
+from msgspec import Struct
+
+from voicegate.cli.options import Options
+from voicegate.cli.place import read_settings
+from voicegate.cli.printing import json_option, print_json, print_table
+from voicegate.config import DEFAULT_FILE
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One setting as it holds."""
+
+    name: str
+    """Its path in the file."""
+    value: object
+    """What holds, as JSON."""
+    is_default: bool
+    """Is that the default?"""
+
+
+_file = click.argument("file", required=False, type=click.Path(dir_okay=False, path_type=Path))
+
+
+@click.group()
+def config() -> None:
+    """The configuration file: is it right, what holds."""
+
+
+@config.command("check")
+@_file
+@json_option
+@click.pass_obj
+def check_config(options: Options, file: Path | None, *, as_json: bool) -> None:
+    """Check FILE, or the configuration that counts: every setting known and right."""
+    chosen = _choose(options, file)
+    settings = read_settings(chosen)
+    name = str(chosen.config or DEFAULT_FILE)
+    counts = {"pbx": len(settings.pbx), "trunks": len(settings.trunks), "internal": len(settings.internal)}
+    if as_json:
+        print_json({"file": name, "ok": True, **counts})
+        return
+    click.echo(f"{name}: right; " + ", ".join(f"{count} in [{table}]" for table, count in counts.items()))
+
+
+@config.command("show")
+@_file
+@json_option
+@click.pass_obj
+def show_config(options: Options, file: Path | None, *, as_json: bool) -> None:
+    """Show every setting that holds, and whether it is the default."""
+    found = list(effective(read_settings(_choose(options, file))))
+    if as_json:
+        print_json({entry.name: {"value": entry.value, "default": entry.is_default} for entry in found})
+        return
+    print_table(
+        ("setting", "value", ""),
+        (
+            (entry.name, msgspec.json.encode(entry.value).decode(), "default" if entry.is_default else "")
+            for entry in found
+        ),
+    )
+
+
+def effective(section: Struct, prefix: str = "") -> Iterator[Setting]:
+    """Yield the settings of a section and of the sections in it."""
+    for entry in msgspec.structs.fields(section):
+        value = getattr(section, entry.name)
+        yield from _settings(f"{prefix}{entry.name}", value, default=_default(entry))
+
+
+def _settings(name: str, value: Any, *, default: object) -> Iterator[Setting]:
+    if isinstance(value, Struct):
+        yield from effective(value, f"{name}.")
+    elif isinstance(value, dict):
+        for key, entry in value.items():
+            yield from _settings(f"{name}.{key}", entry, default=msgspec.NODEFAULT)
+    else:
+        yield Setting(name, msgspec.to_builtins(value), value == default)
+
+
+def _default(entry: msgspec.structs.FieldInfo) -> object:
+    if entry.default_factory is not msgspec.NODEFAULT:
+        return entry.default_factory()
+    return entry.default
+
+
+def _choose(options: Options, file: Path | None) -> Options:
+    return replace(options, config=file) if file is not None else options

@@ -1,0 +1,71 @@
+"""A group whose commands are imported when they run, so that `--help` and completion are quick.
+
+The help page is drawn from one line a command that stands with its address; a test holds it to the
+command's own.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+import rich_click as click
+
+from voicegate.cli.exits import code_of
+from voicegate.domain.errors import VoicegateError
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a command is defined."""
+
+    module: str
+    """The module's full name."""
+    attribute: str
+    """The command's name in it."""
+    help: str
+    """Its line on the group's help page."""
+
+    def load(self) -> click.Command:
+        """Import the command."""
+        command = getattr(import_module(self.module), self.attribute)
+        if not isinstance(command, click.Command):
+            raise TypeError(f"{self.module}.{self.attribute} is no command")
+        return command
+
+
+class LazyGroup(click.RichGroup):
+    """A group of commands that are imported late; its errors are one line and an exit code."""
+
+    def __init__(self, *args: Any, addresses: Mapping[str, Address], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.addresses = addresses
+        """Its commands, by name."""
+        self._is_helping = False
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  # click's signature
+        """Return the commands' names, sorted."""
+        return sorted(self.addresses)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002  # click's
+        """Return a command: imported, or for the help page only its line."""
+        address = self.addresses.get(cmd_name)
+        if address is None:
+            return None
+        return click.RichCommand(name=cmd_name, help=address.help) if self._is_helping else address.load()
+
+    def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the help page without importing the commands."""
+        self._is_helping = True
+        try:
+            super().format_help(ctx, formatter)  # type: ignore[arg-type]  # rich-click makes its own
+        finally:
+            self._is_helping = False
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command; an error that it expects ends in one line and the exit code for it."""
+        try:
+            return super().invoke(ctx)
+        except VoicegateError as error:
+            click.echo(f"voicegate: {error}", err=True)
+            ctx.exit(code_of(error))

@@ -1,0 +1,49 @@
+"""The command group and the options that every command shares; each noun has its own file."""
+
+from pathlib import Path
+from typing import Final
+
+import rich_click as click
+
+from voicegate.cli.exits import EPILOG
+from voicegate.cli.lazy import Address, LazyGroup
+from voicegate.cli.options import Options
+
+ADDRESSES: Final = {
+    "call": Address("voicegate.cli.call", "call", "Call a number and speak a code."),
+    "calls": Address("voicegate.cli.calls", "calls", "Calls that were placed, and how they went."),
+    "check": Address("voicegate.cli.check", "check", "Check a code that somebody entered."),
+    "completion": Address("voicegate.cli.completion", "completion", "Print a shell's completion script."),
+    "config": Address("voicegate.cli.config", "config", "The configuration file: is it right, what holds."),
+    "lab": Address(
+        "voicegate.cli.lab",
+        "lab",
+        "A complete PBX, carrier and telephones on this machine, for trial and for tests.",
+    ),
+    "prompts": Address("voicegate.cli.prompts", "prompts", "The spoken phrases."),
+    "serve": Address("voicegate.cli.serve", "serve", "Run the daemon until SIGTERM or Ctrl-C."),
+    "trunks": Address("voicegate.cli.trunks", "trunks", "The trunks, as their PBXs see them."),
+}
+DEFAULT_CONFIG: Final = "/etc/voicegate/voicegate.toml"
+
+
+@click.group(cls=LazyGroup, addresses=ADDRESSES, epilog=EPILOG)
+@click.option(
+    "--config",
+    type=click.Path(dir_okay=False, path_type=Path),
+    envvar="VOICEGATE_CONFIG",
+    show_envvar=True,
+    help=f"Configuration file; {DEFAULT_CONFIG} when not given.",
+)
+@click.option(
+    "--socket",
+    type=click.Path(path_type=Path),
+    envvar="VOICEGATE_SOCKET",
+    show_envvar=True,
+    help="The daemon's socket; as configured when not given.",
+)
+@click.version_option(package_name="voicegate")
+@click.pass_context
+def main(ctx: click.Context, config: Path | None, socket: Path | None) -> None:
+    """A one-time code by telephone through the company's own PBX, and what really happened."""
+    ctx.obj = Options(config, socket)

@@ -1,0 +1,54 @@
+"""Which configuration and which daemon a command means, from the global options; and how to reach them."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from voicegate.cli.exits import Exit, Failure
+from voicegate.cli.options import Options
+from voicegate.client import ApiError, Client, Unreachable
+from voicegate.config import DEFAULT_FILE, Settings, load
+from voicegate.domain.errors import ConfigError
+
+
+def read_settings(options: Options) -> Settings:
+    """Return the settings of the file that counts.
+
+    Raises:
+        ConfigError: unreadable or wrong.
+    """
+    return load(options.config or DEFAULT_FILE)
+
+
+def find_socket(options: Options) -> Path:
+    """Return the daemon's socket: as given, else as configured, else where it is by default.
+
+    Raises:
+        ConfigError: a configuration file was named and is wrong.
+    """
+    if options.socket is not None:
+        return options.socket
+    try:
+        return Path(read_settings(options).socket.path)
+    except ConfigError:
+        # A backend's user need not be able to read the daemon's configuration.
+        if options.config is not None:
+            raise
+        return Path(Settings().socket.path)
+
+
+@contextmanager
+def connect(options: Options) -> Iterator[Client]:
+    """Give a client of the daemon; what the daemon refuses ends the command.
+
+    Raises:
+        Failure: refused, broken or not reachable.
+    """
+    try:
+        with Client(find_socket(options)) as client:
+            yield client
+    except Unreachable as error:
+        raise Failure(Exit.UNREACHABLE, str(error)) from error
+    except ApiError as error:
+        code = Exit.FAILED if error.status >= 500 else Exit.REFUSED
+        raise Failure(code, f"{error} ({error.problem.name}, {error.status})") from error

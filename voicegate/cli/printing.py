@@ -1,0 +1,70 @@
+"""How answers are printed: JSON for programs, lines and tables for people.
+
+What comes from the daemon is printed as it is: never read as markup or colours.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+import msgspec
+import rich_click as click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from voicegate.client import Call, Step
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+def print_json(answer: object) -> None:
+    """Print an answer as indented JSON."""
+    click.echo(msgspec.json.format(msgspec.json.encode(answer), indent=2).decode())
+
+
+def print_json_line(answer: object) -> None:
+    """Print an answer as one line of JSON."""
+    click.echo(msgspec.json.encode(answer))
+
+
+def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print a table."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in headings:
+        table.add_column(heading, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    Console().print(table)
+
+
+def label_of(step: Step) -> str:
+    """Return a step's name on the timeline: the call's state, and which reading is announced."""
+    return f"{step.state} {step.reading}" if step.event == "reading_started" else step.state
+
+
+def labels_of(steps: Iterable[Step]) -> list[tuple[Step, str]]:
+    """Return the steps that stand on a timeline for people, each with its name: those that are news."""
+    shown: list[tuple[Step, str]] = []
+    for step in steps:
+        if is_news(step, shown[-1][0] if shown else None):
+            shown.append((step, label_of(step)))
+    return shown
+
+
+def is_news(step: Step, before: Step | None) -> bool:
+    """Does a step say something that the last one shown did not?"""
+    return before is None or step.state != before.state or step.event == "reading_started"
+
+
+def describe_end(call: Call) -> str:
+    """Return how a call ended, in one line."""
+    facts = [f"evidence {call.evidence.strongest}"]
+    facts += [f"hangup cause {call.hangup_cause}"] if call.hangup_cause is not None else []
+    facts += [f"SIP {call.sip_status}"] if call.sip_status is not None else []
+    facts += [f"trunk {call.trunk}", f"caller ID {call.caller_id}"]
+    return f"{call.outcome or call.state}: {', '.join(facts)}"
+
+
+def clock(moment: datetime) -> str:
+    """Return a moment in the machine's own time zone, to the second."""
+    return moment.astimezone().strftime("%Y-%m-%d %H:%M:%S")

@@ -1,0 +1,167 @@
+"""What the daemon answers, tolerant of a newer one: unknown fields are ignored, words are plain strings.
+
+What each field means stands in the daemon's `/openapi.json`.
+"""
+
+from datetime import datetime
+
+import msgspec
+from msgspec import Struct
+
+from voicegate.domain.errors import VoicegateError
+
+
+class Evidence(Struct, kw_only=True):
+    """What a call proved; `strongest` is none, answered, media, human or announced."""
+
+    strongest: str
+    answered: bool = False
+    media: bool = False
+    extension_sent: bool = False
+    human: bool = False
+    announced: int = 0
+
+
+class Step(Struct, kw_only=True):
+    """One step of a call's timeline."""
+
+    seq: int
+    at: datetime
+    state: str
+    event: str
+    reading: int | None = None
+    proven: bool | None = None
+    outcome: str | None = None
+    hangup_cause: int | None = None
+    sip_status: int | None = None
+    gave_up: str | None = None
+    call_id: str = ""
+    """Whose step it is; filled here, for a verification may place several calls."""
+
+
+class Call(Struct, kw_only=True):
+    """A call; `timeline` is empty in lists."""
+
+    id: str
+    verification_id: str
+    destination: str
+    state: str
+    evidence: Evidence
+    trunk: str
+    caller_id: str
+    created_at: datetime
+    outcome: str | None = None
+    blame: str | None = None
+    retry_safe: bool | None = None
+    hangup_cause: int | None = None
+    sip_status: int | None = None
+    gave_up: str | None = None
+    answered_at: datetime | None = None
+    ended_at: datetime | None = None
+    timeline: list[Step] = msgspec.field(default_factory=list)
+
+
+class Created(Struct, kw_only=True):
+    """A verification that was accepted."""
+
+    id: str
+    status: str
+    expires_at: datetime
+    call: Call
+
+
+class Verification(Struct, kw_only=True):
+    """A verification as it stands; `call` is its newest."""
+
+    id: str
+    status: str
+    revision: int
+    created_at: datetime
+    expires_at: datetime
+    attempts_left: int
+    destination: str
+    has_extension: bool
+    language: str
+    human_check: str
+    calls: list[Call]
+    call: Call | None = None
+    reference: str | None = None
+
+    @property
+    def is_settled(self) -> bool:
+        """Has its last call ended, with no other to follow?"""
+        return self.status != "delivering" and all(call.state == "ended" for call in self.calls)
+
+
+class Judgement(Struct, kw_only=True):
+    """What a guess came to: `status` is verified or denied."""
+
+    status: str
+    attempts_left: int
+    reason: str | None = None
+
+
+class Trunk(Struct, kw_only=True):
+    """A trunk as its PBX sees it."""
+
+    name: str
+    pbx: str
+    endpoint: str
+    state: str
+    pbx_connected: bool
+
+
+class Health(Struct, kw_only=True):
+    """The daemon is alive."""
+
+    status: str
+
+
+class Problem(Struct, kw_only=True):
+    """Problem details (RFC 9457); `type` is what to compare by."""
+
+    type: str = "about:blank"
+    title: str = ""
+    status: int = 0
+    detail: str = ""
+    instance: str = ""
+    field: str | None = None
+    attempts_left: int | None = None
+    retry_after_s: float | None = None
+    failing: list[str] | None = None
+
+    @property
+    def name(self) -> str:
+        """The last word of the type, such as `call_in_progress`."""
+        return self.type.rpartition(":")[2]
+
+
+class ApiError(VoicegateError):
+    """The daemon answered with a problem."""
+
+    def __init__(self, status: int, problem: Problem) -> None:
+        super().__init__(problem.detail or problem.title or f"HTTP status {status}")
+        self.status = status
+        self.problem = problem
+
+
+class Unreachable(VoicegateError):
+    """The daemon cannot be reached."""
+
+
+class Calls(Struct):
+    """A page of calls."""
+
+    calls: list[Call]
+
+
+class Trunks(Struct):
+    """All trunks."""
+
+    trunks: list[Trunk]
+
+
+class Redialed(Struct):
+    """A call that was placed again."""
+
+    call: Call

@@ -1,0 +1,205 @@
+"""Requests as data, so that the two clients differ only in how they wait; and what an answer means."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final, Generic, TypedDict, TypeVar
+from urllib.parse import quote
+
+import httpx
+import msgspec
+
+from voicegate.client.answers import (
+    ApiError,
+    Call,
+    Calls,
+    Created,
+    Health,
+    Judgement,
+    Problem,
+    Redialed,
+    Step,
+    Trunks,
+    Unreachable,
+    Verification,
+)
+
+T = TypeVar("T")
+
+TIMEOUT_S: Final = 10.0
+WATCH_S: Final = 30.0
+
+
+class Options(TypedDict, total=False):
+    """What a new verification may ask for beside its destination; absent: the daemon's default."""
+
+    extension: str | None
+    language: str | None
+    passcode: str | None
+    human_check: str | None
+    lifetime_s: int | None
+    reference: str | None
+    idempotency_key: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Request(Generic[T]):
+    """One request, and the type of its answer."""
+
+    method: str
+    """HTTP method."""
+    path: str
+    """Path on the socket."""
+    answer: type[T]
+    """What comes back."""
+    body: Mapping[str, object] | None = None
+    """JSON to send."""
+    query: Mapping[str, str | int | float] = field(default_factory=dict)
+    """Query parameters."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """Further headers."""
+    patience_s: float = TIMEOUT_S
+    """How long to wait for the answer."""
+
+
+def create(destination: str, options: Options) -> Request[Created]:
+    """Ask for a verification."""
+    body = {name: value for name, value in options.items() if value is not None}
+    key = body.pop("idempotency_key", None)
+    headers = {"Idempotency-Key": str(key)} if key is not None else {}
+    body["destination"] = destination
+    return Request("POST", "/v1/verifications", Created, body=body, headers=headers)
+
+
+def look(verification_id: str, wait_s: float, since: int | None) -> Request[Verification]:
+    """Ask how a verification stands."""
+    query: dict[str, str | int | float] = {"wait_s": wait_s} if wait_s else {}
+    if since is not None:
+        query["since"] = since
+    path = _path(verification_id)
+    return Request("GET", path, Verification, query=query, patience_s=wait_s + TIMEOUT_S)
+
+
+def check(verification_id: str, passcode: str) -> Request[Judgement]:
+    """Ask whether a guess is right."""
+    return Request("POST", f"{_path(verification_id)}/check", Judgement, body={"passcode": passcode})
+
+
+def redial(verification_id: str) -> Request[Redialed]:
+    """Ask for another call."""
+    return Request("POST", f"{_path(verification_id)}/calls", Redialed)
+
+
+def cancel(verification_id: str) -> Request[Verification]:
+    """Ask to take a verification back."""
+    return Request("DELETE", _path(verification_id), Verification)
+
+
+def calls(limit: int, before: datetime | None) -> Request[Calls]:
+    """Ask for a page of calls."""
+    query: dict[str, str | int | float] = {"limit": limit}
+    if before is not None:
+        query["before"] = before.isoformat()
+    return Request("GET", "/v1/calls", Calls, query=query)
+
+
+def call(call_id: str) -> Request[Call]:
+    """Ask how a call went."""
+    return Request("GET", f"/v1/calls/{quote(call_id, safe='')}", Call)
+
+
+def trunks() -> Request[Trunks]:
+    """Ask for the trunks."""
+    return Request("GET", "/v1/trunks", Trunks)
+
+
+def health() -> Request[Health]:
+    """Ask whether the daemon is alive."""
+    return Request("GET", "/healthz", Health)
+
+
+def ready() -> Request[Health]:
+    """Ask whether calls can be placed."""
+    return Request("GET", "/readyz", Health)
+
+
+def _path(verification_id: str) -> str:
+    return f"/v1/verifications/{quote(verification_id, safe='')}"
+
+
+class News:
+    """Tells which steps of a verification were not seen before."""
+
+    def __init__(self) -> None:
+        self._seen: dict[str, int] = {}
+
+    def of(self, verification: Verification) -> list[Step]:
+        """Return the new steps, oldest first."""
+        news = []
+        for call in verification.calls:
+            for step in call.timeline:
+                if step.seq > self._seen.get(call.id, -1):
+                    step.call_id = call.id
+                    self._seen[call.id] = step.seq
+                    news.append(step)
+        return news
+
+
+class Place:
+    """Where the daemon is."""
+
+    def __init__(self, socket: str | Path | None, base_url: str | None) -> None:
+        if (socket is None) == (base_url is None):
+            raise ValueError("give either a socket or a base URL")
+        self.socket = str(socket) if socket is not None else None
+        self.base_url = base_url or "http://voicegate"
+
+    def unreachable(self, error: Exception) -> Unreachable:
+        """Return the error that names the place and the cure."""
+        where = self.socket or self.base_url
+        match _os_error(error):
+            case PermissionError():
+                return Unreachable(f"may not open {where}: is your user in the socket's group?")
+            case FileNotFoundError() | ConnectionRefusedError():
+                return Unreachable(f"nobody answers at {where}: is `voicegate serve` running?")
+            case _:
+                return Unreachable(f"no answer from {where}: {str(error) or type(error).__name__}")
+
+
+def _os_error(error: BaseException | None) -> OSError | None:
+    while error is not None and not isinstance(error, OSError):
+        error = error.__cause__ or error.__context__
+    return error
+
+
+def arguments(request: Request[Any]) -> dict[str, Any]:
+    """Return the request as httpx wants it."""
+    wanted: dict[str, Any] = {
+        "method": request.method,
+        "url": request.path,
+        "params": request.query,
+        "headers": request.headers,
+        "timeout": request.patience_s,
+    }
+    if request.body is not None:
+        wanted["json"] = request.body
+    return wanted
+
+
+def read(request: Request[T], response: httpx.Response) -> T:
+    """Return what was answered.
+
+    Raises:
+        ApiError: the daemon refused, or answered something else than was asked for.
+    """
+    status = response.status_code
+    try:
+        if response.is_success:
+            return msgspec.json.decode(response.content, type=request.answer)
+        problem = msgspec.json.decode(response.content, type=Problem)
+    except msgspec.DecodeError as error:
+        raise ApiError(
+            status, Problem(status=status, title=f"not an answer of Voicegate: {error}")
+        ) from error
+    raise ApiError(status, problem)

@@ -1,0 +1,88 @@
+"""The blocking client."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Self, TypeVar, Unpack
+
+import httpx
+
+from voicegate.client import asking
+from voicegate.client.answers import Call, Created, Health, Judgement, Step, Trunk, Verification
+from voicegate.client.asking import WATCH_S, News, Options, Place, Request
+
+T = TypeVar("T")
+
+
+class Client:
+    """The blocking client. Every method raises `ApiError` for a refusal and `Unreachable` for silence."""
+
+    def __init__(self, socket: str | Path | None = None, *, base_url: str | None = None) -> None:
+        self._place = Place(socket, base_url)
+        transport = httpx.HTTPTransport(uds=self._place.socket) if socket is not None else None
+        self._http = httpx.Client(transport=transport, base_url=self._place.base_url, trust_env=False)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def create_verification(self, destination: str, **options: Unpack[Options]) -> Created:
+        """Call a telephone and speak a code; returns before it rings."""
+        return self._ask(asking.create(destination, options))
+
+    def verification(self, verification_id: str, wait_s: float = 0, since: int | None = None) -> Verification:
+        """Return a verification; with `wait_s`, once its revision passes `since` or the time is over."""
+        return self._ask(asking.look(verification_id, wait_s, since))
+
+    def watch(self, verification_id: str) -> Iterator[Step]:
+        """Yield the steps of its calls as they happen, until the last call has ended."""
+        news, seen = News(), self.verification(verification_id)
+        yield from news.of(seen)
+        while not seen.is_settled:
+            seen = self.verification(verification_id, WATCH_S, seen.revision)
+            yield from news.of(seen)
+
+    def check(self, verification_id: str, passcode: str) -> Judgement:
+        """Judge one guess at the code."""
+        return self._ask(asking.check(verification_id, passcode))
+
+    def redial(self, verification_id: str) -> Call:
+        """Call again with the same code."""
+        return self._ask(asking.redial(verification_id)).call
+
+    def cancel(self, verification_id: str) -> Verification:
+        """Take a verification back and hang up its call."""
+        return self._ask(asking.cancel(verification_id))
+
+    def calls(self, limit: int = 50, before: datetime | None = None) -> list[Call]:
+        """Return the newest calls first, without timelines."""
+        return self._ask(asking.calls(limit, before)).calls
+
+    def call(self, call_id: str) -> Call:
+        """Return a call with its timeline."""
+        return self._ask(asking.call(call_id))
+
+    def trunks(self) -> list[Trunk]:
+        """Return the trunks as their PBXs see them."""
+        return self._ask(asking.trunks()).trunks
+
+    def health(self) -> Health:
+        """Return that the daemon is alive."""
+        return self._ask(asking.health())
+
+    def ready(self) -> Health:
+        """Return that calls can be placed; otherwise `ApiError` says what fails."""
+        return self._ask(asking.ready())
+
+    def _ask(self, request: Request[T]) -> T:
+        try:
+            response = self._http.request(**asking.arguments(request))
+        except httpx.TransportError as error:
+            raise self._place.unreachable(error) from error
+        return asking.read(request, response)

@@ -1,0 +1,92 @@
+"""The client for asyncio."""
+
+from collections.abc import AsyncIterator
+from datetime import datetime
+from pathlib import Path
+from typing import Self, TypeVar, Unpack
+
+import httpx
+
+from voicegate.client import asking
+from voicegate.client.answers import Call, Created, Health, Judgement, Step, Trunk, Verification
+from voicegate.client.asking import WATCH_S, News, Options, Place, Request
+
+T = TypeVar("T")
+
+
+class AsyncClient:
+    """The client for asyncio. Every method raises `ApiError` for a refusal and `Unreachable` for silence."""
+
+    def __init__(self, socket: str | Path | None = None, *, base_url: str | None = None) -> None:
+        self._place = Place(socket, base_url)
+        transport = httpx.AsyncHTTPTransport(uds=self._place.socket) if socket is not None else None
+        self._http = httpx.AsyncClient(transport=transport, base_url=self._place.base_url, trust_env=False)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
+    async def create_verification(self, destination: str, **options: Unpack[Options]) -> Created:
+        """Call a telephone and speak a code; returns before it rings."""
+        return await self._ask(asking.create(destination, options))
+
+    async def verification(
+        self, verification_id: str, wait_s: float = 0, since: int | None = None
+    ) -> Verification:
+        """Return a verification; with `wait_s`, once its revision passes `since` or the time is over."""
+        return await self._ask(asking.look(verification_id, wait_s, since))
+
+    async def watch(self, verification_id: str) -> AsyncIterator[Step]:
+        """Yield the steps of its calls as they happen, until the last call has ended."""
+        news, seen = News(), await self.verification(verification_id)
+        for step in news.of(seen):
+            yield step
+        while not seen.is_settled:
+            seen = await self.verification(verification_id, WATCH_S, seen.revision)
+            for step in news.of(seen):
+                yield step
+
+    async def check(self, verification_id: str, passcode: str) -> Judgement:
+        """Judge one guess at the code."""
+        return await self._ask(asking.check(verification_id, passcode))
+
+    async def redial(self, verification_id: str) -> Call:
+        """Call again with the same code."""
+        return (await self._ask(asking.redial(verification_id))).call
+
+    async def cancel(self, verification_id: str) -> Verification:
+        """Take a verification back and hang up its call."""
+        return await self._ask(asking.cancel(verification_id))
+
+    async def calls(self, limit: int = 50, before: datetime | None = None) -> list[Call]:
+        """Return the newest calls first, without timelines."""
+        return (await self._ask(asking.calls(limit, before))).calls
+
+    async def call(self, call_id: str) -> Call:
+        """Return a call with its timeline."""
+        return await self._ask(asking.call(call_id))
+
+    async def trunks(self) -> list[Trunk]:
+        """Return the trunks as their PBXs see them."""
+        return (await self._ask(asking.trunks())).trunks
+
+    async def health(self) -> Health:
+        """Return that the daemon is alive."""
+        return await self._ask(asking.health())
+
+    async def ready(self) -> Health:
+        """Return that calls can be placed; otherwise `ApiError` says what fails."""
+        return await self._ask(asking.ready())
+
+    async def _ask(self, request: Request[T]) -> T:
+        try:
+            response = await self._http.request(**asking.arguments(request))
+        except httpx.TransportError as error:
+            raise self._place.unreachable(error) from error
+        return asking.read(request, response)
