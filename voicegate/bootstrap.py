@@ -6,7 +6,7 @@ import os
 import pwd
 import re
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -14,10 +14,10 @@ from pathlib import Path
 import structlog
 
 from voicegate.adapters.asterisk.pbx import AsteriskPbx
-from voicegate.adapters.asterisk.settings import AsteriskSettings
+from voicegate.adapters.asterisk.settings import AsteriskSettings, Secret
 from voicegate.adapters.http.server import HttpSettings, serve_unix
 from voicegate.adapters.keyfile import FileKeyring
-from voicegate.adapters.simulator.pbx import SimulatorPbx
+from voicegate.adapters.simulator.pbx import SimulatedPbx
 from voicegate.adapters.speech.mixer import Mixer, SpeechSettings
 from voicegate.adapters.storage.store import SqlStore
 from voicegate.adapters.system import SystemClock, SystemEntropy
@@ -75,7 +75,8 @@ async def running(settings: Settings) -> AsyncIterator[App]:
     async with AsyncExitStack() as stack:
         keyring = FileKeyring.open(Path(settings.storage.key_file))
         store = await stack.enter_async_context(SqlStore(settings.storage.database))
-        speech = await stack.enter_async_context(Mixer(speech_settings(settings)))
+        speech = Mixer(speech_settings(settings))
+        await speech.prepare()
         match_language(settings.service.language, speech.languages())
         pbxs: dict[str, Pbx] = {}
         for name, pbx in settings.pbx.items():
@@ -184,19 +185,19 @@ def http_settings(settings: Settings) -> HttpSettings:
     )
 
 
-def _pbx(name: str, settings: PbxSettings) -> AsteriskPbx | SimulatorPbx:
+def _pbx(name: str, settings: PbxSettings) -> AbstractAsyncContextManager[Pbx]:
     if settings.kind == "simulator":
-        return SimulatorPbx()
+        return nullcontext(SimulatedPbx())
     return AsteriskPbx(
         AsteriskSettings(
             name=name,
             ami_host=settings.ami_host,
             ami_port=settings.ami_port,
             ami_username=settings.ami_username,
-            ami_secret=read_secret(settings.ami_secret_file, f"pbx.{name}.ami_secret_file"),
+            ami_secret=Secret(read_secret(settings.ami_secret_file, f"pbx.{name}.ami_secret_file")),
             agi_host=settings.agi_host,
             agi_port=settings.agi_port,
-            agi_advertised_host=settings.agi_advertised_host or settings.agi_host,
+            agi_advertised_host=settings.agi_advertised_host or None,
             agi_allowed_peers=settings.agi_allowed_peers,
             lost_grace=timedelta(seconds=settings.lost_grace_s),
         )
