@@ -107,13 +107,15 @@ def _subkey(secret: bytes, purpose: str) -> bytes:
 def _read(file: Path) -> bytes:
     # O_NONBLOCK: a FIFO in the key file's place must not hang the start.
     descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    with os.fdopen(descriptor, "rb") as opened:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
+    try:
+        mode = os.fstat(descriptor).st_mode
+        if not stat.S_ISREG(mode):
             raise KeyFileError(f"{file}: the key file must be an ordinary file: name another in the settings")
-        if status.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        if mode & (stat.S_IRWXG | stat.S_IRWXO):
             raise KeyFileError(f"{file}: others may use the key file: chmod 600 {file}")
-        content = opened.read(_SIZE + 1)
+        content = os.read(descriptor, _SIZE + 1)
+    finally:
+        os.close(descriptor)
     match = _CONTENT.fullmatch(content)
     if match is None:
         raise KeyFileError(f"{file}: not a key file, or a damaged one: {_RESTORE}")

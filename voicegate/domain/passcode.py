@@ -65,7 +65,8 @@ def _digit_stream(key: bytes, challenge_id: str) -> Iterator[str]:
 
 
 def _mac(key: bytes, *parts: str) -> bytes:
-    encoded = [part.encode() for part in parts]
+    # A guess may be any string that JSON can carry, half of a surrogate pair too.
+    encoded = [part.encode("utf-8", "surrogatepass") for part in parts]
     # Each part's length goes before it, so that no two lists of parts make the same message.
     message = b"".join(len(part).to_bytes(4, "big") + part for part in encoded)
     return hmac.new(key, message, sha256).digest()

@@ -34,7 +34,7 @@ class Behaviour(StrEnum):
     HANGS_UP = "05"
     """Presses the key and hangs up in the middle of the code."""
     EXTENSION = "06"
-    """As `01`, behind an exchange that takes an extension."""
+    """As `01`, once any extension was sent."""
     REJECTED = "07"
     """SIP 603."""
     INVALID_NUMBER = "08"
@@ -139,7 +139,8 @@ class SimulatedLeg:
         self._signals: asyncio.Queue[LegSignal] = asyncio.Queue()
         self._ended = asyncio.Event()
         self._is_answered = False
-        self._has_pressed = False
+        # Nobody presses a key before they are put through, nor twice.
+        self._may_press = behaviour not in (*_MUTE, Behaviour.EXTENSION)
         self._packets = 0
 
     async def ring(self, patience: timedelta) -> None:
@@ -178,6 +179,7 @@ class SimulatedLeg:
         lengths = (_DTMF_PAUSES.get(digit, timing.tone + timing.gap) for digit in digits)
         if not await self._pass(sum(lengths, timedelta())):
             raise LegEnded
+        self._may_press |= self._behaviour is Behaviour.EXTENSION
 
     async def play(self, clip: Clip, keys: str = "") -> Playback:
         """Take as long as the sound does, until the key or the end of the call."""
@@ -231,11 +233,11 @@ class SimulatedLeg:
         return False
 
     def _press(self, keys: str) -> str | None:
-        # Once a call, and never the star, which asks for the code again.
+        # Never the star, which asks for the code again.
         wanted = keys.replace("*", "")
-        if self._has_pressed or not wanted or self._behaviour in _MUTE:
+        if not (self._may_press and wanted):
             return None
-        self._has_pressed = True
+        self._may_press = False
         return wanted[0]
 
     def _played(self, clip: Clip, share: float, *, key: str | None = None, hung_up: bool = False) -> Playback:

@@ -38,7 +38,7 @@ def locate(location: str | Path) -> URL:
     text = str(location)
     try:
         url = make_url(text) if "://" in text else URL.create("sqlite", database=text)
-    except ArgumentError:
+    except (ArgumentError, ValueError):
         # Without its text: a password may be in it.
         raise StoreError("the database's URL cannot be read") from None
     if is_sqlite(url) and (not url.database or url.database == ":memory:"):
@@ -87,7 +87,7 @@ def connect_readers(url: URL) -> Engine:
 
 def _connect(url: URL, *, begin: str, connections: int, pragmas: tuple[str, ...] = ()) -> Engine:
     if not is_sqlite(url):
-        return create_engine(url, hide_parameters=True, pool_size=connections, max_overflow=0)
+        return _connect_server(url, connections)
     engine = create_engine(
         url,
         hide_parameters=True,
@@ -108,3 +108,10 @@ def _connect(url: URL, *, begin: str, connections: int, pragmas: tuple[str, ...]
         connection.exec_driver_sql(begin)
 
     return engine
+
+
+def _connect_server(url: URL, connections: int) -> Engine:
+    try:
+        return create_engine(url, hide_parameters=True, pool_size=connections, max_overflow=0)
+    except (ArgumentError, ImportError) as error:
+        raise StoreError(f"{name_of(url)}: no driver for this database: {error}") from error

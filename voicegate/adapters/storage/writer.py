@@ -11,7 +11,8 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, NestedTransaction
+from sqlalchemy.exc import SQLAlchemyError
 
 from voicegate.domain.errors import StoreError
 
@@ -104,9 +105,21 @@ def _attempt(connection: Connection, job: _Job) -> _Done:
     try:
         answer = job.work(connection)
     except Exception as error:  # noqa: BLE001 - settled in the job's future
-        # After some errors (disk full, I/O) SQLite has rolled back everything. Then this raises, and
-        # the batch fails as a whole: none of it may be acknowledged.
-        savepoint.rollback()
+        _roll_back(savepoint, error)
         return _Done(error=error)
     savepoint.commit()
     return _Done(answer)
+
+
+def _roll_back(savepoint: NestedTransaction, reason: Exception) -> None:
+    """Undo one job; raises when the whole transaction is lost, and so fails the batch.
+
+    After some errors (disk full, I/O) SQLite has rolled back everything: none of the batch may be
+    acknowledged then.
+    """
+    try:
+        savepoint.rollback()
+    except SQLAlchemyError:
+        if isinstance(reason, SQLAlchemyError):
+            raise reason from None
+        raise

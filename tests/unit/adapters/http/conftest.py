@@ -1,0 +1,17 @@
+"""The native door, served to this user."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.unit.adapters.http.serving import Served, serving
+from tests.unit.application.conftest import Bench, bench, manners, trunks
+
+__all__ = ["bench", "manners", "trunks"]
+
+
+@pytest.fixture
+async def served(bench: Bench, tmp_path: Path) -> AsyncIterator[Served]:  # noqa: F811
+    async with serving(bench, tmp_path) as server:
+        yield server

@@ -1,0 +1,69 @@
+"""The native door on a real socket, over the use cases' own bench."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from tests.unit.application.conftest import Bench
+from voicegate.adapters.http.server import HttpSettings, serve_unix
+
+NUMBER = "+12025550101"
+BODY_TIMEOUT = timedelta(milliseconds=50)
+
+
+@dataclass
+class Answer:
+    """An answer read from the wire by hand."""
+
+    status: int
+    head: str
+    body: bytes
+
+
+@dataclass
+class Served:
+    """A running server, a client of it, and the bench behind it."""
+
+    bench: Bench
+    http: httpx.AsyncClient
+    path: Path
+
+    async def create(self, **body: object) -> dict[str, Any]:
+        response = await self.http.post("/v1/verifications", json={"destination": NUMBER} | body)
+        assert response.status_code == 202, response.text
+        return dict(response.json())
+
+    async def settled(self, verification_id: str) -> dict[str, Any]:
+        await self.bench.settled(verification_id)
+        return dict((await self.http.get(f"/v1/verifications/{verification_id}")).json())
+
+    async def raw(self, sent: bytes) -> Answer:
+        """Send bytes and read the answer until the server closes the connection."""
+        reader, writer = await asyncio.open_unix_connection(str(self.path))
+        writer.write(sent)
+        received = await reader.read()
+        writer.close()
+        await writer.wait_closed()
+        head, _, body = received.partition(b"\r\n\r\n")
+        return Answer(int(head.split(b" ")[1]), head.decode("latin-1"), body)
+
+
+@asynccontextmanager
+async def serving(bench: Bench, folder: Path, uids: frozenset[int] | None = None) -> AsyncIterator[Served]:
+    path = folder / "s" / "api.sock"
+    allowed = frozenset({os.getuid()}) if uids is None else uids
+    settings = HttpSettings(path, allowed_uids=allowed, body_timeout=BODY_TIMEOUT)
+    async with (
+        serve_unix(bench.sign_in, bench.world, settings),
+        httpx.AsyncClient(
+            transport=httpx.AsyncHTTPTransport(uds=str(path)), base_url="http://voicegate"
+        ) as http,
+    ):
+        yield Served(bench, http, path)

@@ -1,0 +1,137 @@
+"""The key file: who may read it, what it looks like, and what is refused."""
+
+import os
+import pickle
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from voicegate.adapters.keyfile import FileKeyring
+from voicegate.domain import passcode
+from voicegate.domain.errors import KeyFileError
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "key"
+
+
+def refusal(file: Path) -> str:
+    with pytest.raises(KeyFileError) as refused:
+        FileKeyring.open(file)
+    assert str(file) in str(refused.value)
+    return str(refused.value)
+
+
+def test_a_new_key_file_is_the_owners_alone_whatever_the_umask(file: Path) -> None:
+    before = os.umask(0)
+    try:
+        FileKeyring.open(file)
+    finally:
+        os.umask(before)
+    assert file.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_new_key_file_is_one_line_of_text_and_leaves_nothing_beside_it(file: Path) -> None:
+    FileKeyring.open(file)
+    word, digits = file.read_text("ascii").rstrip("\n").split(" ")
+    assert word == "voicegate-key-1"
+    assert len(bytes.fromhex(digits)) == 32
+    assert list(file.parent.iterdir()) == [file]
+
+
+def test_every_key_file_is_another(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        FileKeyring.open(tmp_path / name)
+    assert (tmp_path / "one").read_text() != (tmp_path / "two").read_text()
+
+
+def test_a_key_file_that_is_there_is_left_as_it_is(file: Path) -> None:
+    FileKeyring.open(file)
+    before = file.read_text()
+    FileKeyring.open(file)
+    assert file.read_text() == before
+
+
+def test_of_many_first_starts_at_once_all_get_the_same_key(file: Path) -> None:
+    with ThreadPoolExecutor(16) as threads:
+        keyrings = list(threads.map(lambda _: FileKeyring.open(file), range(64)))
+    assert len({keyring.derive("ver_1", 10) for keyring in keyrings}) == 1
+    assert list(file.parent.iterdir()) == [file]
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o620, 0o602, 0o660, 0o644, 0o610])
+def test_a_key_file_that_others_may_use_is_refused_with_the_cure(file: Path, mode: int) -> None:
+    FileKeyring.open(file)
+    file.chmod(mode)
+    assert f"chmod 600 {file}" in refusal(file)
+
+
+def test_a_key_file_that_only_the_owner_may_read_is_accepted(file: Path) -> None:
+    FileKeyring.open(file)
+    file.chmod(0o400)
+    FileKeyring.open(file)
+
+
+@pytest.mark.parametrize("change", [0, 1, 40, -1])
+def test_a_cut_key_file_is_refused(file: Path, change: int) -> None:
+    FileKeyring.open(file)
+    file.write_bytes(file.read_bytes()[:change])
+    assert "damaged" in refusal(file)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"x" * 81, b"\xff" * 81, b"voicegate-key-2 " + b"a" * 64 + b"\n", b"-----BEGIN PRIVATE KEY-----"],
+)
+def test_a_foreign_file_is_refused(file: Path, content: bytes) -> None:
+    file.write_bytes(content)
+    file.chmod(0o600)
+    assert "not a key file" in refusal(file)
+
+
+def test_a_longer_file_is_refused(file: Path) -> None:
+    FileKeyring.open(file)
+    file.write_bytes(file.read_bytes() + b"\n")
+    assert "not a key file" in refusal(file)
+
+
+def test_a_folder_in_its_place_is_refused(file: Path) -> None:
+    file.mkdir()
+    assert "ordinary file" in refusal(file)
+
+
+def test_a_fifo_in_its_place_is_refused_without_waiting_for_a_writer(file: Path) -> None:
+    os.mkfifo(file, 0o600)
+    assert "ordinary file" in refusal(file)
+
+
+def test_a_missing_folder_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "missing" / "key"
+    assert f"the folder {file.parent} must exist" in refusal(file)
+
+
+def test_a_missing_key_file_is_not_replaced_where_it_must_exist(file: Path) -> None:
+    with pytest.raises(KeyFileError, match="missing"):
+        FileKeyring.open(file, may_create=False)
+    assert not file.exists()
+
+
+def test_each_purpose_has_a_key_of_its_own(file: Path) -> None:
+    secret = b"s" * 32
+    keyring = FileKeyring(secret)
+    code = keyring.derive("ver_1", 10)
+    assert code != passcode.derive(secret, "ver_1", 10)
+    assert keyring.digest("ver_1", code) != passcode.digest(secret, "ver_1", code)
+
+
+def test_codes_of_a_key_never_change_with_the_version() -> None:
+    # A code on its way to a person outlives an upgrade.
+    keyring = FileKeyring(bytes(range(32)))
+    assert keyring.derive("ver_1", 10).digits == "9023948855"
+
+
+def test_keys_are_not_pickled() -> None:
+    with pytest.raises(TypeError):
+        pickle.dumps(FileKeyring(b"s" * 32))

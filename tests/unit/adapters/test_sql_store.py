@@ -1,0 +1,228 @@
+"""What the SQL store does beyond the port's promises: files, migrations, crashes, indexes."""
+
+import asyncio
+import os
+import signal
+import sqlite3
+import sys
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import Select, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.schema import CreateIndex, CreateTable
+
+from tests.contract.making import NOW, make_call, make_challenge
+from voicegate.adapters.storage import SqlStore, engines
+from voicegate.adapters.storage.tables import IS_LIVE, IS_OPEN, METADATA, calls, verifications
+from voicegate.domain.errors import StoreError
+
+# Opens challenges in eight tasks for ever and prints each id once it is acknowledged.
+CRASHING = """
+import asyncio, sys
+from tests.contract.making import make_call, make_challenge
+from voicegate.adapters.storage import SqlStore
+
+async def client(store, name):
+    for n in range(10**9):
+        await store.open(make_challenge(f"{name}-{n}"), make_call(f"{name}-{n}", f"{name}-{n}"), None)
+        print(f"ver_{name}-{n}", flush=True)
+
+async def main():
+    async with SqlStore(sys.argv[1]) as store:
+        await asyncio.gather(*(client(store, name) for name in "abcdefgh"))
+
+asyncio.run(main())
+"""
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "voicegate.db"
+
+
+async def refusal(location: str | Path) -> str:
+    with pytest.raises(StoreError) as refused:
+        async with SqlStore(location):
+            pytest.fail("it opened")
+    return str(refused.value)
+
+
+async def test_the_database_and_its_log_are_the_owners_alone_whatever_the_umask(file: Path) -> None:
+    before = os.umask(0)
+    try:
+        async with SqlStore(file) as store:
+            await store.open(make_challenge(), make_call(), None)
+            modes = {path.name: path.stat().st_mode & 0o777 for path in file.parent.iterdir()}
+    finally:
+        os.umask(before)
+    assert modes == dict.fromkeys([file.name, f"{file.name}-wal", f"{file.name}-shm"], 0o600)
+
+
+async def test_a_url_opens_the_same_file_as_its_path(file: Path) -> None:
+    async with SqlStore(file) as store:
+        await store.open(make_challenge(), make_call(), None)
+    async with SqlStore(f"sqlite:///{file}") as store:
+        assert await store.challenge("ver_1") is not None
+
+
+async def test_what_was_acknowledged_survives_kill_9(file: Path) -> None:
+    writing = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", CRASHING, str(file), stdout=asyncio.subprocess.PIPE
+    )
+    assert writing.stdout is not None
+    acknowledged = [(await writing.stdout.readline()).decode().strip() for _ in range(300)]
+    writing.send_signal(signal.SIGKILL)
+    # A line cut by the kill has no end; all whole ones were acknowledged.
+    rest = (await writing.stdout.read()).decode()
+    acknowledged += [line.strip() for line in rest.splitlines(keepends=True) if line.endswith("\n")]
+    assert await writing.wait() == -signal.SIGKILL
+    assert all(acknowledged)
+    async with SqlStore(file) as store:
+        found = [await store.challenge(challenge_id) for challenge_id in acknowledged]
+        assert all(record is not None and len(record.calls) == 1 for record in found)
+    with sqlite3.connect(file) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    connection.close()
+
+
+async def test_two_processes_worth_of_stores_share_one_file(file: Path) -> None:
+    async with SqlStore(file) as one, SqlStore(file) as other:
+        await asyncio.gather(
+            *(
+                store.open(make_challenge(f"{name}{n}"), make_call(f"{name}{n}", f"{name}{n}"), None)
+                for name, store in (("a", one), ("b", other))
+                for n in range(50)
+            )
+        )
+        assert len(await one.recent_calls(1000)) == 100
+        assert len(await other.recent_calls(1000)) == 100
+
+
+async def test_first_starts_at_once_make_one_database(file: Path) -> None:
+    async def start() -> None:
+        async with SqlStore(file) as store:
+            await store.expire(NOW)
+
+    await asyncio.gather(*(start() for _ in range(8)))
+
+
+async def test_the_migrations_make_exactly_the_tables_that_the_code_knows(file: Path) -> None:
+    async with SqlStore(file):
+        pass
+    engine = engines.connect_writer(engines.locate(file))
+    with engine.begin() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), METADATA) == []
+        query = "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL"
+        indexes = {row.name: row.sql for row in connection.exec_driver_sql(query)}
+    engine.dispose()
+    assert indexes == {
+        index.name: str(CreateIndex(index).compile(dialect=sqlite.dialect()))
+        for table in METADATA.tables.values()
+        for index in table.indexes
+    }
+
+
+def test_the_tables_can_be_made_in_postgresql() -> None:
+    dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
+    for table in METADATA.sorted_tables:
+        assert str(CreateTable(table).compile(dialect=dialect))
+
+
+async def test_a_database_of_a_newer_version_is_refused_and_left_as_it_is(file: Path) -> None:
+    async with SqlStore(file):
+        pass
+    with sqlite3.connect(file) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    connection.close()
+    message = await refusal(file)
+    assert str(file) in message
+    assert "newer" in message
+    assert "9999" in message
+    with sqlite3.connect(file) as connection:
+        assert connection.execute("SELECT version_num FROM alembic_version").fetchone() == ("9999",)
+    connection.close()
+
+
+async def test_a_migration_that_fails_midway_leaves_nothing_behind(file: Path) -> None:
+    with sqlite3.connect(file) as connection:
+        connection.execute("CREATE TABLE timeline (other TEXT)")
+    connection.close()
+    assert "timeline" in await refusal(file)
+    with sqlite3.connect(file) as connection:
+        tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+    connection.close()
+    assert tables == [("timeline",)]
+
+
+async def test_a_file_that_is_no_database_is_named(file: Path) -> None:
+    file.write_bytes(b"something else entirely" * 100)
+    message = await refusal(file)
+    assert str(file) in message
+    assert "not a database" in message
+
+
+async def test_a_missing_folder_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "missing" / "voicegate.db"
+    assert await refusal(file) == f"{file}: No such file or directory"
+
+
+@pytest.mark.parametrize("location", ["sqlite://", "sqlite:///:memory:", ":memory:"])
+def test_a_database_in_memory_is_refused(location: str) -> None:
+    with pytest.raises(StoreError, match="file"):
+        SqlStore(location)
+
+
+@pytest.mark.parametrize(
+    "url", ["what://user:secret@host:port/x", "what://user:secret@host/x", "://user:secret@host"]
+)
+def test_a_url_that_cannot_be_used_is_refused_without_showing_the_password(url: str) -> None:
+    with pytest.raises(StoreError) as refused:
+        SqlStore(url)
+    assert "secret" not in str(refused.value)
+
+
+async def test_errors_have_no_statement_and_no_values(file: Path) -> None:
+    async with SqlStore(file) as store:
+        await store.open(make_challenge(), make_call(), None)
+        with pytest.raises(StoreError) as refused:
+            await store.open(make_challenge(), make_call("2"), None)
+    assert str(refused.value) == f"{file}: UNIQUE constraint failed: verifications.id"
+    assert "+1202" not in f"{refused.value!r} {refused.value.__cause__}"
+
+
+async def test_an_erased_code_is_nowhere_in_the_file(file: Path) -> None:
+    async with SqlStore(file) as store:
+        await store.open(make_challenge(sealed=b"SEALED-WITH-CARE"), make_call(), None)
+        await store.expire(make_challenge().expires_at)
+    assert b"SEALED-WITH-CARE" not in file.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("query", "index"),
+    [
+        (select(calls).where(IS_LIVE).order_by(calls.c.created_at), "ix_calls_live"),
+        (select(calls).order_by(calls.c.created_at.desc()), "ix_calls_created_at"),
+        (select(calls).where(calls.c.verification_id == "ver_1"), "verification_id=?"),
+        (
+            select(verifications).where(IS_OPEN, verifications.c.expires_at <= NOW),
+            "ix_verifications_open (expires_at<?)",
+        ),
+    ],
+)
+async def test_the_frequent_questions_have_an_index(
+    file: Path, query: Select[tuple[object, ...]], index: str
+) -> None:
+    async with SqlStore(file):
+        pass
+    engine = engines.connect_readers(engines.locate(file))
+    # As the driver sends it, parameters apart: only so does SQLite plan as in earnest.
+    compiled = query.compile(dialect=sqlite.dialect())
+    with engine.begin() as connection:
+        plan = connection.exec_driver_sql(
+            f"EXPLAIN QUERY PLAN {compiled}", tuple(str(value) for value in compiled.params.values())
+        ).all()
+    engine.dispose()
+    assert any(index in row[-1] for row in plan), plan

@@ -1,0 +1,172 @@
+"""Group commit: what waits together is made durable together, and fails alone."""
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, wait
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Connection, Engine, event, text
+from sqlalchemy.exc import OperationalError
+
+from voicegate.adapters.storage import engines
+from voicegate.adapters.storage.writer import Writer
+from voicegate.domain.errors import StoreError
+
+Job = Callable[[Connection], int]
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[Engine]:
+    engine = engines.connect_writer(engines.locate(tmp_path / "numbers.db"))
+    with engine.begin() as connection:
+        connection.execute(text("CREATE TABLE numbers (n INTEGER PRIMARY KEY)"))
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def commits(engine: Engine) -> list[Connection]:
+    """Grows with every commit."""
+    commits: list[Connection] = []
+    event.listen(engine, "commit", commits.append)
+    return commits
+
+
+@pytest.fixture
+def writer(engine: Engine) -> Iterator[Writer]:
+    writer = Writer(engine)
+    yield writer
+    writer.close()
+
+
+class Insert:
+    """A job that stores a number, and may fail after it."""
+
+    def __init__(self, n: int, error: Exception | None = None) -> None:
+        self.n = n
+        self.error = error
+
+    def __call__(self, connection: Connection) -> int:
+        connection.execute(text("INSERT INTO numbers VALUES (:n)"), {"n": self.n})
+        if self.error:
+            raise self.error
+        return self.n
+
+
+class Hold:
+    """A job that stores 0 and keeps the writer busy until it is let go."""
+
+    def __init__(self, writer: Writer) -> None:
+        self._began, self._gate = threading.Event(), threading.Event()
+        self.future = writer.submit(self._wait)
+        assert self._began.wait(30)
+
+    def let_go(self) -> None:
+        self._gate.set()
+
+    def _wait(self, connection: Connection) -> int:
+        self._began.set()
+        assert self._gate.wait(30)
+        return Insert(0)(connection)
+
+
+def stored(engine: Engine) -> list[int]:
+    with engine.connect() as connection:
+        return list(connection.execute(text("SELECT n FROM numbers ORDER BY n")).scalars())
+
+
+def run_together(writer: Writer, jobs: Sequence[Job]) -> list[Future[int]]:
+    """Run `jobs` as one batch, which gathers while another job holds the writer."""
+    hold = Hold(writer)
+    futures = [writer.submit(job) for job in jobs]
+    hold.let_go()
+    wait(futures, timeout=30)
+    assert hold.future.result(timeout=30) == 0
+    return futures
+
+
+def test_writes_that_wait_together_share_a_commit(
+    writer: Writer, engine: Engine, commits: list[Connection]
+) -> None:
+    futures = run_together(writer, [Insert(n) for n in range(1, 100)])
+    assert [future.result() for future in futures] == list(range(1, 100))
+    assert len(commits) == 2
+    assert stored(engine) == list(range(100))
+
+
+def test_nothing_is_acknowledged_before_its_commit(writer: Writer, engine: Engine) -> None:
+    is_done_at_commit: list[bool] = []
+    hold = Hold(writer)
+    event.listen(engine, "commit", lambda connection: is_done_at_commit.append(hold.future.done()))
+    hold.let_go()
+    hold.future.result(timeout=30)
+    assert is_done_at_commit == [False]
+
+
+def test_a_job_that_fails_fails_alone(writer: Writer, engine: Engine) -> None:
+    futures = run_together(writer, [Insert(1), Insert(2, LookupError("no")), Insert(3)])
+    assert isinstance(futures[1].exception(), LookupError)
+    assert stored(engine) == [0, 1, 3]
+
+
+def test_when_the_database_drops_the_transaction_nobody_is_told_that_it_was_stored(
+    writer: Writer, engine: Engine
+) -> None:
+    def lose(connection: Connection) -> int:
+        # As SQLite itself does on a full disk or an I/O error.
+        connection.exec_driver_sql("ROLLBACK")
+        raise OSError("disk full")
+
+    futures = run_together(writer, [Insert(1), lose, Insert(2)])
+    assert all(future.exception() for future in futures)
+    assert stored(engine) == [0]
+    assert writer.submit(Insert(3)).result(timeout=30) == 3
+
+
+def test_the_reason_is_told_when_the_whole_transaction_is_lost(writer: Writer) -> None:
+    def lose(connection: Connection) -> int:
+        connection.exec_driver_sql("ROLLBACK")
+        raise OperationalError("INSERT", {}, OSError("disk full"))
+
+    futures = run_together(writer, [Insert(1), lose])
+    assert ["disk full" in str(future.exception()) for future in futures] == [True, True]
+
+
+def test_a_commit_that_fails_fails_every_job_of_it(writer: Writer, engine: Engine) -> None:
+    def refuse(connection: Connection) -> None:
+        raise OSError("disk full")
+
+    event.listen(engine, "commit", refuse)
+    with pytest.raises(OSError, match="disk full"):
+        writer.submit(Insert(1)).result(timeout=30)
+    event.remove(engine, "commit", refuse)
+    assert writer.submit(Insert(2)).result(timeout=30) == 2
+    assert stored(engine) == [2]
+
+
+def test_a_queued_job_cannot_be_taken_back(writer: Writer, engine: Engine) -> None:
+    hold = Hold(writer)
+    future = writer.submit(Insert(1))
+    assert not future.cancel()
+    hold.let_go()
+    assert future.result(timeout=30) == 1
+    assert stored(engine) == [0, 1]
+
+
+def test_closing_does_what_is_queued_and_takes_no_more(writer: Writer, engine: Engine) -> None:
+    hold = Hold(writer)
+    futures = [hold.future, *(writer.submit(Insert(n)) for n in range(1, 50))]
+    closing = threading.Thread(target=writer.close)
+    closing.start()
+    hold.let_go()
+    closing.join(timeout=30)
+    assert all(future.done() for future in futures)
+    assert stored(engine) == list(range(50))
+    with pytest.raises(StoreError):
+        writer.submit(Insert(50))
+
+
+def test_closing_twice_does_nothing(writer: Writer) -> None:
+    writer.close()
+    writer.close()
