@@ -6,7 +6,7 @@ RUN apt-get update \
  && apt-get install -y --no-install-recommends asterisk \
  && rm -rf /var/lib/apt/lists/*
 RUN groupadd --gid 2001 voicegate-audio && usermod --append --groups voicegate-audio asterisk
-COPY dialplan/asterisk /etc/asterisk/voicegate
+COPY dialplan/asterisk/voicegate.conf config/asterisk/extensions.conf /etc/asterisk/
 COPY sounds /usr/share/voicegate/sounds
 USER asterisk
 ENTRYPOINT ["asterisk", "-f"]
