@@ -53,6 +53,7 @@ class AgiServer(Application):  # type: ignore[misc]  # panoramisk is untyped
         self._admissions: dict[str, Admission] = {}
         self._connections: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
+        self._port = settings.agi_port
 
     async def open(self) -> None:
         """Listen.
@@ -63,6 +64,7 @@ class AgiServer(Application):  # type: ignore[misc]  # panoramisk is untyped
         self._server = await asyncio.start_server(
             self._accept, self._settings.agi_host, self._settings.agi_port, limit=MAX_LINE
         )
+        self._port = self._server.sockets[0].getsockname()[1]
 
     async def close(self) -> None:
         """Accept no more, and end every connection."""
@@ -75,15 +77,8 @@ class AgiServer(Application):  # type: ignore[misc]  # panoramisk is untyped
     def address(self) -> str:
         """What the PBX dials: agi://host:port/call."""
         host = self._settings.agi_advertised_host or self._settings.agi_host
-        port = self._settings.agi_advertised_port or self.port
+        port = self._settings.agi_advertised_port or self._port
         return f"agi://{f'[{host}]' if ':' in host else host}:{port}/{AGI_SCRIPT}"
-
-    @property
-    def port(self) -> int:
-        """The port that was bound."""
-        if self._server is None:
-            return self._settings.agi_port
-        return int(self._server.sockets[0].getsockname()[1])
 
     def expect(self, call_id: str, admission: Admission) -> None:
         """Let the call's channel in when it comes."""

@@ -34,11 +34,12 @@ class AmiListener(Protocol):
         ...
 
     async def on_ready(self) -> None:
-        """Logged in, with calls perhaps in progress: learn which of them live. Actions may be sent."""
+        """Logged in, with calls perhaps in progress: learn which of them live, and return when new ones
+        can be placed. Actions may be sent."""
         ...
 
     def on_lost(self) -> None:
-        """The connection is gone: events may be missed from now on."""
+        """The connection is gone, or could not be made: events may be missed from now on."""
         ...
 
 
@@ -50,6 +51,8 @@ class Reply:
     """Did the PBX agree?"""
     message: str
     """In its own words."""
+    value: str = ""
+    """A variable's value; "" when it has none."""
     items: Sequence[Message] = ()
     """The events of a list, its completion left out."""
 
@@ -158,9 +161,8 @@ class AmiClient:
                 raise
 
     def _drop(self) -> None:
-        was_ready, self._is_ready, self._manager = self._is_ready, False, None
-        if was_ready:
-            self._listener.on_lost()
+        self._is_ready, self._manager = False, None
+        self._listener.on_lost()
 
     def _dispatch(self, message: Message) -> None:
         event = read_event(message)
@@ -174,6 +176,7 @@ def _read_reply(response: object) -> Reply:
     return Reply(
         is_success=text_of(head, "Response") in ("Success", "Goodbye"),
         message=text_of(head, "Message"),
+        value=text_of(head, "Value"),
         items=tuple(messages[1:-1]),
     )
 

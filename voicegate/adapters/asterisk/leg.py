@@ -31,6 +31,7 @@ _MISSES: Final = 2
 """How often a channel that was seen must be missing before it counts as gone: its Hangup may be under way."""
 _MISSES_UNSEEN: Final = 5
 """The same for a channel that may not have been made yet."""
+_UNKNOWN_END: Final = frozenset((GaveUp.PBX_LOST, GaveUp.INTERNAL_ERROR))
 _DTMF_DIGITS: Final = frozenset("0123456789*#ABCDabcdwW")
 _KEYS: Final = frozenset("0123456789*#ABCD")
 _PAUSES: Final = {"w": timedelta(milliseconds=500), "W": timedelta(seconds=1)}
@@ -131,6 +132,11 @@ class AsteriskLeg:
     def may_attach(self) -> bool:
         """May a FastAGI request take the channel over?"""
         return self._tracker.may_attach
+
+    @property
+    def is_lost(self) -> bool:
+        """Was it given up without knowing whether its channel lives?"""
+        return any(isinstance(told, Hangup) and told.gave_up in _UNKNOWN_END for told in self._tracker.told)
 
     def observe(self, event: AmiEvent) -> None:
         """Take an AMI event of this call."""

@@ -7,6 +7,7 @@ says.
 
 import asyncio
 import secrets
+from collections import deque
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from types import TracebackType
@@ -23,6 +24,7 @@ from voicegate.adapters.asterisk.leg import AsteriskLeg
 from voicegate.adapters.asterisk.orders import Handover, build_originate, check_call_id
 from voicegate.adapters.asterisk.settings import AsteriskSettings
 from voicegate.adapters.asterisk.tracker import CallTracker, Patience
+from voicegate.adapters.asterisk.variables import ANSWERED_CONTEXT, ANSWERED_EXTEN, ANSWERED_PRIORITY
 from voicegate.application.ports import Leg, Order
 from voicegate.domain.errors import PbxRefused, PbxUnavailable
 from voicegate.domain.hangup_cause import GaveUp
@@ -32,6 +34,9 @@ log = structlog.get_logger(__name__)
 _REMEMBERED: Final = 10_000
 """Call ids that are refused a second time."""
 _APOLOGY_MARGIN: Final = 5.0
+_BOOT_PATIENCE: Final = 10.0
+_BOOT_POLL: Final = 0.5
+_DIALPLAN_CHECK: Final = f"DIALPLAN_EXISTS({ANSWERED_CONTEXT},{ANSWERED_EXTEN},{ANSWERED_PRIORITY})"
 _DEVICE_STATES: Final[Mapping[str, str]] = {
     "NOT_INUSE": "available",
     "INUSE": "in_use",
@@ -57,6 +62,7 @@ class AsteriskPbx:
         self._legs: dict[str, AsteriskLeg] = {}
         self._actions: dict[str, AsteriskLeg] = {}
         self._placed: dict[str, None] = {}
+        self._strays: deque[str] = deque(maxlen=_REMEMBERED)
         self._tasks = asyncio.TaskGroup()
 
     async def __aenter__(self) -> "AsteriskPbx":
@@ -143,14 +149,38 @@ class AsteriskPbx:
             leg.observe(event)
 
     async def on_ready(self) -> None:
-        """Learn which calls outlived the loss of the connection."""
+        """Learn which calls outlived the loss of the connection; end those given up meanwhile."""
+        while self._strays:
+            await self.hang_up(self._strays[-1])
+            self._strays.pop()
         for leg in list(self._legs.values()):
             await leg.probe()
+        await self._await_dialplan()
 
     def on_lost(self) -> None:
         """Tell the calls that events may be missed."""
         for leg in list(self._legs.values()):
             leg.lose()
+
+    async def _await_dialplan(self) -> None:
+        """Wait until answered calls have somewhere to go: a PBX that starts lets managers in before.
+
+        Its FullyBooted event needs a right that we do not ask for.
+        """
+        loop = asyncio.get_running_loop()
+        since, is_told = loop.time(), False
+        while True:
+            reply = await self._ami.ask("Getvar", {"Variable": _DIALPLAN_CHECK})
+            is_late = loop.time() - since > _BOOT_PATIENCE
+            if reply.value == "1" or not reply.is_success or (is_late and not reply.value):
+                # Refused, or without `func_dialplan`, the PBX cannot say.
+                return
+            if is_late and not is_told:
+                is_told = True
+                log.error(
+                    "dialplan not installed: no calls", pbx=self._settings.name, wanted=ANSWERED_CONTEXT
+                )
+            await asyncio.sleep(_BOOT_POLL)
 
     def _adopt(self, order: Order, handover: Handover) -> AsteriskLeg:
         if order.call_id in self._placed:
@@ -194,6 +224,8 @@ class AsteriskPbx:
         finally:
             del self._legs[call_id], self._actions[action_id]
             self._agi.forget(call_id)
+            if leg.is_lost:
+                self._strays.append(call_id)
 
     async def _end_all(self) -> None:
         legs = list(self._legs.values())
