@@ -58,7 +58,7 @@ EVENTS: dict[type, CallEvent] = {
 }
 
 # Written by hand, a row a state: what may happen there, and where it leads.
-EXPECTED = {
+EXPECTED: dict[CallState, dict[type, str]] = {
     CallState.QUEUED: {Originated: "originating", Ended: "ended"},
     CallState.ORIGINATING: {
         Progressed: "originating",
