@@ -17,37 +17,7 @@ from voicegate.lab.errors import LabError
 from voicegate.lab.packages import Asterisk
 from voicegate.lab.processes import Daemon
 
-MODULES: Final = (
-    # Order matters little, completeness much: Asterisk 22 loads what a module needs only if it is listed.
-    *("res_pjproject", "res_sorcery_config", "res_sorcery_memory", "res_sorcery_astdb", "res_timing_timerfd"),
-    *("res_rtp_asterisk", "res_pjsip", "res_pjsip_session", "res_pjsip_pubsub", "res_pjsip_sdp_rtp"),
-    *("res_pjsip_caller_id", "res_pjsip_endpoint_identifier_ip", "res_pjsip_rfc3326", "res_pjsip_dtmf_info"),
-    *("res_pjsip_nat", "res_pjsip_diversion", "res_pjsip_header_funcs", "res_pjsip_logger", "chan_pjsip"),
-    *("res_pjsip_authenticator_digest", "res_pjsip_outbound_authenticator_digest", "res_manager_devicestate"),
-    *("codec_ulaw", "codec_alaw", "codec_a_mu", "codec_g722", "codec_resample", "format_pcm", "format_wav"),
-    *(
-        "format_sln",
-        "bridge_simple",
-        "app_dial",
-        "app_playback",
-        "app_senddtmf",
-        "app_stack",
-        "app_playtones",
-    ),
-    *("app_mixmonitor", "app_read", "app_transfer", "app_verbose", "func_channel", "func_callerid"),
-    *(
-        "func_strings",
-        "func_logic",
-        "func_timeout",
-        "func_hangupcause",
-        "pbx_config",
-        "res_speech",
-        "res_agi",
-    ),
-    "res_clioriginate",
-)
-"""What a PBX or a carrier of the lab loads, and nothing more."""
-
+_COMMON: Final = Path(__file__).parent / "common"
 _FOLDERS: Final = {
     "astetcdir": "etc",
     "astvarlibdir": "lib",
@@ -60,24 +30,6 @@ _FOLDERS: Final = {
 }
 # Asterisk complains in its log about every file of these that is missing.
 _EMPTY_FILES: Final = ("acl", "ccss", "cdr", "cel", "features", "pjproject", "stasis", "udptl")
-_LOGGER: Final = """\
-[general]
-dateformat = %F %T.%3q
-[logfiles]
-console =>
-full => notice,warning,error,verbose
-"""
-_TONES: Final = """\
-[general]
-country = us
-[us]
-description = North America
-ringcadence = 2000,4000
-dial = 350+440
-busy = 480+620/500,0/500
-ring = 440+480/2000,0/4000
-congestion = 480+620/250,0/250
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,12 +55,8 @@ class AsteriskInstance:
             _link(self.home / "lib/sounds/en", self.program.sounds)
         common = {
             "asterisk.conf": self._main_file(),
-            "modules.conf": "".join(
-                ["[modules]\nautoload = no\n", *(f"load = {name}.so\n" for name in MODULES)]
-            ),
-            "logger.conf": _LOGGER,
+            **{file.name: file.read_text("utf-8") for file in _COMMON.glob("*.conf")},
             **dict.fromkeys((f"{name}.conf" for name in _EMPTY_FILES), ""),
-            "indications.conf": _TONES,
         }
         for name, text in {**common, **files}.items():
             file = self.home / "etc" / name

@@ -30,7 +30,7 @@ from voicegate.lab.rendering import render_carrier, render_controller, render_pb
 from voicegate.lab.settings import LabSettings, recall
 
 _PATIENCE: Final = timedelta(seconds=30)
-_STEP_S: Final = 0.05
+_STEP_S: Final = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +130,7 @@ class Lab:
     def start_controller(self) -> None:
         """Start the controller unless it runs, and wait until it can place calls."""
         config = str(self.settings.config_file)
-        self._controller.start(python_module("voicegate", "serve", "--config", config))
+        self._controller.start(python_module("voicegate", "--config", config, "serve"))
         self._wait(self._controller, lambda: _is_ready(self.settings.socket))
 
     def kill_controller(self) -> None:
@@ -145,6 +145,19 @@ class Lab:
         """Return what telephones heard on calls to a number, oldest first; a call's appears at its end."""
         found = self.settings.recordings.glob(f"{number}-*.wav")
         return sorted(found, key=lambda file: file.stat().st_mtime_ns)
+
+    def wait_recording(self, number: str, within: timedelta = timedelta(seconds=5)) -> Path:
+        """Return what the telephone heard on the last call to a number, waiting until it is kept.
+
+        Raises:
+            LabError: nothing was kept `within` that time.
+        """
+        deadline = time.monotonic() + within.total_seconds()
+        while not (kept := self.recordings(number)):
+            if time.monotonic() > deadline:
+                raise LabError(f"No telephone kept what it heard on a call to {number}.")
+            time.sleep(_STEP_S)
+        return kept[-1]
 
     def _write(self, progress: Progress) -> None:
         here = self.settings

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from voicegate.lab.asterisk import MODULES, AsteriskInstance
+from voicegate.lab.asterisk import AsteriskInstance
 from voicegate.lab.errors import LabError
 from voicegate.lab.packages import Asterisk
 from voicegate.lab.processes import Daemon
@@ -30,7 +30,8 @@ def test_it_loads_the_listed_modules_and_no_others(instance: AsteriskInstance) -
     instance.write({})
     modules = (instance.home / "etc/modules.conf").read_text()
     assert "autoload = no\n" in modules
-    assert modules.count("\nload = ") == len(MODULES) == len(set(MODULES))
+    loaded = [line for line in modules.splitlines() if line.startswith("load = ")]
+    assert len(loaded) == len(set(loaded)) > 40
 
 
 def test_its_files_are_its_owners_only_for_they_hold_secrets(instance: AsteriskInstance) -> None:

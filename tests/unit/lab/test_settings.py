@@ -1,6 +1,8 @@
 """A lab's settings survive from one command to the next, and several labs do not meet."""
 
+import os
 import socket
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -8,6 +10,7 @@ import pytest
 from voicegate.lab.errors import LabError
 from voicegate.lab.ports import Ports, free_port_base, reserve_port_base
 from voicegate.lab.settings import LabSettings, recall
+from voicegate.lab.world import Lab
 
 
 def test_settings_are_recalled_from_the_folder(tmp_path: Path) -> None:
@@ -56,3 +59,27 @@ def test_a_port_in_use_is_noticed() -> None:
         other.bind(("127.0.0.1", base))
         assert Ports(base).taken() == [base]
     assert Ports(base).taken() == []
+
+
+def test_recordings_are_found_by_number_oldest_first(tmp_path: Path) -> None:
+    lab = Lab(LabSettings(tmp_path))
+    lab.settings.recordings.mkdir()
+    for age, name in ((1, "+12025550101-a.2.wav"), (2, "+12025550101-a.1.wav"), (3, "+12025550102-a.3.wav")):
+        (lab.settings.recordings / name).touch()
+        os.utime(lab.settings.recordings / name, (age, age))
+    assert [file.name for file in lab.recordings("+12025550101")] == [
+        "+12025550101-a.2.wav",
+        "+12025550101-a.1.wav",
+    ]
+    assert lab.wait_recording("+12025550101").name == "+12025550101-a.1.wav"
+
+
+def test_a_recording_that_never_comes_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(LabError, match="No telephone kept"):
+        Lab(LabSettings(tmp_path)).wait_recording("+12025550109", within=timedelta())
+
+
+def test_a_lab_that_never_ran_is_down(tmp_path: Path) -> None:
+    lab = Lab(LabSettings(tmp_path))
+    assert [part.pid for part in lab.status()] == [None] * 4
+    lab.down()
