@@ -114,7 +114,7 @@ class AgiServer(Application):  # type: ignore[misc]  # panoramisk is untyped
             route = self._route.get(headers.get("agi_network_script", ""))
             if route is None:
                 raise PbxProtocolError("a FastAGI request for another script")
-            await route(AgiSession(self, headers, reader, writer))
+            await route(AgiSession(self, headers, reader=reader, writer=writer))
         except EOFError:
             log.debug("FastAGI connection without a request")
         except (PbxProtocolError, OSError, ValueError, TimeoutError) as error:

@@ -33,6 +33,7 @@ class AgiSession(Request):  # type: ignore[misc]  # panoramisk is untyped
         self,
         app: object,
         headers: Mapping[str, str],
+        *,
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
     ) -> None:

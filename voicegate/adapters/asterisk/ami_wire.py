@@ -42,13 +42,10 @@ class Framer:
         self._rest += self._decode(chunk)
         if not self._is_greeted and not self._greet():
             return
-        while True:
-            block, found, rest = self._rest.partition(EOL + EOL)
-            if not found:
-                break
-            self._rest = rest
-            yield from parse_block(block)
+        *blocks, self._rest = self._rest.split(EOL + EOL)
         self._check_size()
+        for block in blocks:
+            yield from parse_block(block)
 
     def _greet(self) -> bool:
         line, found, rest = self._rest.partition(EOL)
