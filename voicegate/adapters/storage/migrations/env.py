@@ -4,11 +4,7 @@ from alembic import context
 
 from voicegate.adapters.storage.tables import METADATA
 
-# SQLite can roll back DDL; alembic assumes that it cannot.
-context.configure(
-    connection=context.config.attributes["connection"],
-    target_metadata=METADATA,
-    transactional_ddl=True,
-)
+# The transaction is `migrate`'s caller's; alembic neither begins nor commits one.
+context.configure(connection=context.config.attributes["connection"], target_metadata=METADATA)
 with context.begin_transaction():
     context.run_migrations()
