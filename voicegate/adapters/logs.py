@@ -24,8 +24,8 @@ _OWN_KEYS: Final = frozenset({"timestamp", "level", "logger"})
 _NUMBER: Final = re.compile(r"\+\d{7,15}(?!\d)|(?<![\w.+-])\d{7,15}(?!\w|\.\d)", re.ASCII)
 _MAX_DEPTH: Final = 6
 
-# panoramisk repeats whole actions in its log, variables and all, at INFO and below.
-_QUIET: Final = {"panoramisk": logging.WARNING, "asyncio": logging.WARNING, "aiohttp": logging.WARNING}
+# panoramisk repeats whole actions in its log, variables and all, at INFO and below; the others only chat.
+_QUIET: Final = ("panoramisk", "asyncio", "aiohttp", "alembic", "httpx")
 
 
 def configure(level: str = "info", style: str = "auto", stream: TextIO | None = None) -> None:
@@ -59,8 +59,8 @@ def configure(level: str = "info", style: str = "auto", stream: TextIO | None = 
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    for name, least in _QUIET.items():
-        logging.getLogger(name).setLevel(max(least, root.level))
+    for name in _QUIET:
+        logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
 
 
 def redact(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:

@@ -304,7 +304,7 @@ class IdempotencyKey:
     key: str
     """Their word for the request."""
     fingerprint: bytes
-    """Digest of the request, so that the same word for another request is noticed."""
+    """Digest of the request, so that the same word for another request is noticed; never of a code."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -109,7 +109,7 @@ class SignIn:
         call = self._delivery.new_call(challenge, hops[0])
         replay = await self._store.open(challenge, call, request.idempotency)
         if replay is not None:
-            return await self._replay(replay)
+            return await self._replay(replay, request)
         self._delivery.start(challenge, call)
         return Issued(ChallengeRecord(challenge, (CallRecord(call),)))
 
@@ -209,9 +209,13 @@ class SignIn:
             reference=request.reference,
         )
 
-    async def _replay(self, replay: Replay) -> Issued | KeyReused:
+    async def _replay(self, replay: Replay, request: IssueRequest) -> Issued | KeyReused:
         record = await self._read(replay.challenge_id)
         if not replay.is_same_request or record is None:
+            return KeyReused()
+        # A fingerprint must not hold a code, not even hashed; whether it is the same one, the key tells.
+        first, own = record.challenge, request.passcode
+        if own and not self._world.keyring.matches(first.id, first.digest, own.digits):
             return KeyReused()
         return Issued(record, is_replay=True)
 

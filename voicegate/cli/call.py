@@ -20,7 +20,7 @@ from voicegate.cli.printing import (
 from voicegate.client import Client, Created, Step, Verification
 
 
-@click.command()
+@click.command(short_help="Call a number and speak a code.")
 @click.argument("number")
 @click.option("--extension", help="Landline extension, sent after answer; w pauses 0.5 s, W 1 s.")
 @click.option("--language", help="Language tag, such as en; as configured when not given.")

@@ -11,7 +11,7 @@ from voicegate.cli.printing import json_option, print_json
 from voicegate.client import Judgement
 
 
-@click.command()
+@click.command(short_help="Check a code that somebody entered.")
 @click.argument("verification_id", metavar="ID")
 @click.argument("code", required=False)
 @json_option

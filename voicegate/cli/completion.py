@@ -6,7 +6,7 @@ from click.shell_completion import get_completion_class
 from voicegate.cli.exits import Exit, Failure
 
 
-@click.command()
+@click.command(short_help="Print a shell's completion script.")
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @click.pass_context
 def completion(ctx: click.Context, shell: str) -> None:

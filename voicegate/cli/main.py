@@ -42,7 +42,7 @@ DEFAULT_CONFIG: Final = "/etc/voicegate/voicegate.toml"
     show_envvar=True,
     help="The daemon's socket; as configured when not given.",
 )
-@click.version_option(package_name="voicegate")
+@click.version_option(package_name="voicegate", prog_name="voicegate")
 @click.pass_context
 def main(ctx: click.Context, config: Path | None, socket: Path | None) -> None:
     """A one-time code by telephone through the company's own PBX, and what really happened."""

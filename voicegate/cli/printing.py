@@ -5,6 +5,7 @@ What comes from the daemon is printed as it is: never read as markup or colours.
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from typing import Final
 
 import msgspec
 import rich_click as click
@@ -13,6 +14,8 @@ from rich.table import Table
 from rich.text import Text
 
 from voicegate.client import Call, Step
+
+_PIPE_WIDTH: Final = 250
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
@@ -34,7 +37,9 @@ def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         table.add_column(heading, overflow="fold")
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
-    Console().print(table)
+    console = Console()
+    # Into a pipe, a row stays a line.
+    console.print(table, width=None if console.is_terminal else _PIPE_WIDTH, crop=False)
 
 
 def label_of(step: Step) -> str:

@@ -1,10 +1,12 @@
 """The blocking client."""
 
-from collections.abc import Iterator
+import socket as sockets
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import Self, TypeVar, Unpack
+from typing import Any, Self, TypeVar, Unpack
 
+import httpcore
 import httpx
 
 from voicegate.client import asking
@@ -14,12 +16,36 @@ from voicegate.client.asking import WATCH_S, News, Options, Place, Request
 T = TypeVar("T")
 
 
+class _Backend(httpcore.SyncBackend):
+    """Connects to Unix sockets."""
+
+    def connect_unix_socket(
+        self, path: str, timeout: float | None = None, socket_options: Iterable[Any] | None = None
+    ) -> httpcore.NetworkStream:
+        # httpcore 1.0.9 leaves the socket of a failed connect open: so one of ours tries first.
+        with sockets.socket(sockets.AF_UNIX) as trial:
+            trial.settimeout(timeout)
+            try:
+                trial.connect(path)
+            except OSError as error:
+                raise httpcore.ConnectError(str(error)) from error
+        return super().connect_unix_socket(path, timeout, socket_options)
+
+
+class _UnixTransport(httpx.HTTPTransport):
+    """Speaks HTTP over a Unix socket."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__()
+        self._pool = httpcore.ConnectionPool(uds=path, network_backend=_Backend())
+
+
 class Client:
     """The blocking client. Every method raises `ApiError` for a refusal and `Unreachable` for silence."""
 
     def __init__(self, socket: str | Path | None = None, *, base_url: str | None = None) -> None:
         self._place = Place(socket, base_url)
-        transport = httpx.HTTPTransport(uds=self._place.socket) if socket is not None else None
+        transport = _UnixTransport(self._place.socket) if self._place.socket is not None else None
         self._http = httpx.Client(transport=transport, base_url=self._place.base_url, trust_env=False)
 
     def __enter__(self) -> Self:

@@ -96,7 +96,9 @@ def build_app(door: NativeDoor, identify: Identify) -> web.Application:
     offered = (*operations(door), description.operation())
     description.write(offered, version("voicegate"))
     for operation in offered:
-        app.router.add_route(operation.method, operation.path, operation.handler, expect_handler=_expect_body)
+        # RFC 9110 9.1: what can be got can be asked for its head.
+        for method in ("GET", "HEAD") if operation.method == "GET" else (operation.method,):
+            app.router.add_route(method, operation.path, operation.handler, expect_handler=_expect_body)
 
     async def end_long_polls(_app: web.Application) -> None:
         door.long_polls.close()
@@ -118,22 +120,17 @@ def peers_of(allowed_uids: frozenset[int]) -> Identify:
 class _Connection(web.RequestHandler):
     """A connection whose protocol errors are problems too."""
 
-    def handle_error(
-        self,
-        request: web.BaseRequest,
-        status: int = 500,
-        exc: BaseException | None = None,
-        message: str | None = None,  # noqa: ARG002  # repeats what was sent
-    ) -> web.StreamResponse:
+    def handle_error(self, request: web.BaseRequest, status: int = 500, *rest: object) -> web.StreamResponse:
         """Answer what is no HTTP, or what failed outside of every handler, and close the connection."""
+        # The rest, by position: the exception, and a text that may repeat what was sent.
+        error = next((cause for cause in rest if isinstance(cause, BaseException)), None)
         if request.writer.output_size > 0:
             raise ConnectionError("an answer has begun already")
-        if status == problems.INTERNAL.status:
-            log.error("request failed", exc_info=exc)
+        if status >= problems.INTERNAL.status:
+            log.error("request failed", exc_info=error)
             refused = Refused(problems.INTERNAL, "it was logged under this request's id")
         else:
-            # Only the kind of error: its text repeats what was sent.
-            log.info("not HTTP", error=type(exc).__name__)
+            log.info("not HTTP", error=type(error).__name__)
             refused = Refused(problems.BAD_REQUEST, "the request is not valid HTTP, or its headers too long")
         response = problem_response(refused, request_id_of(request))
         response.force_close()

@@ -41,8 +41,8 @@ def listening(file: SocketFile) -> Iterator[socket.socket]:
             file.path.parent.mkdir(parents=True, exist_ok=True)
             _clear(file.path)
             _bind(listener, file)
-        except OSError as error:
-            reason = error.strerror or str(error)
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or str(error)
             raise ConfigError(f"socket.path: {file.path} cannot be used: {reason}") from error
         inode = file.path.stat().st_ino
         try:

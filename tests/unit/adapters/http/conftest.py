@@ -12,6 +12,6 @@ __all__ = ["bench", "manners", "trunks"]
 
 
 @pytest.fixture
-async def served(bench: Bench, tmp_path: Path) -> AsyncIterator[Served]:  # noqa: F811
+async def served(bench: Bench, tmp_path: Path) -> AsyncIterator[Served]:
     async with serving(bench, tmp_path) as server:
         yield server

@@ -91,7 +91,11 @@ async def test_neither_the_code_nor_the_whole_number_is_ever_shown(served: Serve
     )
     verification_id = response.json()["id"]
     await served.settled(verification_id)
-    paths = ("/v1/calls", f"/v1/verifications/{verification_id}", f"/v1/calls/{response.json()['call']['id']}")
+    paths = (
+        "/v1/calls",
+        f"/v1/verifications/{verification_id}",
+        f"/v1/calls/{response.json()['call']['id']}",
+    )
     shown = response.text + "".join([(await served.http.get(path)).text for path in paths])
     assert "+1••••••••01" in shown
     assert not [secret for secret in ("918273", NUMBER, NUMBER[1:], "7733") if secret in shown]
@@ -133,7 +137,9 @@ async def test_the_right_code_is_verified_and_then_used_up(served: Served) -> No
 async def test_wrong_codes_count_down_to_the_lock(served: Served) -> None:
     verification_id = (await served.create(passcode="4711"))["id"]
     answers = [
-        (await served.http.post(f"/v1/verifications/{verification_id}/check", json={"passcode": guess})).json()
+        (
+            await served.http.post(f"/v1/verifications/{verification_id}/check", json={"passcode": guess})
+        ).json()
         for guess in ["1111"] * 5 + ["4711"]
     ]
     assert [answer["attempts_left"] for answer in answers] == [4, 3, 2, 1, 0, 0]
@@ -227,7 +233,7 @@ async def test_a_key_that_comes_back_with_another_request_is_refused(
 
 
 async def test_calls_are_listed_newest_first_a_page_at_a_time(served: Served) -> None:
-    ids = []
+    ids: list[str] = []
     for second in range(3):
         served.bench.clock.time = served.bench.clock.time.replace(second=second)
         created = await served.create()

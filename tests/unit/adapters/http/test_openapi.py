@@ -1,0 +1,215 @@
+"""The OpenAPI document is true: every answer it promises can be had, and is of the shape it says."""
+
+import re
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any, Final, cast
+
+import httpx
+import msgspec
+import pytest
+
+from tests.unit.adapters.http.serving import NUMBER, Served, serving
+from tests.unit.application.conftest import Bench
+from tests.unit.application.scripted import ScriptedLeg
+from voicegate.adapters.http.native import Door, NativeDoor
+from voicegate.adapters.http.openapi import Description, document, refusals_of
+from voicegate.adapters.http.operations import Operation
+from voicegate.adapters.http.problems import Problem
+from voicegate.adapters.http.reading import MAX_BODY_BYTES
+from voicegate.adapters.http.routes import operations
+from voicegate.domain.call import Rang
+from voicegate.domain.errors import StoreError
+
+OPERATIONS: Final = (*operations(NativeDoor(cast(Door, None))), Description().operation())
+PROMISES: Final = [
+    (operation, answer)
+    for operation in OPERATIONS
+    for answer in ("success", *(kind.name for kind in refusals_of(operation)))
+]
+BODIES: Final = {
+    "createVerification": {"destination": NUMBER},
+    "checkPasscode": {"passcode": "000000"},
+}
+
+Scene = Callable[[Served, Operation], Awaitable[httpx.Response]]
+
+
+async def ask(served: Served, operation: Operation, **more: Any) -> httpx.Response:
+    """Ask for the operation as it should be asked, but for `more`."""
+    path = more.pop("path", None) or await existing(served, operation)
+    if "content" not in more and operation.name in BODIES:
+        more.setdefault("json", BODIES[operation.name])
+    return await served.http.request(operation.method, path, **more)
+
+
+async def existing(served: Served, operation: Operation) -> str:
+    """A path of something that exists; its call has ended."""
+    if "{id}" not in operation.path:
+        return operation.path
+    created = await served.create()
+    await served.bench.settled(created["id"])
+    name = created["call"]["id"] if operation.name == "getCall" else created["id"]
+    return operation.path.replace("{id}", name)
+
+
+def create(**body: object) -> Scene:
+    async def scene(served: Served, operation: Operation) -> httpx.Response:
+        return await ask(served, operation, json={"destination": NUMBER} | body)
+
+    return scene
+
+
+def content(body: bytes, kind: str = "application/json") -> Scene:
+    async def scene(served: Served, operation: Operation) -> httpx.Response:
+        return await ask(served, operation, content=body, headers={"Content-Type": kind})
+
+    return scene
+
+
+async def nothing(served: Served, operation: Operation) -> httpx.Response:
+    return await ask(served, operation, path=operation.path.replace("{id}", "nobody"))
+
+
+async def invalid(served: Served, operation: Operation) -> httpx.Response:
+    if operation.query is not None:
+        return await ask(served, operation, params={"colour": "red"})
+    return await ask(served, operation, json={"colour": "red"})
+
+
+async def slow(served: Served, operation: Operation) -> httpx.Response:
+    path = await existing(served, operation)
+    answer = await served.raw(
+        f"{operation.method} {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+        "Connection: close\r\nContent-Length: 9\r\n\r\n{".encode()
+    )
+    headers = dict(line.split(": ", 1) for line in answer.head.split("\r\n")[1:])
+    return httpx.Response(answer.status, headers=headers, content=answer.body)
+
+
+def broken(error: Exception) -> Scene:
+    async def scene(served: Served, operation: Operation) -> httpx.Response:
+        path = await existing(served, operation)
+        world = served.bench.world
+
+        async def fail(*_: object) -> None:
+            raise error
+
+        with pytest.MonkeyPatch.context() as patch:
+            for name in ("open", "add_call", "update_challenge", "challenge", "call", "recent_calls"):
+                patch.setattr(world.desk.store, name, fail)
+            patch.setattr(served.bench.pbx, "trunk_states", fail)
+            return await ask(served, operation, path=path)
+
+    return scene
+
+
+async def live(served: Served, operation: Operation) -> httpx.Response:
+    async def rings(leg: ScriptedLeg) -> None:
+        leg.tell(Rang())
+
+    served.bench.pbx.plots = [rings]
+    created = await served.create()
+    return await ask(served, operation, path=f"/v1/verifications/{created['id']}/calls")
+
+
+async def over(served: Served, operation: Operation) -> httpx.Response:
+    path = await existing(served, operation)
+    await served.http.delete(path.removesuffix("/calls"))
+    return await ask(served, operation, path=path)
+
+
+async def exhausted(served: Served, operation: Operation) -> httpx.Response:
+    path = await existing(served, operation)
+    for _ in range(4):
+        assert (await ask(served, operation, path=path)).status_code == 202
+        await served.bench.settled(path.split("/")[3])
+    return await ask(served, operation, path=path)
+
+
+async def trunkless(served: Served, operation: Operation) -> httpx.Response:
+    path = await existing(served, operation)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("voicegate.application.delivery.find_route", lambda *_: ())
+        return await ask(served, operation, path=path)
+
+
+async def reused(served: Served, operation: Operation) -> httpx.Response:
+    headers = {"Idempotency-Key": "one"}
+    await ask(served, operation, headers=headers)
+    return await ask(served, operation, headers=headers, json={"destination": "+12025550102"})
+
+
+async def unplugged(served: Served, operation: Operation) -> httpx.Response:
+    served.bench.pbx.is_connected = False
+    return await ask(served, operation)
+
+
+SCENES: Final[dict[str, Scene]] = {
+    "success": ask,
+    "peer_not_allowed": nothing,
+    "bad_request": content(b"{"),
+    "unsupported_media_type": content(b"{}", "text/plain"),
+    "too_large": content(b" " * (MAX_BODY_BYTES + 1)),
+    "body_timeout": slow,
+    "invalid": invalid,
+    "not_found": nothing,
+    "country_not_allowed": create(destination="+442079460123"),
+    "number_type_not_allowed": create(destination="+18005550199"),
+    "idempotency_key_reused": reused,
+    "no_route": trunkless,
+    "call_in_progress": live,
+    "not_open": over,
+    "too_many_calls": exhausted,
+    "not_ready": unplugged,
+    "internal_error": broken(RuntimeError("the secret of the house")),
+    "store_unavailable": broken(StoreError()),
+}
+
+
+@pytest.mark.parametrize(
+    ("operation", "answer"), PROMISES, ids=[f"{operation.name}-{answer}" for operation, answer in PROMISES]
+)
+async def test_every_promised_answer_can_be_had(
+    bench: Bench, tmp_path: Path, operation: Operation, answer: str
+) -> None:
+    uids = frozenset({4_000_000}) if answer == "peer_not_allowed" else None
+    async with serving(bench, tmp_path, uids) as served:
+        response = await SCENES[answer](served, operation)
+    assert "secret of the house" not in response.text
+    if answer == "success":
+        assert response.status_code == operation.success.status
+        assert response.headers["Content-Type"] == "application/json"
+        assert all(name in response.headers for name in operation.success.headers if name == "Location")
+        if operation.success.body is not None:
+            msgspec.json.decode(response.content, type=operation.success.body)
+    else:
+        problem = msgspec.json.decode(response.content, type=Problem)
+        kind = next(kind for kind in refusals_of(operation) if kind.name == answer)
+        assert (response.status_code, problem.status) == (kind.status, kind.status)
+        assert (problem.type, problem.title) == (kind.uri, kind.title)
+        assert response.headers["Content-Type"] == "application/problem+json"
+        assert problem.instance.endswith(response.headers["X-Request-Id"])
+
+
+async def test_the_document_describes_itself_and_all_else_that_is_served(served: Served) -> None:
+    described = (await served.http.get("/openapi.json")).json()
+    assert described["openapi"].startswith("3.1")
+    assert {(method.upper(), path) for path, methods in described["paths"].items() for method in methods} == {
+        (operation.method, operation.path) for operation in OPERATIONS
+    }
+
+
+def test_every_reference_of_the_document_leads_somewhere() -> None:
+    described = document(OPERATIONS, "1")
+    referenced = set(re.findall(r'"#/components/schemas/(\w+)"', msgspec.json.encode(described).decode()))
+    assert referenced <= set(described["components"]["schemas"])
+
+
+def test_the_parameters_of_a_path_and_its_query_are_described() -> None:
+    look = document(OPERATIONS, "1")["paths"]["/v1/verifications/{id}"]["get"]
+    assert [(entry["name"], entry["in"]) for entry in look["parameters"]] == [
+        ("id", "path"),
+        ("wait_s", "query"),
+        ("since", "query"),
+    ]

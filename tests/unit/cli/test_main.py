@@ -1,0 +1,180 @@
+"""The group: help, global options, errors in one line, and a daemon that begins and ends in order."""
+
+import asyncio
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import rich_click as click
+
+from tests.unit.cli.conftest import run
+from voicegate import bootstrap
+from voicegate.cli.exits import EPILOG, Exit
+from voicegate.cli.main import ADDRESSES, DEFAULT_CONFIG
+from voicegate.cli.options import Options
+from voicegate.cli.place import find_socket
+from voicegate.cli.serve import run_until_told
+from voicegate.config import DEFAULT_FILE, Settings
+from voicegate.domain.errors import ConfigError
+
+
+def test_the_help_page_names_every_command_and_exit_code() -> None:
+    page = run("--help").stdout
+    assert not [name for name in ADDRESSES if name not in page]
+    assert [int(code) for code in re.findall(r"\b(\d) ", EPILOG)] == list(Exit)
+
+
+def test_the_help_page_imports_no_command() -> None:
+    script = (
+        "import sys; from voicegate.cli.main import main\n"
+        "try: main(['--help'])\n"
+        "except SystemExit: pass\n"
+        "slow = {'httpx', 'aiohttp', 'sqlalchemy', 'numpy', 'phonenumbers', 'msgspec'} & set(sys.modules)\n"
+        "assert not slow, slow"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True, capture_output=True)
+
+
+@pytest.mark.parametrize("name", sorted(ADDRESSES))
+def test_a_commands_line_on_the_help_page_is_its_own(name: str) -> None:
+    command = ADDRESSES[name].load()
+    assert command.get_short_help_str(limit=200) == ADDRESSES[name].help
+    assert run(name, "--help").exit_code == 0
+
+
+def test_the_default_file_on_the_help_page_is_the_one_that_counts() -> None:
+    assert str(DEFAULT_FILE) == DEFAULT_CONFIG
+
+
+def test_the_version_is_told() -> None:
+    assert run("--version").stdout.startswith("voicegate, version ")
+
+
+def test_an_unknown_command_is_wrong_usage() -> None:
+    assert run("dance").exit_code == Exit.USAGE
+
+
+def test_an_unreachable_daemon_is_named_with_the_cure(tmp_path: Path) -> None:
+    socket = tmp_path / "none.sock"
+    result = run("--socket", str(socket), "trunks")
+    assert result.exit_code == Exit.UNREACHABLE
+    assert result.stderr == f"voicegate: nobody answers at {socket}: is `voicegate serve` running?\n"
+
+
+def test_the_socket_is_the_one_in_the_configuration(tmp_path: Path) -> None:
+    file = tmp_path / "voicegate.toml"
+    file.write_text('socket.path = "/run/elsewhere.sock"\n')
+    assert find_socket(Options(config=file)) == Path("/run/elsewhere.sock")
+    assert find_socket(Options(config=file, socket=Path("/s"))) == Path("/s")
+
+
+def test_without_a_configuration_the_socket_is_where_it_is_by_default(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("voicegate.cli.place.DEFAULT_FILE", tmp_path / "none.toml")
+    assert find_socket(Options()) == Path(Settings().socket.path)
+
+
+def test_a_configuration_that_was_named_must_be_readable(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"none\.toml"):
+        find_socket(Options(config=tmp_path / "none.toml"))
+
+
+def test_a_right_configuration_is_told_to_be(tmp_path: Path) -> None:
+    file = tmp_path / "voicegate.toml"
+    file.write_text('[pbx.main]\nkind = "simulator"\n')
+    result = run("config", "check", str(file))
+    assert (result.exit_code, result.stdout) == (
+        0,
+        f"{file}: right; 1 in [pbx], 0 in [trunks], 0 in [internal]\n",
+    )
+    assert '"ok": true' in run("--config", str(file), "config", "check", "--json").stdout
+
+
+def test_a_wrong_setting_is_one_line_with_file_setting_and_cure(tmp_path: Path) -> None:
+    file = tmp_path / "voicegate.toml"
+    file.write_text("[passcode]\nlenght = 6\n")
+    for command in (("config", "check"), ("config", "show"), ("serve",)):
+        result = run("--config", str(file), *command)
+        assert result.exit_code == Exit.CONFIG
+        assert result.stderr == (
+            f"voicegate: {file}: passcode.lenght: unknown setting; did you mean passcode.length?\n"
+        )
+
+
+def test_the_settings_that_hold_are_shown_with_their_defaults_marked(tmp_path: Path) -> None:
+    file = tmp_path / "voicegate.toml"
+    secret = tmp_path / "secret"
+    secret.write_text("hush")
+    file.write_text(f'[passcode]\nlength = 8\n[pbx.main]\nkind = "asterisk"\nami_secret_file = "{secret}"\n')
+    result = run("config", "show", str(file))
+    rows = {line.split()[0]: line.split()[1:] for line in result.stdout.splitlines()}
+    assert rows["passcode.length"] == ["8"]
+    assert rows["passcode.attempts"] == ["5", "default"]
+    assert rows["pbx.main.ami_port"] == ["5038", "default"]
+    assert "hush" not in result.stdout
+    assert '"passcode.length": {' in run("config", "show", str(file), "--json").stdout
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_a_completion_script_is_printed(shell: str) -> None:
+    result = run("completion", shell)
+    assert result.exit_code == 0
+    assert f"_VOICEGATE_COMPLETE={shell}_complete" in result.stdout
+
+
+def test_commands_and_their_options_are_completed() -> None:
+    environment = os.environ | {"_VOICEGATE_COMPLETE": "bash_complete"}
+
+    def complete(words: str, current: int) -> str:
+        more = {"COMP_WORDS": words, "COMP_CWORD": str(current)}
+        script = "from voicegate.cli.main import main; main(prog_name='voicegate')"
+        return subprocess.run(
+            [sys.executable, "-c", script], env=environment | more, capture_output=True, text=True, check=True
+        ).stdout
+
+    assert complete("voicegate ca", 1).split() == ["plain,call", "plain,calls"]
+    assert "plain,--watch" in complete("voicegate call --", 2)
+
+
+async def test_a_signal_ends_the_daemon_when_its_calls_are_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    began, told = asyncio.Event(), []
+
+    async def serve(settings: Settings) -> None:
+        began.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0)
+            told.append("in order")
+
+    monkeypatch.setattr(bootstrap, "serve", serve)
+    running = asyncio.create_task(run_until_told(Settings()))
+    await began.wait()
+    os.kill(os.getpid(), signal.SIGTERM)
+    await running
+    assert told == ["in order"]
+
+
+async def test_a_daemon_that_cannot_start_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def serve(settings: Settings) -> None:
+        raise ConfigError("socket.path: no")
+
+    monkeypatch.setattr(bootstrap, "serve", serve)
+    with pytest.raises(ConfigError, match="socket"):
+        await run_until_told(Settings())
+
+
+def test_every_command_that_asks_the_daemon_can_print_json() -> None:
+    for name in ("call", "check", "trunks"):
+        options = [option for parameter in ADDRESSES[name].load().params for option in parameter.opts]
+        assert "--json" in options
+    for name in ("calls", "config"):
+        group = ADDRESSES[name].load()
+        assert isinstance(group, click.Group)
+        for command in group.commands.values():
+            assert "--json" in [option for parameter in command.params for option in parameter.opts]

@@ -1,0 +1,146 @@
+"""The client, blocking and not, against a served bench; and against what is no daemon of ours."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.unit.adapters.http.serving import NUMBER, Served, serving
+from tests.unit.application.conftest import Bench, bench, manners, trunks
+from tests.unit.application.scripted import ScriptedLeg, answers
+from voicegate.client import ApiError, AsyncClient, Client, Step, Unreachable
+from voicegate.client.answers import Call, Problem
+from voicegate.client.asking import Request, read
+from voicegate.domain.hangup_cause import Hangup
+
+__all__ = ["bench", "manners", "trunks"]
+
+
+@pytest.fixture
+async def served(bench: Bench, tmp_path: Path) -> AsyncIterator[Served]:
+    async with serving(bench, tmp_path) as server:
+        yield server
+
+
+async def unreachable(leg: ScriptedLeg) -> None:
+    leg.tell(Hangup(cause=20, is_unreachable=True))
+
+
+async def test_both_clients_take_a_verification_from_the_number_to_the_code(served: Served) -> None:
+    def walk() -> None:
+        with Client(served.path) as client:
+            created = client.create_verification(NUMBER, extension="204", reference="order 1")
+            steps = list(client.watch(created.id))
+            assert (steps[0].event, steps[-1].state) == ("queued", "ended")
+            seen = client.verification(created.id)
+            assert (seen.status, seen.reference, seen.is_settled) == ("delivered", "order 1", True)
+            assert client.check(created.id, served.bench.code(created.id)).status == "verified"
+            assert client.call(created.call.id).timeline[0].event == "queued"
+            assert [call.id for call in client.calls()] == [created.call.id]
+            assert client.trunks()[0].state == "available"
+            assert (client.health().status, client.ready().status) == ("ok", "ok")
+
+    await asyncio.to_thread(walk)
+    async with AsyncClient(served.path) as client:
+        created = await client.create_verification(NUMBER)
+        steps = [step async for step in client.watch(created.id)]
+        assert (steps[0].event, steps[-1].state) == ("queued", "ended")
+        assert (await client.redial(created.id)).state == "queued"
+        assert (await client.cancel(created.id)).status == "canceled"
+        assert len(await client.calls(limit=1)) == 1
+        assert (await client.call(created.call.id)).outcome == "delivered"
+        assert (await client.trunks())[0].name == "carrier"
+        assert (await client.ready()).status == "ok"
+        assert (await client.check(created.id, "000000")).reason == "canceled"
+
+
+async def test_a_watch_sees_each_step_once_over_all_calls(served: Served) -> None:
+    served.bench.pbx.plots = [unreachable, answers]
+    async with AsyncClient(served.path) as client:
+        created = await client.create_verification(NUMBER)
+        first = [step async for step in client.watch(created.id)]
+        again = await client.redial(created.id)
+        steps = [step async for step in client.watch(created.id)]
+    assert {step.call_id for step in first} == {created.call.id}
+    assert [step.call_id for step in steps if step.event == "queued"] == [created.call.id, again.id]
+    assert len({(step.call_id, step.seq) for step in steps}) == len(steps)
+
+
+async def test_an_idempotency_key_makes_a_repeat_a_repeat(served: Served) -> None:
+    async with AsyncClient(served.path) as client:
+        first, second = [
+            await client.create_verification(NUMBER, idempotency_key="order-1", passcode="4711")
+            for _ in range(2)
+        ]
+    assert first.id == second.id
+
+
+async def test_a_refusal_carries_its_problem(served: Served) -> None:
+    async with AsyncClient(served.path) as client:
+        with pytest.raises(ApiError, match="no prompts for") as refused:
+            await client.create_verification(NUMBER, language="klingon")
+    assert refused.value.status == 422
+    assert (refused.value.problem.name, refused.value.problem.field) == ("invalid", "language")
+
+
+def test_a_socket_that_is_not_there_is_named_with_the_cure(tmp_path: Path) -> None:
+    with Client(tmp_path / "none") as client, pytest.raises(Unreachable, match="none: is `voicegate serve`"):
+        client.health()
+
+
+async def test_a_socket_that_nobody_serves_is_named_with_the_cure(tmp_path: Path) -> None:
+    path = tmp_path / "dead"
+    with socket.socket(socket.AF_UNIX) as dead:
+        dead.bind(str(path))
+    with Client(path) as client, pytest.raises(Unreachable, match="dead: is `voicegate serve`"):
+        client.health()
+    async with AsyncClient(path) as client_too:
+        with pytest.raises(Unreachable, match="dead: is `voicegate serve`"):
+            await client_too.health()
+
+
+def test_a_socket_that_may_not_be_opened_is_named_with_the_cure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("voicegate.client.blocking.sockets.socket.connect", refuse)
+    with Client(tmp_path / "s") as client, pytest.raises(Unreachable, match="in the socket's group"):
+        client.health()
+
+
+def test_a_daemon_on_tcp_that_is_not_there_is_named() -> None:
+    with (
+        Client(base_url="http://127.0.0.1:1") as client,
+        pytest.raises(Unreachable, match="nobody answers at http://127"),
+    ):
+        client.health()
+
+
+def test_a_client_needs_one_place() -> None:
+    with pytest.raises(ValueError, match="either"):
+        Client()
+    with pytest.raises(ValueError, match="either"):
+        AsyncClient("/s", base_url="http://localhost")
+
+
+def test_fields_of_a_newer_daemon_are_ignored() -> None:
+    body = b'{"seq": 1, "at": "2026-01-01T00:00:00Z", "state": "dreaming", "event": "dreamt", "of": "sheep"}'
+    step = read(Request("GET", "/", Step), httpx.Response(200, content=body))
+    assert step.state == "dreaming"
+
+
+@pytest.mark.parametrize(("status", "body"), [(200, b"<html>"), (200, b"{}"), (502, b"bad gateway")])
+def test_what_is_no_answer_of_ours_is_an_error_with_its_status(status: int, body: bytes) -> None:
+    with pytest.raises(ApiError, match="not an answer of Voicegate") as error:
+        read(Request("GET", "/", Call), httpx.Response(status, content=body))
+    assert error.value.status == status
+
+
+def test_a_problem_is_known_by_the_last_word_of_its_type() -> None:
+    assert Problem(type="urn:voicegate:problem:not_found").name == "not_found"
+    assert Problem().name == "blank"
