@@ -100,7 +100,9 @@ def ensure_packages(packages: Sequence[str], *, suites: Sequence[str], progress:
     with _only_one(home / f"{packages[0]}.lock"):
         if target.is_dir():
             return target
-        with tempfile.TemporaryDirectory(dir=home, prefix=".fetch-") as scratch:
+        for abandoned in home.glob(f".{packages[0]}-*"):
+            shutil.rmtree(abandoned)
+        with tempfile.TemporaryDirectory(dir=home, prefix=f".{packages[0]}-") as scratch:
             unpacked = _fetch(Path(scratch), packages, suites=suites, progress=progress)
             unpacked.rename(target)
     return target

@@ -77,11 +77,14 @@ def test_an_asterisk_too_old_is_passed_over(
         ensure_asterisk()
 
 
-def test_a_failed_fetch_leaves_nothing_behind(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_fetch_leaves_nothing_behind_and_removes_what_a_killed_one_left(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def fail() -> None:
         raise PackageError("no archive")
 
     monkeypatch.setattr(packages, "find_archive", fail)
+    unpack(cache, ".flite-killed-in-the-middle/root/x")
     with pytest.raises(PackageError, match="no archive"):
         ensure_packages(("flite",), suites=(), progress=no_progress)
     assert [path.name for path in cache.iterdir()] == ["flite.lock"]
