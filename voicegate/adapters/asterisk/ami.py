@@ -56,6 +56,11 @@ class Reply:
     items: Sequence[Message] = ()
     """The events of a list, its completion left out."""
 
+    @property
+    def is_channel_unknown(self) -> bool:
+        """Does the PBX not have the channel? Any other error, a missing right say, tells nothing of it."""
+        return not self.is_success and self.message == "No such channel"
+
 
 class _SecretRefused(PbxError):
     """The PBX refuses our AMI name or secret."""
@@ -82,8 +87,9 @@ class AmiClient:
         while True:
             try:
                 await self._serve()
-            except _SecretRefused:
-                log.error("AMI log-in refused: check username and secret", pbx=self._settings.name)
+            except _SecretRefused as error:
+                name = self._settings.name
+                log.error("AMI log-in refused: check username and secret", pbx=name, why=str(error))
                 delay = pace.refused_delay.total_seconds()
             except (PbxError, OSError, TimeoutError) as error:
                 failures = 0 if self._is_ready else failures + 1

@@ -189,11 +189,14 @@ class AsteriskLeg:
             reply = await self._ami.ask("Status", {"Channel": self._call_id})
         except (PbxUnavailable, ReplyLost):
             return
-        self._wants_probe = False
-        if reply.is_success and reply.items:
+        if reply.is_channel_unknown:
+            self._tracker.miss(self._now())
+        elif reply.is_success and reply.items:
             self._tracker.find(state_of(reply.items[0]), self._now())
         else:
-            self._tracker.miss(self._now())
+            log.error("AMI Status refused: is `write = call` missing?", call=self._call_id, why=reply.message)
+            return
+        self._wants_probe = False
         self._stir()
 
     async def _rest(self) -> None:
@@ -232,7 +235,11 @@ class AsteriskLeg:
             if self._session is not None:
                 self._session.hang_up()
             return
-        if reply.is_success:
+        if not reply.is_channel_unknown:
+            if not reply.is_success:
+                log.error(
+                    "AMI Hangup refused: is `write = call` missing?", call=self._call_id, why=reply.message
+                )
             return
         self._misses += 1
         if self._misses >= (_MISSES if self._tracker.is_seen else _MISSES_UNSEEN):

@@ -215,6 +215,28 @@ async def test_2_a_command_that_is_not_answered_in_time_ends_the_leg_and_the_cha
         await line.peer.until_asked("Hangup")
 
 
+async def test_2_a_command_has_its_deadline_also_when_nobody_waits_for_it() -> None:
+    async with attached(action_timeout=timedelta(milliseconds=50)) as line, asyncio.TaskGroup() as tasks:
+        waiting = tasks.create_task(line.leg.wait_key("1", timedelta(milliseconds=50)))
+        await line.caller.command()
+        waiting.cancel()
+        assert await line.caller.is_closed()
+
+
+async def test_2_asking_for_counts_while_a_sound_plays_ends_nothing() -> None:
+    async with attached(action_timeout=timedelta(milliseconds=150)) as line, asyncio.TaskGroup() as tasks:
+        playing = tasks.create_task(line.leg.play(READING))
+        await line.caller.count(sent=0)
+        await line.caller.command()
+        media = tasks.create_task(line.leg.media())
+        await asyncio.sleep(0.3)
+        line.caller.send("200 result=0 endpos=4000\n")
+        await line.caller.count(sent=25)
+        await line.caller.count(sent=25)
+        assert (await playing).packets == 25
+        assert await media == Media(received=0, sent=25)
+
+
 async def test_2_cancelling_is_not_swallowed_and_the_late_reply_is_read_past() -> None:
     async with attached() as line, asyncio.TaskGroup() as tasks:
         waiting = tasks.create_task(line.leg.wait_key("1", timedelta(seconds=5)))
@@ -243,6 +265,24 @@ def test_2_garbage_for_a_reply_ends_the_leg_and_nothing_else(noise: bytes) -> No
 
     with capture_logs():
         asyncio.run(run())
+
+
+async def test_2_a_command_is_sent_only_after_the_reply_to_the_last() -> None:
+    async with attached() as line, asyncio.TaskGroup() as tasks:
+        waiting = tasks.create_task(line.leg.wait_key("1", timedelta(seconds=5)))
+        assert (await line.caller.command()).startswith("WAIT FOR DIGIT")
+        media = tasks.create_task(line.leg.media())
+        given_up = tasks.create_task(line.leg.media())
+        await asyncio.sleep(0)
+        given_up.cancel()
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(line.caller.reader.readline(), 0.05)
+        line.caller.send("200 result=49\n")
+        await line.caller.count(sent=6)
+        assert await media == Media(received=0, sent=6)
+        assert await waiting == "1"
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(line.caller.reader.readline(), 0.05)
 
 
 async def test_a_reply_to_no_command_ends_the_connection() -> None:

@@ -44,12 +44,12 @@ def test_messages_are_the_same_however_the_bytes_are_chunked(names: list[str], c
     assert [message["CallerIDName"] for message in messages] == [f"x{name}x" for name in names]
 
 
-def test_a_character_split_over_two_chunks_is_not_lost() -> None:
+def test_8_a_character_split_over_two_chunks_is_not_lost() -> None:
     head, tail = block(Event="Newstate", CallerIDName="Zoë").split(b"\xab")
     assert read(head, b"\xab" + tail)[0]["CallerIDName"] == "Zoë"
 
 
-def test_an_empty_header_at_a_messages_end_does_not_vanish() -> None:
+def test_8_an_empty_header_at_a_messages_end_does_not_vanish() -> None:
     assert "ConnectedLineName" in read(b"Event: Newstate\r\nConnectedLineName: \r\n\r\n")[0]
     assert "ConnectedLineName" in read(b"Event: Newstate\r\nConnectedLineName:\r\n\r\n")[0]
 
@@ -140,5 +140,5 @@ def test_an_event_is_read_as_a_typed_fact(headers: dict[str, str], fact: object)
     assert read_event(read(block(**headers))[0]) == fact
 
 
-def test_a_header_that_is_missing_is_no_number_and_no_other_channels_name() -> None:
+def test_8_a_header_that_is_missing_is_no_number_and_no_other_channels_name() -> None:
     assert read_event(Message({"Event": "Hangup"})) == ChannelEnded("", None, None)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import pytest
+from structlog.testing import capture_logs
 
 from tests.unit.adapters.asterisk.peers import (
     READING,
@@ -215,6 +216,24 @@ async def test_a_hangup_asked_for_before_the_channel_exists_is_repeated_when_it_
         peer.answers["Hangup"] = hang_up
         peer.event("DialBegin", DestUniqueid=call_id)
         await peer.until_asked("Hangup", times=2)
+
+
+async def test_a_right_that_is_missing_is_no_proof_that_a_channel_is_gone(peer: AmiPeer) -> None:
+    refuse = lambda peer, message: "Response: Error\r\nMessage: Permission denied"  # noqa: E731
+    peer.answers |= {"Hangup": refuse, "Status": refuse}
+    with capture_logs() as logs:
+        async with connected(peer) as pbx, pbx.originate(an_order()) as leg:
+            call_id = peer.asked[-1]["ChannelId"]
+            peer.event("Newstate", Uniqueid=call_id, ChannelState="6")
+            peer.cut()
+            await peer.until_asked("Status")
+            await until_connected(pbx)
+            await leg.hang_up()
+            await peer.until_asked("Hangup")
+            peer.event("Hangup", Uniqueid=call_id, Cause="0")
+            signals = leg.signals()
+            assert [await next_signal(signals), await next_signal(signals)] == [Answered(), Hangup(cause=0)]
+    assert sum("missing?" in entry["event"] for entry in logs) == 2
 
 
 async def test_leaving_the_context_ends_a_live_call(peer: AmiPeer) -> None:
