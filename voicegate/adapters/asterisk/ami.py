@@ -92,8 +92,9 @@ class AmiClient:
                 log.error("AMI log-in refused: check username and secret", pbx=name, why=str(error))
                 delay = pace.refused_delay.total_seconds()
             except (PbxError, OSError, TimeoutError) as error:
-                failures = 0 if self._is_ready else failures + 1
+                failures = 0 if self._is_ready else failures
                 delay = _back_off(failures, pace)
+                failures += 1
                 log.warning("AMI down", pbx=self._settings.name, why=_name(error), retry_s=round(delay, 1))
             finally:
                 self._drop()
@@ -132,6 +133,8 @@ class AmiClient:
             self._is_ready = True
             log.info("AMI up", pbx=settings.name)
             await self._watch(manager)
+        except ReplyLost:
+            raise _why(manager) from None
         finally:
             manager.close()
 
@@ -154,8 +157,7 @@ class AmiClient:
                 if manager.heard_at + quiet <= loop.time():
                     await self._prove(manager)
             else:
-                why = manager.reason
-                raise why if isinstance(why, Exception) else PbxUnavailable("connection closed by the PBX")
+                raise _why(manager)
 
     async def _prove(self, manager: GuardedManager) -> None:
         """Ping a silent peer; any sign of life will do."""
@@ -190,6 +192,12 @@ def _read_reply(response: object) -> Reply:
 def _back_off(failures: int, pace: Pace) -> float:
     doubled = pace.first_delay.total_seconds() * (1 << min(failures, 16))
     return min(doubled, pace.longest_delay.total_seconds())
+
+
+def _why(manager: GuardedManager) -> Exception:
+    if isinstance(manager.reason, Exception):
+        return manager.reason
+    return PbxUnavailable("closed by the PBX" if manager.lost.is_set() else "no answer in time")
 
 
 def _name(error: Exception) -> str:

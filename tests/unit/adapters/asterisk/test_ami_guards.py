@@ -263,12 +263,21 @@ async def test_6_a_refused_secret_gives_an_alarm_and_a_slow_pace(peer: AmiPeer) 
 
 
 async def test_6_reconnects_come_slower_and_slower(peer: AmiPeer) -> None:
-    peer.greeting = b""
     peer.answers["Login"] = silent
+    pace = Pace(first_delay=timedelta(milliseconds=100), longest_delay=timedelta(milliseconds=300))
     with capture_logs() as logs:
-        async with AsteriskPbx(settings_for(peer, action_timeout=timedelta(milliseconds=10))):
+        async with AsteriskPbx(settings_for(peer, pace=pace, action_timeout=timedelta(milliseconds=10))):
             await peer.until(lambda: peer.connections == 4)
-    assert [entry["retry_s"] for entry in logs if "retry_s" in entry][:3] == [0.0, 0.1, 0.1]
+    told = [(entry["retry_s"], entry["why"]) for entry in logs if "retry_s" in entry]
+    assert told[:3] == [(0.1, "no answer in time"), (0.2, "no answer in time"), (0.3, "no answer in time")]
+
+
+async def test_a_peer_that_is_no_asterisk_is_named_so(peer: AmiPeer) -> None:
+    peer.greeting = b"SSH-2.0-OpenSSH_9.2p1\r\n"
+    with capture_logs() as logs:
+        async with AsteriskPbx(settings_for(peer)):
+            await peer.until(lambda: peer.connections == 2)
+    assert "does not greet" in logs[0]["why"]
 
 
 async def test_6_closing_during_a_reconnect_leaves_no_zombie(peer: AmiPeer) -> None:
