@@ -5,7 +5,7 @@ import grp
 import os
 import pwd
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
@@ -80,7 +80,8 @@ async def running(settings: Settings) -> AsyncIterator[App]:
         match_language(settings.service.language, speech.languages())
         pbxs: dict[str, Pbx] = {}
         for name, pbx in settings.pbx.items():
-            pbxs[name] = await stack.enter_async_context(_pbx(name, pbx))
+            endpoints = tuple(trunk.endpoint for trunk in settings.trunks.values() if trunk.pbx == name)
+            pbxs[name] = await stack.enter_async_context(_pbx(name, pbx, endpoints))
         world = World(
             desk=Desk(store, Board(), SystemClock()),
             keyring=keyring,
@@ -185,9 +186,9 @@ def http_settings(settings: Settings) -> HttpSettings:
     )
 
 
-def _pbx(name: str, settings: PbxSettings) -> AbstractAsyncContextManager[Pbx]:
+def _pbx(name: str, settings: PbxSettings, endpoints: Sequence[str]) -> AbstractAsyncContextManager[Pbx]:
     if settings.kind == "simulator":
-        return nullcontext(SimulatedPbx())
+        return nullcontext(SimulatedPbx(endpoints=tuple(endpoints)))
     return AsteriskPbx(
         AsteriskSettings(
             name=name,

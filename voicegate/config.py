@@ -29,8 +29,8 @@ DEFAULT_FILE = Path("/etc/voicegate/voicegate.toml")
 Seconds = Annotated[float, Meta(gt=0, le=86400)]
 Milliseconds = Annotated[int, Meta(ge=0, le=10000)]
 Port = Annotated[int, Meta(ge=0, le=65535)]
-Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
-PhoneText = Annotated[str, Meta(pattern=r"^\+?[0-9*#]{2,15}$")]
+Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}\Z")]
+PhoneText = Annotated[str, Meta(pattern=r"^\+?[0-9*#]{2,15}\Z")]
 
 
 class _Section(Struct, frozen=True, forbid_unknown_fields=True):
@@ -57,7 +57,7 @@ class Socket(_Section, frozen=True, kw_only=True):
     """`[socket]`: the Unix socket of the API."""
 
     path: str = "/run/voicegate/voicegate.sock"
-    mode: Annotated[str, Meta(pattern=r"^0?[0-7]{3}$")] = "0660"
+    mode: Annotated[str, Meta(pattern=r"^0?[0-7]{3}\Z")] = "0660"
     group: str = ""
     allowed_users: tuple[str, ...] = ()
 
@@ -96,7 +96,7 @@ class PasscodeSettings(_Section, frozen=True, kw_only=True):
 class Policy(_Section, frozen=True, kw_only=True):
     """`[policy]`: who may be called."""
 
-    allowed_countries: tuple[Annotated[str, Meta(pattern=r"^[A-Z]{2}$")], ...] = ()
+    allowed_countries: tuple[Annotated[str, Meta(pattern=r"^[A-Z]{2}\Z")], ...] = ()
     max_calls: Annotated[int, Meta(ge=1, le=20)] = 5
 
 
@@ -119,7 +119,7 @@ class CallerIdSettings(_Section, frozen=True, kw_only=True):
     """An entry of a trunk's `caller_ids`."""
 
     number: PhoneText
-    name: Annotated[str, Meta(max_length=40, pattern=r"^[^\"<>\\\x00-\x1f\x7f]*$")] = ""
+    name: Annotated[str, Meta(max_length=40, pattern=r"^[^\"<>\\\x00-\x1f\x7f]*\Z")] = ""
 
 
 class TrunkSettings(_Section, frozen=True, kw_only=True):
@@ -139,7 +139,7 @@ class InternalSettings(_Section, frozen=True, kw_only=True):
 
     pbx: Name
     pattern: Annotated[str, Meta(min_length=1, max_length=200)]
-    endpoint: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.-]*\{extension\}[A-Za-z0-9_.-]*$")] = "{extension}"
+    endpoint: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.-]*\{extension\}[A-Za-z0-9_.-]*\Z")] = "{extension}"
     caller_id: CallerIdSettings
     ring_timeout_s: Seconds = 40
     progress_timeout_s: Seconds = 12

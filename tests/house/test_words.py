@@ -32,13 +32,16 @@ def is_override(node: Documented) -> bool:
 def undescribed_fields(node: ast.ClassDef) -> Iterator[str]:
     for statement, following in zip(node.body, [*node.body[1:], ast.Pass()], strict=True):
         is_described = isinstance(following, ast.Expr) and isinstance(following.value, ast.Constant)
-        if isinstance(statement, ast.AnnAssign) and not is_described:
-            yield ast.unparse(statement.target)
+        name = ast.unparse(statement.target) if isinstance(statement, ast.AnnAssign) else "_"
+        if not name.startswith("_") and not is_described:
+            yield name
 
 
 def is_dataclass(node: ast.AST) -> bool:
-    return isinstance(node, ast.ClassDef) and any(
-        "dataclass" in ast.unparse(decorator) for decorator in node.decorator_list
+    return (
+        isinstance(node, ast.ClassDef)
+        and not node.name.startswith("_")
+        and any("dataclass" in ast.unparse(decorator) for decorator in node.decorator_list)
     )
 
 

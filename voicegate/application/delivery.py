@@ -36,8 +36,8 @@ from voicegate.domain.announcement import (
     compose_reading,
 )
 from voicegate.domain.call import Answered, Call, MediaCounted, Originated
-from voicegate.domain.challenge import Challenge, ChallengeEvent
-from voicegate.domain.errors import KeyFileError, PbxError, SpeechError, StoreError
+from voicegate.domain.challenge import Challenge, ChallengeEvent, ChallengeState
+from voicegate.domain.errors import KeyFileError, PbxError, SpeechError
 from voicegate.domain.hangup_cause import (
     Blame,
     CallOutcome,
@@ -221,16 +221,22 @@ class Delivery:
             await attempt.give_up(GaveUp.CANCELED)
 
     async def _deliver(self, challenge: Challenge, call: Call) -> None:
+        """Try the route's hops in order, each with a call of its own: a task's root."""
         hops = self.route(challenge)
-        for hop, following in zip(hops, (*hops[1:], None), strict=True):
-            outcome = await self._attempt(challenge, call, hop=hop, is_last=following is None)
-            if following is None or not may_fail_over(outcome):
-                return
-            next_call = self.new_call(challenge, following)
-            await self._world.desk.store.add_call(challenge.id, partial(_admit, call=next_call))
-            call = next_call
+        queued: Call | None = call
+        try:
+            for hop, following in zip(hops, (*hops[1:], None), strict=True):
+                if queued is None:
+                    return
+                queued = await self._attempt(challenge, queued, hop=hop, following=following)
+        except Exception:  # one call's trouble must not end the others'
+            # Housekeeping settles it at the next start: the store holds it as live.
+            log.exception("call not recorded", challenge=challenge.id)
 
-    async def _attempt(self, challenge: Challenge, call: Call, *, hop: Hop, is_last: bool) -> CallOutcome:
+    async def _attempt(
+        self, challenge: Challenge, call: Call, *, hop: Hop, following: Hop | None
+    ) -> Call | None:
+        """Place one call, hold it to its end and record that; return the next call where one is due."""
         journal = Journal(self._world.desk, CallRecord(call))
         attempt = _Attempt(self._world, challenge, journal=journal, hop=hop)
         self._attempts[challenge.id] = attempt
@@ -238,23 +244,19 @@ class Delivery:
             if self._is_closing:
                 await attempt.give_up(GaveUp.INTERRUPTED)
             hangup = await attempt.run()
-        except Exception:  # a task's root: whatever broke, the call must end in the record
+        except Exception:  # whatever broke, the call must end in the record
             log.exception("call failed", call=call.id)
             hangup = Hangup(gave_up=GaveUp.INTERNAL_ERROR)
         finally:
             self._attempts.pop(challenge.id, None)
         outcome = classify(journal.call, hangup, challenge.human_check)
-        is_over = is_last or not may_fail_over(outcome)
-        try:
-            await journal.close(hangup, outcome, partial(settle, outcome=outcome) if is_over else None)
-        except StoreError:
-            # Housekeeping settles it at the next start: the store holds it as live.
-            log.exception("call not recorded", call=call.id)
-        return outcome
-
-
-def _admit(record: ChallengeRecord, call: Call) -> tuple[Challenge, Call, None]:
-    return record.challenge, call, None
+        if following is not None and may_fail_over(outcome):
+            # In one commit: between two, a redial would find no call in progress, and ring as well.
+            next_call = self.new_call(challenge, following)
+            await journal.close(hangup, outcome, following=next_call)
+            return next_call
+        await journal.close(hangup, outcome, change=partial(settle, outcome=outcome))
+        return None
 
 
 def may_fail_over(outcome: CallOutcome) -> bool:
@@ -265,8 +267,10 @@ def may_fail_over(outcome: CallOutcome) -> bool:
 
 def settle(challenge: Challenge, outcome: CallOutcome) -> Challenge:
     """Return `challenge` as the outcome of its last call leaves it."""
-    delivered = outcome.outcome is Outcome.DELIVERED
-    event = ChallengeEvent.CALL_DELIVERED if delivered else ChallengeEvent.CALL_FAILED
+    if challenge.state is not ChallengeState.DELIVERING:
+        return challenge  # verified, canceled or expired meanwhile: how the call ended changes nothing
+    is_delivered = outcome.outcome is Outcome.DELIVERED
+    event = ChallengeEvent.CALL_DELIVERED if is_delivered else ChallengeEvent.CALL_FAILED
     return challenges.step(challenge, event)
 
 

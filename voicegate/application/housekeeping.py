@@ -51,4 +51,4 @@ async def _settle(world: World, orphan: CallRecord) -> None:
     hangup = Hangup(gave_up=GaveUp.INTERRUPTED)
     outcome = classify(orphan.call, hangup, record.challenge.human_check)
     journal = Journal(world.desk, orphan)
-    await journal.close(hangup, outcome, partial(settle, outcome=outcome))
+    await journal.close(hangup, outcome, change=partial(settle, outcome=outcome))

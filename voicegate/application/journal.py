@@ -71,9 +71,11 @@ class Journal:
         self,
         hangup: Hangup,
         outcome: CallOutcome,
-        change: Callable[[Challenge], Challenge] | None,
+        *,
+        change: Callable[[Challenge], Challenge] | None = None,
+        following: Call | None = None,
     ) -> None:
-        """End the call with its verdict, and change its challenge in the same commit.
+        """End the call with its verdict; in the same commit change its challenge, add its next call.
 
         Raises:
             StoreError: it could not be stored.
@@ -86,5 +88,5 @@ class Journal:
         }
         self.note(Ended(), detail)
         record = CallRecord(self.call, outcome=outcome, hangup=hangup, timeline=tuple(self._entries))
-        await self._desk.store.record(record, change)
+        await self._desk.store.record(record, change, following=following)
         self._desk.board.announce(self.call.challenge_id)

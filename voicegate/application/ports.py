@@ -347,10 +347,14 @@ class Store(Protocol):
         ...
 
     async def record(
-        self, record: CallRecord, change: Callable[[Challenge], Challenge] | None = None
+        self,
+        record: CallRecord,
+        change: Callable[[Challenge], Challenge] | None = None,
+        *,
+        following: Call | None = None,
     ) -> None:
-        """Store a call's present state with the timeline entries that are new, and change its
-        challenge in the same commit when `change` is given."""
+        """Store a call's present state with the timeline entries that are new; in the same commit change
+        its challenge when `change` is given, and add the challenge's next call when `following` is."""
         ...
 
     async def challenge(self, challenge_id: str) -> ChallengeRecord | None:
@@ -370,5 +374,6 @@ class Store(Protocol):
         ...
 
     async def expire(self, now: datetime) -> int:
-        """Expire open challenges whose time is over, and erase their sealed codes; return how many."""
+        """Expire open challenges whose time is over, erase their sealed codes, and forget idempotency
+        keys of more than a day ago; return how many challenges."""
         ...

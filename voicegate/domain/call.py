@@ -310,7 +310,6 @@ def _learn(evidence: Evidence, event: CallEvent) -> Evidence:
         case ExtensionSent():
             return replace(evidence, extension_sent=True)
         case KeyPressed():
-            # A key came back over RTP or SIP from the far end: that is human, and media too.
             return replace(evidence, human=True)
         case ReadingEnded(proven=True):
             return replace(evidence, announced=evidence.announced + 1)

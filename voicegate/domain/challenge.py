@@ -61,13 +61,6 @@ TRANSITIONS: Final[Mapping[tuple[ChallengeState, ChallengeEvent], ChallengeState
     **{(state, _E.TIME_OVER): _S.EXPIRED for state in OPEN_STATES},
     **{(state, _E.CANCELED): _S.CANCELED for state in OPEN_STATES},
     **{(state, _E.REPORTED): _S.REPORTED for state in OPEN_STATES},
-    # The call outlives its challenge by seconds: how it ended changes nothing any more.
-    **{
-        (state, late): state
-        for state in ChallengeState
-        if state not in OPEN_STATES
-        for late in (_E.CALL_DELIVERED, _E.CALL_FAILED)
-    },
 }
 """Every pair that may occur, and the state that follows."""
 

@@ -17,10 +17,14 @@ _INTERNAL = re.compile(r"[0-9*#]{2,10}", re.ASCII)
 # The letters of Asterisk's SendDTMF and of Telnyx's API: w pauses 0.5 s, W pauses 1 s.
 _EXTENSION = re.compile(r"[0-9*#A-DwW]{1,32}", re.ASCII)
 
+_SHORTEST_SHOWN = 8
+
 
 def mask(number: str) -> str:
-    """Return `number` with all but its first two and last two characters hidden."""
-    return f"{number[:2]}{'•' * max(len(number) - 4, 2)}{number[-2:]}"
+    """Return `number` with all but its first two and last two characters hidden; a short one wholly."""
+    if len(number) < _SHORTEST_SHOWN:
+        return "•" * len(number)
+    return f"{number[:2]}{'•' * (len(number) - 4)}{number[-2:]}"
 
 
 @dataclass(frozen=True, slots=True, repr=False)

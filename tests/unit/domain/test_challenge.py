@@ -41,7 +41,7 @@ def expected_state(state: ChallengeState, event: ChallengeEvent) -> str | None:
     """The theory in words, apart from the table."""
     settles = event in (ChallengeEvent.CALL_DELIVERED, ChallengeEvent.CALL_FAILED)
     if state not in OPEN:
-        return state if settles else None
+        return None
     if settles:
         word = "delivered" if event is ChallengeEvent.CALL_DELIVERED else "undeliverable"
         return word if state is ChallengeState.DELIVERING else None

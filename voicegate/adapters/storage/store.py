@@ -89,10 +89,15 @@ class SqlStore:
         )
 
     async def record(
-        self, record: CallRecord, change: Callable[[Challenge], Challenge] | None = None
+        self,
+        record: CallRecord,
+        change: Callable[[Challenge], Challenge] | None = None,
+        *,
+        following: Call | None = None,
     ) -> None:
-        """Store a call's state with its new timeline entries, and change its challenge with it."""
-        await self._write(partial(transactions.record_call, record=record, change=change))
+        """Store a call's state with its new timeline entries, its challenge and its next call with it."""
+        job = partial(transactions.record_call, record=record, change=change, following=following)
+        await self._write(job)
 
     async def challenge(self, challenge_id: str) -> ChallengeRecord | None:
         """Return a challenge with its calls and timelines; None: unknown."""
@@ -111,7 +116,7 @@ class SqlStore:
         return await self._read(transactions.find_live_calls)
 
     async def expire(self, now: datetime) -> int:
-        """Expire open challenges whose time is over, and erase their sealed codes; return how many."""
+        """Expire what is over, erase its sealed codes, forget old idempotency keys; return how many."""
         return await self._write(partial(transactions.expire, now=now))
 
     async def _write(self, work: Callable[[Connection], T]) -> T:

@@ -5,10 +5,10 @@ leaves out.
 """
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
-from typing import TypeVar
+from datetime import datetime, timedelta
+from typing import Final, TypeVar
 
-from sqlalchemy import Connection, RowMapping, Select, func, insert, select, update
+from sqlalchemy import Connection, RowMapping, Select, delete, func, insert, select, update
 
 from voicegate.adapters.storage.rows import (
     call_of,
@@ -38,6 +38,7 @@ from voicegate.domain.challenge import Challenge, ChallengeState
 from voicegate.domain.errors import StoreError
 
 T = TypeVar("T")
+IDEMPOTENCY_KEPT: Final = timedelta(days=1)
 
 
 def open_challenge(
@@ -95,9 +96,13 @@ def update_challenge(
 
 
 def record_call(
-    connection: Connection, record: CallRecord, *, change: Callable[[Challenge], Challenge] | None
+    connection: Connection,
+    record: CallRecord,
+    *,
+    change: Callable[[Challenge], Challenge] | None,
+    following: Call | None,
 ) -> None:
-    """Store a call's state and its new timeline entries, and change its challenge.
+    """Store a call's state and its new timeline entries, change its challenge, add its next call.
 
     Raises:
         StoreError: the call was never stored.
@@ -112,12 +117,19 @@ def record_call(
     entries = [entry_row(call.id, entry) for entry in record.timeline if entry.seq > newest]
     if entries:
         connection.execute(insert(timeline), entries)
+    if following is not None:
+        own = select(func.count()).where(calls.c.verification_id == call.challenge_id)
+        _insert_call(connection, following, position=connection.execute(own).scalar_one() + 1)
     challenge = challenge_of(row)
     _save(connection, challenge if change is None else change(challenge))
 
 
 def expire(connection: Connection, now: datetime) -> int:
-    """Expire open challenges whose time is over, as `domain.challenge.expire` does; return how many."""
+    """Expire open challenges whose time is over, as `domain.challenge.expire` does; return how many.
+
+    Idempotency keys that no honest client repeats any more go with them.
+    """
+    connection.execute(delete(idempotency_keys).where(idempotency_keys.c.created < now - IDEMPOTENCY_KEPT))
     over = update(verifications).where(IS_OPEN, verifications.c.expires_at <= now)
     expired = connection.execute(
         over.values(state=str(ChallengeState.EXPIRED), sealed=None, revision=verifications.c.revision + 1)
