@@ -28,7 +28,6 @@ class KeyListener:
 
     def __init__(self, prompts_folder: Path) -> None:
         self._press = _load(prompts_folder / "press.wav")
-        self._intro = _load(prompts_folder / "your_code_is.wav")
         self._digits = [_load(prompts_folder / f"digit_{digit}.wav") for digit in range(10)]
         self._heard = np.zeros(0, np.float64)
         self._sought = 0
@@ -45,12 +44,14 @@ class KeyListener:
             self._key = self._find_key()
         return self._key
 
-    def digits_heard_after_code_intro(self) -> int:
-        """Return how many digits of a code were heard since its first reading began."""
-        intro = _find(self._heard, self._intro)
-        if intro is None:
+    def digits_heard_since_key(self) -> int:
+        """Return how many digits were read since a key was asked for: those of a code, unless it was asked again.
+
+        The words before the code are not waited for: a packet lost in them would make them unlike themselves.
+        """
+        if self._press_end is None or self._key is None:
             return 0
-        rest = self._heard[intro + len(self._intro) :]
+        rest = self._heard[self._press_end + _KEY_WITHIN + len(self._digits[int(self._key)]) :]
         scores = np.zeros(len(rest), np.float64)
         for digit in self._digits:
             likeness = _likeness(rest, digit)

@@ -41,8 +41,8 @@ class Listener(Protocol):
     def asked_key(self) -> str | None:
         """Return the key that was asked for; None until one was."""
 
-    def digits_heard_after_code_intro(self) -> int:
-        """Return how many digits of a code were heard."""
+    def digits_heard_since_key(self) -> int:
+        """Return how many digits were heard since then."""
 
 
 class Line:
@@ -130,7 +130,7 @@ async def press(line: Line, ear: Ear) -> None:
 async def hang_up_midway(line: Line, ear: Ear) -> None:
     """Press the key, and hang up once some digits of the code were heard."""
     await _press_key(line, ear)
-    await _hear_until(line, ear, lambda: ear.listener.digits_heard_after_code_intro() >= _DIGITS_HEARD)
+    await _hear_until(line, ear, lambda: ear.listener.digits_heard_since_key() >= _DIGITS_HEARD)
     await line.command("HANGUP")
 
 

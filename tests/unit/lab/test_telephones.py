@@ -30,7 +30,7 @@ class Script:
     def asked_key(self) -> str | None:
         return "7" if self.heard >= 8000 else None
 
-    def digits_heard_after_code_intro(self) -> int:
+    def digits_heard_since_key(self) -> int:
         return max(0, self.heard // 8000 - 1)
 
 
