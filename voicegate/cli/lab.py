@@ -1,14 +1,15 @@
-"""`voicegate lab`: a complete PBX, carrier and telephone on this machine; the demo is not here."""
+"""`voicegate lab`: a complete PBX, carrier and telephones on this machine; the demo is `demo`'s."""
 
 import dataclasses
 from pathlib import Path
 
-import msgspec
 import rich_click as click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from voicegate.cli.demo import demo
+from voicegate.cli.printing import json_option, print_json, print_table
 from voicegate.lab.numbers import NUMBERS, Expected, LabNumber
 from voicegate.lab.ports import DEFAULT_PORT_BASE
 from voicegate.lab.settings import LabSettings, default_folder, recall
@@ -20,12 +21,14 @@ _folder = click.option(
     default=default_folder,
     help="Where the lab keeps configuration, logs and recordings.",
 )
-_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 @click.group()
 def lab() -> None:
     """A complete PBX, carrier and telephones on this machine, for trial and for tests."""
+
+
+lab.add_command(demo)
 
 
 @lab.command()
@@ -36,7 +39,7 @@ def lab() -> None:
     help=f"First of its 500 ports; as last time, else {DEFAULT_PORT_BASE}.",
 )
 @click.option("--service", help="The name spoken on calls; as last time, else Voicegate.")
-@_json
+@json_option
 def up(folder: Path, port_base: int | None, service: str | None, *, as_json: bool) -> None:
     """Start the lab, or what of it does not run; fetches Asterisk once if this machine has none."""
     settings = _settings(folder)
@@ -53,7 +56,7 @@ def up(folder: Path, port_base: int | None, service: str | None, *, as_json: boo
 
 @lab.command()
 @_folder
-@_json
+@json_option
 def status(folder: Path, *, as_json: bool) -> None:
     """Show what of the lab runs, and where; exit code 1 unless all of it does."""
     if not _show_status(_settings(folder), as_json=as_json):
@@ -61,11 +64,11 @@ def status(folder: Path, *, as_json: bool) -> None:
 
 
 @lab.command()
-@_json
+@json_option
 def numbers(*, as_json: bool) -> None:
     """List the carrier's numbers, how each behaves, and what Voicegate says of a call to it."""
     if as_json:
-        click.echo(msgspec.json.format(msgspec.json.encode([_describe(number) for number in NUMBERS])))
+        print_json([_describe(number) for number in NUMBERS])
         return
     table = Table("number", "behaviour", "expected: outcome, evidence, blame", show_lines=True)
     for number in NUMBERS:
@@ -99,12 +102,11 @@ def _show_status(settings: LabSettings, *, as_json: bool) -> bool:
             "config": str(settings.config_file),
             "parts": [{**dataclasses.asdict(part), "log": str(part.log)} for part in parts],
         }
-        click.echo(msgspec.json.format(msgspec.json.encode(shown)))
+        print_json(shown)
     else:
-        table = Table("part", "state", "where", "log")
-        for part in parts:
-            table.add_row(part.name, f"runs ({part.pid})" if part.pid else "down", part.where, str(part.log))
-        Console().print(table)
+        rows = [(part.name, f"runs ({part.pid})" if part.pid else "down", part.where) for part in parts]
+        print_table(("part", "state", "where"), rows)
+        click.echo(f"configuration {settings.config_file}, logs {settings.processes}")
     return all(part.pid for part in parts)
 
 

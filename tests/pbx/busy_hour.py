@@ -1,0 +1,117 @@
+"""An hour's calls at once, as `test_numbers` judges them: every row of the table, and more beside it."""
+
+import asyncio
+from dataclasses import dataclass, field
+
+from tests.pbx.conftest import Backend
+from voicegate.client import AsyncClient, Verification
+from voicegate.lab.numbers import NUMBERS, find_number
+from voicegate.lab.world import Lab
+
+# Twenty of North America's, so that each call has a number, and a recording, of its own.
+AREA_CODES = (
+    202,
+    212,
+    213,
+    214,
+    215,
+    216,
+    303,
+    305,
+    310,
+    312,
+    313,
+    314,
+    404,
+    405,
+    415,
+    503,
+    504,
+    602,
+    617,
+    702,
+)
+PRESSES, OFFICE = find_number("presses-key"), find_number("office")
+
+Heard = tuple[Verification, str | None]
+
+
+@dataclass
+class BusyHour:
+    """What became of it."""
+
+    table: dict[str, Verification] = field(default_factory=dict)
+    wrong_extension: Verification | None = None
+    paused_extension: Verification | None = None
+    out_of_service: Verification | None = None
+    desk: Verification | None = None
+    own_code: Heard | None = None
+    redialed: list[Heard] = field(default_factory=list)
+    twenty: list[Heard] = field(default_factory=list)
+    judged: list[str] = field(default_factory=list)
+
+
+async def live_through(lab: Lab) -> BusyHour:
+    """Place all calls at once, with strangers at the FastAGI port meanwhile, and wait for the last one."""
+    hour = BusyHour()
+    async with AsyncClient(socket=lab.settings.socket) as client, asyncio.TaskGroup() as tasks:
+        backend = Backend(client, lab)
+        for part in (_table, _extensions, _others, _own_code, _redial, _twenty, _strangers):
+            tasks.create_task(part(backend, hour))
+    return hour
+
+
+async def _table(backend: Backend, hour: BusyHour) -> None:
+    calls = [backend.call(number.british(), extension=number.extension) for number in NUMBERS]
+    for number, verification in zip(NUMBERS, await asyncio.gather(*calls), strict=True):
+        hour.table[number.name] = verification
+
+
+async def _extensions(backend: Backend, hour: BusyHour) -> None:
+    hour.wrong_extension, hour.paused_extension = await asyncio.gather(
+        backend.call(OFFICE.british(1), extension="9999"),
+        backend.call(OFFICE.british(2), extension="w43W21"),
+    )
+
+
+async def _others(backend: Backend, hour: BusyHour) -> None:
+    hour.out_of_service, hour.desk = await asyncio.gather(backend.call("+442079460399"), backend.call("4021"))
+
+
+async def _own_code(backend: Backend, hour: BusyHour) -> None:
+    verification = await backend.call(PRESSES.british(6), passcode="904417")
+    hour.own_code = (verification, await backend.hear(PRESSES.british(6)))
+
+
+async def _redial(backend: Backend, hour: BusyHour) -> None:
+    number = PRESSES.british(5)
+    verification = await backend.call(number)
+    hour.redialed.append((verification, await backend.hear(number, 1)))
+    await backend.client.redial(verification.id)
+    hour.redialed.append((await backend.settled(verification.id), await backend.hear(number, 2)))
+
+
+async def _twenty(backend: Backend, hour: BusyHour) -> None:
+    numbers = [PRESSES.american(str(area)) for area in AREA_CODES]
+    verifications = await asyncio.gather(*(backend.call(number) for number in numbers))
+    heard = [await backend.hear(number) for number in numbers]
+    hour.twenty = list(zip(verifications, heard, strict=True))
+    hour.judged = [
+        (await backend.client.check(verification.id, code or "0000")).status
+        for verification, code in hour.twenty
+    ]
+
+
+async def _strangers(backend: Backend, _hour: BusyHour) -> None:
+    """Disturb the FastAGI port while everybody else is on the telephone."""
+    sendings = (
+        b"",
+        b"GET / HTTP/1.1\r\n\r\n",
+        b"agi_network_script: call\nagi_uniqueid: call_1\nagi_arg_1: x\n\n",
+        b"\x00\xff" * 5000,
+        b"a: b\n" * 5000,
+    )
+    for sending in sendings * 20:
+        _, writer = await asyncio.open_connection("127.0.0.1", backend.lab.settings.ports.agi)
+        writer.write(sending)
+        writer.close()

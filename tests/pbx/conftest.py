@@ -1,0 +1,86 @@
+"""One lab for all tests in this folder: real Asterisks, the real daemon over its real socket."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Unpack
+
+import pytest
+
+from voicegate.client import AsyncClient, Verification
+from voicegate.client.asking import Options
+from voicegate.lab.ear import hear_code
+from voicegate.lab.ports import reserve_port_base
+from voicegate.lab.settings import LabSettings
+from voicegate.lab.world import Lab
+
+# Shorter than an admin would want them, so that a test of patience needs little of ours.
+OVERRIDES = {
+    "call.human_timeout_s": 14,
+    "trunks.carrier.ring_timeout_s": 8,
+    "pbx.main.lost_grace_s": 8,
+}
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    with reserve_port_base() as port_base:
+        folder = tmp_path_factory.mktemp("lab")
+        world = Lab(LabSettings(folder, port_base, name="tests", overrides=OVERRIDES))
+        try:
+            world.up()
+            yield world
+        finally:
+            world.down()
+
+
+@dataclass
+class Backend:
+    """What an auth backend does, and what the far telephone heard of it."""
+
+    client: AsyncClient
+    lab: Lab
+
+    async def call(self, number: str, **options: Unpack[Options]) -> Verification:
+        """Ask for a call and wait for its end."""
+        created = await self.client.create_verification(number, **options)
+        return await self.settled(created.id)
+
+    async def settled(self, verification_id: str) -> Verification:
+        async for _ in self.client.watch(verification_id):
+            pass
+        return await self.client.verification(verification_id)
+
+    async def reaches(self, verification_id: str, state: str) -> None:
+        """Wait until the newest call is in `state`; fail when it ends without."""
+        async for step in self.client.watch(verification_id):
+            if step.state == state:
+                return
+        pytest.fail(f"the call never was {state}")
+
+    async def recording(self, number: str, count: int = 1) -> Path:
+        """Wait for the far telephone's recording of the `count`th call to `number`."""
+        async with asyncio.timeout(15):
+            while len(found := self.lab.recordings(number)) < count:
+                await asyncio.sleep(0.05)
+        return found[-1]
+
+    async def hear(self, number: str, count: int = 1) -> str | None:
+        """What the independent ear reads from that recording."""
+        return await asyncio.to_thread(hear_code, await self.recording(number, count), 6)
+
+    async def quiet(self) -> None:
+        """Wait until the PBX has no channel."""
+        async with asyncio.timeout(20):
+            while "0 active channels" not in await self.channels():
+                await asyncio.sleep(0.1)
+
+    async def channels(self) -> str:
+        return await asyncio.to_thread(self.lab.pbx_command, "core show channels count")
+
+
+@pytest.fixture
+async def backend(lab: Lab) -> AsyncIterator[Backend]:
+    async with AsyncClient(socket=lab.settings.socket) as client:
+        yield Backend(client, lab)

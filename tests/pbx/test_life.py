@@ -1,0 +1,74 @@
+"""What happens to calls when somebody changes their mind, or something dies."""
+
+import asyncio
+
+import pytest
+
+from tests.pbx.conftest import Backend
+from voicegate.client import ApiError
+from voicegate.lab.numbers import find_number
+
+PRESSES = find_number("presses-key")
+
+
+@pytest.mark.parametrize(
+    ("state", "name"), [("ringing", "rings-for-ever"), ("awaiting_human", "never-presses")]
+)
+async def test_canceling_hangs_up(backend: Backend, state: str, name: str) -> None:
+    created = await backend.client.create_verification(find_number(name).british(7))
+    await backend.reaches(created.id, state)
+    with pytest.raises(ApiError) as refused:
+        await backend.client.redial(created.id)
+    assert refused.value.status == 409
+    assert (await backend.client.cancel(created.id)).status == "canceled"
+    verification = await backend.settled(created.id)
+    assert verification.call is not None
+    assert verification.call.outcome == "canceled"
+    await backend.quiet()
+
+
+async def test_the_sounds_of_a_call_are_gone_with_it(backend: Backend) -> None:
+    created = await backend.client.create_verification(PRESSES.british(8))
+    await backend.reaches(created.id, "awaiting_human")
+    during = list(backend.lab.settings.audio.iterdir())
+    assert [(file.stat().st_mode & 0o777) for file in during] == [0o640] * 2
+    await backend.client.cancel(created.id)
+    await backend.settled(created.id)
+    assert list(backend.lab.settings.audio.iterdir()) == []
+
+
+async def test_asterisk_killed_in_mid_call_is_told_truthfully_and_the_next_call_works(
+    backend: Backend,
+) -> None:
+    created = await backend.client.create_verification(PRESSES.american("808"))
+    await backend.reaches(created.id, "announcing")
+    await asyncio.to_thread(backend.lab.kill_pbx)
+    await asyncio.to_thread(backend.lab.start_pbx)
+    verification = await backend.settled(created.id)
+    assert verification.call is not None
+    assert (verification.call.outcome, verification.call.evidence.announced) == ("pbx_lost", 0)
+    assert verification.status == "undeliverable"
+    async with asyncio.timeout(30):
+        while (await backend.client.trunks())[0].state != "available":
+            await asyncio.sleep(0.2)
+    call = (await backend.call(PRESSES.american("810"))).call
+    assert call is not None
+    assert call.outcome == "delivered"
+
+
+async def test_a_controller_killed_in_mid_call_settles_it_and_calls_nobody_again(backend: Backend) -> None:
+    number = PRESSES.american("901")
+    created = await backend.client.create_verification(number)
+    await backend.reaches(created.id, "awaiting_human")
+    await asyncio.to_thread(backend.lab.kill_controller)
+    await asyncio.to_thread(backend.lab.start_controller)
+    verification = await backend.settled(created.id)
+    assert verification.call is not None
+    assert verification.call.outcome == "interrupted"
+    await backend.recording(number)
+    await backend.quiet()
+    assert len(backend.lab.recordings(number)) == 1
+    assert list(backend.lab.settings.audio.iterdir()) == []
+    await backend.client.redial(created.id)
+    again = await backend.settled(created.id)
+    assert [call.outcome for call in again.calls] == ["interrupted", "delivered"]

@@ -1,0 +1,125 @@
+"""An ear that knows none of our recordings: reads a spoken English code from what a telephone heard.
+
+Speech recognition by pocketsphinx 5.1, whose acoustic model is in its wheel; for what was played, exactly,
+there is `listener`. It finds the code by its rhythm: N short words apart from each other after something
+longer. It hears all readings and believes what most of them say, digit by digit.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import pocketsphinx
+import soundfile
+import soxr
+
+Samples = np.ndarray[tuple[int], np.dtype[np.float64]]
+Stretch = tuple[float, float]
+
+RATE: Final = 8000
+_MODEL_RATE: Final = 16000
+_WORDS: Final = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+_FRAME: Final = RATE // 50
+_FRAME_S: Final = 0.02
+# Shorter silences are within a word, such as before the last sound of "eight".
+_WITHIN_WORD_S: Final = 0.28
+_SHORTEST_WORD_S: Final = 0.06
+_DIGIT_S: Final = (0.1, 0.85)
+_GAP_S: Final = (0.3, 1.5)
+_MARGIN_S: Final = 0.3
+# The recogniser's features are undefined in digital silence.
+_HISS: Final = 6.0
+
+
+def hear_code(recording: Path, digits: int) -> str | None:
+    """Return the code of `digits` digits read out in a recording, 8 kHz mono; None when none was made out.
+
+    Blocks for about a second of computing.
+    """
+    samples, rate = soundfile.read(recording, dtype="int16")
+    if rate != RATE:
+        raise ValueError(f"{recording}: {rate} Hz; the ear hears {RATE}")
+    hiss = np.random.default_rng(0).normal(size=len(samples)) * _HISS
+    heard = samples.astype(np.float64) + hiss
+    readings = [_read(heard, words) for words in find_readings(find_words(heard), digits)]
+    whole = [reading for reading in readings if len(reading) == digits]
+    if not whole:
+        return None
+    return "".join(Counter(column).most_common(1)[0][0] for column in zip(*whole, strict=True))
+
+
+def find_words(heard: Samples) -> list[Stretch]:
+    """Return where sound is, in seconds: words, or several that run into each other."""
+    count = len(heard) // _FRAME
+    if not count:
+        return []
+    power = np.square(heard[: count * _FRAME]).reshape(count, _FRAME).mean(axis=1)
+    level = 10 * np.log10(power + 1)
+    floor, top = np.percentile(level, 10), np.percentile(level, 95)
+    loud = np.flatnonzero(level > max(floor + 6, floor + (top - floor) * 0.35))
+    words: list[list[float]] = []
+    for frame in loud:
+        begin, end = float(frame) * _FRAME_S, float(frame + 1) * _FRAME_S
+        if words and begin - words[-1][1] <= _WITHIN_WORD_S:
+            words[-1][1] = end
+        else:
+            words.append([begin, end])
+    return [(begin, end) for begin, end in words if end - begin > _SHORTEST_WORD_S]
+
+
+def find_readings(words: Sequence[Stretch], digits: int) -> list[Sequence[Stretch]]:
+    """Return the runs of exactly `digits` short words, each apart from its neighbours."""
+    runs: list[list[Stretch]] = [[]]
+    for word in words:
+        is_digit = _DIGIT_S[0] <= word[1] - word[0] <= _DIGIT_S[1]
+        is_apart = not runs[-1] or _GAP_S[0] <= word[0] - runs[-1][-1][1] <= _GAP_S[1]
+        if not (is_digit and is_apart):
+            runs.append([])
+        if is_digit:
+            runs[-1].append(word)
+    return [run for run in runs if len(run) == digits]
+
+
+def _read(heard: Samples, words: Sequence[Stretch]) -> str:
+    """Return the digits that the recogniser makes of a run of words, one by one.
+
+    The channel's colour (cepstral mean) is taken from the whole run: one word is too short to tell it.
+    """
+    whole = _recogniser("<digit>+", "batch")
+    _hear(whole, _sharpen(heard, words[0][0] - _MARGIN_S, words[-1][1] + _MARGIN_S), is_whole=True)
+    colour = whole.get_cmn(False)
+    single = _recogniser("<digit>", "live")
+    spoken = ""
+    for begin, end in words:
+        single.set_cmn(colour)
+        spoken += _hear(single, _sharpen(heard, begin - _MARGIN_S, end + _MARGIN_S), is_whole=False)[:1]
+    return spoken
+
+
+def _sharpen(heard: Samples, begin: float, end: float) -> bytes:
+    """Return a stretch of what was heard at the model's rate."""
+    cut = heard[max(int(begin * RATE), 0) : int(end * RATE)]
+    sharp = soxr.resample(cut, RATE, _MODEL_RATE)
+    return bytes(np.clip(sharp, -32768, 32767).astype("<i2").tobytes())
+
+
+def _hear(recogniser: pocketsphinx.Decoder, sound: bytes, *, is_whole: bool) -> str:
+    """Return the digits recognised in a sound."""
+    recogniser.start_utt()
+    recogniser.process_raw(sound, full_utt=is_whole)
+    recogniser.end_utt()
+    hypothesis = recogniser.hyp()
+    spoken = hypothesis.hypstr.split() if hypothesis else []
+    return "".join(str(_WORDS.index(word)) for word in spoken if word in _WORDS)
+
+
+@cache
+def _recogniser(said: str, colour: str) -> pocketsphinx.Decoder:
+    grammar = f"#JSGF V1.0;\ngrammar code;\npublic <code> = {said};\n<digit> = {' | '.join(_WORDS)};\n"
+    recogniser = pocketsphinx.Decoder(samprate=_MODEL_RATE, loglevel="FATAL", cmn=colour)
+    recogniser.add_jsgf_string("code", grammar)
+    recogniser.activate_search("code")
+    return recogniser
