@@ -1,0 +1,139 @@
+"""The sound files of calls: made under names that tell nothing, gone when their call is.
+
+What they hold is `mixer`'s. A file may hold a code, so that only the owner and the PBX's group may read
+it, and its name comes from nothing but chance.
+"""
+
+import contextlib
+import os
+import re
+import secrets
+import shutil
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from voicegate.domain.errors import SpeechError
+
+_PART: Final = ".part"
+_OURS: Final = re.compile(r"(vg-[0-9a-f]{32})\.(wav|wav16|ulaw|alaw)(\.part)?", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class AudioFolder:
+    """Where the files of calls lie while the calls last. Its methods block."""
+
+    path: Path
+    """The folder; made when missing, for the owner and the group only."""
+    suffix: str
+    """What the files' names end with."""
+    group: str | None = None
+    """The group that may read the files; None leaves it as the system sets it."""
+    _live: set[str] = field(default_factory=set, repr=False)
+
+    def sweep(self) -> int:
+        """Remove files of ours that belong to no call in progress; return how many.
+
+        Raises:
+            SpeechError: the folder cannot be read or written; names it.
+        """
+        removed = 0
+        try:
+            # Listed before the live names are looked at: a name is live before its file exists.
+            found = [(file, match) for file in _list(self.path) if (match := _OURS.fullmatch(file.name))]
+            for file, match in found:
+                if match[1] not in self._live:
+                    file.unlink(missing_ok=True)
+                    removed += 1
+        except OSError as error:
+            raise SpeechError(f"{self.path}: cannot be swept: {error.strerror}") from error
+        return removed
+
+    def claim(self) -> str:
+        """Return a new name, without suffix, that `sweep` leaves alone until it is released."""
+        name = f"vg-{secrets.token_hex(16)}"
+        self._live.add(name)
+        return name
+
+    def release(self, name: str) -> None:
+        """Remove what lies under a claimed name, if anything does."""
+        for part in ("", _PART):
+            # What cannot be removed now is the next sweep's.
+            _try_unlink(self.path / f"{name}.{self.suffix}{part}")
+        self._live.discard(name)
+
+    def write(self, name: str, content: bytes) -> None:
+        """Write a file under a claimed name; it appears whole or not at all.
+
+        Raises:
+            SpeechError: the folder cannot be made or written; names it.
+        """
+        try:
+            self._make()
+            file = self.path / f"{name}.{self.suffix}"
+            part = file.with_name(file.name + _PART)
+            descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(descriptor, "wb") as stream:
+                stream.write(content)
+            self._hand_over(part, mode=0o640)
+            part.replace(file)
+        except OSError as error:
+            raise SpeechError(f"{self.path}: cannot be written: {error.strerror}") from error
+
+    def _make(self) -> None:
+        if not self.path.is_dir():
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._hand_over(self.path, mode=0o750)
+
+    def _hand_over(self, file: Path, *, mode: int) -> None:
+        if self.group:
+            try:
+                shutil.chown(file, group=self.group)
+            except LookupError as error:
+                raise SpeechError(f"{self.path}: there is no group {self.group!r}") from error
+        file.chmod(mode)
+
+
+class CallFiles:
+    """The files of one call; written by a thread, closed from the loop.
+
+    `close` may come while the thread is still at work: a lock sees to it that no file appears after it.
+    """
+
+    def __init__(self, folder: AudioFolder) -> None:
+        self._folder = folder
+        self._lock = threading.Lock()
+        self._is_closed = False
+        self._names: list[str] = []
+
+    def write(self, content: bytes) -> str:
+        """Write a file that appears whole or not at all; return its name without suffix. Blocks.
+
+        Raises:
+            SpeechError: the folder cannot be made or written; names it.
+        """
+        with self._lock:
+            name = self._folder.claim()
+            self._names.append(name)
+            if self._is_closed:
+                self._folder.release(name)
+            else:
+                self._folder.write(name, content)
+            return name
+
+    def close(self) -> None:
+        """Remove the files; harmless when repeated."""
+        with self._lock:
+            self._is_closed = True
+            for name in self._names:
+                self._folder.release(name)
+
+
+def _list(folder: Path) -> list[Path]:
+    return list(folder.iterdir()) if folder.is_dir() else []
+
+
+def _try_unlink(file: Path) -> None:
+    with contextlib.suppress(OSError):
+        file.unlink()

@@ -1,0 +1,71 @@
+"""The sound files a PBX plays without transcoding: their suffixes, rates, and bytes.
+
+What is in the sounds is `build`'s and `mixer`'s. Suffixes are those of Asterisk's format modules
+(format_wav, format_pcm; Asterisk 22): there `.wav16` is a WAV at 16 kHz, and `.ulaw` and `.alaw` have no
+header. The G.711 coding is libsndfile's.
+"""
+
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import soundfile
+
+from voicegate.domain.errors import SpeechError
+
+Samples = npt.NDArray[np.int16]
+"""Mono sound, 16 bits a sample."""
+
+
+@dataclass(frozen=True, slots=True)
+class AudioFormat:
+    """One kind of sound file."""
+
+    suffix: str
+    """The file name's end, without its dot; also the format's name in settings."""
+    rate: int
+    """Samples a second."""
+    container: str
+    """libsndfile's name of the container."""
+    subtype: str
+    """libsndfile's name of the coding."""
+
+    def encode(self, samples: Samples) -> bytes:
+        """Return the bytes of a file that holds `samples`, which are at `rate`."""
+        buffer = io.BytesIO()
+        soundfile.write(buffer, samples, self.rate, format=self.container, subtype=self.subtype)
+        return buffer.getvalue()
+
+    def read(self, file: Path) -> Samples:
+        """Return the samples in `file`; blocks.
+
+        Raises:
+            SpeechError: missing, unreadable, empty, or of another kind; names the file.
+        """
+        shape = {"samplerate": self.rate, "channels": 1, "format": "RAW", "subtype": self.subtype}
+        try:
+            raw = shape if self.container == "RAW" else {}
+            samples, rate = soundfile.read(io.BytesIO(file.read_bytes()), dtype="int16", **raw)
+        except OSError as error:
+            raise SpeechError(f"{file}: cannot be read: {error.strerror}") from error
+        except soundfile.LibsndfileError as error:
+            raise SpeechError(f"{file}: is no sound file: {error.error_string}") from error
+        if rate != self.rate or samples.ndim != 1 or not samples.size:
+            raise SpeechError(f"{file}: is not mono sound at {self.rate} Hz")
+        return np.asarray(samples, dtype=np.int16)
+
+
+FORMATS: Final[Mapping[str, AudioFormat]] = {
+    kind.suffix: kind
+    for kind in (
+        AudioFormat(suffix="wav", rate=8000, container="WAV", subtype="PCM_16"),
+        AudioFormat(suffix="wav16", rate=16000, container="WAV", subtype="PCM_16"),
+        AudioFormat(suffix="ulaw", rate=8000, container="RAW", subtype="ULAW"),
+        AudioFormat(suffix="alaw", rate=8000, container="RAW", subtype="ALAW"),
+    )
+}
+"""Every kind, by suffix; a prompt is shipped in each."""

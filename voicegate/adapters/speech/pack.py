@@ -1,0 +1,191 @@
+"""A language folder's `prompts.toml`: read, checked to the last key, and turned into scripts.
+
+The folder says everything about its language, so that adding a language is adding a folder. Sound is
+made from the scripts by `build` and joined by `mixer`.
+"""
+
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from hashlib import sha256
+from pathlib import Path
+from typing import Annotated, Final, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+
+from voicegate.domain.announcement import Phrasing, PromptName
+from voicegate.domain.errors import SpeechError, UnknownLanguage
+from voicegate.domain.passcode import MAX_LENGTH, MIN_LENGTH
+
+SCRIPT_FILE: Final = "prompts.toml"
+SERVICE_FIELD: Final = "{service}"
+_LANGUAGE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}", re.ASCII)
+# Part of every script's fingerprint: raise it when `build` makes other sound of the same words.
+_RECIPE: Final = "1"
+
+_Text = Annotated[str, Meta(min_length=1, max_length=400, pattern=r"^[^\x00-\x1f\x7f]+$")]
+_Milliseconds = Annotated[int, Meta(ge=50, le=5000)]
+
+
+class _Reading(Struct, frozen=True, forbid_unknown_fields=True):
+    digit_pause_ms: _Milliseconds
+    group_pause_ms: _Milliseconds
+    groups: dict[str, Annotated[tuple[Annotated[int, Meta(ge=1)], ...], Meta(min_length=1)]]
+
+
+class _File(Struct, frozen=True, forbid_unknown_fields=True):
+    engine: Literal["flite", "espeak-ng"]
+    # flite takes a path or a URL for a voice: only plain names may get there.
+    voice: Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_+-]{0,63}\Z")]
+    service: _Text
+    phrases: dict[str, _Text]
+    digits: dict[str, _Text]
+    reading: _Reading
+    pronunciations: dict[str, _Text] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """Words for an engine to speak; never a code, only fixed phrases."""
+
+    engine: str
+    """"flite" or "espeak-ng"."""
+    voice: str
+    """The engine's name of the voice."""
+    text: str
+    """The words."""
+
+    @property
+    def fingerprint(self) -> str:
+        """A digest that changes with the words, the voice, the engine, or how prompts are built."""
+        return sha256("\0".join((_RECIPE, self.engine, self.voice, self.text)).encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Pack:
+    """A language, as its folder describes it."""
+
+    language: str
+    """The folder's name."""
+    folder: Path
+    """Where it lies."""
+    service: str
+    """The service name that the folder's own `this_is` says."""
+    phrasing: Phrasing
+    """How a code is read."""
+    scripts: Mapping[str, Script]
+    """Prompt file name without suffix -> what it says."""
+    this_is: Script
+    """"This is {service}." before the name is filled in."""
+    pronunciations: Mapping[str, str]
+    """Service name -> how to spell it for the engine, where that differs."""
+
+    def introduce(self, service: str) -> Script:
+        """Return the script of "This is <service>."."""
+        spoken = self.pronunciations.get(service, service)
+        return Script(
+            self.this_is.engine, self.this_is.voice, self.this_is.text.replace(SERVICE_FIELD, spoken)
+        )
+
+
+def digit_name(value: str) -> str:
+    """Return the prompt file name of a digit."""
+    return f"digit_{value}"
+
+
+def find_languages(sounds: Path) -> Sequence[str]:
+    """Return the names of the language folders in `sounds`, sorted; blocks on reading the folder.
+
+    Raises:
+        SpeechError: the folder cannot be read; names it.
+    """
+    try:
+        return sorted(
+            entry.name
+            for entry in sounds.iterdir()
+            if _LANGUAGE.fullmatch(entry.name) and (entry / SCRIPT_FILE).is_file()
+        )
+    except OSError as error:
+        raise SpeechError(f"{sounds}: cannot be read: {error.strerror}") from error
+
+
+def load_pack(sounds: Path, language: str) -> Pack:
+    """Return a language as its folder describes it; blocks on reading one file.
+
+    Raises:
+        UnknownLanguage: no such folder.
+        SpeechError: a key is unknown, missing or wrong; names file and key.
+    """
+    folder = sounds / language
+    file = folder / SCRIPT_FILE
+    if not _LANGUAGE.fullmatch(language) or not file.is_file():
+        raise UnknownLanguage(f"No prompts for the language {language!r} are installed in {sounds}")
+    try:
+        raw = msgspec.convert(tomllib.loads(file.read_text("utf-8")), _File)
+        _check_keys(raw)
+    except OSError as error:
+        raise SpeechError(f"{file}: cannot be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SpeechError(f"{file}: is not TOML: {error}") from error
+    except msgspec.ValidationError as error:
+        raise SpeechError(f"{file}: {_locate(str(error))}") from None
+    return _assemble(raw, folder)
+
+
+def _assemble(raw: _File, folder: Path) -> Pack:
+    texts = dict(raw.phrases) | {digit_name(value): text for value, text in raw.digits.items()}
+    scripts = {name: Script(raw.engine, raw.voice, text) for name, text in texts.items()}
+    pack = Pack(
+        language=folder.name,
+        folder=folder,
+        service=raw.service,
+        phrasing=_phrase(raw.reading),
+        scripts=scripts,
+        this_is=scripts[PromptName.THIS_IS],
+        pronunciations=raw.pronunciations,
+    )
+    scripts[PromptName.THIS_IS.value] = pack.introduce(raw.service)
+    return pack
+
+
+def _phrase(reading: _Reading) -> Phrasing:
+    return Phrasing(
+        groups={int(length): sizes for length, sizes in reading.groups.items()},
+        digit_pause=timedelta(milliseconds=reading.digit_pause_ms),
+        group_pause=timedelta(milliseconds=reading.group_pause_ms),
+    )
+
+
+def _check_keys(raw: _File) -> None:
+    _match_keys(raw.phrases, [name.value for name in PromptName], table="phrases")
+    _match_keys(raw.digits, list("0123456789"), table="digits")
+    lengths = [str(length) for length in range(MIN_LENGTH, MAX_LENGTH + 1)]
+    _match_keys(raw.reading.groups, lengths, table="reading.groups")
+    for length, sizes in raw.reading.groups.items():
+        if sum(sizes) != int(length):
+            raise msgspec.ValidationError(
+                f"The sizes do not add up to {length} - at `$.reading.groups.{length}`"
+            )
+    for name, text in raw.phrases.items():
+        if (SERVICE_FIELD in text) != (name == PromptName.THIS_IS):
+            rule = "must say" if name == PromptName.THIS_IS else "must not say"
+            raise msgspec.ValidationError(f"The phrase {rule} {SERVICE_FIELD} - at `$.phrases.{name}`")
+
+
+def _match_keys(found: Mapping[str, object], wanted: Sequence[str], *, table: str) -> None:
+    for key in found:
+        if key not in wanted:
+            raise msgspec.ValidationError(
+                f"Unknown key; known here: {', '.join(wanted)} - at `$.{table}.{key}`"
+            )
+    for key in wanted:
+        if key not in found:
+            raise msgspec.ValidationError(f"Missing - at `$.{table}.{key}`")
+
+
+def _locate(message: str) -> str:
+    text, _, where = message.partition(" - at `$")
+    return f"{where.strip('`').lstrip('.') or 'the file'}: {text}"
