@@ -45,7 +45,7 @@ class KeyListener:
         return self._key
 
     def digits_heard_since_key(self) -> int:
-        """Return how many digits were read since a key was asked for: those of a code, unless it was asked again.
+        """Return how many digits were read since a key was asked for: a code's, unless it was asked again.
 
         The words before the code are not waited for: a packet lost in them would make them unlike themselves.
         """

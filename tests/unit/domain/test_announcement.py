@@ -11,7 +11,6 @@ from voicegate.domain.announcement import (
     Pause,
     Phrasing,
     Prompt,
-    PromptName,
     compose_invitation,
     compose_reading,
 )

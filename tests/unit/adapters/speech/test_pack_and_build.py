@@ -1,0 +1,111 @@
+"""A language's folder: strict about its scripts, and built by the real engine."""
+
+import io
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from tests.unit.adapters.speech.conftest import SOUNDS
+from voicegate.adapters.speech.build import Progress, build, find_stale
+from voicegate.adapters.speech.pack import Script, load_pack
+from voicegate.adapters.speech.tts import speak
+from voicegate.domain.errors import SpeechError
+
+FORMATS = ("wav", "wav16", "ulaw", "alaw")
+
+
+@pytest.fixture
+def sounds(tmp_path: Path) -> Path:
+    """A copy of the shipped scripts, without their sounds."""
+    (tmp_path / "en").mkdir()
+    shutil.copy(SOUNDS / "en" / "prompts.toml", tmp_path / "en")
+    return tmp_path
+
+
+def edit(sounds: Path, old: str, new: str) -> None:
+    file = sounds / "en" / "prompts.toml"
+    text = file.read_text("utf-8")
+    assert old in text
+    file.write_text(text.replace(old, new), "utf-8")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("goodbye =", "godbye =", "phrases.godbye: Unknown key"),
+        ('goodbye = "Good-bye."\n', "", "phrases.goodbye: Missing"),
+        ("digit_pause_ms = 450", "digit_pause_ms = 4", "reading.digit_pause_ms"),
+        ("6 = [3, 3]", "6 = [3, 4]", "reading.groups.6: The sizes do not add up to 6"),
+        ('engine = "flite"', 'engine = "sam"', "engine"),
+        ('voice = "rms"', 'voice = "http://x/y"', "voice"),
+        ('engine = "flite"', 'engin = "flite"', "engin"),
+        ("This is {service}.", "This is us.", "phrases.this_is: The phrase must say {service}"),
+        ("[phrases]", "[phrases", "is not TOML"),
+    ],
+)
+def test_a_wrong_script_file_is_named_with_its_key(sounds: Path, old: str, new: str, says: str) -> None:
+    edit(sounds, old, new)
+    with pytest.raises(SpeechError) as error:
+        load_pack(sounds, "en")
+    assert "prompts.toml" in str(error.value)
+    assert says in str(error.value)
+
+
+def test_the_shipped_prompts_are_those_of_the_shipped_scripts() -> None:
+    assert find_stale(load_pack(SOUNDS, "en")) == []
+
+
+@pytest.mark.parametrize("name", sorted(load_pack(SOUNDS, "en").scripts))
+def test_a_shipped_prompt_is_there_in_every_format_alike_loud_and_unclipped(name: str) -> None:
+    files = {suffix: SOUNDS / "en" / f"{name}.{suffix}" for suffix in FORMATS}
+    narrow, rate = soundfile.read(files["wav"], dtype="int16")
+    wide, wide_rate = soundfile.read(io.BytesIO(files["wav16"].read_bytes()), dtype="int16")
+    assert (rate, wide_rate) == (8000, 16000)
+    assert abs(len(wide) - 2 * len(narrow)) <= 2
+    assert files["ulaw"].stat().st_size == files["alaw"].stat().st_size == len(narrow)
+    loud = np.abs(narrow.astype(np.float64))
+    assert 3000 < loud.max() < 30000
+    assert np.sqrt(np.mean(loud[loud > 300] ** 2)) > 1500
+
+
+async def test_a_language_is_built_by_its_engine_and_only_what_changed_again(
+    engine: Path, sounds: Path
+) -> None:
+    seen: list[Progress] = []
+    made = await build(load_pack(sounds, "en"), report=seen.append)
+    assert len(made) == 20
+    assert (seen[-1].done, seen[-1].total) == (20, 20)
+    assert all((sounds / "en" / f"{name}.{suffix}").is_file() for name in made for suffix in FORMATS)
+    assert await build(load_pack(sounds, "en")) == []
+    edit(sounds, '"Good-bye."', '"Bye."')
+    assert await build(load_pack(sounds, "en")) == ["goodbye"]
+
+
+async def test_a_voice_that_the_engine_lacks_is_not_replaced_in_silence(engine: Path) -> None:
+    with pytest.raises(SpeechError, match="has no voice 'nobody'; it has"):
+        await speak(Script("flite", "nobody", "Hello."))
+
+
+async def test_an_engine_that_is_not_installed_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(SpeechError, match="flite: is not installed"):
+        await speak(Script("flite", "rms", "Hello."))
+
+
+async def test_what_is_spoken_is_on_no_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    spy = tmp_path / "flite"
+    spy.write_text(
+        '#!/bin/sh\n[ "$1" = -lv ] && { echo "Voices available: rms"; exit; }\n'
+        f'echo "$@" > {tmp_path}/arguments; cat > {tmp_path}/text\n'
+    )
+    spy.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    with pytest.raises(SpeechError):
+        await speak(Script("flite", "rms", "Secret words."))
+    assert "Secret" not in (tmp_path / "arguments").read_text()
+    assert "Secret words." in (tmp_path / "text").read_text()

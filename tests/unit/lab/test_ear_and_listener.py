@@ -1,0 +1,76 @@
+"""The two ears: one that knows our recordings, one that knows none."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from voicegate.adapters.speech.mixer import Mixer, SpeechSettings
+from voicegate.config import project_folder
+from voicegate.domain.announcement import HumanCheck, compose_invitation, compose_reading
+from voicegate.domain.passcode import Passcode
+from voicegate.lab.ear import hear_code
+from voicegate.lab.listener import KeyListener
+
+SOUNDS = project_folder("sounds")
+
+
+async def what_a_phone_hears(folder: Path, key: str, code: str) -> tuple[np.ndarray, np.ndarray]:
+    """The invitation and one reading as G.711 carries them."""
+    settings = SpeechSettings(
+        SOUNDS, folder, pbx_audio_folder=str(folder), pbx_sounds_folder=str(SOUNDS),
+        service_name="Voicegate", state_folder=folder, audio_format="ulaw",
+    )  # fmt: skip
+    mixer = Mixer(settings)
+    invitation = compose_invitation(HumanCheck.RANDOM_KEY, key)
+    reading = compose_reading(Passcode(code), mixer.phrasing("en"))
+    async with mixer.mix("en", invitation, reading) as audio:
+        raw = {"samplerate": 8000, "channels": 1, "format": "RAW", "subtype": "ULAW", "dtype": "int16"}
+        first, second = (
+            soundfile.read(f"{clip.path}.ulaw", **raw)[0] for clip in (audio.invitation, audio.reading)
+        )
+    return first, second
+
+
+def silence(seconds: float) -> np.ndarray:
+    return np.zeros(int(seconds * 8000), np.int16)
+
+
+@pytest.mark.parametrize("key", list("12345678"))
+async def test_a_telephone_understands_the_key_and_counts_the_digits(tmp_path: Path, key: str) -> None:
+    invitation, reading = await what_a_phone_hears(tmp_path, key, "471029")
+    listener = KeyListener(SOUNDS / "en")
+    assert listener.asked_key() is None
+    for block in np.array_split(np.concatenate((silence(0.7), invitation, silence(1))), 20):
+        listener.feed(block)
+        listener.asked_key()
+    assert listener.asked_key() == key
+    assert listener.digits_heard_since_key() == 0
+    counts = []
+    for block in np.array_split(reading, 10):
+        listener.feed(block)
+        counts.append(listener.digits_heard_since_key())
+    assert counts == sorted(counts)
+    assert counts[-1] == 6
+
+
+@pytest.mark.parametrize(("key", "code"), [("7", "471029"), ("1", "336985"), ("4", "820057")])
+async def test_an_ear_that_knows_none_of_our_recordings_reads_the_code(
+    tmp_path: Path, key: str, code: str
+) -> None:
+    invitation, reading = await what_a_phone_hears(tmp_path, key, code)
+    call = (silence(0.5), invitation, silence(2), invitation, silence(0.3), reading, reading, silence(0.5))
+    soundfile.write(tmp_path / "call.wav", np.concatenate(call), 8000)
+    assert hear_code(tmp_path / "call.wav", 6) == code
+
+
+async def test_where_no_code_was_spoken_the_ear_reads_none(tmp_path: Path) -> None:
+    invitation, _ = await what_a_phone_hears(tmp_path, "7", "471029")
+    soundfile.write(tmp_path / "call.wav", np.concatenate((invitation, silence(2), invitation)), 8000)
+    assert hear_code(tmp_path / "call.wav", 6) is None
+
+
+def test_in_silence_the_ear_reads_none(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "call.wav", silence(3), 8000)
+    assert hear_code(tmp_path / "call.wav", 6) is None
