@@ -1,5 +1,6 @@
 """The exchanges that the suite of the `Pbx` port runs on, each with telephones that behave alike."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
@@ -7,9 +8,23 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Final
 
+import pytest
+
+from voicegate.adapters.asterisk.pbx import AsteriskPbx
+from voicegate.adapters.asterisk.settings import AsteriskSettings, Secret
 from voicegate.adapters.simulator import SimulatedPbx
+from voicegate.adapters.speech.mixer import Mixer, SpeechSettings
 from voicegate.application.ports import Clip, Pbx
+from voicegate.config import project_folder
+from voicegate.domain.announcement import (
+    HumanCheck,
+    PromptName,
+    compose_invitation,
+    compose_reading,
+)
+from voicegate.domain.passcode import Passcode
 from voicegate.domain.routing import CallerId, Hop, Trunk
+from voicegate.lab.world import Lab
 
 
 class Telephone(StrEnum):
@@ -45,7 +60,7 @@ def _clip(name: str, length: timedelta, code_end: float = 1.0) -> Clip:
 
 
 @asynccontextmanager
-async def simulated() -> AsyncIterator[PbxBench]:
+async def simulated(_: pytest.FixtureRequest) -> AsyncIterator[PbxBench]:
     """The simulator, fifty times as fast as life."""
     trunk = Trunk("simulated", "simulator", endpoint="carrier", caller_ids=(CallerId("+12025550100"),))
 
@@ -63,7 +78,47 @@ async def simulated() -> AsyncIterator[PbxBench]:
     )
 
 
-PBX_BENCHES: Final[Mapping[str, Callable[[], AbstractAsyncContextManager[PbxBench]]]] = {
-    "simulator": simulated
+@asynccontextmanager
+async def asterisk(request: pytest.FixtureRequest) -> AsyncIterator[PbxBench]:
+    """The lab's real Asterisk, spoken to by an adapter of our own beside the daemon's."""
+    lab: Lab = request.getfixturevalue("lab")
+    here = lab.settings
+    settings = AsteriskSettings(
+        name="bench",
+        ami_username="voicegate",
+        ami_secret=Secret(here.secret_file.read_text().strip()),
+        ami_port=here.ports.ami,
+        agi_port=0,
+    )
+    trunk = Trunk("carrier", "bench", endpoint="carrier", caller_ids=(CallerId("+12025550100"),))
+    sounds = str(project_folder("sounds"))
+    mixer = Mixer(
+        SpeechSettings(
+            sounds=project_folder("sounds"),
+            audio_folder=here.volatile / "bench",
+            pbx_audio_folder=str(here.volatile / "bench"),
+            pbx_sounds_folder=sounds,
+            service_name="Voicegate",
+            state_folder=here.folder / "state",
+        )
+    )
+
+    def number_for(telephone: Telephone) -> Hop:
+        number = f"+120255501{telephone}"
+        return Hop(trunk, endpoint=trunk.endpoint, number=number, caller_id=trunk.caller_ids[0])
+
+    invitation = compose_invitation(HumanCheck.RANDOM_KEY, "5")
+    reading = compose_reading(Passcode("4710"), mixer.phrasing("en"))
+    async with AsteriskPbx(settings) as pbx, mixer.mix("en", invitation, reading) as audio:
+        async with asyncio.timeout(30):
+            while not pbx.is_connected:
+                await asyncio.sleep(0.02)
+        apology = mixer.prompt("en", PromptName.APOLOGY)
+        yield PbxBench(pbx, number_for, "5", audio.invitation, audio.reading, apology)
+
+
+PBX_BENCHES: Final[Mapping[str, Callable[[pytest.FixtureRequest], AbstractAsyncContextManager[PbxBench]]]] = {
+    "simulator": simulated,
+    "asterisk": asterisk,
 }
 """By name; a new PBX is one line."""

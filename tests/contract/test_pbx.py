@@ -54,7 +54,7 @@ class Line:
 
 @pytest.fixture(params=PBX_BENCHES)
 async def bench(request: pytest.FixtureRequest) -> AsyncIterator[PbxBench]:
-    async with PBX_BENCHES[request.param]() as bench:
+    async with PBX_BENCHES[request.param](request) as bench:
         yield bench
 
 

@@ -45,6 +45,8 @@ class BusyHour:
     paused_extension: Verification | None = None
     out_of_service: Verification | None = None
     desk: Verification | None = None
+    any_key: Verification | None = None
+    unchecked: Verification | None = None
     own_code: Heard | None = None
     redialed: list[Heard] = field(default_factory=list)
     twenty: list[Heard] = field(default_factory=list)
@@ -56,7 +58,7 @@ async def live_through(lab: Lab) -> BusyHour:
     hour = BusyHour()
     async with AsyncClient(socket=lab.settings.socket) as client, asyncio.TaskGroup() as tasks:
         backend = Backend(client, lab)
-        for part in (_table, _extensions, _others, _own_code, _redial, _twenty, _strangers):
+        for part in (_table, _extensions, _others, _checks, _own_code, _redial, _twenty, _strangers):
             tasks.create_task(part(backend, hour))
     return hour
 
@@ -76,6 +78,13 @@ async def _extensions(backend: Backend, hour: BusyHour) -> None:
 
 async def _others(backend: Backend, hour: BusyHour) -> None:
     hour.out_of_service, hour.desk = await asyncio.gather(backend.call("+442079460399"), backend.call("4021"))
+
+
+async def _checks(backend: Backend, hour: BusyHour) -> None:
+    hour.any_key, hour.unchecked = await asyncio.gather(
+        backend.call(PRESSES.british(4), human_check="any_key"),
+        backend.call(find_number("never-presses").british(4), human_check="none"),
+    )
 
 
 async def _own_code(backend: Backend, hour: BusyHour) -> None:

@@ -1,7 +1,7 @@
-"""One lab for all tests in this folder: real Asterisks, the real daemon over its real socket."""
+"""An auth backend at the lab's daemon: real Asterisks, the real daemon over its real socket."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Unpack
@@ -11,28 +11,7 @@ import pytest
 from voicegate.client import AsyncClient, Verification
 from voicegate.client.asking import Options
 from voicegate.lab.ear import hear_code
-from voicegate.lab.ports import reserve_port_base
-from voicegate.lab.settings import LabSettings
 from voicegate.lab.world import Lab
-
-# Shorter than an admin would want them, so that a test of patience needs little of ours.
-OVERRIDES = {
-    "call.human_timeout_s": 14,
-    "trunks.carrier.ring_timeout_s": 8,
-    "pbx.main.lost_grace_s": 8,
-}
-
-
-@pytest.fixture(scope="session")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    with reserve_port_base() as port_base:
-        folder = tmp_path_factory.mktemp("lab")
-        world = Lab(LabSettings(folder, port_base, name="tests", overrides=OVERRIDES))
-        try:
-            world.up()
-            yield world
-        finally:
-            world.down()
 
 
 @dataclass
@@ -69,6 +48,13 @@ class Backend:
     async def hear(self, number: str, count: int = 1) -> str | None:
         """What the independent ear reads from that recording."""
         return await asyncio.to_thread(hear_code, await self.recording(number, count), 6)
+
+    async def trunk_is(self, state: str) -> None:
+        """Have the PBX look at its trunk until that is its state."""
+        async with asyncio.timeout(30):
+            while (await self.client.trunks())[0].state != state:
+                await asyncio.to_thread(self.lab.pbx_command, "pjsip qualify carrier")
+                await asyncio.sleep(0.2)
 
     async def quiet(self) -> None:
         """Wait until the PBX has no channel."""

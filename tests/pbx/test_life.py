@@ -1,11 +1,16 @@
 """What happens to calls when somebody changes their mind, or something dies."""
 
 import asyncio
+import tomllib
+from datetime import timedelta
 
 import pytest
 
 from tests.pbx.conftest import Backend
+from voicegate import bootstrap, config
+from voicegate.application.sign_in import Issued, IssueRequest
 from voicegate.client import ApiError
+from voicegate.domain.phone_number import Destination
 from voicegate.lab.numbers import find_number
 
 PRESSES = find_number("presses-key")
@@ -48,9 +53,7 @@ async def test_asterisk_killed_in_mid_call_is_told_truthfully_and_the_next_call_
     assert verification.call is not None
     assert (verification.call.outcome, verification.call.evidence.announced) == ("pbx_lost", 0)
     assert verification.status == "undeliverable"
-    async with asyncio.timeout(30):
-        while (await backend.client.trunks())[0].state != "available":
-            await asyncio.sleep(0.2)
+    await backend.trunk_is("available")
     call = (await backend.call(PRESSES.american("810"))).call
     assert call is not None
     assert call.outcome == "delivered"
@@ -72,3 +75,48 @@ async def test_a_controller_killed_in_mid_call_settles_it_and_calls_nobody_again
     await backend.client.redial(created.id)
     again = await backend.settled(created.id)
     assert [call.outcome for call in again.calls] == ["interrupted", "delivered"]
+
+
+async def test_a_dead_carrier_is_silent_and_once_known_to_be_dead_is_not_waited_for(backend: Backend) -> None:
+    await asyncio.to_thread(backend.lab.kill_carrier)
+    try:
+        silent = (await backend.call(PRESSES.american("913"))).call
+        assert silent is not None
+        assert (silent.outcome, silent.blame, silent.retry_safe) == ("trunk_silent", "trunk", False)
+        assert silent.evidence.strongest == "none"
+        await backend.trunk_is("unreachable")
+        dead = (await backend.call(PRESSES.american("914"))).call
+        assert dead is not None
+        assert (dead.outcome, dead.blame) == ("trunk_unreachable", "trunk")
+        assert dead.ended_at is not None
+        assert dead.ended_at - dead.created_at < timedelta(seconds=5)
+    finally:
+        await asyncio.to_thread(backend.lab.start_carrier)
+        await backend.trunk_is("available")
+
+
+async def test_a_sound_that_the_pbx_cannot_read_is_never_delivered(backend: Backend) -> None:
+    text = backend.lab.settings.config_file.read_text("utf-8")
+    raw = tomllib.loads(text)
+    raw["audio"]["folder"] = str(backend.lab.settings.volatile / "elsewhere")
+    raw["audio"]["pbx_folder"] = "/nowhere"
+    raw["storage"] = {"database": f"{backend.lab.settings.folder}/second.db"} | {
+        "key_file": f"{backend.lab.settings.folder}/second.key"
+    }
+    raw["pbx"]["main"]["agi_port"] = 0
+    async with bootstrap.running(config.parse(raw)) as app:
+        async with asyncio.timeout(10):
+            while not app.world.pbxs["main"].is_connected:
+                await asyncio.sleep(0.05)
+        issued = await app.sign_in.issue(IssueRequest("tester", Destination.parse(PRESSES.british(9))))
+        assert isinstance(issued, Issued)
+        since, record = -1, issued.record
+        while record.calls[0].call.is_live:
+            found = await app.sign_in.look(record.challenge.id, since, timedelta(seconds=10))
+            assert found is not None
+            since, record = found.revision, found
+    (call,) = record.calls
+    assert call.outcome is not None
+    assert (call.outcome.outcome, call.outcome.blame) == ("playback_failed", "us")
+    assert call.call.evidence.answered
+    assert not call.call.evidence.human

@@ -70,6 +70,17 @@ def test_a_desk_of_the_pbx_is_called_as_its_own_endpoint(hour: BusyHour) -> None
     assert last_call(hour.desk).trunk == "desks"
 
 
+def test_any_key_will_do_where_any_is_asked_for(hour: BusyHour) -> None:
+    assert verdict(hour.any_key) == ("delivered", "announced", "nobody")
+    assert last_call(hour.any_key).evidence.human
+
+
+def test_without_a_human_check_the_code_is_spoken_to_whoever_answers(hour: BusyHour) -> None:
+    assert verdict(hour.unchecked) == ("delivered", "announced", "nobody")
+    evidence = last_call(hour.unchecked).evidence
+    assert (evidence.human, evidence.media) == (False, True)
+
+
 def test_twenty_calls_at_once_are_each_heard_right(hour: BusyHour) -> None:
     assert [verdict(verification)[0] for verification, _ in hour.twenty] == ["delivered"] * 20
     assert hour.judged == ["verified"] * 20

@@ -193,7 +193,9 @@ class Delivery:
         self._is_closing = True
         for attempt in list(self._attempts.values()):
             await attempt.give_up(GaveUp.INTERRUPTED)
-        await self._tasks.__aexit__(kind, error, trace)
+        # An error of the body is the body's own: it does not become a group.
+        is_cancelled = isinstance(error, asyncio.CancelledError)
+        await self._tasks.__aexit__(*((kind, error, trace) if is_cancelled else (None, None, None)))
 
     def route(self, challenge: Challenge) -> tuple[Hop, ...]:
         """Return the ways to the challenge's destination; empty when there is none."""

@@ -28,7 +28,6 @@ class DenyReason(StrEnum):
     CALL_IN_PROGRESS = "call_in_progress"
     TOO_MANY_CALLS = "too_many_calls"
     NOT_OPEN = "not_open"
-    PBX_UNAVAILABLE = "pbx_unavailable"
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
+from threading import Lock
 from typing import Final
 
 import numpy as np
@@ -30,6 +31,8 @@ _SHORTEST_WORD_S: Final = 0.06
 _DIGIT_S: Final = (0.1, 0.85)
 _GAP_S: Final = (0.3, 1.5)
 _MARGIN_S: Final = 0.3
+# A recogniser holds the utterance in progress; making one takes longer than waiting for it.
+_ONE_AT_A_TIME: Final = Lock()
 # The recogniser's features are undefined in digital silence.
 _HISS: Final = 6.0
 
@@ -44,7 +47,9 @@ def hear_code(recording: Path, digits: int) -> str | None:
         raise ValueError(f"{recording}: {rate} Hz; the ear hears {RATE}")
     hiss = np.random.default_rng(0).normal(size=len(samples)) * _HISS
     heard = samples.astype(np.float64) + hiss
-    readings = [_read(heard, words) for words in find_readings(find_words(heard), digits)]
+    runs = find_readings(find_words(heard), digits)
+    with _ONE_AT_A_TIME:
+        readings = [_read(heard, words) for words in runs]
     whole = [reading for reading in readings if len(reading) == digits]
     if not whole:
         return None

@@ -28,6 +28,7 @@ class KeyListener:
 
     def __init__(self, prompts_folder: Path) -> None:
         self._press = _load(prompts_folder / "press.wav")
+        self._any_key = _load(prompts_folder / "press_any_key.wav")
         self._digits = [_load(prompts_folder / f"digit_{digit}.wav") for digit in range(10)]
         self._heard = np.zeros(0, np.float64)
         self._sought = 0
@@ -39,9 +40,11 @@ class KeyListener:
         self._heard = np.concatenate((self._heard, samples.astype(np.float64)))
 
     def asked_key(self) -> str | None:
-        """Return the key that was asked for; None until one was."""
+        """Return the key that was asked for, "5" where any will do; None until one was."""
         if self._key is None and self._find_press():
             self._key = self._find_key()
+        if self._key is None and _find(self._heard, self._any_key) is not None:
+            self._key, self._press_end = "5", len(self._heard)
         return self._key
 
     def digits_heard_since_key(self) -> int:

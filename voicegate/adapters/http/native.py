@@ -59,7 +59,6 @@ _KINDS: Final[Mapping[DenyReason, Kind]] = {
     DenyReason.CALL_IN_PROGRESS: problems.CALL_IN_PROGRESS,
     DenyReason.TOO_MANY_CALLS: problems.TOO_MANY_CALLS,
     DenyReason.NOT_OPEN: problems.NOT_OPEN,
-    DenyReason.PBX_UNAVAILABLE: problems.PBX_UNAVAILABLE,
 }
 
 

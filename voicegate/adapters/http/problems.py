@@ -51,7 +51,6 @@ NO_ROUTE = Kind("no_route", 422, "No route leads to this destination.")
 TOO_MANY_CALLS = Kind("too_many_calls", 429, "This verification has placed all its calls.")
 INTERNAL = Kind("internal_error", 500, "Something went wrong in Voicegate.")
 NOT_READY = Kind("not_ready", 503, "Calls cannot be placed now.")
-PBX_UNAVAILABLE = Kind("pbx_unavailable", 503, "The PBX is not connected.")
 STORE_UNAVAILABLE = Kind("store_unavailable", 503, "The database cannot be used now.")
 
 

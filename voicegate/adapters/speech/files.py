@@ -40,14 +40,16 @@ class AudioFolder:
         """
         removed = 0
         try:
+            # Made at the start: a folder that cannot be had is told then, not on the first call.
+            self._make()
             # Listed before the live names are looked at: a name is live before its file exists.
-            found = [(file, match) for file in _list(self.path) if (match := _OURS.fullmatch(file.name))]
+            found = [(file, match) for file in self.path.iterdir() if (match := _OURS.fullmatch(file.name))]
             for file, match in found:
                 if match[1] not in self._live:
                     file.unlink(missing_ok=True)
                     removed += 1
         except OSError as error:
-            raise SpeechError(f"{self.path}: cannot be swept: {error.strerror}") from error
+            raise SpeechError(f"{self.path}: cannot be used: {error.strerror}") from error
         return removed
 
     def claim(self) -> str:
@@ -128,10 +130,6 @@ class CallFiles:
             self._is_closed = True
             for name in self._names:
                 self._folder.release(name)
-
-
-def _list(folder: Path) -> list[Path]:
-    return list(folder.iterdir()) if folder.is_dir() else []
 
 
 def _try_unlink(file: Path) -> None:

@@ -1,0 +1,183 @@
+"""The daemon as its owner starts and stops it, over its real socket; the PBX is the simulator."""
+
+import asyncio
+import os
+import signal
+import sqlite3
+import stat
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from voicegate.client import AsyncClient, Unreachable, Verification
+
+SETTINGS = """
+[storage]
+database = "{folder}/voicegate.db"
+key_file = "{folder}/key"
+state_folder = "{folder}/state"
+[socket]
+path = "{folder}/voicegate.sock"
+mode = "0600"
+[audio]
+folder = "{folder}/audio"
+[policy]
+allowed_countries = ["US"]
+[pbx.main]
+kind = "simulator"
+[trunks.carrier]
+pbx = "main"
+endpoint = "carrier"
+caller_ids = [{{ number = "+12025550100" }}]
+"""
+BUSY, RINGS_FOR_EVER = "+12025550103", "+12025550104"
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Path:
+    file = tmp_path / "voicegate.toml"
+    file.write_text(SETTINGS.format(folder=tmp_path))
+    return file
+
+
+def start(settings: Path) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "voicegate", "--config", str(settings), "serve"]
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+
+
+@asynccontextmanager
+async def daemon(settings: Path) -> AsyncIterator[tuple[AsyncClient, subprocess.Popen[str]]]:
+    """A daemon that is ready; killed at the end unless it has ended."""
+    process = start(settings)
+    try:
+        async with AsyncClient(socket=settings.parent / "voicegate.sock") as client:
+            async with asyncio.timeout(20):
+                while not await is_ready(client):
+                    assert process.poll() is None
+                    await asyncio.sleep(0.05)
+            yield client, process
+    finally:
+        process.kill()
+        await asyncio.to_thread(process.communicate)
+
+
+async def is_ready(client: AsyncClient) -> bool:
+    try:
+        return (await client.ready()).status == "ok"
+    except Unreachable:
+        return False
+
+
+async def end_of(client: AsyncClient, verification_id: str) -> Verification:
+    async for _ in client.watch(verification_id):
+        pass
+    return await client.verification(verification_id)
+
+
+async def ringing(client: AsyncClient, number: str) -> str:
+    created = await client.create_verification(number)
+    async for step in client.watch(created.id):
+        if step.state == "ringing":
+            break
+    return created.id
+
+
+async def test_a_backend_learns_why_nobody_was_reached_and_calls_again(settings: Path) -> None:
+    async with daemon(settings) as (client, _):
+        created = await client.create_verification(BUSY, reference="sign-in 7")
+        verification = await end_of(client, created.id)
+        assert verification.call is not None
+        assert (verification.status, verification.call.outcome) == ("undeliverable", "busy")
+        assert verification.reference == "sign-in 7"
+        await client.redial(created.id)
+        assert [call.outcome for call in (await end_of(client, created.id)).calls] == ["busy", "busy"]
+
+
+async def test_told_to_stop_it_ends_its_calls_records_them_and_exits_with_0(settings: Path) -> None:
+    async with daemon(settings) as (client, process):
+        verification_id = await ringing(client, RINGS_FOR_EVER)
+        process.send_signal(signal.SIGTERM)
+        assert await asyncio.to_thread(process.wait, 15) == 0
+    assert not (settings.parent / "voicegate.sock").exists()
+    async with daemon(settings) as (client, _):
+        verification = await client.verification(verification_id)
+        assert verification.call is not None
+        assert verification.call.outcome == "interrupted"
+
+
+async def test_killed_it_settles_what_it_left_at_the_next_start(settings: Path) -> None:
+    async with daemon(settings) as (client, process):
+        verification_id = await ringing(client, RINGS_FOR_EVER)
+        process.kill()
+        await asyncio.to_thread(process.wait, 15)
+    async with daemon(settings) as (client, _):
+        verification = await client.verification(verification_id)
+        assert verification.call is not None
+        assert (verification.status, verification.call.outcome) == ("undeliverable", "interrupted")
+        assert len(verification.calls) == 1
+
+
+async def test_its_files_are_its_owners_alone(settings: Path) -> None:
+    async with daemon(settings) as (client, _):
+        await client.create_verification(BUSY)
+        folder = settings.parent
+        modes = {
+            name: stat.S_IMODE((folder / name).stat().st_mode)
+            for name in ("key", "voicegate.db", "voicegate.sock")
+        }
+        assert modes == {"key": 0o600, "voicegate.db": 0o600, "voicegate.sock": 0o600}
+
+
+async def test_no_code_is_in_the_database(settings: Path) -> None:
+    async with daemon(settings) as (client, process):
+        await client.create_verification(RINGS_FOR_EVER, passcode="90417736")
+        process.send_signal(signal.SIGTERM)
+        await asyncio.to_thread(process.wait, 15)
+    with sqlite3.connect(settings.parent / "voicegate.db") as database:
+        dump = "\n".join(database.iterdump())
+    database.close()
+    assert "verifications" in dump
+    assert "90417736" not in dump
+    assert all(b"90417736" not in file.read_bytes() for file in settings.parent.rglob("*") if file.is_file())
+
+
+async def test_a_second_daemon_does_not_take_the_socket_of_a_living_one(settings: Path) -> None:
+    async with daemon(settings) as (client, _):
+        second = await asyncio.to_thread(start, settings)
+        _, error = await asyncio.to_thread(second.communicate, timeout=20)
+        assert second.returncode == 5
+        assert "socket.path" in error
+        assert await is_ready(client)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "code", "says"),
+    [
+        ('mode = "0600"', 'mod = "0600"', 5, "did you mean socket.mode?"),
+        ('kind = "simulator"', 'kind = "asterisk"', 5, "pbx.main.ami_secret_file"),
+        ('[audio]\nfolder = "', '[audio]\nfolder = "/proc/', 6, "/proc/"),
+    ],
+)
+async def test_what_keeps_it_from_starting_is_named(
+    settings: Path, old: str, new: str, code: int, says: str
+) -> None:
+    settings.write_text(settings.read_text().replace(old, new))
+    process = await asyncio.to_thread(start, settings)
+    _, error = await asyncio.to_thread(process.communicate, timeout=20)
+    assert process.returncode == code
+    assert says in error
+    assert "Traceback" not in error
+
+
+async def test_a_key_file_that_others_can_read_is_refused(settings: Path) -> None:
+    async with daemon(settings):
+        pass
+    os.chmod(settings.parent / "key", 0o644)  # noqa: PTH101
+    process = await asyncio.to_thread(start, settings)
+    _, error = await asyncio.to_thread(process.communicate, timeout=20)
+    assert process.returncode == 6
+    assert str(settings.parent / "key") in error

@@ -1,0 +1,28 @@
+"""One lab for all tests that call for real: two Asterisks, the telephones and the daemon."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from voicegate.lab.ports import reserve_port_base
+from voicegate.lab.settings import LabSettings
+from voicegate.lab.world import Lab
+
+# Shorter than an admin would want them, so that a test of patience needs little of ours.
+OVERRIDES = {
+    "call.human_timeout_s": 14,
+    "trunks.carrier.ring_timeout_s": 8,
+    "pbx.main.lost_grace_s": 8,
+}
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    with reserve_port_base() as port_base:
+        folder = tmp_path_factory.mktemp("lab")
+        world = Lab(LabSettings(folder, port_base, name="tests", overrides=OVERRIDES))
+        try:
+            world.up()
+            yield world
+        finally:
+            world.down()
