@@ -51,10 +51,14 @@ class Backend:
 
     async def trunk_is(self, state: str) -> None:
         """Have the PBX look at its trunk until that is its state."""
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(40):
             while (await self.client.trunks())[0].state != state:
                 await asyncio.to_thread(self.lab.pbx_command, "pjsip qualify carrier")
-                await asyncio.sleep(0.2)
+                # One at a time: a look that is still under way would speak of the past, and last.
+                for _ in range(40):
+                    await asyncio.sleep(0.1)
+                    if (await self.client.trunks())[0].state == state:
+                        return
 
     async def quiet(self) -> None:
         """Wait until the PBX has no channel."""
