@@ -73,8 +73,8 @@ async def serve(settings: Settings) -> None:
 async def running(settings: Settings) -> AsyncIterator[App]:
     """Give the daemon's parts, started: store migrated, orphans settled, PBXs connecting."""
     async with AsyncExitStack() as stack:
-        keyring = FileKeyring.open(Path(settings.storage.key_file))
         store = await stack.enter_async_context(SqlStore(settings.storage.database))
+        keyring = _keyring(Path(settings.storage.key_file), may_create=not await store.recent_calls(1))
         speech = Mixer(speech_settings(settings))
         await speech.prepare()
         match_language(settings.service.language, speech.languages())
@@ -184,6 +184,13 @@ def http_settings(settings: Settings) -> HttpSettings:
         group=group,
         allowed_uids=frozenset(users or [os.getuid(), 0]),
     )
+
+
+def _keyring(file: Path, *, may_create: bool) -> FileKeyring:
+    """Return the keys; made on the first start only, for a new key would void the codes that are out."""
+    if may_create and not file.exists():
+        log.warning("making a key file: back it up, codes cannot be checked without it", file=str(file))
+    return FileKeyring.open(file, may_create=may_create)
 
 
 def _pbx(name: str, settings: PbxSettings, endpoints: Sequence[str]) -> AbstractAsyncContextManager[Pbx]:

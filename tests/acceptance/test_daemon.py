@@ -173,6 +173,17 @@ async def test_what_keeps_it_from_starting_is_named(
     assert "Traceback" not in error
 
 
+async def test_a_key_file_that_was_lost_is_not_quietly_replaced(settings: Path) -> None:
+    async with daemon(settings) as (client, _):
+        await client.create_verification(BUSY)
+    (settings.parent / "key").unlink()
+    process = await asyncio.to_thread(start, settings)
+    _, error = await asyncio.to_thread(process.communicate, timeout=20)
+    assert process.returncode == 6
+    assert "restore it from its backup" in error
+    assert not (settings.parent / "key").exists()
+
+
 async def test_a_key_file_that_others_can_read_is_refused(settings: Path) -> None:
     async with daemon(settings):
         pass

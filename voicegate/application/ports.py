@@ -211,18 +211,6 @@ class Leg(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class TrunkHealth:
-    """How a PBX sees a trunk."""
-
-    trunk: str
-    """The trunk's name in our config."""
-    pbx: str
-    """Its PBX."""
-    state: str
-    """"available", "in_use", "unreachable" or "unknown"."""
-
-
 class Pbx(Protocol):
     """A telephone exchange."""
 
@@ -248,8 +236,8 @@ class Pbx(Protocol):
         ...
 
     async def trunk_states(self) -> Mapping[str, str]:
-        """Return the state of each endpoint of this PBX, by the endpoint's name, in the words of
-        `TrunkHealth.state`; empty while not connected."""
+        """Return the state of each endpoint of this PBX by the endpoint's name: "available", "in_use",
+        "unreachable" or "unknown"; empty while not connected."""
         ...
 
 
