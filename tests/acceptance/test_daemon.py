@@ -65,6 +65,17 @@ async def daemon(settings: Path) -> AsyncIterator[tuple[AsyncClient, subprocess.
         await asyncio.to_thread(process.communicate)
 
 
+async def ended(settings: Path) -> tuple[int, str]:
+    """The exit code and standard error of a daemon that is expected to end by itself; killed if not."""
+    process = start(settings)
+    try:
+        _, error = await asyncio.to_thread(process.communicate, timeout=20)
+        return process.returncode, error
+    finally:
+        process.kill()
+        await asyncio.to_thread(process.communicate)
+
+
 async def is_ready(client: AsyncClient) -> bool:
     try:
         return (await client.ready()).status == "ok"
@@ -147,9 +158,8 @@ async def test_no_code_is_in_the_database(settings: Path) -> None:
 
 async def test_a_second_daemon_does_not_take_the_socket_of_a_living_one(settings: Path) -> None:
     async with daemon(settings) as (client, _):
-        second = await asyncio.to_thread(start, settings)
-        _, error = await asyncio.to_thread(second.communicate, timeout=20)
-        assert second.returncode == 5
+        code, error = await ended(settings)
+        assert code == 5
         assert "socket.path" in error
         assert await is_ready(client)
 
@@ -166,9 +176,8 @@ async def test_what_keeps_it_from_starting_is_named(
     settings: Path, old: str, new: str, code: int, says: str
 ) -> None:
     settings.write_text(settings.read_text().replace(old, new))
-    process = await asyncio.to_thread(start, settings)
-    _, error = await asyncio.to_thread(process.communicate, timeout=20)
-    assert process.returncode == code
+    found, error = await ended(settings)
+    assert found == code
     assert says in error
     assert "Traceback" not in error
 
@@ -177,9 +186,8 @@ async def test_a_key_file_that_was_lost_is_not_quietly_replaced(settings: Path) 
     async with daemon(settings) as (client, _):
         await client.create_verification(BUSY)
     (settings.parent / "key").unlink()
-    process = await asyncio.to_thread(start, settings)
-    _, error = await asyncio.to_thread(process.communicate, timeout=20)
-    assert process.returncode == 6
+    code, error = await ended(settings)
+    assert code == 6
     assert "restore it from its backup" in error
     assert not (settings.parent / "key").exists()
 
@@ -188,7 +196,6 @@ async def test_a_key_file_that_others_can_read_is_refused(settings: Path) -> Non
     async with daemon(settings):
         pass
     os.chmod(settings.parent / "key", 0o644)  # noqa: PTH101
-    process = await asyncio.to_thread(start, settings)
-    _, error = await asyncio.to_thread(process.communicate, timeout=20)
-    assert process.returncode == 6
+    code, error = await ended(settings)
+    assert code == 6
     assert str(settings.parent / "key") in error

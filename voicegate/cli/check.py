@@ -13,16 +13,15 @@ from voicegate.client import Judgement
 
 @click.command(short_help="Check a code that somebody entered.")
 @click.argument("verification_id", metavar="ID")
-@click.argument("code", required=False)
 @json_option
 @click.pass_obj
-def check(options: Options, verification_id: str, code: str | None, *, as_json: bool) -> None:
-    """Check CODE for the verification ID; asked for when not given, or read from standard input.
+def check(options: Options, verification_id: str, *, as_json: bool) -> None:
+    """Check a code for the verification ID. It is asked for, or read from standard input.
 
-    Exit 0 when it is verified, 1 when it is denied.
+    It is no argument, for command lines show in `ps`. Exit 0 when it is verified, 1 when it is denied.
     """
     with connect(options) as client:
-        judgement = client.check(verification_id, code if code is not None else _ask())
+        judgement = client.check(verification_id, _ask())
     if as_json:
         print_json(judgement)
     else:
@@ -32,9 +31,14 @@ def check(options: Options, verification_id: str, code: str | None, *, as_json: 
 
 
 def _ask() -> str:
-    if sys.stdin.isatty():
+    if is_terminal():
         return str(click.prompt("Code", hide_input=True))
     return sys.stdin.readline().strip()
+
+
+def is_terminal() -> bool:
+    """Does a person type what is read from standard input?"""
+    return sys.stdin.isatty()
 
 
 def _describe(judgement: Judgement) -> str:

@@ -9,10 +9,12 @@ import msgspec
 import rich_click as click
 from msgspec import Struct
 
+from voicegate.cli.exits import Failure, code_of
 from voicegate.cli.options import Options
 from voicegate.cli.place import read_settings
 from voicegate.cli.printing import json_option, print_json, print_table
-from voicegate.config import DEFAULT_FILE
+from voicegate.config import DEFAULT_FILE, Settings
+from voicegate.domain.errors import VoicegateError
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +42,11 @@ def config() -> None:
 @json_option
 @click.pass_obj
 def check_config(options: Options, file: Path | None, *, as_json: bool) -> None:
-    """Check FILE, or the configuration that counts: every setting known and right."""
+    """Check FILE, or the configuration that counts: every setting known and right, what it names there."""
     chosen = _choose(options, file)
     settings = read_settings(chosen)
     name = str(chosen.config or DEFAULT_FILE)
+    _look_behind(settings, name)
     counts = {"pbx": len(settings.pbx), "trunks": len(settings.trunks), "internal": len(settings.internal)}
     if as_json:
         print_json({"file": name, "ok": True, **counts})
@@ -68,6 +71,17 @@ def show_config(options: Options, file: Path | None, *, as_json: bool) -> None:
             for entry in found
         ),
     )
+
+
+def _look_behind(settings: Settings, name: str) -> None:
+    """Refuse what `serve` would: a user, secret, folder or language that is named but not there."""
+    # Imported here, for it brings the whole daemon along.
+    from voicegate import bootstrap  # noqa: PLC0415
+
+    try:
+        bootstrap.check(settings)
+    except VoicegateError as error:
+        raise Failure(code_of(error), f"{name}: {error}") from error
 
 
 def effective(section: Struct, prefix: str = "") -> Iterator[Setting]:

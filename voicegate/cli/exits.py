@@ -39,6 +39,12 @@ class Failure(VoicegateError):
         self.code = code
 
 
+def reason_of(error: OSError) -> str:
+    """Return what the operating system would not do, in one line that names the file if there is one."""
+    reason = error.strerror or str(error) or type(error).__name__
+    return f"{error.filename}: {reason}" if error.filename is not None else reason
+
+
 def code_of(error: VoicegateError) -> Exit:
     """Return the exit code for an error that ends the command."""
     match error:

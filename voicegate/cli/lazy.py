@@ -4,6 +4,7 @@ The help page is drawn from one line a command that stands with its address; a t
 command's own.
 """
 
+import errno
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
@@ -11,7 +12,7 @@ from typing import Any
 
 import rich_click as click
 
-from voicegate.cli.exits import code_of
+from voicegate.cli.exits import Exit, code_of, reason_of
 from voicegate.domain.errors import VoicegateError
 
 
@@ -69,3 +70,8 @@ class LazyGroup(click.RichGroup):
         except VoicegateError as error:
             click.echo(f"voicegate: {error}", err=True)
             ctx.exit(code_of(error))
+        except OSError as error:
+            if error.errno == errno.EPIPE:
+                raise  # who read our output has gone: click ends quietly
+            click.echo(f"voicegate: {reason_of(error)}", err=True)
+            ctx.exit(Exit.FAILED)

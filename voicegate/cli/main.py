@@ -24,6 +24,7 @@ ADDRESSES: Final = {
     "serve": Address("voicegate.cli.serve", "serve", "Run the daemon until SIGTERM or Ctrl-C."),
     "trunks": Address("voicegate.cli.trunks", "trunks", "The trunks, as their PBXs see them."),
 }
+# `config.DEFAULT_FILE` once more: importing it would slow `--help` down. A test holds them equal.
 DEFAULT_CONFIG: Final = "/etc/voicegate/voicegate.toml"
 
 

@@ -3,6 +3,7 @@
 What comes from the daemon is printed as it is: never read as markup or colours.
 """
 
+import sys
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Final
@@ -15,7 +16,7 @@ from rich.text import Text
 
 from voicegate.client import Call, Step
 
-_PIPE_WIDTH: Final = 250
+_NO_LIMIT: Final = 10_000
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
@@ -37,9 +38,15 @@ def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         table.add_column(heading, overflow="fold")
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
-    console = Console()
-    # Into a pipe, a row stays a line.
-    console.print(table, width=None if console.is_terminal else _PIPE_WIDTH, crop=False)
+    _console().print(table)
+
+
+def _console() -> Console:
+    """Return standard output's console: as wide as its terminal; else so wide that a row stays a line."""
+    if sys.stdout.isatty():
+        return Console()
+    # Without a height, rich asks the environment for both.
+    return Console(width=_NO_LIMIT, height=25)
 
 
 def label_of(step: Step) -> str:

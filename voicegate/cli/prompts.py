@@ -14,6 +14,7 @@ from rich.progress import Progress as Bar
 
 from voicegate.adapters.speech.build import Progress, build, find_stale
 from voicegate.adapters.speech.pack import Pack, find_languages, load_pack
+from voicegate.cli.exits import Exit, Failure, reason_of
 from voicegate.cli.printing import json_option, print_json
 from voicegate.config import project_folder
 from voicegate.domain.errors import SpeechError
@@ -80,11 +81,18 @@ def play(language: str, name: str, sounds: Path, output: Path | None) -> None:
     if not file.is_file():
         raise SpeechError(f"{file}: is not there; make it by `voicegate prompts build {language}`")
     if output is not None:
-        shutil.copyfile(file, output)
+        _copy(file, output)
     else:
         _play(file, pack.folder / f"{name}.wav")
     if name in find_stale(pack):
         click.echo(f"its script has changed since: voicegate prompts build {language}", err=True)
+
+
+def _copy(file: Path, output: Path) -> None:
+    try:
+        shutil.copyfile(file, output)
+    except OSError as error:
+        raise Failure(Exit.FAILED, f"{file.name} cannot be copied: {reason_of(error)}") from error
 
 
 def _build(pack: Pack, bar: Bar, *, force: bool) -> Sequence[str]:

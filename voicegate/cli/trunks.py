@@ -23,7 +23,7 @@ def trunks(options: Options, *, as_json: bool) -> None:
             (
                 trunk.name,
                 trunk.state,
-                trunk.pbx if trunk.pbx_connected else f"{trunk.pbx} (not connected)",
+                trunk.pbx if trunk.pbx_connected else f"{trunk.pbx} (not connected: see the daemon's log)",
                 trunk.endpoint,
             )
             for trunk in found

@@ -22,6 +22,14 @@ class Evidence(Struct, kw_only=True):
     announced: int = 0
 
 
+class Media(Struct, kw_only=True):
+    """Packet counts of a call's leg; None where the PBX could not say."""
+
+    received: int | None = None
+    sent: int | None = None
+    reports_back: bool = False
+
+
 class Step(Struct, kw_only=True):
     """One step of a call's timeline."""
 
@@ -31,12 +39,13 @@ class Step(Struct, kw_only=True):
     event: str
     reading: int | None = None
     proven: bool | None = None
+    media: Media | None = None
     outcome: str | None = None
     hangup_cause: int | None = None
     sip_status: int | None = None
     gave_up: str | None = None
     call_id: str = ""
-    """Whose step it is; filled here, for a verification may place several calls."""
+    """Whose step it is; the call fills it in, for a verification may place several."""
 
 
 class Call(Struct, kw_only=True):
@@ -59,6 +68,10 @@ class Call(Struct, kw_only=True):
     answered_at: datetime | None = None
     ended_at: datetime | None = None
     timeline: list[Step] = msgspec.field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        for step in self.timeline:
+            step.call_id = self.id
 
 
 class Created(Struct, kw_only=True):
@@ -126,7 +139,6 @@ class Problem(Struct, kw_only=True):
     detail: str = ""
     instance: str = ""
     field: str | None = None
-    attempts_left: int | None = None
     retry_after_s: float | None = None
     failing: list[str] | None = None
 

@@ -140,7 +140,6 @@ class News:
         for call in verification.calls:
             for step in call.timeline:
                 if step.seq > self._seen.get(call.id, -1):
-                    step.call_id = call.id
                     self._seen[call.id] = step.seq
                     news.append(step)
         return news

@@ -77,10 +77,17 @@ class LabSettings:
         return self.folder / "processes"
 
     def save(self) -> None:
-        """Keep these settings in the lab's folder, for later commands."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        """Keep these settings in the lab's folder, for later commands.
+
+        Raises:
+            LabError: the folder cannot be made or written.
+        """
         kept = _Kept(self.port_base, self.name, self.service, dict(self.overrides))
-        _kept_file(self.folder).write_bytes(msgspec.json.format(msgspec.json.encode(kept)))
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            _kept_file(self.folder).write_bytes(msgspec.json.format(msgspec.json.encode(kept)))
+        except OSError as error:
+            raise LabError(f"the lab's folder {self.folder} cannot be written: {error.strerror}") from error
 
 
 def default_folder() -> Path:
@@ -93,13 +100,15 @@ def recall(folder: Path) -> LabSettings | None:
     """Return the settings that the lab in `folder` was last set up with; None when there was none.
 
     Raises:
-        LabError: the file that keeps them is damaged.
+        LabError: the file that keeps them is damaged or cannot be read.
     """
     file = _kept_file(folder)
-    if not file.exists():
-        return None
     try:
         kept = msgspec.json.decode(file.read_bytes(), type=_Kept)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise LabError(f"{file} cannot be read: {error.strerror}") from error
     except msgspec.DecodeError as error:
         raise LabError(f"{file} is damaged: {error}") from error
     return LabSettings(folder.resolve(), kept.port_base, kept.name, kept.service, kept.overrides)

@@ -21,7 +21,7 @@ Run = Callable[..., Awaitable[Result]]
 
 def run(*arguments: str, **more: Any) -> Result:
     """Run `voicegate` with these arguments."""
-    return CliRunner().invoke(main, arguments, env={"COLUMNS": "200"}, **more)
+    return CliRunner().invoke(main, arguments, **more)
 
 
 def json_lines(result: Result) -> list[dict[str, Any]]:

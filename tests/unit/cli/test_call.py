@@ -73,31 +73,61 @@ async def test_an_own_code_is_read_from_standard_input(voicegate: Run) -> None:
 async def test_a_wrong_code_is_denied_with_the_attempts_left(voicegate: Run) -> None:
     placed = await voicegate("call", NUMBER, "--passcode-stdin", "--json", input="4711\n")
     verification_id = json.loads(placed.stdout)["id"]
-    result = await voicegate("check", verification_id, "4712")
+    result = await voicegate("check", verification_id, input="4712\n")
     assert (result.exit_code, result.stdout) == (1, "denied: wrong passcode; 4 attempts left\n")
-    as_json = await voicegate("check", verification_id, "4712", "--json")
+    as_json = await voicegate("check", verification_id, "--json", input="4712\n")
     assert json.loads(as_json.stdout) == {"status": "denied", "attempts_left": 3, "reason": "wrong_passcode"}
+
+
+async def test_a_code_on_the_command_line_is_refused(voicegate: Run) -> None:
+    assert (await voicegate("check", "ver_1", "4711")).exit_code == 2
+
+
+async def test_a_code_is_asked_for_on_a_terminal_and_not_shown(
+    voicegate: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    placed = await voicegate("call", NUMBER, "--passcode-stdin", "--json", input="4711\n")
+    asked: list[bool] = []
+
+    def prompt(_: str, *, hide_input: bool) -> str:
+        asked.append(hide_input)
+        return "4711"
+
+    monkeypatch.setattr("voicegate.cli.check.is_terminal", lambda: True)
+    monkeypatch.setattr("voicegate.cli.check.click.prompt", prompt)
+    result = await voicegate("check", json.loads(placed.stdout)["id"])
+    assert (result.stdout, asked) == ("verified\n", [True])
 
 
 async def test_a_refusal_is_one_line_and_exit_code_4(voicegate: Run) -> None:
     result = await voicegate("call", "+442079460123")
     assert result.exit_code == 4
     assert result.stderr == (
-        "voicegate: Numbers of this country may not be called. (country_not_allowed, 403)\n"
+        "voicegate: Numbers of this country may not be called. The setting `policy.allowed_countries` "
+        "lists those that may. (country_not_allowed, 403)\n"
     )
 
 
 async def test_an_unknown_verification_is_refused(voicegate: Run) -> None:
-    result = await voicegate("check", "nobody", "4711")
-    assert (result.exit_code, "not_found" in result.stderr) == (4, True)
+    result = await voicegate("check", "nobody", input="4711\n")
+    assert result.exit_code == 4
+    assert result.stderr == "voicegate: there is no verification 'nobody' (not_found, 404)\n"
+
+
+async def test_an_unknown_call_is_refused_by_its_id(voicegate: Run) -> None:
+    result = await voicegate("calls", "show", "call_1")
+    assert result.exit_code == 4
+    assert result.stderr == "voicegate: there is no call 'call_1' (not_found, 404)\n"
 
 
 async def test_calls_are_listed_and_shown(served: Served, voicegate: Run) -> None:
     created = await served.create()
     await served.bench.settled(created["id"])
     listed = await voicegate("calls", "list")
-    assert created["call"]["id"] in listed.stdout
-    assert "delivered" in listed.stdout
+    heading, row = listed.stdout.splitlines()
+    assert heading.split() == ["when", "call", "destination", "trunk", "outcome", "evidence"]
+    assert created["call"]["id"] in row
+    assert row.split()[-3:] == ["carrier", "delivered", "announced"]
     assert [call["id"] for call in json.loads((await voicegate("calls", "list", "--json")).stdout)] == [
         created["call"]["id"]
     ]
@@ -115,7 +145,7 @@ async def test_calls_of_another_day_are_left_out(served: Served, voicegate: Run)
 async def test_trunks_are_listed_with_their_state(served: Served, voicegate: Run) -> None:
     assert "available" in (await voicegate("trunks")).stdout
     served.bench.pbx.is_connected = False
-    assert "main (not connected)" in (await voicegate("trunks")).stdout
+    assert "main (not connected: see the daemon's log)" in (await voicegate("trunks")).stdout
     assert json.loads((await voicegate("trunks", "--json")).stdout)[0]["name"] == "carrier"
 
 

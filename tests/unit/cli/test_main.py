@@ -1,6 +1,7 @@
 """The group: help, global options, errors in one line, and a daemon that begins and ends in order."""
 
 import asyncio
+import errno
 import os
 import re
 import signal
@@ -18,7 +19,7 @@ from voicegate.cli.main import ADDRESSES, DEFAULT_CONFIG
 from voicegate.cli.options import Options
 from voicegate.cli.place import find_socket
 from voicegate.cli.serve import run_until_told
-from voicegate.config import DEFAULT_FILE, Settings
+from voicegate.config import DEFAULT_FILE, Settings, project_folder
 from voicegate.domain.errors import ConfigError
 
 
@@ -84,15 +85,67 @@ def test_a_configuration_that_was_named_must_be_readable(tmp_path: Path) -> None
         find_socket(Options(config=tmp_path / "none.toml"))
 
 
+def right_configuration(folder: Path) -> Path:
+    file = folder / "voicegate.toml"
+    file.write_text(
+        f'storage = {{database = "{folder}/db", key_file = "{folder}/key", state_folder = "{folder}"}}\n'
+        f'audio.folder = "{folder}/audio"\nsocket.path = "{folder}/api.sock"\npbx.main.kind = "simulator"\n'
+    )
+    return file
+
+
 def test_a_right_configuration_is_told_to_be(tmp_path: Path) -> None:
-    file = tmp_path / "voicegate.toml"
-    file.write_text('[pbx.main]\nkind = "simulator"\n')
+    file = right_configuration(tmp_path)
     result = run("config", "check", str(file))
     assert (result.exit_code, result.stdout) == (
         0,
         f"{file}: right; 1 in [pbx], 0 in [trunks], 0 in [internal]\n",
     )
     assert '"ok": true' in run("--config", str(file), "config", "check", "--json").stdout
+
+
+def test_what_serve_would_refuse_is_no_right_configuration(tmp_path: Path) -> None:
+    file = right_configuration(tmp_path)
+    file.write_text(file.read_text() + 'socket.allowed_users = ["no-such-user"]\n')
+    result = run("config", "check", str(file))
+    assert (result.exit_code, result.stdout) == (Exit.CONFIG, "")
+    assert result.stderr == f"voicegate: {file}: socket.allowed_users: there is no user no-such-user\n"
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (PermissionError(errno.EACCES, "Permission denied", "/x/y"), "/x/y: Permission denied"),
+        (OSError(errno.ENOSPC, "No space left on device"), "No space left on device"),
+        (OSError("odd"), "odd"),
+        (OSError(), "OSError"),
+    ],
+)
+def test_what_the_system_refuses_is_one_line_too(
+    monkeypatch: pytest.MonkeyPatch, error: OSError, says: str
+) -> None:
+    def fail(_: Options) -> Settings:
+        raise error
+
+    monkeypatch.setattr("voicegate.cli.config.read_settings", fail)
+    result = run("config", "show")
+    assert (result.exit_code, result.stderr) == (Exit.FAILED, f"voicegate: {says}\n")
+
+
+def test_a_reader_who_has_gone_is_no_error() -> None:
+    script = f"{sys.executable} -m voicegate config show {project_folder('config') / 'voicegate.toml'} | true"
+    ended = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True)
+    assert ended.stderr == ""
+
+
+def test_a_lab_in_an_impossible_folder_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    folder = tmp_path / "file" / "lab"
+    result = run("lab", "up", "--folder", str(folder))
+    assert result.exit_code == Exit.FAILED
+    assert result.stderr.splitlines()[-1] == (
+        f"voicegate: the lab's folder {folder} cannot be written: Not a directory"
+    )
 
 
 def test_a_wrong_setting_is_one_line_with_file_setting_and_cure(tmp_path: Path) -> None:

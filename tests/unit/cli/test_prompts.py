@@ -22,6 +22,15 @@ def test_a_prompt_can_be_copied_out(tmp_path: Path) -> None:
     assert copy.read_bytes()[:4] == b"RIFF"
 
 
+def test_a_copy_that_cannot_be_written_is_one_line_with_its_path(tmp_path: Path) -> None:
+    copy = tmp_path / "none" / "code.wav"
+    code, output = run("play", "en", "your_code_is", "--output", str(copy))
+    assert (code, output) == (
+        6,
+        f"voicegate: your_code_is.wav16 cannot be copied: {copy}: No such file or directory\n",
+    )
+
+
 def test_without_a_player_it_says_where_the_prompt_lies(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

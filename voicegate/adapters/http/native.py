@@ -49,6 +49,7 @@ CLIENT: Final = web.RequestKey("client", str)
 """Who asks, as the server found out."""
 
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_SHOWN_CHARACTERS: Final = 80
 _PBX_PATIENCE: Final = timedelta(seconds=3)
 _TRUNK_STATES: Final = ("available", "in_use", "unreachable")
 
@@ -112,7 +113,7 @@ class NativeDoor:
             lambda wait: self._door.sign_in.look(challenge_id, query.since, wait),
             timedelta(seconds=query.wait_s),
         )
-        return _json(views.verification(_found(record)))
+        return _json(views.verification(_found(record, "verification", challenge_id)))
 
     async def check(self, request: web.Request) -> web.Response:
         """Judge a guess; one of a wrong shape costs no attempt."""
@@ -121,14 +122,16 @@ class NativeDoor:
             guess = Passcode(body.passcode)
         except InvalidPasscode as error:
             raise reading.wrong("passcode", error) from error
-        result = await self._door.sign_in.verify(request.match_info["id"], guess.digits)
-        return _json(views.judgement(_found(result)))
+        challenge_id = request.match_info["id"]
+        result = await self._door.sign_in.verify(challenge_id, guess.digits)
+        return _json(views.judgement(_found(result, "verification", challenge_id)))
 
     async def redial(self, request: web.Request) -> web.Response:
         """Call again with the same code."""
-        answer = await self._door.sign_in.redial(request.match_info["id"])
+        challenge_id = request.match_info["id"]
+        answer = await self._door.sign_in.redial(challenge_id)
         if answer is None:
-            raise Refused(problems.NOT_FOUND)
+            raise _unknown("verification", challenge_id)
         if isinstance(answer, Deny):
             _refuse(answer)
         headers = {"Location": f"/v1/calls/{answer.id}"}
@@ -137,9 +140,9 @@ class NativeDoor:
     async def cancel(self, request: web.Request) -> web.Response:
         """Take a verification back and hang up its call."""
         challenge_id = request.match_info["id"]
-        _found(await self._door.sign_in.cancel(challenge_id))
+        _found(await self._door.sign_in.cancel(challenge_id), "verification", challenge_id)
         record = await self._door.sign_in.look(challenge_id, None, timedelta())
-        return _json(views.verification(_found(record)))
+        return _json(views.verification(_found(record, "verification", challenge_id)))
 
     async def calls(self, request: web.Request) -> web.Response:
         """List calls, newest first."""
@@ -155,7 +158,8 @@ class NativeDoor:
 
     async def call(self, request: web.Request) -> web.Response:
         """Show a call."""
-        return _json(views.call(_found(await self._door.store.call(request.match_info["id"]))))
+        call_id = request.match_info["id"]
+        return _json(views.call(_found(await self._door.store.call(call_id), "call", call_id)))
 
     async def trunks(self, _request: web.Request) -> web.Response:
         """Show the trunks as their PBXs see them."""
@@ -226,9 +230,14 @@ def _refuse(deny: Deny, field: str | None = None) -> NoReturn:
     raise Refused(_KINDS[deny.reason], facts=facts)
 
 
-def _found(thing: T | None) -> T:
+def _unknown(kind: str, thing_id: str) -> Refused:
+    # As `repr`, for a path may hold what neither JSON nor a terminal should.
+    return Refused(problems.NOT_FOUND, f"there is no {kind} {thing_id[:_SHOWN_CHARACTERS]!r}")
+
+
+def _found(thing: T | None, kind: str, thing_id: str) -> T:
     if thing is None:
-        raise Refused(problems.NOT_FOUND)
+        raise _unknown(kind, thing_id)
     return thing
 
 

@@ -27,6 +27,8 @@ class Kind:
     """HTTP status."""
     title: str
     """The same sentence each time."""
+    cure: str = ""
+    """What to change; a detail that says nothing of its own ends in it."""
 
     @property
     def uri(self) -> str:
@@ -35,8 +37,18 @@ class Kind:
 
 
 BAD_REQUEST = Kind("bad_request", 400, "The request is malformed.")
-PEER_NOT_ALLOWED = Kind("peer_not_allowed", 403, "This user may not use the API.")
-COUNTRY_NOT_ALLOWED = Kind("country_not_allowed", 403, "Numbers of this country may not be called.")
+PEER_NOT_ALLOWED = Kind(
+    "peer_not_allowed",
+    403,
+    "This user may not use the API.",
+    "The setting `socket.allowed_users` names those who may.",
+)
+COUNTRY_NOT_ALLOWED = Kind(
+    "country_not_allowed",
+    403,
+    "Numbers of this country may not be called.",
+    "The setting `policy.allowed_countries` lists those that may.",
+)
 NUMBER_TYPE_NOT_ALLOWED = Kind("number_type_not_allowed", 403, "Numbers of this type are never called.")
 NOT_FOUND = Kind("not_found", 404, "There is no such thing.")
 METHOD_NOT_ALLOWED = Kind("method_not_allowed", 405, "This cannot be done to that.")
@@ -47,7 +59,12 @@ KEY_REUSED = Kind("idempotency_key_reused", 409, "This Idempotency-Key came befo
 TOO_LARGE = Kind("too_large", 413, "The request's body is too large.")
 UNSUPPORTED_TYPE = Kind("unsupported_media_type", 415, "The request's body must be JSON.")
 INVALID = Kind("invalid", 422, "A value is wrong.")
-NO_ROUTE = Kind("no_route", 422, "No route leads to this destination.")
+NO_ROUTE = Kind(
+    "no_route",
+    422,
+    "No route leads to this destination.",
+    "E.164 numbers go out by `[trunks]`, extensions by the patterns in `[internal]`.",
+)
 TOO_MANY_CALLS = Kind("too_many_calls", 429, "This verification has placed all its calls.")
 INTERNAL = Kind("internal_error", 500, "Something went wrong in Voicegate.")
 NOT_READY = Kind("not_ready", 503, "Calls cannot be placed now.")
@@ -63,11 +80,7 @@ class Problem(Struct, kw_only=True, frozen=True, omit_defaults=True):
     detail: Annotated[str, Meta(description="What is wrong this time, for people.")]
     instance: Annotated[str, Meta(description="This occurrence: a URN that ends in the request id.")]
     field: Annotated[str, Meta(description="Path of the wrong value in the request.")] | UnsetType = UNSET
-    attempts_left: Annotated[int, Meta(description="Guesses that remain.")] | UnsetType = UNSET
     retry_after_s: Annotated[float, Meta(description="Seconds after which to try again.")] | UnsetType = UNSET
-    verification_status: Annotated[str, Meta(description="Where the verification stands.")] | UnsetType = (
-        UNSET
-    )
     failing: Annotated[list[str], Meta(description="What is not ready, one sentence each.")] | UnsetType = (
         UNSET
     )
@@ -79,12 +92,8 @@ class Facts:
 
     field: str | UnsetType = UNSET
     """Path of the wrong value in the request."""
-    attempts_left: int | UnsetType = UNSET
-    """Guesses that remain."""
     retry_after_s: float | UnsetType = UNSET
     """Seconds after which to try again; becomes `Retry-After` too."""
-    verification_status: str | UnsetType = UNSET
-    """Where the verification stands."""
     failing: list[str] | UnsetType = UNSET
     """What is not ready."""
     headers: Mapping[str, str] = dataclasses.field(default_factory=dict)
@@ -97,7 +106,7 @@ class Refused(Exception):
     def __init__(self, kind: Kind, detail: str = "", facts: Facts | None = None) -> None:
         super().__init__(kind.name)
         self.kind = kind
-        self.detail = detail or kind.title
+        self.detail = detail or f"{kind.title} {kind.cure}".rstrip()
         self.facts = facts or Facts()
 
 
@@ -111,9 +120,7 @@ def problem_response(refused: Refused, request_id: str) -> web.Response:
         detail=refused.detail,
         instance=f"urn:voicegate:request:{request_id}",
         field=facts.field,
-        attempts_left=facts.attempts_left,
         retry_after_s=facts.retry_after_s,
-        verification_status=facts.verification_status,
         failing=facts.failing,
     )
     headers = {**facts.headers, "Content-Type": MEDIA_TYPE, "X-Request-Id": request_id}

@@ -9,7 +9,8 @@ import difflib
 import hashlib
 import re
 from datetime import timedelta
-from typing import Final, TypeVar
+from enum import Enum
+from typing import Final, TypeVar, get_args, get_type_hints
 
 import msgspec
 from aiohttp import web
@@ -112,8 +113,16 @@ def _wrong_value(message: str, shape: type[Struct]) -> Refused:
         return Refused(problems.INVALID, message)
     what, field = place.groups()
     # msgspec repeats a wrong enum's value; everything else it says is about the shape.
-    what = what.split(" '")[0] if what.startswith("Invalid enum value") else what
+    if what.startswith("Invalid enum value"):
+        what = f"must be one of {', '.join(_choices(shape, field))}"
     return Refused(problems.INVALID, f"{field}: {what}", Facts(field=field))
+
+
+def _choices(shape: type[Struct], field: str) -> list[str]:
+    """Return the values that a request's field may have, null aside."""
+    hint = get_type_hints(shape).get(field)
+    kinds = [kind for kind in (hint, *get_args(hint)) if isinstance(kind, type) and issubclass(kind, Enum)]
+    return [str(member.value) for kind in kinds for member in kind]
 
 
 def _reason(error: Exception) -> str:

@@ -1,7 +1,8 @@
 """The native door's requests and answers, as msgspec types; the OpenAPI document is made from them.
 
 Requests are strict: an unknown field is refused. Durations carry their unit in the name (`_s`). What a
-request means is not decided here; how answers are filled is `views`.
+request means is not decided here; how answers are filled is `views`. Patterns are told to clients only:
+the domain judges them, and Python's `$` would let a newline pass.
 """
 
 from datetime import datetime
@@ -16,6 +17,8 @@ from voicegate.domain.hangup_cause import Blame, GaveUp, Outcome
 
 MAX_WAIT_S = 60
 
+_PASSCODE = {"pattern": "^[0-9]{4,10}$"}
+
 DestinationText = Annotated[
     str,
     Meta(
@@ -23,6 +26,7 @@ DestinationText = Annotated[
         max_length=16,
         description="E.164 with its plus sign, or an internal extension of the PBX.",
         examples=["+12025550143"],
+        extra_json_schema={"pattern": r"^(\+[1-9][0-9]{6,14}|[0-9*#]{2,10})$"},
     ),
 ]
 ExtensionText = Annotated[
@@ -32,6 +36,7 @@ ExtensionText = Annotated[
         max_length=32,
         description="Landline extension, sent by DTMF after answer; w pauses 0.5 s, W 1 s.",
         examples=["W204"],
+        extra_json_schema={"pattern": "^[0-9*#A-DwW]{1,32}$"},
     ),
 ]
 LanguageTag = Annotated[
@@ -49,6 +54,7 @@ OwnPasscode = Annotated[
         min_length=4,
         max_length=10,
         description="The caller's own code, 4-10 decimal digits; absent: one is made.",
+        extra_json_schema=_PASSCODE,
     ),
 ]
 LifetimeSeconds = Annotated[int, Meta(ge=1, le=86400, description="Seconds from now to the last guess.")]
@@ -94,7 +100,15 @@ class NewVerification(_Request, kw_only=True, frozen=True):
 class Guess(_Request, kw_only=True, frozen=True):
     """One guess at the code."""
 
-    passcode: Annotated[str, Meta(max_length=32, description="4-10 decimal digits.", examples=["493817"])]
+    passcode: Annotated[
+        str,
+        Meta(
+            max_length=32,
+            description="4-10 decimal digits.",
+            examples=["493817"],
+            extra_json_schema=_PASSCODE,
+        ),
+    ]
 
 
 class LookQuery(_Request, kw_only=True, frozen=True):

@@ -12,14 +12,17 @@ import pytest
 from tests.unit.adapters.http.serving import NUMBER, Served, serving
 from tests.unit.application.conftest import Bench
 from tests.unit.application.scripted import ScriptedLeg
+from voicegate.adapters.http import problems
 from voicegate.adapters.http.native import Door, NativeDoor
 from voicegate.adapters.http.openapi import Description, document, refusals_of
 from voicegate.adapters.http.operations import Operation
-from voicegate.adapters.http.problems import Problem
+from voicegate.adapters.http.problems import Problem, Refused
 from voicegate.adapters.http.reading import MAX_BODY_BYTES
 from voicegate.adapters.http.routes import operations
 from voicegate.domain.call import Rang
-from voicegate.domain.errors import StoreError
+from voicegate.domain.errors import StoreError, VoicegateError
+from voicegate.domain.passcode import Passcode
+from voicegate.domain.phone_number import Destination
 
 OPERATIONS: Final = (*operations(NativeDoor(cast(Door, None))), Description().operation())
 PROMISES: Final = [
@@ -204,6 +207,41 @@ def test_every_reference_of_the_document_leads_somewhere() -> None:
     described = document(OPERATIONS, "1")
     referenced = set(re.findall(r'"#/components/schemas/(\w+)"', msgspec.json.encode(described).decode()))
     assert referenced <= set(described["components"]["schemas"])
+
+
+@pytest.mark.parametrize(
+    ("shape", "field", "right", "wrong"),
+    [
+        ("NewVerification", "destination", (NUMBER, "101", "*#"), ("12025550143", "+0123456", "1", "x")),
+        ("NewVerification", "extension", ("W204", "ABCDw*#", "1" * 32), ("", "1" * 33, "E", "w 1")),
+        ("NewVerification", "passcode", ("1234", "1234567890"), ("123", "12345678901", "12a4")),
+        ("Guess", "passcode", ("1234", "1234567890"), ("123", "12345678901", "12a4")),
+    ],
+)
+def test_the_shapes_that_the_domain_judges_are_described(
+    shape: str, field: str, right: tuple[str, ...], wrong: tuple[str, ...]
+) -> None:
+    schema = document(OPERATIONS, "1")["components"]["schemas"][shape]["properties"][field]
+    pattern = next(kind for kind in schema.get("anyOf", [schema]) if kind["type"] == "string")["pattern"]
+    judges: dict[str, Callable[[str], object]] = {
+        "destination": Destination.parse,
+        "extension": lambda text: Destination.parse(NUMBER, text),
+        "passcode": Passcode,
+    }
+    for text in right:
+        assert re.search(pattern, text)
+        judges[field](text)
+    for text in wrong:
+        assert not re.search(pattern, text)
+        with pytest.raises(VoicegateError):
+            judges[field](text)
+
+
+def test_the_cure_of_a_refusal_is_in_its_detail() -> None:
+    assert "`socket.allowed_users`" in Refused(problems.PEER_NOT_ALLOWED).detail
+    assert "`policy.allowed_countries`" in Refused(problems.COUNTRY_NOT_ALLOWED).detail
+    assert "`[trunks]`" in Refused(problems.NO_ROUTE).detail
+    assert "`[internal]`" in Refused(problems.NO_ROUTE).detail
 
 
 def test_the_parameters_of_a_path_and_its_query_are_described() -> None:

@@ -100,6 +100,28 @@ async def test_a_wrong_value_is_never_repeated(served: Served) -> None:
     assert not [secret for secret in ("12025550", "99x9", "9zz9") if secret in response.text]
 
 
+async def test_the_values_to_choose_from_are_named(served: Served) -> None:
+    response = await served.http.post(
+        "/v1/verifications", json={"destination": NUMBER, "human_check": "maybe"}
+    )
+    assert problem(response)["detail"] == "human_check: must be one of random_key, any_key, none"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "detail"),
+    [
+        ("GET", "/v1/verifications/nobody", "there is no verification 'nobody'"),
+        ("POST", "/v1/verifications/nobody/calls", "there is no verification 'nobody'"),
+        ("GET", "/v1/calls/nobody", "there is no call 'nobody'"),
+        ("GET", "/v1/calls/a%1B%5B2J", "there is no call 'a\\x1b[2J'"),
+        ("GET", "/v1/calls/" + "a" * 500, f"there is no call '{'a' * 80}'"),
+    ],
+)
+async def test_an_unknown_id_is_named(served: Served, method: str, path: str, detail: str) -> None:
+    response = await served.http.request(method, path)
+    assert (response.status_code, problem(response)["detail"]) == (404, detail)
+
+
 async def test_an_unknown_field_is_refused_with_the_one_that_was_meant(served: Served) -> None:
     response = await served.http.post("/v1/verifications", json={"destination": NUMBER, "pascode": "1234"})
     assert response.status_code == 422
