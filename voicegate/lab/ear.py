@@ -1,13 +1,15 @@
 """An ear that knows none of our recordings: reads a spoken English code from what a telephone heard.
 
 Speech recognition by pocketsphinx 5.1, whose acoustic model is in its wheel; for what was played, exactly,
-there is `listener`. It finds the code by its rhythm: N short words apart from each other after something
-longer. It hears all readings and believes what most of them say, digit by digit.
+there is `listener`. It finds the code by its rhythm: N short words apart from each other, after something
+longer, and before something longer still or the end. It hears all readings and believes what most of them
+say, digit by digit. Steady noise is `quieting`'s.
 """
 
 from collections import Counter
 from collections.abc import Sequence
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from threading import Lock
 from typing import Final
@@ -16,6 +18,8 @@ import numpy as np
 import pocketsphinx
 import soundfile
 import soxr
+
+from voicegate.lab.quieting import quieten
 
 Samples = np.ndarray[tuple[int], np.dtype[np.float64]]
 Stretch = tuple[float, float]
@@ -30,11 +34,14 @@ _WITHIN_WORD_S: Final = 0.28
 _SHORTEST_WORD_S: Final = 0.06
 _DIGIT_S: Final = (0.1, 0.85)
 _GAP_S: Final = (0.3, 1.5)
-_MARGIN_S: Final = 0.3
+_INTRODUCTION_S: Final = 0.6
+_PAUSE_BEFORE_CODE_S: Final = 0.75
+_AFTERWORD_S: Final = 1.2
+_MARGIN_S: Final = 0.25
 # A recogniser holds the utterance in progress; making one takes longer than waiting for it.
 _ONE_AT_A_TIME: Final = Lock()
 # The recogniser's features are undefined in digital silence.
-_HISS: Final = 6.0
+_HISS: Final = 20.0
 
 
 def hear_code(recording: Path, digits: int) -> str | None:
@@ -46,14 +53,14 @@ def hear_code(recording: Path, digits: int) -> str | None:
     if rate != RATE:
         raise ValueError(f"{recording}: {rate} Hz; the ear hears {RATE}")
     hiss = np.random.default_rng(0).normal(size=len(samples)) * _HISS
-    heard = samples.astype(np.float64) + hiss
+    heard = quieten(samples.astype(np.float64)) + hiss
     runs = find_readings(find_words(heard), digits)
     with _ONE_AT_A_TIME:
         readings = [_read(heard, words) for words in runs]
-    whole = [reading for reading in readings if len(reading) == digits]
-    if not whole:
+    votes = [Counter(filter(None, column)) for column in zip(*readings, strict=True)]
+    if not votes or not all(votes):
         return None
-    return "".join(Counter(column).most_common(1)[0][0] for column in zip(*whole, strict=True))
+    return "".join(vote.most_common(1)[0][0] for vote in votes)
 
 
 def find_words(heard: Samples) -> list[Stretch]:
@@ -76,31 +83,43 @@ def find_words(heard: Samples) -> list[Stretch]:
 
 
 def find_readings(words: Sequence[Stretch], digits: int) -> list[Sequence[Stretch]]:
-    """Return the runs of exactly `digits` short words, each apart from its neighbours."""
-    runs: list[list[Stretch]] = [[]]
-    for word in words:
-        is_digit = _DIGIT_S[0] <= word[1] - word[0] <= _DIGIT_S[1]
-        is_apart = not runs[-1] or _GAP_S[0] <= word[0] - runs[-1][-1][1] <= _GAP_S[1]
-        if not (is_digit and is_apart):
-            runs.append([])
-        if is_digit:
-            runs[-1].append(word)
-    return [run for run in runs if len(run) == digits]
+    """Return each run of `digits` words that has the rhythm of a code."""
+    starts = range(1, len(words) - digits + 1)
+    return [words[start : start + digits] for start in starts if _is_reading(words, start, digits)]
 
 
-def _read(heard: Samples, words: Sequence[Stretch]) -> str:
-    """Return the digits that the recogniser makes of a run of words, one by one.
+def _is_reading(words: Sequence[Stretch], start: int, digits: int) -> bool:
+    """Are the `digits` words from `start` a code, by their lengths and the silences around them?"""
+    run = words[start : start + digits]
+    before, after = words[start - 1], words[start + digits : start + digits + 1]
+    gaps = [second[0] - first[1] for first, second in pairwise((before, *run))]
+    return (
+        _length(before) >= _INTRODUCTION_S
+        and gaps[0] >= _PAUSE_BEFORE_CODE_S
+        and all(_GAP_S[0] <= gap <= _GAP_S[1] for gap in gaps)
+        and all(_DIGIT_S[0] <= _length(word) <= _DIGIT_S[1] for word in run)
+        and all(_length(word) >= _AFTERWORD_S for word in after)
+    )
 
-    The channel's colour (cepstral mean) is taken from the whole run: one word is too short to tell it.
+
+def _length(stretch: Stretch) -> float:
+    return stretch[1] - stretch[0]
+
+
+def _read(heard: Samples, words: Sequence[Stretch]) -> list[str]:
+    """Return the digits that the recogniser makes of a run of words, one by one; "" for what it cannot tell.
+
+    The channel's colour (cepstral mean) is taken from all the words: one is too short to tell it.
     """
+    sounds = [_sharpen(heard, begin - _MARGIN_S, end + _MARGIN_S) for begin, end in words]
     whole = _recogniser("<digit>+", "batch")
-    _hear(whole, _sharpen(heard, words[0][0] - _MARGIN_S, words[-1][1] + _MARGIN_S), is_whole=True)
+    _hear(whole, b"".join(sounds), is_whole=True)
     colour = whole.get_cmn(False)
     single = _recogniser("<digit>", "live")
-    spoken = ""
-    for begin, end in words:
+    spoken = []
+    for sound in sounds:
         single.set_cmn(colour)
-        spoken += _hear(single, _sharpen(heard, begin - _MARGIN_S, end + _MARGIN_S), is_whole=False)[:1]
+        spoken.append(_hear(single, sound, is_whole=False)[:1])
     return spoken
 
 
