@@ -7,6 +7,7 @@ RUN apt-get update \
 # The same number in both images: Asterisk reads the calls' sounds as a member of this group.
 RUN groupadd --gid 2001 voicegate-audio \
  && useradd --system --home-dir /var/lib/voicegate --create-home --groups voicegate-audio voicegate
+RUN install -d -o voicegate -g voicegate-audio -m 0750 /run/voicegate
 COPY pyproject.toml README.md LICENSE /src/
 COPY voicegate /src/voicegate
 COPY dialplan /src/dialplan
@@ -16,4 +17,4 @@ RUN python3 -m venv /opt/voicegate && /opt/voicegate/bin/pip install --no-cache-
 ENV PATH=/opt/voicegate/bin:$PATH
 USER voicegate
 ENTRYPOINT ["voicegate"]
-CMD ["serve", "--config", "/etc/voicegate/voicegate.toml"]
+CMD ["--config", "/etc/voicegate/voicegate.toml", "serve"]

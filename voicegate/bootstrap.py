@@ -1,12 +1,19 @@
 """The composition root: `Settings` -> a running daemon. The only file that names concrete adapters."""
 
 import asyncio
+import fcntl
 import grp
 import os
 import pwd
 import re
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import (
+    AbstractAsyncContextManager,
+    AsyncExitStack,
+    asynccontextmanager,
+    contextmanager,
+    nullcontext,
+)
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -15,7 +22,8 @@ import structlog
 
 from voicegate.adapters.asterisk.pbx import AsteriskPbx
 from voicegate.adapters.asterisk.settings import AsteriskSettings, Secret
-from voicegate.adapters.http.server import HttpSettings, serve_unix
+from voicegate.adapters.http.server import HttpSettings, serve_on
+from voicegate.adapters.http.socket_file import listening
 from voicegate.adapters.keyfile import FileKeyring
 from voicegate.adapters.simulator.pbx import SimulatedPbx
 from voicegate.adapters.speech.mixer import Mixer, SpeechSettings
@@ -37,7 +45,7 @@ from voicegate.config import (
     project_folder,
     read_secret,
 )
-from voicegate.domain.errors import ConfigError
+from voicegate.domain.errors import ConfigError, UnknownLanguage
 from voicegate.domain.policy import CallPolicy
 from voicegate.domain.routing import CallerId, InternalRoute, NumberFormat, Routes, Trunk
 
@@ -63,8 +71,11 @@ async def serve(settings: Settings) -> None:
         VoicegateError: it could not start; the message names the setting or the file.
     """
     async with AsyncExitStack() as stack:
+        # Whoever holds the socket is the daemon: nothing of a living one may be touched before that is known.
+        door = http_settings(settings)
+        listener = stack.enter_context(listening(door.file))
         app = await stack.enter_async_context(running(settings))
-        await stack.enter_async_context(serve_unix(app.sign_in, app.world, http_settings(settings)))
+        await stack.enter_async_context(serve_on(listener, app.sign_in, world=app.world, settings=door))
         log.info("serving", socket=settings.socket.path)
         await asyncio.Event().wait()
 
@@ -73,11 +84,12 @@ async def serve(settings: Settings) -> None:
 async def running(settings: Settings) -> AsyncIterator[App]:
     """Give the daemon's parts, started: store migrated, orphans settled, PBXs connecting."""
     async with AsyncExitStack() as stack:
+        stack.enter_context(_sole_user(Path(settings.storage.database)))
         store = await stack.enter_async_context(SqlStore(settings.storage.database))
         keyring = _keyring(Path(settings.storage.key_file), may_create=not await store.recent_calls(1))
         speech = Mixer(speech_settings(settings))
         await speech.prepare()
-        match_language(settings.service.language, speech.languages())
+        _check_language(settings, speech)
         pbxs: dict[str, Pbx] = {}
         for name, pbx in settings.pbx.items():
             endpoints = tuple(trunk.endpoint for trunk in settings.trunks.values() if trunk.pbx == name)
@@ -114,6 +126,23 @@ def sign_in(world: World, delivery: Delivery, settings: Settings) -> SignIn:
             attempts=settings.passcode.attempts,
         ),
     )
+
+
+def check(settings: Settings) -> None:
+    """Look at all that the settings name: users, groups, patterns, secrets, folders, languages. Blocks.
+
+    Raises:
+        VoicegateError: the daemon could not start, or not call; the message names the setting or the file.
+    """
+    routes(settings)
+    http_settings(settings)
+    for name, pbx in settings.pbx.items():
+        if pbx.kind == "asterisk":
+            read_secret(pbx.ami_secret_file, f"pbx.{name}.ami_secret_file")
+    speech = Mixer(speech_settings(settings))
+    _check_language(settings, speech)
+    if settings.audio.group:
+        _group_id(settings.audio.group, "audio.group")
 
 
 def manners(settings: Settings) -> Manners:
@@ -173,11 +202,9 @@ def http_settings(settings: Settings) -> HttpSettings:
     try:
         users = [pwd.getpwnam(user).pw_uid for user in socket.allowed_users]
     except KeyError as error:
-        raise ConfigError(f"socket.allowed_users: there is no user {error.args[0]}") from error
-    try:
-        group = grp.getgrnam(socket.group).gr_gid if socket.group else None
-    except KeyError as error:
-        raise ConfigError(f"socket.group: there is no group {socket.group}") from error
+        unknown = ", ".join(user for user in socket.allowed_users if repr(user) in str(error))
+        raise ConfigError(f"socket.allowed_users: there is no user {unknown}") from error
+    group = _group_id(socket.group, "socket.group") if socket.group else None
     return HttpSettings(
         path=Path(socket.path),
         mode=int(socket.mode, 8),
@@ -186,9 +213,25 @@ def http_settings(settings: Settings) -> HttpSettings:
     )
 
 
+@contextmanager
+def _sole_user(database: Path) -> Iterator[None]:
+    """Hold the database against a second daemon, which would settle the first one's calls as orphans."""
+    file = database.with_name(f"{database.name}.lock")
+    try:
+        with file.open("w") as holder:
+            fcntl.flock(holder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            yield
+    except BlockingIOError:
+        raise ConfigError(f"storage.database: another daemon uses {database}") from None
+    except FileNotFoundError:
+        raise ConfigError(f"storage.database: the folder {database.parent} does not exist") from None
+    except PermissionError:
+        raise ConfigError(f"storage.database: the folder {database.parent} cannot be written") from None
+
+
 def _keyring(file: Path, *, may_create: bool) -> FileKeyring:
     """Return the keys; made on the first start only, for a new key would void the codes that are out."""
-    if may_create and not file.exists():
+    if may_create and not os.path.exists(file):  # noqa: PTH110 - a folder one may not enter is no error here
         log.warning("making a key file: back it up, codes cannot be checked without it", file=str(file))
     return FileKeyring.open(file, may_create=may_create)
 
@@ -210,6 +253,20 @@ def _pbx(name: str, settings: PbxSettings, endpoints: Sequence[str]) -> Abstract
             lost_grace=timedelta(seconds=settings.lost_grace_s),
         )
     )
+
+
+def _group_id(name: str, setting: str) -> int:
+    try:
+        return grp.getgrnam(name).gr_gid
+    except KeyError:
+        raise ConfigError(f"{setting}: there is no group {name}") from None
+
+
+def _check_language(settings: Settings, speech: Mixer) -> None:
+    try:
+        match_language(settings.service.language, speech.languages())
+    except UnknownLanguage as error:
+        raise ConfigError(f"service.language: {error}") from None
 
 
 def _trunk(

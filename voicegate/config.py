@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
+import phonenumbers
 from msgspec import Meta, Struct, field
 
 from voicegate.domain.announcement import HumanCheck
@@ -207,6 +208,7 @@ def parse(raw: dict[str, Any]) -> Settings:
             _convert(entry, shape, path=f"{table}.{name}")
     settings = _convert(raw, Settings, path="")
     _check_references(settings)
+    _check_countries(settings)
     return settings
 
 
@@ -272,6 +274,13 @@ def _unwrap(shape: Any) -> Any:
     if isinstance(shape, types.UnionType):
         return next(part for part in typing.get_args(shape) if part is not types.NoneType)
     return shape
+
+
+def _check_countries(settings: Settings) -> None:
+    for country in settings.policy.allowed_countries:
+        if country not in phonenumbers.SUPPORTED_REGIONS:
+            cure = "; Britain is GB" if country == "UK" else ""
+            raise ConfigError(f"policy.allowed_countries: {country} is no country's ISO 3166 code{cure}")
 
 
 def _check_references(settings: Settings) -> None:

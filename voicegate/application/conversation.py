@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
 
+import structlog
+
 from voicegate.application.journal import Journal
 from voicegate.application.ports import CallAudio, Clip, Clock, DtmfTiming, Leg
 from voicegate.domain.announcement import HumanCheck, PromptName
@@ -26,6 +28,8 @@ from voicegate.domain.call import (
 )
 from voicegate.domain.errors import LegEnded
 from voicegate.domain.hangup_cause import GaveUp
+
+log = structlog.get_logger(__name__)
 
 ANY_KEYS: Final = "0123456789*#"
 READINGS: Final = 2
@@ -184,5 +188,7 @@ class Conversation:
             raise LegEnded
         if playback.key is None and playback.samples < clip.samples * _PLAYED_TOLERANCE:
             # Neither a key nor a hangup cut it short: the PBX could not play it.
+            cure = "see audio.folder, audio.group, audio.pbx_folder and audio.pbx_sounds"
+            log.warning("the PBX could not play a sound", path=clip.path, cure=cure)
             raise _PlaybackFailedError
         return playback

@@ -6,8 +6,8 @@ once per call; the next trunk is tried only after a definite failure before answ
 """
 
 import asyncio
-from collections.abc import Mapping
-from contextlib import AsyncExitStack
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
@@ -37,7 +37,7 @@ from voicegate.domain.announcement import (
 )
 from voicegate.domain.call import Answered, Call, MediaCounted, Originated
 from voicegate.domain.challenge import Challenge, ChallengeEvent, ChallengeState
-from voicegate.domain.errors import KeyFileError, PbxError, SpeechError
+from voicegate.domain.errors import KeyFileError, PbxError, SpeechError, StoreError
 from voicegate.domain.hangup_cause import (
     Blame,
     CallOutcome,
@@ -53,6 +53,9 @@ log = structlog.get_logger(__name__)
 
 # The PBX has the ring timeout itself; ours is for a PBX that forgets it.
 _RING_GRACE: Final = timedelta(seconds=5)
+# For all calls to be hung up and recorded when the daemon stops.
+_CLOSING_WITHIN: Final = timedelta(seconds=15)
+_STORE_RETRY: Final = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +117,8 @@ class _Attempt:
         reading = compose_reading(passcode, world.speech.phrasing(language))
         order = Order(self._journal.call.id, self._hop, world.speech.prompt(language, PromptName.APOLOGY))
         await self._journal.write(Originated())
+        if self._gave_up:
+            return Hangup(gave_up=self._gave_up)
         async with AsyncExitStack() as stack:
             self._leg = await stack.enter_async_context(world.pbxs[self._hop.trunk.pbx].originate(order))
             if self._gave_up:
@@ -193,9 +198,11 @@ class Delivery:
         self._is_closing = True
         for attempt in list(self._attempts.values()):
             await attempt.give_up(GaveUp.INTERRUPTED)
-        # An error of the body is the body's own: it does not become a group.
-        is_cancelled = isinstance(error, asyncio.CancelledError)
-        await self._tasks.__aexit__(*((kind, error, trace) if is_cancelled else (None, None, None)))
+        # Told of the body's error or cancellation, the group would cancel its tasks before they record their
+        # calls' ends; and an error would become a group.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_CLOSING_WITHIN.total_seconds()):
+                await self._tasks.__aexit__(None, None, None)
 
     def route(self, challenge: Challenge) -> tuple[Hop, ...]:
         """Return the ways to the challenge's destination; empty when there is none."""
@@ -255,10 +262,21 @@ class Delivery:
         if following is not None and may_fail_over(outcome):
             # In one commit: between two, a redial would find no call in progress, and ring as well.
             next_call = self.new_call(challenge, following)
-            await journal.close(hangup, outcome, following=next_call)
+            await self._record(partial(journal.close, hangup, outcome, following=next_call))
             return next_call
-        await journal.close(hangup, outcome, change=partial(settle, outcome=outcome))
+        await self._record(partial(journal.close, hangup, outcome, change=partial(settle, outcome=outcome)))
         return None
+
+    async def _record(self, close: Callable[[], Awaitable[None]]) -> None:
+        """Record a call's end, again and again while the database cannot be used: the call itself is over."""
+        while True:
+            try:
+                return await close()
+            except StoreError:
+                if self._is_closing:
+                    raise
+                log.exception("call's end not recorded yet")
+            await asyncio.sleep(_STORE_RETRY.total_seconds())
 
 
 def may_fail_over(outcome: CallOutcome) -> bool:

@@ -32,7 +32,11 @@ async def settle_orphans(world: World) -> int:
 async def tidy_for_ever(world: World) -> None:
     """Expire challenges as their time comes, until cancelled."""
     while True:
-        expired = await world.desk.store.expire(world.desk.clock.now())
+        try:
+            expired = await world.desk.store.expire(world.desk.clock.now())
+        except Exception:  # a task's root: the next round may fare better
+            log.exception("not tidied")
+            expired = 0
         if expired:
             log.info("expired", challenges=expired)
         await asyncio.sleep(INTERVAL.total_seconds())
@@ -43,7 +47,6 @@ async def _settle(world: World, orphan: CallRecord) -> None:
         try:
             await pbx.hang_up(orphan.call.id)
         except PbxError as error:
-            # Not connected yet: its dialplan ends the call itself, for we refuse a call we do not know.
             log.warning("orphan not hung up", call=orphan.call.id, error=str(error))
     record = await world.desk.store.challenge(orphan.call.challenge_id)
     if record is None:

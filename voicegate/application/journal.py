@@ -75,7 +75,8 @@ class Journal:
         change: Callable[[Challenge], Challenge] | None = None,
         following: Call | None = None,
     ) -> None:
-        """End the call with its verdict; in the same commit change its challenge, add its next call.
+        """End the call with its verdict; in the same commit change its challenge, add its next call. May
+        be repeated when it failed.
 
         Raises:
             StoreError: it could not be stored.
@@ -86,7 +87,8 @@ class Journal:
             "sip_status": hangup.sip_status,
             "gave_up": hangup.gave_up,
         }
-        self.note(Ended(), detail)
+        if self.call.is_live:
+            self.note(Ended(), detail)
         record = CallRecord(self.call, outcome=outcome, hangup=hangup, timeline=tuple(self._entries))
         await self._desk.store.record(record, change, following=following)
         self._desk.board.announce(self.call.challenge_id)

@@ -232,7 +232,8 @@ class Pbx(Protocol):
         ...
 
     async def hang_up(self, call_id: str) -> None:
-        """End a call that an earlier process placed, if the PBX still has it."""
+        """End a call that an earlier process placed, if the PBX still has it; one that is not connected is
+        told as soon as it is, before any new call."""
         ...
 
     async def trunk_states(self) -> Mapping[str, str]:

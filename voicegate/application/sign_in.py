@@ -129,7 +129,7 @@ class SignIn:
         """Call again with the same code; None: no such challenge."""
         now = self._world.desk.clock.now()
 
-        def admit(record: ChallengeRecord) -> tuple[Challenge, Call | None, Call | Deny]:
+        def admit(record: ChallengeRecord) -> tuple[Challenge, Call | None, tuple[Challenge, Call] | Deny]:
             challenge = challenges.expire(record.challenge, now)
             if challenge.state not in OPEN_STATES:
                 return challenge, None, Deny(DenyReason.NOT_OPEN)
@@ -139,15 +139,15 @@ class SignIn:
             if isinstance(verdict, Deny) or not hops:
                 return challenge, None, verdict if isinstance(verdict, Deny) else Deny(DenyReason.NO_ROUTE)
             call = self._delivery.new_call(challenge, hops[0])
-            return challenges.step(challenge, ChallengeEvent.CALL_STARTED), call, call
+            started = challenges.step(challenge, ChallengeEvent.CALL_STARTED)
+            return started, call, (started, call)
 
         answer = await self._store.add_call(challenge_id, admit)
-        if isinstance(answer, Call):
-            record = await self._store.challenge(challenge_id)
-            if record is not None:
-                self._delivery.start(record.challenge, answer)
         self._world.desk.board.announce(challenge_id)
-        return answer
+        if answer is None or isinstance(answer, Deny):
+            return answer
+        self._delivery.start(*answer)
+        return answer[1]
 
     async def cancel(self, challenge_id: str) -> Challenge | None:
         """Take a challenge back and hang up its call; None: no such challenge. Doing it twice is fine."""

@@ -9,7 +9,7 @@ not say that calling again is worth it; failover asks for a trunk's blame too.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
@@ -303,7 +303,11 @@ def classify(call: Call, hangup: Hangup, check: HumanCheck) -> CallOutcome:
         return _OUR_REASONS[hangup.gave_up]
     if call.evidence.answered:
         return _classify_answered(call.evidence, hangup)
-    return _classify_unanswered(call, hangup)
+    verdict = _classify_unanswered(call, hangup)
+    if verdict.blame is Blame.TRUNK and (call.rang or call.progressed):
+        # A telephone was reached, or may have been: another call at once would ring it again.
+        return replace(verdict, retry_safe=False)
+    return verdict
 
 
 def _classify_answered(evidence: Evidence, hangup: Hangup) -> CallOutcome:

@@ -41,10 +41,10 @@ class KeyListener:
 
     def asked_key(self) -> str | None:
         """Return the key that was asked for, "5" where any will do; None until one was."""
-        if self._key is None and self._find_press():
-            self._key = self._find_key()
-        if self._key is None and _find(self._heard, self._any_key) is not None:
-            self._key, self._press_end = "5", len(self._heard)
+        if self._key is None:
+            self._look_for_prompts()
+            if self._press_end is not None and self._key is None:
+                self._key = self._find_key()
         return self._key
 
     def digits_heard_since_key(self) -> int:
@@ -61,13 +61,15 @@ class KeyListener:
             np.maximum(scores[: len(likeness)], likeness, out=scores[: len(likeness)])
         return _count_peaks(scores, apart=min(map(len, self._digits)))
 
-    def _find_press(self) -> bool:
+    def _look_for_prompts(self) -> None:
+        """Look for what asks for a key in what is new since the last look, and where it may have begun."""
+        start = max(self._sought - max(len(self._press), len(self._any_key)), 0)
+        self._sought, fresh = len(self._heard), self._heard[start:]
         if self._press_end is None:
-            start = max(self._sought - len(self._press), 0)
-            found = _find(self._heard[start:], self._press)
-            self._sought = len(self._heard)
+            found = _find(fresh, self._press)
             self._press_end = None if found is None else start + found + len(self._press)
-        return self._press_end is not None
+        if _find(fresh, self._any_key) is not None:
+            self._key, self._press_end = "5", len(self._heard)
 
     def _find_key(self) -> str | None:
         assert self._press_end is not None  # noqa: S101 - `_find_press` said so
@@ -106,8 +108,9 @@ def _likeness(heard: Floats, prompt: Floats) -> Floats:
     size = 1 << (len(heard) + len(prompt) - 1).bit_length()
     product = np.fft.irfft(np.fft.rfft(heard, size) * np.conj(np.fft.rfft(prompt, size)), size)[:places]
     power = np.concatenate(([0.0], np.cumsum(np.square(heard, dtype=np.float64))))
-    energy = np.maximum(power[len(prompt) :] - power[: -len(prompt)], 1.0) * float(np.square(prompt).sum())
-    likeness: Floats = (product / np.sqrt(energy)).astype(np.float64)
+    # Near silence is like nothing: without a floor, rounding would be compared with rounding.
+    energy = np.maximum(power[len(prompt) :] - power[: -len(prompt)], len(prompt) * _SILENCE**2)
+    likeness: Floats = product / np.sqrt(energy * float(np.square(prompt).sum()))
     return likeness
 
 

@@ -177,6 +177,7 @@ def test_a_file_played_in_full_time_and_packets_covers_the_code() -> None:
         pytest.param(replace(FULL, elapsed=timedelta(milliseconds=5)), id="begun as the channel died"),
         pytest.param(replace(FULL, packets=0), id="no codec: nothing sent"),
         pytest.param(replace(FULL, packets=170), id="most of it on hold"),
+        pytest.param(replace(FULL, samples=120000, packets=551), id="a code on hold, the rest sent"),
         pytest.param(replace(FULL, packets=None), id="the PBX could not count"),
         pytest.param(replace(FULL, held=True), id="held meanwhile"),
         pytest.param(Playback(samples=0, elapsed=timedelta(), packets=0), id="missing file"),

@@ -126,6 +126,13 @@ def test_with_a_human_check_announced_to_a_machine_is_not_delivered(check: Human
     assert not is_delivered(Evidence(answered=True, media=True, announced=2), check)
 
 
+@pytest.mark.parametrize("hangup", [Hangup(34, 503), Hangup(38, 500), Hangup(58, 488), Hangup(102)])
+def test_a_trunk_that_fails_once_it_rang_is_not_followed_by_another(hangup: Hangup) -> None:
+    assert classify(CALL, hangup, CHECK).retry_safe
+    assert not classify(RANG, hangup, CHECK).retry_safe
+    assert not classify(PROGRESSED, hangup, CHECK).retry_safe
+
+
 def test_silence_is_never_safe_to_retry() -> None:
     assert not classify(CALL, Hangup(gave_up=GaveUp.PROGRESS_TIMEOUT), CHECK).retry_safe
     assert not classify(RANG, Hangup(gave_up=GaveUp.PBX_LOST), CHECK).retry_safe

@@ -20,7 +20,7 @@ from voicegate.adapters.asterisk.agi_session import AgiSession
 from voicegate.adapters.asterisk.agi_wire import MAX_HEADER_LINES, MAX_LINE, parse_header
 from voicegate.adapters.asterisk.settings import AsteriskSettings
 from voicegate.adapters.asterisk.variables import AGI_SCRIPT
-from voicegate.domain.errors import PbxProtocolError
+from voicegate.domain.errors import ConfigError, PbxProtocolError
 
 log = structlog.get_logger(__name__)
 
@@ -49,7 +49,10 @@ class AgiServer(Application):  # type: ignore[misc]  # panoramisk is untyped
         self.add_route(AGI_SCRIPT, self._admit)
         self._settings = settings
         self._tasks = tasks
-        self._networks = tuple(ipaddress.ip_network(text) for text in settings.agi_allowed_peers)
+        try:
+            self._networks = tuple(ipaddress.ip_network(text) for text in settings.agi_allowed_peers)
+        except ValueError as error:
+            raise ConfigError(f"pbx.{settings.name}.agi_allowed_peers: {error}") from error
         self._admissions: dict[str, Admission] = {}
         self._connections: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
@@ -59,11 +62,16 @@ class AgiServer(Application):  # type: ignore[misc]  # panoramisk is untyped
         """Listen.
 
         Raises:
-            OSError: the port cannot be bound.
+            ConfigError: the address cannot be bound.
         """
-        self._server = await asyncio.start_server(
-            self._accept, self._settings.agi_host, self._settings.agi_port, limit=MAX_LINE
-        )
+        here = self._settings
+        try:
+            self._server = await asyncio.start_server(
+                self._accept, here.agi_host, here.agi_port, limit=MAX_LINE
+            )
+        except OSError as error:
+            where = f"pbx.{here.name}.agi_host, agi_port: {here.agi_host}:{here.agi_port}"
+            raise ConfigError(f"{where} cannot be used: {error.strerror or error}") from error
         self._port = self._server.sockets[0].getsockname()[1]
 
     async def close(self) -> None:

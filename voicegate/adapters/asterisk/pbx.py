@@ -120,9 +120,11 @@ class AsteriskPbx:
                     await leg.wait_end()
 
     async def hang_up(self, call_id: str) -> None:
-        """End a call that an earlier process placed, if the PBX still has it."""
-        with suppress(ReplyLost):
-            await self._ami.ask("Hangup", {"Channel": check_call_id(call_id)})
+        """End a call of an earlier process, if the PBX still has it: now, or once it is connected."""
+        try:
+            await self._end_stray(check_call_id(call_id))
+        except (PbxUnavailable, ReplyLost):
+            self._strays.append(call_id)
 
     async def trunk_states(self) -> Mapping[str, str]:
         """Return the state of each PJSIP endpoint, as the PBX sees it; empty while not connected.
@@ -151,7 +153,7 @@ class AsteriskPbx:
     async def on_ready(self) -> None:
         """Learn which calls outlived the loss of the connection; end those given up meanwhile."""
         while self._strays:
-            await self.hang_up(self._strays[-1])
+            await self._end_stray(self._strays[-1])
             self._strays.pop()
         for leg in list(self._legs.values()):
             await leg.probe()
@@ -217,6 +219,11 @@ class AsteriskPbx:
         if not reply.is_success:
             leg.abandon(GaveUp.PBX_UNAVAILABLE)
             raise PbxRefused(f"the PBX refused the call: {reply.message}")
+
+    async def _end_stray(self, call_id: str) -> None:
+        reply = await self._ami.ask("Hangup", {"Channel": call_id})
+        if not reply.is_success and "no such channel" not in reply.message.lower():
+            log.warning("stray not hung up", call=call_id, reason=reply.message)
 
     async def _tend(self, leg: AsteriskLeg, call_id: str, action_id: str) -> None:
         try:

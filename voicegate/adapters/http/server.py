@@ -28,7 +28,7 @@ from voicegate.adapters.http.openapi import Description
 from voicegate.adapters.http.problems import Refused, problem_response
 from voicegate.adapters.http.reading import BODY_TIMEOUT, MAX_BODY_BYTES
 from voicegate.adapters.http.routes import operations
-from voicegate.adapters.http.socket_file import SocketFile, listening
+from voicegate.adapters.http.socket_file import SocketFile
 from voicegate.application.delivery import World
 from voicegate.application.sign_in import SignIn
 
@@ -37,6 +37,8 @@ log = structlog.get_logger(__name__)
 MAX_LINE_BYTES: Final = 8190
 MAX_HEADERS: Final = 64
 # Long enough to swallow a body of a megabyte that was refused unread, so that the refusal is seen.
+MAX_CONNECTIONS: Final = 200
+HEAD_WITHIN_S: Final = 5.0
 _LINGER_S: Final = 2.0
 _SHUTDOWN_S: Final = 5.0
 _CREDENTIALS: Final = struct.Struct("3i")
@@ -61,32 +63,35 @@ class HttpSettings:
     body_timeout: timedelta = BODY_TIMEOUT
     """How long a request's body may take to arrive."""
 
+    @property
+    def file(self) -> SocketFile:
+        """The socket's file."""
+        return SocketFile(self.path, self.mode, self.group)
+
 
 @asynccontextmanager
-async def serve_unix(sign_in: SignIn, world: World, settings: HttpSettings) -> AsyncIterator[None]:
-    """Serve the native door on a Unix socket while the context lasts.
+async def serve_on(
+    listener: socket.socket, sign_in: SignIn, *, world: World, settings: HttpSettings
+) -> AsyncIterator[None]:
+    """Serve the native door on a listening Unix socket while the context lasts.
 
     Leaving it takes no new request, answers those who wait for news at once, and gives the others five
     seconds.
-
-    Raises:
-        ConfigError: another daemon answers there, or the file cannot be made.
     """
     door = NativeDoor(Door(sign_in, world.desk.store, world.pbxs, world.routes, settings.body_timeout))
     identify = peers_of(settings.allowed_uids)
     runner = web.AppRunner(build_app(door, identify), shutdown_timeout=_SHUTDOWN_S)
-    with listening(SocketFile(settings.path, settings.mode, settings.group)) as listener:
-        await runner.setup()
+    await runner.setup()
+    try:
+        server = await asyncio.get_running_loop().create_unix_server(
+            partial(_connection, runner), sock=listener
+        )
         try:
-            server = await asyncio.get_running_loop().create_unix_server(
-                partial(_connection, runner), sock=listener
-            )
-            try:
-                yield
-            finally:
-                server.close()
+            yield
         finally:
-            await runner.cleanup()
+            server.close()
+    finally:
+        await runner.cleanup()
 
 
 def build_app(door: NativeDoor, identify: Identify) -> web.Application:
@@ -118,7 +123,45 @@ def peers_of(allowed_uids: frozenset[int]) -> Identify:
 
 
 class _Connection(web.RequestHandler):
-    """A connection whose protocol errors are problems too."""
+    """A connection whose protocol errors are problems too, and that must come to the point.
+
+    aiohttp 3.14 waits for ever for a request's head; each that waits holds a descriptor, which calls need.
+    """
+
+    _deadline: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin; past the cap, end at once."""
+        super().connection_made(transport)
+        if self._manager is not None and len(self._manager.connections) > MAX_CONNECTIONS:
+            log.warning("too many connections", cap=MAX_CONNECTIONS)
+            self.force_close()
+            return
+        self._watch_head()
+
+    def data_received(self, data: bytes) -> None:
+        """Take bytes; a head that is begun must be finished in time."""
+        super().data_received(data)
+        self._watch_head()
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """End."""
+        if self._deadline is not None:
+            self._deadline.cancel()
+        super().connection_lost(exc)
+
+    def _watch_head(self) -> None:
+        is_waiting = self._current_request is None and not self._messages
+        if not is_waiting and self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+        elif is_waiting and self._deadline is None:
+            self._deadline = asyncio.get_running_loop().call_later(HEAD_WITHIN_S, self._give_up_on_head)
+
+    def _give_up_on_head(self) -> None:
+        self._deadline = None
+        if self._current_request is None and not self._messages:
+            self.force_close()
 
     def handle_error(self, request: web.BaseRequest, status: int = 500, *rest: object) -> web.StreamResponse:
         """Answer what is no HTTP, or what failed outside of every handler, and close the connection."""

@@ -9,6 +9,7 @@ import os
 import re
 import secrets
 import shutil
+import stat
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -42,6 +43,7 @@ class AudioFolder:
         try:
             # Made at the start: a folder that cannot be had is told then, not on the first call.
             self._make()
+            self._prove()
             # Listed before the live names are looked at: a name is live before its file exists.
             found = [(file, match) for file in self.path.iterdir() if (match := _OURS.fullmatch(file.name))]
             for file, match in found:
@@ -83,17 +85,33 @@ class AudioFolder:
         except OSError as error:
             raise SpeechError(f"{self.path}: cannot be written: {error.strerror}") from error
 
+    def _prove(self) -> None:
+        """Write, hand over and remove a file: what a call needs, tried before there is one."""
+        name = self.claim()
+        try:
+            self.write(name, b"")
+        finally:
+            self.release(name)
+
     def _make(self) -> None:
         if not self.path.is_dir():
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._hand_over(self.path, mode=0o750)
+        found = self.path.stat()
+        if found.st_uid not in (os.geteuid(), 0) or found.st_mode & stat.S_IWOTH:
+            raise SpeechError(f"audio.folder: {self.path} belongs to another user, or anyone may write there")
 
     def _hand_over(self, file: Path, *, mode: int) -> None:
         if self.group:
             try:
                 shutil.chown(file, group=self.group)
             except LookupError as error:
-                raise SpeechError(f"{self.path}: there is no group {self.group!r}") from error
+                raise SpeechError(f"audio.group: there is no group {self.group!r}") from error
+            except PermissionError as error:
+                cure = "the daemon's user must be a member of it"
+                raise SpeechError(
+                    f"audio.group: {file.name} cannot be given to {self.group!r}; {cure}"
+                ) from error
         file.chmod(mode)
 
 

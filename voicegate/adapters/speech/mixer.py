@@ -5,6 +5,7 @@ call costs one write of each file. The words are `pack`'s, the files `files`'s.
 """
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
@@ -51,6 +52,11 @@ class _Voice:
 
     pack: Pack
     prompts: Mapping[str, Samples]
+
+    @property
+    def slot(self) -> int:
+        """Samples of the longest digit."""
+        return max(self.prompts[digit_name(value)].size for value in "0123456789")
 
 
 class Mixer:
@@ -164,7 +170,7 @@ class Mixer:
         script = pack.introduce(self._settings.service_name)
         kept = self._settings.state_folder / f"this_is-{pack.language}-{script.fingerprint[:16]}"
         file = kept.with_name(f"{kept.name}.{self._format.suffix}")
-        if not file.is_file():
+        if not await asyncio.to_thread(os.path.isfile, file):
             content = convert(await render(script), self._format.suffix)
             await asyncio.to_thread(write_whole, file, content)
         return await asyncio.to_thread(self._format.read, file)
@@ -180,6 +186,10 @@ def _join(voice: _Voice, parts: Sequence[Part], *, rate: int) -> tuple[Samples, 
     position, code_end = 0, None
     for part in parts:
         piece = _sound(voice, part, rate=rate)
+        if isinstance(part, Digit) and part.is_code:
+            # All as long as the longest: otherwise the length of a file, or of a reading in a log, would
+            # narrow the code down.
+            piece = np.pad(piece, (0, voice.slot - piece.size))
         pieces.append(piece)
         position += piece.size
         if isinstance(part, Digit) and part.is_code:

@@ -347,9 +347,15 @@ async def test_9_nothing_is_sent_while_not_connected() -> None:
         with pytest.raises(PbxUnavailable):
             async with pbx.originate(an_order()):
                 pytest.fail("placed")
-        with pytest.raises(PbxUnavailable):
-            await pbx.hang_up("call_1")
         assert await pbx.trunk_states() == {}
+
+
+async def test_a_call_to_end_is_remembered_until_the_pbx_is_there(peer: AmiPeer) -> None:
+    pbx = AsteriskPbx(settings_for(peer))
+    await pbx.hang_up("call_1")
+    async with pbx:
+        hangup = await peer.until_asked("Hangup")
+    assert hangup["Channel"] == "call_1"
 
 
 async def test_garbage_from_the_peer_is_logged_and_survived(peer: AmiPeer) -> None:

@@ -12,10 +12,21 @@ from typing import Any
 import httpx
 
 from tests.unit.application.conftest import Bench
-from voicegate.adapters.http.server import HttpSettings, serve_unix
+from voicegate.adapters.http.server import HttpSettings, serve_on
+from voicegate.adapters.http.socket_file import listening
+from voicegate.application.delivery import World
+from voicegate.application.sign_in import SignIn
 
 NUMBER = "+12025550101"
 BODY_TIMEOUT = timedelta(milliseconds=50)
+
+
+@asynccontextmanager
+async def serve_unix(sign_in: SignIn, world: World, settings: HttpSettings) -> AsyncIterator[None]:
+    """The door at a socket file of its own, as `bootstrap` puts it there."""
+    with listening(settings.file) as listener:
+        async with serve_on(listener, sign_in, world=world, settings=settings):
+            yield
 
 
 @dataclass

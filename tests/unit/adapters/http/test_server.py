@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from tests.unit.adapters.http.serving import Served, serving
+from tests.unit.adapters.http.serving import Served, serve_unix, serving
 from tests.unit.application.conftest import Bench
 from tests.unit.application.scripted import ScriptedLeg
-from voicegate.adapters.http.server import HttpSettings, serve_unix
+from voicegate.adapters.http import server
+from voicegate.adapters.http.server import HttpSettings
 from voicegate.adapters.http.socket_file import SocketFile, listening
 from voicegate.client import AsyncClient, Unreachable
 from voicegate.domain.call import Rang
@@ -21,6 +22,33 @@ from voicegate.domain.errors import ConfigError
 
 async def rings(leg: ScriptedLeg) -> None:
     leg.tell(Rang())
+
+
+async def test_a_head_that_is_never_finished_is_not_waited_for(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "HEAD_WITHIN_S", 0.1)
+    for begun in (b"", b"GET /healthz HTTP/1.1\r\nX-Slow: "):
+        reader, writer = await asyncio.open_unix_connection(str(served.path))
+        writer.write(begun)
+        async with asyncio.timeout(5):
+            assert await reader.read() == b""
+        writer.close()
+
+
+async def test_past_the_cap_connections_are_ended_and_the_others_served(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "MAX_CONNECTIONS", 3)
+    crowd = [await asyncio.open_unix_connection(str(served.path)) for _ in range(6)]
+    async with asyncio.timeout(5):
+        assert [await reader.read() for reader, _ in crowd[3:]] == [b""] * 3
+    reader, writer = crowd[0]
+    writer.write(b"GET /healthz HTTP/1.1\r\nHost: voicegate\r\nConnection: close\r\n\r\n")
+    async with asyncio.timeout(5):
+        assert (await reader.read()).startswith(b"HTTP/1.1 200")
+    for _, other in crowd:
+        other.close()
 
 
 async def test_the_socket_has_its_mode_and_group_and_goes_when_the_server_does(

@@ -36,12 +36,21 @@ async def test_a_reading_holds_each_digit_in_order_and_ends_them_where_it_says(
 ) -> None:
     async with mixer.mix("en", INVITATION, reading(mixer)) as audio:
         heard = samples(tmp_path / "audio" / f"{Path(audio.reading.path).name}.wav")
+    prompts = {digit: samples(SOUNDS / "en" / f"digit_{digit}.wav") for digit in "0123456789"}
+    slot = max(map(len, prompts.values()))
     position = 0
     for digit in "471029":
-        prompt = samples(SOUNDS / "en" / f"digit_{digit}.wav")
-        position += _find(heard[position:], prompt) + len(prompt)
+        position += _find(heard[position:], prompts[digit]) + slot
     assert position == audio.reading.code_end
     assert audio.reading.code_end < audio.reading.samples == len(heard)
+
+
+async def test_the_length_of_a_reading_tells_nothing_of_its_code(mixer: Mixer) -> None:
+    lengths = set()
+    for code in ("888888", "999999", "002367"):
+        async with mixer.mix("en", INVITATION, reading(mixer, code)) as audio:
+            lengths.add((audio.reading.samples, audio.reading.code_end))
+    assert len(lengths) == 1
 
 
 def _find(heard: np.ndarray, prompt: np.ndarray) -> int:
