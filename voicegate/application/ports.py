@@ -364,5 +364,9 @@ class Store(Protocol):
 
     async def expire(self, now: datetime) -> int:
         """Expire open challenges whose time is over, erase their sealed codes, and forget idempotency
-        keys of more than a day ago; return how many challenges."""
+        keys of more than a day ago; return how many challenges.
+
+        Whatever was erased before, by this or another method, is then in no file of the store, unless
+        somebody's long read is in the way: then the next time.
+        """
         ...

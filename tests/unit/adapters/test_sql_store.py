@@ -5,6 +5,8 @@ import os
 import signal
 import sqlite3
 import sys
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,7 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 from tests.contract.making import NOW, make_call, make_challenge
 from voicegate.adapters.storage import SqlStore, engines
 from voicegate.adapters.storage.tables import IS_LIVE, IS_OPEN, METADATA, calls, verifications
+from voicegate.domain.challenge import Challenge, ChallengeState
 from voicegate.domain.errors import StoreError
 
 # Opens challenges in eight tasks for ever and prints each id once it is acknowledged.
@@ -59,6 +62,37 @@ async def test_the_database_and_its_log_are_the_owners_alone_whatever_the_umask(
     finally:
         os.umask(before)
     assert modes == dict.fromkeys([file.name, f"{file.name}-wal", f"{file.name}-shm"], 0o600)
+
+
+def erase(challenge: Challenge) -> tuple[Challenge, None]:
+    return replace(challenge, sealed=None, state=ChallengeState.CANCELED), None
+
+
+def files_with(text: bytes, folder: Path) -> list[str]:
+    return [path.name for path in folder.iterdir() if text in path.read_bytes()]
+
+
+async def test_tidying_leaves_a_sealed_code_that_was_erased_in_none_of_the_files(file: Path) -> None:
+    async with SqlStore(file) as store:
+        await store.open(make_challenge(sealed=b"a code, sealed"), make_call(), None)
+        await store.update_challenge("ver_1", erase)
+        assert files_with(b"a code, sealed", file.parent) == [f"{file.name}-wal"]
+        await store.expire(NOW)
+        assert files_with(b"a code, sealed", file.parent) == []
+
+
+async def test_a_long_read_delays_the_tidying_and_stops_nobody(file: Path) -> None:
+    async with SqlStore(file) as store:
+        with closing(sqlite3.connect(file, isolation_level=None)) as reading:
+            await store.open(make_challenge(sealed=b"a code, sealed"), make_call(), None)
+            reading.execute("BEGIN")
+            reading.execute("SELECT * FROM verifications").fetchall()
+            await store.update_challenge("ver_1", erase)
+            async with asyncio.timeout(5):
+                await store.expire(NOW)
+            assert files_with(b"a code, sealed", file.parent) != []
+        await store.expire(NOW)
+        assert files_with(b"a code, sealed", file.parent) == []
 
 
 async def test_a_url_opens_the_same_file_as_its_path(file: Path) -> None:

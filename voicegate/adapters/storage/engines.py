@@ -6,6 +6,7 @@ and too late before a read (docs.sqlalchemy.org, dialect pysqlite): `BEGIN` is s
 """
 
 import os
+from contextlib import closing
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +20,7 @@ from voicegate.domain.errors import StoreError
 READERS: Final = 4
 """Reading threads, each with its own connection."""
 _BUSY_TIMEOUT_S: Final = 10.0
+_CHECKPOINT_TIMEOUT_MS: Final = 500
 
 _PRAGMAS: Final = (
     "journal_mode = WAL",
@@ -83,6 +85,25 @@ def connect_writer(url: URL) -> Engine:
 def connect_readers(url: URL) -> Engine:
     """Return an engine for the readers, which sees only what is committed; connects when first used."""
     return _connect(url, begin="BEGIN", connections=READERS, pragmas=("query_only = ON",))
+
+
+def empty_wal(engine: Engine) -> None:
+    """Move all of an SQLite database's WAL into the database and cut it to nothing; blocks.
+
+    Erasing overwrites the database only: the WAL would keep what was erased until chance overwrites it.
+    Gives up after half a second when somebody reads on, for writers wait meanwhile.
+    """
+    if not is_sqlite(engine.url):
+        return
+    # Not `connect`, which begins a transaction, in which no checkpoint can be made.
+    with closing(engine.raw_connection()) as connection, closing(connection.cursor()) as cursor:
+        cursor.execute(f"PRAGMA busy_timeout = {_CHECKPOINT_TIMEOUT_MS}")
+        try:
+            # Its answer says whether somebody was in the way.
+            cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            cursor.fetchall()
+        finally:
+            cursor.execute(f"PRAGMA busy_timeout = {int(_BUSY_TIMEOUT_S * 1000)}")
 
 
 def _connect(url: URL, *, begin: str, connections: int, pragmas: tuple[str, ...] = ()) -> Engine:

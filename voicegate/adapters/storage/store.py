@@ -6,6 +6,7 @@ committed, so a reader never waits for the writer. The event loop waits for neit
 """
 
 import asyncio
+import sqlite3
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
@@ -116,8 +117,13 @@ class SqlStore:
         return await self._read(transactions.find_live_calls)
 
     async def expire(self, now: datetime) -> int:
-        """Expire what is over, erase its sealed codes, forget old idempotency keys; return how many."""
-        return await self._write(partial(transactions.expire, now=now))
+        """Expire what is over, erase its sealed codes, forget old idempotency keys; return how many.
+
+        SQLite's WAL is emptied too, in which everything erased since the last time still lies.
+        """
+        expired = await self._write(partial(transactions.expire, now=now))
+        await asyncio.get_running_loop().run_in_executor(self._readers, self._forget)
+        return expired
 
     async def _write(self, work: Callable[[Connection], T]) -> T:
         try:
@@ -140,6 +146,12 @@ class SqlStore:
     def _look(self, work: Callable[[Connection], T]) -> T:
         with self._reading.begin() as connection:
             return work(connection)
+
+    def _forget(self) -> None:
+        try:
+            engines.empty_wal(self._reading)
+        except (SQLAlchemyError, sqlite3.Error) as error:
+            raise self._explain(error) from error
 
     def _prepare(self) -> None:
         try:
