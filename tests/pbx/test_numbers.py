@@ -6,7 +6,8 @@ import pytest
 
 from tests.pbx.busy_hour import BusyHour, Heard, live_through
 from voicegate.client import Call, Verification
-from voicegate.lab.numbers import NUMBERS, Expected, LabNumber, find_number
+from voicegate.lab.behaviour import Expected, LabNumber
+from voicegate.lab.numbers import NUMBERS, find_number
 from voicegate.lab.world import Lab
 
 PICKED_UP = ["queued", "originating", "ringing", "answered"]

@@ -17,8 +17,8 @@ from typing import Final, Protocol
 
 import numpy as np
 
+from voicegate.lab.behaviour import Deed
 from voicegate.lab.listener import KeyListener
-from voicegate.lab.numbers import Deed
 
 RATE: Final = 8000
 _RAW_RATE: Final = 48000

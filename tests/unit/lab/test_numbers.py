@@ -9,7 +9,8 @@ from voicegate.domain.call import Rung
 from voicegate.domain.errors import InvalidNumber
 from voicegate.domain.hangup_cause import Outcome
 from voicegate.domain.phone_number import Destination
-from voicegate.lab.numbers import NUMBERS, Deed, LabNumber, find_number
+from voicegate.lab.behaviour import Deed, LabNumber
+from voicegate.lab.numbers import NUMBERS, find_number
 
 AREAS = ("202", "212", "312", "415", "617", "713")
 each_number = pytest.mark.parametrize("number", NUMBERS, ids=lambda number: number.name)

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from voicegate import config
-from voicegate.lab.numbers import NUMBERS, LabNumber
+from voicegate.lab.behaviour import LabNumber
+from voicegate.lab.numbers import NUMBERS
 from voicegate.lab.rendering import as_toml, render_carrier, render_controller, render_pbx
 from voicegate.lab.settings import LabSettings
 
