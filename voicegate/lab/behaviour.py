@@ -6,7 +6,7 @@ behaviour, the others are free, so that calls in parallel can each have a number
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from voicegate.domain.call import Rung
@@ -22,6 +22,12 @@ class Deed(StrEnum):
     """Listens, and does nothing."""
     HANG_UP = "hang-up"
     """Presses the key, and hangs up once some digits of the code were heard."""
+    HANG_UP_AT_END = "hang-up-at-end"
+    """Presses the key, and hangs up at the last digit of the first reading."""
+    PRESS_WRONG_FIRST = "press-wrong-first"
+    """Presses the key beside the one that is asked for, and then that one."""
+    REPEAT = "repeat"
+    """Presses the key, and `*` in the middle of the second reading."""
     NOTHING = "nothing"
     """Nobody is there."""
 
@@ -58,6 +64,10 @@ class LabNumber:
     """The extension that its office knows; None when it takes none."""
     otherwise: Expected | None = None
     """What Voicegate must say after any other extension; None when it takes none."""
+    sip_status: int | None = None
+    """The SIP status that ends the call before answer; None when none does."""
+    endpoint: Mapping[str, str] = field(default_factory=dict)
+    """In what its endpoint at the carrier (pjsip.conf) differs from all others'; empty: in nothing."""
     desk: str | None = None
     """The company's own extension that behaves so as well, for internal routes."""
 
@@ -78,6 +88,11 @@ class LabNumber:
     def british(self, spare: int = 0) -> str:
         """Return the London number with `spare` (0-9) as its free digit."""
         return f"+442079460{spare}{self.digits}"
+
+    @property
+    def request_uri(self) -> str:
+        """A regular expression of the SIP URIs by which it is called."""
+        return f"^sip:[+0-9]*(55501|79460.){self.digits}@"
 
     @property
     def dialed(self) -> Mapping[str, str]:

@@ -14,6 +14,13 @@ from voicegate.lab.behaviour import Deed, Expected, LabNumber
 
 _DELIVERED: Final = Expected(Outcome.DELIVERED, Rung.ANNOUNCED, Blame.NOBODY)
 
+_REFUSED: Final = Expected(Outcome.TRUNK_REFUSED, Rung.NONE, Blame.TRUNK)
+_CARRIER_FAILED: Final = Expected(Outcome.TRUNK_FAILED, Rung.NONE, Blame.TRUNK)
+_NO_SUCH_NUMBER: Final = Expected(Outcome.INVALID_NUMBER, Rung.NONE, Blame.NUMBER)
+
+PREMIUM: Final = "+449098790000"
+"""Whither `forwards` sends its callers, of Ofcom's premium numbers for fiction: nobody may dial it."""
+
 NUMBERS: Final = (
     LabNumber(
         digits="01",
@@ -36,7 +43,8 @@ NUMBERS: Final = (
         behaviour="Is busy (SIP 486).",
         deed=Deed.NOTHING,
         expected=Expected(Outcome.BUSY, Rung.NONE, Blame.CALLEE),
-        dialplan="busy",
+        dialplan="refused",
+        sip_status=486,
     ),
     LabNumber(
         digits="04",
@@ -65,6 +73,156 @@ NUMBERS: Final = (
         dialplan="office",
         extension="4321",
         otherwise=Expected(Outcome.HUNG_UP, Rung.MEDIA, Blame.CALLEE),
+    ),
+    LabNumber(
+        digits="07",
+        name="rejects",
+        behaviour="Rings briefly, and the person declines the call (SIP 603).",
+        deed=Deed.NOTHING,
+        expected=Expected(Outcome.REJECTED, Rung.NONE, Blame.CALLEE),
+        dialplan="rejects",
+        sip_status=603,
+    ),
+    LabNumber(
+        digits="08",
+        name="unallocated",
+        behaviour="Belongs to nobody (SIP 404).",
+        deed=Deed.NOTHING,
+        expected=_NO_SUCH_NUMBER,
+        dialplan="refused",
+        sip_status=404,
+    ),
+    LabNumber(
+        digits="09",
+        name="congested",
+        behaviour="The carrier has no line free (SIP 503).",
+        deed=Deed.NOTHING,
+        expected=_CARRIER_FAILED,
+        dialplan="refused",
+        sip_status=503,
+    ),
+    LabNumber(
+        digits="10",
+        name="forbidden",
+        behaviour="The carrier does not let us call there (SIP 403).",
+        deed=Deed.NOTHING,
+        expected=_REFUSED,
+        dialplan="refused",
+        sip_status=403,
+    ),
+    LabNumber(
+        digits="11",
+        name="announces-failure",
+        behaviour="The carrier says in early media (SIP 183) that there is no such number; then SIP 404.",
+        deed=Deed.NOTHING,
+        expected=_NO_SUCH_NUMBER,
+        dialplan="announces-failure",
+        sip_status=404,
+    ),
+    LabNumber(
+        digits="12",
+        name="rings-in-early-media",
+        behaviour="Rings audibly only (SIP 183, no 180), is answered, and the person presses the key.",
+        deed=Deed.PRESS,
+        expected=_DELIVERED,
+        dialplan="rings-in-early-media",
+    ),
+    LabNumber(
+        digits="13",
+        name="forwards",
+        behaviour="Sends its callers to a premium number (SIP 302).",
+        deed=Deed.NOTHING,
+        expected=Expected(Outcome.FORWARDED, Rung.NONE, Blame.CALLEE),
+        dialplan="forwards",
+        sip_status=302,
+    ),
+    LabNumber(
+        digits="14",
+        name="rings-late",
+        behaviour="Is silent for ten seconds (post-dial delay), rings, and the person presses the key.",
+        deed=Deed.PRESS,
+        expected=_DELIVERED,
+        dialplan="rings-late",
+    ),
+    LabNumber(
+        digits="15",
+        name="silent-trunk",
+        behaviour="The carrier takes the call (SIP 100), and then says nothing.",
+        deed=Deed.NOTHING,
+        expected=Expected(Outcome.TRUNK_SILENT, Rung.NONE, Blame.TRUNK),
+        dialplan="silent-trunk",
+    ),
+    LabNumber(
+        digits="16",
+        name="voicemail",
+        behaviour="A voicemail answers, greets, beeps and records.",
+        deed=Deed.LISTEN,
+        expected=Expected(Outcome.NO_HUMAN, Rung.MEDIA, Blame.CALLEE),
+        dialplan="voicemail",
+    ),
+    LabNumber(
+        digits="17",
+        name="mute",
+        behaviour="Is answered, and no audio ever comes from there; RTCP says that ours arrives.",
+        deed=Deed.LISTEN,
+        expected=Expected(Outcome.NO_HUMAN, Rung.MEDIA, Blame.CALLEE),
+        dialplan="mute",
+    ),
+    LabNumber(
+        digits="18",
+        name="hangs-up-at-once",
+        behaviour="Is answered, and hung up in the same moment.",
+        deed=Deed.NOTHING,
+        expected=Expected(Outcome.HUNG_UP, Rung.ANSWERED, Blame.CALLEE),
+        dialplan="hangs-up-at-once",
+    ),
+    LabNumber(
+        digits="19",
+        name="hangs-up-at-end",
+        behaviour="Is answered; the person presses the key and hangs up at the code's last digit.",
+        deed=Deed.HANG_UP_AT_END,
+        expected=_DELIVERED,
+    ),
+    LabNumber(
+        digits="20",
+        name="presses-wrong-first",
+        behaviour="Is answered; the person presses another key than the one asked for, and then that.",
+        deed=Deed.PRESS_WRONG_FIRST,
+        expected=_DELIVERED,
+    ),
+    LabNumber(
+        digits="21",
+        name="wants-repeat",
+        behaviour="Is answered; the person presses the key, and * in the middle of the second reading.",
+        deed=Deed.REPEAT,
+        expected=_DELIVERED,
+    ),
+    LabNumber(
+        digits="22",
+        name="presses-by-info",
+        behaviour="Is answered; the key that the person presses comes by SIP INFO.",
+        deed=Deed.PRESS,
+        expected=_DELIVERED,
+        dialplan="presses-by-info",
+    ),
+    LabNumber(
+        digits="23",
+        name="speaks-g729",
+        behaviour="Can speak G.729 only, which we do not offer (SIP 488).",
+        deed=Deed.NOTHING,
+        expected=Expected(Outcome.INCOMPATIBLE, Rung.NONE, Blame.TRUNK),
+        endpoint={"allow": "!all,g729"},
+        sip_status=488,
+    ),
+    LabNumber(
+        digits="24",
+        name="no-media",
+        behaviour="Is answered, our audio gets lost on its way there, and nothing comes back, not even RTCP.",
+        deed=Deed.LISTEN,
+        expected=Expected(Outcome.NO_HUMAN, Rung.ANSWERED, Blame.CALLEE),
+        dialplan="mute",
+        # Its RTP listens at 127.0.0.1, as the carrier's transport does: at this address nobody listens.
+        endpoint={"media_address": "127.0.0.2"},
     ),
 )
 """Every number of the carrier; any other is not in service (SIP 404)."""
