@@ -35,6 +35,7 @@ TIMELINES = {
     "mute": UNHEEDED,
     "hangs-up-at-once": [*PICKED_UP, "ended"],
     "no-media": UNHEEDED,
+    "holds-midway": TOLD,
     "hangs-up-at-end": TOLD,
     "presses-wrong-first": TOLD,
     "wants-repeat": TOLD,
@@ -120,6 +121,10 @@ def test_who_hangs_up_at_the_last_digit_was_told_the_code(hour: BusyHour) -> Non
 
 def test_who_asks_for_a_repeat_gets_one(hour: BusyHour) -> None:
     assert readings(hour.table["wants-repeat"]) == [True, False, True]
+
+
+def test_a_reading_during_which_we_were_held_counts_for_nothing(hour: BusyHour) -> None:
+    assert readings(hour.table["holds-midway"]) == [False, True]
 
 
 def test_a_wrong_extension_is_not_delivered(hour: BusyHour) -> None:

@@ -28,6 +28,8 @@ class Deed(StrEnum):
     """Presses the key beside the one that is asked for, and then that one."""
     REPEAT = "repeat"
     """Presses the key, and `*` in the middle of the second reading."""
+    HOLD = "hold"
+    """Presses the key, and puts the caller on hold for some seconds in the middle of the first reading."""
     NOTHING = "nothing"
     """Nobody is there."""
 

@@ -224,6 +224,15 @@ NUMBERS: Final = (
         # Its RTP listens at 127.0.0.1, as the carrier's transport does: at this address nobody listens.
         endpoint={"media_address": "127.0.0.2"},
     ),
+    LabNumber(
+        digits="25",
+        name="holds-midway",
+        behaviour="Is answered; the person presses the key and holds us for four seconds in mid-code.",
+        deed=Deed.HOLD,
+        expected=_DELIVERED,
+        # Hold is a re-INVITE then, instead of music.
+        endpoint={"moh_passthrough": "yes"},
+    ),
 )
 """Every number of the carrier; any other is not in service (SIP 404)."""
 

@@ -30,6 +30,7 @@ _DIGITS_HEARD: Final = 3
 # Of the code's length as our example of the settings has it.
 _READING_HEARD: Final = 6
 _REPEAT_HEARD: Final = 8
+_HOLD_S: Final = 4
 _DEADLINE_S: Final = 300
 _KEEP: Final = "keep"
 Samples = np.ndarray[tuple[int], np.dtype[np.int16]]
@@ -146,6 +147,15 @@ async def repeat(line: Line, ear: Ear) -> None:
     await line.ended.wait()
 
 
+async def hold(line: Line, ear: Ear) -> None:
+    """Press the key, put the caller on hold for a while in mid-code, and stay until the call ends."""
+    await _press_key(line, ear)
+    if await _hear_digits(line, ear, _DIGITS_HEARD):
+        # A bridge in which nobody hears another, and whose entertainment is to be on hold.
+        await line.command(f"EXEC BridgeWait hold,participant,e(h)S({_HOLD_S})")
+    await line.ended.wait()
+
+
 async def hang_up_midway(line: Line, ear: Ear) -> None:
     """Press the key, and hang up once some digits of the code were heard."""
     await _press_key(line, ear)
@@ -169,6 +179,7 @@ DEEDS: Final[Deeds] = {
     Deed.PRESS: press,
     Deed.PRESS_WRONG_FIRST: press_wrong_first,
     Deed.REPEAT: repeat,
+    Deed.HOLD: hold,
     Deed.HANG_UP: hang_up_midway,
     Deed.HANG_UP_AT_END: hang_up_at_end,
     Deed.LISTEN: listen,

@@ -171,6 +171,18 @@ async def test_a_person_may_ask_for_a_repeat_in_the_second_reading(place: Place)
         assert await carrier.command() == ""
 
 
+async def test_a_person_may_put_the_caller_on_hold_in_the_middle_of_the_code(place: Place) -> None:
+    async with place.call("hold") as carrier:
+        place.record(1)
+        assert await carrier.command() == "EXEC SendDTMF 7,250"
+        carrier.say("200 result=0")
+        place.record(3)
+        assert await carrier.command() == "EXEC BridgeWait hold,participant,e(h)S(4)"
+        carrier.say("200 result=0")
+        carrier.say("HANGUP")
+        assert await carrier.command() == ""
+
+
 async def test_a_caller_who_hangs_up_first_is_let_go(place: Place) -> None:
     async with place.call("press") as carrier:
         carrier.say("HANGUP")
