@@ -11,7 +11,8 @@ from voicegate.lab.world import Lab
 # Shorter than an admin would want them, so that a test of patience needs little of ours.
 OVERRIDES = {
     "call.human_timeout_s": 14,
-    "trunks.carrier.ring_timeout_s": 8,
+    # Longer than the longest post-dial delay of the table's numbers, and than `progress_timeout_s`.
+    "trunks.carrier.ring_timeout_s": 14,
     "pbx.main.lost_grace_s": 8,
 }
 

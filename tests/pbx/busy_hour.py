@@ -47,6 +47,8 @@ class BusyHour:
     desk: Verification | None = None
     any_key: Verification | None = None
     unchecked: Verification | None = None
+    unheard: Verification | None = None
+    voicemail: str | None = "not listened to"
     own_code: Heard | None = None
     redialed: list[Heard] = field(default_factory=list)
     twenty: list[Heard] = field(default_factory=list)
@@ -58,7 +60,17 @@ async def live_through(lab: Lab) -> BusyHour:
     hour = BusyHour()
     async with AsyncClient(socket=lab.settings.socket) as client, asyncio.TaskGroup() as tasks:
         backend = Backend(client, lab)
-        for part in (_table, _extensions, _others, _checks, _own_code, _redial, _twenty, _strangers):
+        for part in (
+            _table,
+            _extensions,
+            _others,
+            _checks,
+            _voicemail,
+            _own_code,
+            _redial,
+            _twenty,
+            _strangers,
+        ):
             tasks.create_task(part(backend, hour))
     return hour
 
@@ -81,10 +93,17 @@ async def _others(backend: Backend, hour: BusyHour) -> None:
 
 
 async def _checks(backend: Backend, hour: BusyHour) -> None:
-    hour.any_key, hour.unchecked = await asyncio.gather(
+    hour.any_key, hour.unchecked, hour.unheard = await asyncio.gather(
         backend.call(PRESSES.british(4), human_check="any_key"),
         backend.call(find_number("never-presses").british(4), human_check="none"),
+        backend.call(find_number("no-media").british(4), human_check="none"),
     )
+
+
+async def _voicemail(backend: Backend, hour: BusyHour) -> None:
+    number = find_number("voicemail").british(4)
+    await backend.call(number)
+    hour.voicemail = await backend.hear(number)
 
 
 async def _own_code(backend: Backend, hour: BusyHour) -> None:

@@ -10,7 +10,8 @@ from rich.table import Table
 
 from voicegate.cli.demo import demo
 from voicegate.cli.printing import json_option, print_json, print_table
-from voicegate.lab.numbers import NUMBERS, Expected, LabNumber
+from voicegate.lab.behaviour import Expected, LabNumber
+from voicegate.lab.numbers import NUMBERS
 from voicegate.lab.ports import DEFAULT_PORT_BASE
 from voicegate.lab.settings import LabSettings, default_folder, recall
 from voicegate.lab.world import Lab

@@ -1,104 +1,25 @@
 """The carrier's numbers: the one table of how each behaves and what Voicegate must make of it.
 
 The carrier's dialplan is rendered from it, `voicegate lab numbers` prints it, and tests expect it. A new
-number is one row here and, unless a person just answers it, one file in `carrier/behaviours/`.
-
-Numbers come from ranges that regulators keep for fiction and libphonenumber holds valid: NANPA's
-555-0100 to 555-0199 in every area code, Ofcom's 020 7946 0000 to 0999. The last two digits choose the
-behaviour, the others are free, so that calls in parallel can each have a number of their own.
+number is one row here and, unless a person just answers it, one file in `carrier/behaviours/`. What a row
+holds is `behaviour`'s business.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from enum import StrEnum
 from typing import Final
 
 from voicegate.domain.call import Rung
 from voicegate.domain.errors import InvalidNumber
 from voicegate.domain.hangup_cause import Blame, Outcome
-
-
-class Deed(StrEnum):
-    """What the person at the telephone does."""
-
-    PRESS = "press"
-    """Listens for the key that is asked for, and presses it."""
-    LISTEN = "listen"
-    """Listens, and does nothing."""
-    HANG_UP = "hang-up"
-    """Presses the key, and hangs up once some digits of the code were heard."""
-    NOTHING = "nothing"
-    """Nobody is there."""
-
-
-@dataclass(frozen=True, slots=True)
-class Expected:
-    """What Voicegate must say of a call."""
-
-    outcome: Outcome
-    """The verdict."""
-    evidence: Rung
-    """The strongest thing proved."""
-    blame: Blame
-    """Where to look first."""
-
-
-@dataclass(frozen=True, slots=True)
-class LabNumber:
-    """One way for a telephone to behave."""
-
-    digits: str
-    """The last two digits of the numbers that behave so."""
-    name: str
-    """The behaviour's name, and its context in the carrier's dialplan."""
-    behaviour: str
-    """What happens, in a sentence."""
-    deed: Deed
-    """What the person at the telephone does."""
-    expected: Expected
-    """What Voicegate must say of a call to it."""
-    dialplan: str = "person"
-    """Its file `carrier/behaviours/<dialplan>.conf.j2`; "person": rings, is answered, the deed follows."""
-    extension: str | None = None
-    """The extension that its office knows; None when it takes none."""
-    otherwise: Expected | None = None
-    """What Voicegate must say after any other extension; None when it takes none."""
-    desk: str | None = None
-    """The company's own extension that behaves so as well, for internal routes."""
-
-    @property
-    def pattern(self) -> str:
-        """The numbers that behave so, as people write them."""
-        return f"+1 NXX 555 01{self.digits}, +44 20 7946 0x{self.digits}"
-
-    @property
-    def example(self) -> str:
-        """One of those numbers, in E.164."""
-        return self.american()
-
-    def american(self, area: str = "202") -> str:
-        """Return the number in an area code of North America."""
-        return f"+1{area}55501{self.digits}"
-
-    def british(self, spare: int = 0) -> str:
-        """Return the London number with `spare` (0-9) as its free digit."""
-        return f"+442079460{spare}{self.digits}"
-
-    @property
-    def dialed(self) -> Mapping[str, str]:
-        """Asterisk's patterns of those numbers in any format of a trunk, each with what makes it E.164."""
-        us, gb = f"NXX55501{self.digits}", f"79460X{self.digits}"
-        return {
-            f"_+1{us}": "${EXTEN}",
-            f"_1{us}": "+${EXTEN}",
-            f"_{us}": "+1${EXTEN}",
-            f"_+4420{gb}": "${EXTEN}",
-            f"_4420{gb}": "+${EXTEN}",
-            f"_020{gb}": "+44${EXTEN:1}",
-        } | ({self.desk: "${EXTEN}"} if self.desk else {})
-
+from voicegate.lab.behaviour import Deed, Expected, LabNumber
 
 _DELIVERED: Final = Expected(Outcome.DELIVERED, Rung.ANNOUNCED, Blame.NOBODY)
+
+_REFUSED: Final = Expected(Outcome.TRUNK_REFUSED, Rung.NONE, Blame.TRUNK)
+_CARRIER_FAILED: Final = Expected(Outcome.TRUNK_FAILED, Rung.NONE, Blame.TRUNK)
+_NO_SUCH_NUMBER: Final = Expected(Outcome.INVALID_NUMBER, Rung.NONE, Blame.NUMBER)
+
+PREMIUM: Final = "+449098790000"
+"""Whither `forwards` sends its callers, of Ofcom's premium numbers for fiction: nobody may dial it."""
 
 NUMBERS: Final = (
     LabNumber(
@@ -122,7 +43,8 @@ NUMBERS: Final = (
         behaviour="Is busy (SIP 486).",
         deed=Deed.NOTHING,
         expected=Expected(Outcome.BUSY, Rung.NONE, Blame.CALLEE),
-        dialplan="busy",
+        dialplan="refused",
+        sip_status=486,
     ),
     LabNumber(
         digits="04",
@@ -151,6 +73,165 @@ NUMBERS: Final = (
         dialplan="office",
         extension="4321",
         otherwise=Expected(Outcome.HUNG_UP, Rung.MEDIA, Blame.CALLEE),
+    ),
+    LabNumber(
+        digits="07",
+        name="rejects",
+        behaviour="Rings briefly, and the person declines the call (SIP 603).",
+        deed=Deed.NOTHING,
+        expected=Expected(Outcome.REJECTED, Rung.NONE, Blame.CALLEE),
+        dialplan="rejects",
+        sip_status=603,
+    ),
+    LabNumber(
+        digits="08",
+        name="unallocated",
+        behaviour="Belongs to nobody (SIP 404).",
+        deed=Deed.NOTHING,
+        expected=_NO_SUCH_NUMBER,
+        dialplan="refused",
+        sip_status=404,
+    ),
+    LabNumber(
+        digits="09",
+        name="congested",
+        behaviour="The carrier has no line free (SIP 503).",
+        deed=Deed.NOTHING,
+        expected=_CARRIER_FAILED,
+        dialplan="refused",
+        sip_status=503,
+    ),
+    LabNumber(
+        digits="10",
+        name="forbidden",
+        behaviour="The carrier does not let us call there (SIP 403).",
+        deed=Deed.NOTHING,
+        expected=_REFUSED,
+        dialplan="refused",
+        sip_status=403,
+    ),
+    LabNumber(
+        digits="11",
+        name="announces-failure",
+        behaviour="The carrier says in early media (SIP 183) that there is no such number; then SIP 404.",
+        deed=Deed.NOTHING,
+        expected=_NO_SUCH_NUMBER,
+        dialplan="announces-failure",
+        sip_status=404,
+    ),
+    LabNumber(
+        digits="12",
+        name="rings-in-early-media",
+        behaviour="Rings audibly only (SIP 183, no 180), is answered, and the person presses the key.",
+        deed=Deed.PRESS,
+        expected=_DELIVERED,
+        dialplan="rings-in-early-media",
+    ),
+    LabNumber(
+        digits="13",
+        name="forwards",
+        behaviour="Sends its callers to a premium number (SIP 302).",
+        deed=Deed.NOTHING,
+        expected=Expected(Outcome.FORWARDED, Rung.NONE, Blame.CALLEE),
+        dialplan="forwards",
+        sip_status=302,
+    ),
+    LabNumber(
+        digits="14",
+        name="rings-late",
+        behaviour="Is silent for ten seconds (post-dial delay), rings, and the person presses the key.",
+        deed=Deed.PRESS,
+        expected=_DELIVERED,
+        dialplan="rings-late",
+    ),
+    LabNumber(
+        digits="15",
+        name="silent-trunk",
+        behaviour="The carrier takes the call (SIP 100), and then says nothing.",
+        deed=Deed.NOTHING,
+        expected=Expected(Outcome.TRUNK_SILENT, Rung.NONE, Blame.TRUNK),
+        dialplan="silent-trunk",
+    ),
+    LabNumber(
+        digits="16",
+        name="voicemail",
+        behaviour="A voicemail answers, greets, beeps and records.",
+        deed=Deed.LISTEN,
+        expected=Expected(Outcome.NO_HUMAN, Rung.MEDIA, Blame.CALLEE),
+        dialplan="voicemail",
+    ),
+    LabNumber(
+        digits="17",
+        name="mute",
+        behaviour="Is answered, and no audio ever comes from there; RTCP says that ours arrives.",
+        deed=Deed.LISTEN,
+        expected=Expected(Outcome.NO_HUMAN, Rung.MEDIA, Blame.CALLEE),
+        dialplan="mute",
+    ),
+    LabNumber(
+        digits="18",
+        name="hangs-up-at-once",
+        behaviour="Is answered, and hung up in the same moment.",
+        deed=Deed.NOTHING,
+        expected=Expected(Outcome.HUNG_UP, Rung.ANSWERED, Blame.CALLEE),
+        dialplan="hangs-up-at-once",
+    ),
+    LabNumber(
+        digits="19",
+        name="hangs-up-at-end",
+        behaviour="Is answered; the person presses the key and hangs up at the code's last digit.",
+        deed=Deed.HANG_UP_AT_END,
+        expected=_DELIVERED,
+    ),
+    LabNumber(
+        digits="20",
+        name="presses-wrong-first",
+        behaviour="Is answered; the person presses another key than the one asked for, and then that.",
+        deed=Deed.PRESS_WRONG_FIRST,
+        expected=_DELIVERED,
+    ),
+    LabNumber(
+        digits="21",
+        name="wants-repeat",
+        behaviour="Is answered; the person presses the key, and * in the middle of the second reading.",
+        deed=Deed.REPEAT,
+        expected=_DELIVERED,
+    ),
+    LabNumber(
+        digits="22",
+        name="presses-by-info",
+        behaviour="Is answered; the key that the person presses comes by SIP INFO.",
+        deed=Deed.PRESS,
+        expected=_DELIVERED,
+        dialplan="presses-by-info",
+    ),
+    LabNumber(
+        digits="23",
+        name="speaks-g729",
+        behaviour="Can speak G.729 only, which we do not offer (SIP 488).",
+        deed=Deed.NOTHING,
+        expected=Expected(Outcome.INCOMPATIBLE, Rung.NONE, Blame.TRUNK),
+        endpoint={"allow": "!all,g729"},
+        sip_status=488,
+    ),
+    LabNumber(
+        digits="24",
+        name="no-media",
+        behaviour="Is answered, our audio gets lost on its way there, and nothing comes back, not even RTCP.",
+        deed=Deed.LISTEN,
+        expected=Expected(Outcome.NO_HUMAN, Rung.ANSWERED, Blame.CALLEE),
+        dialplan="mute",
+        # Its RTP listens at 127.0.0.1, as the carrier's transport does: at this address nobody listens.
+        endpoint={"media_address": "127.0.0.2"},
+    ),
+    LabNumber(
+        digits="25",
+        name="holds-midway",
+        behaviour="Is answered; the person presses the key and holds us for four seconds in mid-code.",
+        deed=Deed.HOLD,
+        expected=_DELIVERED,
+        # Hold is a re-INVITE then, instead of music.
+        endpoint={"moh_passthrough": "yes"},
     ),
 )
 """Every number of the carrier; any other is not in service (SIP 404)."""

@@ -11,8 +11,9 @@ from collections.abc import Mapping, Sequence
 import jinja2
 
 from voicegate.config import project_folder
+from voicegate.lab.behaviour import LabNumber
 from voicegate.lab.filling import fill_in
-from voicegate.lab.numbers import NUMBERS, LabNumber
+from voicegate.lab.numbers import NUMBERS, PREMIUM
 from voicegate.lab.ports import Ports
 from voicegate.lab.settings import LabSettings
 
@@ -50,6 +51,7 @@ def render_carrier(settings: LabSettings, numbers: Sequence[LabNumber] = NUMBERS
     )
     values = {
         "numbers": numbers,
+        "premium": PREMIUM,
         "telephones_port": ports.telephones,
         "carrier_sip": ports.carrier_sip,
         "pbx_sip": ports.pbx_sip,

@@ -17,8 +17,8 @@ from typing import Final, Protocol
 
 import numpy as np
 
+from voicegate.lab.behaviour import Deed
 from voicegate.lab.listener import KeyListener
-from voicegate.lab.numbers import Deed
 
 RATE: Final = 8000
 _RAW_RATE: Final = 48000
@@ -27,6 +27,10 @@ _SAMPLE_BYTES: Final = 2
 _LOOK_S: Final = 0.15
 _REACTION_S: Final = 0.4
 _DIGITS_HEARD: Final = 3
+# Of the code's length as our example of the settings has it.
+_READING_HEARD: Final = 6
+_REPEAT_HEARD: Final = 8
+_HOLD_S: Final = 4
 _DEADLINE_S: Final = 300
 _KEEP: Final = "keep"
 Samples = np.ndarray[tuple[int], np.dtype[np.int16]]
@@ -127,10 +131,42 @@ async def press(line: Line, ear: Ear) -> None:
     await line.ended.wait()
 
 
+async def press_wrong_first(line: Line, ear: Ear) -> None:
+    """Press the key beside the one that is asked for, then that one, and stay until the call ends."""
+    if (key := await _hear_key(line, ear)) is not None:
+        await _press(line, str((int(key) + 1) % 10))
+        await _press(line, key)
+    await line.ended.wait()
+
+
+async def repeat(line: Line, ear: Ear) -> None:
+    """Press the key, and `*` in the middle of the second reading; stay until the call ends."""
+    await _press_key(line, ear)
+    if await _hear_digits(line, ear, _REPEAT_HEARD):
+        await _press(line, "*")
+    await line.ended.wait()
+
+
+async def hold(line: Line, ear: Ear) -> None:
+    """Press the key, put the caller on hold for a while in mid-code, and stay until the call ends."""
+    await _press_key(line, ear)
+    if await _hear_digits(line, ear, _DIGITS_HEARD):
+        # A bridge in which nobody hears another, and whose entertainment is to be on hold.
+        await line.command(f"EXEC BridgeWait hold,participant,e(h)S({_HOLD_S})")
+    await line.ended.wait()
+
+
 async def hang_up_midway(line: Line, ear: Ear) -> None:
     """Press the key, and hang up once some digits of the code were heard."""
     await _press_key(line, ear)
-    await _hear_until(line, ear, lambda: ear.listener.digits_heard_since_key() >= _DIGITS_HEARD)
+    await _hear_digits(line, ear, _DIGITS_HEARD)
+    await line.command("HANGUP")
+
+
+async def hang_up_at_end(line: Line, ear: Ear) -> None:
+    """Press the key, and hang up as soon as the first reading's last digit was heard."""
+    await _press_key(line, ear)
+    await _hear_digits(line, ear, _READING_HEARD)
     await line.command("HANGUP")
 
 
@@ -139,7 +175,15 @@ async def listen(line: Line, _ear: Ear) -> None:
     await line.ended.wait()
 
 
-DEEDS: Final[Deeds] = {Deed.PRESS: press, Deed.HANG_UP: hang_up_midway, Deed.LISTEN: listen}
+DEEDS: Final[Deeds] = {
+    Deed.PRESS: press,
+    Deed.PRESS_WRONG_FIRST: press_wrong_first,
+    Deed.REPEAT: repeat,
+    Deed.HOLD: hold,
+    Deed.HANG_UP: hang_up_midway,
+    Deed.HANG_UP_AT_END: hang_up_at_end,
+    Deed.LISTEN: listen,
+}
 """What each kind of person does; the dialplan names it in the path of its agi:// address."""
 
 
@@ -206,9 +250,22 @@ def _size(file: Path) -> int:
 
 
 async def _press_key(line: Line, ear: Ear) -> None:
-    if await _hear_until(line, ear, lambda: ear.listener.asked_key() is not None):
-        await line.wait(_REACTION_S)
-        await line.command(f"EXEC SendDTMF {ear.listener.asked_key()},250")
+    if (key := await _hear_key(line, ear)) is not None:
+        await _press(line, key)
+
+
+async def _hear_key(line: Line, ear: Ear) -> str | None:
+    await _hear_until(line, ear, lambda: ear.listener.asked_key() is not None)
+    return ear.listener.asked_key()
+
+
+async def _press(line: Line, key: str) -> None:
+    await line.wait(_REACTION_S)
+    await line.command(f"EXEC SendDTMF {key},250")
+
+
+async def _hear_digits(line: Line, ear: Ear, count: int) -> bool:
+    return await _hear_until(line, ear, lambda: ear.listener.digits_heard_since_key() >= count)
 
 
 async def _hear_until(line: Line, ear: Ear, is_heard: Callable[[], bool]) -> bool:

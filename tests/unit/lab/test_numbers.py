@@ -9,8 +9,10 @@ from voicegate.domain.call import Rung
 from voicegate.domain.errors import InvalidNumber
 from voicegate.domain.hangup_cause import Outcome
 from voicegate.domain.phone_number import Destination
-from voicegate.lab.numbers import NUMBERS, Deed, LabNumber, find_number
+from voicegate.lab.behaviour import Deed, LabNumber
+from voicegate.lab.numbers import NUMBERS, find_number
 
+UNTOLD = (Deed.NOTHING, Deed.LISTEN, Deed.HANG_UP)
 AREAS = ("202", "212", "312", "415", "617", "713")
 each_number = pytest.mark.parametrize("number", NUMBERS, ids=lambda number: number.name)
 
@@ -53,8 +55,23 @@ def test_no_dialed_number_means_two_behaviours() -> None:
 
 @each_number
 def test_evidence_agrees_with_what_the_person_does(number: LabNumber) -> None:
-    assert (number.expected.evidence is Rung.NONE) == (number.deed is Deed.NOTHING)
-    assert (number.expected.outcome is Outcome.DELIVERED) == (number.deed is Deed.PRESS)
+    assert (number.expected.evidence < Rung.ANNOUNCED) == (number.deed in UNTOLD)
+    assert (number.expected.outcome is Outcome.DELIVERED) == (number.deed not in UNTOLD)
+    assert number.deed is not Deed.NOTHING or number.expected.evidence <= Rung.ANSWERED
+
+
+@each_number
+def test_what_a_sip_status_ends_was_not_answered(number: LabNumber) -> None:
+    assert number.sip_status is None or number.expected.evidence is Rung.NONE
+
+
+@each_number
+def test_only_its_own_numbers_reach_a_telephone_by_its_request(number: LabNumber) -> None:
+    dialed = [
+        other for other in NUMBERS if re.search(number.request_uri, f"sip:{other.example}@127.0.0.1:5060")
+    ]
+    assert dialed == [number]
+    assert re.search(number.request_uri, f"sip:{number.british(3).replace('+44', '0')}@127.0.0.1")
 
 
 @each_number

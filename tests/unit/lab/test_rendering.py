@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from voicegate import config
-from voicegate.lab.numbers import NUMBERS, LabNumber
+from voicegate.lab.behaviour import LabNumber
+from voicegate.lab.numbers import NUMBERS
 from voicegate.lab.rendering import as_toml, render_carrier, render_controller, render_pbx
 from voicegate.lab.settings import LabSettings
 
@@ -34,6 +35,15 @@ def test_every_number_has_its_lines_and_its_context(settings: LabSettings, numbe
             f"exten => {pattern},1,Set(DIALED={number.dialed[pattern]})\n same => n,Goto({number.name},s,1)\n"
         )
         assert line in dialplan["from-company"]
+
+
+@pytest.mark.parametrize("number", NUMBERS, ids=lambda number: number.name)
+def test_a_number_whose_endpoint_differs_has_one_of_its_own(settings: LabSettings, number: LabNumber) -> None:
+    endpoints = contexts(render_carrier(settings)["pjsip.conf"].replace("](telephone)\n", "]\n"))
+    assert (number.name in endpoints) == bool(number.endpoint)
+    for name, value in number.endpoint.items():
+        assert f"\n{name} = {value}\n" in endpoints[number.name]
+        assert number.request_uri in endpoints[f"{number.name}-identify"]
 
 
 def test_nothing_of_a_rendered_file_is_left_to_render(settings: LabSettings) -> None:

@@ -137,6 +137,52 @@ async def test_a_person_may_hang_up_in_the_middle_of_the_code(place: Place) -> N
         assert await carrier.command() == ""
 
 
+async def test_a_person_may_hang_up_at_the_last_digit_of_the_first_reading(place: Place) -> None:
+    async with place.call("hang-up-at-end") as carrier:
+        place.record(1)
+        assert await carrier.command() == "EXEC SendDTMF 7,250"
+        carrier.say("200 result=0")
+        place.record(5)
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(carrier.command(), 0.5)
+        place.record(1)
+        assert await carrier.command() == "HANGUP"
+
+
+async def test_a_person_may_press_the_key_beside_the_asked_one_first(place: Place) -> None:
+    async with place.call("press-wrong-first") as carrier:
+        place.record(1)
+        for key in "87":
+            assert await carrier.command() == f"EXEC SendDTMF {key},250"
+            carrier.say("200 result=0")
+        carrier.say("HANGUP")
+        assert await carrier.command() == ""
+
+
+async def test_a_person_may_ask_for_a_repeat_in_the_second_reading(place: Place) -> None:
+    async with place.call("repeat") as carrier:
+        place.record(1)
+        assert await carrier.command() == "EXEC SendDTMF 7,250"
+        carrier.say("200 result=0")
+        place.record(8)
+        assert await carrier.command() == "EXEC SendDTMF *,250"
+        carrier.say("200 result=0")
+        carrier.say("HANGUP")
+        assert await carrier.command() == ""
+
+
+async def test_a_person_may_put_the_caller_on_hold_in_the_middle_of_the_code(place: Place) -> None:
+    async with place.call("hold") as carrier:
+        place.record(1)
+        assert await carrier.command() == "EXEC SendDTMF 7,250"
+        carrier.say("200 result=0")
+        place.record(3)
+        assert await carrier.command() == "EXEC BridgeWait hold,participant,e(h)S(4)"
+        carrier.say("200 result=0")
+        carrier.say("HANGUP")
+        assert await carrier.command() == ""
+
+
 async def test_a_caller_who_hangs_up_first_is_let_go(place: Place) -> None:
     async with place.call("press") as carrier:
         carrier.say("HANGUP")

@@ -1,0 +1,110 @@
+"""What the lab knows of one of the carrier's numbers; which numbers there are is `numbers`' business.
+
+Numbers come from ranges that regulators keep for fiction and libphonenumber holds valid: NANPA's
+555-0100 to 555-0199 in every area code, Ofcom's 020 7946 0000 to 0999. The last two digits choose the
+behaviour, the others are free, so that calls in parallel can each have a number of their own.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from voicegate.domain.call import Rung
+from voicegate.domain.hangup_cause import Blame, Outcome
+
+
+class Deed(StrEnum):
+    """What the person at the telephone does."""
+
+    PRESS = "press"
+    """Listens for the key that is asked for, and presses it."""
+    LISTEN = "listen"
+    """Listens, and does nothing."""
+    HANG_UP = "hang-up"
+    """Presses the key, and hangs up once some digits of the code were heard."""
+    HANG_UP_AT_END = "hang-up-at-end"
+    """Presses the key, and hangs up at the last digit of the first reading."""
+    PRESS_WRONG_FIRST = "press-wrong-first"
+    """Presses the key beside the one that is asked for, and then that one."""
+    REPEAT = "repeat"
+    """Presses the key, and `*` in the middle of the second reading."""
+    HOLD = "hold"
+    """Presses the key, and puts the caller on hold for some seconds in the middle of the first reading."""
+    NOTHING = "nothing"
+    """Nobody is there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What Voicegate must say of a call."""
+
+    outcome: Outcome
+    """The verdict."""
+    evidence: Rung
+    """The strongest thing proved."""
+    blame: Blame
+    """Where to look first."""
+
+
+@dataclass(frozen=True, slots=True)
+class LabNumber:
+    """One way for a telephone to behave."""
+
+    digits: str
+    """The last two digits of the numbers that behave so."""
+    name: str
+    """The behaviour's name, and its context in the carrier's dialplan."""
+    behaviour: str
+    """What happens, in a sentence."""
+    deed: Deed
+    """What the person at the telephone does."""
+    expected: Expected
+    """What Voicegate must say of a call to it."""
+    dialplan: str = "person"
+    """Its file `carrier/behaviours/<dialplan>.conf.j2`; "person": rings, is answered, the deed follows."""
+    extension: str | None = None
+    """The extension that its office knows; None when it takes none."""
+    otherwise: Expected | None = None
+    """What Voicegate must say after any other extension; None when it takes none."""
+    sip_status: int | None = None
+    """The SIP status that ends the call before answer; None when none does."""
+    endpoint: Mapping[str, str] = field(default_factory=dict)
+    """In what its endpoint at the carrier (pjsip.conf) differs from all others'; empty: in nothing."""
+    desk: str | None = None
+    """The company's own extension that behaves so as well, for internal routes."""
+
+    @property
+    def pattern(self) -> str:
+        """The numbers that behave so, as people write them."""
+        return f"+1 NXX 555 01{self.digits}, +44 20 7946 0x{self.digits}"
+
+    @property
+    def example(self) -> str:
+        """One of those numbers, in E.164."""
+        return self.american()
+
+    def american(self, area: str = "202") -> str:
+        """Return the number in an area code of North America."""
+        return f"+1{area}55501{self.digits}"
+
+    def british(self, spare: int = 0) -> str:
+        """Return the London number with `spare` (0-9) as its free digit."""
+        return f"+442079460{spare}{self.digits}"
+
+    @property
+    def request_uri(self) -> str:
+        """A regular expression of the SIP URIs by which it is called."""
+        return f"^sip:[+0-9]*(55501|79460.){self.digits}@"
+
+    @property
+    def dialed(self) -> Mapping[str, str]:
+        """Asterisk's patterns of those numbers in any format of a trunk, each with what makes it E.164."""
+        us, gb = f"NXX55501{self.digits}", f"79460X{self.digits}"
+        return {
+            f"_+1{us}": "${EXTEN}",
+            f"_1{us}": "+${EXTEN}",
+            f"_{us}": "+1${EXTEN}",
+            f"_+4420{gb}": "${EXTEN}",
+            f"_4420{gb}": "+${EXTEN}",
+            f"_020{gb}": "+44${EXTEN:1}",
+        } | ({self.desk: "${EXTEN}"} if self.desk else {})
