@@ -8,7 +8,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
 import pytest
@@ -114,10 +114,10 @@ async def test_told_to_stop_it_ends_its_calls_records_them_and_exits_with_0(sett
         process.send_signal(signal.SIGTERM)
         assert await asyncio.to_thread(process.wait, 15) == 0
     assert not (settings.parent / "voicegate.sock").exists()
-    async with daemon(settings) as (client, _):
-        verification = await client.verification(verification_id)
-        assert verification.call is not None
-        assert verification.call.outcome == "interrupted"
+    # Before another start could settle it.
+    with closing(sqlite3.connect(settings.parent / "voicegate.db")) as database:
+        found = "SELECT calls.state, calls.outcome FROM calls WHERE verification_id = ?"
+        assert database.execute(found, (verification_id,)).fetchall() == [("ended", "interrupted")]
 
 
 async def test_killed_it_settles_what_it_left_at_the_next_start(settings: Path) -> None:
@@ -156,12 +156,22 @@ async def test_no_code_is_in_the_database(settings: Path) -> None:
     assert all(b"90417736" not in file.read_bytes() for file in settings.parent.rglob("*") if file.is_file())
 
 
-async def test_a_second_daemon_does_not_take_the_socket_of_a_living_one(settings: Path) -> None:
+@pytest.mark.parametrize(
+    ("differs", "says"), [("nothing", "socket.path"), ("voicegate.sock", "storage.database")]
+)
+async def test_a_second_daemon_leaves_a_living_one_and_its_calls_alone(
+    settings: Path, differs: str, says: str
+) -> None:
+    second = settings.with_name("second.toml")
+    second.write_text(settings.read_text().replace(differs, "second.sock"))
     async with daemon(settings) as (client, _):
-        code, error = await ended(settings)
+        verification_id = await ringing(client, RINGS_FOR_EVER)
+        code, error = await ended(second)
         assert code == 5
-        assert "socket.path" in error
-        assert await is_ready(client)
+        assert says in error
+        verification = await client.verification(verification_id)
+        assert verification.call is not None
+        assert verification.call.state == "ringing"
 
 
 @pytest.mark.parametrize(
