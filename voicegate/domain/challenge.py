@@ -16,7 +16,6 @@ from voicegate.domain.errors import InvalidTransition
 from voicegate.domain.phone_number import Destination
 
 DEFAULT_LIFETIME: Final = timedelta(seconds=300)
-MAX_LIFETIME: Final = timedelta(days=1)
 DEFAULT_ATTEMPTS: Final = 5
 
 

@@ -115,10 +115,6 @@ class Lab:
         """End the carrier and its telephones as a crash would (SIGKILL)."""
         self._carrier.kill()
 
-    def carrier_command(self, text: str) -> str:
-        """Return what the carrier's console answers to a command."""
-        return self._exchange(self._carrier).command(text)
-
     def start_telephones(self) -> None:
         """Put people to the telephones unless they are there, and wait until they listen."""
         here, port = self.settings, self.settings.ports.telephones
@@ -136,10 +132,6 @@ class Lab:
     def kill_controller(self) -> None:
         """End the controller as a crash would (SIGKILL)."""
         self._controller.kill()
-
-    def stop_controller(self) -> None:
-        """End the controller as its owner would (SIGTERM)."""
-        self._controller.stop()
 
     def recordings(self, number: str) -> list[Path]:
         """Return what telephones heard on calls to a number, oldest first; a call's appears at its end."""

@@ -60,8 +60,6 @@ class DialChanged:
     """Our call id."""
     status: str
     """"" at the begin, RINGING, PROGRESS, PROCEEDING, then ANSWER, BUSY, NOANSWER and others."""
-    is_over: bool
-    """DialEnd?"""
     is_forwarded: bool = False
     """Did the far end name another destination?"""
 
@@ -147,7 +145,6 @@ def _read_dial(message: Message) -> AmiEvent:
     return DialChanged(
         channel_id=text_of(message, "DestUniqueid"),
         status=text_of(message, "DialStatus"),
-        is_over=text_of(message, "Event") == "DialEnd",
         is_forwarded=bool(text_of(message, "Forward")),
     )
 

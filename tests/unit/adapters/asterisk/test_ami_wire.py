@@ -113,14 +113,14 @@ READ = [
     ({"Event": "Newstate", "ChannelState": "5", **CHANNEL}, StateChanged("call_1", ChannelState.RINGING)),
     ({"Event": "Newstate", "ChannelState": "4", **CHANNEL}, StateChanged("call_1", ChannelState.OTHER)),
     ({"Event": "Newstate", "ChannelState": "", **CHANNEL}, StateChanged("call_1", ChannelState.OTHER)),
-    ({"Event": "DialBegin", "DestUniqueid": "call_1"}, DialChanged("call_1", "", is_over=False)),
+    ({"Event": "DialBegin", "DestUniqueid": "call_1"}, DialChanged("call_1", "")),
     (
         {"Event": "DialState", "DestUniqueid": "call_1", "DialStatus": "PROGRESS"},
-        DialChanged("call_1", "PROGRESS", is_over=False),
+        DialChanged("call_1", "PROGRESS"),
     ),
     (
         {"Event": "DialEnd", "DestUniqueid": "call_1", "DialStatus": "CANCEL", "Forward": "+49900"},
-        DialChanged("call_1", "CANCEL", is_over=True, is_forwarded=True),
+        DialChanged("call_1", "CANCEL", is_forwarded=True),
     ),
     (
         {"Event": "HangupRequest", "Cause": "17", "TechCause": "486", **CHANNEL},

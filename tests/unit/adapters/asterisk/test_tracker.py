@@ -23,11 +23,11 @@ from voicegate.domain.hangup_cause import GaveUp, Hangup
 
 C = "call_1"
 PATIENCE = Patience(ring=40, lost=15)
-BEGIN = DialChanged(C, "", is_over=False)
+BEGIN = DialChanged(C, "")
 RINGING = StateChanged(C, ChannelState.RINGING)
-DIAL_RINGING = DialChanged(C, "RINGING", is_over=False)
-PROGRESS = DialChanged(C, "PROGRESS", is_over=False)
-PROCEEDING = DialChanged(C, "PROCEEDING", is_over=False)
+DIAL_RINGING = DialChanged(C, "RINGING")
+PROGRESS = DialChanged(C, "PROGRESS")
+PROCEEDING = DialChanged(C, "PROCEEDING")
 UP = StateChanged(C, ChannelState.UP)
 ANSWERED = Originated(C, "a", is_answered=True, reason=4)
 FAILED = Originated(C, "a", is_answered=False, reason=0)
@@ -37,7 +37,7 @@ TIMED_OUT = Originated(C, "a", is_answered=False, reason=3)
 def failure(cause: int, status: int) -> tuple[AmiEvent, ...]:
     return (
         HangupRequested(C, cause, status),
-        DialChanged(C, "NOANSWER", is_over=True),
+        DialChanged(C, "NOANSWER"),
         ChannelEnded(C, cause, status),
         FAILED,
     )
@@ -88,7 +88,7 @@ def test_early_media_without_ringing_is_progress() -> None:
 
 
 def test_a_stopped_302_is_told_whether_or_not_asterisk_says_so() -> None:
-    forwarded = DialChanged(C, "CANCEL", is_over=True, is_forwarded=True)
+    forwarded = DialChanged(C, "CANCEL", is_forwarded=True)
     for ended in (ChannelEnded(C, 0, None), ChannelEnded(C, 23, 302)):
         facts: tuple[AmiEvent, ...] = (forwarded, ended, FAILED)
         for events in permutations(facts):
