@@ -48,9 +48,9 @@ $(READY): pyproject.toml
 	fi
 	@echo "making $(VENV)"
 	@if $(PYTHON) -c 'import ensurepip' 2>/dev/null; then \
-	  $(PYTHON) -m venv $(VENV); \
+	  $(PYTHON) -m venv --clear $(VENV); \
 	else \
-	  $(PYTHON) -m venv --without-pip $(VENV) && mkdir -p $(VENV)/pip/lists/partial $(VENV)/pip/cache/archives/partial && \
+	  $(PYTHON) -m venv --clear --without-pip $(VENV) && mkdir -p $(VENV)/pip/lists/partial $(VENV)/pip/cache/archives/partial && \
 	  cd $(VENV)/pip && own="-qq -o Dir::State::Lists=$$PWD/lists -o Dir::Cache=$$PWD/cache" && \
 	  apt-get $$own update && apt-get $$own download python3-pip-whl && dpkg -x python3-pip-whl_*.deb . && \
 	  wheel=$$(echo $$PWD/usr/share/python-wheels/pip-*.whl) && \

@@ -2,18 +2,20 @@
 
 import asyncio
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from tests.unit.application.conftest import POLICY, Bench, trunk
 from tests.unit.application.scripted import INVITATION, READING, ScriptedLeg, answers, full
+from voicegate.application import delivery
 from voicegate.application.conversation import Manners
 from voicegate.application.delivery import Delivery
-from voicegate.application.ports import Clip
+from voicegate.application.ports import CallRecord, Clip
 from voicegate.application.sign_in import Defaults, SignIn
 from voicegate.domain.announcement import Digit, HumanCheck
 from voicegate.domain.call import Answered, Media, Playback, Progressed, Rang
-from voicegate.domain.errors import PbxRefused, PbxUnavailable, SpeechError
+from voicegate.domain.errors import PbxRefused, PbxUnavailable, SpeechError, StoreError
 from voicegate.domain.hangup_cause import GaveUp, Hangup
 from voicegate.domain.routing import Trunk
 
@@ -232,13 +234,31 @@ async def test_a_code_entered_before_answer_ends_the_call_politely(bench: Bench)
 
 async def test_leaving_delivery_ends_and_records_every_call(bench: Bench) -> None:
     bench.pbx.plots = [plot(Rang())]  # type: ignore[list-item]
-    async with Delivery(bench.world) as delivery:
-        bench.sign_in = SignIn(bench.world, delivery, policy=POLICY, defaults=Defaults())
+    async with Delivery(bench.world) as closing:
+        bench.sign_in = SignIn(bench.world, closing, policy=POLICY, defaults=Defaults())
         ids = [await bench.issue(f"+1{area}5550101") for area in (202, 212, 312)]
     for challenge_id in ids:
         record = await bench.world.desk.store.challenge(challenge_id)
         assert record is not None
         assert record.calls[0].outcome.outcome == "interrupted"  # type: ignore[union-attr]
+
+
+async def test_an_end_that_cannot_be_stored_at_once_is_stored_as_soon_as_it_can(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, refusals = bench.world.desk.store, iter((True, True))
+    record_for_real = store.record
+
+    async def record(entry: CallRecord, *rest: Any, **more: Any) -> None:
+        if entry.outcome is not None and next(refusals, False):
+            raise StoreError("locked")
+        await record_for_real(entry, *rest, **more)
+
+    monkeypatch.setattr(delivery, "_STORE_RETRY", timedelta(milliseconds=1))
+    monkeypatch.setattr(store, "record", record)
+    bench.pbx.plots = [plot(Hangup(17, 486))]  # type: ignore[list-item]
+    assert await outcome_of(bench) == ("busy", "none", "undeliverable")
+    assert next(refusals, None) is None
 
 
 async def test_a_fault_of_ours_is_recorded_as_ours(bench: Bench) -> None:
