@@ -81,7 +81,7 @@ async def simulated(_: pytest.FixtureRequest) -> AsyncIterator[PbxBench]:
 @asynccontextmanager
 async def asterisk(request: pytest.FixtureRequest) -> AsyncIterator[PbxBench]:
     """The lab's real Asterisk, spoken to by an adapter of our own beside the daemon's."""
-    lab: Lab = request.getfixturevalue("lab")
+    lab: Lab = request.getfixturevalue("asterisk_lab")
     here = lab.settings
     settings = AsteriskSettings(
         name="bench",

@@ -42,9 +42,7 @@ async def test_the_sounds_of_a_call_are_gone_with_it(backend: Backend) -> None:
     assert list(backend.lab.settings.audio.iterdir()) == []
 
 
-async def test_asterisk_killed_in_mid_call_is_told_truthfully_and_the_next_call_works(
-    backend: Backend,
-) -> None:
+async def test_a_pbx_killed_in_mid_call_is_told_truthfully_and_the_next_call_works(backend: Backend) -> None:
     created = await backend.client.create_verification(PRESSES.american("808"))
     await backend.reaches(created.id, "announcing")
     await asyncio.to_thread(backend.lab.kill_pbx)

@@ -1,4 +1,4 @@
-"""Every number of the lab's table, called through real Asterisk, comes to what the table says."""
+"""Every number of the lab's table, called through a real PBX of each kind, comes to what the table says."""
 
 import asyncio
 from datetime import timedelta
