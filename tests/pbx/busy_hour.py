@@ -132,6 +132,9 @@ async def _twenty(backend: Backend, hour: BusyHour) -> None:
 
 async def _strangers(backend: Backend, _hour: BusyHour) -> None:
     """Disturb the port where answered calls come in, while everybody else is on the telephone."""
+    port = backend.lab.pbxs[0].handover_port
+    if port is None:
+        return
     sendings = (
         b"",
         b"GET / HTTP/1.1\r\n\r\n",
@@ -140,6 +143,6 @@ async def _strangers(backend: Backend, _hour: BusyHour) -> None:
         b"a: b\n" * 5000,
     )
     for sending in sendings * 20:
-        _, writer = await asyncio.open_connection("127.0.0.1", backend.lab.pbxs[0].handover_port)
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(sending)
         writer.close()

@@ -67,8 +67,8 @@ class CompanyPbx(ABC):
 
     @property
     @abstractmethod
-    def handover_port(self) -> int:
-        """Where on loopback it hands its answered calls to the controller."""
+    def handover_port(self) -> int | None:
+        """Where on loopback it hands its answered calls to the controller; None: it does not need to."""
 
     @abstractmethod
     def reaches_carrier(self) -> bool:
@@ -130,9 +130,8 @@ class CompanyFreeSwitch(CompanyPbx):
         return f"SIP 127.0.0.1:{ports.freeswitch_sip}, ESL 127.0.0.1:{ports.esl}"
 
     @property
-    def handover_port(self) -> int:
-        """Where on loopback it hands its answered calls to the controller."""
-        return self.settings.ports.outbound
+    def handover_port(self) -> None:
+        """It keeps its answered calls, and is told what to do with them."""
 
     def reaches_carrier(self) -> bool:
         """Does it hold its trunk to be up? It cannot be told to look again, but does so every few seconds."""

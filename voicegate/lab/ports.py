@@ -65,11 +65,6 @@ class Ports:
         return self.base + 31
 
     @property
-    def outbound(self) -> int:
-        """Where the controller takes its answered calls (TCP): base + 32."""
-        return self.base + 32
-
-    @property
     def pbx_rtp(self) -> int:
         """First RTP port of the PBX: base + 100. Two PBXs have half of the span each."""
         return self.base + 100
@@ -83,9 +78,7 @@ class Ports:
         """Return those of its fixed ports that another program holds at this moment."""
         kinds = {
             **dict.fromkeys((self.pbx_sip, self.carrier_sip, self.freeswitch_sip), socket.SOCK_DGRAM),
-            **dict.fromkeys(
-                (self.ami, self.agi, self.telephones, self.esl, self.outbound), socket.SOCK_STREAM
-            ),
+            **dict.fromkeys((self.ami, self.agi, self.telephones, self.esl), socket.SOCK_STREAM),
         }
         return [port for port, kind in kinds.items() if not _is_free(kind, port)]
 

@@ -113,8 +113,7 @@ def _pbx_values(settings: LabSettings, kind: PbxKind) -> Mapping[str, object]:
         case PbxKind.ASTERISK:
             return {"ami_port": ports.ami, "ami_secret_file": secret, "agi_port": ports.agi}
         case PbxKind.FREESWITCH:
-            door = {"esl_port": ports.esl, "esl_password_file": secret, "socket_port": ports.outbound}
-            return {"kind": kind.value, **door}
+            return {"kind": kind.value, "esl_port": ports.esl, "esl_password_file": secret}
         case never:
             assert_never(never)
 

@@ -88,7 +88,7 @@ class Lab:
     def status(self) -> Sequence[PartStatus]:
         """Return how each process fares."""
         ports = self.settings.ports
-        doors = (f"calls 127.0.0.1:{pbx.handover_port}" for pbx in self.pbxs)
+        doors = (f"calls 127.0.0.1:{pbx.handover_port}" for pbx in self.pbxs if pbx.handover_port)
         places = (
             *((pbx.daemon, pbx.where) for pbx in self.pbxs),
             (self._carrier, f"SIP 127.0.0.1:{ports.carrier_sip}"),

@@ -57,7 +57,7 @@ def test_two_folders_have_two_places_in_memory(tmp_path: Path) -> None:
 def test_ports_of_one_lab_do_not_meet() -> None:
     ports = Ports(20000)
     single = [ports.pbx_sip, ports.carrier_sip, ports.ami, ports.agi, ports.telephones, ports.reserved]
-    single += [ports.freeswitch_sip, ports.esl, ports.outbound]
+    single += [ports.freeswitch_sip, ports.esl]
     ranges = [range(first, first + Ports.RTP_SPAN) for first in (ports.pbx_rtp, ports.carrier_rtp)]
     used = [*single, *ranges[0], *ranges[1]]
     assert len(used) == len(set(used))
