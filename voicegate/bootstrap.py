@@ -21,7 +21,7 @@ from pathlib import Path
 import structlog
 
 from voicegate.adapters.asterisk.pbx import AsteriskPbx
-from voicegate.adapters.asterisk.settings import AsteriskSettings, Secret
+from voicegate.adapters.asterisk.settings import AsteriskSettings
 from voicegate.adapters.http.server import HttpSettings, serve_on
 from voicegate.adapters.http.socket_file import listening
 from voicegate.adapters.keyfile import FileKeyring
@@ -34,6 +34,7 @@ from voicegate.application.conversation import Manners
 from voicegate.application.delivery import Delivery, World
 from voicegate.application.housekeeping import settle_orphans, tidy_for_ever
 from voicegate.application.journal import Desk
+from voicegate.application.linking import Secret
 from voicegate.application.ports import DtmfTiming, Pbx
 from voicegate.application.sign_in import Defaults, SignIn, match_language
 from voicegate.config import (

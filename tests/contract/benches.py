@@ -11,9 +11,10 @@ from typing import Final
 import pytest
 
 from voicegate.adapters.asterisk.pbx import AsteriskPbx
-from voicegate.adapters.asterisk.settings import AsteriskSettings, Secret
+from voicegate.adapters.asterisk.settings import AsteriskSettings
 from voicegate.adapters.simulator import SimulatedPbx
 from voicegate.adapters.speech.mixer import Mixer, SpeechSettings
+from voicegate.application.linking import Secret
 from voicegate.application.ports import Clip, Pbx
 from voicegate.config import project_folder
 from voicegate.domain.announcement import (
