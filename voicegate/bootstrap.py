@@ -17,6 +17,7 @@ from contextlib import (
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import Final, assert_never
 
 import structlog
 
@@ -51,6 +52,9 @@ from voicegate.domain.policy import CallPolicy
 from voicegate.domain.routing import CallerId, InternalRoute, NumberFormat, Routes, Trunk
 
 log = structlog.get_logger(__name__)
+
+# A PBX's own cap is for calls whose controller is gone: it must not cut what we still hold.
+_CAP_MARGIN: Final = timedelta(seconds=30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +96,9 @@ async def running(settings: Settings) -> AsyncIterator[App]:
         await speech.prepare()
         _check_language(settings, speech)
         pbxs: dict[str, Pbx] = {}
-        for name, pbx in settings.pbx.items():
+        for name in settings.pbx:
             endpoints = tuple(trunk.endpoint for trunk in settings.trunks.values() if trunk.pbx == name)
-            pbxs[name] = await stack.enter_async_context(_pbx(name, pbx, endpoints))
+            pbxs[name] = await stack.enter_async_context(_pbx(name, settings, endpoints))
         world = World(
             desk=Desk(store, Board(), SystemClock()),
             keyring=keyring,
@@ -138,8 +142,8 @@ def check(settings: Settings) -> None:
     routes(settings)
     http_settings(settings)
     for name, pbx in settings.pbx.items():
-        if pbx.kind == "asterisk":
-            read_secret(pbx.ami_secret_file, f"pbx.{name}.ami_secret_file")
+        if pbx.kind != "simulator":
+            _pbx(name, settings, ())
     speech = Mixer(speech_settings(settings))
     _check_language(settings, speech)
     if settings.audio.group:
@@ -243,21 +247,54 @@ def _keyring(file: Path, *, may_create: bool) -> FileKeyring:
     return FileKeyring.open(file, may_create=may_create)
 
 
-def _pbx(name: str, settings: PbxSettings, endpoints: Sequence[str]) -> AbstractAsyncContextManager[Pbx]:
-    if settings.kind == "simulator":
-        return nullcontext(SimulatedPbx(endpoints=tuple(endpoints)))
-    return AsteriskPbx(
-        AsteriskSettings(
+def _pbx(name: str, settings: Settings, endpoints: Sequence[str]) -> AbstractAsyncContextManager[Pbx]:
+    pbx = settings.pbx[name]
+    match pbx.kind:
+        case "simulator":
+            return nullcontext(SimulatedPbx(endpoints=tuple(endpoints)))
+        case "asterisk":
+            return AsteriskPbx(_asterisk_settings(name, pbx))
+        case "freeswitch":
+            return _freeswitch(name, settings)
+        case _:
+            assert_never(pbx.kind)
+
+
+def _asterisk_settings(name: str, pbx: PbxSettings) -> AsteriskSettings:
+    return AsteriskSettings(
+        name=name,
+        ami_host=pbx.ami_host,
+        ami_port=pbx.ami_port,
+        ami_username=pbx.ami_username,
+        ami_secret=Secret(read_secret(pbx.ami_secret_file, f"pbx.{name}.ami_secret_file")),
+        agi_host=pbx.agi_host,
+        agi_port=pbx.agi_port,
+        agi_advertised_host=pbx.agi_advertised_host or None,
+        agi_allowed_peers=pbx.agi_allowed_peers,
+        lost_grace=timedelta(seconds=pbx.lost_grace_s),
+    )
+
+
+def _freeswitch(name: str, settings: Settings) -> AbstractAsyncContextManager[Pbx]:
+    try:
+        # Its libraries are an extra: who has no FreeSWITCH need not have them.
+        from voicegate.adapters.freeswitch.pbx import FreeSwitchPbx  # noqa: PLC0415
+        from voicegate.adapters.freeswitch.settings import FreeSwitchSettings  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        cure = "pip install 'voicegate[freeswitch]'"
+        raise ConfigError(f"pbx.{name}.kind: {error.name} is not installed: {cure}") from error
+    if settings.audio.format == "wav16":
+        raise ConfigError(f"audio.format: FreeSWITCH ({name}) plays wav, ulaw and alaw, not wav16")
+    pbx, call = settings.pbx[name], settings.call
+    return FreeSwitchPbx(
+        FreeSwitchSettings(
             name=name,
-            ami_host=settings.ami_host,
-            ami_port=settings.ami_port,
-            ami_username=settings.ami_username,
-            ami_secret=Secret(read_secret(settings.ami_secret_file, f"pbx.{name}.ami_secret_file")),
-            agi_host=settings.agi_host,
-            agi_port=settings.agi_port,
-            agi_advertised_host=settings.agi_advertised_host or None,
-            agi_allowed_peers=settings.agi_allowed_peers,
-            lost_grace=timedelta(seconds=settings.lost_grace_s),
+            esl_host=pbx.esl_host,
+            esl_port=pbx.esl_port,
+            esl_password=Secret(read_secret(pbx.esl_password_file, f"pbx.{name}.esl_password_file")),
+            sound_suffix=settings.audio.format,
+            lost_grace=timedelta(seconds=pbx.lost_grace_s),
+            call_cap=timedelta(seconds=max(call.time_cap_s, call.time_cap_extension_s)) + _CAP_MARGIN,
         )
     )
 

@@ -105,7 +105,7 @@ class Policy(_Section, frozen=True, kw_only=True):
 class PbxSettings(_Section, frozen=True, kw_only=True):
     """`[pbx.NAME]`: a PBX and how to reach it."""
 
-    kind: Literal["asterisk", "simulator"]
+    kind: Literal["asterisk", "freeswitch", "simulator"]
     ami_host: str = "127.0.0.1"
     ami_port: Port = 5038
     ami_username: str = "voicegate"
@@ -114,6 +114,9 @@ class PbxSettings(_Section, frozen=True, kw_only=True):
     agi_port: Port = 4573
     agi_advertised_host: str = ""
     agi_allowed_peers: tuple[str, ...] = ("127.0.0.1/32", "::1/128")
+    esl_host: str = "127.0.0.1"
+    esl_port: Port = 8021
+    esl_password_file: str = ""
     lost_grace_s: Seconds = 15
 
 
@@ -172,6 +175,9 @@ class Settings(_Section, frozen=True, kw_only=True):
     internal: dict[Name, InternalSettings] = field(default_factory=dict)
 
 
+_KINDS: dict[str, tuple[str, ...]] = {"asterisk": ("ami_", "agi_"), "freeswitch": ("esl_",)}
+"""How the settings of one kind of PBX begin; all others are every kind's."""
+
 _NAMED_TABLES: dict[str, type[Struct]] = {
     "pbx": PbxSettings,
     "trunks": TrunkSettings,
@@ -209,6 +215,8 @@ def parse(raw: dict[str, Any]) -> Settings:
         for name, entry in entries.items() if isinstance(entries, dict) else ():
             _convert(entry, shape, path=f"{table}.{name}")
     settings = _convert(raw, Settings, path="")
+    for name, pbx in settings.pbx.items():
+        _check_kind(pbx.kind, raw["pbx"][name], path=f"pbx.{name}")
     _check_references(settings)
     _check_countries(settings)
     return settings
@@ -288,6 +296,15 @@ def _check_countries(settings: Settings) -> None:
             if country not in phonenumbers.SUPPORTED_REGIONS:
                 cure = "; Britain is GB" if country == "UK" else ""
                 raise ConfigError(f"{setting}: {country} is no country's ISO 3166 code{cure}")
+
+
+def _check_kind(kind: str, raw: dict[str, object], *, path: str) -> None:
+    foreign = {prefix: owner for owner, prefixes in _KINDS.items() if owner != kind for prefix in prefixes}
+    for key in raw:
+        owner = next((owner for prefix, owner in foreign.items() if key.startswith(prefix)), None)
+        if owner is not None:
+            own = " and ".join(f"{prefix}*" for prefix in _KINDS.get(kind, ())) or "none"
+            raise ConfigError(f"{path}.{key}: is for kind {owner}; this PBX is {kind}, whose own are: {own}")
 
 
 def _check_references(settings: Settings) -> None:

@@ -6,12 +6,18 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
+from pathlib import Path
 from typing import Final
 
+import numpy as np
 import pytest
+import soundfile
 
+from tests.wire.switch import PASSWORD, Switch
 from voicegate.adapters.asterisk.pbx import AsteriskPbx
 from voicegate.adapters.asterisk.settings import AsteriskSettings
+from voicegate.adapters.freeswitch.pbx import FreeSwitchPbx
+from voicegate.adapters.freeswitch.settings import FreeSwitchSettings
 from voicegate.adapters.simulator import SimulatedPbx
 from voicegate.adapters.speech.mixer import Mixer, SpeechSettings
 from voicegate.application.linking import Secret
@@ -118,8 +124,34 @@ async def asterisk(request: pytest.FixtureRequest) -> AsyncIterator[PbxBench]:
         yield PbxBench(pbx, number_for, "5", audio.invitation, audio.reading, apology)
 
 
+@asynccontextmanager
+async def scripted_freeswitch(request: pytest.FixtureRequest) -> AsyncIterator[PbxBench]:
+    """The adapter against an event socket that answers as FreeSWITCH was recorded to."""
+    folder: Path = request.getfixturevalue("tmp_path")
+    trunk = Trunk("carrier", "bench", endpoint="carrier", caller_ids=(CallerId("+12025550100"),))
+
+    def number_for(telephone: Telephone) -> Hop:
+        number = f"+120255501{telephone}"
+        return Hop(trunk, endpoint=trunk.endpoint, number=number, caller_id=trunk.caller_ids[0])
+
+    def record(name: str, seconds: float, code_end: float = 1.0) -> Clip:
+        clip = _clip(str(folder / name), timedelta(seconds=seconds), code_end)
+        soundfile.write(f"{clip.path}.wav", np.zeros(clip.samples, np.int16), 8000)
+        return clip
+
+    async with Switch().serving() as switch:
+        settings = FreeSwitchSettings("bench", Secret(PASSWORD), esl_port=switch.port)
+        async with FreeSwitchPbx(settings) as pbx:
+            async with asyncio.timeout(10):
+                while not pbx.is_connected:
+                    await asyncio.sleep(0.002)
+            clips = record("invitation", 0.4), record("reading", 0.6, 0.7), record("apology", 0.2)
+            yield PbxBench(pbx, number_for, "5", *clips)
+
+
 PBX_BENCHES: Final[Mapping[str, Callable[[pytest.FixtureRequest], AbstractAsyncContextManager[PbxBench]]]] = {
     "simulator": simulated,
     "asterisk": asterisk,
+    "freeswitch (scripted)": scripted_freeswitch,
 }
 """By name; a new PBX is one line."""

@@ -46,8 +46,11 @@ def test_every_setting_stands_in_the_example() -> None:
         "internal": config.InternalSettings,
     }
     for section, shape in named.items():
-        (entry,) = example[section].values()
-        assert set(entry) == {field.name for field in msgspec.structs.fields(shape)}, section
+        # One entry a kind of PBX.
+        entries = example[section].values()
+        assert {key for entry in entries for key in entry} == {
+            field.name for field in msgspec.structs.fields(shape)
+        }, section
     assert set(example) == {field.name for field in msgspec.structs.fields(config.Settings)}
 
 
@@ -64,6 +67,18 @@ def test_the_defaults_that_the_example_shows_are_the_defaults() -> None:
         ({"sockt": {}}, "sockt: unknown setting; did you mean socket?"),
         ({"socket": {"mod": "0600"}}, "socket.mod: unknown setting; did you mean socket.mode?"),
         ({"pbx": {"main": {"kind": "asterisk", "ami_prot": 1}}}, "pbx.main.ami_prot: unknown setting"),
+        (
+            {"pbx": {"main": {"kind": "freeswitch", "ami_host": "::1"}}},
+            "pbx.main.ami_host: is for kind asterisk; this PBX is freeswitch, whose own are: esl_*",
+        ),
+        (
+            {"pbx": {"main": {"kind": "asterisk", "esl_port": 1}}},
+            "pbx.main.esl_port: is for kind freeswitch; this PBX is asterisk, whose own are: ami_* and agi_*",
+        ),
+        (
+            {"pbx": {"main": {"kind": "simulator", "agi_port": 1}}},
+            "pbx.main.agi_port: is for kind asterisk; this PBX is simulator, whose own are: none",
+        ),
         ({"passcode": {"length": 3}}, "passcode.length: Expected `int` >= 4"),
         ({"passcode": {"length": "6"}}, "passcode.length: Expected `int`, got `str`"),
         ({"call": {"human_check": "maybe"}}, "call.human_check: Invalid enum value 'maybe'"),

@@ -148,7 +148,7 @@ class Exchange(ABC, Generic[L, D]):
     async def _end_stray(self, call_id: str) -> None:
         """End a call that no leg follows."""
 
-    def _forget(self, call_id: str, draft: D) -> None:
+    def _forget(self, draft: D) -> None:
         """Release what a settled call holds besides its leg."""
 
     def _adopt(self, order: Order, draft: D) -> L:
@@ -176,7 +176,7 @@ class Exchange(ABC, Generic[L, D]):
             await leg.run()
         finally:
             del self._legs[call_id]
-            self._forget(call_id, draft)
+            self._forget(draft)
             if leg.is_lost:
                 self._strays.append(call_id)
 

@@ -51,6 +51,8 @@ _TECHNOLOGY: Final = "PJSIP/"
 class _Draft:
     """A call about to be placed."""
 
+    call_id: str
+    """Whose."""
     handover: Handover
     """How the answered channel finds back to us."""
     fields: Fields
@@ -130,7 +132,7 @@ class AsteriskPbx(Exchange[AsteriskLeg, _Draft]):
 
     def _write(self, order: Order) -> _Draft:
         handover = Handover(self._agi.address, secrets.token_hex(16), f"voicegate-{secrets.token_hex(8)}")
-        return _Draft(handover, build_originate(order, handover))
+        return _Draft(order.call_id, handover, build_originate(order, handover))
 
     def _follow(self, order: Order, draft: _Draft) -> AsteriskLeg:
         patience = AsteriskPatience(
@@ -152,9 +154,9 @@ class AsteriskPbx(Exchange[AsteriskLeg, _Draft]):
         if not reply.is_success:
             raise PbxRefused(f"the PBX refused the call: {reply.message}")
 
-    def _forget(self, call_id: str, draft: _Draft) -> None:
+    def _forget(self, draft: _Draft) -> None:
         del self._actions[draft.handover.action_id]
-        self._agi.forget(call_id)
+        self._agi.forget(draft.call_id)
 
     async def _end_stray(self, call_id: str) -> None:
         reply = await self._ami.ask("Hangup", {"Channel": check_call_id(call_id)})
