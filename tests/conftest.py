@@ -17,8 +17,8 @@ OVERRIDES = {
     "call.human_timeout_s": 14,
     # Longer than the longest post-dial delay of the table's numbers, and than `progress_timeout_s`.
     "trunks.carrier.ring_timeout_s": 14,
-    "pbx.main.lost_grace_s": 8,
 }
+LOST_GRACE_S = 8
 
 
 @contextmanager
@@ -29,8 +29,9 @@ def running_lab(folder: Path, *pbxs: PbxKind) -> Iterator[Lab]:
             find_freeswitch()
         except LabError as error:
             pytest.skip(str(error))
+    overrides = OVERRIDES | {f"pbx.{kind.section}.lost_grace_s": LOST_GRACE_S for kind in pbxs}
     with reserve_port_base() as port_base:
-        world = Lab(LabSettings(folder, port_base, name="tests", overrides=OVERRIDES, pbxs=pbxs))
+        world = Lab(LabSettings(folder, port_base, name="tests", overrides=overrides, pbxs=pbxs))
         try:
             world.up()
             yield world

@@ -40,6 +40,18 @@ def fill_in(example: str, values: Mapping[tuple[str, str], str]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def without_section(example: str, name: str) -> str:
+    """Return `example` without the section of that name."""
+    lines: list[str] = []
+    section = ""
+    for line in example.splitlines():
+        if found := _HEADER.match(line):
+            section = found[1]
+        if section != name:
+            lines.append(line)
+    return "\n".join(lines) + "\n"
+
+
 def fill_in_xml(example: str, values: Mapping[tuple[str, str], str]) -> str:
     """Return `example` with the parameter at each (element's name, parameter's name) set to its value.
 

@@ -6,14 +6,14 @@ rendered from the table in `numbers`. Who writes and runs them is `world`.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, assert_never
 
 import jinja2
 
 from voicegate.config import project_folder
 from voicegate.lab.behaviour import LabNumber
-from voicegate.lab.filling import fill_in, fill_in_xml
+from voicegate.lab.filling import fill_in, fill_in_xml, without_section
 from voicegate.lab.numbers import NUMBERS, PREMIUM
 from voicegate.lab.ports import Ports
 from voicegate.lab.settings import LabSettings, PbxKind
@@ -85,7 +85,7 @@ def render_carrier(settings: LabSettings, numbers: Sequence[LabNumber] = NUMBERS
 
 def render_controller(settings: LabSettings) -> str:
     """Return the controller's settings: our example, filled in for this lab."""
-    here = settings
+    here, first = settings, settings.pbxs[0]
     values = {
         "service.name": here.service,
         "storage.database": str(here.folder / "voicegate.db"),
@@ -94,41 +94,39 @@ def render_controller(settings: LabSettings) -> str:
         "socket.path": str(here.socket),
         "audio.folder": str(here.audio),
         "policy.allowed_countries": ["US", "GB"],
-        **{f"pbx.main.{name}": value for name, value in _pbx_values(here, here.pbxs[0]).items()},
-        "internal.desks.pbx": "main",
+        **{f"pbx.{kind.section}.{key}": value for kind in here.pbxs for key, value in _door(here, kind)},
+        "trunks.carrier.pbx": first.section,
+        "internal.desks.pbx": first.section,
         "internal.desks.pattern": "4[0-9]{3}",
         "internal.desks.caller_id": {"number": "4000", "name": "Voicegate"},
+        **({"trunks.carrier.countries": ["US"]} if len(here.pbxs) > 1 else {}),
         **here.overrides,
     }
     example = (project_folder("config") / "voicegate.toml").read_text("utf-8")
+    if PbxKind.ASTERISK not in here.pbxs:
+        example = without_section(example, f"pbx.{PbxKind.ASTERISK.section}")
     places = {(path.rpartition(".")[0], path.rpartition(".")[2]): value for path, value in values.items()}
     filled = fill_in(example, {place: as_toml(value) for place, value in places.items()})
-    return "".join((filled, *(_second_pbx(here, kind) for kind in here.pbxs[1:])))
+    return filled + "".join(_second_trunk(kind) for kind in here.pbxs[1:])
 
 
-def _pbx_values(settings: LabSettings, kind: PbxKind) -> Mapping[str, object]:
+def _door(settings: LabSettings, kind: PbxKind) -> Iterable[tuple[str, object]]:
     """Return in what a PBX's section of the controller's settings differs from our example's."""
     ports, secret = settings.ports, str(settings.secret_file)
     match kind:
         case PbxKind.ASTERISK:
-            return {"ami_port": ports.ami, "ami_secret_file": secret, "agi_port": ports.agi}
+            return (("ami_port", ports.ami), ("ami_secret_file", secret), ("agi_port", ports.agi))
         case PbxKind.FREESWITCH:
-            return {"kind": kind.value, "esl_port": ports.esl, "esl_password_file": secret}
+            return (("kind", kind.value), ("esl_port", ports.esl), ("esl_password_file", secret))
         case never:
             assert_never(never)
 
 
-def _second_pbx(settings: LabSettings, kind: PbxKind) -> str:
-    """Return the sections of a second PBX, to which a trunk for Britain belongs."""
+def _second_trunk(kind: PbxKind) -> str:
+    """Return the section of a second PBX's trunk."""
     caller_ids = [{"number": "+442079460000", "name": "Voicegate"}]
-    trunk = {"pbx": "second", "endpoint": "carrier", "caller_ids": caller_ids, "countries": ["GB"]}
-    pbx = {"kind": kind.value, **_pbx_values(settings, kind)}
-    return _section("pbx.second", pbx) + _section("trunks.second", trunk)
-
-
-def _section(name: str, values: Mapping[str, object]) -> str:
-    lines = (f"{key} = {as_toml(value)}\n" for key, value in values.items())
-    return f"\n[{name}]\n{''.join(lines)}"
+    values = {"pbx": kind.section, "endpoint": "carrier", "caller_ids": caller_ids, "countries": ["GB"]}
+    return "\n[trunks.second]\n" + "".join(f"{key} = {as_toml(value)}\n" for key, value in values.items())
 
 
 def as_toml(value: object) -> str:

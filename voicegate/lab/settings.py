@@ -23,6 +23,11 @@ class PbxKind(StrEnum):
     FREESWITCH = "freeswitch"
     """Found only; see `freeswitch`."""
 
+    @property
+    def section(self) -> str:
+        """Its name in the controller's settings, as our example has it: `[pbx.<section>]`."""
+        return "main" if self is PbxKind.ASTERISK else "second"
+
 
 @dataclass(frozen=True, slots=True)
 class LabSettings:
@@ -39,7 +44,7 @@ class LabSettings:
     overrides: Mapping[str, object] = field(default_factory=dict)
     """Settings of the controller's file that shall differ, as {"call.time_cap_s": 20}."""
     pbxs: tuple[PbxKind, ...] = (PbxKind.ASTERISK,)
-    """The company's PBXs, one of a kind: the first is the controller's "main", the other its "second"."""
+    """The company's PBXs, one of a kind; a second has the calls to Britain."""
 
     @property
     def ports(self) -> Ports:

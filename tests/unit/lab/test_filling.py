@@ -3,7 +3,7 @@
 import pytest
 
 from voicegate.lab.errors import LabError
-from voicegate.lab.filling import fill_in, fill_in_xml
+from voicegate.lab.filling import fill_in, fill_in_xml, without_section
 
 EXAMPLE = """\
 # a = "prose, before any section"
@@ -55,6 +55,11 @@ def test_nothing_to_fill_in_changes_nothing() -> None:
 def test_a_setting_the_example_lacks_is_refused(place: tuple[str, str]) -> None:
     with pytest.raises(LabError, match=r"no setting"):
         fill_in(EXAMPLE, {place: "1"})
+
+
+def test_a_section_is_left_out_whole() -> None:
+    left = without_section(EXAMPLE, "one")
+    assert left == '# a = "prose, before any section"\n[two]\nb = 2\n# [three]\n# a = 3\n'
 
 
 def test_a_parameter_of_the_named_element_is_set_and_no_other() -> None:

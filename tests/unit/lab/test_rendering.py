@@ -140,6 +140,24 @@ def test_the_controllers_settings_are_accepted(settings: LabSettings, tmp_path: 
     assert loaded.trunks["carrier"].endpoint == "carrier"
 
 
+def test_a_controller_of_a_freeswitch_knows_no_asterisk(switched: LabSettings) -> None:
+    switched.config_file.write_text(render_controller(switched), "utf-8")
+    loaded = config.load(switched.config_file)
+    ((name, pbx),) = loaded.pbx.items()
+    assert (pbx.kind, pbx.esl_port) == ("freeswitch", switched.ports.esl)
+    assert {loaded.trunks["carrier"].pbx, loaded.internal["desks"].pbx} == {name}
+
+
+def test_a_controller_of_both_has_a_trunk_of_each(settings: LabSettings) -> None:
+    both = replace(settings, pbxs=(PbxKind.ASTERISK, PbxKind.FREESWITCH))
+    both.config_file.write_text(render_controller(both), "utf-8")
+    loaded = config.load(both.config_file)
+    assert [pbx.kind for pbx in loaded.pbx.values()] == ["asterisk", "freeswitch"]
+    first, second = loaded.trunks.values()
+    assert (loaded.pbx[first.pbx].kind, first.countries) == ("asterisk", ("US",))
+    assert (loaded.pbx[second.pbx].kind, second.countries) == ("freeswitch", ("GB",))
+
+
 @pytest.mark.parametrize(
     ("value", "written"),
     [(7, "7"), (True, "true"), ("ü", '"ü"'), (["a", 1], '["a", 1]'), ({"n": "x"}, '{ n = "x" }')],
