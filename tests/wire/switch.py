@@ -72,6 +72,10 @@ class Switch:
                 with suppress(asyncio.CancelledError):
                     await task
 
+    @property
+    def open_connections(self) -> int:
+        return sum(not connection.writer.is_closing() for connection in self._open)
+
     def cut(self) -> None:
         """Drop every connection; channels live on."""
         for connection in self._open:
