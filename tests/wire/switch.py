@@ -27,6 +27,8 @@ class Connection:
     events: set[str] = field(default_factory=set)
     filters: list[tuple[str, str]] = field(default_factory=list)
     is_known: bool = False
+    is_stalled: bool = False
+    """Replies come in order: after one that does not come, none does."""
 
     def wants(self, headers: Mapping[str, str]) -> bool:
         """Is the event subscribed, and let through by one of the filters?"""
@@ -72,6 +74,10 @@ class Switch:
                 with suppress(asyncio.CancelledError):
                     await task
 
+    @property
+    def open_connections(self) -> int:
+        return sum(not connection.writer.is_closing() for connection in self._open)
+
     def cut(self) -> None:
         """Drop every connection; channels live on."""
         for connection in self._open:
@@ -82,6 +88,11 @@ class Switch:
         """Send to whoever is connected, as it stands."""
         for connection in self._open:
             connection.writer.write(data if isinstance(data, bytes) else data.encode())
+
+    def resume(self) -> None:
+        """Answer again."""
+        for connection in self._open:
+            connection.is_stalled = False
 
     def event(self, name: str, headers: Mapping[str, str], body: str = "") -> None:
         """Send an event to those who want it."""
@@ -143,7 +154,8 @@ class Switch:
             text = self._api(argument)
         else:
             text = self._command(connection, verb, argument, headers)
-        if text is not None:
+        connection.is_stalled = connection.is_stalled or text is None
+        if text is not None and not connection.is_stalled:
             connection.writer.write(_api_frame(text) if verb == "api" else _reply_frame(text))
         self.news.set()
 

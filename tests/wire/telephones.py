@@ -86,7 +86,7 @@ class Channel:
     presses: bool = False
     ended: asyncio.Event = field(default_factory=asyncio.Event)
     stop: asyncio.Event = field(default_factory=asyncio.Event)
-    pressed: str = ""
+    rate: int = 8000
 
     def __post_init__(self) -> None:
         self.variables |= self.order.variables
@@ -184,7 +184,8 @@ class Channel:
                 self.tell("CHANNEL_UNHOLD")
         self.played = self.sent
         ahead = min(total, -(-position // READ_AHEAD) * READ_AHEAD)
-        self.variables |= {"playback_last_offset_pos": str(position), "playback_samples": str(ahead)}
+        offset = position * self.rate // 8000
+        self.variables |= {"playback_last_offset_pos": str(offset), "playback_samples": str(ahead)}
         self.complete(execution, "PLAYBACK ERROR" if self.ended.is_set() else "FILE PLAYED")
 
     def press_soon(self, path: str, total: int) -> None:
@@ -287,7 +288,7 @@ class Channel:
             "Channel-Call-State": {"ringing": "RINGING", "early": "EARLY"}.get(self.state, "ACTIVE"),
             "Unique-ID": self.order.call_id,
             "Answer-State": states.get(self.state, self.state),
-            "Channel-Write-Codec-Rate": "8000",
+            "Channel-Write-Codec-Rate": str(self.rate),
             "Caller-Callee-ID-Name": "Outbound Call",
             "Caller-Orig-Caller-ID-Name": self.order.caller[0],
             "Caller-Orig-Caller-ID-Number": self.order.caller[1],

@@ -112,7 +112,12 @@ class EslLink:
     @property
     def is_full(self) -> bool:
         """Do as many frames wait as may?"""
-        return len(self._incoming) >= MAX_WAITING
+        return self.waiting >= MAX_WAITING
+
+    @property
+    def waiting(self) -> int:
+        """How many frames wait?"""
+        return len(self._incoming)
 
     def deliver(self, frame: Frame, command: Command | None = None) -> None:
         """Take a frame; in the thread."""
