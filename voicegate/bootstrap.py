@@ -291,6 +291,7 @@ def _freeswitch(name: str, settings: Settings) -> AbstractAsyncContextManager[Pb
             name=name,
             esl_host=pbx.esl_host,
             esl_port=pbx.esl_port,
+            esl_user=pbx.esl_user or None,
             esl_password=Secret(read_secret(pbx.esl_password_file, f"pbx.{name}.esl_password_file")),
             sound_suffix=settings.audio.format,
             lost_grace=timedelta(seconds=pbx.lost_grace_s),

@@ -116,6 +116,7 @@ class PbxSettings(_Section, frozen=True, kw_only=True):
     agi_allowed_peers: tuple[str, ...] = ("127.0.0.1/32", "::1/128")
     esl_host: str = "127.0.0.1"
     esl_port: Port = 8021
+    esl_user: Annotated[str, Meta(pattern=r"^([^@:\s]+@[^@:\s]+)?\Z")] = ""
     esl_password_file: str = ""
     lost_grace_s: Seconds = 15
 

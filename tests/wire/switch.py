@@ -4,7 +4,6 @@ Its telephones are `telephones`'s; here are connections, commands and subscripti
 """
 
 import asyncio
-import json
 import random
 import re
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
@@ -15,6 +14,7 @@ from urllib.parse import quote
 from tests.wire.telephones import Behaviour, Channel, Order, behaviour_of
 
 PASSWORD = "open sesame"
+USER = "voicegate@lab"
 _GATEWAYS = {"carrier": "UP", "down": "DOWN"}
 Answer = Callable[["Switch", str], str | None]
 
@@ -160,8 +160,8 @@ class Switch:
         self.news.set()
 
     def _command(self, connection: Connection, verb: str, argument: str, headers: Mapping[str, str]) -> str:
-        if verb == "auth":
-            if argument != PASSWORD:
+        if verb in ("auth", "userauth"):
+            if argument not in (PASSWORD, f"{USER}:{PASSWORD}"):
                 connection.writer.write(_reply_frame("-ERR invalid") + _goodbye())
                 connection.writer.close()
                 return ""
@@ -197,10 +197,6 @@ class Switch:
             return "UP 0 years, 0 days"
         if name == "sofia":
             return _gateways_xml(self.gateways)
-        if name == "json":
-            channel = self.channels.get(json.loads(rest)["data"]["uuid"])
-            answer = {"audio": channel.stats()} if channel else "Session does not exist"
-            return json.dumps({"command": "mediaStats", "response": answer}) + "\n"
         call_id, _, value = rest.partition(" ")
         channel = self.channels.get(call_id)
         if channel is None:

@@ -224,6 +224,9 @@ class Channel:
             is_up = self.state in ("answered", "held")
             self.end("NORMAL_CLEARING", 16, ours="send_bye" if is_up else "send_cancel")
             return "+OK\n"
+        if name == "uuid_set_media_stats":
+            self.variables |= self.stats()
+            return "+OK:\n"
         if name == "uuid_setvar":
             key, _, text = value.partition(" ")
             self.variables[key] = text
@@ -237,8 +240,9 @@ class Channel:
             return self.text({"Event-Name": "CHANNEL_DATA"})
         return "-ERR command not found\n"
 
-    def stats(self) -> dict[str, float]:
-        return {"in_packet_count": self.received, "out_packet_count": self.sent, "rtcp_packet_count": 0}
+    def stats(self) -> dict[str, str]:
+        counts = {"in_packet_count": self.received, "out_packet_count": self.sent, "rtcp_packet_count": 0}
+        return {f"rtp_audio_{key}": str(value) for key, value in counts.items()}
 
     def reply(self) -> None:
         """Something came back from the far end."""
@@ -264,8 +268,7 @@ class Channel:
         is_job_first = self.switch.dice.random() < 0.5
         if is_job_first and not is_up:
             self.switch.job(self.order, f"-ERR {cause}\n")
-        counts = {f"rtp_audio_{key}": str(value) for key, value in self.stats().items()} if is_up else {}
-        self.variables |= counts
+        self.variables |= self.stats() if is_up else {}
         self.tell("CHANNEL_HANGUP_COMPLETE", {"Hangup-Cause": cause})
         if not (is_job_first or is_up):
             self.switch.job(self.order, f"-ERR {cause}\n")

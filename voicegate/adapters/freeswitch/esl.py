@@ -84,7 +84,9 @@ class EslClient:
             UnsafeValue: a value would inject a command; nothing was sent.
             ReplyLost: sent, and the connection was lost or the answer did not come in time.
         """
-        return (await self.ask(f"api {command}")).body.strip()
+        reply = await self.ask(f"api {command}")
+        # A command that we have no right to is refused by another kind of reply.
+        return (reply.body or reply.headers.get("Reply-Text", "")).strip()
 
     async def ask(self, line: str, headers: Mapping[str, str] | None = None) -> Frame:
         """Send a command and return its reply; raises as `api` does."""
@@ -98,7 +100,8 @@ class EslClient:
             raise ReplyLost(f"no reply to {line.partition(' ')[0]} in time") from None
 
     async def _log_in(self) -> None:
-        reply = await self.ask(f"auth {self._settings.esl_password.value}")
+        user, password = self._settings.esl_user, self._settings.esl_password.value
+        reply = await self.ask(f"userauth {user}:{password}" if user else f"auth {password}")
         if reply.headers.get("Reply-Text") != "+OK accepted":
             raise SecretRefused(reply.headers.get("Reply-Text"))
         for line in (*(f"filter {one}" for one in FILTERS), f"event plain {EVENTS}"):

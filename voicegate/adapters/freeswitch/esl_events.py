@@ -175,12 +175,13 @@ def read_step(dump: Event) -> Step:
     return Step.RINGING if dump.text("Channel-Call-State") == "RINGING" else Step.CREATED
 
 
-def read_media(stats: Mapping[str, object]) -> Media:
-    """Return the counts in the JSON of `mediaStats`."""
-    received, sent, reports = (
-        _whole(stats.get(key)) for key in ("in_packet_count", "out_packet_count", "rtcp_packet_count")
+def read_media(event: Event) -> Media:
+    """Return the counts in a CHANNEL_HANGUP_COMPLETE, or in a `uuid_dump` after `uuid_set_media_stats`."""
+    return Media(
+        received=event.number("variable_rtp_audio_in_packet_count"),
+        sent=event.number("variable_rtp_audio_out_packet_count"),
+        reports_back=bool(event.number("variable_rtp_audio_rtcp_packet_count")),
     )
-    return Media(received=received, sent=sent, reports_back=bool(reports))
 
 
 def _read_hold(event: Event) -> EslEvent:
@@ -202,11 +203,7 @@ def _read_ended(event: Event) -> EslEvent:
         name=event.text("Hangup-Cause"),
         sip_status=_status_of(event),
         is_local=not event.text("variable_sip_reply_host"),
-        media=Media(
-            received=event.number("variable_rtp_audio_in_packet_count"),
-            sent=event.number("variable_rtp_audio_out_packet_count"),
-            reports_back=bool(event.number("variable_rtp_audio_rtcp_packet_count")),
-        ),
+        media=read_media(event),
     )
 
 
@@ -221,10 +218,6 @@ def _status_of(event: Event) -> int | None:
 def _read_job(event: Event) -> EslEvent:
     outcome, _, reason = event.body.strip().partition(" ")
     return JobDone(event.text("Job-UUID"), outcome == "+OK", reason)
-
-
-def _whole(value: object) -> int | None:
-    return int(value) if isinstance(value, int | float) else None
 
 
 _READERS: Final[Mapping[str, Callable[[Event], EslEvent]]] = {

@@ -7,7 +7,6 @@ cannot read, and the channel lives; a hangup in mid-file says PLAYBACK ERROR; di
 """
 
 import asyncio
-import json
 from collections import deque
 from collections.abc import Mapping
 from contextlib import suppress
@@ -124,7 +123,7 @@ class FreeSwitchLeg(TendedLeg[CallTracker]):
         if answer == _NO_CHANNEL:
             self._tracker.miss(self._now())
         elif answer.startswith("-"):
-            log.error("uuid_dump refused: is mod_commands loaded?", call=self._call_id, why=answer)
+            log.error("uuid_dump refused: see esl-allowed-api", call=self._call_id, why=answer)
             return False
         else:
             dump = parse_event(answer)
@@ -137,6 +136,8 @@ class FreeSwitchLeg(TendedLeg[CallTracker]):
             answer = await self._esl.api(f"uuid_kill {self._call_id}")
         except (PbxUnavailable, ReplyLost):
             return False
+        if answer.startswith("-") and answer != _NO_CHANNEL:
+            log.error("uuid_kill refused: see esl-allowed-api", call=self._call_id, why=answer)
         return answer == _NO_CHANNEL
 
     def lose(self) -> None:
@@ -202,11 +203,11 @@ class FreeSwitchLeg(TendedLeg[CallTracker]):
 
     async def _count(self) -> Media:
         """Return the leg's packet counts, the last known ones when the channel is gone."""
-        request = {"command": "mediaStats", "data": {"uuid": self._call_id}}
         with suppress(PbxUnavailable, ReplyLost):
-            answer = await self._esl.api(f"json {json.dumps(request)}")
-            if not self._tracker.is_settled and (stats := _audio_of(answer)) is not None:
-                self._media = read_media(stats)
+            await self._esl.api(f"uuid_set_media_stats {self._call_id}")
+            answer = await self._esl.api(f"uuid_dump {self._call_id}")
+            if not (self._tracker.is_settled or answer.startswith("-")):
+                self._media = read_media(parse_event(answer))
         return self._media
 
     async def _command(self, line: str, headers: Mapping[str, str] | None = None) -> None:
@@ -257,14 +258,6 @@ class FreeSwitchLeg(TendedLeg[CallTracker]):
     def _check_live(self) -> None:
         if not self._tracker.is_ours:
             raise LegEnded
-
-
-def _audio_of(answer: str) -> Mapping[str, object] | None:
-    try:
-        audio = json.loads(answer)["response"]["audio"]
-    except (ValueError, KeyError, TypeError):
-        return None
-    return audio if isinstance(audio, dict) else None
 
 
 def _samples_of(executed: Executed, clip: Clip) -> int:

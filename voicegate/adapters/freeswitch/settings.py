@@ -14,6 +14,8 @@ class FreeSwitchSettings:
     """The PBX's name in our config."""
     esl_password: Secret
     """The password of its event_socket.conf."""
+    esl_user: str | None = None
+    """Our name in its directory, user@domain. Default: none, the event socket's own password."""
     esl_host: str = "127.0.0.1"
     """Where its event socket listens. Default: this machine."""
     esl_port: int = 8021

@@ -19,7 +19,7 @@ from tests.unit.adapters.freeswitch.peers import (
     until_connected,
     until_lost,
 )
-from tests.wire.switch import PASSWORD, Switch
+from tests.wire.switch import PASSWORD, USER, Switch
 from voicegate.adapters.freeswitch.esl import EslClient
 from voicegate.adapters.freeswitch.esl_events import EslEvent, JobDone, Moved, Step
 from voicegate.adapters.freeswitch.esl_link import MAX_WAITING, EslLink
@@ -373,6 +373,11 @@ async def test_the_password_is_in_no_repr_and_no_log(switch: Switch) -> None:
             pass
     assert PASSWORD not in repr(settings_for(switch))
     assert PASSWORD not in str(logs)
+
+
+async def test_a_user_of_the_directory_comes_in_by_name(switch: Switch) -> None:
+    async with connected(switch, esl_user=USER):
+        assert switch.asked[0] == f"userauth {USER}:{PASSWORD}"
 
 
 async def test_a_lost_originate_is_never_sent_again(switch: Switch) -> None:

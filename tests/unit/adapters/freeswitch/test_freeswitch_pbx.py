@@ -76,6 +76,7 @@ async def test_an_originate_says_all_that_the_pbx_needs_and_no_code(switch: Swit
         "ignore_early_media": "true",
         "outbound_redirect_fatal": "true",
         "park_timeout": "99",
+        "rtcp_audio_interval_msec": "5000",
         "playback_terminators": "none",
     }
     assert rest == ["&park()", "XML", "default", "Example", "+12025550100", "7"]
@@ -144,6 +145,16 @@ async def test_a_sound_is_played_and_its_packets_are_counted(switch: Switch, tmp
     assert covers(playback, Stretch(clip.samples, clip.length))
     assert (playback.samples, playback.key, playback.hung_up) == (clip.samples, None, False)
     assert media.sent
+    assert media.is_seen
+
+
+async def test_a_silent_telephone_that_reports_what_it_hears_is_media(switch: Switch) -> None:
+    async with talking(switch) as line:
+        line.channel.received = 0
+        assert not (await line.leg.media()).reports_back
+        line.channel.tell("RECV_RTCP_MESSAGE")
+        media = await line.leg.media()
+    assert media.reports_back
     assert media.is_seen
 
 
