@@ -1,11 +1,15 @@
-"""One lab for all tests that call for real: two Asterisks, the telephones and the daemon."""
+"""One lab a PBX for all tests that call for real: the PBX, the carrier, the telephones and the daemon."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
+from voicegate.lab.errors import LabError
+from voicegate.lab.freeswitch import find_freeswitch
 from voicegate.lab.ports import reserve_port_base
-from voicegate.lab.settings import LabSettings
+from voicegate.lab.settings import LabSettings, PbxKind
 from voicegate.lab.world import Lab
 
 # Shorter than an admin would want them, so that a test of patience needs little of ours.
@@ -13,17 +17,41 @@ OVERRIDES = {
     "call.human_timeout_s": 14,
     # Longer than the longest post-dial delay of the table's numbers, and than `progress_timeout_s`.
     "trunks.carrier.ring_timeout_s": 14,
-    "pbx.main.lost_grace_s": 8,
 }
+LOST_GRACE_S = 8
 
 
-@pytest.fixture(scope="session")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+@contextmanager
+def running_lab(folder: Path, *pbxs: PbxKind) -> Iterator[Lab]:
+    """A lab of its own with such PBXs; where one of them is not to be had, the tests are skipped aloud."""
+    if PbxKind.FREESWITCH in pbxs:
+        try:
+            find_freeswitch()
+        except LabError as error:
+            pytest.skip(str(error))
+    overrides = OVERRIDES | {f"pbx.{kind.section}.lost_grace_s": LOST_GRACE_S for kind in pbxs}
     with reserve_port_base() as port_base:
-        folder = tmp_path_factory.mktemp("lab")
-        world = Lab(LabSettings(folder, port_base, name="tests", overrides=OVERRIDES))
+        world = Lab(LabSettings(folder, port_base, name="tests", overrides=overrides, pbxs=pbxs))
         try:
             world.up()
             yield world
         finally:
             world.down()
+
+
+@pytest.fixture(scope="session")
+def asterisk_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    with running_lab(tmp_path_factory.mktemp("lab"), PbxKind.ASTERISK) as world:
+        yield world
+
+
+@pytest.fixture(scope="session")
+def freeswitch_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    with running_lab(tmp_path_factory.mktemp("lab"), PbxKind.FREESWITCH) as world:
+        yield world
+
+
+@pytest.fixture(scope="session")
+def lab(asterisk_lab: Lab) -> Lab:
+    """For tests to which any PBX will do."""
+    return asterisk_lab

@@ -172,7 +172,13 @@ def routes(settings: Settings) -> Routes:
         ConfigError: an internal route's pattern is no regular expression.
     """
     trunks = tuple(
-        _trunk(name, entry, caller_ids=entry.caller_ids, number_format=entry.number_format)
+        _trunk(
+            name,
+            entry,
+            caller_ids=entry.caller_ids,
+            number_format=entry.number_format,
+            countries=entry.countries,
+        )
         for name, entry in settings.trunks.items()
     )
     internal = tuple(
@@ -314,6 +320,7 @@ def _trunk(
     *,
     caller_ids: tuple[CallerIdSettings, ...],
     number_format: NumberFormat = NumberFormat.PLUS_E164,
+    countries: Sequence[str] = (),
 ) -> Trunk:
     return Trunk(
         name=name,
@@ -321,6 +328,7 @@ def _trunk(
         endpoint=entry.endpoint,
         caller_ids=tuple(CallerId(shown.number, shown.name) for shown in caller_ids),
         number_format=number_format,
+        countries=frozenset(countries),
         ring_timeout=timedelta(seconds=entry.ring_timeout_s),
         progress_timeout=timedelta(seconds=entry.progress_timeout_s),
         packet=timedelta(milliseconds=entry.packet_ms),

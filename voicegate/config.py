@@ -31,6 +31,7 @@ Seconds = Annotated[float, Meta(gt=0, le=86400)]
 Milliseconds = Annotated[int, Meta(ge=0, le=10000)]
 Port = Annotated[int, Meta(ge=0, le=65535)]
 Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}\Z")]
+Country = Annotated[str, Meta(pattern=r"^[A-Z]{2}\Z")]
 PhoneText = Annotated[str, Meta(pattern=r"^\+?[0-9*#]{2,15}\Z")]
 
 
@@ -97,7 +98,7 @@ class PasscodeSettings(_Section, frozen=True, kw_only=True):
 class Policy(_Section, frozen=True, kw_only=True):
     """`[policy]`: who may be called."""
 
-    allowed_countries: tuple[Annotated[str, Meta(pattern=r"^[A-Z]{2}\Z")], ...] = ()
+    allowed_countries: tuple[Country, ...] = ()
     max_calls: Annotated[int, Meta(ge=1, le=20)] = 5
 
 
@@ -134,6 +135,7 @@ class TrunkSettings(_Section, frozen=True, kw_only=True):
     endpoint: Name
     caller_ids: Annotated[tuple[CallerIdSettings, ...], Meta(min_length=1)]
     number_format: NumberFormat = NumberFormat.PLUS_E164
+    countries: tuple[Country, ...] = ()
     ring_timeout_s: Seconds = 40
     progress_timeout_s: Seconds = 12
     packet_ms: Annotated[int, Meta(ge=10, le=60)] = 20
@@ -286,10 +288,15 @@ def _unwrap(shape: Any) -> Any:
 
 
 def _check_countries(settings: Settings) -> None:
-    for country in settings.policy.allowed_countries:
-        if country not in phonenumbers.SUPPORTED_REGIONS:
-            cure = "; Britain is GB" if country == "UK" else ""
-            raise ConfigError(f"policy.allowed_countries: {country} is no country's ISO 3166 code{cure}")
+    named = {f"trunks.{name}.countries": trunk.countries for name, trunk in settings.trunks.items()}
+    for setting, countries in {
+        "policy.allowed_countries": settings.policy.allowed_countries,
+        **named,
+    }.items():
+        for country in countries:
+            if country not in phonenumbers.SUPPORTED_REGIONS:
+                cure = "; Britain is GB" if country == "UK" else ""
+                raise ConfigError(f"{setting}: {country} is no country's ISO 3166 code{cure}")
 
 
 def _check_kind(kind: str, raw: dict[str, object], *, path: str) -> None:

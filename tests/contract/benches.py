@@ -88,7 +88,7 @@ async def simulated(_: pytest.FixtureRequest) -> AsyncIterator[PbxBench]:
 @asynccontextmanager
 async def asterisk(request: pytest.FixtureRequest) -> AsyncIterator[PbxBench]:
     """The lab's real Asterisk, spoken to by an adapter of our own beside the daemon's."""
-    lab: Lab = request.getfixturevalue("lab")
+    lab: Lab = request.getfixturevalue("asterisk_lab")
     here = lab.settings
     settings = AsteriskSettings(
         name="bench",
@@ -97,6 +97,25 @@ async def asterisk(request: pytest.FixtureRequest) -> AsyncIterator[PbxBench]:
         ami_port=here.ports.ami,
         agi_port=0,
     )
+    async with AsteriskPbx(settings) as pbx, _speaking(lab, pbx) as bench:
+        yield bench
+
+
+@asynccontextmanager
+async def freeswitch(request: pytest.FixtureRequest) -> AsyncIterator[PbxBench]:
+    """The lab's real FreeSWITCH, spoken to likewise."""
+    lab: Lab = request.getfixturevalue("freeswitch_lab")
+    here = lab.settings
+    secret = Secret(here.secret_file.read_text().strip())
+    settings = FreeSwitchSettings(name="bench", esl_password=secret, esl_port=here.ports.esl)
+    async with FreeSwitchPbx(settings) as pbx, _speaking(lab, pbx) as bench:
+        yield bench
+
+
+@asynccontextmanager
+async def _speaking(lab: Lab, pbx: Pbx) -> AsyncIterator[PbxBench]:
+    """A real PBX, once it is connected, with real sounds and the carrier's numbers."""
+    here = lab.settings
     trunk = Trunk("carrier", "bench", endpoint="carrier", caller_ids=(CallerId("+12025550100"),))
     sounds = str(project_folder("sounds"))
     mixer = Mixer(
@@ -116,7 +135,7 @@ async def asterisk(request: pytest.FixtureRequest) -> AsyncIterator[PbxBench]:
 
     invitation = compose_invitation(HumanCheck.RANDOM_KEY, "5")
     reading = compose_reading(Passcode("4710"), mixer.phrasing("en"))
-    async with AsteriskPbx(settings) as pbx, mixer.mix("en", invitation, reading) as audio:
+    async with mixer.mix("en", invitation, reading) as audio:
         async with asyncio.timeout(30):
             while not pbx.is_connected:
                 await asyncio.sleep(0.02)
@@ -152,6 +171,7 @@ async def scripted_freeswitch(request: pytest.FixtureRequest) -> AsyncIterator[P
 PBX_BENCHES: Final[Mapping[str, Callable[[pytest.FixtureRequest], AbstractAsyncContextManager[PbxBench]]]] = {
     "simulator": simulated,
     "asterisk": asterisk,
+    "freeswitch": freeswitch,
     "freeswitch (scripted)": scripted_freeswitch,
 }
 """By name; a new PBX is one line."""

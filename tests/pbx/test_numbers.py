@@ -1,4 +1,4 @@
-"""Every number of the lab's table, called through real Asterisk, comes to what the table says."""
+"""Every number of the lab's table, called through a real PBX of each kind, comes to what the table says."""
 
 import asyncio
 from datetime import timedelta
@@ -6,8 +6,9 @@ from datetime import timedelta
 import pytest
 
 from tests.pbx.busy_hour import BusyHour, Heard, live_through
-from voicegate.client import Call, Verification
-from voicegate.lab.behaviour import Expected, LabNumber
+from tests.pbx.judging import expected, last_call, verdict
+from voicegate.client import Verification
+from voicegate.lab.behaviour import LabNumber
 from voicegate.lab.numbers import NUMBERS, PREMIUM, find_number
 from voicegate.lab.world import Lab
 
@@ -47,21 +48,6 @@ TIMELINES = {
 @pytest.fixture(scope="module")
 def hour(lab: Lab) -> BusyHour:
     return asyncio.run(live_through(lab))
-
-
-def last_call(verification: Verification | None) -> Call:
-    assert verification is not None
-    assert verification.call is not None
-    return verification.call
-
-
-def verdict(verification: Verification | None) -> tuple[str | None, str, str | None]:
-    call = last_call(verification)
-    return call.outcome, call.evidence.strongest, call.blame
-
-
-def expected(row: Expected) -> tuple[str, str, str]:
-    return row.outcome.value, row.evidence.name.lower(), row.blame.value
 
 
 def events(verification: Verification) -> list[str]:

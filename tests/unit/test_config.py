@@ -92,6 +92,20 @@ def test_the_defaults_that_the_example_shows_are_the_defaults() -> None:
             PBX | {"trunks": {"t": {"pbx": "mian", "endpoint": "e", "caller_ids": [{"number": "10"}]}}},
             "trunks.t.pbx: there is no [pbx.mian]; known: main",
         ),
+        (
+            PBX
+            | {
+                "trunks": {
+                    "t": {
+                        "pbx": "main",
+                        "endpoint": "e",
+                        "caller_ids": [{"number": "10"}],
+                        "countries": ["UK"],
+                    }
+                }
+            },
+            "trunks.t.countries: UK is no country's ISO 3166 code; Britain is GB",
+        ),
     ],
 )
 def test_a_wrong_setting_is_named_with_its_path(raw: dict[str, Any], says: str) -> None:

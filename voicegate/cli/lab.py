@@ -1,6 +1,7 @@
 """`voicegate lab`: a complete PBX, carrier and telephones on this machine; the demo is `demo`'s."""
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 
 import rich_click as click
@@ -11,9 +12,10 @@ from rich.table import Table
 from voicegate.cli.demo import demo
 from voicegate.cli.printing import json_option, print_json, print_table
 from voicegate.lab.behaviour import Expected, LabNumber
+from voicegate.lab.freeswitch import VARIABLE
 from voicegate.lab.numbers import NUMBERS
 from voicegate.lab.ports import DEFAULT_PORT_BASE
-from voicegate.lab.settings import LabSettings, default_folder, recall
+from voicegate.lab.settings import LabSettings, PbxKind, default_folder, recall
 from voicegate.lab.world import Lab
 
 _folder = click.option(
@@ -40,12 +42,24 @@ lab.add_command(demo)
     help=f"First of its 500 ports; as last time, else {DEFAULT_PORT_BASE}.",
 )
 @click.option("--service", help="The name spoken on calls; as last time, else Voicegate.")
+@click.option(
+    "--pbx",
+    "pbxs",
+    multiple=True,
+    type=click.Choice([kind.value for kind in PbxKind]),
+    help=f"The company's PBX, or both; as last time, else asterisk. {VARIABLE} names a FreeSWITCH.",
+)
 @json_option
-def up(folder: Path, port_base: int | None, service: str | None, *, as_json: bool) -> None:
+def up(
+    folder: Path, port_base: int | None, service: str | None, pbxs: Sequence[str], *, as_json: bool
+) -> None:
     """Start the lab, or what of it does not run; fetches Asterisk once if this machine has none."""
     settings = _settings(folder)
     settings = dataclasses.replace(
-        settings, port_base=port_base or settings.port_base, service=service or settings.service
+        settings,
+        port_base=port_base or settings.port_base,
+        service=service or settings.service,
+        pbxs=tuple(dict.fromkeys(map(PbxKind, pbxs))) or settings.pbxs,
     )
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())

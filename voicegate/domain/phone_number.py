@@ -56,6 +56,13 @@ class Destination:
         return not self.number.startswith("+")
 
     @property
+    def country(self) -> str | None:
+        """Whose number it is, as ISO 3166-1 alpha-2 code; None: of no country, or an internal extension."""
+        if self.is_internal:
+            return None
+        return phonenumbers.region_code_for_number(phonenumbers.parse(self.number))
+
+    @property
     def masked(self) -> str:
         """The number as it may be shown to people and written to logs."""
         return mask(self.number)

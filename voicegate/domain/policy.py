@@ -60,7 +60,7 @@ def may_reach(destination: Destination, policy: CallPolicy) -> Allow | Deny:
     if destination.is_internal:
         return Allow()
     number = phonenumbers.parse(destination.number)
-    country = phonenumbers.region_code_for_number(number)
+    country = destination.country
     if country not in policy.allowed_countries:
         return Deny(DenyReason.COUNTRY_NOT_ALLOWED)
     if phonenumbers.number_type(number) not in _ORDINARY_TYPES:

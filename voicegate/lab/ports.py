@@ -55,8 +55,18 @@ class Ports:
         return self.base + 9
 
     @property
+    def freeswitch_sip(self) -> int:
+        """SIP of a PBX that is a FreeSWITCH (UDP): base + 30."""
+        return self.base + 30
+
+    @property
+    def esl(self) -> int:
+        """Event socket of that PBX (TCP): base + 31."""
+        return self.base + 31
+
+    @property
     def pbx_rtp(self) -> int:
-        """First RTP port of the PBX: base + 100."""
+        """First RTP port of the PBX: base + 100. Two PBXs have half of the span each."""
         return self.base + 100
 
     @property
@@ -67,8 +77,8 @@ class Ports:
     def taken(self) -> list[int]:
         """Return those of its fixed ports that another program holds at this moment."""
         kinds = {
-            **dict.fromkeys((self.pbx_sip, self.carrier_sip), socket.SOCK_DGRAM),
-            **dict.fromkeys((self.ami, self.agi, self.telephones), socket.SOCK_STREAM),
+            **dict.fromkeys((self.pbx_sip, self.carrier_sip, self.freeswitch_sip), socket.SOCK_DGRAM),
+            **dict.fromkeys((self.ami, self.agi, self.telephones, self.esl), socket.SOCK_STREAM),
         }
         return [port for port, kind in kinds.items() if not _is_free(kind, port)]
 

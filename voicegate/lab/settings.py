@@ -2,15 +2,31 @@
 
 import hashlib
 import os
+import secrets
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 
 import msgspec
 
 from voicegate.lab.errors import LabError
 from voicegate.lab.ports import DEFAULT_PORT_BASE, Ports
+
+
+class PbxKind(StrEnum):
+    """What a company's PBX is."""
+
+    ASTERISK = "asterisk"
+    """Found, or fetched once."""
+    FREESWITCH = "freeswitch"
+    """Found only; see `freeswitch`."""
+
+    @property
+    def section(self) -> str:
+        """Its name in the controller's settings, as our example has it: `[pbx.<section>]`."""
+        return "main" if self is PbxKind.ASTERISK else "second"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +43,8 @@ class LabSettings:
     """The company's name, spoken on each call."""
     overrides: Mapping[str, object] = field(default_factory=dict)
     """Settings of the controller's file that shall differ, as {"call.time_cap_s": 20}."""
+    pbxs: tuple[PbxKind, ...] = (PbxKind.ASTERISK,)
+    """The company's PBXs, one of a kind; a second has the calls to Britain."""
 
     @property
     def ports(self) -> Ports:
@@ -58,7 +76,7 @@ class LabSettings:
 
     @property
     def secret_file(self) -> Path:
-        """The password of the PBX's manager interface."""
+        """The password of the PBX's manager interface or event socket."""
         return self.folder / "ami-secret"
 
     @property
@@ -76,13 +94,20 @@ class LabSettings:
         """Pid files, and what the processes print."""
         return self.folder / "processes"
 
+    def keep_secret(self) -> str:
+        """Return the password that opens the PBXs to the controller; made when first asked for."""
+        if not self.secret_file.exists():
+            self.secret_file.touch(mode=0o600)
+            self.secret_file.write_text(secrets.token_hex(24), "ascii")
+        return self.secret_file.read_text("ascii")
+
     def save(self) -> None:
         """Keep these settings in the lab's folder, for later commands.
 
         Raises:
             LabError: the folder cannot be made or written.
         """
-        kept = _Kept(self.port_base, self.name, self.service, dict(self.overrides))
+        kept = _Kept(self.port_base, self.name, self.service, dict(self.overrides), self.pbxs)
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             _kept_file(self.folder).write_bytes(msgspec.json.format(msgspec.json.encode(kept)))
@@ -111,7 +136,7 @@ def recall(folder: Path) -> LabSettings | None:
         raise LabError(f"{file} cannot be read: {error.strerror}") from error
     except msgspec.DecodeError as error:
         raise LabError(f"{file} is damaged: {error}") from error
-    return LabSettings(folder.resolve(), kept.port_base, kept.name, kept.service, kept.overrides)
+    return LabSettings(folder.resolve(), kept.port_base, kept.name, kept.service, kept.overrides, kept.pbxs)
 
 
 class _Kept(msgspec.Struct, frozen=True):
@@ -119,6 +144,7 @@ class _Kept(msgspec.Struct, frozen=True):
     name: str
     service: str
     overrides: dict[str, object]
+    pbxs: tuple[PbxKind, ...] = (PbxKind.ASTERISK,)
 
 
 def _kept_file(folder: Path) -> Path:

@@ -2,6 +2,7 @@
 
 import os
 import socket
+import stat
 from datetime import timedelta
 from pathlib import Path
 
@@ -9,18 +10,33 @@ import pytest
 
 from voicegate.lab.errors import LabError
 from voicegate.lab.ports import Ports, free_port_base, reserve_port_base
-from voicegate.lab.settings import LabSettings, recall
+from voicegate.lab.settings import LabSettings, PbxKind, recall
 from voicegate.lab.world import Lab
 
 
 def test_settings_are_recalled_from_the_folder(tmp_path: Path) -> None:
-    settings = LabSettings(tmp_path, 14000, "one", "Contoso", {"call.time_cap_s": 20})
+    settings = LabSettings(tmp_path, 14000, "one", "Contoso", {"call.time_cap_s": 20}, tuple(PbxKind))
     settings.save()
     assert recall(tmp_path) == settings
 
 
 def test_an_empty_folder_recalls_nothing(tmp_path: Path) -> None:
     assert recall(tmp_path) is None
+
+
+def test_a_lab_of_before_there_was_a_choice_has_an_asterisk(tmp_path: Path) -> None:
+    (tmp_path / "lab.json").write_text('{"port_base": 1, "name": "a", "service": "b", "overrides": {}}')
+    kept = recall(tmp_path)
+    assert kept is not None
+    assert kept.pbxs == (PbxKind.ASTERISK,)
+
+
+def test_the_password_is_made_once_and_is_its_owners_only(tmp_path: Path) -> None:
+    settings = LabSettings(tmp_path)
+    secret = settings.keep_secret()
+    assert len(secret) > 40
+    assert LabSettings(tmp_path).keep_secret() == secret
+    assert stat.S_IMODE(settings.secret_file.stat().st_mode) == 0o600
 
 
 def test_a_damaged_file_is_refused_by_name(tmp_path: Path) -> None:
@@ -41,6 +57,7 @@ def test_two_folders_have_two_places_in_memory(tmp_path: Path) -> None:
 def test_ports_of_one_lab_do_not_meet() -> None:
     ports = Ports(20000)
     single = [ports.pbx_sip, ports.carrier_sip, ports.ami, ports.agi, ports.telephones, ports.reserved]
+    single += [ports.freeswitch_sip, ports.esl]
     ranges = [range(first, first + Ports.RTP_SPAN) for first in (ports.pbx_rtp, ports.carrier_rtp)]
     used = [*single, *ranges[0], *ranges[1]]
     assert len(used) == len(set(used))

@@ -24,7 +24,7 @@ from voicegate.domain.call import Media
 
 EVENTS: Final = (
     "CHANNEL_CREATE CHANNEL_PROGRESS CHANNEL_PROGRESS_MEDIA CHANNEL_ANSWER CHANNEL_PARK CHANNEL_HOLD "
-    "CHANNEL_UNHOLD CHANNEL_EXECUTE_COMPLETE CHANNEL_HANGUP_COMPLETE DTMF BACKGROUND_JOB"
+    "CHANNEL_UNHOLD CHANNEL_EXECUTE_COMPLETE CHANNEL_HANGUP_COMPLETE DTMF RECV_RTCP_MESSAGE BACKGROUND_JOB"
 )
 """What is subscribed."""
 FILTERS: Final = ("Unique-ID /^call_/", "Job-Command originate")
@@ -60,6 +60,14 @@ class HoldChanged:
     """Our call id."""
     is_held: bool
     """On hold now?"""
+
+
+@dataclass(frozen=True, slots=True)
+class ReportedBack:
+    """RTCP came from the far end."""
+
+    channel_id: str
+    """Our call id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +130,7 @@ class JobDone:
     """FreeSWITCH's name of the cause when it was not."""
 
 
-ChannelEvent = Moved | HoldChanged | KeyPressed | Executed | Ended
+ChannelEvent = Moved | HoldChanged | ReportedBack | KeyPressed | Executed | Ended
 EslEvent = ChannelEvent | JobDone
 
 _STEPS: Final[Mapping[str, Step]] = {
@@ -180,6 +188,10 @@ def _read_hold(event: Event) -> EslEvent:
     return HoldChanged(event.text("Unique-ID"), event.text("Event-Name") == "CHANNEL_HOLD")
 
 
+def _read_report(event: Event) -> EslEvent:
+    return ReportedBack(event.text("Unique-ID"))
+
+
 def _read_key(event: Event) -> EslEvent:
     return KeyPressed(event.text("Unique-ID"), event.text("DTMF-Digit"))
 
@@ -214,5 +226,6 @@ _READERS: Final[Mapping[str, Callable[[Event], EslEvent]]] = {
     "CHANNEL_EXECUTE_COMPLETE": read_executed,
     "CHANNEL_HANGUP_COMPLETE": _read_ended,
     "DTMF": _read_key,
+    "RECV_RTCP_MESSAGE": _read_report,
     "BACKGROUND_JOB": _read_job,
 }

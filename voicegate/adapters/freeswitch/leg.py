@@ -10,6 +10,7 @@ import asyncio
 from collections import deque
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 from uuid import uuid4
@@ -22,6 +23,7 @@ from voicegate.adapters.freeswitch.esl_events import (
     EslEvent,
     Executed,
     KeyPressed,
+    ReportedBack,
     read_executed,
     read_media,
     read_step,
@@ -61,6 +63,7 @@ class FreeSwitchLeg(TendedLeg[CallTracker]):
         self._playing: asyncio.Future[Executed] | None = None
         self._losses = 0
         self._media = Media()
+        self._is_reported = False
 
     async def play(self, clip: Clip, keys: str = "") -> Playback:
         """Play a sound from its start until its end, one of `keys`, or the end of the call."""
@@ -93,13 +96,17 @@ class FreeSwitchLeg(TendedLeg[CallTracker]):
 
     async def media(self) -> Media:
         """Return the leg's packet counts; after its end the last ones that the channel told."""
-        return await self._count() if self._tracker.is_ours else self._media
+        media = await self._count() if self._tracker.is_ours else self._media
+        return replace(media, reports_back=media.reports_back or self._is_reported)
 
     def observe(self, event: EslEvent) -> None:
         """Take an event of this call."""
         was_seen = self._tracker.is_seen
         self._tracker.observe(event, self._now())
         match event:
+            case ReportedBack():
+                # The counts tell of sender reports only: who sends no audio sends none.
+                self._is_reported = True
             case KeyPressed(key=key):
                 self._keys.append(key)
             case Executed(execution_id=execution_id) if execution_id == self._execution_id:

@@ -10,6 +10,7 @@ order; it outlives a lost connection and is taken up again, where the socket app
 lacks, an end when the controller is gone, `park_timeout` gives.
 
 `outbound_redirect_fatal` has a 302 fail the call: without it FreeSWITCH dials whomever the far end names.
+`rtcp_audio_interval_msec` has RTCP sent and read, which tells of a silent telephone that it hears us.
 `ignore_early_media` has the originate wait for an answer: a 183 would do otherwise. The star breaks off every
 playback unless `playback_terminators` says otherwise.
 """
@@ -27,6 +28,7 @@ from voicegate.domain.routing import Hop
 _CALLER_NAME: Final = re.compile(r"[^\x00-\x1f\x7f\"\\<>${}]{0,80}")
 _PATH: Final = re.compile(r"[A-Za-z0-9_./+=~-]{1,1000}")
 _OURS: Final = re.compile(r"call_.+")
+_RTCP_MS: Final = "5000"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,7 @@ def build_originate(order: Order, job_id: str, cap: timedelta) -> Draft:
         "ignore_early_media": "true",
         "outbound_redirect_fatal": "true",
         "park_timeout": str(math.ceil(cap.total_seconds())),
+        "rtcp_audio_interval_msec": _RTCP_MS,
         "playback_terminators": "none",
     }
     caller = order.hop.caller_id

@@ -26,6 +26,7 @@ from voicegate.adapters.freeswitch.esl_events import (
     JobDone,
     KeyPressed,
     Moved,
+    ReportedBack,
     Step,
 )
 from voicegate.application.tracking import Due, Patience, Timer, Tracker
@@ -72,7 +73,7 @@ class CallTracker(Tracker):
             case Ended():
                 self._ended = event
                 self._settle_as_known(now)
-            case KeyPressed() | Executed():
+            case KeyPressed() | Executed() | ReportedBack():
                 pass
             case _:
                 assert_never(event)

@@ -76,6 +76,7 @@ async def test_an_originate_says_all_that_the_pbx_needs_and_no_code(switch: Swit
         "ignore_early_media": "true",
         "outbound_redirect_fatal": "true",
         "park_timeout": "99",
+        "rtcp_audio_interval_msec": "5000",
         "playback_terminators": "none",
     }
     assert rest == ["&park()", "XML", "default", "Example", "+12025550100", "7"]
@@ -145,6 +146,17 @@ async def test_a_sound_is_played_and_its_packets_are_counted(switch: Switch, tmp
     assert (playback.samples, playback.key, playback.hung_up) == (clip.samples, None, False)
     assert media.sent
     assert media.is_seen
+
+
+async def test_a_telephone_that_sends_no_audio_reports_back_by_rtcp(switch: Switch) -> None:
+    async with talking(switch) as line:
+        assert not (await line.leg.media()).reports_back
+        switch.event("RECV_RTCP_MESSAGE", {"Unique-ID": line.order.call_id})
+        await line.pbx.trunk_states()
+        assert (await line.leg.media()).reports_back
+        await line.leg.hang_up()
+        assert await next_signal(line.signals) == Hangup(cause=16)
+        assert (await line.leg.media()).reports_back
 
 
 async def test_samples_are_counted_at_the_files_own_rate(switch: Switch, tmp_path: Path) -> None:
