@@ -148,14 +148,15 @@ async def test_a_sound_is_played_and_its_packets_are_counted(switch: Switch, tmp
     assert media.is_seen
 
 
-async def test_a_silent_telephone_that_reports_what_it_hears_is_media(switch: Switch) -> None:
+async def test_a_telephone_that_sends_no_audio_reports_back_by_rtcp(switch: Switch) -> None:
     async with talking(switch) as line:
-        line.channel.received = 0
         assert not (await line.leg.media()).reports_back
-        line.channel.tell("RECV_RTCP_MESSAGE")
-        media = await line.leg.media()
-    assert media.reports_back
-    assert media.is_seen
+        switch.event("RECV_RTCP_MESSAGE", {"Unique-ID": line.order.call_id})
+        await line.pbx.trunk_states()
+        assert (await line.leg.media()).reports_back
+        await line.leg.hang_up()
+        assert await next_signal(line.signals) == Hangup(cause=16)
+        assert (await line.leg.media()).reports_back
 
 
 async def test_samples_are_counted_at_the_files_own_rate(switch: Switch, tmp_path: Path) -> None:
