@@ -41,10 +41,13 @@ class Relay:
             writer.close()
 
     async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if self.is_closed:
+        try:
+            if self.is_closed:
+                raise ConnectionError
+            from_pbx, to_pbx = await asyncio.open_connection("127.0.0.1", self.target)
+        except ConnectionError:
             writer.close()
             return
-        from_pbx, to_pbx = await asyncio.open_connection("127.0.0.1", self.target)
         said, answered = bytearray(), bytearray()
         self.traffic += [said, answered]
         ends = {writer, to_pbx}

@@ -3,7 +3,7 @@ nobody rung twice, nothing left behind, and the next call goes through."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 
 import pytest
@@ -117,16 +117,15 @@ async def staged(lab: Lab, name: str) -> AsyncIterator[Scene]:
             yield Scene(lab, relay, app)
 
 
-async def cut(lab: Lab, state: CallState, area: str, *, for_good: bool) -> Fate:
-    """Cut a daemon of its own off in the middle of a call; call once more when it is back."""
-    async with staged(lab, area) as scene:
-        record = await scene.call(STATES[state], area, has_reached(state))
-        scene.relay.is_closed = for_good
-        scene.relay.cut()
-        fate = await scene.fate(record)
-        scene.relay.is_closed = False
-        await scene.connected()
-        return replace(fate, following=last(await scene.call(PRESSES, AFTERWARDS)))
+async def cut(scene: Scene, state: CallState, area: str, *, for_good: bool) -> Fate:
+    """Cut a daemon off in the middle of a call; call once more when it is back."""
+    record = await scene.call(STATES[state], area, has_reached(state))
+    scene.relay.is_closed = for_good
+    scene.relay.cut()
+    fate = await scene.fate(record)
+    scene.relay.is_closed = False
+    await scene.connected()
+    return replace(fate, following=last(await scene.call(PRESSES, AFTERWARDS)))
 
 
 async def kill(lab: Lab) -> Mapping[CallState, Fate]:
@@ -145,18 +144,20 @@ async def kill(lab: Lab) -> Mapping[CallState, Fate]:
 
 
 async def live_through(lab: Lab) -> Faults:
-    """Everything that is cut, all at once; and then the killing."""
-    async with asyncio.TaskGroup() as tasks:
-        ways = [(SHORTLY, False), (FOR_GOOD, True)]
-        shortly, for_good = (
-            {
-                state: tasks.create_task(cut(lab, state, areas[state], for_good=is_for_good))
-                for state in STATES
-            }
-            for areas, is_for_good in ways
+    """Everything that is cut, all at once, each at a daemon of its own; and then the killing."""
+    ways = [(state, areas[state]) for areas in (SHORTLY, FOR_GOOD) for state in STATES]
+    async with AsyncExitStack() as stack:
+        # One after the other: stores that are made at once in one process are in each other's way.
+        scenes = [await stack.enter_async_context(staged(lab, area)) for _, area in ways]
+        fates = await asyncio.gather(
+            *(
+                cut(scene, state, area, for_good=area in FOR_GOOD.values())
+                for scene, (state, area) in zip(scenes, ways, strict=True)
+            )
         )
-    is_cut, is_lost = ({state: task.result() for state, task in way.items()} for way in (shortly, for_good))
     await quiet(lab)
+    count = len(STATES)
+    is_cut, is_lost = (dict(zip(STATES, part, strict=True)) for part in (fates[:count], fates[count:]))
     return Faults(is_cut, is_lost, await kill(lab))
 
 
