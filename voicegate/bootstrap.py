@@ -22,20 +22,28 @@ import structlog
 
 from voicegate.adapters.asterisk.pbx import AsteriskPbx
 from voicegate.adapters.asterisk.settings import AsteriskSettings, Secret
-from voicegate.adapters.http.server import HttpSettings, serve_on
-from voicegate.adapters.http.socket_file import listening
+from voicegate.adapters.http.doors import Door
+from voicegate.adapters.http.identity import Identity, own_uids, peers_of
+from voicegate.adapters.http.native import House
+from voicegate.adapters.http.routes import native_door
+from voicegate.adapters.http.server import Listener, serve_on
+from voicegate.adapters.http.socket_file import SocketFile, listening
 from voicegate.adapters.keyfile import FileKeyring
 from voicegate.adapters.simulator.pbx import SimulatedPbx
 from voicegate.adapters.speech.mixer import Mixer, SpeechSettings
 from voicegate.adapters.storage.store import SqlStore
 from voicegate.adapters.system import SystemClock, SystemEntropy
 from voicegate.application.board import Board
+from voicegate.application.clients import Clients
 from voicegate.application.conversation import Manners
+from voicegate.application.deeds import Deeds
 from voicegate.application.delivery import Delivery, World
+from voicegate.application.enrollment import Enrollment
 from voicegate.application.housekeeping import settle_orphans, tidy_for_ever
 from voicegate.application.journal import Desk
 from voicegate.application.ports import DtmfTiming, Pbx
-from voicegate.application.sign_in import Defaults, SignIn, match_language
+from voicegate.application.proving import Defaults, Proving, match_language
+from voicegate.application.sign_in import SignIn
 from voicegate.config import (
     CallerIdSettings,
     InternalSettings,
@@ -46,7 +54,7 @@ from voicegate.config import (
     read_secret,
 )
 from voicegate.domain.errors import ConfigError, UnknownLanguage
-from voicegate.domain.policy import CallPolicy
+from voicegate.domain.policy import CallPolicy, GuessPolicy
 from voicegate.domain.routing import CallerId, InternalRoute, NumberFormat, Routes, Trunk
 
 log = structlog.get_logger(__name__)
@@ -60,6 +68,10 @@ class App:
     """Everything that calls are made with."""
     sign_in: SignIn
     """The use cases around a challenge."""
+    enrollment: Enrollment
+    """The use cases around a factor."""
+    clients: Clients
+    """The use cases around clients and their keys."""
     delivery: Delivery
     """The calls in progress."""
 
@@ -72,10 +84,11 @@ async def serve(settings: Settings) -> None:
     """
     async with AsyncExitStack() as stack:
         # Whoever holds the socket is the daemon: nothing of a living one may be touched before that is known.
-        door = http_settings(settings)
-        listener = stack.enter_context(listening(door.file))
+        listeners = [Listener(stack.enter_context(listening(socket_file(settings))))]
+        peers = peers_of(allowed_uids(settings))
         app = await stack.enter_async_context(running(settings))
-        await stack.enter_async_context(serve_on(listener, app.sign_in, world=app.world, settings=door))
+        identity = Identity(app.clients, peers)
+        await stack.enter_async_context(serve_on(listeners, doors(app), identity.of))
         log.info("serving", socket=settings.socket.path)
         await asyncio.Event().wait()
 
@@ -109,21 +122,48 @@ async def running(settings: Settings) -> AsyncIterator[App]:
         delivery = await stack.enter_async_context(Delivery(world))
         tidying = asyncio.create_task(tidy_for_ever(world), name="housekeeping")
         stack.callback(tidying.cancel)
-        yield App(world, sign_in(world, delivery, settings), delivery)
+        deeds, proving = Deeds(world, delivery), _proving(world, delivery, settings)
+        yield App(
+            world,
+            sign_in=SignIn(world, deeds, proving),
+            enrollment=Enrollment(world, deeds, proving),
+            clients=Clients(world, deeds),
+            delivery=delivery,
+        )
 
 
-def sign_in(world: World, delivery: Delivery, settings: Settings) -> SignIn:
-    """Return the use cases around a challenge, as configured."""
-    return SignIn(
+def doors(app: App) -> Sequence[Door]:
+    """Return the ways to ask; the first that has a path answers it, so the native one is the last."""
+    return (native_door(House(app.sign_in, app.world.pbxs, app.world.routes)),)
+
+
+def _proving(world: World, delivery: Delivery, settings: Settings) -> Proving:
+    return Proving(
         world,
         delivery,
-        policy=CallPolicy(frozenset(settings.policy.allowed_countries), settings.policy.max_calls),
+        policy=call_policy(settings),
         defaults=Defaults(
             language=settings.service.language,
             human_check=settings.call.human_check,
             passcode_length=settings.passcode.length,
             lifetime=timedelta(seconds=settings.passcode.lifetime_s),
             attempts=settings.passcode.attempts,
+        ),
+    )
+
+
+def call_policy(settings: Settings) -> CallPolicy:
+    """Return who may be called when, and guess how often, as configured."""
+    policy = settings.policy
+    return CallPolicy(
+        frozenset(policy.allowed_countries),
+        policy.max_calls,
+        call_spacing=timedelta(seconds=policy.call_spacing_s),
+        guesses=GuessPolicy(
+            window=timedelta(seconds=policy.guess_window_s),
+            per_subscriber=policy.guesses_per_subscriber,
+            per_destination=policy.guesses_per_destination,
+            per_client=policy.guesses_per_client,
         ),
     )
 
@@ -135,7 +175,8 @@ def check(settings: Settings) -> None:
         VoicegateError: the daemon could not start, or not call; the message names the setting or the file.
     """
     routes(settings)
-    http_settings(settings)
+    allowed_uids(settings)
+    socket_file(settings)
     for name, pbx in settings.pbx.items():
         if pbx.kind == "asterisk":
             read_secret(pbx.ami_secret_file, f"pbx.{name}.ami_secret_file")
@@ -192,25 +233,29 @@ def speech_settings(settings: Settings) -> SpeechSettings:
     )
 
 
-def http_settings(settings: Settings) -> HttpSettings:
-    """Return how the socket is served, as configured.
+def socket_file(settings: Settings) -> SocketFile:
+    """Return the socket's file, as configured.
 
     Raises:
-        ConfigError: a user or the group does not exist.
+        ConfigError: the group does not exist.
     """
     socket = settings.socket
-    try:
-        users = [pwd.getpwnam(user).pw_uid for user in socket.allowed_users]
-    except KeyError as error:
-        unknown = ", ".join(user for user in socket.allowed_users if repr(user) in str(error))
-        raise ConfigError(f"socket.allowed_users: there is no user {unknown}") from error
     group = _group_id(socket.group, "socket.group") if socket.group else None
-    return HttpSettings(
-        path=Path(socket.path),
-        mode=int(socket.mode, 8),
-        group=group,
-        allowed_uids=frozenset(users or [os.getuid(), 0]),
-    )
+    return SocketFile(Path(socket.path), mode=int(socket.mode, 8), group=group)
+
+
+def allowed_uids(settings: Settings) -> frozenset[int]:
+    """Return the Unix users who may ask: those configured, the daemon's own and root.
+
+    Raises:
+        ConfigError: a user does not exist.
+    """
+    users = settings.socket.allowed_users
+    try:
+        return own_uids() | {pwd.getpwnam(user).pw_uid for user in users}
+    except KeyError as error:
+        unknown = ", ".join(user for user in users if repr(user) in str(error))
+        raise ConfigError(f"socket.allowed_users: there is no user {unknown}") from error
 
 
 @contextmanager

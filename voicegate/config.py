@@ -29,6 +29,7 @@ DEFAULT_FILE = Path("/etc/voicegate/voicegate.toml")
 
 Seconds = Annotated[float, Meta(gt=0, le=86400)]
 Milliseconds = Annotated[int, Meta(ge=0, le=10000)]
+Limit = Annotated[int, Meta(ge=1, le=1_000_000)]
 Port = Annotated[int, Meta(ge=0, le=65535)]
 Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}\Z")]
 PhoneText = Annotated[str, Meta(pattern=r"^\+?[0-9*#]{2,15}\Z")]
@@ -99,6 +100,11 @@ class Policy(_Section, frozen=True, kw_only=True):
 
     allowed_countries: tuple[Annotated[str, Meta(pattern=r"^[A-Z]{2}\Z")], ...] = ()
     max_calls: Annotated[int, Meta(ge=1, le=20)] = 5
+    call_spacing_s: Annotated[float, Meta(ge=0, le=3600)] = 30
+    guess_window_s: Seconds = 300
+    guesses_per_subscriber: Limit = 5
+    guesses_per_destination: Limit = 5
+    guesses_per_client: Limit = 200
 
 
 class PbxSettings(_Section, frozen=True, kw_only=True):

@@ -112,6 +112,7 @@ class Judgement(Struct, kw_only=True):
     status: str
     attempts_left: int
     reason: str | None = None
+    retry_after_s: float | None = None
 
 
 class Trunk(Struct, kw_only=True):

@@ -5,8 +5,9 @@ calls premium and satellite numbers "valid", so its types are asked too; it know
 is the first fence, not the only one.
 """
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 import phonenumbers
@@ -28,6 +29,13 @@ class DenyReason(StrEnum):
     CALL_IN_PROGRESS = "call_in_progress"
     TOO_MANY_CALLS = "too_many_calls"
     NOT_OPEN = "not_open"
+    TOO_SOON = "too_soon"
+    TOO_MANY_GUESSES = "too_many_guesses"
+    ALREADY_ENROLLED = "already_enrolled"
+    NOT_PENDING = "not_pending"
+    NOT_ACTIVE = "not_active"
+    FACTOR_LOCKED = "factor_locked"
+    NO_CHALLENGE = "no_challenge"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +54,20 @@ class Deny:
 
 
 @dataclass(frozen=True, slots=True)
+class GuessPolicy:
+    """How many wrong guesses are borne in a sliding window, over all challenges and doors."""
+
+    window: timedelta = timedelta(seconds=300)
+    """How long a wrong guess counts."""
+    per_subscriber: int = 5
+    """Of one subscriber."""
+    per_destination: int = 5
+    """At one number, whoever asks."""
+    per_client: int = 200
+    """Of one client."""
+
+
+@dataclass(frozen=True, slots=True)
 class CallPolicy:
     """What the admin allows."""
 
@@ -53,6 +75,10 @@ class CallPolicy:
     """ISO 3166-1 alpha-2 codes; none at first, so nothing outside the PBX is called."""
     max_calls: int = 5
     """Calls a challenge may place, the first included."""
+    call_spacing: timedelta = timedelta(seconds=30)
+    """From the queueing of a subscriber's call to that of the next."""
+    guesses: GuessPolicy = GuessPolicy()
+    """How many wrong guesses are borne."""
 
 
 def may_reach(destination: Destination, policy: CallPolicy) -> Allow | Deny:
@@ -68,6 +94,23 @@ def may_reach(destination: Destination, policy: CallPolicy) -> Allow | Deny:
     if phonenumbers.is_emergency_number(destination.number, country):
         return Deny(DenyReason.NUMBER_TYPE_NOT_ALLOWED)
     return Allow()
+
+
+def may_call_yet(last_queued: datetime | None, policy: CallPolicy, now: datetime) -> Allow | Deny:
+    """May a subscriber be called, whose last call was queued at `last_queued` (None: never)?"""
+    if last_queued is not None and (left := last_queued + policy.call_spacing - now) > timedelta():
+        return Deny(DenyReason.TOO_SOON, left)
+    return Allow()
+
+
+def may_guess(
+    spent: Iterable[tuple[Sequence[datetime], int]], window: timedelta, now: datetime
+) -> Allow | Deny:
+    """May another guess be judged? `spent` has a pair for each budget: its newest wrong guesses, newest
+    first, and its limit."""
+    waits = [guesses[limit - 1] + window - now for guesses, limit in spent if len(guesses) >= limit]
+    left = max(waits, default=timedelta())
+    return Deny(DenyReason.TOO_MANY_GUESSES, left) if left > timedelta() else Allow()
 
 
 def may_call_again(*, live: bool, calls: int, policy: CallPolicy) -> Allow | Deny:

@@ -16,7 +16,7 @@ from sqlalchemy import Select, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.schema import CreateIndex, CreateTable
 
-from tests.contract.making import NOW, make_call, make_challenge
+from tests.contract.making import NOW, make_call, make_challenge, open_challenge, update_challenge
 from voicegate.adapters.storage import SqlStore, engines
 from voicegate.adapters.storage.tables import IS_LIVE, IS_OPEN, METADATA, calls, verifications
 from voicegate.domain.challenge import Challenge, ChallengeState
@@ -25,12 +25,12 @@ from voicegate.domain.errors import StoreError
 # Opens challenges in eight tasks for ever and prints each id once it is acknowledged.
 CRASHING = """
 import asyncio, sys
-from tests.contract.making import make_call, make_challenge
+from tests.contract.making import make_call, make_challenge, open_challenge
 from voicegate.adapters.storage import SqlStore
 
 async def client(store, name):
     for n in range(10**9):
-        await store.open(make_challenge(f"{name}-{n}"), make_call(f"{name}-{n}", f"{name}-{n}"), None)
+        await open_challenge(store, make_challenge(f"{name}-{n}"), make_call(f"{name}-{n}", f"{name}-{n}"))
         print(f"ver_{name}-{n}", flush=True)
 
 async def main():
@@ -57,7 +57,7 @@ async def test_the_database_and_its_log_are_the_owners_alone_whatever_the_umask(
     before = os.umask(0)
     try:
         async with SqlStore(file) as store:
-            await store.open(make_challenge(), make_call(), None)
+            await open_challenge(store, make_challenge(), make_call(), None)
             modes = {path.name: path.stat().st_mode & 0o777 for path in file.parent.iterdir()}
     finally:
         os.umask(before)
@@ -74,8 +74,8 @@ def files_with(text: bytes, folder: Path) -> list[str]:
 
 async def test_tidying_leaves_a_sealed_code_that_was_erased_in_none_of_the_files(file: Path) -> None:
     async with SqlStore(file) as store:
-        await store.open(make_challenge(sealed=b"a code, sealed"), make_call(), None)
-        await store.update_challenge("ver_1", erase)
+        await open_challenge(store, make_challenge(sealed=b"a code, sealed"), make_call(), None)
+        await update_challenge(store, "ver_1", erase)
         assert files_with(b"a code, sealed", file.parent) == [f"{file.name}-wal"]
         await store.expire(NOW)
         assert files_with(b"a code, sealed", file.parent) == []
@@ -84,10 +84,10 @@ async def test_tidying_leaves_a_sealed_code_that_was_erased_in_none_of_the_files
 async def test_a_long_read_delays_the_tidying_and_stops_nobody(file: Path) -> None:
     async with SqlStore(file) as store:
         with closing(sqlite3.connect(file, isolation_level=None)) as reading:
-            await store.open(make_challenge(sealed=b"a code, sealed"), make_call(), None)
+            await open_challenge(store, make_challenge(sealed=b"a code, sealed"), make_call(), None)
             reading.execute("BEGIN")
             reading.execute("SELECT * FROM verifications").fetchall()
-            await store.update_challenge("ver_1", erase)
+            await update_challenge(store, "ver_1", erase)
             async with asyncio.timeout(5):
                 await store.expire(NOW)
             assert files_with(b"a code, sealed", file.parent) != []
@@ -97,7 +97,7 @@ async def test_a_long_read_delays_the_tidying_and_stops_nobody(file: Path) -> No
 
 async def test_a_url_opens_the_same_file_as_its_path(file: Path) -> None:
     async with SqlStore(file) as store:
-        await store.open(make_challenge(), make_call(), None)
+        await open_challenge(store, make_challenge(), make_call(), None)
     async with SqlStore(f"sqlite:///{file}") as store:
         assert await store.challenge("ver_1") is not None
 
@@ -126,7 +126,9 @@ async def test_two_processes_worth_of_stores_share_one_file(file: Path) -> None:
     async with SqlStore(file) as one, SqlStore(file) as other:
         await asyncio.gather(
             *(
-                store.open(make_challenge(f"{name}{n}"), make_call(f"{name}{n}", f"{name}{n}"), None)
+                open_challenge(
+                    store, make_challenge(f"{name}{n}"), make_call(f"{name}{n}", f"{name}{n}"), None
+                )
                 for name, store in (("a", one), ("b", other))
                 for n in range(50)
             )
@@ -220,9 +222,9 @@ def test_a_url_that_cannot_be_used_is_refused_without_showing_the_password(url: 
 
 async def test_errors_have_no_statement_and_no_values(file: Path) -> None:
     async with SqlStore(file) as store:
-        await store.open(make_challenge(), make_call(), None)
+        await open_challenge(store, make_challenge(), make_call(), None)
         with pytest.raises(StoreError) as refused:
-            await store.open(make_challenge(), make_call("2"), None)
+            await open_challenge(store, make_challenge(), make_call("2"), None)
     assert str(refused.value) == f"{file}: UNIQUE constraint failed: verifications.id"
     assert "+1202" not in f"{refused.value!r} {refused.value.__cause__}"
 
@@ -231,7 +233,7 @@ async def test_an_erased_code_is_nowhere_in_the_file(file: Path) -> None:
     mark = b"SEALED-WITH-CARE"
     async with SqlStore(file) as store:
         # Longer than a page: without care, SQLite only takes the pages off the row.
-        await store.open(make_challenge(sealed=mark * 1000), make_call(), None)
+        await open_challenge(store, make_challenge(sealed=mark * 1000), make_call(), None)
     assert mark in file.read_bytes()
     async with SqlStore(file) as store:
         await store.expire(make_challenge().expires_at)

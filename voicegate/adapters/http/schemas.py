@@ -66,7 +66,7 @@ Reference = Annotated[
     ),
 ]
 Page = Annotated[datetime, Meta(tz=True, description="Only calls made before this moment: a page's `next`.")]
-DeniedReason = Literal["wrong_passcode", "locked", "expired", "canceled", "already_used"]
+DeniedReason = Literal["wrong_passcode", "locked", "expired", "canceled", "already_used", "too_many_guesses"]
 Revision = Annotated[
     int,
     Meta(
@@ -239,6 +239,13 @@ class Judgement(_Answer, kw_only=True, frozen=True):
         ]
         | None
     )
+    retry_after_s: (
+        Annotated[
+            float,
+            Meta(description="Seconds until a guess is judged again, after too many; null: it was judged."),
+        ]
+        | None
+    ) = None
 
 
 class Redialed(_Answer, kw_only=True, frozen=True):

@@ -1,7 +1,6 @@
 """The native door on a real socket, over the use cases' own bench."""
 
 import asyncio
-import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -12,20 +11,25 @@ from typing import Any
 import httpx
 
 from tests.unit.application.conftest import Bench
-from voicegate.adapters.http.server import HttpSettings, serve_on
-from voicegate.adapters.http.socket_file import listening
-from voicegate.application.delivery import World
-from voicegate.application.sign_in import SignIn
+from voicegate.adapters.http.identity import Identity, own_uids, peers_of
+from voicegate.adapters.http.native import House
+from voicegate.adapters.http.routes import native_door
+from voicegate.adapters.http.server import Listener, serve_on
+from voicegate.adapters.http.socket_file import SocketFile, listening
 
 NUMBER = "+12025550101"
 BODY_TIMEOUT = timedelta(milliseconds=50)
 
 
 @asynccontextmanager
-async def serve_unix(sign_in: SignIn, world: World, settings: HttpSettings) -> AsyncIterator[None]:
+async def serve_unix(
+    bench: Bench, file: SocketFile, uids: frozenset[int] | None = None
+) -> AsyncIterator[None]:
     """The door at a socket file of its own, as `bootstrap` puts it there."""
-    with listening(settings.file) as listener:
-        async with serve_on(listener, sign_in, world=world, settings=settings):
+    house = House(bench.sign_in, bench.world.pbxs, bench.world.routes, body_timeout=BODY_TIMEOUT)
+    identity = Identity(bench.clients, peers_of(own_uids() if uids is None else uids))
+    with listening(file) as listener:
+        async with serve_on([Listener(listener)], [native_door(house)], identity.of):
             yield
 
 
@@ -69,10 +73,8 @@ class Served:
 @asynccontextmanager
 async def serving(bench: Bench, folder: Path, uids: frozenset[int] | None = None) -> AsyncIterator[Served]:
     path = folder / "s" / "api.sock"
-    allowed = frozenset({os.getuid()}) if uids is None else uids
-    settings = HttpSettings(path, allowed_uids=allowed, body_timeout=BODY_TIMEOUT)
     async with (
-        serve_unix(bench.sign_in, bench.world, settings),
+        serve_unix(bench, SocketFile(path), uids),
         httpx.AsyncClient(
             transport=httpx.AsyncHTTPTransport(uds=str(path)), base_url="http://voicegate"
         ) as http,

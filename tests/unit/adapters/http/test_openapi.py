@@ -13,7 +13,7 @@ from tests.unit.adapters.http.serving import NUMBER, Served, serving
 from tests.unit.application.conftest import Bench
 from tests.unit.application.scripted import ScriptedLeg
 from voicegate.adapters.http import problems
-from voicegate.adapters.http.native import Door, NativeDoor
+from voicegate.adapters.http.native import House, NativeDoor
 from voicegate.adapters.http.openapi import Description, document, refusals_of
 from voicegate.adapters.http.operations import Operation
 from voicegate.adapters.http.problems import Problem, Refused
@@ -24,7 +24,7 @@ from voicegate.domain.errors import StoreError, VoicegateError
 from voicegate.domain.passcode import Passcode
 from voicegate.domain.phone_number import Destination
 
-OPERATIONS: Final = (*operations(NativeDoor(cast(Door, None))), Description().operation())
+OPERATIONS: Final = (*operations(NativeDoor(cast(House, None))), Description().operation())
 PROMISES: Final = [
     (operation, answer)
     for operation in OPERATIONS
