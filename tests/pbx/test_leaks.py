@@ -180,7 +180,7 @@ async def _call(app: bootstrap.App, digits: str) -> None:
     assert isinstance(issued, Issued)
     since, record = -1, issued.record
     while record.calls[0].call.is_live:
-        found = await app.sign_in.look(TESTER, record.challenge.id, since, timedelta(seconds=10))
+        found = await app.sign_in.look(TESTER, record.challenge.id, since=since, wait=timedelta(seconds=10))
         assert found is not None
         since, record = found.revision, found
 

@@ -113,7 +113,9 @@ async def test_a_sound_that_the_pbx_cannot_read_is_never_delivered(backend: Back
         assert isinstance(issued, Issued)
         since, record = -1, issued.record
         while record.calls[0].call.is_live:
-            found = await app.sign_in.look(TESTER, record.challenge.id, since, timedelta(seconds=10))
+            found = await app.sign_in.look(
+                TESTER, record.challenge.id, since=since, wait=timedelta(seconds=10)
+            )
             assert found is not None
             since, record = found.revision, found
     (call,) = record.calls

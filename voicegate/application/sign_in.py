@@ -128,7 +128,7 @@ class SignIn:
         return await self._deeds.do(asker, "verification.cancel", work)
 
     async def look(
-        self, asker: Asker, challenge_id: str, since: int | None = None, wait: timedelta = timedelta()
+        self, asker: Asker, challenge_id: str, *, since: int | None = None, wait: timedelta = timedelta()
     ) -> ChallengeRecord | None:
         """Return a challenge, once its revision passes `since` or `wait` is over; None: unknown.
 
@@ -136,14 +136,16 @@ class SignIn:
         """
         with self._world.desk.board.watching(challenge_id) as change:
             record = await self._read(asker, challenge_id)
-            if record is None or _is_settled(record) or (since is not None and record.revision > since):
+            if record is None or _is_settled(record):
+                return record
+            seen = record.revision if since is None else since
+            if record.revision > seen:
                 return record
             try:
                 async with asyncio.timeout(wait.total_seconds()):
-                    await change.wait()
+                    return await self._read_news(asker, challenge_id, seen=seen, change=change)
             except TimeoutError:
                 return record
-        return await self._read(asker, challenge_id)
 
     async def newest(self, asker: Asker, number: str) -> ChallengeRecord | None:
         """Return the asker's own newest challenge for a number that no factor is about; None: none."""
@@ -159,6 +161,17 @@ class SignIn:
     async def calls(self, asker: Asker, limit: int, before: datetime | None = None) -> Sequence[CallRecord]:
         """Return the newest calls first, without timelines, those created before `before` if given."""
         return await self._store.recent_calls(limit, before, client=None if asker.is_admin else asker.name)
+
+    async def _read_news(
+        self, asker: Asker, challenge_id: str, *, seen: int, change: asyncio.Event
+    ) -> ChallengeRecord | None:
+        """Return a challenge once its revision passes `seen`: what is told may have been read already."""
+        while True:
+            await change.wait()
+            change.clear()
+            record = await self._read(asker, challenge_id)
+            if record is None or record.revision > seen:
+                return record
 
     async def _read(self, asker: Asker, challenge_id: str) -> ChallengeRecord | None:
         record = self._present(await self._store.challenge(challenge_id))

@@ -73,7 +73,7 @@ class Bench:
         """Wait until no call of the challenge lives."""
         since = -1
         while True:
-            record = await self.sign_in.look(ADMIN, challenge_id, since, timedelta(seconds=10))
+            record = await self.sign_in.look(ADMIN, challenge_id, since=since, wait=timedelta(seconds=10))
             assert record is not None
             if not any(call.call.is_live for call in record.calls):
                 return record

@@ -199,9 +199,11 @@ async def test_without_a_human_check_and_without_media_nothing_was_delivered(ben
 async def test_canceling_hangs_up_a_ringing_phone(bench: Bench) -> None:
     bench.pbx.plots = [plot(Rang())]  # type: ignore[list-item]
     challenge_id = await bench.issue()
-    record = await bench.sign_in.look(TESTER, challenge_id, 1, timedelta(seconds=5))
+    record = await bench.sign_in.look(TESTER, challenge_id, since=1, wait=timedelta(seconds=5))
     while record and record.calls[0].call.state != "ringing":
-        record = await bench.sign_in.look(TESTER, challenge_id, record.revision, timedelta(seconds=5))
+        record = await bench.sign_in.look(
+            TESTER, challenge_id, since=record.revision, wait=timedelta(seconds=5)
+        )
     await bench.sign_in.cancel(TESTER, challenge_id)
     record = await bench.settled(challenge_id)
     assert (record.challenge.state, record.calls[0].outcome.outcome) == ("canceled", "canceled")  # type: ignore[union-attr]

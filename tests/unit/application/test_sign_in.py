@@ -74,7 +74,7 @@ async def test_a_challenge_nobody_made_is_unknown(bench: Bench) -> None:
     assert await bench.sign_in.verify(TESTER, "ver_none", "123456") is None
     assert await bench.sign_in.redial(TESTER, "ver_none") is None
     assert await bench.sign_in.cancel(TESTER, "ver_none") is None
-    assert await bench.sign_in.look(TESTER, "ver_none", None, timedelta(seconds=5)) is None
+    assert await bench.sign_in.look(TESTER, "ver_none", wait=timedelta(seconds=5)) is None
 
 
 async def test_a_redial_says_the_same_code(bench: Bench) -> None:
@@ -132,7 +132,7 @@ async def test_a_callers_own_code_is_sealed_spoken_and_erased(bench: Bench) -> N
     result = await bench.sign_in.verify(TESTER, challenge_id, "90210")
     assert result is not None
     assert result.verdict is Verdict.VERIFIED
-    after = await bench.sign_in.look(TESTER, challenge_id, None, timedelta())
+    after = await bench.sign_in.look(TESTER, challenge_id)
     assert after is not None
     assert after.challenge.sealed is None
 
@@ -169,12 +169,14 @@ async def test_a_destination_that_is_not_allowed_rings_nowhere(
 async def test_a_look_returns_when_something_changes(bench: Bench) -> None:
     bench.pbx.plots = [rings]
     challenge_id = await bench.issue()
-    record = await bench.sign_in.look(TESTER, challenge_id, None, timedelta())
+    record = await bench.sign_in.look(TESTER, challenge_id)
     while record and record.calls[0].call.state != "ringing":
-        record = await bench.sign_in.look(TESTER, challenge_id, record.revision, timedelta(seconds=10))
+        record = await bench.sign_in.look(
+            TESTER, challenge_id, since=record.revision, wait=timedelta(seconds=10)
+        )
     assert record is not None
     waiting = asyncio.create_task(
-        bench.sign_in.look(TESTER, challenge_id, record.revision, timedelta(seconds=10))
+        bench.sign_in.look(TESTER, challenge_id, since=record.revision, wait=timedelta(seconds=10))
     )
     await bench.sign_in.verify(
         TESTER, challenge_id, "000000" if bench.code(challenge_id) != "000000" else "1111"
@@ -188,7 +190,7 @@ async def test_a_look_returns_when_something_changes(bench: Bench) -> None:
 async def test_a_look_that_sees_no_change_returns_in_time(bench: Bench) -> None:
     bench.pbx.plots = [rings]
     challenge_id = await bench.issue()
-    record = await bench.sign_in.look(TESTER, challenge_id, 10_000, timedelta(milliseconds=20))
+    record = await bench.sign_in.look(TESTER, challenge_id, since=10_000, wait=timedelta(milliseconds=20))
     assert record is not None
 
 

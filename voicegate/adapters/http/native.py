@@ -108,7 +108,7 @@ class NativeDoor:
         query = reading.read_query(request, LookQuery)
         challenge_id = request.match_info["id"]
         record = await self.long_polls.run(
-            lambda wait: self._house.sign_in.look(request[ASKER], challenge_id, query.since, wait),
+            lambda wait: self._house.sign_in.look(request[ASKER], challenge_id, since=query.since, wait=wait),
             timedelta(seconds=query.wait_s),
         )
         return _json(views.verification(_found(record, "verification", challenge_id)))

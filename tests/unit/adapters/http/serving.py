@@ -1,6 +1,7 @@
 """The native door on a real socket, over the use cases' own bench."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -10,12 +11,13 @@ from typing import Any
 
 import httpx
 
-from tests.unit.application.conftest import Bench
+from tests.unit.application.conftest import ADMIN, Bench
 from voicegate.adapters.http.identity import Identity, own_uids, peers_of
 from voicegate.adapters.http.native import House
 from voicegate.adapters.http.routes import native_door
 from voicegate.adapters.http.server import Listener, serve_on
 from voicegate.adapters.http.socket_file import SocketFile, listening
+from voicegate.domain.client import Scope
 
 NUMBER = "+12025550101"
 BODY_TIMEOUT = timedelta(milliseconds=50)
@@ -24,13 +26,14 @@ BODY_TIMEOUT = timedelta(milliseconds=50)
 @asynccontextmanager
 async def serve_unix(
     bench: Bench, file: SocketFile, uids: frozenset[int] | None = None
-) -> AsyncIterator[None]:
-    """The door at a socket file of its own, as `bootstrap` puts it there."""
+) -> AsyncIterator[int]:
+    """The door at a socket file of its own and on TCP, as `bootstrap` puts it there; gives the port."""
     house = House(bench.sign_in, bench.world.pbxs, bench.world.routes, body_timeout=BODY_TIMEOUT)
     identity = Identity(bench.clients, peers_of(own_uids() if uids is None else uids))
-    with listening(file) as listener:
-        async with serve_on([Listener(listener)], [native_door(house)], identity.of):
-            yield
+    with listening(file) as local, socket.create_server(("127.0.0.1", 0)) as remote:
+        remote.setblocking(False)
+        async with serve_on([Listener(local), Listener(remote)], [native_door(house)], identity.of):
+            yield int(remote.getsockname()[1])
 
 
 @dataclass
@@ -48,7 +51,16 @@ class Served:
 
     bench: Bench
     http: httpx.AsyncClient
+    """On the socket."""
+    remote: httpx.AsyncClient
+    """On TCP, without a key."""
     path: Path
+
+    async def key(self, *scopes: Scope, name: str = "backend") -> dict[str, str]:
+        """Headers with the key of a new client."""
+        added = await self.bench.clients.add(ADMIN, name, frozenset(scopes))
+        assert added is not None
+        return {"Authorization": f"Bearer {added.key}"}
 
     async def create(self, **body: object) -> dict[str, Any]:
         response = await self.http.post("/v1/verifications", json={"destination": NUMBER} | body)
@@ -74,9 +86,10 @@ class Served:
 async def serving(bench: Bench, folder: Path, uids: frozenset[int] | None = None) -> AsyncIterator[Served]:
     path = folder / "s" / "api.sock"
     async with (
-        serve_unix(bench, SocketFile(path), uids),
+        serve_unix(bench, SocketFile(path), uids) as port,
         httpx.AsyncClient(
             transport=httpx.AsyncHTTPTransport(uds=str(path)), base_url="http://voicegate"
         ) as http,
+        httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as remote,
     ):
-        yield Served(bench, http, path)
+        yield Served(bench, http, remote, path)

@@ -95,11 +95,11 @@ def broken(error: Exception) -> Scene:
         path = await existing(served, operation)
         world = served.bench.world
 
-        async def fail(*_: object) -> None:
+        async def fail(*_: object, **__: object) -> None:
             raise error
 
         with pytest.MonkeyPatch.context() as patch:
-            for name in ("open", "add_call", "update_challenge", "challenge", "call", "recent_calls"):
+            for name in ("transact", "challenge", "call", "recent_calls"):
                 patch.setattr(world.desk.store, name, fail)
             patch.setattr(served.bench.pbx, "trunk_states", fail)
             return await ask(served, operation, path=path)
@@ -148,9 +148,32 @@ async def unplugged(served: Served, operation: Operation) -> httpx.Response:
     return await ask(served, operation)
 
 
+def with_key(make: Callable[[Served], Awaitable[dict[str, str]]]) -> Scene:
+    async def scene(served: Served, operation: Operation) -> httpx.Response:
+        path = operation.path.replace("{id}", "nobody")
+        return await served.remote.request(operation.method, path, headers=await make(served))
+
+    return scene
+
+
+async def no_key(served: Served) -> dict[str, str]:
+    return {}
+
+
+async def foreign_key(served: Served) -> dict[str, str]:
+    return {"Authorization": "Bearer vgk_x_y"}
+
+
+async def key_without_scope(served: Served) -> dict[str, str]:
+    return await served.key()
+
+
 SCENES: Final[dict[str, Scene]] = {
     "success": ask,
     "peer_not_allowed": nothing,
+    "key_missing": with_key(no_key),
+    "key_wrong": with_key(foreign_key),
+    "scope_missing": with_key(key_without_scope),
     "bad_request": content(b"{"),
     "unsupported_media_type": content(b"{}", "text/plain"),
     "too_large": content(b" " * (MAX_BODY_BYTES + 1)),
