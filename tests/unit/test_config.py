@@ -37,6 +37,7 @@ def test_every_setting_stands_in_the_example() -> None:
         "passcode": config.PasscodeSettings,
         "policy": config.Policy,
         "log": config.Log,
+        "okta_hook": config.OktaHookSettings,
     }
     for section, shape in shapes.items():
         assert set(example[section]) == {field.name for field in msgspec.structs.fields(shape)}, section
@@ -44,6 +45,7 @@ def test_every_setting_stands_in_the_example() -> None:
         "pbx": config.PbxSettings,
         "trunks": config.TrunkSettings,
         "internal": config.InternalSettings,
+        "providers": config.ProviderSettings,
     }
     for section, shape in named.items():
         (entry,) = example[section].values()
@@ -54,7 +56,17 @@ def test_every_setting_stands_in_the_example() -> None:
 def test_the_defaults_that_the_example_shows_are_the_defaults() -> None:
     shown = msgspec.to_builtins(config.parse(everything_switched_on()))
     held = msgspec.to_builtins(config.Settings())
-    for section in ("service", "storage", "socket", "audio", "call", "passcode", "policy", "log"):
+    for section in (
+        "service",
+        "storage",
+        "socket",
+        "audio",
+        "call",
+        "passcode",
+        "policy",
+        "log",
+        "okta_hook",
+    ):
         assert shown[section] == held[section], section
 
 
