@@ -64,6 +64,16 @@ class Socket(_Section, frozen=True, kw_only=True):
     allowed_users: tuple[str, ...] = ()
 
 
+class Tcp(_Section, frozen=True, kw_only=True):
+    """`[tcp]`: the API for clients that ask by key."""
+
+    enabled: bool = False
+    host: Annotated[str, Meta(min_length=1, max_length=253)] = "127.0.0.1"
+    port: Port = 8770
+    certificate: str = ""
+    key: str = ""
+
+
 class Audio(_Section, frozen=True, kw_only=True):
     """`[audio]`: the sound files of calls in progress."""
 
@@ -166,6 +176,7 @@ class Settings(_Section, frozen=True, kw_only=True):
     service: Service = Service()
     storage: Storage = Storage()
     socket: Socket = Socket()
+    tcp: Tcp = Tcp()
     audio: Audio = Audio()
     call: CallSettings = CallSettings()
     passcode: PasscodeSettings = PasscodeSettings()

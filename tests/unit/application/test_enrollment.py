@@ -190,7 +190,9 @@ async def test_a_resend_repeats_the_code_half_a_minute_after_the_call_was_queued
     again = await bench.enrollment.resend(TESTER, record.factor.id)
     assert isinstance(again, FactorRecord)
     await settled(bench, again)
-    spoken = {"".join(part.value for part in said if isinstance(part, Digit)) for _, said in bench.speech.said}
+    spoken = {
+        "".join(part.value for part in said if isinstance(part, Digit)) for _, said in bench.speech.said
+    }
     assert spoken == {code(bench, record)}
 
 
@@ -313,7 +315,9 @@ async def test_a_reset_does_not_buy_another_call(bench: Bench) -> None:
     assert isinstance(await bench.enrollment.enroll(request(ANOTHER)), FactorRecord)
 
 
-async def test_an_admin_resets_every_clients_factor_of_a_subscriber_and_a_client_its_own(bench: Bench) -> None:
+async def test_an_admin_resets_every_clients_factor_of_a_subscriber_and_a_client_its_own(
+    bench: Bench,
+) -> None:
     mine, others = await enroll(bench), await enroll(bench, asker=OTHER)
     assert [factor.id for factor in await bench.enrollment.reset_all(OTHER, "alice")] == [others.factor.id]
     assert await bench.enrollment.get(TESTER, mine.factor.id) is not None
