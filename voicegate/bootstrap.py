@@ -165,6 +165,7 @@ def call_policy(settings: Settings) -> CallPolicy:
     return CallPolicy(
         frozenset(policy.allowed_countries),
         policy.max_calls,
+        number_check=policy.number_check,
         call_spacing=timedelta(seconds=policy.call_spacing_s),
         guesses=GuessPolicy(
             window=timedelta(seconds=policy.guess_window_s),

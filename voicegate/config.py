@@ -21,6 +21,7 @@ from voicegate.domain.announcement import HumanCheck
 from voicegate.domain.challenge import DEFAULT_ATTEMPTS, DEFAULT_LIFETIME
 from voicegate.domain.errors import ConfigError
 from voicegate.domain.passcode import DEFAULT_LENGTH, MAX_LENGTH, MIN_LENGTH
+from voicegate.domain.policy import NumberCheck
 from voicegate.domain.routing import NumberFormat
 
 _S = TypeVar("_S", bound=Struct)
@@ -109,6 +110,7 @@ class Policy(_Section, frozen=True, kw_only=True):
     """`[policy]`: who may be called."""
 
     allowed_countries: tuple[Annotated[str, Meta(pattern=r"^[A-Z]{2}\Z")], ...] = ()
+    number_check: NumberCheck = NumberCheck.VALID
     max_calls: Annotated[int, Meta(ge=1, le=20)] = 5
     call_spacing_s: Annotated[float, Meta(ge=0, le=3600)] = 30
     guess_window_s: Seconds = 300

@@ -230,6 +230,8 @@ def _issue_request(request: web.Request, body: NewVerification) -> IssueRequest:
 
 
 def _refuse(deny: Deny, field: str | None = None) -> NoReturn:
+    if deny.reason is DenyReason.INVALID_NUMBER:
+        raise reading.wrong("destination", InvalidNumber())
     facts = Facts(
         field=field if field is not None else msgspec.UNSET,
         retry_after_s=deny.retry_after.total_seconds() if deny.retry_after else msgspec.UNSET,
