@@ -21,6 +21,7 @@ from voicegate.domain.announcement import HumanCheck
 from voicegate.domain.challenge import DEFAULT_ATTEMPTS, DEFAULT_LIFETIME
 from voicegate.domain.errors import ConfigError
 from voicegate.domain.passcode import DEFAULT_LENGTH, MAX_LENGTH, MIN_LENGTH
+from voicegate.domain.policy import NumberCheck
 from voicegate.domain.routing import NumberFormat
 
 _S = TypeVar("_S", bound=Struct)
@@ -66,6 +67,16 @@ class Socket(_Section, frozen=True, kw_only=True):
     allowed_users: tuple[str, ...] = ()
 
 
+class Tcp(_Section, frozen=True, kw_only=True):
+    """`[tcp]`: the API for clients that ask by key."""
+
+    enabled: bool = False
+    host: Annotated[str, Meta(min_length=1, max_length=253)] = "127.0.0.1"
+    port: Port = 8770
+    certificate: str = ""
+    key: str = ""
+
+
 class Audio(_Section, frozen=True, kw_only=True):
     """`[audio]`: the sound files of calls in progress."""
 
@@ -101,6 +112,7 @@ class Policy(_Section, frozen=True, kw_only=True):
     """`[policy]`: who may be called."""
 
     allowed_countries: tuple[Annotated[str, Meta(pattern=r"^[A-Z]{2}\Z")], ...] = ()
+    number_check: NumberCheck = NumberCheck.VALID
     max_calls: Annotated[int, Meta(ge=1, le=20)] = 5
     call_spacing_s: Annotated[float, Meta(ge=0, le=3600)] = 30
     guess_window_s: Seconds = 300
@@ -186,6 +198,7 @@ class Settings(_Section, frozen=True, kw_only=True):
     service: Service = Service()
     storage: Storage = Storage()
     socket: Socket = Socket()
+    tcp: Tcp = Tcp()
     audio: Audio = Audio()
     call: CallSettings = CallSettings()
     passcode: PasscodeSettings = PasscodeSettings()

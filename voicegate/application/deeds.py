@@ -4,7 +4,7 @@ Calls are begun and hung up, and watchers told, only after the commit. What the 
 affair.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeVar
@@ -67,6 +67,10 @@ class Deeds:
         answer = await self._desk.store.transact(transaction)
         await self._follow(deeds[-1])
         return answer
+
+    async def past(self, limit: int, before: int | None = None) -> Sequence[AuditEntry]:
+        """Return the newest audit entries first, those with an id below `before` if given."""
+        return await self._desk.store.audit(limit, before)
 
     async def _follow(self, deed: Deed) -> None:
         for challenge, call in deed.begun:

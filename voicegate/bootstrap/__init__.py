@@ -24,6 +24,7 @@ from voicegate.adapters.asterisk.settings import AsteriskSettings, Secret
 from voicegate.adapters.http.identity import Identity, own_uids, peers_of
 from voicegate.adapters.http.server import Listener, serve_on
 from voicegate.adapters.http.socket_file import SocketFile, listening
+from voicegate.adapters.http.tcp_port import TcpPort, listening_on, tls_of
 from voicegate.adapters.keyfile import FileKeyring
 from voicegate.adapters.simulator.pbx import SimulatedPbx
 from voicegate.adapters.speech.mixer import Mixer, SpeechSettings
@@ -67,11 +68,13 @@ async def serve(settings: Settings) -> None:
     async with AsyncExitStack() as stack:
         # Whoever holds the socket is the daemon: nothing of a living one may be touched before that is known.
         listeners = [Listener(stack.enter_context(listening(socket_file(settings))))]
+        if (port := tcp_port(settings)) is not None:
+            listeners.append(stack.enter_context(listening_on(port)))
         peers = peers_of(allowed_uids(settings))
         app = await stack.enter_async_context(running(settings))
         identity = Identity(app.clients, peers)
         await stack.enter_async_context(serve_on(listeners, doors(app, settings), identity.of))
-        log.info("serving", socket=settings.socket.path)
+        log.info("serving", socket=settings.socket.path, tcp=settings.tcp.port if port else None)
         await asyncio.Event().wait()
 
 
@@ -110,6 +113,7 @@ async def running(settings: Settings) -> AsyncIterator[App]:
             sign_in=SignIn(world, deeds, proving),
             enrollment=Enrollment(world, deeds, proving),
             clients=Clients(world, deeds),
+            deeds=deeds,
             delivery=delivery,
         )
 
@@ -135,6 +139,7 @@ def call_policy(settings: Settings) -> CallPolicy:
     return CallPolicy(
         frozenset(policy.allowed_countries),
         policy.max_calls,
+        number_check=policy.number_check,
         call_spacing=timedelta(seconds=policy.call_spacing_s),
         guesses=GuessPolicy(
             window=timedelta(seconds=policy.guess_window_s),
@@ -156,6 +161,8 @@ def check(settings: Settings) -> None:
     extensions(settings.okta_hook.extensions)
     allowed_uids(settings)
     socket_file(settings)
+    if (port := tcp_port(settings)) is not None:
+        tls_of(port)
     for name, pbx in settings.pbx.items():
         if pbx.kind == "asterisk":
             read_secret(pbx.ami_secret_file, f"pbx.{name}.ami_secret_file")
@@ -221,6 +228,15 @@ def socket_file(settings: Settings) -> SocketFile:
     socket = settings.socket
     group = _group_id(socket.group, "socket.group") if socket.group else None
     return SocketFile(Path(socket.path), mode=int(socket.mode, 8), group=group)
+
+
+def tcp_port(settings: Settings) -> TcpPort | None:
+    """Return the API's TCP port, as configured; None: it is off."""
+    tcp = settings.tcp
+    if not tcp.enabled:
+        return None
+    certificate = Path(tcp.certificate) if tcp.certificate else None
+    return TcpPort(tcp.host, tcp.port, certificate, Path(tcp.key) if tcp.key else None)
 
 
 def allowed_uids(settings: Settings) -> frozenset[int]:

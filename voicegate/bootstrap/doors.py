@@ -19,7 +19,7 @@ def doors(app: App, settings: Settings) -> Sequence[Door]:
     return (
         okta_hook_door(okta_hook(app, settings)),
         providers_door(app.sign_in, providers(settings)),
-        native_door(House(app.sign_in, app.world.pbxs, app.world.routes)),
+        native_door(House(app.sign_in, app.clients, app.deeds, app.world.pbxs, app.world.routes)),
     )
 
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from voicegate.application.clients import Clients
+from voicegate.application.deeds import Deeds
 from voicegate.application.delivery import Delivery, World
 from voicegate.application.enrollment import Enrollment
 from voicegate.application.sign_in import SignIn
@@ -20,5 +21,7 @@ class App:
     """The use cases around a factor."""
     clients: Clients
     """The use cases around clients and their keys."""
+    deeds: Deeds
+    """What was asked."""
     delivery: Delivery
     """The calls in progress."""

@@ -125,6 +125,55 @@ class Trunk(Struct, kw_only=True):
     pbx_connected: bool
 
 
+class GivenKey(Struct, kw_only=True):
+    """A client's new key, shown this once."""
+
+    name: str
+    scopes: list[str]
+    key: str
+
+    def __repr__(self) -> str:
+        return f"GivenKey({self.name})"
+
+
+class ApiKey(Struct, kw_only=True):
+    """A client's key, but for its secret."""
+
+    id: str
+    created_at: datetime
+    expires_at: datetime | None = None
+
+
+class ApiClient(Struct, kw_only=True):
+    """A program that asks by key."""
+
+    name: str
+    scopes: list[str]
+    created_at: datetime
+    keys: list[ApiKey]
+    revoked_at: datetime | None = None
+
+
+class Revoked(Struct, kw_only=True):
+    """A client that may ask nothing any more."""
+
+    name: str
+    revoked_at: datetime
+
+
+class AuditEntry(Struct, kw_only=True):
+    """Who asked for what, and what was decided."""
+
+    id: int
+    at: datetime
+    client: str
+    request_id: str
+    action: str
+    decision: str
+    subject: str | None = None
+    number: str | None = None
+
+
 class Health(Struct, kw_only=True):
     """The daemon is alive."""
 
@@ -172,6 +221,18 @@ class Trunks(Struct):
     """All trunks."""
 
     trunks: list[Trunk]
+
+
+class ApiClients(Struct):
+    """All clients."""
+
+    clients: list[ApiClient]
+
+
+class Audit(Struct):
+    """A page of audit entries."""
+
+    entries: list[AuditEntry]
 
 
 class Redialed(Struct):

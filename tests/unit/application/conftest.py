@@ -27,7 +27,6 @@ from voicegate.domain.policy import CallPolicy
 from voicegate.domain.routing import CallerId, Routes, Trunk
 
 NUMBER = "+12025550101"
-POLICY = CallPolicy(frozenset({"US"}))
 TESTER = Asker("tester", frozenset({Scope.VERIFICATIONS, Scope.FACTORS}), "req_1")
 OTHER = Asker("other", frozenset({Scope.VERIFICATIONS, Scope.FACTORS}), "req_2")
 ADMIN = Asker("root", frozenset(Scope), "req_3")
@@ -55,6 +54,7 @@ class Bench:
     sign_in: SignIn
     enrollment: Enrollment
     clients: Clients
+    deeds: Deeds
     proving: Proving
     delivery: Delivery
     world: World
@@ -83,17 +83,18 @@ class Bench:
         return self.world.keyring.derive(challenge_id, 6).digits
 
 
-def bench_of(world: World, delivery: Delivery, pbx: ScriptedPbx, clock: TurnedClock) -> Bench:
+def bench_of(world: World, delivery: Delivery, clock: TurnedClock) -> Bench:
     deeds = Deeds(world, delivery)
-    proving = Proving(world, delivery, policy=POLICY, defaults=Defaults())
+    proving = Proving(world, delivery, policy=CallPolicy(frozenset({"US"})), defaults=Defaults())
     return Bench(
         sign_in=SignIn(world, deeds, proving),
         enrollment=Enrollment(world, deeds, proving),
         clients=Clients(world, deeds),
+        deeds=deeds,
         proving=proving,
         delivery=delivery,
         world=world,
-        pbx=pbx,
+        pbx=world.pbxs["main"],  # type: ignore[arg-type]  # the scripted one
         speech=world.speech,  # type: ignore[arg-type]  # the scripted one
         clock=clock,
     )
@@ -125,4 +126,4 @@ async def bench(tmp_path: Path, trunks: tuple[Trunk, ...], manners: Manners) -> 
             manners=manners,
         )
         async with Delivery(world) as delivery:
-            yield bench_of(world, delivery, pbx, clock)
+            yield bench_of(world, delivery, clock)

@@ -236,7 +236,7 @@ async def test_a_code_entered_before_answer_ends_the_call_politely(bench: Bench)
 async def test_leaving_delivery_ends_and_records_every_call(bench: Bench) -> None:
     bench.pbx.plots = [plot(Rang())]  # type: ignore[list-item]
     async with Delivery(bench.world) as closing:
-        bench = bench_of(bench.world, closing, bench.pbx, bench.clock)
+        bench = bench_of(bench.world, closing, bench.clock)
         ids = [await bench.issue(f"+1{area}5550101") for area in (202, 212, 312)]
     for challenge_id in ids:
         record = await bench.world.desk.store.challenge(challenge_id)

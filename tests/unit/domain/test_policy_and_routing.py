@@ -1,11 +1,20 @@
 """Refuse by default; and which way a call goes."""
 
 import re
+from dataclasses import replace
 
 import pytest
 
 from voicegate.domain.phone_number import Destination
-from voicegate.domain.policy import Allow, CallPolicy, Deny, DenyReason, may_call_again, may_reach
+from voicegate.domain.policy import (
+    Allow,
+    CallPolicy,
+    Deny,
+    DenyReason,
+    NumberCheck,
+    may_call_again,
+    may_reach,
+)
 from voicegate.domain.routing import (
     CallerId,
     InternalRoute,
@@ -45,11 +54,35 @@ def test_ordinary_lines_of_an_allowed_country_may_be_called(number: str) -> None
         ("+18002345678", "toll-free"),
         ("+448712345678", "shared cost or premium"),
         ("+447012345678", "personal"),
-        ("+4919001234567", "premium"),
+        ("+499001234567", "premium"),
     ],
 )
 def test_expensive_and_special_numbers_never(number: str, kind: str) -> None:
     assert may_reach(Destination(number), US) == Deny(DenyReason.NUMBER_TYPE_NOT_ALLOWED)
+
+
+POSSIBLE = replace(US, number_check=NumberCheck.POSSIBLE)
+
+
+@pytest.mark.parametrize("number", ["+15554151337", "+15555550100", "+441110000000", "+49115000000"])
+def test_a_number_of_no_known_range_passes_only_where_possible_is_enough(number: str) -> None:
+    assert may_reach(Destination(number), US) == Deny(DenyReason.INVALID_NUMBER)
+    assert may_reach(Destination(number), POSSIBLE) == Allow()
+
+
+@pytest.mark.parametrize(
+    "number",
+    ["+19002345678", "+19000000000", "+18000000000", "+448712345678", "+449000000000", "+447012345678"],
+)
+def test_where_possible_is_enough_special_ranges_stay_refused_with_all_that_begins_like_them(
+    number: str,
+) -> None:
+    assert may_reach(Destination(number), POSSIBLE) == Deny(DenyReason.NUMBER_TYPE_NOT_ALLOWED)
+
+
+@pytest.mark.parametrize("number", ["+33123456789", "+979123456789", "+882123456789"])
+def test_where_possible_is_enough_the_country_must_be_allowed_all_the_same(number: str) -> None:
+    assert may_reach(Destination(number), POSSIBLE) == Deny(DenyReason.COUNTRY_NOT_ALLOWED)
 
 
 @pytest.mark.parametrize("number", ["+881612345678", "+97912345678", "+8835100123456"])

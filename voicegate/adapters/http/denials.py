@@ -8,8 +8,9 @@ from typing import Final, NoReturn
 
 import msgspec
 
-from voicegate.adapters.http import problems
+from voicegate.adapters.http import problems, reading
 from voicegate.adapters.http.problems import Facts, Kind, Refused
+from voicegate.domain.errors import InvalidNumber
 from voicegate.domain.policy import Deny, DenyReason
 
 KINDS: Final[Mapping[DenyReason, Kind]] = {
@@ -32,6 +33,8 @@ def refuse(deny: Deny, field: str | None = None) -> NoReturn:
     Raises:
         Refused: always.
     """
+    if deny.reason is DenyReason.INVALID_NUMBER:
+        raise reading.wrong(field or "destination", InvalidNumber())
     facts = Facts(
         field=field if field is not None else msgspec.UNSET,
         retry_after_s=deny.retry_after.total_seconds() if deny.retry_after else msgspec.UNSET,

@@ -9,13 +9,12 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Final, TypeVar
+from typing import Final
 
-import msgspec
 from aiohttp import web
-from msgspec import Struct
 
 from voicegate.adapters.http import problems, reading, views
+from voicegate.adapters.http.answering import found, json_response, unknown
 from voicegate.adapters.http.denials import refuse
 from voicegate.adapters.http.doors import ASKER
 from voicegate.adapters.http.long_polls import LongPolls
@@ -31,6 +30,8 @@ from voicegate.adapters.http.schemas import (
     TrunkList,
     TrunkView,
 )
+from voicegate.application.clients import Clients
+from voicegate.application.deeds import Deeds
 from voicegate.application.ports import CallRecord, Pbx
 from voicegate.application.sign_in import IssueRequest, KeyReused, SignIn
 from voicegate.domain.errors import (
@@ -45,10 +46,7 @@ from voicegate.domain.phone_number import Destination
 from voicegate.domain.policy import Deny
 from voicegate.domain.routing import Routes, Trunk
 
-T = TypeVar("T")
-
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
-_SHOWN_CHARACTERS: Final = 80
 _PBX_PATIENCE: Final = timedelta(seconds=3)
 _TRUNK_STATES: Final = ("available", "in_use", "unreachable")
 
@@ -59,6 +57,10 @@ class House:
 
     sign_in: SignIn
     """The use cases around a challenge."""
+    clients: Clients
+    """The use cases around clients."""
+    deeds: Deeds
+    """The audit."""
     pbxs: Mapping[str, Pbx]
     """The exchanges, by name."""
     routes: Routes
@@ -91,7 +93,7 @@ class NativeDoor:
         headers = {"Location": f"/v1/verifications/{view.id}"}
         if issued.is_replay:
             headers["Idempotent-Replayed"] = "true"
-        return _json(view, status=202, headers=headers)
+        return json_response(view, status=202, headers=headers)
 
     async def look(self, request: web.Request) -> web.Response:
         """Show a verification, at once or when it has changed."""
@@ -101,7 +103,7 @@ class NativeDoor:
             lambda wait: self._house.sign_in.look(request[ASKER], challenge_id, since=query.since, wait=wait),
             timedelta(seconds=query.wait_s),
         )
-        return _json(views.verification(_found(record, "verification", challenge_id)))
+        return json_response(views.verification(found(record, "verification", challenge_id)))
 
     async def check(self, request: web.Request) -> web.Response:
         """Judge a guess; one of a wrong shape costs no attempt."""
@@ -112,32 +114,32 @@ class NativeDoor:
             raise reading.wrong("passcode", error) from error
         challenge_id = request.match_info["id"]
         result = await self._house.sign_in.verify(request[ASKER], challenge_id, guess.digits)
-        return _json(views.judgement(_found(result, "verification", challenge_id)))
+        return json_response(views.judgement(found(result, "verification", challenge_id)))
 
     async def redial(self, request: web.Request) -> web.Response:
         """Call again with the same code."""
         challenge_id = request.match_info["id"]
         answer = await self._house.sign_in.redial(request[ASKER], challenge_id)
         if answer is None:
-            raise _unknown("verification", challenge_id)
+            raise unknown("verification", challenge_id)
         if isinstance(answer, Deny):
             refuse(answer)
         headers = {"Location": f"/v1/calls/{answer.id}"}
-        return _json(Redialed(call=views.summary(CallRecord(answer))), status=202, headers=headers)
+        return json_response(Redialed(call=views.summary(CallRecord(answer))), status=202, headers=headers)
 
     async def cancel(self, request: web.Request) -> web.Response:
         """Take a verification back and hang up its call."""
         asker, challenge_id = request[ASKER], request.match_info["id"]
-        _found(await self._house.sign_in.cancel(asker, challenge_id), "verification", challenge_id)
+        found(await self._house.sign_in.cancel(asker, challenge_id), "verification", challenge_id)
         record = await self._house.sign_in.look(asker, challenge_id)
-        return _json(views.verification(_found(record, "verification", challenge_id)))
+        return json_response(views.verification(found(record, "verification", challenge_id)))
 
     async def calls(self, request: web.Request) -> web.Response:
         """List calls, newest first."""
         query = reading.read_query(request, CallsQuery)
         records = await self._house.sign_in.calls(request[ASKER], query.limit, query.before)
         is_full = len(records) == query.limit
-        return _json(
+        return json_response(
             CallList(
                 calls=[views.summary(record) for record in records],
                 next=records[-1].call.created_at if is_full else None,
@@ -147,18 +149,20 @@ class NativeDoor:
     async def call(self, request: web.Request) -> web.Response:
         """Show a call."""
         call_id = request.match_info["id"]
-        return _json(
-            views.call(_found(await self._house.sign_in.call(request[ASKER], call_id), "call", call_id))
+        return json_response(
+            views.call(found(await self._house.sign_in.call(request[ASKER], call_id), "call", call_id))
         )
 
     async def trunks(self, _request: web.Request) -> web.Response:
         """Show the trunks as their PBXs see them."""
         states = {name: await _trunk_states(pbx) for name, pbx in self._house.pbxs.items()}
-        return _json(TrunkList(trunks=[self._trunk(trunk, states) for trunk in self._house.routes.trunks]))
+        return json_response(
+            TrunkList(trunks=[self._trunk(trunk, states) for trunk in self._house.routes.trunks])
+        )
 
     async def health(self, _request: web.Request) -> web.Response:
         """Say that the process is alive."""
-        return _json(Health(status="ok"))
+        return json_response(Health(status="ok"))
 
     async def ready(self, request: web.Request) -> web.Response:
         """Say whether calls can be placed: the database answers and a PBX is connected."""
@@ -168,7 +172,7 @@ class NativeDoor:
                 "no PBX is configured"
             ]
             raise Refused(problems.NOT_READY, "; ".join(failing), Facts(failing=failing))
-        return _json(Health(status="ok"))
+        return json_response(Health(status="ok"))
 
     def _trunk(self, trunk: Trunk, states: Mapping[str, Mapping[str, str]]) -> TrunkView:
         state = states.get(trunk.pbx, {}).get(trunk.endpoint)
@@ -211,24 +215,4 @@ def _issue_request(request: web.Request, body: NewVerification) -> IssueRequest:
         lifetime=timedelta(seconds=body.lifetime_s) if body.lifetime_s is not None else None,
         reference=body.reference,
         idempotency=reading.read_idempotency_key(request, request[ASKER].name, body),
-    )
-
-
-def _unknown(kind: str, thing_id: str) -> Refused:
-    # As `repr`, for a path may hold what neither JSON nor a terminal should.
-    return Refused(problems.NOT_FOUND, f"there is no {kind} {thing_id[:_SHOWN_CHARACTERS]!r}")
-
-
-def _found(thing: T | None, kind: str, thing_id: str) -> T:
-    if thing is None:
-        raise _unknown(kind, thing_id)
-    return thing
-
-
-def _json(body: Struct, *, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
-    return web.Response(
-        status=status,
-        body=msgspec.json.encode(body),
-        content_type="application/json",
-        headers=headers,
     )

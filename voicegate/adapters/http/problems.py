@@ -60,6 +60,7 @@ METHOD_NOT_ALLOWED = Kind("method_not_allowed", 405, "This cannot be done to tha
 BODY_TIMEOUT = Kind("body_timeout", 408, "The request's body did not arrive in time.")
 CALL_IN_PROGRESS = Kind("call_in_progress", 409, "A call of this verification is in progress.")
 NOT_OPEN = Kind("not_open", 409, "The verification is over.")
+CLIENT_EXISTS = Kind("client_exists", 409, "There is or was a client of that name.")
 KEY_REUSED = Kind("idempotency_key_reused", 409, "This Idempotency-Key came before with another request.")
 TOO_LARGE = Kind("too_large", 413, "The request's body is too large.")
 UNSUPPORTED_TYPE = Kind("unsupported_media_type", 415, "The request's body must be JSON.")

@@ -3,7 +3,8 @@
 from importlib.metadata import version
 from typing import Final
 
-from voicegate.adapters.http import problems
+from voicegate.adapters.http import problems, reading
+from voicegate.adapters.http.admin import AdminDoor, admin_operations
 from voicegate.adapters.http.doors import Door
 from voicegate.adapters.http.native import House, NativeDoor
 from voicegate.adapters.http.openapi import Description
@@ -26,25 +27,19 @@ from voicegate.adapters.http.schemas import (
 from voicegate.domain.client import Scope
 
 _STORED: Final[tuple[Kind, ...]] = (problems.INTERNAL, problems.STORE_UNAVAILABLE)
-_BODY: Final[tuple[Kind, ...]] = (
-    problems.BAD_REQUEST,
-    problems.BODY_TIMEOUT,
-    problems.TOO_LARGE,
-    problems.UNSUPPORTED_TYPE,
-    problems.INVALID,
-)
 
 
 def native_door(house: House) -> Door:
     """Return the native door: every path that is no other door's, and its own description."""
     door, description = NativeDoor(house), Description()
-    offered = (*operations(door), description.operation())
+    admin = AdminDoor(house.clients, house.deeds, house.body_timeout)
+    offered = (*operations(door), *admin_operations(admin), description.operation())
     description.write(offered, version("voicegate"))
     return Door(offered, close=door.long_polls.close)
 
 
 def operations(door: NativeDoor) -> tuple[Operation, ...]:
-    """Return all that can be asked of the native door, its description aside."""
+    """Return all that clients can ask of the native door."""
     return (*_verifications(door), *_calls(door), *_house(door))
 
 
@@ -66,7 +61,7 @@ def _create(door: NativeDoor) -> Operation:
         body=NewVerification,
         headers={
             "Idempotency-Key": "The caller's word for this request, 1-255 visible ASCII characters; "
-            "each Unix user has their own words."
+            "each client has its own words."
         },
         success=Success(
             202,
@@ -78,7 +73,7 @@ def _create(door: NativeDoor) -> Operation:
             },
         ),
         refusals=(
-            *_BODY,
+            *reading.REFUSALS,
             problems.COUNTRY_NOT_ALLOWED,
             problems.NUMBER_TYPE_NOT_ALLOWED,
             problems.KEY_REUSED,
@@ -115,7 +110,7 @@ def _check(door: NativeDoor, path: str) -> Operation:
         handler=door.check,
         body=Guess,
         success=Success(200, Judgement, "Whether the guess proves it."),
-        refusals=(*_BODY, problems.NOT_FOUND, *_STORED),
+        refusals=(*reading.REFUSALS, problems.NOT_FOUND, *_STORED),
     )
 
 

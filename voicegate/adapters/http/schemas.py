@@ -23,10 +23,11 @@ DestinationText = Annotated[
     str,
     Meta(
         min_length=2,
-        max_length=16,
-        description="E.164 with its plus sign, or an internal extension of the PBX.",
-        examples=["+12025550143"],
-        extra_json_schema={"pattern": r"^(\+[1-9][0-9]{6,14}|[0-9*#]{2,10})$"},
+        max_length=32,
+        description="A number with its plus sign and country code (blanks, dots, hyphens and parentheses are "
+        "taken out), or an internal extension of the PBX.",
+        examples=["+12025550143", "+1 (202) 555-0143"],
+        extra_json_schema={"pattern": r"^(\+[1-9][0-9 .()-]{5,30}|[0-9*#]{2,10})$"},
     ),
 ]
 ExtensionText = Annotated[

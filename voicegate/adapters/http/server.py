@@ -61,7 +61,10 @@ async def serve_on(
             for listener in listeners:
                 # For a Unix socket too: asyncio asks of a given socket only that it is a stream.
                 server = await loop.create_server(
-                    partial(_connection, runner), sock=listener.socket, ssl=listener.tls
+                    partial(_connection, runner),
+                    sock=listener.socket,
+                    ssl=listener.tls,
+                    ssl_handshake_timeout=HEAD_WITHIN_S if listener.tls else None,
                 )
                 stack.callback(server.close)
             yield

@@ -30,7 +30,14 @@ async def serve_unix(
 ) -> AsyncIterator[int]:
     """The door at a socket file of its own and on TCP, as `bootstrap` puts it there, behind others; gives
     the port."""
-    house = House(bench.sign_in, bench.world.pbxs, bench.world.routes, body_timeout=BODY_TIMEOUT)
+    house = House(
+        bench.sign_in,
+        bench.clients,
+        bench.deeds,
+        bench.world.pbxs,
+        bench.world.routes,
+        body_timeout=BODY_TIMEOUT,
+    )
     identity = Identity(bench.clients, peers_of(own_uids() if uids is None else uids))
     with listening(file) as local, socket.create_server(("127.0.0.1", 0)) as remote:
         remote.setblocking(False)

@@ -9,22 +9,29 @@ import httpx
 import msgspec
 import pytest
 
-from tests.unit.adapters.http.serving import NUMBER, Served, serving
+from tests.unit.adapters.http.serving import BODY_TIMEOUT, NUMBER, Served, serving
 from tests.unit.application.conftest import Bench
 from tests.unit.application.scripted import ScriptedLeg
 from voicegate.adapters.http import problems
+from voicegate.adapters.http.admin import AdminDoor, admin_operations
 from voicegate.adapters.http.native import House, NativeDoor
 from voicegate.adapters.http.openapi import Description, document, refusals_of
 from voicegate.adapters.http.operations import Operation
 from voicegate.adapters.http.problems import Problem, Refused
 from voicegate.adapters.http.reading import MAX_BODY_BYTES
 from voicegate.adapters.http.routes import operations
+from voicegate.application.clients import Clients
+from voicegate.application.deeds import Deeds
 from voicegate.domain.call import Rang
 from voicegate.domain.errors import StoreError, VoicegateError
 from voicegate.domain.passcode import Passcode
 from voicegate.domain.phone_number import Destination
 
-OPERATIONS: Final = (*operations(NativeDoor(cast(House, None))), Description().operation())
+OPERATIONS: Final = (
+    *operations(NativeDoor(cast(House, None))),
+    *admin_operations(AdminDoor(cast(Clients, None), cast(Deeds, None), BODY_TIMEOUT)),
+    Description().operation(),
+)
 PROMISES: Final = [
     (operation, answer)
     for operation in OPERATIONS
@@ -33,6 +40,8 @@ PROMISES: Final = [
 BODIES: Final = {
     "createVerification": {"destination": NUMBER},
     "checkPasscode": {"passcode": "000000"},
+    "addClient": {"name": "new", "scopes": ["verifications"]},
+    "rotateKey": {"grace_s": 60},
 }
 
 Scene = Callable[[Served, Operation], Awaitable[httpx.Response]]
@@ -48,6 +57,9 @@ async def ask(served: Served, operation: Operation, **more: Any) -> httpx.Respon
 
 async def existing(served: Served, operation: Operation) -> str:
     """A path of something that exists; its call has ended."""
+    if "{name}" in operation.path:
+        await served.key(name="present")
+        return operation.path.replace("{name}", "present")
     if "{id}" not in operation.path:
         return operation.path
     created = await served.create()
@@ -71,7 +83,7 @@ def content(body: bytes, kind: str = "application/json") -> Scene:
 
 
 async def nothing(served: Served, operation: Operation) -> httpx.Response:
-    return await ask(served, operation, path=operation.path.replace("{id}", "nobody"))
+    return await ask(served, operation, path=re.sub(r"{\w+}", "nobody", operation.path))
 
 
 async def invalid(served: Served, operation: Operation) -> httpx.Response:
@@ -99,7 +111,7 @@ def broken(error: Exception) -> Scene:
             raise error
 
         with pytest.MonkeyPatch.context() as patch:
-            for name in ("transact", "challenge", "call", "recent_calls"):
+            for name in ("transact", "challenge", "call", "recent_calls", "clients", "audit"):
                 patch.setattr(world.desk.store, name, fail)
             patch.setattr(served.bench.pbx, "trunk_states", fail)
             return await ask(served, operation, path=path)
@@ -143,6 +155,11 @@ async def reused(served: Served, operation: Operation) -> httpx.Response:
     return await ask(served, operation, headers=headers, json={"destination": "+12025550102"})
 
 
+async def taken(served: Served, operation: Operation) -> httpx.Response:
+    await ask(served, operation)
+    return await ask(served, operation)
+
+
 async def unplugged(served: Served, operation: Operation) -> httpx.Response:
     served.bench.pbx.is_connected = False
     return await ask(served, operation)
@@ -150,7 +167,7 @@ async def unplugged(served: Served, operation: Operation) -> httpx.Response:
 
 def with_key(make: Callable[[Served], Awaitable[dict[str, str]]]) -> Scene:
     async def scene(served: Served, operation: Operation) -> httpx.Response:
-        path = operation.path.replace("{id}", "nobody")
+        path = re.sub(r"{\w+}", "nobody", operation.path)
         return await served.remote.request(operation.method, path, headers=await make(served))
 
     return scene
@@ -183,6 +200,7 @@ SCENES: Final[dict[str, Scene]] = {
     "country_not_allowed": create(destination="+442079460123"),
     "number_type_not_allowed": create(destination="+18005550199"),
     "idempotency_key_reused": reused,
+    "client_exists": taken,
     "no_route": trunkless,
     "call_in_progress": live,
     "not_open": over,
