@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from voicegate.client import AsyncClient, Unreachable, Verification
+from voicegate.client import ApiError, AsyncClient, Unreachable, Verification
 
 SETTINGS = """
 [storage]
@@ -34,6 +34,7 @@ pbx = "main"
 endpoint = "carrier"
 caller_ids = [{{ number = "+12025550100" }}]
 """
+TEST_NUMBER = "+15005550101"
 BUSY, RINGS_FOR_EVER = "+12025550103", "+12025550104"
 
 
@@ -74,6 +75,22 @@ async def ended(settings: Path) -> tuple[int, str]:
     finally:
         process.kill()
         await asyncio.to_thread(process.communicate)
+
+
+async def test_test_numbers_need_no_telephone_and_are_off_unless_switched_on(settings: Path) -> None:
+    async with daemon(settings) as (client, _):
+        with pytest.raises(ApiError) as refused:
+            await client.create_verification(TEST_NUMBER)
+        assert refused.value.problem.name == "number_type_not_allowed"
+    settings.write_text(f"{settings.read_text()}\n[test_numbers]\nenabled = true\npace = 0.02\n")
+    async with daemon(settings) as (client, _):
+        for number, outcome in ((TEST_NUMBER, "delivered"), ("+1 500 555 0103", "busy")):
+            created = await client.create_verification(number)
+            _ = [step async for step in client.watch(created.id)]
+            (call,) = (await client.verification(created.id)).calls
+            assert (call.outcome, call.is_test, call.trunk) == (outcome, True, "test numbers")
+        assert (await client.check(created.id, "123456")).status == "verified"
+        assert not (await client.create_verification(BUSY)).call.is_test
 
 
 async def is_ready(client: AsyncClient) -> bool:

@@ -37,6 +37,7 @@ def test_every_setting_stands_in_the_example() -> None:
         "call": config.CallSettings,
         "passcode": config.PasscodeSettings,
         "policy": config.Policy,
+        "test_numbers": config.TestNumbers,
         "log": config.Log,
     }
     for section, shape in shapes.items():
@@ -55,7 +56,18 @@ def test_every_setting_stands_in_the_example() -> None:
 def test_the_defaults_that_the_example_shows_are_the_defaults() -> None:
     shown = msgspec.to_builtins(config.parse(everything_switched_on()))
     held = msgspec.to_builtins(config.Settings())
-    for section in ("service", "storage", "socket", "tcp", "audio", "call", "passcode", "policy", "log"):
+    for section in (
+        "service",
+        "storage",
+        "socket",
+        "tcp",
+        "audio",
+        "call",
+        "passcode",
+        "policy",
+        "test_numbers",
+        "log",
+    ):
         assert shown[section] == held[section], section
 
 
