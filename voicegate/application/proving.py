@@ -154,9 +154,10 @@ class Proving:
         challenge = challenges.expire(record.challenge, deed.now)
         factor = deed.tx.factor(challenge.factor_id) if challenge.factor_id else None
         is_open = challenge.is_open(deed.now)
-        spent = self.may_guess(deed, challenge.destination, factor, client=challenge.client)
-        if is_open and isinstance(spent, Deny):
-            return VerifyResult(Verdict.TOO_MANY_GUESSES, challenge.attempts_left, spent.retry_after)
+        if is_open:
+            spent = self.may_guess(deed, challenge.destination, factor, client=challenge.client)
+            if isinstance(spent, Deny):
+                return VerifyResult(Verdict.TOO_MANY_GUESSES, challenge.attempts_left, spent.retry_after)
         is_match = self._world.keyring.matches(challenge.id, challenge.digest, guess)
         after, result = challenges.verify(challenge, deed.now, is_match=is_match)
         if after != record.challenge:
