@@ -44,4 +44,4 @@ def test_prompts_that_are_up_to_date_are_left_alone(tmp_path: Path) -> None:
     shutil.copytree(project_folder("sounds"), tmp_path / "sounds")
     code, output = run("build", "--sounds", str(tmp_path / "sounds"), "--json")
     assert code == 0
-    assert json.loads(output) == {"en": []}
+    assert json.loads(output) == {"de": [], "en": [], "es": [], "fr": []}

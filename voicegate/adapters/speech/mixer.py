@@ -94,7 +94,7 @@ class Mixer:
         return sorted(self._voices)
 
     def phrasing(self, language: str) -> Phrasing:
-        """Return how a language reads a code.
+        """Return how a language asks for the key and reads a code.
 
         Raises:
             UnknownLanguage: no such folder.
