@@ -108,6 +108,19 @@ async def test_a_backend_learns_why_nobody_was_reached_and_calls_again(settings:
         assert [call.outcome for call in (await end_of(client, created.id)).calls] == ["busy", "busy"]
 
 
+async def test_a_call_is_held_in_the_language_that_its_request_names(settings: Path) -> None:
+    tags = {"en-GB": "en", "es-MX": "es", "de_AT": "de", "fr": "fr"}
+    async with daemon(settings) as (client, _), asyncio.TaskGroup() as tasks:
+        created = [
+            await client.create_verification(f"+1202555{number}01", language=tag)
+            for number, tag in enumerate(tags, start=10)
+        ]
+        ended = [tasks.create_task(end_of(client, each.id)) for each in created]
+    verifications = [task.result() for task in ended]
+    assert [verification.language for verification in verifications] == list(tags.values())
+    assert {verification.status for verification in verifications} == {"delivered"}
+
+
 async def test_told_to_stop_it_ends_its_calls_records_them_and_exits_with_0(settings: Path) -> None:
     async with daemon(settings) as (client, process):
         verification_id = await ringing(client, RINGS_FOR_EVER)
