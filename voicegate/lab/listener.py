@@ -150,7 +150,7 @@ def _likenesses(heard: Floats, prompts: Sequence[_Prompt]) -> list[Floats]:
     return found
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=32)
 def _spectrum(prompt: _Prompt, size: int) -> Spectrum:
     return np.conj(np.fft.rfft(prompt.samples, size))
 

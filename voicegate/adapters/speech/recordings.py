@@ -1,8 +1,8 @@
 """An admin's own recordings: taken in once, as prompts that speak in place of the built ones.
 
-They lie in the state folder, `recordings/<language>/`, where an upgrade leaves them alone; deleting a
-file's prompt there brings the built one back. Any sound that libsndfile reads will do, and the headerless
-kinds that Asterisk 22 knows by their suffix: its own digit sets come as `digits/7.wav` or `digits/7.gsm`.
+They lie in the state folder, `recordings/<language>/`, where an upgrade leaves them alone; a prompt whose
+files are deleted there is the built one again. What libsndfile reads will do, and the headerless kinds that
+Asterisk 22 knows by their suffix: its own digit sets come as `digits/7.wav` or `digits/7.gsm`.
 """
 
 from collections.abc import Mapping, Sequence
