@@ -42,8 +42,8 @@ from voicegate.config import (
     PbxSettings,
     Settings,
     TrunkSettings,
-    project_folder,
     read_secret,
+    sounds_folder,
 )
 from voicegate.domain.errors import ConfigError, UnknownLanguage
 from voicegate.domain.policy import CallPolicy
@@ -179,7 +179,7 @@ def routes(settings: Settings) -> Routes:
 
 def speech_settings(settings: Settings) -> SpeechSettings:
     """Return where sounds lie, as configured."""
-    sounds = Path(settings.service.sounds) if settings.service.sounds else project_folder("sounds")
+    sounds = sounds_folder(settings)
     return SpeechSettings(
         sounds=sounds,
         audio_folder=Path(settings.audio.folder),
