@@ -51,8 +51,8 @@ from voicegate.config import (
     PbxSettings,
     Settings,
     TrunkSettings,
-    project_folder,
     read_secret,
+    sounds_folder,
 )
 from voicegate.domain.call import TEST_TRUNK
 from voicegate.domain.errors import ConfigError, UnknownLanguage
@@ -251,7 +251,7 @@ def _test_route(settings: Settings) -> InternalRoute | None:
 
 def speech_settings(settings: Settings) -> SpeechSettings:
     """Return where sounds lie, as configured."""
-    sounds = Path(settings.service.sounds) if settings.service.sounds else project_folder("sounds")
+    sounds = sounds_folder(settings)
     return SpeechSettings(
         sounds=sounds,
         audio_folder=Path(settings.audio.folder),

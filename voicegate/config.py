@@ -259,6 +259,11 @@ def read_secret(path: str, setting: str) -> str:
     return secret
 
 
+def sounds_folder(settings: Settings) -> Path:
+    """Return the folder of the language folders."""
+    return Path(settings.service.sounds) if settings.service.sounds else project_folder("sounds")
+
+
 def project_folder(name: str) -> Path:
     """Return the folder `dialplan`, `sounds` or `config`, in a checkout as in an installed package."""
     package = Path(__file__).resolve().parent

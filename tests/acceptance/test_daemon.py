@@ -125,6 +125,29 @@ async def test_a_backend_learns_why_nobody_was_reached_and_calls_again(settings:
         assert [call.outcome for call in (await end_of(client, created.id)).calls] == ["busy", "busy"]
 
 
+async def test_a_call_is_held_in_the_language_that_its_request_names(settings: Path) -> None:
+    tags = {"en-GB": "en", "es-MX": "es", "de_AT": "de", "fr": "fr"}
+    async with daemon(settings) as (client, _):
+        signing_in = [
+            sign_in(client, f"+1202555{number}01", language=tag) for number, tag in enumerate(tags, start=10)
+        ]
+        verifications = await asyncio.gather(*signing_in)
+    assert [verification.language for verification in verifications] == list(tags.values())
+    assert {verification.status for verification in verifications} == {"verified"}
+    calls = [verification.call for verification in verifications]
+    assert [call.outcome for call in calls if call is not None] == ["delivered"] * len(tags)
+
+
+async def sign_in(client: AsyncClient, number: str, *, language: str) -> Verification:
+    """Enter a code while it is read; a second reading is not needed then."""
+    created = await client.create_verification(number, language=language, passcode="4710")
+    async for step in client.watch(created.id):
+        if step.event == "reading_started":
+            await client.check(created.id, "4710")
+            break
+    return await end_of(client, created.id)
+
+
 async def test_told_to_stop_it_ends_its_calls_records_them_and_exits_with_0(settings: Path) -> None:
     async with daemon(settings) as (client, process):
         verification_id = await ringing(client, RINGS_FOR_EVER)

@@ -46,7 +46,7 @@ LanguageTag = Annotated[
         min_length=1,
         max_length=35,
         description="Language tag of an installed language.",
-        examples=["en", "en-GB"],
+        examples=["en", "es-MX"],
     ),
 ]
 OwnPasscode = Annotated[
