@@ -59,6 +59,7 @@ _KINDS: Final[Mapping[DenyReason, Kind]] = {
     DenyReason.TOO_MANY_CALLS: problems.TOO_MANY_CALLS,
     DenyReason.NOT_OPEN: problems.NOT_OPEN,
     DenyReason.TOO_SOON: problems.TOO_SOON,
+    DenyReason.TOO_MANY_GUESSES: problems.TOO_MANY_GUESSES,
 }
 
 
