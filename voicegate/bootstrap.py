@@ -22,20 +22,29 @@ import structlog
 
 from voicegate.adapters.asterisk.pbx import AsteriskPbx
 from voicegate.adapters.asterisk.settings import AsteriskSettings, Secret
-from voicegate.adapters.http.server import HttpSettings, serve_on
-from voicegate.adapters.http.socket_file import listening
+from voicegate.adapters.http.doors import Door
+from voicegate.adapters.http.identity import Identity, own_uids, peers_of
+from voicegate.adapters.http.native import House
+from voicegate.adapters.http.routes import native_door
+from voicegate.adapters.http.server import Listener, serve_on
+from voicegate.adapters.http.socket_file import SocketFile, listening
+from voicegate.adapters.http.tcp_port import TcpPort, listening_on, tls_of
 from voicegate.adapters.keyfile import FileKeyring
 from voicegate.adapters.simulator.pbx import SimulatedPbx
 from voicegate.adapters.speech.mixer import Mixer, SpeechSettings
 from voicegate.adapters.storage.store import SqlStore
 from voicegate.adapters.system import SystemClock, SystemEntropy
 from voicegate.application.board import Board
+from voicegate.application.clients import Clients
 from voicegate.application.conversation import Manners
+from voicegate.application.deeds import Deeds
 from voicegate.application.delivery import Delivery, World
+from voicegate.application.enrollment import Enrollment
 from voicegate.application.housekeeping import settle_orphans, tidy_for_ever
 from voicegate.application.journal import Desk
 from voicegate.application.ports import DtmfTiming, Pbx
-from voicegate.application.sign_in import Defaults, SignIn, match_language
+from voicegate.application.proving import Defaults, Proving, match_language
+from voicegate.application.sign_in import SignIn
 from voicegate.config import (
     CallerIdSettings,
     InternalSettings,
@@ -45,8 +54,10 @@ from voicegate.config import (
     read_secret,
     sounds_folder,
 )
+from voicegate.domain.call import TEST_TRUNK
 from voicegate.domain.errors import ConfigError, UnknownLanguage
-from voicegate.domain.policy import CallPolicy
+from voicegate.domain.passcode import Passcode
+from voicegate.domain.policy import CallPolicy, GuessPolicy
 from voicegate.domain.routing import CallerId, InternalRoute, NumberFormat, Routes, Trunk
 
 log = structlog.get_logger(__name__)
@@ -60,6 +71,12 @@ class App:
     """Everything that calls are made with."""
     sign_in: SignIn
     """The use cases around a challenge."""
+    enrollment: Enrollment
+    """The use cases around a factor."""
+    clients: Clients
+    """The use cases around clients and their keys."""
+    deeds: Deeds
+    """What was asked."""
     delivery: Delivery
     """The calls in progress."""
 
@@ -72,11 +89,14 @@ async def serve(settings: Settings) -> None:
     """
     async with AsyncExitStack() as stack:
         # Whoever holds the socket is the daemon: nothing of a living one may be touched before that is known.
-        door = http_settings(settings)
-        listener = stack.enter_context(listening(door.file))
+        listeners = [Listener(stack.enter_context(listening(socket_file(settings))))]
+        if (port := tcp_port(settings)) is not None:
+            listeners.append(stack.enter_context(listening_on(port)))
+        peers = peers_of(allowed_uids(settings))
         app = await stack.enter_async_context(running(settings))
-        await stack.enter_async_context(serve_on(listener, app.sign_in, world=app.world, settings=door))
-        log.info("serving", socket=settings.socket.path)
+        identity = Identity(app.clients, peers)
+        await stack.enter_async_context(serve_on(listeners, doors(app), identity.of))
+        log.info("serving", socket=settings.socket.path, tcp=settings.tcp.port if port else None)
         await asyncio.Event().wait()
 
 
@@ -94,6 +114,9 @@ async def running(settings: Settings) -> AsyncIterator[App]:
         for name, pbx in settings.pbx.items():
             endpoints = tuple(trunk.endpoint for trunk in settings.trunks.values() if trunk.pbx == name)
             pbxs[name] = await stack.enter_async_context(_pbx(name, pbx, endpoints))
+        if settings.test_numbers.enabled:
+            log.warning("test numbers are on: their code is known", prefix=settings.test_numbers.prefix)
+            pbxs[TEST_TRUNK] = SimulatedPbx(pace=settings.test_numbers.pace)
         world = World(
             desk=Desk(store, Board(), SystemClock()),
             keyring=keyring,
@@ -109,22 +132,54 @@ async def running(settings: Settings) -> AsyncIterator[App]:
         delivery = await stack.enter_async_context(Delivery(world))
         tidying = asyncio.create_task(tidy_for_ever(world), name="housekeeping")
         stack.callback(tidying.cancel)
-        yield App(world, sign_in(world, delivery, settings), delivery)
+        deeds, proving = Deeds(world, delivery), _proving(world, delivery, settings)
+        yield App(
+            world,
+            sign_in=SignIn(world, deeds, proving),
+            enrollment=Enrollment(world, deeds, proving),
+            clients=Clients(world, deeds),
+            deeds=deeds,
+            delivery=delivery,
+        )
 
 
-def sign_in(world: World, delivery: Delivery, settings: Settings) -> SignIn:
-    """Return the use cases around a challenge, as configured."""
-    return SignIn(
+def doors(app: App) -> Sequence[Door]:
+    """Return the ways to ask; the first that has a path answers it, so the native one is the last."""
+    house = House(app.sign_in, app.clients, app.deeds, app.world.pbxs, app.world.routes)
+    return (native_door(house),)
+
+
+def _proving(world: World, delivery: Delivery, settings: Settings) -> Proving:
+    return Proving(
         world,
         delivery,
-        policy=CallPolicy(frozenset(settings.policy.allowed_countries), settings.policy.max_calls),
+        policy=call_policy(settings),
         defaults=Defaults(
             language=settings.service.language,
             human_check=settings.call.human_check,
             passcode_length=settings.passcode.length,
             lifetime=timedelta(seconds=settings.passcode.lifetime_s),
             attempts=settings.passcode.attempts,
+            test_passcode=Passcode(settings.test_numbers.passcode),
         ),
+    )
+
+
+def call_policy(settings: Settings) -> CallPolicy:
+    """Return who may be called when, and guess how often, as configured."""
+    policy = settings.policy
+    return CallPolicy(
+        frozenset(policy.allowed_countries),
+        policy.max_calls,
+        number_check=policy.number_check,
+        call_spacing=timedelta(seconds=policy.call_spacing_s),
+        guesses=GuessPolicy(
+            window=timedelta(seconds=policy.guess_window_s),
+            per_subscriber=policy.guesses_per_subscriber,
+            per_destination=policy.guesses_per_destination,
+            per_client=policy.guesses_per_client,
+        ),
+        test_numbers=_test_pattern(settings),
     )
 
 
@@ -135,7 +190,10 @@ def check(settings: Settings) -> None:
         VoicegateError: the daemon could not start, or not call; the message names the setting or the file.
     """
     routes(settings)
-    http_settings(settings)
+    allowed_uids(settings)
+    socket_file(settings)
+    if (port := tcp_port(settings)) is not None:
+        tls_of(port)
     for name, pbx in settings.pbx.items():
         if pbx.kind == "asterisk":
             read_secret(pbx.ami_secret_file, f"pbx.{name}.ami_secret_file")
@@ -174,7 +232,21 @@ def routes(settings: Settings) -> Routes:
         InternalRoute(name, _pattern(name, entry.pattern), _trunk(name, entry, caller_ids=(entry.caller_id,)))
         for name, entry in settings.internal.items()
     )
-    return Routes(trunks, internal)
+    return Routes(trunks, internal, _test_route(settings))
+
+
+def _test_pattern(settings: Settings) -> re.Pattern[str] | None:
+    """Return what numbers that ring at no telephone look like; None: there are none."""
+    numbers = settings.test_numbers
+    return re.compile(re.escape(numbers.prefix) + "[0-9]{2}", re.ASCII) if numbers.enabled else None
+
+
+def _test_route(settings: Settings) -> InternalRoute | None:
+    pattern = _test_pattern(settings)
+    if pattern is None:
+        return None
+    caller_ids = (CallerId(f"{settings.test_numbers.prefix}00"),)
+    return InternalRoute(TEST_TRUNK, pattern, Trunk(TEST_TRUNK, TEST_TRUNK, TEST_TRUNK, caller_ids))
 
 
 def speech_settings(settings: Settings) -> SpeechSettings:
@@ -192,25 +264,38 @@ def speech_settings(settings: Settings) -> SpeechSettings:
     )
 
 
-def http_settings(settings: Settings) -> HttpSettings:
-    """Return how the socket is served, as configured.
+def socket_file(settings: Settings) -> SocketFile:
+    """Return the socket's file, as configured.
 
     Raises:
-        ConfigError: a user or the group does not exist.
+        ConfigError: the group does not exist.
     """
     socket = settings.socket
-    try:
-        users = [pwd.getpwnam(user).pw_uid for user in socket.allowed_users]
-    except KeyError as error:
-        unknown = ", ".join(user for user in socket.allowed_users if repr(user) in str(error))
-        raise ConfigError(f"socket.allowed_users: there is no user {unknown}") from error
     group = _group_id(socket.group, "socket.group") if socket.group else None
-    return HttpSettings(
-        path=Path(socket.path),
-        mode=int(socket.mode, 8),
-        group=group,
-        allowed_uids=frozenset(users or [os.getuid(), 0]),
-    )
+    return SocketFile(Path(socket.path), mode=int(socket.mode, 8), group=group)
+
+
+def tcp_port(settings: Settings) -> TcpPort | None:
+    """Return the API's TCP port, as configured; None: it is off."""
+    tcp = settings.tcp
+    if not tcp.enabled:
+        return None
+    certificate = Path(tcp.certificate) if tcp.certificate else None
+    return TcpPort(tcp.host, tcp.port, certificate, Path(tcp.key) if tcp.key else None)
+
+
+def allowed_uids(settings: Settings) -> frozenset[int]:
+    """Return the Unix users who may ask: those configured, the daemon's own and root.
+
+    Raises:
+        ConfigError: a user does not exist.
+    """
+    users = settings.socket.allowed_users
+    try:
+        return own_uids() | {pwd.getpwnam(user).pw_uid for user in users}
+    except KeyError as error:
+        unknown = ", ".join(user for user in users if repr(user) in str(error))
+        raise ConfigError(f"socket.allowed_users: there is no user {unknown}") from error
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import socket
 import sqlite3
 import stat
 import subprocess
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from voicegate.client import AsyncClient, Unreachable, Verification
+from voicegate.client import ApiError, AsyncClient, Unreachable, Verification
 
 SETTINGS = """
 [storage]
@@ -34,6 +35,7 @@ pbx = "main"
 endpoint = "carrier"
 caller_ids = [{{ number = "+12025550100" }}]
 """
+TEST_NUMBER = "+15005550101"
 BUSY, RINGS_FOR_EVER = "+12025550103", "+12025550104"
 
 
@@ -74,6 +76,38 @@ async def ended(settings: Path) -> tuple[int, str]:
     finally:
         process.kill()
         await asyncio.to_thread(process.communicate)
+
+
+async def test_test_numbers_need_no_telephone_and_are_off_unless_switched_on(settings: Path) -> None:
+    async with daemon(settings) as (client, _):
+        with pytest.raises(ApiError) as refused:
+            await client.create_verification(TEST_NUMBER)
+        assert refused.value.problem.name == "number_type_not_allowed"
+    settings.write_text(f"{settings.read_text()}\n[test_numbers]\nenabled = true\npace = 0.02\n")
+    async with daemon(settings) as (client, _):
+        for number, outcome in ((TEST_NUMBER, "delivered"), ("+1 500 555 0103", "busy")):
+            created = await client.create_verification(number)
+            _ = [step async for step in client.watch(created.id)]
+            (call,) = (await client.verification(created.id)).calls
+            assert (call.outcome, call.is_test, call.trunk) == (outcome, True, "test numbers")
+        assert (await client.check(created.id, "123456")).status == "verified"
+        assert not (await client.create_verification(BUSY)).call.is_test
+
+
+async def test_on_tcp_a_client_with_a_key_is_served_and_sees_its_own_only(settings: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    settings.write_text(f"{settings.read_text()}\n[tcp]\nenabled = true\nport = {port}\n")
+    async with daemon(settings) as (admin, _):
+        given = await admin.add_client("web", ["verifications"])
+        await admin.create_verification(BUSY)
+        async with AsyncClient(base_url=f"http://127.0.0.1:{port}", key=given.key) as client:
+            created = await client.create_verification(RINGS_FOR_EVER)
+            assert [call.id for call in await client.calls()] == [created.call.id]
+            with pytest.raises(ApiError, match="it needs the scope admin"):
+                await client.audit()
+        assert len(await admin.calls()) == 2
+        assert [entry.client for entry in await admin.audit(1)] == ["web"]
 
 
 async def is_ready(client: AsyncClient) -> bool:

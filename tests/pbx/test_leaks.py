@@ -20,6 +20,7 @@ from tests.pbx import secrets_search as search
 from tests.pbx.conftest import Backend
 from tests.pbx.eavesdropping import RELAY_OFFSET, Eavesdropper, make_talkative
 from tests.pbx.secrets_search import Secret, Traces
+from tests.unit.application.conftest import TESTER
 from voicegate import bootstrap, config
 from voicegate.adapters.asterisk.leg import AsteriskLeg
 from voicegate.adapters.keyfile import FileKeyring
@@ -174,12 +175,12 @@ async def _call(app: bootstrap.App, digits: str) -> None:
         while not app.world.pbxs["main"].is_connected:
             await asyncio.sleep(0.05)
     destination = Destination.parse(CARELESS)
-    request = IssueRequest("tester", destination, passcode=Passcode(digits), human_check=HumanCheck.NONE)
+    request = IssueRequest(TESTER, destination, passcode=Passcode(digits), human_check=HumanCheck.NONE)
     issued = await app.sign_in.issue(request)
     assert isinstance(issued, Issued)
     since, record = -1, issued.record
     while record.calls[0].call.is_live:
-        found = await app.sign_in.look(record.challenge.id, since, timedelta(seconds=10))
+        found = await app.sign_in.look(TESTER, record.challenge.id, since=since, wait=timedelta(seconds=10))
         assert found is not None
         since, record = found.revision, found
 

@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from tests.pbx.conftest import Backend
+from tests.unit.application.conftest import TESTER
 from voicegate import bootstrap, config
 from voicegate.application.sign_in import Issued, IssueRequest
 from voicegate.client import ApiError
@@ -108,11 +109,13 @@ async def test_a_sound_that_the_pbx_cannot_read_is_never_delivered(backend: Back
         async with asyncio.timeout(10):
             while not app.world.pbxs["main"].is_connected:
                 await asyncio.sleep(0.05)
-        issued = await app.sign_in.issue(IssueRequest("tester", Destination.parse(PRESSES.british(9))))
+        issued = await app.sign_in.issue(IssueRequest(TESTER, Destination.parse(PRESSES.british(9))))
         assert isinstance(issued, Issued)
         since, record = -1, issued.record
         while record.calls[0].call.is_live:
-            found = await app.sign_in.look(record.challenge.id, since, timedelta(seconds=10))
+            found = await app.sign_in.look(
+                TESTER, record.challenge.id, since=since, wait=timedelta(seconds=10)
+            )
             assert found is not None
             since, record = found.revision, found
     (call,) = record.calls

@@ -32,10 +32,12 @@ def test_every_setting_stands_in_the_example() -> None:
         "service": config.Service,
         "storage": config.Storage,
         "socket": config.Socket,
+        "tcp": config.Tcp,
         "audio": config.Audio,
         "call": config.CallSettings,
         "passcode": config.PasscodeSettings,
         "policy": config.Policy,
+        "test_numbers": config.TestNumbers,
         "log": config.Log,
     }
     for section, shape in shapes.items():
@@ -54,7 +56,18 @@ def test_every_setting_stands_in_the_example() -> None:
 def test_the_defaults_that_the_example_shows_are_the_defaults() -> None:
     shown = msgspec.to_builtins(config.parse(everything_switched_on()))
     held = msgspec.to_builtins(config.Settings())
-    for section in ("service", "storage", "socket", "audio", "call", "passcode", "policy", "log"):
+    for section in (
+        "service",
+        "storage",
+        "socket",
+        "tcp",
+        "audio",
+        "call",
+        "passcode",
+        "policy",
+        "test_numbers",
+        "log",
+    ):
         assert shown[section] == held[section], section
 
 

@@ -17,12 +17,21 @@ from aiohttp import web
 from msgspec import Struct
 
 from voicegate.adapters.http import problems
-from voicegate.adapters.http.problems import Facts, Refused
+from voicegate.adapters.http.problems import Facts, Kind, Refused
 from voicegate.adapters.http.schemas import NewVerification
 from voicegate.application.ports import IdempotencyKey
 
 MAX_BODY_BYTES: Final = 64 * 1024
 BODY_TIMEOUT: Final = timedelta(seconds=10)
+
+REFUSALS: Final[tuple[Kind, ...]] = (
+    problems.BAD_REQUEST,
+    problems.BODY_TIMEOUT,
+    problems.TOO_LARGE,
+    problems.UNSUPPORTED_TYPE,
+    problems.INVALID,
+)
+"""What `read_body` refuses with."""
 
 R = TypeVar("R", bound=Struct)
 
