@@ -167,6 +167,15 @@ class InternalSettings(_Section, frozen=True, kw_only=True):
     packet_ms: Annotated[int, Meta(ge=10, le=60)] = 20
 
 
+class TestNumbers(_Section, frozen=True, kw_only=True):
+    """`[test_numbers]`: numbers that ring at no telephone, for a backend's own tests."""
+
+    enabled: bool = False
+    prefix: Annotated[str, Meta(pattern=r"^\+[1-9][0-9]{4,11}\Z")] = "+150055501"
+    passcode: Annotated[str, Meta(pattern=r"^[0-9]{4,10}\Z")] = "123456"
+    pace: Annotated[float, Meta(gt=0, le=1)] = 0.1
+
+
 class OktaHookSettings(_Section, frozen=True, kw_only=True):
     """`[okta_hook]`: an Okta organisation whose codes we speak."""
 
@@ -203,6 +212,7 @@ class Settings(_Section, frozen=True, kw_only=True):
     call: CallSettings = CallSettings()
     passcode: PasscodeSettings = PasscodeSettings()
     policy: Policy = Policy()
+    test_numbers: TestNumbers = TestNumbers()
     log: Log = Log()
     pbx: dict[Name, PbxSettings] = field(default_factory=dict)
     trunks: dict[Name, TrunkSettings] = field(default_factory=dict)
@@ -270,6 +280,11 @@ def read_secret(path: str, setting: str) -> str:
     if not secret:
         raise ConfigError(f"{setting}: {file} is empty")
     return secret
+
+
+def sounds_folder(settings: Settings) -> Path:
+    """Return the folder of the language folders."""
+    return Path(settings.service.sounds) if settings.service.sounds else project_folder("sounds")
 
 
 def project_folder(name: str) -> Path:

@@ -37,6 +37,7 @@ def test_every_setting_stands_in_the_example() -> None:
         "call": config.CallSettings,
         "passcode": config.PasscodeSettings,
         "policy": config.Policy,
+        "test_numbers": config.TestNumbers,
         "log": config.Log,
         "okta_hook": config.OktaHookSettings,
     }
@@ -66,6 +67,7 @@ def test_the_defaults_that_the_example_shows_are_the_defaults() -> None:
         "call",
         "passcode",
         "policy",
+        "test_numbers",
         "log",
         "okta_hook",
     ):

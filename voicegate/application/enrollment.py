@@ -227,6 +227,9 @@ class Enrollment:
         return None
 
     def _reset(self, deed: Deed, factor: Factor) -> Factor:
+        newest = deed.tx.newest_challenge(factor.id)
+        if newest is not None and has_live_call(newest):
+            deed.ended.append(newest.challenge.id)  # also of a challenge that is over
         for challenge in deed.tx.open_challenges(factor.id):
             self._proving.cancel(deed, challenge)
         dead = factors.step(factor, FactorEvent.RESET, deed.now)

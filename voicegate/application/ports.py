@@ -109,7 +109,7 @@ class Speech(Protocol):
         ...
 
     def phrasing(self, language: str) -> Phrasing:
-        """Return how a language reads a code.
+        """Return how a language asks for the key and reads a code.
 
         Raises:
             UnknownLanguage: no such folder.

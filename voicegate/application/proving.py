@@ -58,6 +58,8 @@ class Defaults:
     """From the request to the last guess."""
     attempts: int = DEFAULT_ATTEMPTS
     """Guesses."""
+    test_passcode: Passcode | None = None
+    """The code of every challenge to a test number; None: there are no test numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,9 +165,10 @@ class Proving:
         challenge = challenges.expire(record.challenge, deed.now)
         factor = deed.tx.factor(challenge.factor_id) if challenge.factor_id else None
         is_open = challenge.is_open(deed.now)
-        spent = self.may_guess(deed, challenge.destination, factor, client=challenge.client)
-        if is_open and isinstance(spent, Deny):
-            return VerifyResult(Verdict.TOO_MANY_GUESSES, challenge.attempts_left, spent.retry_after)
+        if is_open:
+            spent = self.may_guess(deed, challenge.destination, factor, client=challenge.client)
+            if isinstance(spent, Deny):
+                return VerifyResult(Verdict.TOO_MANY_GUESSES, challenge.attempts_left, spent.retry_after)
         is_match = self._world.keyring.matches(challenge.id, challenge.digest, guess)
         after, result = challenges.verify(challenge, deed.now, is_match=is_match)
         if after != record.challenge:
@@ -243,9 +246,10 @@ class Proving:
         keyring, defaults = self._world.keyring, self._defaults
         now = self._world.desk.clock.now()
         challenge_id = self._world.entropy.new_id("ver")
-        derived = wanted.passcode_length or defaults.passcode_length
-        length = len(wanted.passcode.digits) if wanted.passcode else derived
-        passcode = wanted.passcode or keyring.derive(challenge_id, length)
+        is_test = self.policy.is_test(wanted.destination)
+        own = wanted.passcode or (defaults.test_passcode if is_test else None)
+        length = len(own.digits) if own else wanted.passcode_length or defaults.passcode_length
+        passcode = own or keyring.derive(challenge_id, length)
         return Challenge(
             id=challenge_id,
             client=wanted.client,
@@ -254,7 +258,7 @@ class Proving:
             human_check=wanted.human_check or defaults.human_check,
             passcode_length=length,
             digest=keyring.digest(challenge_id, passcode),
-            sealed=keyring.seal(challenge_id, wanted.passcode) if wanted.passcode else None,
+            sealed=keyring.seal(challenge_id, own) if own else None,
             issued_at=now,
             expires_at=now + (wanted.lifetime or defaults.lifetime),
             attempts_left=defaults.attempts,

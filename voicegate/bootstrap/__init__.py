@@ -49,10 +49,12 @@ from voicegate.config import (
     PbxSettings,
     Settings,
     TrunkSettings,
-    project_folder,
     read_secret,
+    sounds_folder,
 )
+from voicegate.domain.call import TEST_TRUNK
 from voicegate.domain.errors import ConfigError, UnknownLanguage
+from voicegate.domain.passcode import Passcode
 from voicegate.domain.policy import CallPolicy, GuessPolicy
 from voicegate.domain.routing import CallerId, InternalRoute, NumberFormat, Routes, Trunk
 
@@ -92,6 +94,9 @@ async def running(settings: Settings) -> AsyncIterator[App]:
         for name, pbx in settings.pbx.items():
             endpoints = tuple(trunk.endpoint for trunk in settings.trunks.values() if trunk.pbx == name)
             pbxs[name] = await stack.enter_async_context(_pbx(name, pbx, endpoints))
+        if settings.test_numbers.enabled:
+            log.warning("test numbers are on: their code is known", prefix=settings.test_numbers.prefix)
+            pbxs[TEST_TRUNK] = SimulatedPbx(pace=settings.test_numbers.pace)
         world = World(
             desk=Desk(store, Board(), SystemClock()),
             keyring=keyring,
@@ -129,6 +134,7 @@ def _proving(world: World, delivery: Delivery, settings: Settings) -> Proving:
             passcode_length=settings.passcode.length,
             lifetime=timedelta(seconds=settings.passcode.lifetime_s),
             attempts=settings.passcode.attempts,
+            test_passcode=Passcode(settings.test_numbers.passcode),
         ),
     )
 
@@ -147,6 +153,7 @@ def call_policy(settings: Settings) -> CallPolicy:
             per_destination=policy.guesses_per_destination,
             per_client=policy.guesses_per_client,
         ),
+        test_numbers=_test_pattern(settings),
     )
 
 
@@ -201,12 +208,26 @@ def routes(settings: Settings) -> Routes:
         InternalRoute(name, _pattern(name, entry.pattern), _trunk(name, entry, caller_ids=(entry.caller_id,)))
         for name, entry in settings.internal.items()
     )
-    return Routes(trunks, internal)
+    return Routes(trunks, internal, _test_route(settings))
+
+
+def _test_pattern(settings: Settings) -> re.Pattern[str] | None:
+    """Return what numbers that ring at no telephone look like; None: there are none."""
+    numbers = settings.test_numbers
+    return re.compile(re.escape(numbers.prefix) + "[0-9]{2}", re.ASCII) if numbers.enabled else None
+
+
+def _test_route(settings: Settings) -> InternalRoute | None:
+    pattern = _test_pattern(settings)
+    if pattern is None:
+        return None
+    caller_ids = (CallerId(f"{settings.test_numbers.prefix}00"),)
+    return InternalRoute(TEST_TRUNK, pattern, Trunk(TEST_TRUNK, TEST_TRUNK, TEST_TRUNK, caller_ids))
 
 
 def speech_settings(settings: Settings) -> SpeechSettings:
     """Return where sounds lie, as configured."""
-    sounds = Path(settings.service.sounds) if settings.service.sounds else project_folder("sounds")
+    sounds = sounds_folder(settings)
     return SpeechSettings(
         sounds=sounds,
         audio_folder=Path(settings.audio.folder),

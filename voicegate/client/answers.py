@@ -67,6 +67,7 @@ class Call(Struct, kw_only=True):
     gave_up: str | None = None
     answered_at: datetime | None = None
     ended_at: datetime | None = None
+    is_test: bool = False
     timeline: list[Step] = msgspec.field(default_factory=list)
 
     def __post_init__(self) -> None:

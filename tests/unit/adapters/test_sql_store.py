@@ -12,13 +12,26 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Select, select
+from sqlalchemy import Select, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from tests.contract.making import NOW, make_call, make_challenge, open_challenge, update_challenge
 from voicegate.adapters.storage import SqlStore, engines
-from voicegate.adapters.storage.tables import IS_LIVE, IS_OPEN, METADATA, calls, verifications
+from voicegate.adapters.storage.migrations import migrate
+from voicegate.adapters.storage.rows import call_row, verification_row
+from voicegate.adapters.storage.statements import living, newest_of
+from voicegate.adapters.storage.tables import (
+    IS_LIVE,
+    IS_LIVING,
+    IS_OPEN,
+    METADATA,
+    calls,
+    factors,
+    verifications,
+    wrong_guesses,
+)
+from voicegate.application.ports import CallRecord, ChallengeRecord
 from voicegate.domain.challenge import Challenge, ChallengeState
 from voicegate.domain.errors import StoreError
 
@@ -161,6 +174,21 @@ async def test_the_migrations_make_exactly_the_tables_that_the_code_knows(file: 
     }
 
 
+async def test_what_the_first_version_kept_is_kept(file: Path) -> None:
+    engine = engines.connect_writer(engines.locate(file))
+    challenge, call = make_challenge(), make_call()
+    row = verification_row(challenge) | {"revision": 3}
+    del row["factor_id"], row["purpose"]
+    with engine.begin() as connection:
+        migrate(connection, "0001")
+        connection.execute(insert(verifications).values(**row))
+        connection.execute(insert(calls).values(**call_row(CallRecord(call)), position=1))
+    engine.dispose()
+    async with SqlStore(file) as store:
+        assert await store.challenge("ver_1") == ChallengeRecord(challenge, [CallRecord(call)], revision=3)
+        assert await store.newest_challenge(challenge.destination.number, "tester") is not None
+
+
 def test_the_tables_can_be_made_in_postgresql() -> None:
     dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
     for table in METADATA.sorted_tables:
@@ -249,6 +277,17 @@ async def test_an_erased_code_is_nowhere_in_the_file(file: Path) -> None:
         (
             select(verifications).where(IS_OPEN, verifications.c.expires_at <= NOW),
             "ix_verifications_open (expires_at<?)",
+        ),
+        (newest_of("fac_1"), "ix_verifications_factor_id (factor_id=?)"),
+        (select(factors).where(factors.c.number == "+12", IS_LIVING), "ix_factors_number (number=?)"),
+        (select(factors).where(*living("alice", "web")), "uq_factors_living (client=? AND subscriber=?)"),
+        (
+            select(wrong_guesses).where(wrong_guesses.c.number == "+12", wrong_guesses.c.at > NOW),
+            "ix_wrong_guesses_number (number=? AND at>?)",
+        ),
+        (
+            select(wrong_guesses).where(wrong_guesses.c.client == "web", wrong_guesses.c.at > NOW),
+            "ix_wrong_guesses_client (client=? AND at>?)",
         ),
     ],
 )

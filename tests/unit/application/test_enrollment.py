@@ -299,6 +299,16 @@ async def test_a_reset_ends_the_code_and_hangs_up_at_once(bench: Bench) -> None:
     assert result.verdict is Verdict.CANCELED
 
 
+async def test_a_reset_hangs_up_the_call_of_a_code_that_was_entered_already(bench: Bench) -> None:
+    bench.pbx.plots = [rings]
+    record = await enroll(bench)
+    await bench.enrollment.activate(TESTER, record.factor.id, code(bench, record))
+    await bench.enrollment.reset(TESTER, record.factor.id)
+    assert record.challenge is not None
+    ended = await bench.settled(record.challenge.challenge.id)
+    assert ended.challenge.state is ChallengeState.VERIFIED
+
+
 async def test_after_a_reset_enrollment_begins_again(bench: Bench) -> None:
     first = await enroll_and_activate(bench)
     await bench.enrollment.reset(TESTER, first.factor.id)

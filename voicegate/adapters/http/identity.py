@@ -60,7 +60,8 @@ class Identity:
             raise Refused(problems.KEY_MISSING, facts=facts)
         asker = await self._clients.authenticate(credentials.key, request_id, credentials.client)
         if asker is None:
-            log.warning("wrong key", client=credentials.client)
+            # Not even the name sent with it: a key may stand in its place.
+            log.warning("wrong key")
             raise Refused(problems.KEY_WRONG, facts=facts)
         return asker
 

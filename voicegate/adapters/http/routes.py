@@ -131,6 +131,7 @@ def _redial(door: NativeDoor, path: str) -> Operation:
             problems.NOT_OPEN,
             problems.NO_ROUTE,
             problems.TOO_MANY_CALLS,
+            problems.TOO_SOON,
             *_STORED,
         ),
     )

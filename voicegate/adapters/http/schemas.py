@@ -46,7 +46,7 @@ LanguageTag = Annotated[
         min_length=1,
         max_length=35,
         description="Language tag of an installed language.",
-        examples=["en", "en-GB"],
+        examples=["en", "es-MX"],
     ),
 ]
 OwnPasscode = Annotated[
@@ -190,6 +190,7 @@ class CallSummary(_Answer, kw_only=True, frozen=True):
     gave_up: Annotated[GaveUp, Meta(description="Why our side ended the call.")] | None
     trunk: Annotated[str, Meta(description="The trunk or internal route it went out by.")]
     caller_id: Annotated[str, Meta(description="The number shown to the called person.")]
+    is_test: Annotated[bool, Meta(description="Did it go to a test number, that rings at no telephone?")]
     created_at: datetime
     answered_at: datetime | None
     ended_at: datetime | None

@@ -82,6 +82,7 @@ def summary(record: CallRecord) -> CallSummary:
         gave_up=hangup.gave_up if hangup else None,
         trunk=call.trunk,
         caller_id=call.caller_id,
+        is_test=call.is_test,
         created_at=call.created_at,
         answered_at=call.answered_at,
         ended_at=call.ended_at,

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from tests.unit.adapters.http.serving import BODY_TIMEOUT, NUMBER, Served, serving
-from tests.unit.application.conftest import Bench
+from tests.unit.application.conftest import TESTER, Bench
 from tests.unit.application.scripted import ScriptedLeg
 from voicegate.adapters.http import problems
 from voicegate.adapters.http.admin import AdminDoor, admin_operations
@@ -22,6 +22,8 @@ from voicegate.adapters.http.reading import MAX_BODY_BYTES
 from voicegate.adapters.http.routes import operations
 from voicegate.application.clients import Clients
 from voicegate.application.deeds import Deeds
+from voicegate.application.enrollment import EnrollRequest
+from voicegate.application.storing import FactorRecord
 from voicegate.domain.call import Rang
 from voicegate.domain.errors import StoreError, VoicegateError
 from voicegate.domain.passcode import Passcode
@@ -134,6 +136,14 @@ async def over(served: Served, operation: Operation) -> httpx.Response:
     return await ask(served, operation, path=path)
 
 
+async def soon(served: Served, operation: Operation) -> httpx.Response:
+    request = EnrollRequest(TESTER, "alice", Destination.parse(NUMBER))
+    enrolled = await served.bench.enrollment.enroll(request)
+    assert isinstance(enrolled, FactorRecord)
+    assert enrolled.challenge is not None
+    return await ask(served, operation, path=operation.path.replace("{id}", enrolled.challenge.challenge.id))
+
+
 async def exhausted(served: Served, operation: Operation) -> httpx.Response:
     path = await existing(served, operation)
     for _ in range(4):
@@ -205,6 +215,7 @@ SCENES: Final[dict[str, Scene]] = {
     "call_in_progress": live,
     "not_open": over,
     "too_many_calls": exhausted,
+    "too_soon": soon,
     "not_ready": unplugged,
     "internal_error": broken(RuntimeError("the secret of the house")),
     "store_unavailable": broken(StoreError()),
