@@ -33,6 +33,8 @@ Milliseconds = Annotated[int, Meta(ge=0, le=10000)]
 Limit = Annotated[int, Meta(ge=1, le=1_000_000)]
 Port = Annotated[int, Meta(ge=0, le=65535)]
 Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}\Z")]
+FieldPath = Annotated[str, Meta(pattern=r"^[^\x00-\x20\x7f]{1,100}\Z")]
+OptionalFieldPath = Annotated[str, Meta(pattern=r"^[^\x00-\x20\x7f]{0,100}\Z")]
 PhoneText = Annotated[str, Meta(pattern=r"^\+?[0-9*#]{2,15}\Z")]
 
 
@@ -174,6 +176,24 @@ class TestNumbers(_Section, frozen=True, kw_only=True):
     pace: Annotated[float, Meta(gt=0, le=1)] = 0.1
 
 
+class OktaHookSettings(_Section, frozen=True, kw_only=True):
+    """`[okta_hook]`: an Okta organisation whose codes we speak."""
+
+    provider: Annotated[str, Meta(min_length=1, max_length=40)] = "Voicegate"
+    extensions: dict[PhoneText, str] = field(default_factory=dict)
+
+
+class ProviderSettings(_Section, frozen=True, kw_only=True):
+    """`[providers.NAME]`: an identity provider whose codes we speak."""
+
+    number: FieldPath
+    code: FieldPath
+    code_pattern: Annotated[str, Meta(min_length=1, max_length=200)] = r"^[0-9]{4,10}$"
+    language: OptionalFieldPath = ""
+    extension: OptionalFieldPath = ""
+    event: OptionalFieldPath = ""
+
+
 class Log(_Section, frozen=True, kw_only=True):
     """`[log]`: what is written to standard error."""
 
@@ -197,12 +217,15 @@ class Settings(_Section, frozen=True, kw_only=True):
     pbx: dict[Name, PbxSettings] = field(default_factory=dict)
     trunks: dict[Name, TrunkSettings] = field(default_factory=dict)
     internal: dict[Name, InternalSettings] = field(default_factory=dict)
+    okta_hook: OktaHookSettings = OktaHookSettings()
+    providers: dict[Name, ProviderSettings] = field(default_factory=dict)
 
 
 _NAMED_TABLES: dict[str, type[Struct]] = {
     "pbx": PbxSettings,
     "trunks": TrunkSettings,
     "internal": InternalSettings,
+    "providers": ProviderSettings,
 }
 
 

@@ -11,6 +11,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -46,15 +47,17 @@ def settings(tmp_path: Path) -> Path:
     return file
 
 
-def start(settings: Path) -> subprocess.Popen[str]:
+def start(settings: Path, log: IO[str] | int = subprocess.PIPE) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "voicegate", "--config", str(settings), "serve"]
-    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=log, text=True)
 
 
 @asynccontextmanager
 async def daemon(settings: Path) -> AsyncIterator[tuple[AsyncClient, subprocess.Popen[str]]]:
     """A daemon that is ready; killed at the end unless it has ended."""
-    process = start(settings)
+    # A file, for a pipe that nobody reads would be full some day.
+    with settings.with_suffix(".log").open("a") as log:
+        process = start(settings, log)
     try:
         async with AsyncClient(socket=settings.parent / "voicegate.sock") as client:
             async with asyncio.timeout(20):

@@ -29,6 +29,7 @@ from voicegate.adapters.speech.pack import digit_name
 from voicegate.application.housekeeping import INTERVAL
 from voicegate.application.ports import CallAudio, Clip
 from voicegate.application.sign_in import Issued, IssueRequest
+from voicegate.bootstrap.parts import App
 from voicegate.client import AsyncClient, Verification
 from voicegate.config import project_folder
 from voicegate.domain.announcement import Digit, HumanCheck, Part
@@ -170,7 +171,7 @@ async def call_carelessly(lab: Lab, digits: str) -> None:
             await _call(app, digits)
 
 
-async def _call(app: bootstrap.App, digits: str) -> None:
+async def _call(app: App, digits: str) -> None:
     async with asyncio.timeout(10):
         while not app.world.pbxs["main"].is_connected:
             await asyncio.sleep(0.05)

@@ -39,6 +39,7 @@ def test_every_setting_stands_in_the_example() -> None:
         "policy": config.Policy,
         "test_numbers": config.TestNumbers,
         "log": config.Log,
+        "okta_hook": config.OktaHookSettings,
     }
     for section, shape in shapes.items():
         assert set(example[section]) == {field.name for field in msgspec.structs.fields(shape)}, section
@@ -46,6 +47,7 @@ def test_every_setting_stands_in_the_example() -> None:
         "pbx": config.PbxSettings,
         "trunks": config.TrunkSettings,
         "internal": config.InternalSettings,
+        "providers": config.ProviderSettings,
     }
     for section, shape in named.items():
         (entry,) = example[section].values()
@@ -67,6 +69,7 @@ def test_the_defaults_that_the_example_shows_are_the_defaults() -> None:
         "policy",
         "test_numbers",
         "log",
+        "okta_hook",
     ):
         assert shown[section] == held[section], section
 

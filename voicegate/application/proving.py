@@ -11,6 +11,7 @@ from datetime import timedelta
 from voicegate.application.deeds import Deed
 from voicegate.application.delivery import Delivery, World, has_live_call
 from voicegate.application.ports import ChallengeRecord
+from voicegate.application.reachability import Reachability
 from voicegate.application.storing import WrongGuess
 from voicegate.domain import challenge as challenges
 from voicegate.domain import factor as factors
@@ -106,6 +107,7 @@ class Proving:
         self.policy = policy
         """What the admin allows."""
         self._defaults = defaults
+        self._reachability = Reachability(world.pbxs)
 
     def prepare(self, wanted: Wanted) -> Begun | Deny:
         """Return a challenge with its first call, not stored yet; or why there is none.
@@ -127,6 +129,15 @@ class Proving:
         deed.tx.add_challenge(begun.challenge)
         deed.tx.add_call(begun.call)
         deed.begun.append((begun.challenge, begun.call))
+
+    async def with_way(self, begun: Begun) -> Begun | Deny:
+        """Return what was prepared if a trunk could take its call now."""
+        hops = self._delivery.route(begun.challenge)
+        return begun if await self._reachability.has_way(hops) else Deny(DenyReason.TRUNKS_DOWN)
+
+    def place(self, begun: Begun) -> None:
+        """Place a stored call that no deed did. Does not wait."""
+        self._delivery.start(begun.challenge, begun.call)
 
     def call_again(self, deed: Deed, record: ChallengeRecord) -> Begun | Deny:
         """Call again with the same code, if the challenge is open and policy allows."""

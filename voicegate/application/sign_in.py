@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from voicegate.application.deeds import Deed, Deeds
 from voicegate.application.delivery import World, has_live_call
 from voicegate.application.ports import CallRecord, ChallengeRecord, IdempotencyKey, Replay
-from voicegate.application.proving import Proving, Wanted
+from voicegate.application.proving import Begun, Proving, Wanted
 from voicegate.domain import challenge as challenges
 from voicegate.domain.announcement import HumanCheck
 from voicegate.domain.call import Call
@@ -45,6 +45,10 @@ class IssueRequest:
     """The caller's own note."""
     idempotency: IdempotencyKey | None = None
     """The caller's promise that a repeat is a repeat."""
+    needs_way: bool = False
+    """Is it refused when no trunk can take the call now? Otherwise the call's outcome tells."""
+    is_held: bool = False
+    """Does its call wait for `release`?"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,22 +84,31 @@ class SignIn:
         """
 
         begun = self._proving.prepare(_wanted(request))
+        if request.needs_way and not isinstance(begun, Deny):
+            begun = await self._proving.with_way(begun)
 
         def work(deed: Deed) -> Issued | Deny | Replay:
             deed.destination = request.destination
-            if isinstance(begun, Deny):
-                return begun
             if request.idempotency is not None and (replay := deed.tx.replay(request.idempotency)):
                 deed.subject = replay.challenge_id
                 return replay
+            if isinstance(begun, Deny):
+                return begun
             deed.subject = begun.challenge.id
             self._proving.begin(deed, begun)
+            if request.is_held:
+                deed.begun.clear()
             if request.idempotency is not None:
                 deed.tx.remember(request.idempotency, begun.challenge)
             return Issued(ChallengeRecord(begun.challenge, (CallRecord(begun.call),)))
 
         answer = await self._deeds.do(request.asker, "verification.create", work)
         return await self._replay(answer, request) if isinstance(answer, Replay) else answer
+
+    def release(self, issued: Issued) -> None:
+        """Place the call of a challenge that was issued as held; once. A replay has none to place."""
+        if not issued.is_replay:
+            self._proving.place(Begun(issued.record.challenge, issued.record.calls[0].call))
 
     async def verify(self, asker: Asker, challenge_id: str, guess: str) -> VerifyResult | None:
         """Judge one guess; None: no such challenge. Two at once are judged one after the other."""

@@ -39,6 +39,7 @@ class DenyReason(StrEnum):
     COUNTRY_NOT_ALLOWED = "country_not_allowed"
     NUMBER_TYPE_NOT_ALLOWED = "number_type_not_allowed"
     NO_ROUTE = "no_route"
+    TRUNKS_DOWN = "trunks_down"
     CALL_IN_PROGRESS = "call_in_progress"
     TOO_MANY_CALLS = "too_many_calls"
     NOT_OPEN = "not_open"

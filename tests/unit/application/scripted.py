@@ -105,6 +105,8 @@ class ScriptedPbx:
     legs: list[ScriptedLeg] = field(default_factory=list)
     orphans: list[str] = field(default_factory=list)
     is_connected: bool = True
+    states: dict[str, str] = field(default_factory=lambda: {"carrier": "available"})
+    asked_states: int = 0
 
     @asynccontextmanager
     async def originate(self, order: Order) -> AsyncIterator[ScriptedLeg]:
@@ -123,7 +125,8 @@ class ScriptedPbx:
         self.orphans.append(call_id)
 
     async def trunk_states(self) -> Mapping[str, str]:
-        return {"carrier": "available"}
+        self.asked_states += 1
+        return self.states
 
 
 @dataclass

@@ -81,3 +81,11 @@ def basic(request: web.BaseRequest) -> Credentials | None:
     except (binascii.Error, UnicodeDecodeError):
         return Credentials("")
     return Credentials(password, user)
+
+
+def any_form(request: web.BaseRequest) -> Credentials | None:
+    """Return the key in an Authorization header, as Basic, as Bearer or bare; None: none."""
+    given = request.headers.get("Authorization")
+    return (
+        None if given is None else basic(request) or bearer(request, "Bearer") or Credentials(given.strip())
+    )

@@ -1,7 +1,7 @@
 """The native door's routes: each reads, asks one use case, and shows the answer. No rule is made here.
 
 A domain challenge is a *verification* in this door, as in Twilio's API. What can be asked is listed in
-`routes`; refusals by policy are values that `_KINDS` gives their HTTP form.
+`routes`; what policy refuses becomes a problem in `denials`.
 """
 
 import asyncio
@@ -9,16 +9,16 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Final, NoReturn
+from typing import Final
 
-import msgspec
 from aiohttp import web
 
 from voicegate.adapters.http import problems, reading, views
 from voicegate.adapters.http.answering import found, json_response, unknown
+from voicegate.adapters.http.denials import refuse
 from voicegate.adapters.http.doors import ASKER
 from voicegate.adapters.http.long_polls import LongPolls
-from voicegate.adapters.http.problems import Facts, Kind, Refused
+from voicegate.adapters.http.problems import Facts, Refused
 from voicegate.adapters.http.schemas import (
     CallList,
     CallsQuery,
@@ -44,23 +44,12 @@ from voicegate.domain.errors import (
 )
 from voicegate.domain.passcode import Passcode
 from voicegate.domain.phone_number import Destination
-from voicegate.domain.policy import Deny, DenyReason
+from voicegate.domain.policy import Deny
 from voicegate.domain.routing import Routes, Trunk
 
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _PBX_PATIENCE: Final = timedelta(seconds=3)
 _TRUNK_STATES: Final = ("available", "in_use", "unreachable")
-
-_KINDS: Final[Mapping[DenyReason, Kind]] = {
-    DenyReason.COUNTRY_NOT_ALLOWED: problems.COUNTRY_NOT_ALLOWED,
-    DenyReason.NUMBER_TYPE_NOT_ALLOWED: problems.NUMBER_TYPE_NOT_ALLOWED,
-    DenyReason.NO_ROUTE: problems.NO_ROUTE,
-    DenyReason.CALL_IN_PROGRESS: problems.CALL_IN_PROGRESS,
-    DenyReason.TOO_MANY_CALLS: problems.TOO_MANY_CALLS,
-    DenyReason.NOT_OPEN: problems.NOT_OPEN,
-    DenyReason.TOO_SOON: problems.TOO_SOON,
-    DenyReason.TOO_MANY_GUESSES: problems.TOO_MANY_GUESSES,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +87,7 @@ class NativeDoor:
         except UnknownLanguage as error:
             raise reading.wrong("language", error) from error
         if isinstance(issued, Deny):
-            _refuse(issued, field="destination")
+            refuse(issued, field="destination")
         if isinstance(issued, KeyReused):
             raise Refused(problems.KEY_REUSED)
         view = views.created(issued.record)
@@ -135,7 +124,7 @@ class NativeDoor:
         if answer is None:
             raise unknown("verification", challenge_id)
         if isinstance(answer, Deny):
-            _refuse(answer)
+            refuse(answer)
         headers = {"Location": f"/v1/calls/{answer.id}"}
         return json_response(Redialed(call=views.summary(CallRecord(answer))), status=202, headers=headers)
 
@@ -228,13 +217,3 @@ def _issue_request(request: web.Request, body: NewVerification) -> IssueRequest:
         reference=body.reference,
         idempotency=reading.read_idempotency_key(request, request[ASKER].name, body),
     )
-
-
-def _refuse(deny: Deny, field: str | None = None) -> NoReturn:
-    if deny.reason is DenyReason.INVALID_NUMBER:
-        raise reading.wrong("destination", InvalidNumber())
-    facts = Facts(
-        field=field if field is not None else msgspec.UNSET,
-        retry_after_s=deny.retry_after.total_seconds() if deny.retry_after else msgspec.UNSET,
-    )
-    raise Refused(_KINDS[deny.reason], facts=facts)

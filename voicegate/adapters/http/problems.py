@@ -74,6 +74,7 @@ NO_ROUTE = Kind(
 TOO_SOON = Kind("too_soon", 429, "This person was called a moment ago.")
 TOO_MANY_GUESSES = Kind("too_many_guesses", 429, "There were too many wrong guesses lately.")
 TOO_MANY_CALLS = Kind("too_many_calls", 429, "This verification has placed all its calls.")
+TRUNKS_DOWN = Kind("trunks_down", 503, "No trunk can take a call now.")
 INTERNAL = Kind("internal_error", 500, "Something went wrong in Voicegate.")
 NOT_READY = Kind("not_ready", 503, "Calls cannot be placed now.")
 STORE_UNAVAILABLE = Kind("store_unavailable", 503, "The database cannot be used now.")

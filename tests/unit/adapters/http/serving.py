@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 
 from tests.unit.application.conftest import ADMIN, Bench
+from voicegate.adapters.http.doors import Door
 from voicegate.adapters.http.identity import Identity, own_uids, peers_of
 from voicegate.adapters.http.native import House
 from voicegate.adapters.http.routes import native_door
@@ -25,9 +26,10 @@ BODY_TIMEOUT = timedelta(milliseconds=50)
 
 @asynccontextmanager
 async def serve_unix(
-    bench: Bench, file: SocketFile, uids: frozenset[int] | None = None
+    bench: Bench, file: SocketFile, uids: frozenset[int] | None = None, doors: Sequence[Door] = ()
 ) -> AsyncIterator[int]:
-    """The door at a socket file of its own and on TCP, as `bootstrap` puts it there; gives the port."""
+    """The door at a socket file of its own and on TCP, as `bootstrap` puts it there, behind others; gives
+    the port."""
     house = House(
         bench.sign_in,
         bench.clients,
@@ -39,7 +41,7 @@ async def serve_unix(
     identity = Identity(bench.clients, peers_of(own_uids() if uids is None else uids))
     with listening(file) as local, socket.create_server(("127.0.0.1", 0)) as remote:
         remote.setblocking(False)
-        async with serve_on([Listener(local), Listener(remote)], [native_door(house)], identity.of):
+        async with serve_on([Listener(local), Listener(remote)], [*doors, native_door(house)], identity.of):
             yield int(remote.getsockname()[1])
 
 
@@ -90,10 +92,12 @@ class Served:
 
 
 @asynccontextmanager
-async def serving(bench: Bench, folder: Path, uids: frozenset[int] | None = None) -> AsyncIterator[Served]:
+async def serving(
+    bench: Bench, folder: Path, uids: frozenset[int] | None = None, doors: Sequence[Door] = ()
+) -> AsyncIterator[Served]:
     path = folder / "s" / "api.sock"
     async with (
-        serve_unix(bench, SocketFile(path), uids) as port,
+        serve_unix(bench, SocketFile(path), uids, doors) as port,
         httpx.AsyncClient(
             transport=httpx.AsyncHTTPTransport(uds=str(path)), base_url="http://voicegate"
         ) as http,

@@ -1,4 +1,4 @@
-"""The composition root: `Settings` -> a running daemon. The only file that names concrete adapters."""
+"""The composition root: `Settings` -> a running daemon. The only room that names concrete adapters."""
 
 import asyncio
 import fcntl
@@ -14,7 +14,6 @@ from contextlib import (
     contextmanager,
     nullcontext,
 )
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
@@ -22,10 +21,7 @@ import structlog
 
 from voicegate.adapters.asterisk.pbx import AsteriskPbx
 from voicegate.adapters.asterisk.settings import AsteriskSettings, Secret
-from voicegate.adapters.http.doors import Door
 from voicegate.adapters.http.identity import Identity, own_uids, peers_of
-from voicegate.adapters.http.native import House
-from voicegate.adapters.http.routes import native_door
 from voicegate.adapters.http.server import Listener, serve_on
 from voicegate.adapters.http.socket_file import SocketFile, listening
 from voicegate.adapters.http.tcp_port import TcpPort, listening_on, tls_of
@@ -45,6 +41,8 @@ from voicegate.application.journal import Desk
 from voicegate.application.ports import DtmfTiming, Pbx
 from voicegate.application.proving import Defaults, Proving, match_language
 from voicegate.application.sign_in import SignIn
+from voicegate.bootstrap.doors import doors, extensions, providers
+from voicegate.bootstrap.parts import App
 from voicegate.config import (
     CallerIdSettings,
     InternalSettings,
@@ -63,24 +61,6 @@ from voicegate.domain.routing import CallerId, InternalRoute, NumberFormat, Rout
 log = structlog.get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class App:
-    """The daemon's parts, for its doors and its tests."""
-
-    world: World
-    """Everything that calls are made with."""
-    sign_in: SignIn
-    """The use cases around a challenge."""
-    enrollment: Enrollment
-    """The use cases around a factor."""
-    clients: Clients
-    """The use cases around clients and their keys."""
-    deeds: Deeds
-    """What was asked."""
-    delivery: Delivery
-    """The calls in progress."""
-
-
 async def serve(settings: Settings) -> None:
     """Run the daemon until cancelled; calls in progress are hung up and recorded before it returns.
 
@@ -95,7 +75,7 @@ async def serve(settings: Settings) -> None:
         peers = peers_of(allowed_uids(settings))
         app = await stack.enter_async_context(running(settings))
         identity = Identity(app.clients, peers)
-        await stack.enter_async_context(serve_on(listeners, doors(app), identity.of))
+        await stack.enter_async_context(serve_on(listeners, doors(app, settings), identity.of))
         log.info("serving", socket=settings.socket.path, tcp=settings.tcp.port if port else None)
         await asyncio.Event().wait()
 
@@ -143,12 +123,6 @@ async def running(settings: Settings) -> AsyncIterator[App]:
         )
 
 
-def doors(app: App) -> Sequence[Door]:
-    """Return the ways to ask; the first that has a path answers it, so the native one is the last."""
-    house = House(app.sign_in, app.clients, app.deeds, app.world.pbxs, app.world.routes)
-    return (native_door(house),)
-
-
 def _proving(world: World, delivery: Delivery, settings: Settings) -> Proving:
     return Proving(
         world,
@@ -190,6 +164,8 @@ def check(settings: Settings) -> None:
         VoicegateError: the daemon could not start, or not call; the message names the setting or the file.
     """
     routes(settings)
+    providers(settings)
+    extensions(settings.okta_hook.extensions)
     allowed_uids(settings)
     socket_file(settings)
     if (port := tcp_port(settings)) is not None:
