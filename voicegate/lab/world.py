@@ -121,8 +121,8 @@ class Lab:
     def start_telephones(self) -> None:
         """Put people to the telephones unless they are there, and wait until they listen."""
         here, port = self.settings, self.settings.ports.telephones
-        prompts = project_folder("sounds") / "en"
-        command = [str(port), str(here.raw_recordings), str(here.recordings), str(prompts)]
+        sounds = project_folder("sounds")
+        command = [str(port), str(here.raw_recordings), str(here.recordings), str(sounds)]
         self._telephones.start(python_module("voicegate.lab.telephones", *command))
         self._wait(self._telephones, lambda: _accepts(port))
 

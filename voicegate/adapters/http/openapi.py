@@ -18,11 +18,15 @@ from voicegate.adapters.http.problems import MEDIA_TYPE, Kind, Problem
 
 Json = dict[str, Any]
 
+_ALWAYS: Final = (problems.KEY_MISSING, problems.KEY_WRONG, problems.PEER_NOT_ALLOWED)
+_SCOPED: Final = (problems.SCOPE_MISSING,)
 _REFERENCE: Final = "#/components/schemas/{name}"
 _ABOUT: Final = """Voice-call authentication over the company's own PBX.
 
-Served on a Unix socket; the operating system says which user asks. Errors are problem details (RFC 9457);
-compare by `type`. Every answer carries `X-Request-Id`, the request's own when it sent one."""
+Served on a Unix socket, where the operating system says which user asks, and on TCP, where a client's key
+does (`Authorization: Bearer`). A client sees only what it made itself, unless it is an admin. Errors are
+problem details (RFC 9457); compare by `type`. Every answer carries `X-Request-Id`, the request's own when it
+sent one."""
 
 
 class Description:
@@ -72,7 +76,12 @@ def document(operations: Iterable[Operation], version: str) -> Json:
 
 def refusals_of(operation: Operation) -> tuple[Kind, ...]:
     """Return every problem the operation can answer, by status."""
-    return tuple(sorted((*operation.refusals, problems.PEER_NOT_ALLOWED), key=lambda kind: kind.status))
+    return tuple(
+        sorted(
+            (*operation.refusals, *_ALWAYS, *(_SCOPED if operation.scope else ())),
+            key=lambda kind: kind.status,
+        )
+    )
 
 
 def _operation(operation: Operation) -> Json:

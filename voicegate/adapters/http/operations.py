@@ -7,6 +7,7 @@ from aiohttp import web
 from msgspec import Struct
 
 from voicegate.adapters.http.problems import Kind
+from voicegate.domain.client import Scope
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -43,6 +44,8 @@ class Operation:
     """What it answers when all goes well."""
     refusals: tuple[Kind, ...]
     """Problems it can answer besides those of every operation."""
+    scope: Scope | None = None
+    """What the client must be allowed; None: nothing."""
     body: type[Struct] | None = None
     """The request's body."""
     query: type[Struct] | None = None
