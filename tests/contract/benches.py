@@ -107,7 +107,9 @@ async def freeswitch(request: pytest.FixtureRequest) -> AsyncIterator[PbxBench]:
     lab: Lab = request.getfixturevalue("freeswitch_lab")
     here = lab.settings
     secret = Secret(here.secret_file.read_text().strip())
-    settings = FreeSwitchSettings(name="bench", esl_password=secret, esl_port=here.ports.esl)
+    settings = FreeSwitchSettings(
+        name="bench", esl_user="voicegate@127.0.0.1", esl_password=secret, esl_port=here.ports.esl
+    )
     async with FreeSwitchPbx(settings) as pbx, _speaking(lab, pbx) as bench:
         yield bench
 

@@ -19,10 +19,12 @@ Raw = dict[str, Any]
 
 
 @asynccontextmanager
-async def second_daemon(lab: Lab, change: Callable[[Raw], None] = lambda _: None) -> AsyncIterator[App]:
+async def second_daemon(
+    lab: Lab, change: Callable[[Raw], None] = lambda _: None, *, name: str = "second"
+) -> AsyncIterator[App]:
     """The lab's daemon once more, with changed settings; entered when its PBXs are connected."""
     raw = tomllib.loads(lab.settings.config_file.read_text("utf-8"))
-    second = lab.settings.volatile / "second"
+    second = lab.settings.volatile / name
     raw["audio"]["folder"] = str(second)
     raw["storage"] = {"database": f"{second}.db", "key_file": f"{second}.key"}
     for pbx in raw["pbx"].values():

@@ -13,7 +13,7 @@ from voicegate.lab.errors import LabError
 
 _HEADER = re.compile(r"(?:#\s?)?\[([^\]]+)\]\s*$")
 _SETTING = re.compile(r"(?:#\s?)?([A-Za-z_]\w*)\s*=(?!=)")
-_OPENING = re.compile(r'\s*<[a-z-]+(?: name="([^"]+)")?[^/>]*>\s*$')
+_OPENING = re.compile(r'\s*<[a-z-]+(?: (?:name|id)="([^"]+)")?[^/>]*>\s*$')
 _CLOSING = re.compile(r"\s*</")
 _PARAMETER = re.compile(r'(\s*<param name="([^"]+)" value=)"[^"]*"/>\s*$')
 

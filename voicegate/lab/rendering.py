@@ -20,6 +20,7 @@ from voicegate.lab.settings import LabSettings, PbxKind
 
 # The least that FreeSWITCH takes; a trunk that came back is known as soon as that.
 _PING_S: Final = "5"
+_DOMAIN: Final = "127.0.0.1"
 
 
 def render_pbx(settings: LabSettings, secret: str) -> Mapping[str, str]:
@@ -51,6 +52,7 @@ def render_freeswitch(settings: LabSettings, secret: str) -> Mapping[str, str]:
     door = {"listen-port": str(ports.esl), "password": secret}
     values = {
         "acl.conf.xml": {},
+        "directory.xml": {("voicegate", "esl-password"): secret},
         "event_socket.conf.xml": {("event_socket.conf", name): value for name, value in door.items()},
         "profile.xml": {("voicegate", name): value for name, value in profile.items()}
         | {("carrier", name): value for name, value in gateway.items()},
@@ -60,7 +62,7 @@ def render_freeswitch(settings: LabSettings, secret: str) -> Mapping[str, str]:
     }
     rtp = _rtp_ports(settings, PbxKind.FREESWITCH)
     main = _templates("pbx").get_template("freeswitch.xml.j2")
-    return {**filled, "freeswitch.xml": main.render(rtp=rtp, carrier_sip=ports.carrier_sip)}
+    return {**filled, "freeswitch.xml": main.render(rtp=rtp, domain=_DOMAIN, carrier_sip=ports.carrier_sip)}
 
 
 def render_carrier(settings: LabSettings, numbers: Sequence[LabNumber] = NUMBERS) -> Mapping[str, str]:
@@ -117,7 +119,8 @@ def _door(settings: LabSettings, kind: PbxKind) -> Iterable[tuple[str, object]]:
         case PbxKind.ASTERISK:
             return (("ami_port", ports.ami), ("ami_secret_file", secret), ("agi_port", ports.agi))
         case PbxKind.FREESWITCH:
-            return (("kind", kind.value), ("esl_port", ports.esl), ("esl_password_file", secret))
+            account = (("esl_user", f"voicegate@{_DOMAIN}"), ("esl_password_file", secret))
+            return (("kind", kind.value), ("esl_port", ports.esl), *account)
         case never:
             assert_never(never)
 

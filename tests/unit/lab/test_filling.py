@@ -28,7 +28,7 @@ XML = """\
     <param name="a" value="1"/>
   </settings>
 </profile>
-<profile name="three">
+<profile id="three">
   <param name="a" value="1"/>
 </profile>
 """
@@ -71,6 +71,10 @@ def test_a_parameter_belongs_to_the_innermost_element_with_a_name() -> None:
     filled = fill_in_xml(XML, {("one", "a"): "2"})
     assert '</gateways>\n  <settings>\n    <param name="a" value="2"/>' in filled
     assert filled.count('value="1"') == 2
+
+
+def test_an_element_may_have_an_id_for_a_name() -> None:
+    assert fill_in_xml(XML, {("three", "a"): "2"}).endswith('<param name="a" value="2"/>\n</profile>\n')
 
 
 @pytest.mark.parametrize("place", [("one", "b"), ("two", "b"), ("four", "a")])
