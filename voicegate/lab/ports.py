@@ -97,7 +97,7 @@ class Ports:
         for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
             with ExitStack() as trial:
                 try:
-                    _bind(trial, kind, self.testers, address)
+                    _bind(trial, kind, self.testers, address=address)
                 except OSError as error:
                     where = f"{address}:{self.testers}"
                     raise LabError(
@@ -148,7 +148,7 @@ def _is_free(kind: socket.SocketKind, port: int) -> bool:
     return True
 
 
-def _bind(stack: ExitStack, kind: socket.SocketKind, port: int, address: str = "127.0.0.1") -> None:
+def _bind(stack: ExitStack, kind: socket.SocketKind, port: int, *, address: str = "127.0.0.1") -> None:
     holder = stack.enter_context(socket.socket(socket.AF_INET, kind))
     if kind is socket.SOCK_STREAM:
         # As servers do, so that connections just closed do not count; listening, it still excludes others.

@@ -40,7 +40,7 @@ class Account:
     """What it registers with, by digest."""
 
 
-TESTERS: Final = tuple(Tester(f"tester{count}", f"410{count}") for count in range(1, 6))
+TESTERS: Final = tuple(Tester(f"tester{count}", f"410{count}") for count in range(1, 7))
 """Every tester of a lab."""
 
 
