@@ -182,14 +182,14 @@ class Lab:
     def _check_unlike(self) -> None:
         """Refuse what would start half a lab: other settings than it runs with, or ports in use."""
         here, running = self.settings, [part.name for part in self.status() if part.pid is not None]
-        kept = recall(here.folder)
-        if running and kept not in (None, here):
-            raise LabError(f"This lab runs with other settings ({', '.join(running)}): take it down first.")
-        taken = [] if running else here.ports.taken()
-        if taken:
+        if running:
+            if recall(here.folder) not in (None, here):
+                names = ", ".join(running)
+                raise LabError(f"This lab runs with other settings ({names}): take it down first.")
+            return
+        if taken := here.ports.taken():
             raise LabError(f"Port {taken[0]} of 127.0.0.1 is in use: choose another port base.")
-        if not running:
-            here.ports.check_listen(here.listen)
+        here.ports.check_listen(here.listen)
 
     def _daemon(self, name: str) -> Daemon:
         return Daemon(name, self.settings.processes)
