@@ -106,7 +106,7 @@ class Softphone:
 
     async def asked_key(self) -> str:
         """Listen to the call in progress until a key is asked for."""
-        listener, position = KeyListener(project_folder("sounds") / "en"), 0
+        listener, position = KeyListener(project_folder("sounds")), 0
         async with asyncio.timeout(_PATIENCE_S):
             while (key := await asyncio.to_thread(listener.asked_key)) is None:
                 await asyncio.sleep(_LOOK_S)
@@ -117,9 +117,9 @@ class Softphone:
 
     async def hears(self, sound: Path) -> None:
         """Listen to the call in progress until a sound was begun as it should be."""
-        begun = soundfile.read(sound, _BEGUN, dtype="int16")[0].astype(np.float64)
+        begun = soundfile.read(sound, _BEGUN, dtype="int16")[0]
         async with asyncio.timeout(_PATIENCE_S):
-            while find_sound(self._heard().astype(np.float64), begun) is None:
+            while find_sound(self._heard(), begun) is None:
                 await asyncio.sleep(_LOOK_S)
 
     async def take_code(self) -> str | None:

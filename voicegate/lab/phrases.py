@@ -1,12 +1,10 @@
 """What service numbers say: a sample of each language's announcement, and fixed English phrases.
 
-Samples are joined by the same mixer as a call's sound. Phrases are spoken by flite once a user, not once
+Samples are joined from the prompts as a call's sound is. Phrases are spoken by flite once a user, not once
 a lab: a cache keeps them by their words. Which services there are is `services`' business.
 """
 
-import asyncio
 import re
-import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,15 +16,17 @@ from typing import Final
 import numpy as np
 import soundfile
 
-from voicegate.adapters.speech.build import convert, write_whole
+from voicegate.adapters.speech.build import MASTER_RATE, convert, write_whole
 from voicegate.adapters.speech.formats import FORMATS, Samples
 from voicegate.adapters.speech.levels import polish, resample
-from voicegate.adapters.speech.mixer import Mixer, SpeechSettings
-from voicegate.adapters.speech.pack import Script, digit_name
+from voicegate.adapters.speech.pack import Script, find_languages, load_pack
+from voicegate.adapters.speech.recordings import FOLDER
+from voicegate.adapters.speech.voice import Voice, load_voice
 from voicegate.config import project_folder
 from voicegate.domain.announcement import (
+    Digit,
     HumanCheck,
-    Part,
+    Pause,
     Prompt,
     PromptName,
     compose_invitation,
@@ -49,28 +49,33 @@ SPOKEN: Final = {
 }
 """Service's name -> the words with which it begins."""
 _KIND: Final = FORMATS["wav"]
-_MASTER_RATE: Final = 16000
 _VOICE: Final = "rms"
-_DIGIT_PAUSE: Final = timedelta(milliseconds=150)
-_ROW_PAUSE: Final = timedelta(milliseconds=700)
+_DIGIT_PAUSE: Final = Pause(timedelta(milliseconds=150))
+_ROW_PAUSE: Final = Pause(timedelta(milliseconds=700))
 _DEADLINE_S: Final = 30
 
 
-def make_sounds(folder: Path, progress: Progress = no_progress) -> None:
-    """Make what each service plays: `<its name>.wav` in `folder`, 8 kHz; blocks.
+def make_sounds(folder: Path, state: Path, progress: Progress = no_progress) -> None:
+    """Make what each service plays: `<its name>.wav` in `folder`, 8 kHz; own recordings lie in `state`.
+
+    Blocks, for a second when nothing was made before.
 
     Raises:
         PackageError: flite is not there and cannot be fetched, or failed.
         SpeechError: a language's prompts cannot be used, or the folder cannot be written.
     """
     progress("making the service numbers' sounds", 0)
+    sounds = project_folder("sounds")
+    voices = {
+        language: load_voice(load_pack(sounds, language), _KIND, state / FOLDER)
+        for language in find_languages(sounds)
+    }
     phrases = _speak_all({*SPOKEN.values(), *map(in_words, TABLE)}, progress)
-    for name, words in SPOKEN.items():
-        sound = [phrases[words]]
-        if name == NUMBERS.name:
-            sound += _table(phrases)
-        write_whole(folder / f"{name}.wav", _KIND.encode(np.concatenate(sound)))
-    asyncio.run(_make_samples(folder))
+    made = {name: [phrases[words]] for name, words in SPOKEN.items()}
+    made[NUMBERS.name] += _table(voices["en"], phrases)
+    made |= {sample_name(language): [_sample(voice)] for language, voice in voices.items()}
+    for name, pieces in made.items():
+        write_whole(folder / f"{name}.wav", _KIND.encode(np.concatenate(pieces)))
     progress("making the service numbers' sounds", 1)
 
 
@@ -79,44 +84,20 @@ def in_words(number: LabNumber) -> str:
     return re.sub(r" \([^)]*\)", "", number.behaviour)
 
 
-def sample_parts(mixer: Mixer, language: str) -> Sequence[Part]:
-    """Return a sample of what is said on a call."""
-    reading = compose_reading(Passcode(SAMPLE_CODE), mixer.phrasing(language))
-    return (*compose_invitation(HumanCheck.NONE, ""), *reading, Prompt(PromptName.GOODBYE))
+def _sample(voice: Voice) -> Samples:
+    """Return what is said on a call, as far as no key is asked for."""
+    phrasing = voice.pack.phrasing
+    invitation = compose_invitation(HumanCheck.NONE, "", phrasing)
+    reading = compose_reading(Passcode(SAMPLE_CODE), phrasing)
+    return voice.join((*invitation, *reading, Prompt(PromptName.GOODBYE)))[0]
 
 
-async def _make_samples(folder: Path) -> None:
-    sounds = project_folder("sounds")
-    with tempfile.TemporaryDirectory(prefix="voicegate-") as scratch:
-        here = SpeechSettings(
-            sounds=sounds,
-            audio_folder=Path(scratch),
-            pbx_audio_folder=scratch,
-            pbx_sounds_folder=str(sounds),
-            service_name="Voicegate",
-            state_folder=Path(scratch),
-        )
-        mixer = Mixer(here)
-        for language in mixer.languages():
-            async with mixer.mix(language, sample_parts(mixer, language), ()) as audio:
-                made = Path(f"{audio.invitation.path}.wav")
-                await asyncio.to_thread(shutil.copyfile, made, folder / f"{sample_name(language)}.wav")
-
-
-def _table(phrases: Mapping[str, Samples]) -> list[Samples]:
-    english = project_folder("sounds") / "en"
-    digits = {value: _KIND.read(english / f"{digit_name(value)}.wav") for value in "0123456789"}
+def _table(voice: Voice, phrases: Mapping[str, Samples]) -> list[Samples]:
     pieces: list[Samples] = []
     for number in TABLE:
-        pieces.append(_silence(_ROW_PAUSE))
-        for digit in number.digits:
-            pieces += [digits[digit], _silence(_DIGIT_PAUSE)]
-        pieces.append(phrases[in_words(number)])
+        digits = [part for digit in number.digits for part in (Digit(digit), _DIGIT_PAUSE)]
+        pieces += [voice.join((_ROW_PAUSE, *digits))[0], phrases[in_words(number)]]
     return pieces
-
-
-def _silence(length: timedelta) -> Samples:
-    return np.zeros(round(length.total_seconds() * _KIND.rate), np.int16)
 
 
 def _speak_all(texts: Iterable[str], progress: Progress) -> dict[str, Samples]:
@@ -140,5 +121,5 @@ def _speak(flite: Sequence[str], text: str, file: Path) -> None:
             samples, rate = soundfile.read(raw, dtype="int16")
         except (OSError, subprocess.SubprocessError, soundfile.LibsndfileError) as error:
             raise PackageError(f"flite made no sound of {text!r}: {error}") from error
-    master = polish(resample(samples, rate, _MASTER_RATE), _MASTER_RATE)
+    master = polish(resample(samples, rate, MASTER_RATE), MASTER_RATE)
     write_whole(file, convert(master, _KIND.suffix))

@@ -72,7 +72,7 @@ def render_controller(settings: LabSettings) -> str:
         "service.name": here.service,
         "storage.database": str(here.folder / "voicegate.db"),
         "storage.key_file": str(here.folder / "key"),
-        "storage.state_folder": str(here.folder / "state"),
+        "storage.state_folder": str(here.state),
         "socket.path": str(here.socket),
         "audio.folder": str(here.audio),
         "policy.allowed_countries": ["US", "GB"],

@@ -77,6 +77,11 @@ class LabSettings:
         return self.folder / "testers.json"
 
     @property
+    def state(self) -> Path:
+        """What the controller keeps of its voices: own recordings, introductions."""
+        return self.folder / "state"
+
+    @property
     def sounds(self) -> Path:
         """What service numbers say."""
         return self.folder / "sounds"

@@ -173,7 +173,7 @@ class Lab:
         here.volatile.mkdir(mode=0o700, parents=True, exist_ok=True)
         if here.volatile.stat().st_uid != os.getuid():
             raise LabError(f"{here.volatile} belongs to somebody else.")
-        make_sounds(here.sounds, progress)
+        make_sounds(here.sounds, here.state, progress)
         secret, accounts = _keep_secret(here.secret_file), keep_accounts(here.accounts_file)
         self._exchange(self._pbx).write(render_pbx(here, secret, accounts))
         self._exchange(self._carrier).write(render_carrier(here))
