@@ -44,7 +44,7 @@ class Destination:
         """Return the destination that a request names, its number as E.164 however it was separated.
 
         Raises:
-            InvalidNumber: no possible number with a plus sign, nor shaped like an internal extension or its name.
+            InvalidNumber: no possible number with a plus sign, nor shaped like an extension or a name.
             InvalidExtension: the landline extension has a character that DTMF does not.
         """
         if extension is not None and not _EXTENSION.fullmatch(extension):
