@@ -122,6 +122,13 @@ class Policy(_Section, frozen=True, kw_only=True):
     guesses_per_client: Limit = 200
 
 
+class Okta(_Section, frozen=True, kw_only=True):
+    """`[okta]`: the door for Okta's clients, `/api/v1`."""
+
+    public_url: Annotated[str, Meta(pattern=r"^(https?://[^\s/?#]+/?)?\Z")] = ""
+    sdk3_compat: bool = False
+
+
 class PbxSettings(_Section, frozen=True, kw_only=True):
     """`[pbx.NAME]`: a PBX and how to reach it."""
 
@@ -218,6 +225,7 @@ class Settings(_Section, frozen=True, kw_only=True):
     call: CallSettings = CallSettings()
     passcode: PasscodeSettings = PasscodeSettings()
     policy: Policy = Policy()
+    okta: Okta = Okta()
     test_numbers: TestNumbers = TestNumbers()
     log: Log = Log()
     pbx: dict[Name, PbxSettings] = field(default_factory=dict)

@@ -5,13 +5,14 @@ None, as if it were not there.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from voicegate.application.deeds import Deed, Deeds
 from voicegate.application.delivery import World, has_live_call
 from voicegate.application.proving import Begun, Proving, Wanted
 from voicegate.application.storing import FactorRecord
+from voicegate.domain import challenge as challenges
 from voicegate.domain import factor as factors
 from voicegate.domain.challenge import DEFAULT_LIFETIME, Purpose, VerifyResult
 from voicegate.domain.client import Asker
@@ -34,8 +35,8 @@ class EnrollRequest:
     """Language tag of its calls; None: the default."""
     activation_lifetime: timedelta = DEFAULT_LIFETIME
     """How long a code of the activation counts, 1 s to 24 h."""
-    places_call: bool = True
-    """Is the activation call placed at once? Otherwise `resend` places it."""
+    is_proven: bool = False
+    """Was it proven elsewhere, so that the factor is active without a call? An admin's word only."""
     replaces: bool = False
     """Is a living factor reset for this one (Okta's `updatePhone`)?"""
 
@@ -60,7 +61,7 @@ class Enrollment:
         self._new_id = world.entropy.new_id
 
     async def enroll(self, request: EnrollRequest) -> FactorRecord | Deny:
-        """Bind a telephone to a subscriber, and call it with the activation's code.
+        """Bind a telephone to a subscriber, and call it with the activation's code unless it is proven.
 
         The same telephone again, while it waits for its activation, is the same factor, called again where
         that is allowed now.
@@ -112,11 +113,19 @@ class Enrollment:
         record = await self._desk.store.factor(factor_id)
         if record is None or not (record.factor.is_living and asker.owns(record.factor.client)):
             return None
-        return record
+        return self._as_of_now(record)
 
     async def list(self, asker: Asker, subscriber: str) -> Sequence[FactorRecord]:
         """Return a subscriber's living factors, oldest first: one of each client that may be seen."""
-        return await self._desk.store.factors(subscriber, None if asker.is_admin else asker.name)
+        records = await self._desk.store.factors(subscriber, None if asker.is_admin else asker.name)
+        return [self._as_of_now(record) for record in records]
+
+    def _as_of_now(self, record: FactorRecord) -> FactorRecord:
+        """Return a record whose code says by itself that its time is over."""
+        if record.challenge is None:
+            return record
+        challenge = challenges.expire(record.challenge.challenge, self._desk.clock.now())
+        return replace(record, challenge=replace(record.challenge, challenge=challenge))
 
     def _enroll(self, deed: Deed, request: EnrollRequest) -> FactorRecord | Deny:
         deed.subject, deed.destination = request.subscriber, request.destination
@@ -124,6 +133,8 @@ class Enrollment:
         if isinstance(verdict, Deny):
             return verdict
         living = deed.tx.living_factors(request.subscriber, request.asker.name)
+        if request.is_proven and not request.asker.is_admin:
+            return Deny(DenyReason.ADMINS_ONLY)
         if living and not request.replaces:
             return self._repeat(deed, living[0], request)
         factor = Factor(
@@ -137,13 +148,15 @@ class Enrollment:
             activation_lifetime=request.activation_lifetime,
         )
         deed.subject = factor.id
-        begun = self._prepare_first(deed, factor) if request.places_call else None
+        begun = None if request.is_proven else self._prepare_first(deed, factor)
         if isinstance(begun, Deny):
             return begun
         for old in living:
             self._reset(deed, old)
-        deed.tx.add_factor(factor)
-        if begun is not None:
+        if begun is None:
+            deed.tx.add_factor(factors.step(factor, FactorEvent.ACTIVATED, deed.now))
+        else:
+            deed.tx.add_factor(factor)
             self._proving.begin(deed, begun)
         return _record(deed, factor.id)
 
@@ -162,13 +175,12 @@ class Enrollment:
         if factor.state is FactorState.LOCKED:
             return Deny(DenyReason.FACTOR_LOCKED)
         is_same = factor.destination == request.destination
-        if factor.state is not FactorState.PENDING_ACTIVATION or not is_same:
+        if factor.state is not FactorState.PENDING_ACTIVATION or not is_same or request.is_proven:
             return Deny(DenyReason.ALREADY_ENROLLED)
-        if request.places_call:
-            refused = self._ring(deed, factor, Purpose.ACTIVATION)
-            # A second click is no mistake: it gets what the first one began.
-            if refused and refused.reason not in (DenyReason.TOO_SOON, DenyReason.CALL_IN_PROGRESS):
-                return refused
+        refused = self._ring(deed, factor, Purpose.ACTIVATION)
+        # A second click is no mistake: it gets what the first one began.
+        if refused and refused.reason not in (DenyReason.TOO_SOON, DenyReason.CALL_IN_PROGRESS):
+            return refused
         return _record(deed, factor.id)
 
     async def _call(

@@ -2,9 +2,12 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 
 from voicegate.adapters.http.doors import Door
 from voicegate.adapters.http.native import House
+from voicegate.adapters.http.okta.door import OktaHouse
+from voicegate.adapters.http.okta.routes import okta_door
 from voicegate.adapters.http.okta_hook import OktaHook, okta_hook_door
 from voicegate.adapters.http.providers import Mapped, providers_door
 from voicegate.adapters.http.routes import native_door
@@ -17,9 +20,21 @@ from voicegate.domain.phone_number import Destination
 def doors(app: App, settings: Settings) -> Sequence[Door]:
     """Return the ways to ask; the first that has a path answers it, so the native one is the last."""
     return (
+        okta_door(okta_house(app, settings)),
         okta_hook_door(okta_hook(app, settings)),
         providers_door(app.sign_in, providers(settings)),
         native_door(House(app.sign_in, app.clients, app.deeds, app.world.pbxs, app.world.routes)),
+    )
+
+
+def okta_house(app: App, settings: Settings) -> OktaHouse:
+    """Return what the door for Okta's Factors API needs, as configured."""
+    return OktaHouse(
+        app.enrollment,
+        languages=app.world.speech.languages(),
+        call_spacing=timedelta(seconds=settings.policy.call_spacing_s),
+        public_url=settings.okta.public_url,
+        sdk3_compat=settings.okta.sdk3_compat,
     )
 
 

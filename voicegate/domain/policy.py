@@ -50,6 +50,7 @@ class DenyReason(StrEnum):
     NOT_ACTIVE = "not_active"
     FACTOR_LOCKED = "factor_locked"
     NO_CHALLENGE = "no_challenge"
+    ADMINS_ONLY = "admins_only"
 
 
 @dataclass(frozen=True, slots=True)

@@ -112,17 +112,14 @@ async def test_the_answer_tells_how_the_call_went(bench: Bench) -> None:
     assert seen.challenge.challenge.state is ChallengeState.UNDELIVERABLE
 
 
-async def test_an_enrollment_can_wait_for_its_call(bench: Bench) -> None:
-    record = await enroll(bench, places_call=False)
-    assert record.challenge is None
-    assert bench.pbx.legs == []
-    assert await bench.enrollment.activate(TESTER, record.factor.id, "123456") == Deny(
-        DenyReason.NO_CHALLENGE
-    )
-    sent = await bench.enrollment.resend(TESTER, record.factor.id)
-    assert isinstance(sent, FactorRecord)
-    await settled(bench, sent)
-    assert len(bench.pbx.legs) == 1
+async def test_a_code_says_by_itself_that_its_time_is_over(bench: Bench) -> None:
+    record = await enroll(bench)
+    await settled(bench, record)
+    bench.clock.time += timedelta(seconds=300)
+    (seen,) = await bench.enrollment.list(TESTER, "alice")
+    assert seen == await bench.enrollment.get(TESTER, record.factor.id)
+    assert seen.challenge is not None
+    assert seen.challenge.challenge.state is ChallengeState.EXPIRED
 
 
 async def test_the_same_telephone_again_is_the_same_factor_called_again_when_it_may_be(bench: Bench) -> None:

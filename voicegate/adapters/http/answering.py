@@ -1,6 +1,6 @@
 """What doors answer with: JSON of a msgspec type, and the refusal of what is not there."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final, TypeVar
 
 import msgspec
@@ -16,7 +16,7 @@ _SHOWN_CHARACTERS: Final = 80
 
 
 def json_response(
-    body: Struct, *, status: int = 200, headers: Mapping[str, str] | None = None
+    body: Struct | Sequence[Struct], *, status: int = 200, headers: Mapping[str, str] | None = None
 ) -> web.Response:
     """Return an answer with a body."""
     return web.Response(

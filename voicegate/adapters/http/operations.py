@@ -24,6 +24,8 @@ class Success:
     """What it says, for people."""
     headers: Mapping[str, str] = field(default_factory=dict)
     """Headers it may carry, with what they hold."""
+    is_list: bool = False
+    """Is it a list of such bodies?"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,8 @@ class Operation:
     """What the client must be allowed; None: nothing."""
     body: type[Struct] | None = None
     """The request's body."""
+    is_body_required: bool = True
+    """Must there be one?"""
     query: type[Struct] | None = None
     """The request's query parameters."""
     headers: Mapping[str, str] = field(default_factory=dict)

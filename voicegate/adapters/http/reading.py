@@ -40,6 +40,8 @@ _KEY = re.compile(r"[\x21-\x7e]{1,255}", re.ASCII)
 _MISSING = re.compile(r"Object missing required field `(.*)`")
 _UNKNOWN = re.compile(r"Object contains unknown field `(.*)`", re.DOTALL)
 _AT = re.compile(r"(.*) - at `(?:key in )?\$\.?(.*)`", re.DOTALL)
+_TAG = re.compile(r"[A-Za-z]{1,8}(-[A-Za-z0-9]{1,8})*", re.ASCII)
+_WEIGHT = re.compile(r"q=(0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)", re.ASCII)
 _SHOWN_CHARACTERS: Final = 80
 _NOT_JSON: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
@@ -50,13 +52,22 @@ async def read_body(request: web.Request, shape: type[R], within: timedelta = BO
     Raises:
         Refused: not JSON, too large, too slow, or not of that shape.
     """
-    body = await _read_json(request, within)
-    try:
-        return msgspec.json.decode(body, type=shape)
-    except msgspec.ValidationError as error:
-        raise _wrong_value(str(error), shape) from None
-    except _NOT_JSON as error:
-        raise _no_json(error) from None
+    return _decode(await _read_json(request, within), shape)
+
+
+async def read_optional_body(
+    request: web.Request, shape: type[R], within: timedelta = BODY_TIMEOUT
+) -> R | None:
+    """Return a request's JSON body as `shape`; None when it is empty, whatever its type is said to be.
+
+    Raises:
+        Refused: not JSON, too large, too slow, or not of that shape.
+    """
+    body = await _read(request, within)
+    if not body:
+        return None
+    _check_json(request)
+    return _decode(body, shape)
 
 
 async def read_json(request: web.Request, within: timedelta = BODY_TIMEOUT) -> object:
@@ -108,6 +119,20 @@ def read_query(request: web.Request, shape: type[R]) -> R:
         raise _wrong_value(str(error), shape) from None
 
 
+def read_languages(request: web.Request) -> list[str]:
+    """Return the language tags in the `Accept-Language` header, best first (RFC 9110 12.5.4); those that
+    cannot be read are passed by."""
+    weighed: list[tuple[float, str]] = []
+    for entry in request.headers.get("Accept-Language", "").split(","):
+        tag, *parameters = (part.strip() for part in entry.split(";"))
+        weight = _WEIGHT.fullmatch(parameters[0]) if parameters else None
+        quality = float(weight[1]) if weight else 0.0 if parameters else 1.0
+        if _TAG.fullmatch(tag) and quality:
+            weighed.append((quality, tag))
+    # Sorting keeps the order of those that weigh the same.
+    return [tag for _, tag in sorted(weighed, key=lambda entry: -entry[0])]
+
+
 def read_idempotency_key(request: web.Request, client: str, body: NewVerification) -> IdempotencyKey | None:
     """Return the promise in the `Idempotency-Key` header; None when there is none.
 
@@ -133,11 +158,24 @@ def wrong(field: str, error: Exception) -> Refused:
 
 
 async def _read_json(request: web.Request, within: timedelta) -> bytes:
+    _check_json(request)  # before a byte of it is read
+    return await _read(request, within)
+
+
+def _check_json(request: web.Request) -> None:
     if request.content_type != "application/json" or (request.charset or "utf-8").lower() != "utf-8":
         raise Refused(problems.UNSUPPORTED_TYPE, "send Content-Type: application/json, in UTF-8")
     if request.headers.get("Content-Encoding", "identity") != "identity":
         raise Refused(problems.UNSUPPORTED_TYPE, "send the body without Content-Encoding")
-    return await _read(request, within)
+
+
+def _decode(body: bytes, shape: type[R]) -> R:
+    try:
+        return msgspec.json.decode(body, type=shape)
+    except msgspec.ValidationError as error:
+        raise _wrong_value(str(error), shape) from None
+    except _NOT_JSON as error:
+        raise _no_json(error) from None
 
 
 async def _read(request: web.Request, within: timedelta) -> bytes:
