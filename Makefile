@@ -42,6 +42,7 @@ $(READY): pyproject.toml
 	  missing=""; \
 	  $(PYTHON) -c 'import ensurepip' 2>/dev/null || missing="python3-venv"; \
 	  command -v flite >/dev/null || missing="$$missing flite"; \
+	  command -v espeak-ng >/dev/null || missing="$$missing espeak-ng"; \
 	  if [ -n "$$missing" ]; then \
 	    echo "installing$${missing:+ $$missing}"; \
 	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null; \

@@ -2,7 +2,7 @@
 #   docker build -f docker/controller.Dockerfile -t voicegate .
 FROM debian:12-slim
 RUN apt-get update \
- && apt-get install -y --no-install-recommends python3 python3-venv flite \
+ && apt-get install -y --no-install-recommends python3 python3-venv flite espeak-ng \
  && rm -rf /var/lib/apt/lists/*
 # The same number in both images: Asterisk reads the calls' sounds as a member of this group.
 RUN groupadd --gid 2001 voicegate-audio \

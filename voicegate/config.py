@@ -21,6 +21,7 @@ from voicegate.domain.announcement import HumanCheck
 from voicegate.domain.challenge import DEFAULT_ATTEMPTS, DEFAULT_LIFETIME
 from voicegate.domain.errors import ConfigError
 from voicegate.domain.passcode import DEFAULT_LENGTH, MAX_LENGTH, MIN_LENGTH
+from voicegate.domain.policy import NumberCheck
 from voicegate.domain.routing import NumberFormat
 
 _S = TypeVar("_S", bound=Struct)
@@ -29,9 +30,12 @@ DEFAULT_FILE = Path("/etc/voicegate/voicegate.toml")
 
 Seconds = Annotated[float, Meta(gt=0, le=86400)]
 Milliseconds = Annotated[int, Meta(ge=0, le=10000)]
+Limit = Annotated[int, Meta(ge=1, le=1_000_000)]
 Port = Annotated[int, Meta(ge=0, le=65535)]
 Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}\Z")]
 Country = Annotated[str, Meta(pattern=r"^[A-Z]{2}\Z")]
+FieldPath = Annotated[str, Meta(pattern=r"^[^\x00-\x20\x7f]{1,100}\Z")]
+OptionalFieldPath = Annotated[str, Meta(pattern=r"^[^\x00-\x20\x7f]{0,100}\Z")]
 PhoneText = Annotated[str, Meta(pattern=r"^\+?[0-9*#]{2,15}\Z")]
 
 
@@ -62,6 +66,16 @@ class Socket(_Section, frozen=True, kw_only=True):
     mode: Annotated[str, Meta(pattern=r"^0?[0-7]{3}\Z")] = "0660"
     group: str = ""
     allowed_users: tuple[str, ...] = ()
+
+
+class Tcp(_Section, frozen=True, kw_only=True):
+    """`[tcp]`: the API for clients that ask by key."""
+
+    enabled: bool = False
+    host: Annotated[str, Meta(min_length=1, max_length=253)] = "127.0.0.1"
+    port: Port = 8770
+    certificate: str = ""
+    key: str = ""
 
 
 class Audio(_Section, frozen=True, kw_only=True):
@@ -99,7 +113,20 @@ class Policy(_Section, frozen=True, kw_only=True):
     """`[policy]`: who may be called."""
 
     allowed_countries: tuple[Country, ...] = ()
+    number_check: NumberCheck = NumberCheck.VALID
     max_calls: Annotated[int, Meta(ge=1, le=20)] = 5
+    call_spacing_s: Annotated[float, Meta(ge=0, le=3600)] = 30
+    guess_window_s: Seconds = 300
+    guesses_per_subscriber: Limit = 5
+    guesses_per_destination: Limit = 5
+    guesses_per_client: Limit = 200
+
+
+class Okta(_Section, frozen=True, kw_only=True):
+    """`[okta]`: the door for Okta's clients, `/api/v1`."""
+
+    public_url: Annotated[str, Meta(pattern=r"^(https?://[^\s/?#]+/?)?\Z")] = ""
+    sdk3_compat: bool = False
 
 
 class PbxSettings(_Section, frozen=True, kw_only=True):
@@ -153,6 +180,33 @@ class InternalSettings(_Section, frozen=True, kw_only=True):
     packet_ms: Annotated[int, Meta(ge=10, le=60)] = 20
 
 
+class TestNumbers(_Section, frozen=True, kw_only=True):
+    """`[test_numbers]`: numbers that ring at no telephone, for a backend's own tests."""
+
+    enabled: bool = False
+    prefix: Annotated[str, Meta(pattern=r"^\+[1-9][0-9]{4,11}\Z")] = "+150055501"
+    passcode: Annotated[str, Meta(pattern=r"^[0-9]{4,10}\Z")] = "123456"
+    pace: Annotated[float, Meta(gt=0, le=1)] = 0.1
+
+
+class OktaHookSettings(_Section, frozen=True, kw_only=True):
+    """`[okta_hook]`: an Okta organisation whose codes we speak."""
+
+    provider: Annotated[str, Meta(min_length=1, max_length=40)] = "Voicegate"
+    extensions: dict[PhoneText, str] = field(default_factory=dict)
+
+
+class ProviderSettings(_Section, frozen=True, kw_only=True):
+    """`[providers.NAME]`: an identity provider whose codes we speak."""
+
+    number: FieldPath
+    code: FieldPath
+    code_pattern: Annotated[str, Meta(min_length=1, max_length=200)] = r"^[0-9]{4,10}$"
+    language: OptionalFieldPath = ""
+    extension: OptionalFieldPath = ""
+    event: OptionalFieldPath = ""
+
+
 class Log(_Section, frozen=True, kw_only=True):
     """`[log]`: what is written to standard error."""
 
@@ -166,14 +220,19 @@ class Settings(_Section, frozen=True, kw_only=True):
     service: Service = Service()
     storage: Storage = Storage()
     socket: Socket = Socket()
+    tcp: Tcp = Tcp()
     audio: Audio = Audio()
     call: CallSettings = CallSettings()
     passcode: PasscodeSettings = PasscodeSettings()
     policy: Policy = Policy()
+    okta: Okta = Okta()
+    test_numbers: TestNumbers = TestNumbers()
     log: Log = Log()
     pbx: dict[Name, PbxSettings] = field(default_factory=dict)
     trunks: dict[Name, TrunkSettings] = field(default_factory=dict)
     internal: dict[Name, InternalSettings] = field(default_factory=dict)
+    okta_hook: OktaHookSettings = OktaHookSettings()
+    providers: dict[Name, ProviderSettings] = field(default_factory=dict)
 
 
 _KINDS: dict[str, tuple[str, ...]] = {"asterisk": ("ami_", "agi_"), "freeswitch": ("esl_",)}
@@ -183,6 +242,7 @@ _NAMED_TABLES: dict[str, type[Struct]] = {
     "pbx": PbxSettings,
     "trunks": TrunkSettings,
     "internal": InternalSettings,
+    "providers": ProviderSettings,
 }
 
 
@@ -239,6 +299,11 @@ def read_secret(path: str, setting: str) -> str:
     if not secret:
         raise ConfigError(f"{setting}: {file} is empty")
     return secret
+
+
+def sounds_folder(settings: Settings) -> Path:
+    """Return the folder of the language folders."""
+    return Path(settings.service.sounds) if settings.service.sounds else project_folder("sounds")
 
 
 def project_folder(name: str) -> Path:

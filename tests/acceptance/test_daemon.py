@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import socket
 import sqlite3
 import stat
 import subprocess
@@ -10,10 +11,11 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
+from typing import IO
 
 import pytest
 
-from voicegate.client import AsyncClient, Unreachable, Verification
+from voicegate.client import ApiError, AsyncClient, Unreachable, Verification
 
 SETTINGS = """
 [storage]
@@ -34,6 +36,7 @@ pbx = "main"
 endpoint = "carrier"
 caller_ids = [{{ number = "+12025550100" }}]
 """
+TEST_NUMBER = "+15005550101"
 BUSY, RINGS_FOR_EVER = "+12025550103", "+12025550104"
 
 
@@ -44,15 +47,17 @@ def settings(tmp_path: Path) -> Path:
     return file
 
 
-def start(settings: Path) -> subprocess.Popen[str]:
+def start(settings: Path, log: IO[str] | int = subprocess.PIPE) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "voicegate", "--config", str(settings), "serve"]
-    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=log, text=True)
 
 
 @asynccontextmanager
 async def daemon(settings: Path) -> AsyncIterator[tuple[AsyncClient, subprocess.Popen[str]]]:
     """A daemon that is ready; killed at the end unless it has ended."""
-    process = start(settings)
+    # A file, for a pipe that nobody reads would be full some day.
+    with settings.with_suffix(".log").open("a") as log:
+        process = start(settings, log)
     try:
         async with AsyncClient(socket=settings.parent / "voicegate.sock") as client:
             async with asyncio.timeout(20):
@@ -74,6 +79,38 @@ async def ended(settings: Path) -> tuple[int, str]:
     finally:
         process.kill()
         await asyncio.to_thread(process.communicate)
+
+
+async def test_test_numbers_need_no_telephone_and_are_off_unless_switched_on(settings: Path) -> None:
+    async with daemon(settings) as (client, _):
+        with pytest.raises(ApiError) as refused:
+            await client.create_verification(TEST_NUMBER)
+        assert refused.value.problem.name == "number_type_not_allowed"
+    settings.write_text(f"{settings.read_text()}\n[test_numbers]\nenabled = true\npace = 0.02\n")
+    async with daemon(settings) as (client, _):
+        for number, outcome in ((TEST_NUMBER, "delivered"), ("+1 500 555 0103", "busy")):
+            created = await client.create_verification(number)
+            _ = [step async for step in client.watch(created.id)]
+            (call,) = (await client.verification(created.id)).calls
+            assert (call.outcome, call.is_test, call.trunk) == (outcome, True, "test numbers")
+        assert (await client.check(created.id, "123456")).status == "verified"
+        assert not (await client.create_verification(BUSY)).call.is_test
+
+
+async def test_on_tcp_a_client_with_a_key_is_served_and_sees_its_own_only(settings: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    settings.write_text(f"{settings.read_text()}\n[tcp]\nenabled = true\nport = {port}\n")
+    async with daemon(settings) as (admin, _):
+        given = await admin.add_client("web", ["verifications"])
+        await admin.create_verification(BUSY)
+        async with AsyncClient(base_url=f"http://127.0.0.1:{port}", key=given.key) as client:
+            created = await client.create_verification(RINGS_FOR_EVER)
+            assert [call.id for call in await client.calls()] == [created.call.id]
+            with pytest.raises(ApiError, match="it needs the scope admin"):
+                await client.audit()
+        assert len(await admin.calls()) == 2
+        assert [entry.client for entry in await admin.audit(1)] == ["web"]
 
 
 async def is_ready(client: AsyncClient) -> bool:
@@ -106,6 +143,29 @@ async def test_a_backend_learns_why_nobody_was_reached_and_calls_again(settings:
         assert verification.reference == "sign-in 7"
         await client.redial(created.id)
         assert [call.outcome for call in (await end_of(client, created.id)).calls] == ["busy", "busy"]
+
+
+async def test_a_call_is_held_in_the_language_that_its_request_names(settings: Path) -> None:
+    tags = {"en-GB": "en", "es-MX": "es", "de_AT": "de", "fr": "fr"}
+    async with daemon(settings) as (client, _):
+        signing_in = [
+            sign_in(client, f"+1202555{number}01", language=tag) for number, tag in enumerate(tags, start=10)
+        ]
+        verifications = await asyncio.gather(*signing_in)
+    assert [verification.language for verification in verifications] == list(tags.values())
+    assert {verification.status for verification in verifications} == {"verified"}
+    calls = [verification.call for verification in verifications]
+    assert [call.outcome for call in calls if call is not None] == ["delivered"] * len(tags)
+
+
+async def sign_in(client: AsyncClient, number: str, *, language: str) -> Verification:
+    """Enter a code while it is read; a second reading is not needed then."""
+    created = await client.create_verification(number, language=language, passcode="4710")
+    async for step in client.watch(created.id):
+        if step.event == "reading_started":
+            await client.check(created.id, "4710")
+            break
+    return await end_of(client, created.id)
 
 
 async def test_told_to_stop_it_ends_its_calls_records_them_and_exits_with_0(settings: Path) -> None:

@@ -135,7 +135,7 @@ async def _speaking(lab: Lab, pbx: Pbx) -> AsyncIterator[PbxBench]:
         number = f"+120255501{telephone}"
         return Hop(trunk, endpoint=trunk.endpoint, number=number, caller_id=trunk.caller_ids[0])
 
-    invitation = compose_invitation(HumanCheck.RANDOM_KEY, "5")
+    invitation = compose_invitation(HumanCheck.RANDOM_KEY, "5", mixer.phrasing("en"))
     reading = compose_reading(Passcode("4710"), mixer.phrasing("en"))
     async with mixer.mix("en", invitation, reading) as audio:
         async with asyncio.timeout(30):

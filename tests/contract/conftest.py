@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from voicegate.adapters.storage import SqlStore
-from voicegate.application.ports import Store
+from voicegate.application.storing import Store
 
 Opener = Callable[[Path], AbstractAsyncContextManager[Store]]
 

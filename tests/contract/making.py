@@ -1,14 +1,24 @@
 """Challenges, calls and steps for tests of the store."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import TypeVar
 
-from voicegate.application.ports import CallRecord, ChallengeRecord, Store, TimelineEntry
+from voicegate.application.ports import (
+    CallRecord,
+    ChallengeRecord,
+    IdempotencyKey,
+    Replay,
+    TimelineEntry,
+)
+from voicegate.application.storing import Store, Transaction
 from voicegate.domain.announcement import HumanCheck
 from voicegate.domain.call import Call, CallState
 from voicegate.domain.challenge import Challenge, ChallengeState
 from voicegate.domain.phone_number import Destination
 
+T = TypeVar("T")
 NOW = datetime(2026, 1, 1, 12, 30, 15, 123456, tzinfo=UTC)
 LIFETIME = timedelta(seconds=300)
 
@@ -66,3 +76,56 @@ async def read(store: Store, challenge_id: str = "ver_1") -> ChallengeRecord:
     record = await store.challenge(challenge_id)
     assert record is not None
     return record
+
+
+async def open_challenge(
+    store: Store, challenge: Challenge, call: Call, idempotency: IdempotencyKey | None = None
+) -> Replay | None:
+    """Store a challenge with its first call, unless the idempotency key stands for one already."""
+
+    def work(tx: Transaction) -> Replay | None:
+        if idempotency is not None and (replay := tx.replay(idempotency)):
+            return replay
+        tx.add_challenge(challenge)
+        tx.add_call(call)
+        if idempotency is not None:
+            tx.remember(idempotency, challenge)
+        return None
+
+    return await store.transact(work)
+
+
+async def update_challenge(
+    store: Store, challenge_id: str, change: Callable[[Challenge], tuple[Challenge, T]]
+) -> T | None:
+    """Store what `change` makes of a challenge, if it is another; None: no such challenge."""
+
+    def work(tx: Transaction) -> T | None:
+        record = tx.challenge(challenge_id)
+        if record is None:
+            return None
+        after, answer = change(record.challenge)
+        if after != record.challenge:
+            tx.save_challenge(after)
+        return answer
+
+    return await store.transact(work)
+
+
+async def add_call(
+    store: Store, challenge_id: str, admit: Callable[[ChallengeRecord], tuple[Challenge, Call | None, T]]
+) -> T | None:
+    """Store what `admit` makes of a challenge and its calls; None: no such challenge."""
+
+    def work(tx: Transaction) -> T | None:
+        record = tx.challenge(challenge_id)
+        if record is None:
+            return None
+        challenge, call, answer = admit(record)
+        if call is not None:
+            tx.add_call(call)
+        if call is not None or challenge != record.challenge:
+            tx.save_challenge(challenge)
+        return answer
+
+    return await store.transact(work)

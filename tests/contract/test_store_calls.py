@@ -7,8 +7,19 @@ from functools import partial
 
 import pytest
 
-from tests.contract.making import LIFETIME, NOW, make_call, make_challenge, make_entry, read, with_steps
-from voicegate.application.ports import CallRecord, ChallengeRecord, Store
+from tests.contract.making import (
+    LIFETIME,
+    NOW,
+    add_call,
+    make_call,
+    make_challenge,
+    make_entry,
+    open_challenge,
+    read,
+    with_steps,
+)
+from voicegate.application.ports import CallRecord, ChallengeRecord
+from voicegate.application.storing import Store
 from voicegate.domain import challenge as challenges
 from voicegate.domain.call import Call, CallState, Evidence
 from voicegate.domain.challenge import Challenge, ChallengeEvent, ChallengeState
@@ -26,9 +37,9 @@ def admit_up_to_five(record: ChallengeRecord, call: Call) -> tuple[Challenge, Ca
 
 
 async def test_calls_of_a_challenge_come_oldest_first_with_their_timelines(store: Store) -> None:
-    await store.open(make_challenge(), make_call("z"), None)
+    await open_challenge(store, make_challenge(), make_call("z"), None)
     for name in "yxw":
-        await store.add_call("ver_1", partial(admit_always, call=make_call(name)))
+        await add_call(store, "ver_1", partial(admit_always, call=make_call(name)))
     await store.record(with_steps(make_call("x"), 3))
     record = await read(store)
     assert [entry.call.id for entry in record.calls] == ["call_z", "call_y", "call_x", "call_w"]
@@ -37,7 +48,7 @@ async def test_calls_of_a_challenge_come_oldest_first_with_their_timelines(store
 
 
 async def test_admitting_sees_the_challenge_with_its_calls_and_changes_both(store: Store) -> None:
-    await store.open(make_challenge(state=ChallengeState.UNDELIVERABLE), make_call(), None)
+    await open_challenge(store, make_challenge(state=ChallengeState.UNDELIVERABLE), make_call(), None)
     await store.record(with_steps(make_call(), 2))
     seen: list[ChallengeRecord] = []
 
@@ -46,7 +57,7 @@ async def test_admitting_sees_the_challenge_with_its_calls_and_changes_both(stor
         return challenges.step(record.challenge, ChallengeEvent.CALL_STARTED), make_call("2"), "admitted"
 
     before = await read(store)
-    assert await store.add_call("ver_1", admit) == "admitted"
+    assert await add_call(store, "ver_1", admit) == "admitted"
     assert seen == [before]
     after = await read(store)
     assert after.challenge.state is ChallengeState.DELIVERING
@@ -54,9 +65,9 @@ async def test_admitting_sees_the_challenge_with_its_calls_and_changes_both(stor
 
 
 async def test_a_challenge_can_change_though_no_call_is_admitted(store: Store) -> None:
-    await store.open(make_challenge(), make_call(), None)
-    await store.add_call(
-        "ver_1", lambda record: (challenges.expire(record.challenge, NOW + LIFETIME), None, None)
+    await open_challenge(store, make_challenge(), make_call(), None)
+    await add_call(
+        store, "ver_1", lambda record: (challenges.expire(record.challenge, NOW + LIFETIME), None, None)
     )
     record = await read(store)
     assert record.challenge.state is ChallengeState.EXPIRED
@@ -64,10 +75,10 @@ async def test_a_challenge_can_change_though_no_call_is_admitted(store: Store) -
 
 
 async def test_two_who_ask_at_once_see_each_others_calls(store: Store) -> None:
-    await store.open(make_challenge(), make_call("0"), None)
+    await open_challenge(store, make_challenge(), make_call("0"), None)
 
     answers = await asyncio.gather(
-        *(store.add_call("ver_1", partial(admit_up_to_five, call=make_call(str(n)))) for n in range(1, 21))
+        *(add_call(store, "ver_1", partial(admit_up_to_five, call=make_call(str(n)))) for n in range(1, 21))
     )
     assert answers.count(True) == 4
     assert len((await read(store)).calls) == 5
@@ -94,7 +105,7 @@ ENDED = make_call(
     ],
 )
 async def test_an_ended_call_comes_back_with_verdict_and_cause(store: Store, hangup: Hangup) -> None:
-    await store.open(make_challenge(), make_call(), None)
+    await open_challenge(store, make_challenge(), make_call(), None)
     outcome = CallOutcome(Outcome.DELIVERED, Blame.NOBODY, retry_safe=True)
     record = CallRecord(ENDED, outcome=outcome, hangup=hangup, timeline=(make_entry(1),))
     await store.record(record)
@@ -102,7 +113,7 @@ async def test_an_ended_call_comes_back_with_verdict_and_cause(store: Store, han
 
 
 async def test_only_steps_that_are_new_are_stored(store: Store) -> None:
-    await store.open(make_challenge(), make_call(), None)
+    await open_challenge(store, make_challenge(), make_call(), None)
     await store.record(with_steps(make_call(), 2))
     rewritten = (make_entry(1, event="forged"), make_entry(2, event="forged"), make_entry(3))
     await store.record(CallRecord(make_call(), timeline=rewritten))
@@ -113,7 +124,7 @@ async def test_only_steps_that_are_new_are_stored(store: Store) -> None:
 
 
 async def test_a_call_and_its_challenge_change_together(store: Store) -> None:
-    await store.open(make_challenge(), make_call(), None)
+    await open_challenge(store, make_challenge(), make_call(), None)
     await store.record(
         CallRecord(ENDED), lambda challenge: challenges.step(challenge, ChallengeEvent.CALL_DELIVERED)
     )
@@ -123,7 +134,7 @@ async def test_a_call_and_its_challenge_change_together(store: Store) -> None:
 
 
 async def test_neither_call_nor_challenge_changes_when_the_change_fails(store: Store) -> None:
-    await store.open(make_challenge(), make_call(), None)
+    await open_challenge(store, make_challenge(), make_call(), None)
     before = await read(store)
 
     def fail(challenge: Challenge) -> Challenge:
@@ -135,7 +146,7 @@ async def test_neither_call_nor_challenge_changes_when_the_change_fails(store: S
 
 
 async def test_a_call_that_was_never_stored_cannot_be_recorded(store: Store) -> None:
-    await store.open(make_challenge(), make_call(), None)
+    await open_challenge(store, make_challenge(), make_call(), None)
     with pytest.raises(StoreError, match="call_2"):
         await store.record(CallRecord(make_call("2")))
     with pytest.raises(StoreError, match="call_2"):
@@ -145,7 +156,9 @@ async def test_a_call_that_was_never_stored_cannot_be_recorded(store: Store) -> 
 async def test_recent_calls_come_newest_first_without_timelines(store: Store) -> None:
     for n in range(5):
         created_at = NOW + timedelta(seconds=n)
-        await store.open(make_challenge(str(n)), make_call(str(n), str(n), created_at=created_at), None)
+        await open_challenge(
+            store, make_challenge(str(n)), make_call(str(n), str(n), created_at=created_at), None
+        )
     await store.record(with_steps(make_call("4", "4", created_at=NOW + timedelta(seconds=4)), 2))
     newest = await store.recent_calls(2)
     assert [record.call.id for record in newest] == ["call_4", "call_3"]
@@ -156,7 +169,7 @@ async def test_recent_calls_come_newest_first_without_timelines(store: Store) ->
 
 async def test_live_calls_are_those_that_have_not_ended_with_timelines(store: Store) -> None:
     for name in "123":
-        await store.open(make_challenge(name), make_call(name, name), None)
+        await open_challenge(store, make_challenge(name), make_call(name, name), None)
     await store.record(with_steps(make_call("2", "2"), 1))
     await store.record(CallRecord(ENDED))
     live = await store.live_calls()

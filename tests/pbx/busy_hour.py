@@ -3,8 +3,12 @@
 import asyncio
 from dataclasses import dataclass, field
 
+import soundfile
+
 from tests.pbx.conftest import Backend
 from voicegate.client import AsyncClient, Verification
+from voicegate.config import project_folder
+from voicegate.lab.listener import hear_digits
 from voicegate.lab.numbers import NUMBERS, find_number
 from voicegate.lab.world import Lab
 
@@ -31,6 +35,8 @@ AREA_CODES = (
     617,
     702,
 )
+# Those beside English: an area code of its own for each, and a code.
+LANGUAGES = {"de": ("718", "4710293856"), "es": ("801", "336985"), "fr": ("907", "820057")}
 PRESSES, OFFICE = find_number("presses-key"), find_number("office")
 
 Heard = tuple[Verification, str | None]
@@ -50,6 +56,7 @@ class BusyHour:
     unheard: Verification | None = None
     voicemail: str | None = "not listened to"
     own_code: Heard | None = None
+    languages: dict[str, Heard] = field(default_factory=dict)
     redialed: list[Heard] = field(default_factory=list)
     twenty: list[Heard] = field(default_factory=list)
     judged: list[str] = field(default_factory=list)
@@ -67,6 +74,7 @@ async def live_through(lab: Lab) -> BusyHour:
             _checks,
             _voicemail,
             _own_code,
+            _languages,
             _redial,
             _twenty,
             _strangers,
@@ -109,6 +117,18 @@ async def _voicemail(backend: Backend, hour: BusyHour) -> None:
 async def _own_code(backend: Backend, hour: BusyHour) -> None:
     verification = await backend.call(PRESSES.british(6), passcode="904417")
     hour.own_code = (verification, await backend.hear(PRESSES.british(6)))
+
+
+async def _languages(backend: Backend, hour: BusyHour) -> None:
+    numbers = {language: PRESSES.american(area) for language, (area, _) in LANGUAGES.items()}
+    calls = [
+        backend.call(numbers[language], language=language, passcode=code)
+        for language, (_, code) in LANGUAGES.items()
+    ]
+    for language, verification in zip(LANGUAGES, await asyncio.gather(*calls), strict=True):
+        heard, _ = soundfile.read(await backend.recording(numbers[language]), dtype="int16")
+        digits = await asyncio.to_thread(hear_digits, heard, project_folder("sounds") / language)
+        hour.languages[language] = (verification, digits)
 
 
 async def _redial(backend: Backend, hour: BusyHour) -> None:

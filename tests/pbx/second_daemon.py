@@ -7,9 +7,11 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
 
+from tests.unit.application.conftest import TESTER
 from voicegate import bootstrap, config
 from voicegate.application.ports import ChallengeRecord
 from voicegate.application.sign_in import Issued, IssueRequest
+from voicegate.bootstrap.parts import App
 from voicegate.lab.world import Lab
 
 Raw = dict[str, Any]
@@ -19,7 +21,7 @@ Raw = dict[str, Any]
 @asynccontextmanager
 async def second_daemon(
     lab: Lab, change: Callable[[Raw], None] = lambda _: None, *, name: str = "second"
-) -> AsyncIterator[bootstrap.App]:
+) -> AsyncIterator[App]:
     """The lab's daemon once more, with changed settings; entered when its PBXs are connected."""
     raw = tomllib.loads(lab.settings.config_file.read_text("utf-8"))
     second = lab.settings.volatile / name
@@ -36,7 +38,7 @@ async def second_daemon(
         yield app
 
 
-async def begin(app: bootstrap.App, request: IssueRequest) -> ChallengeRecord:
+async def begin(app: App, request: IssueRequest) -> ChallengeRecord:
     """Ask for a call."""
     issued = await app.sign_in.issue(request)
     assert isinstance(issued, Issued)
@@ -44,13 +46,15 @@ async def begin(app: bootstrap.App, request: IssueRequest) -> ChallengeRecord:
 
 
 async def follow(
-    app: bootstrap.App, record: ChallengeRecord, until: Callable[[ChallengeRecord], bool]
+    app: App, record: ChallengeRecord, until: Callable[[ChallengeRecord], bool]
 ) -> ChallengeRecord:
     """Wait for something to become true of it."""
     since = -1
     async with asyncio.timeout(90):
         while not until(record):
-            found = await app.sign_in.look(record.challenge.id, since, timedelta(seconds=10))
+            found = await app.sign_in.look(
+                TESTER, record.challenge.id, since=since, wait=timedelta(seconds=10)
+            )
             assert found is not None
             since, record = found.revision, found
     return record

@@ -10,9 +10,10 @@ import pytest
 
 from tests.pbx.relay import Relay
 from tests.pbx.second_daemon import Raw, begin, follow, is_over, second_daemon
-from voicegate import bootstrap
+from tests.unit.application.conftest import TESTER
 from voicegate.application.ports import CallRecord, ChallengeRecord
 from voicegate.application.sign_in import IssueRequest
+from voicegate.bootstrap.parts import App
 from voicegate.domain.call import CallState
 from voicegate.domain.phone_number import Destination
 from voicegate.lab.behaviour import LabNumber
@@ -66,13 +67,13 @@ class Scene:
 
     lab: Lab
     relay: Relay
-    app: bootstrap.App
+    app: App
 
     async def call(
         self, number: LabNumber, area: str, until: Callable[[ChallengeRecord], bool] = is_over
     ) -> ChallengeRecord:
         """Ask for a call, and wait for something to become true of it."""
-        request = IssueRequest("tester", Destination.parse(number.american(area), number.extension))
+        request = IssueRequest(TESTER, Destination.parse(number.american(area), number.extension))
         return await follow(self.app, await begin(self.app, request), until)
 
     async def connected(self) -> None:

@@ -20,6 +20,7 @@ from tests.pbx.conftest import Backend
 from tests.pbx.eavesdropping import RELAY_OFFSET, Eavesdropper, make_talkative
 from tests.pbx.second_daemon import begin, follow, is_over, second_daemon
 from tests.pbx.secrets_search import Secret, Traces
+from tests.unit.application.conftest import TESTER
 from voicegate import bootstrap
 from voicegate.adapters.asterisk.leg import AsteriskLeg
 from voicegate.adapters.keyfile import FileKeyring
@@ -158,7 +159,7 @@ async def call_carelessly(lab: Lab, digits: str) -> None:
         return await play(leg, clip, keys) if clip.path not in NamingMixer.named else _nothing()
 
     request = IssueRequest(
-        "tester", Destination.parse(CARELESS), passcode=Passcode(digits), human_check=HumanCheck.NONE
+        TESTER, Destination.parse(CARELESS), passcode=Passcode(digits), human_check=HumanCheck.NONE
     )
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(AsteriskLeg, "play", play_by_name)

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from tests.pbx.busy_hour import BusyHour, Heard, live_through
+from tests.pbx.busy_hour import LANGUAGES, BusyHour, Heard, live_through
 from tests.pbx.judging import expected, last_call, verdict
 from voicegate.client import Verification
 from voicegate.lab.behaviour import LabNumber
@@ -153,6 +153,16 @@ def test_twenty_calls_at_once_are_each_heard_right(hour: BusyHour) -> None:
 def test_a_callers_own_code_is_what_is_heard(hour: BusyHour) -> None:
     assert hour.own_code is not None
     assert hour.own_code[1] == "904417"
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_code_is_read_in_the_language_asked_for(hour: BusyHour, language: str) -> None:
+    verification, heard = hour.languages[language]
+    assert verdict(verification) == ("delivered", "announced", "nobody")
+    assert verification.language == language
+    code = LANGUAGES[language][1]
+    # The key comes before.
+    assert (heard or "").endswith(code + code)
 
 
 def test_a_redial_speaks_the_same_code(hour: BusyHour) -> None:

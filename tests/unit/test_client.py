@@ -57,6 +57,30 @@ async def test_both_clients_take_a_verification_from_the_number_to_the_code(serv
         assert (await client.check(created.id, "000000")).reason == "canceled"
 
 
+async def test_on_tcp_both_clients_show_their_key_and_an_admin_gives_them_out(served: Served) -> None:
+    async with AsyncClient(served.path) as admin:
+        given = await admin.add_client("web", ["verifications"])
+        remote = str(served.remote.base_url)
+        async with AsyncClient(base_url=remote, key=given.key) as client:
+            assert (await client.create_verification(NUMBER)).status == "delivering"
+            with pytest.raises(ApiError, match="it needs the scope admin"):
+                await client.clients()
+        newer = await admin.rotate_key("web")
+        assert [len(one.keys) for one in await admin.clients()] == [2]
+
+        def look() -> None:
+            with Client(base_url=remote, key=newer.key) as client:
+                assert len(client.calls()) == 1
+            with Client(base_url=remote, key=given.key) as client, pytest.raises(ApiError) as refused:
+                client.calls()
+            assert refused.value.problem.name == "key_wrong"
+
+        await asyncio.to_thread(look)
+        assert (await admin.revoke_client("web")).name == "web"
+        assert [entry.action for entry in await admin.audit(2)] == ["client.revoke", "client.rotate"]
+    assert given.key not in repr(given)
+
+
 async def test_a_watch_sees_each_step_once_over_all_calls(served: Served) -> None:
     served.bench.pbx.plots = [unreachable, answers]
     async with AsyncClient(served.path) as client:

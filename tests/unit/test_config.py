@@ -32,11 +32,14 @@ def test_every_setting_stands_in_the_example() -> None:
         "service": config.Service,
         "storage": config.Storage,
         "socket": config.Socket,
+        "tcp": config.Tcp,
         "audio": config.Audio,
         "call": config.CallSettings,
         "passcode": config.PasscodeSettings,
         "policy": config.Policy,
+        "test_numbers": config.TestNumbers,
         "log": config.Log,
+        "okta_hook": config.OktaHookSettings,
     }
     for section, shape in shapes.items():
         assert set(example[section]) == {field.name for field in msgspec.structs.fields(shape)}, section
@@ -44,6 +47,7 @@ def test_every_setting_stands_in_the_example() -> None:
         "pbx": config.PbxSettings,
         "trunks": config.TrunkSettings,
         "internal": config.InternalSettings,
+        "providers": config.ProviderSettings,
     }
     for section, shape in named.items():
         # One entry a kind of PBX.
@@ -57,7 +61,19 @@ def test_every_setting_stands_in_the_example() -> None:
 def test_the_defaults_that_the_example_shows_are_the_defaults() -> None:
     shown = msgspec.to_builtins(config.parse(everything_switched_on()))
     held = msgspec.to_builtins(config.Settings())
-    for section in ("service", "storage", "socket", "audio", "call", "passcode", "policy", "log"):
+    for section in (
+        "service",
+        "storage",
+        "socket",
+        "tcp",
+        "audio",
+        "call",
+        "passcode",
+        "policy",
+        "test_numbers",
+        "log",
+        "okta_hook",
+    ):
         assert shown[section] == held[section], section
 
 

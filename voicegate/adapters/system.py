@@ -8,6 +8,8 @@ from typing import Final
 _ALPHABET: Final = string.digits + string.ascii_lowercase
 # 36 to the power of 20 is more than 2 to the power of 103.
 _ID_LENGTH: Final = 20
+# And to the power of 50 more than 2 to the power of 258.
+_SECRET_LENGTH: Final = 50
 _KEYS: Final = "12345678"
 
 
@@ -24,8 +26,16 @@ class SystemEntropy:
 
     def new_id(self, prefix: str) -> str:
         """Return `prefix`, an underscore and 103 random bits as digits and small letters."""
-        return f"{prefix}_{''.join(secrets.choice(_ALPHABET) for _ in range(_ID_LENGTH))}"
+        return f"{prefix}_{_letters(_ID_LENGTH)}"
+
+    def secret(self) -> str:
+        """Return 258 random bits as digits and small letters."""
+        return _letters(_SECRET_LENGTH)
 
     def key_press(self) -> str:
         """Return a telephone key from "1" to "8", each as likely."""
         return secrets.choice(_KEYS)
+
+
+def _letters(length: int) -> str:
+    return "".join(secrets.choice(_ALPHABET) for _ in range(length))

@@ -113,8 +113,9 @@ class _Attempt:
         world, language = self._world, self._challenge.language
         key = world.entropy.key_press()
         passcode = passcode_of(self._challenge, world.keyring)
-        invitation = compose_invitation(self._challenge.human_check, key)
-        reading = compose_reading(passcode, world.speech.phrasing(language))
+        phrasing = world.speech.phrasing(language)
+        invitation = compose_invitation(self._challenge.human_check, key, phrasing)
+        reading = compose_reading(passcode, phrasing)
         order = Order(self._journal.call.id, self._hop, world.speech.prompt(language, PromptName.APOLOGY))
         await self._journal.write(Originated())
         if self._gave_up:

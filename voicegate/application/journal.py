@@ -10,7 +10,8 @@ from dataclasses import asdict, dataclass
 import structlog
 
 from voicegate.application.board import Board
-from voicegate.application.ports import CallRecord, Clock, Store, TimelineEntry
+from voicegate.application.ports import CallRecord, Clock, TimelineEntry
+from voicegate.application.storing import Store
 from voicegate.domain import call as calls
 from voicegate.domain.call import Call, CallEvent, Ended
 from voicegate.domain.challenge import Challenge

@@ -1,13 +1,14 @@
 """What the use cases need of the world, as Protocols, and what each must promise.
 
-Adapters fill them; `bootstrap` joins the two. All durations are `timedelta`, all times aware UTC.
+Adapters fill them; `bootstrap` joins the two. The database's are in `storing`. All durations are
+`timedelta`, all times aware UTC.
 """
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 from voicegate.domain.announcement import Part, Phrasing, PromptName
 from voicegate.domain.call import (
@@ -23,8 +24,6 @@ from voicegate.domain.hangup_cause import CallOutcome, Hangup
 from voicegate.domain.passcode import Passcode
 from voicegate.domain.routing import Hop
 
-T = TypeVar("T")
-
 
 class Clock(Protocol):
     """The time of day."""
@@ -39,6 +38,10 @@ class Entropy(Protocol):
 
     def new_id(self, prefix: str) -> str:
         """Return `prefix`, an underscore and at least 96 random bits, all letters, digits and `_`."""
+        ...
+
+    def secret(self) -> str:
+        """Return at least 256 random bits as letters and digits."""
         ...
 
     def key_press(self) -> str:
@@ -106,7 +109,7 @@ class Speech(Protocol):
         ...
 
     def phrasing(self, language: str) -> Phrasing:
-        """Return how a language reads a code.
+        """Return how a language asks for the key and reads a code.
 
         Raises:
             UnknownLanguage: no such folder.
@@ -304,69 +307,3 @@ class Replay:
     """The challenge it made."""
     is_same_request: bool
     """False when the same key came with another request."""
-
-
-class Store(Protocol):
-    """Challenges and calls on disk. Each method is one transaction; when it returns, it is durable.
-
-    Every method raises StoreError when the database cannot be used.
-    """
-
-    async def open(
-        self, challenge: Challenge, call: Call, idempotency: IdempotencyKey | None
-    ) -> Replay | None:
-        """Store a new challenge and its first call, or return what the idempotency key says."""
-        ...
-
-    async def add_call(
-        self, challenge_id: str, admit: Callable[[ChallengeRecord], tuple[Challenge, Call | None, T]]
-    ) -> T | None:
-        """Let `admit` look at a challenge and its calls, store the challenge and the call (if any) that
-        it returns, and return its answer.
-
-        `admit` runs inside the transaction: two at once see each other's calls. None: no such
-        challenge.
-        """
-        ...
-
-    async def update_challenge(
-        self, challenge_id: str, change: Callable[[Challenge], tuple[Challenge, T]]
-    ) -> T | None:
-        """Change a challenge inside one transaction and return the change's answer; None: unknown."""
-        ...
-
-    async def record(
-        self,
-        record: CallRecord,
-        change: Callable[[Challenge], Challenge] | None = None,
-        *,
-        following: Call | None = None,
-    ) -> None:
-        """Store a call's present state with the timeline entries that are new; in the same commit change
-        its challenge when `change` is given, and add the challenge's next call when `following` is."""
-        ...
-
-    async def challenge(self, challenge_id: str) -> ChallengeRecord | None:
-        """Return a challenge with its calls and timelines; None: unknown."""
-        ...
-
-    async def call(self, call_id: str) -> CallRecord | None:
-        """Return a call with its timeline; None: unknown."""
-        ...
-
-    async def recent_calls(self, limit: int, before: datetime | None = None) -> Sequence[CallRecord]:
-        """Return the newest calls first, without timelines, those created before `before` if given."""
-        ...
-
-    async def live_calls(self) -> Sequence[CallRecord]:
-        """Return all calls that have not ended, with timelines."""
-        ...
-
-    async def expire(self, now: datetime) -> int:
-        """Expire open challenges whose time is over, erase their sealed codes, and forget idempotency
-        keys of more than a day ago; return how many challenges.
-
-        Whatever was erased before, by this or another method, is then in no file of the store, unless
-        somebody's long read is in the way: then the next time.
-        """
-        ...

@@ -1,55 +1,33 @@
 """Issue a challenge and verify a passcode; call again, or take it back.
 
-Each use case is one transaction, and asks in order: policy, routing, passcode, challenge. A request
-never waits for a telephone.
+A request never waits for a telephone. A client sees its own challenges and calls only, an admin all of
+them: somebody else's is None, as if it were not there.
 """
 
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from voicegate.application.delivery import Delivery, World, has_live_call
+from voicegate.application.deeds import Deed, Deeds
+from voicegate.application.delivery import World, has_live_call
 from voicegate.application.ports import CallRecord, ChallengeRecord, IdempotencyKey, Replay
+from voicegate.application.proving import Begun, Proving, Wanted
 from voicegate.domain import challenge as challenges
 from voicegate.domain.announcement import HumanCheck
 from voicegate.domain.call import Call
-from voicegate.domain.challenge import (
-    DEFAULT_ATTEMPTS,
-    DEFAULT_LIFETIME,
-    OPEN_STATES,
-    Challenge,
-    ChallengeEvent,
-    ChallengeState,
-    VerifyResult,
-)
-from voicegate.domain.errors import UnknownLanguage
-from voicegate.domain.passcode import DEFAULT_LENGTH, Passcode
+from voicegate.domain.challenge import OPEN_STATES, Challenge, VerifyResult
+from voicegate.domain.client import Asker
+from voicegate.domain.passcode import Passcode
 from voicegate.domain.phone_number import Destination
-from voicegate.domain.policy import CallPolicy, Deny, DenyReason, may_call_again, may_reach
-
-
-@dataclass(frozen=True, slots=True)
-class Defaults:
-    """What holds where a request is silent."""
-
-    language: str = "en"
-    """Language of the announcement."""
-    human_check: HumanCheck = HumanCheck.RANDOM_KEY
-    """What proves a person."""
-    passcode_length: int = DEFAULT_LENGTH
-    """Digits in a derived code."""
-    lifetime: timedelta = DEFAULT_LIFETIME
-    """From the request to the last guess."""
-    attempts: int = DEFAULT_ATTEMPTS
-    """Guesses."""
+from voicegate.domain.policy import Deny
 
 
 @dataclass(frozen=True, slots=True)
 class IssueRequest:
     """A request for a challenge, checked for shape only."""
 
-    client: str
+    asker: Asker
     """Who asks."""
     destination: Destination
     """Whom to call."""
@@ -57,6 +35,8 @@ class IssueRequest:
     """Language tag such as `en` or `en-US`; None: the default."""
     passcode: Passcode | None = None
     """The caller's own code; None: a derived one."""
+    passcode_length: int | None = None
+    """Digits in a derived code; None: the default."""
     human_check: HumanCheck | None = None
     """None: the default."""
     lifetime: timedelta | None = None
@@ -65,6 +45,10 @@ class IssueRequest:
     """The caller's own note."""
     idempotency: IdempotencyKey | None = None
     """The caller's promise that a repeat is a repeat."""
+    needs_way: bool = False
+    """Is it refused when no trunk can take the call now? Otherwise the call's outcome tells."""
+    is_held: bool = False
+    """Does its call wait for `release`?"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +69,11 @@ class KeyReused:
 class SignIn:
     """The use cases around one challenge."""
 
-    def __init__(self, world: World, delivery: Delivery, *, policy: CallPolicy, defaults: Defaults) -> None:
+    def __init__(self, world: World, deeds: Deeds, proving: Proving) -> None:
         self._world = world
         self._store = world.desk.store
-        self._delivery = delivery
-        self._policy = policy
-        self._defaults = defaults
+        self._deeds = deeds
+        self._proving = proving
 
     async def issue(self, request: IssueRequest) -> Issued | KeyReused | Deny:
         """Store a challenge with its first call and begin to deliver it.
@@ -99,118 +82,122 @@ class SignIn:
             UnknownLanguage: no prompts for the language asked for.
             StoreError: nothing was stored, nobody is called.
         """
-        verdict = may_reach(request.destination, self._policy)
-        if isinstance(verdict, Deny):
-            return verdict
-        challenge = self._new_challenge(request)
-        hops = self._delivery.route(challenge)
-        if not hops:
-            return Deny(DenyReason.NO_ROUTE)
-        call = self._delivery.new_call(challenge, hops[0])
-        replay = await self._store.open(challenge, call, request.idempotency)
-        if replay is not None:
-            return await self._replay(replay, request)
-        self._delivery.start(challenge, call)
-        return Issued(ChallengeRecord(challenge, (CallRecord(call),)))
 
-    async def verify(self, challenge_id: str, guess: str) -> VerifyResult | None:
+        begun = self._proving.prepare(_wanted(request))
+        if request.needs_way and not isinstance(begun, Deny):
+            begun = await self._proving.with_way(begun)
+
+        def work(deed: Deed) -> Issued | Deny | Replay:
+            deed.destination = request.destination
+            if request.idempotency is not None and (replay := deed.tx.replay(request.idempotency)):
+                deed.subject = replay.challenge_id
+                return replay
+            if isinstance(begun, Deny):
+                return begun
+            deed.subject = begun.challenge.id
+            self._proving.begin(deed, begun)
+            if request.is_held:
+                deed.begun.clear()
+            if request.idempotency is not None:
+                deed.tx.remember(request.idempotency, begun.challenge)
+            return Issued(ChallengeRecord(begun.challenge, (CallRecord(begun.call),)))
+
+        answer = await self._deeds.do(request.asker, "verification.create", work)
+        return await self._replay(answer, request) if isinstance(answer, Replay) else answer
+
+    def release(self, issued: Issued) -> None:
+        """Place the call of a challenge that was issued as held; once. A replay has none to place."""
+        if not issued.is_replay:
+            self._proving.place(Begun(issued.record.challenge, issued.record.calls[0].call))
+
+    async def verify(self, asker: Asker, challenge_id: str, guess: str) -> VerifyResult | None:
         """Judge one guess; None: no such challenge. Two at once are judged one after the other."""
-        now = self._world.desk.clock.now()
 
-        def judge(challenge: Challenge) -> tuple[Challenge, VerifyResult]:
-            is_match = self._world.keyring.matches(challenge.id, challenge.digest, guess)
-            return challenges.verify(challenge, now, is_match=is_match)
+        def work(deed: Deed) -> VerifyResult | None:
+            record = _find(deed, challenge_id)
+            return None if record is None else self._proving.judge(deed, record, guess)
 
-        result = await self._store.update_challenge(challenge_id, judge)
-        self._world.desk.board.announce(challenge_id)
-        return result
+        return await self._deeds.do(asker, "verification.check", work)
 
-    async def redial(self, challenge_id: str) -> Call | Deny | None:
+    async def redial(self, asker: Asker, challenge_id: str) -> Call | Deny | None:
         """Call again with the same code; None: no such challenge."""
-        now = self._world.desk.clock.now()
 
-        def admit(record: ChallengeRecord) -> tuple[Challenge, Call | None, tuple[Challenge, Call] | Deny]:
-            challenge = challenges.expire(record.challenge, now)
-            if challenge.state not in OPEN_STATES:
-                return challenge, None, Deny(DenyReason.NOT_OPEN)
-            calls = len(record.calls)
-            verdict = may_call_again(live=has_live_call(record), calls=calls, policy=self._policy)
-            hops = self._delivery.route(challenge)
-            if isinstance(verdict, Deny) or not hops:
-                return challenge, None, verdict if isinstance(verdict, Deny) else Deny(DenyReason.NO_ROUTE)
-            call = self._delivery.new_call(challenge, hops[0])
-            started = challenges.step(challenge, ChallengeEvent.CALL_STARTED)
-            return started, call, (started, call)
+        def work(deed: Deed) -> Call | Deny | None:
+            record = _find(deed, challenge_id)
+            if record is None:
+                return None
+            begun = self._proving.call_again(deed, record)
+            return begun if isinstance(begun, Deny) else begun.call
 
-        answer = await self._store.add_call(challenge_id, admit)
-        self._world.desk.board.announce(challenge_id)
-        if answer is None or isinstance(answer, Deny):
-            return answer
-        self._delivery.start(*answer)
-        return answer[1]
+        return await self._deeds.do(asker, "verification.redial", work)
 
-    async def cancel(self, challenge_id: str) -> Challenge | None:
+    async def cancel(self, asker: Asker, challenge_id: str) -> Challenge | None:
         """Take a challenge back and hang up its call; None: no such challenge. Doing it twice is fine."""
-        now = self._world.desk.clock.now()
 
-        def withdraw(challenge: Challenge) -> tuple[Challenge, Challenge]:
-            current = challenges.expire(challenge, now)
-            if current.state in OPEN_STATES:
-                current = challenges.step(current, ChallengeEvent.CANCELED)
-            return current, current
+        def work(deed: Deed) -> Challenge | None:
+            record = _find(deed, challenge_id)
+            return None if record is None else self._proving.cancel(deed, record.challenge)
 
-        canceled = await self._store.update_challenge(challenge_id, withdraw)
-        if canceled is not None:
-            await self._delivery.cancel(challenge_id)
-            self._world.desk.board.announce(challenge_id)
-        return canceled
+        return await self._deeds.do(asker, "verification.cancel", work)
 
-    async def look(self, challenge_id: str, since: int | None, wait: timedelta) -> ChallengeRecord | None:
+    async def look(
+        self, asker: Asker, challenge_id: str, *, since: int | None = None, wait: timedelta = timedelta()
+    ) -> ChallengeRecord | None:
         """Return a challenge, once its revision passes `since` or `wait` is over; None: unknown.
 
         Without `since`, `wait` counts from the present revision.
         """
         with self._world.desk.board.watching(challenge_id) as change:
-            record = await self._read(challenge_id)
-            if record is None or _is_settled(record) or (since is not None and record.revision > since):
+            record = await self._read(asker, challenge_id)
+            if record is None or _is_settled(record):
+                return record
+            seen = record.revision if since is None else since
+            if record.revision > seen:
                 return record
             try:
                 async with asyncio.timeout(wait.total_seconds()):
-                    await change.wait()
+                    return await self._read_news(asker, challenge_id, seen=seen, change=change)
             except TimeoutError:
                 return record
-        return await self._read(challenge_id)
 
-    async def _read(self, challenge_id: str) -> ChallengeRecord | None:
-        record = await self._store.challenge(challenge_id)
+    async def newest(self, asker: Asker, number: str) -> ChallengeRecord | None:
+        """Return the asker's own newest challenge for a number that no factor is about; None: none."""
+        return self._present(await self._store.newest_challenge(number, asker.name))
+
+    async def call(self, asker: Asker, call_id: str) -> CallRecord | None:
+        """Return a call with its timeline; None: unknown."""
+        record = await self._store.call(call_id)
+        if record is None or await self._read(asker, record.call.challenge_id) is None:
+            return None
+        return record
+
+    async def calls(self, asker: Asker, limit: int, before: datetime | None = None) -> Sequence[CallRecord]:
+        """Return the newest calls first, without timelines, those created before `before` if given."""
+        return await self._store.recent_calls(limit, before, client=None if asker.is_admin else asker.name)
+
+    async def _read_news(
+        self, asker: Asker, challenge_id: str, *, seen: int, change: asyncio.Event
+    ) -> ChallengeRecord | None:
+        """Return a challenge once its revision passes `seen`: what is told may have been read already."""
+        while True:
+            await change.wait()
+            change.clear()
+            record = await self._read(asker, challenge_id)
+            if record is None or record.revision > seen:
+                return record
+
+    async def _read(self, asker: Asker, challenge_id: str) -> ChallengeRecord | None:
+        record = self._present(await self._store.challenge(challenge_id))
+        return record if record is not None and asker.owns(record.challenge.client) else None
+
+    def _present(self, record: ChallengeRecord | None) -> ChallengeRecord | None:
+        """Return a record with its challenge as it is now."""
         if record is None:
             return None
         return replace(record, challenge=challenges.expire(record.challenge, self._world.desk.clock.now()))
 
-    def _new_challenge(self, request: IssueRequest) -> Challenge:
-        keyring, defaults = self._world.keyring, self._defaults
-        now = self._world.desk.clock.now()
-        challenge_id = self._world.entropy.new_id("ver")
-        length = len(request.passcode.digits) if request.passcode else defaults.passcode_length
-        passcode = request.passcode or keyring.derive(challenge_id, length)
-        return Challenge(
-            id=challenge_id,
-            client=request.client,
-            destination=request.destination,
-            language=match_language(request.language or defaults.language, self._world.speech.languages()),
-            human_check=request.human_check or defaults.human_check,
-            passcode_length=length,
-            digest=keyring.digest(challenge_id, passcode),
-            sealed=keyring.seal(challenge_id, request.passcode) if request.passcode else None,
-            issued_at=now,
-            expires_at=now + (request.lifetime or defaults.lifetime),
-            attempts_left=defaults.attempts,
-            state=ChallengeState.DELIVERING,
-            reference=request.reference,
-        )
-
     async def _replay(self, replay: Replay, request: IssueRequest) -> Issued | KeyReused:
-        record = await self._read(replay.challenge_id)
+        record = await self._read(request.asker, replay.challenge_id)
         if not replay.is_same_request or record is None:
             return KeyReused()
         # A fingerprint must not hold a code, not even hashed; whether it is the same one, the key tells.
@@ -220,18 +207,27 @@ class SignIn:
         return Issued(record, is_replay=True)
 
 
-def match_language(tag: str, installed: Sequence[str]) -> str:
-    """Return the installed language that serves a tag: itself, or its first part (`en-GB` -> `en`).
+def _find(deed: Deed, challenge_id: str) -> ChallengeRecord | None:
+    """Return a challenge that the asker may touch."""
+    deed.subject = challenge_id
+    record = deed.tx.challenge(challenge_id)
+    if record is None or not deed.asker.owns(record.challenge.client):
+        return None
+    deed.destination = record.challenge.destination
+    return record
 
-    Raises:
-        UnknownLanguage: none does.
-    """
-    wanted = tag.replace("_", "-").lower()
-    by_name = {name.replace("_", "-").lower(): name for name in installed}
-    for candidate in (wanted, wanted.split("-")[0]):
-        if candidate in by_name:
-            return by_name[candidate]
-    raise UnknownLanguage(f"no prompts for {tag!r}; installed: {', '.join(installed) or 'none'}")
+
+def _wanted(request: IssueRequest) -> Wanted:
+    return Wanted(
+        client=request.asker.name,
+        destination=request.destination,
+        language=request.language,
+        passcode=request.passcode,
+        passcode_length=request.passcode_length,
+        human_check=request.human_check,
+        lifetime=request.lifetime,
+        reference=request.reference,
+    )
 
 
 def _is_settled(record: ChallengeRecord) -> bool:

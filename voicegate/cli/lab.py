@@ -1,4 +1,7 @@
-"""`voicegate lab`: a complete PBX, carrier and telephones on this machine; the demo is `demo`'s."""
+"""`voicegate lab`: a complete PBX, carrier and telephones on this machine.
+
+The demo is `demo`'s, the testers' accounts are `testers`'.
+"""
 
 import dataclasses
 from collections.abc import Sequence
@@ -11,6 +14,7 @@ from rich.table import Table
 
 from voicegate.cli.demo import demo
 from voicegate.cli.printing import json_option, print_json, print_table
+from voicegate.cli.testers import describe_testers, show_testers, testers
 from voicegate.lab.behaviour import Expected, LabNumber
 from voicegate.lab.freeswitch import VARIABLE
 from voicegate.lab.numbers import NUMBERS
@@ -32,6 +36,7 @@ def lab() -> None:
 
 
 lab.add_command(demo)
+lab.add_command(testers)
 
 
 @lab.command()
@@ -43,6 +48,11 @@ lab.add_command(demo)
 )
 @click.option("--service", help="The name spoken on calls; as last time, else Voicegate.")
 @click.option(
+    "--listen",
+    metavar="ADDRESS",
+    help="This machine's IPv4 address for softphones on other hosts; as last time, else loopback only.",
+)
+@click.option(
     "--pbx",
     "pbxs",
     multiple=True,
@@ -51,7 +61,13 @@ lab.add_command(demo)
 )
 @json_option
 def up(
-    folder: Path, port_base: int | None, service: str | None, pbxs: Sequence[str], *, as_json: bool
+    folder: Path,
+    port_base: int | None,
+    service: str | None,
+    *,
+    listen: str | None,
+    pbxs: Sequence[str],
+    as_json: bool,
 ) -> None:
     """Start the lab, or what of it does not run; fetches Asterisk once if this machine has none."""
     settings = _settings(folder)
@@ -59,6 +75,7 @@ def up(
         settings,
         port_base=port_base or settings.port_base,
         service=service or settings.service,
+        listen=listen or settings.listen,
         pbxs=tuple(dict.fromkeys(map(PbxKind, pbxs))) or settings.pbxs,
     )
     console = Console(stderr=True)
@@ -116,12 +133,14 @@ def _show_status(settings: LabSettings, *, as_json: bool) -> bool:
             "socket": str(settings.socket),
             "config": str(settings.config_file),
             "parts": [{**dataclasses.asdict(part), "log": str(part.log)} for part in parts],
+            **describe_testers(settings),
         }
         print_json(shown)
     else:
         rows = [(part.name, f"runs ({part.pid})" if part.pid else "down", part.where) for part in parts]
         print_table(("part", "state", "where"), rows)
         click.echo(f"configuration {settings.config_file}, logs {settings.processes}")
+        show_testers(settings)
     return all(part.pid for part in parts)
 
 

@@ -10,9 +10,11 @@ from voicegate.cli.lazy import Address, LazyGroup
 from voicegate.cli.options import Options
 
 ADDRESSES: Final = {
+    "audit": Address("voicegate.cli.audit", "audit", "Who asked for what, and what was decided."),
     "call": Address("voicegate.cli.call", "call", "Call a number and speak a code."),
     "calls": Address("voicegate.cli.calls", "calls", "Calls that were placed, and how they went."),
     "check": Address("voicegate.cli.check", "check", "Check a code that somebody entered."),
+    "clients": Address("voicegate.cli.clients", "clients", "Clients that ask by key."),
     "completion": Address("voicegate.cli.completion", "completion", "Print a shell's completion script."),
     "config": Address("voicegate.cli.config", "config", "The configuration file: is it right, what holds."),
     "lab": Address(

@@ -20,6 +20,16 @@ def read_settings(options: Options) -> Settings:
     return load(options.config or DEFAULT_FILE)
 
 
+def read_settings_if_any(options: Options) -> Settings:
+    """Return the settings of the file that counts; the defaults where none was named and there is none.
+
+    Raises:
+        ConfigError: unreadable or wrong.
+    """
+    is_there = options.config is not None or DEFAULT_FILE.exists()
+    return read_settings(options) if is_there else Settings()
+
+
 def find_socket(options: Options) -> Path:
     """Return the daemon's socket: as given, else as configured, else where it is by default.
 

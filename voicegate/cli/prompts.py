@@ -1,9 +1,8 @@
-"""`voicegate prompts`: make the spoken phrases of a language from its scripts, and listen to them."""
+"""`voicegate prompts`: the spoken phrases of each language: made, looked at, listened to, replaced."""
 
 import asyncio
-import shutil
-import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
@@ -13,26 +12,16 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
 from rich.progress import Progress as Bar
 
 from voicegate.adapters.speech.build import Progress, build, find_stale
-from voicegate.adapters.speech.pack import Pack, find_languages, load_pack
-from voicegate.cli.exits import Exit, Failure, reason_of
-from voicegate.cli.printing import json_option, print_json
-from voicegate.config import project_folder
-from voicegate.domain.errors import SpeechError
+from voicegate.adapters.speech.inspection import inspect
+from voicegate.adapters.speech.pack import Pack
+from voicegate.adapters.speech.recordings import find_recorded, take_in
+from voicegate.cli.exits import Exit
+from voicegate.cli.options import Options
+from voicegate.cli.packs import find_packs, languages_argument, sounds_option
+from voicegate.cli.playing import play
+from voicegate.cli.printing import json_option, print_json, print_table
 
-_PLAYERS: Final = (
-    ("pw-play",),
-    ("paplay",),
-    ("aplay", "-q"),
-    ("play", "-q"),
-    ("ffplay", "-nodisp", "-autoexit"),
-)
-
-_sounds = click.option(
-    "--sounds",
-    type=click.Path(file_okay=False, exists=True, path_type=Path),
-    default=lambda: project_folder("sounds"),
-    help="Folder with a folder per language; the one that came with Voicegate when not given.",
-)
+_LEFT_SHOWN: Final = 5
 
 
 @click.group()
@@ -40,21 +29,26 @@ def prompts() -> None:
     """The spoken phrases."""
 
 
+prompts.add_command(play)
+
+
 @prompts.command("build")
-@click.argument("languages", nargs=-1, metavar="[LANGUAGE]...")
-@_sounds
+@languages_argument
+@sounds_option
 @click.option("--force", is_flag=True, help="Make all of them, not only those whose script changed.")
 @json_option
-def build_prompts(languages: tuple[str, ...], sounds: Path, *, force: bool, as_json: bool) -> None:
+@click.pass_obj
+def build_prompts(
+    options: Options, languages: tuple[str, ...], sounds: Path | None, *, force: bool, as_json: bool
+) -> None:
     """Make the prompts of LANGUAGEs (all, when none is named) from their scripts.
 
     Needs the text-to-speech engine that the language's prompts.toml names.
     """
-    packs = [load_pack(sounds, language) for language in languages or find_languages(sounds)]
     made: dict[str, Sequence[str]] = {}
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
-        for pack in packs:
+        for pack in find_packs(options, sounds).load(languages):
             made[pack.language] = _build(pack, bar, force=force)
     if as_json:
         print_json(made)
@@ -63,36 +57,82 @@ def build_prompts(languages: tuple[str, ...], sounds: Path, *, force: bool, as_j
         click.echo(f"{language}: made {', '.join(names)}" if names else f"{language}: all up to date")
 
 
-@prompts.command()
-@click.argument("language")
-@click.argument("name")
-@_sounds
-@click.option(
-    "--output",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Copy the prompt (WAV, 16 kHz) there instead of playing it.",
-)
-def play(language: str, name: str, sounds: Path, output: Path | None) -> None:
-    """Play the prompt NAME of a LANGUAGE, such as `en your_code_is` or `en digit_7`."""
-    pack = load_pack(sounds, language)
-    if name not in pack.scripts:
-        raise SpeechError(f"{pack.folder}: has no prompt {name!r}; it has {', '.join(pack.scripts)}")
-    file = pack.folder / f"{name}.wav16"
-    if not file.is_file():
-        raise SpeechError(f"{file}: is not there; make it by `voicegate prompts build {language}`")
-    if output is not None:
-        _copy(file, output)
+@prompts.command("list")
+@languages_argument
+@sounds_option
+@json_option
+@click.pass_obj
+def list_prompts(options: Options, languages: tuple[str, ...], sounds: Path | None, *, as_json: bool) -> None:
+    """List the prompts of LANGUAGEs (all, when none is named): where each comes from, and what it says."""
+    packs = find_packs(options, sounds)
+    rows = [row for pack in packs.load(languages) for row in _rows(pack, packs.recordings)]
+    if as_json:
+        print_json(rows)
+        return
+    print_table(list(rows[0]) if rows else (), (list(row.values()) for row in rows))
+
+
+@prompts.command("check")
+@languages_argument
+@sounds_option
+@json_option
+@click.pass_obj
+def check_prompts(
+    options: Options, languages: tuple[str, ...], sounds: Path | None, *, as_json: bool
+) -> None:
+    """Check the prompts of LANGUAGEs (all, when none is named), recordings among them.
+
+    Finds files that are missing, damaged, silent, clipped, too quiet or loud, unlike their other formats,
+    made from other words, or no prompt's. The exit code is 1 when anything is found.
+    """
+    packs = find_packs(options, sounds)
+    found = [finding for pack in packs.load(languages) for finding in inspect(pack, packs.recordings)]
+    if as_json:
+        print_json([{**asdict(finding), "file": str(finding.file)} for finding in found])
     else:
-        _play(file, pack.folder / f"{name}.wav")
-    if name in find_stale(pack):
-        click.echo(f"its script has changed since: voicegate prompts build {language}", err=True)
+        for finding in found:
+            click.echo(f"{finding.file}: {finding.problem}: {finding.cure}")
+        if not found:
+            click.echo("all prompts are right")
+    raise SystemExit(Exit.NO if found else Exit.OK)
 
 
-def _copy(file: Path, output: Path) -> None:
-    try:
-        shutil.copyfile(file, output)
-    except OSError as error:
-        raise Failure(Exit.FAILED, f"{file.name} cannot be copied: {reason_of(error)}") from error
+@prompts.command("import")
+@click.argument("language")
+@click.argument("folder", type=click.Path(file_okay=False, exists=True, path_type=Path))
+@sounds_option
+@json_option
+@click.pass_obj
+def import_recordings(
+    options: Options, language: str, folder: Path, sounds: Path | None, *, as_json: bool
+) -> None:
+    """Replace prompts of a LANGUAGE by the recordings in FOLDER, of any rate and number of channels.
+
+    A file is named as its prompt (`voicegate prompts list`): goodbye.wav, digit_7.flac; a digit's may be
+    just 7.wav, as in Asterisk's own sounds: .../sounds/es_MX_f_Allison/digits.
+    """
+    packs = find_packs(options, sounds)
+    taken = take_in(packs.load([language])[0], folder, packs.recordings)
+    if as_json:
+        print_json(taken)
+        return
+    click.echo(f"{language}: took in {', '.join(taken.names)}; spoken from the daemon's next start")
+    if taken.left:
+        more = ", …" if len(taken.left) > _LEFT_SHOWN else ""
+        click.echo(f"not used: {len(taken.left)} files ({', '.join(taken.left[:_LEFT_SHOWN])}{more})")
+
+
+def _rows(pack: Pack, recordings: Path) -> Iterator[dict[str, str]]:
+    recorded, stale = find_recorded(pack, recordings), find_stale(pack)
+    for name, script in pack.scripts.items():
+        is_recorded = name in recorded
+        yield {
+            "language": pack.language,
+            "prompt": name,
+            "from": "own recording" if is_recorded else "to be built" if name in stale else "built",
+            "voice": "" if is_recorded else f"{script.engine} {script.voice}",
+            "words": script.text,
+        }
 
 
 def _build(pack: Pack, bar: Bar, *, force: bool) -> Sequence[str]:
@@ -102,14 +142,3 @@ def _build(pack: Pack, bar: Bar, *, force: bool) -> Sequence[str]:
         bar.update(task, completed=progress.done, total=progress.total)
 
     return asyncio.run(build(pack, force=force, report=report))
-
-
-def _play(file: Path, narrow: Path) -> None:
-    """Play a sound by the first player of this machine, or say where it lies."""
-    for player, *options in _PLAYERS:
-        program = shutil.which(player)
-        if program is not None:
-            # Players go by the suffix, and know none of Asterisk's `wav16`.
-            subprocess.run([program, *options, str(narrow)], check=False)  # noqa: S603
-            return
-    click.echo(f"no player is installed ({', '.join(player for player, *_ in _PLAYERS)}); it lies in {file}")

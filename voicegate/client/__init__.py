@@ -1,14 +1,19 @@
 """The typed client of the native API, for backends and our own CLI: once blocking, once for asyncio."""
 
 from voicegate.client.answers import (
+    ApiClient,
     ApiError,
+    ApiKey,
+    AuditEntry,
     Call,
     Created,
     Evidence,
+    GivenKey,
     Health,
     Judgement,
     Media,
     Problem,
+    Revoked,
     Step,
     Trunk,
     Unreachable,
@@ -18,16 +23,21 @@ from voicegate.client.blocking import Client
 from voicegate.client.nonblocking import AsyncClient
 
 __all__ = [
+    "ApiClient",
     "ApiError",
+    "ApiKey",
     "AsyncClient",
+    "AuditEntry",
     "Call",
     "Client",
     "Created",
     "Evidence",
+    "GivenKey",
     "Health",
     "Judgement",
     "Media",
     "Problem",
+    "Revoked",
     "Step",
     "Trunk",
     "Unreachable",

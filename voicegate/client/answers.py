@@ -67,6 +67,7 @@ class Call(Struct, kw_only=True):
     gave_up: str | None = None
     answered_at: datetime | None = None
     ended_at: datetime | None = None
+    is_test: bool = False
     timeline: list[Step] = msgspec.field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -112,6 +113,7 @@ class Judgement(Struct, kw_only=True):
     status: str
     attempts_left: int
     reason: str | None = None
+    retry_after_s: float | None = None
 
 
 class Trunk(Struct, kw_only=True):
@@ -122,6 +124,55 @@ class Trunk(Struct, kw_only=True):
     endpoint: str
     state: str
     pbx_connected: bool
+
+
+class GivenKey(Struct, kw_only=True):
+    """A client's new key, shown this once."""
+
+    name: str
+    scopes: list[str]
+    key: str
+
+    def __repr__(self) -> str:
+        return f"GivenKey({self.name})"
+
+
+class ApiKey(Struct, kw_only=True):
+    """A client's key, but for its secret."""
+
+    id: str
+    created_at: datetime
+    expires_at: datetime | None = None
+
+
+class ApiClient(Struct, kw_only=True):
+    """A program that asks by key."""
+
+    name: str
+    scopes: list[str]
+    created_at: datetime
+    keys: list[ApiKey]
+    revoked_at: datetime | None = None
+
+
+class Revoked(Struct, kw_only=True):
+    """A client that may ask nothing any more."""
+
+    name: str
+    revoked_at: datetime
+
+
+class AuditEntry(Struct, kw_only=True):
+    """Who asked for what, and what was decided."""
+
+    id: int
+    at: datetime
+    client: str
+    request_id: str
+    action: str
+    decision: str
+    subject: str | None = None
+    number: str | None = None
 
 
 class Health(Struct, kw_only=True):
@@ -171,6 +222,18 @@ class Trunks(Struct):
     """All trunks."""
 
     trunks: list[Trunk]
+
+
+class ApiClients(Struct):
+    """All clients."""
+
+    clients: list[ApiClient]
+
+
+class Audit(Struct):
+    """A page of audit entries."""
+
+    entries: list[AuditEntry]
 
 
 class Redialed(Struct):

@@ -1,6 +1,6 @@
 """Requests as data, so that the two clients differ only in how they wait; and what an answer means."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -11,14 +11,18 @@ import httpx
 import msgspec
 
 from voicegate.client.answers import (
+    ApiClients,
     ApiError,
+    Audit,
     Call,
     Calls,
     Created,
+    GivenKey,
     Health,
     Judgement,
     Problem,
     Redialed,
+    Revoked,
     Step,
     Trunks,
     Unreachable,
@@ -114,6 +118,35 @@ def trunks() -> Request[Trunks]:
     return Request("GET", "/v1/trunks", Trunks)
 
 
+def add_client(name: str, scopes: Sequence[str]) -> Request[GivenKey]:
+    """Ask for a new client."""
+    return Request("POST", "/v1/clients", GivenKey, body={"name": name, "scopes": list(scopes)})
+
+
+def clients() -> Request[ApiClients]:
+    """Ask for all clients."""
+    return Request("GET", "/v1/clients", ApiClients)
+
+
+def rotate_key(name: str, grace_s: int) -> Request[GivenKey]:
+    """Ask for a client's next key."""
+    path = f"/v1/clients/{quote(name, safe='')}/keys"
+    return Request("POST", path, GivenKey, body={"grace_s": grace_s})
+
+
+def revoke_client(name: str) -> Request[Revoked]:
+    """Ask to let a client ask nothing any more."""
+    return Request("DELETE", f"/v1/clients/{quote(name, safe='')}", Revoked)
+
+
+def audit(limit: int, before: int | None) -> Request[Audit]:
+    """Ask for a page of the audit."""
+    query: dict[str, str | int | float] = {"limit": limit}
+    if before is not None:
+        query["before"] = before
+    return Request("GET", "/v1/audit", Audit, query=query)
+
+
 def health() -> Request[Health]:
     """Ask whether the daemon is alive."""
     return Request("GET", "/healthz", Health)
@@ -146,13 +179,14 @@ class News:
 
 
 class Place:
-    """Where the daemon is."""
+    """Where the daemon is, and the key to it."""
 
-    def __init__(self, socket: str | Path | None, base_url: str | None) -> None:
+    def __init__(self, socket: str | Path | None, base_url: str | None, key: str | None) -> None:
         if (socket is None) == (base_url is None):
             raise ValueError("give either a socket or a base URL")
         self.socket = str(socket) if socket is not None else None
         self.base_url = base_url or "http://voicegate"
+        self.headers = {"Authorization": f"Bearer {key}"} if key is not None else {}
 
     def unreachable(self, error: Exception) -> Unreachable:
         """Return the error that names the place and the cure."""

@@ -1,7 +1,7 @@
 """The blocking client."""
 
 import socket as sockets
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Self, TypeVar, Unpack
@@ -10,7 +10,19 @@ import httpcore
 import httpx
 
 from voicegate.client import asking
-from voicegate.client.answers import Call, Created, Health, Judgement, Step, Trunk, Verification
+from voicegate.client.answers import (
+    ApiClient,
+    AuditEntry,
+    Call,
+    Created,
+    GivenKey,
+    Health,
+    Judgement,
+    Revoked,
+    Step,
+    Trunk,
+    Verification,
+)
 from voicegate.client.asking import WATCH_S, News, Options, Place, Request
 
 T = TypeVar("T")
@@ -43,10 +55,14 @@ class _UnixTransport(httpx.HTTPTransport):
 class Client:
     """The blocking client. Every method raises `ApiError` for a refusal and `Unreachable` for silence."""
 
-    def __init__(self, socket: str | Path | None = None, *, base_url: str | None = None) -> None:
-        self._place = Place(socket, base_url)
+    def __init__(
+        self, socket: str | Path | None = None, *, base_url: str | None = None, key: str | None = None
+    ) -> None:
+        self._place = Place(socket, base_url, key)
         transport = _UnixTransport(self._place.socket) if self._place.socket is not None else None
-        self._http = httpx.Client(transport=transport, base_url=self._place.base_url, trust_env=False)
+        self._http = httpx.Client(
+            transport=transport, base_url=self._place.base_url, headers=self._place.headers, trust_env=False
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -97,6 +113,26 @@ class Client:
     def trunks(self) -> list[Trunk]:
         """Return the trunks as their PBXs see them."""
         return self._ask(asking.trunks()).trunks
+
+    def add_client(self, name: str, scopes: Sequence[str]) -> GivenKey:
+        """Add a client that asks by key; only an admin may, here and below."""
+        return self._ask(asking.add_client(name, scopes))
+
+    def clients(self) -> list[ApiClient]:
+        """Return all clients by name, revoked ones too."""
+        return self._ask(asking.clients()).clients
+
+    def rotate_key(self, name: str, grace_s: int = 0) -> GivenKey:
+        """Give a client another key; its present ones live on for `grace_s` seconds."""
+        return self._ask(asking.rotate_key(name, grace_s))
+
+    def revoke_client(self, name: str) -> Revoked:
+        """Let a client ask nothing any more."""
+        return self._ask(asking.revoke_client(name))
+
+    def audit(self, limit: int = 50, before: int | None = None) -> list[AuditEntry]:
+        """Return who asked for what, newest first, those with an id below `before` if given."""
+        return self._ask(asking.audit(limit, before)).entries
 
     def health(self) -> Health:
         """Return that the daemon is alive."""

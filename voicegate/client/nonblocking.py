@@ -1,6 +1,6 @@
 """The client for asyncio."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Self, TypeVar, Unpack
@@ -8,7 +8,19 @@ from typing import Self, TypeVar, Unpack
 import httpx
 
 from voicegate.client import asking
-from voicegate.client.answers import Call, Created, Health, Judgement, Step, Trunk, Verification
+from voicegate.client.answers import (
+    ApiClient,
+    AuditEntry,
+    Call,
+    Created,
+    GivenKey,
+    Health,
+    Judgement,
+    Revoked,
+    Step,
+    Trunk,
+    Verification,
+)
 from voicegate.client.asking import WATCH_S, News, Options, Place, Request
 
 T = TypeVar("T")
@@ -17,10 +29,14 @@ T = TypeVar("T")
 class AsyncClient:
     """The client for asyncio. Every method raises `ApiError` for a refusal and `Unreachable` for silence."""
 
-    def __init__(self, socket: str | Path | None = None, *, base_url: str | None = None) -> None:
-        self._place = Place(socket, base_url)
+    def __init__(
+        self, socket: str | Path | None = None, *, base_url: str | None = None, key: str | None = None
+    ) -> None:
+        self._place = Place(socket, base_url, key)
         transport = httpx.AsyncHTTPTransport(uds=self._place.socket) if socket is not None else None
-        self._http = httpx.AsyncClient(transport=transport, base_url=self._place.base_url, trust_env=False)
+        self._http = httpx.AsyncClient(
+            transport=transport, base_url=self._place.base_url, headers=self._place.headers, trust_env=False
+        )
 
     async def __aenter__(self) -> Self:
         return self
@@ -75,6 +91,26 @@ class AsyncClient:
     async def trunks(self) -> list[Trunk]:
         """Return the trunks as their PBXs see them."""
         return (await self._ask(asking.trunks())).trunks
+
+    async def add_client(self, name: str, scopes: Sequence[str]) -> GivenKey:
+        """Add a client that asks by key; only an admin may, here and below."""
+        return await self._ask(asking.add_client(name, scopes))
+
+    async def clients(self) -> list[ApiClient]:
+        """Return all clients by name, revoked ones too."""
+        return (await self._ask(asking.clients())).clients
+
+    async def rotate_key(self, name: str, grace_s: int = 0) -> GivenKey:
+        """Give a client another key; its present ones live on for `grace_s` seconds."""
+        return await self._ask(asking.rotate_key(name, grace_s))
+
+    async def revoke_client(self, name: str) -> Revoked:
+        """Let a client ask nothing any more."""
+        return await self._ask(asking.revoke_client(name))
+
+    async def audit(self, limit: int = 50, before: int | None = None) -> list[AuditEntry]:
+        """Return who asked for what, newest first, those with an id below `before` if given."""
+        return (await self._ask(asking.audit(limit, before))).entries
 
     async def health(self) -> Health:
         """Return that the daemon is alive."""

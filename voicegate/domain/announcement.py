@@ -30,9 +30,9 @@ class PromptName(StrEnum):
     THIS_IS = "this_is"
     """"This is <service>."; made for each service name."""
     PRESS = "press"
-    """What stands before the key: "Press"."""
+    """What asks for the key: "Press"."""
     TO_HEAR_YOUR_CODE = "to_hear_your_code"
-    """What stands after the key: "to hear your code"."""
+    """What the key is for: "to hear your code"."""
     PRESS_ANY_KEY = "press_any_key"
     """"Press any key to hear your code"."""
     YOUR_CODE_IS = "your_code_is"
@@ -81,10 +81,23 @@ class Pause:
 Part = Prompt | Digit | Pause
 
 
+class Asking(StrEnum):
+    """A part of "Press 7 to hear your code."; each language says all of them, in an order of its own."""
+
+    PRESS = "press"
+    """The phrase that asks for the key."""
+    KEY = "key"
+    """The key."""
+    TO_HEAR_YOUR_CODE = "to_hear_your_code"
+    """The phrase that says what for."""
+
+
 @dataclass(frozen=True, slots=True)
 class Phrasing:
-    """How a language reads a code."""
+    """How a language asks for the key and reads a code."""
 
+    asking: Sequence[Asking]
+    """The parts that ask for the key, in the order they are spoken."""
     groups: Mapping[int, Sequence[int]]
     """Code length (4-10) -> the sizes of its groups, in order."""
     digit_pause: timedelta
@@ -93,13 +106,15 @@ class Phrasing:
     """Silence between two groups."""
 
 
-def compose_invitation(check: HumanCheck, key: str) -> tuple[Part, ...]:
+def compose_invitation(check: HumanCheck, key: str, phrasing: Phrasing) -> tuple[Part, ...]:
     """Return the words that ask a person to press `key`; without a code, safe for any ear."""
     opening: tuple[Part, ...] = (Prompt(PromptName.THIS_IS), Pause(timedelta(milliseconds=300)))
     if check is HumanCheck.RANDOM_KEY:
         gap = Pause(timedelta(milliseconds=120))
-        press, hear = Prompt(PromptName.PRESS), Prompt(PromptName.TO_HEAR_YOUR_CODE)
-        return (*opening, press, gap, Digit(key), gap, hear)
+        first, *rest = (
+            Digit(key) if part is Asking.KEY else Prompt(PromptName(part)) for part in phrasing.asking
+        )
+        return (*opening, first, *(part for following in rest for part in (gap, following)))
     if check is HumanCheck.ANY_KEY:
         return (*opening, Prompt(PromptName.PRESS_ANY_KEY))
     return opening

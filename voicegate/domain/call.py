@@ -248,6 +248,10 @@ TRANSITIONS: Final[Mapping[tuple[CallState, type[CallEvent]], CallState]] = {
 """Every pair that may occur, and the state that follows."""
 
 
+TEST_TRUNK: Final = "test numbers"
+"""The trunk of calls to test numbers, which ring at no telephone; no configured trunk can be named so."""
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
     """One call of a challenge, as far as it has come."""
@@ -281,6 +285,11 @@ class Call:
     def is_live(self) -> bool:
         """Is it still to end?"""
         return self.state is not CallState.ENDED
+
+    @property
+    def is_test(self) -> bool:
+        """Did it go to a test number? Then it says nothing about carriers and people."""
+        return self.trunk == TEST_TRUNK
 
 
 def step(call: Call, event: CallEvent, now: datetime) -> Call:

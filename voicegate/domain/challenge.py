@@ -33,6 +33,17 @@ class ChallengeState(StrEnum):
     REPORTED = "reported"
 
 
+class Purpose(StrEnum):
+    """What a right guess is good for."""
+
+    PLAIN = "plain"
+    """The one who asked is told; nothing else changes."""
+    ACTIVATION = "activation"
+    """The factor becomes active."""
+    SIGN_IN = "sign_in"
+    """The factor's subscriber may come in."""
+
+
 class ChallengeEvent(StrEnum):
     """What can happen to a challenge."""
 
@@ -94,6 +105,10 @@ class Challenge:
     """Where it stands."""
     reference: str | None = None
     """The caller's own note, given back as it came."""
+    factor_id: str | None = None
+    """The factor it is about; None: a plain one."""
+    purpose: Purpose = Purpose.PLAIN
+    """What a right guess is good for."""
 
     def is_open(self, now: datetime) -> bool:
         """Is the code still wanted at `now`?"""
@@ -109,6 +124,8 @@ class Verdict(StrEnum):
     LOCKED = "locked"
     CANCELED = "canceled"
     ALREADY_USED = "already_used"
+    TOO_MANY_GUESSES = "too_many_guesses"
+    """Not judged: too many wrong guesses lately, here or elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +136,8 @@ class VerifyResult:
     """What it came to."""
     attempts_left: int
     """Guesses that remain."""
+    retry_after: timedelta | None = None
+    """When a guess that was not judged may be made; None when it was judged, or none will be."""
 
 
 _CLOSED_VERDICTS: Final = {

@@ -97,10 +97,15 @@ class Routes:
     """In the order they are tried."""
     internal: Sequence[InternalRoute] = ()
     """Routes to the PBX's own extensions."""
+    test: InternalRoute | None = None
+    """The route to numbers that ring at no telephone; None: there are none."""
 
 
 def find_route(destination: Destination, routes: Routes) -> tuple[Hop, ...]:
     """Return the hops to try in order for `destination`; empty when nothing leads there."""
+    if routes.test is not None and routes.test.pattern.fullmatch(destination.number):
+        trunk = routes.test.trunk
+        return (Hop(trunk, trunk.endpoint, number=destination.number, caller_id=trunk.caller_ids[0]),)
     if destination.is_internal:
         return tuple(
             Hop(

@@ -17,6 +17,7 @@ from voicegate.lab.packages import ensure_asterisk
 from voicegate.lab.processes import Daemon
 from voicegate.lab.rendering import render_freeswitch, render_pbx
 from voicegate.lab.settings import LabSettings, PbxKind
+from voicegate.lab.testers import keep_accounts
 
 PATIENCE: Final = timedelta(seconds=30)
 """How long a part of a lab may take to get ready."""
@@ -93,7 +94,8 @@ class CompanyAsterisk(CompanyPbx):
     def where(self) -> str:
         """Where it listens."""
         ports = self.settings.ports
-        return f"SIP 127.0.0.1:{ports.pbx_sip}, AMI 127.0.0.1:{ports.ami}"
+        registrar = self.settings.registrar
+        return f"SIP 127.0.0.1:{ports.pbx_sip}, AMI 127.0.0.1:{ports.ami}, testers {registrar}"
 
     @property
     def handover_port(self) -> int:
@@ -117,7 +119,8 @@ class CompanyAsterisk(CompanyPbx):
         return AsteriskInstance(self.daemon, ensure_asterisk(), home, run)
 
     def _files(self) -> Mapping[str, str]:
-        return render_pbx(self.settings, self.settings.keep_secret())
+        accounts = keep_accounts(self.settings.accounts_file)
+        return render_pbx(self.settings, self.settings.keep_secret(), accounts)
 
 
 class CompanyFreeSwitch(CompanyPbx):

@@ -4,35 +4,62 @@ By normalised cross-correlation with the prompts themselves, which is exact abou
 nothing of whether a person would understand it; for that there is `ear`. Samples are 8 kHz mono.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 import soundfile
 
+from voicegate.adapters.speech.pack import find_languages
+
 Samples = np.ndarray[tuple[int], np.dtype[np.int16]]
 Floats = np.ndarray[tuple[int], np.dtype[np.float64]]
+Spectrum = np.ndarray[tuple[int], np.dtype[np.complex128]]
 
 RATE: Final = 8000
 _ALIKE: Final = 0.85
+# A digit that lost packets in its loudest part is less like itself, and still more than another digit is.
+_DIGIT_ALIKE: Final = 0.72
 _SILENCE: Final = 50.0
 # From the end of "Press" to the start of the key, at most; the mixer leaves 0.12 s.
 _KEY_WITHIN: Final = RATE // 2
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Prompt:
+    """A sound to be recognised; known by itself, so that its spectra can be kept."""
+
+    samples: Floats
+    energy: float
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+
+@dataclass(frozen=True, slots=True)
+class _Language:
+    """A language's prompts, as far as they matter to a person who wants a code."""
+
+    press: _Prompt
+    any_key: _Prompt
+    digits: Sequence[_Prompt]
+
+
 class KeyListener:
     """One telephone's ear: feed it what arrives, ask it what was understood.
 
-    `prompts_folder` is a language's folder, such as `sounds/en`.
+    It understands every language in the folder `sounds`, all of which ask for the key right after "press".
     """
 
-    def __init__(self, prompts_folder: Path) -> None:
-        self._press = _load(prompts_folder / "press.wav")
-        self._any_key = _load(prompts_folder / "press_any_key.wav")
-        self._digits = [_load(prompts_folder / f"digit_{digit}.wav") for digit in range(10)]
+    def __init__(self, sounds: Path) -> None:
+        self._languages = [_learn(sounds / name) for name in find_languages(sounds)]
         self._heard = np.zeros(0, np.float64)
         self._sought = 0
-        self._press_end: int | None = None
+        self._spoken: _Language | None = None
+        self._press_end = 0
         self._key: str | None = None
 
     def feed(self, samples: Samples) -> None:
@@ -43,8 +70,8 @@ class KeyListener:
         """Return the key that was asked for, "5" where any will do; None until one was."""
         if self._key is None:
             self._look_for_prompts()
-            if self._press_end is not None and self._key is None:
-                self._key = self._find_key()
+            if self._spoken is not None and self._key is None:
+                self._key = self._find_key(self._spoken)
         return self._key
 
     def digits_heard_since_key(self) -> int:
@@ -52,75 +79,98 @@ class KeyListener:
 
         The words before the code are not waited for: a packet lost in them would make them unlike themselves.
         """
-        if self._press_end is None or self._key is None:
+        if self._spoken is None or self._key is None:
             return 0
-        rest = self._heard[self._press_end + _KEY_WITHIN + len(self._digits[int(self._key)]) :]
-        scores = np.zeros(len(rest), np.float64)
-        for digit in self._digits:
-            likeness = _likeness(rest, digit)
-            np.maximum(scores[: len(likeness)], likeness, out=scores[: len(likeness)])
-        return _count_peaks(scores, apart=min(map(len, self._digits)))
+        digits = self._spoken.digits
+        return len(_read(self._heard[self._press_end + _KEY_WITHIN + len(digits[int(self._key)]) :], digits))
 
     def _look_for_prompts(self) -> None:
         """Look for what asks for a key in what is new since the last look, and where it may have begun."""
-        start = max(self._sought - max(len(self._press), len(self._any_key)), 0)
+        asking = [prompt for known in self._languages for prompt in (known.press, known.any_key)]
+        start = max(self._sought - max(map(len, asking)), 0)
         self._sought, fresh = len(self._heard), self._heard[start:]
-        if self._press_end is None:
-            found = _find(fresh, self._press)
-            self._press_end = None if found is None else start + found + len(self._press)
-        if _find(fresh, self._any_key) is not None:
-            self._key, self._press_end = "5", len(self._heard)
+        found = [_best_place(likeness) for likeness in _likenesses(fresh, asking)]
+        for language, press, any_key in zip(self._languages, found[::2], found[1::2], strict=True):
+            if self._spoken is None and press is not None:
+                self._spoken, self._press_end = language, start + press + len(language.press)
+            if any_key is not None:
+                self._spoken, self._press_end, self._key = language, len(self._heard), "5"
 
-    def _find_key(self) -> str | None:
-        assert self._press_end is not None  # noqa: S101 - `_find_press` said so
-        longest = max(map(len, self._digits))
+    def _find_key(self, language: _Language) -> str | None:
+        longest = max(map(len, language.digits))
         after = self._heard[self._press_end : self._press_end + _KEY_WITHIN + longest]
         if len(after) < _KEY_WITHIN + longest:
             return None
-        scores = [float(_likeness(after, digit).max()) for digit in self._digits]
+        scores = [float(likeness.max()) for likeness in _likenesses(after, language.digits)]
         best = int(np.argmax(scores))
         if scores[best] >= _ALIKE:
             return str(best)
         # Something else sounded like "Press": listen on.
-        self._press_end = None
+        self._spoken = None
         return None
 
 
-def _load(file: Path) -> Floats:
-    samples: Floats = soundfile.read(file, dtype="int16")[0].astype(np.float64)
-    return samples
+def hear_digits(heard: Samples, prompts_folder: Path) -> str:
+    """Return all digits that were said, in order, by the prompts of a language's folder; blocks."""
+    return _read(heard.astype(np.float64), _learn(prompts_folder).digits)
 
 
-def _find(heard: Floats, prompt: Floats) -> int | None:
-    """Return where `prompt` begins in what was heard; None when it was not."""
-    likeness = _likeness(heard, prompt)
+def find_sound(heard: Samples, sound: Samples) -> int | None:
+    """Return the sample at which a sound begins in what was heard; None when it was not. Blocks."""
+    return _best_place(_likenesses(heard.astype(np.float64), [_known(sound.astype(np.float64))])[0])
+
+
+@cache
+def _learn(folder: Path) -> _Language:
+    digits = [_load(folder / f"digit_{digit}.wav") for digit in range(10)]
+    return _Language(_load(folder / "press.wav"), _load(folder / "press_any_key.wav"), digits)
+
+
+def _load(file: Path) -> _Prompt:
+    return _known(soundfile.read(file, dtype="int16")[0].astype(np.float64))
+
+
+def _known(samples: Floats) -> _Prompt:
+    return _Prompt(samples, float(np.square(samples).sum()))
+
+
+def _best_place(likeness: Floats) -> int | None:
+    """Return where a prompt begins in what was heard; None when it was not."""
     if not len(likeness):
         return None
     best = int(np.argmax(likeness))
     return best if likeness[best] >= _ALIKE else None
 
 
-def _likeness(heard: Floats, prompt: Floats) -> Floats:
-    """Return the correlation, -1 to 1, of `prompt` with each stretch of `heard` as long as itself."""
-    places = len(heard) - len(prompt) + 1
-    if places <= 0:
-        return np.zeros(0, np.float64)
-    size = 1 << (len(heard) + len(prompt) - 1).bit_length()
-    product = np.fft.irfft(np.fft.rfft(heard, size) * np.conj(np.fft.rfft(prompt, size)), size)[:places]
-    power = np.concatenate(([0.0], np.cumsum(np.square(heard, dtype=np.float64))))
-    # Near silence is like nothing: without a floor, rounding would be compared with rounding.
-    energy = np.maximum(power[len(prompt) :] - power[: -len(prompt)], len(prompt) * _SILENCE**2)
-    likeness: Floats = product / np.sqrt(energy * float(np.square(prompt).sum()))
-    return likeness
+def _likenesses(heard: Floats, prompts: Sequence[_Prompt]) -> list[Floats]:
+    """Return for each prompt its correlation, -1 to 1, with each stretch of `heard` as long as itself."""
+    # As long as what was heard is enough: what wraps around falls on places where no prompt fits.
+    size = 1 << len(heard).bit_length()
+    spectrum = np.fft.rfft(heard, size)
+    power = np.concatenate(([0.0], np.cumsum(np.square(heard))))
+    found: list[Floats] = []
+    for prompt in prompts:
+        places = max(len(heard) - len(prompt) + 1, 0)
+        product = np.fft.irfft(spectrum * _spectrum(prompt, size), size)[:places] if places else np.zeros(0)
+        # Near silence is like nothing: without a floor, rounding would be compared with rounding.
+        energy = power[len(power) - places :] - power[:places]
+        found.append(product / np.sqrt(np.maximum(energy, len(prompt) * _SILENCE**2) * prompt.energy))
+    return found
 
 
-def _count_peaks(scores: Floats, *, apart: int) -> int:
-    """Return how many places, `apart` samples from each other, are alike enough."""
-    count, position = 0, 0
-    while position < len(scores):
-        if scores[position] >= _ALIKE:
-            count += 1
-            position += apart
-        else:
-            position += 1
-    return count
+@lru_cache(maxsize=32)
+def _spectrum(prompt: _Prompt, size: int) -> Spectrum:
+    return np.conj(np.fft.rfft(prompt.samples, size))
+
+
+def _read(heard: Floats, digits: Sequence[_Prompt]) -> str:
+    """Return the digits in what was heard: where any is alike enough, the one that is most."""
+    scores = np.zeros((len(digits), len(heard)), np.float64)
+    for row, likeness in zip(scores, _likenesses(heard, digits), strict=True):
+        row[: len(likeness)] = likeness
+    apart, end, said = min(map(len, digits)), 0, ""
+    for place in np.flatnonzero(scores.max(axis=0) >= _DIGIT_ALIKE):
+        if place >= end:
+            end = int(place) + apart
+            said += str(scores[:, place:end].max(axis=1).argmax())
+    return said

@@ -1,8 +1,9 @@
 """The configuration files of a lab: of the company's PBXs, of the carrier, and of the controller.
 
 The PBXs' and the controller's are our own examples from `dialplan/` and `config/`, filled in: what runs
-here is what an admin reads; `pbx/` holds what else they need. The carrier's are templates in `carrier/`,
-rendered from the table in `numbers`. Who writes and runs them is `world`.
+here is what an admin reads. To the PBXs', templates in `pbx/` and `company/` add what else they need, the
+testers and what they may dial. The carrier's are templates in `carrier/`, rendered from the table in
+`numbers`. Who writes and runs them is `world`.
 """
 
 import json
@@ -16,15 +17,18 @@ from voicegate.lab.behaviour import LabNumber
 from voicegate.lab.filling import fill_in, fill_in_xml, without_section
 from voicegate.lab.numbers import NUMBERS, PREMIUM
 from voicegate.lab.ports import Ports
+from voicegate.lab.services import all_services
 from voicegate.lab.settings import LabSettings, PbxKind
+from voicegate.lab.testers import Account
 
 # The least that FreeSWITCH takes; a trunk that came back is known as soon as that.
 _PING_S: Final = "5"
 _DOMAIN: Final = "127.0.0.1"
 
 
-def render_pbx(settings: LabSettings, secret: str) -> Mapping[str, str]:
-    """Return an Asterisk's configuration files; `secret` opens its manager interface."""
+def render_pbx(settings: LabSettings, secret: str, accounts: Sequence[Account]) -> Mapping[str, str]:
+    """Return an Asterisk's configuration files; `secret` opens its manager interface, `accounts` the
+    testers'."""
     examples, ports = project_folder("config") / "asterisk", settings.ports
     dialplan = {
         file.name: file.read_text("utf-8")
@@ -36,11 +40,15 @@ def render_pbx(settings: LabSettings, secret: str) -> Mapping[str, str]:
         "pjsip.conf": {
             ("transport-udp", "bind"): f"127.0.0.1:{ports.pbx_sip}",
             ("carrier-aor", "contact"): f"sip:127.0.0.1:{ports.carrier_sip}",
-            ("carrier-identify", "match"): "127.0.0.1",
+            # With its port, for the testers' softphones may have the same address.
+            ("carrier-identify", "match"): f"127.0.0.1:{ports.carrier_sip}",
             ("4021-aor", "contact"): f"sip:4021@127.0.0.1:{ports.carrier_sip}",
         },
     }
     filled = {name: fill_in((examples / name).read_text("utf-8"), these) for name, these in values.items()}
+    added = _render_company(settings, accounts)
+    filled["pjsip.conf"] = added["pjsip.conf"] + filled["pjsip.conf"]
+    filled["extensions.conf"] += added["extensions.conf"]
     return {**dialplan, **filled, "rtp.conf": _render_rtp(_rtp_ports(settings, PbxKind.ASTERISK))}
 
 
@@ -67,8 +75,7 @@ def render_freeswitch(settings: LabSettings, secret: str) -> Mapping[str, str]:
 
 def render_carrier(settings: LabSettings, numbers: Sequence[LabNumber] = NUMBERS) -> Mapping[str, str]:
     """Return the carrier's configuration files."""
-    ports = settings.ports
-    templates = _templates("carrier")
+    ports, templates = settings.ports, _templates("carrier")
     values = {
         "numbers": numbers,
         "premium": PREMIUM,
@@ -92,14 +99,14 @@ def render_controller(settings: LabSettings) -> str:
         "service.name": here.service,
         "storage.database": str(here.folder / "voicegate.db"),
         "storage.key_file": str(here.folder / "key"),
-        "storage.state_folder": str(here.folder / "state"),
+        "storage.state_folder": str(here.state),
         "socket.path": str(here.socket),
         "audio.folder": str(here.audio),
         "policy.allowed_countries": ["US", "GB"],
         **{f"pbx.{kind.section}.{key}": value for kind in here.pbxs for key, value in _door(here, kind)},
         "trunks.carrier.pbx": first.section,
         "internal.desks.pbx": first.section,
-        "internal.desks.pattern": "4[0-9]{3}",
+        "internal.desks.pattern": "4[0-9]{3}|tester[0-9]",
         "internal.desks.caller_id": {"number": "4000", "name": "Voicegate"},
         **({"trunks.carrier.countries": ["US"]} if len(here.pbxs) > 1 else {}),
         **here.overrides,
@@ -139,6 +146,20 @@ def as_toml(value: object) -> str:
     if isinstance(value, (list, tuple)):
         return f"[{', '.join(as_toml(entry) for entry in value)}]"
     return json.dumps(value, ensure_ascii=False)
+
+
+def _render_company(settings: LabSettings, accounts: Sequence[Account]) -> Mapping[str, str]:
+    """Return what the lab adds to the PBX's files."""
+    values = {
+        "accounts": accounts,
+        "services": all_services(),
+        "sounds": settings.sounds,
+        "listen": settings.listen,
+        "testers_port": settings.ports.testers,
+        "callback_port": settings.ports.callback,
+    }
+    names, templates = ("extensions.conf", "pjsip.conf"), _templates("company")
+    return {name: templates.get_template(f"{name}.j2").render(values) for name in names}
 
 
 def _templates(folder: str) -> jinja2.Environment:

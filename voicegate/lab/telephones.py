@@ -278,9 +278,9 @@ async def _hear_until(line: Line, ear: Ear, is_heard: Callable[[], bool]) -> boo
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Serve until killed: PORT RAW-FOLDER RECORDINGS-FOLDER PROMPTS-FOLDER."""
-    port, (raw, recordings, prompts) = int(arguments[0]), map(Path, arguments[1:])
-    people = Telephones(raw, recordings, lambda: KeyListener(prompts))
+    """Serve until killed: PORT RAW-FOLDER RECORDINGS-FOLDER SOUNDS-FOLDER."""
+    port, (raw, recordings, sounds) = int(arguments[0]), map(Path, arguments[1:])
+    people = Telephones(raw, recordings, lambda: KeyListener(sounds))
     asyncio.run(people.serve(port))
 
 

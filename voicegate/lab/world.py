@@ -23,6 +23,7 @@ from voicegate.lab.asterisk import AsteriskInstance
 from voicegate.lab.company import PATIENCE, company_pbxs
 from voicegate.lab.errors import LabError
 from voicegate.lab.packages import ensure_asterisk, no_progress
+from voicegate.lab.phrases import make_sounds
 from voicegate.lab.processes import Daemon, python_module
 from voicegate.lab.rendering import render_carrier, render_controller
 from voicegate.lab.settings import LabSettings, recall
@@ -37,7 +38,7 @@ class PartStatus:
     """One process of a lab."""
 
     name: str
-    """pbx, second-pbx, carrier, telephones or controller."""
+    """pbx, second-pbx, carrier, telephones, callback or controller."""
     pid: int | None
     """Its process id; None when it does not run."""
     where: str
@@ -55,6 +56,7 @@ class Lab:
         """The company's; the first is the one that most labs have alone."""
         self._carrier = self._daemon("carrier")
         self._telephones = self._daemon("telephones")
+        self._callback = self._daemon("callback")
         self._controller = self._daemon("controller")
 
     def up(self, progress: Progress = no_progress, *, with_controller: bool = True) -> None:
@@ -64,7 +66,8 @@ class Lab:
             LabError: something cannot be fetched, started or does not get ready.
         """
         self._write(progress)
-        starts = [self.start_carrier, *(pbx.start for pbx in self.pbxs), self.start_telephones]
+        starts = [self.start_carrier, *(pbx.start for pbx in self.pbxs)]
+        starts += [self.start_telephones, self.start_callback]
         if with_controller:
             starts.append(self.start_controller)
         progress("starting", 0)
@@ -80,7 +83,7 @@ class Lab:
         """End all of it and remove what it kept in memory; configuration, logs and recordings stay."""
         # The controller first: it ends its calls and removes their sound.
         self._controller.stop()
-        others = (*(pbx.daemon for pbx in self.pbxs), self._carrier, self._telephones)
+        others = (*(pbx.daemon for pbx in self.pbxs), self._carrier, self._telephones, self._callback)
         with ThreadPoolExecutor(len(others)) as pool:
             list(pool.map(Daemon.stop, others))
         rmtree(self.settings.volatile, ignore_errors=True)
@@ -93,6 +96,7 @@ class Lab:
             *((pbx.daemon, pbx.where) for pbx in self.pbxs),
             (self._carrier, f"SIP 127.0.0.1:{ports.carrier_sip}"),
             (self._telephones, f"FastAGI 127.0.0.1:{ports.telephones}"),
+            (self._callback, f"FastAGI 127.0.0.1:{ports.callback}"),
             (self._controller, ", ".join((str(self.settings.socket), *doors))),
         )
         return [PartStatus(daemon.name, daemon.pid, where, daemon.log) for daemon, where in places]
@@ -121,10 +125,17 @@ class Lab:
     def start_telephones(self) -> None:
         """Put people to the telephones unless they are there, and wait until they listen."""
         here, port = self.settings, self.settings.ports.telephones
-        prompts = project_folder("sounds") / "en"
-        command = [str(port), str(here.raw_recordings), str(here.recordings), str(prompts)]
+        sounds = project_folder("sounds")
+        command = [str(port), str(here.raw_recordings), str(here.recordings), str(sounds)]
         self._telephones.start(python_module("voicegate.lab.telephones", *command))
         self._wait(self._telephones, lambda: _accepts(port))
+
+    def start_callback(self) -> None:
+        """Start what calls testers back unless it runs, and wait until it listens."""
+        here, port = self.settings, self.settings.ports.callback
+        command = [str(port), str(here.socket), str(here.sounds)]
+        self._callback.start(python_module("voicegate.lab.callback", *command))
+        self._wait(self._callback, lambda: _accepts(port))
 
     def start_controller(self) -> None:
         """Start the controller unless it runs, and wait until it can place calls."""
@@ -165,6 +176,7 @@ class Lab:
         here.volatile.mkdir(mode=0o700, parents=True, exist_ok=True)
         if here.volatile.stat().st_uid != os.getuid():
             raise LabError(f"{here.volatile} belongs to somebody else.")
+        make_sounds(here.sounds, here.state, progress)
         for pbx in self.pbxs:
             pbx.write()
         self._exchange.write(render_carrier(here))
@@ -173,12 +185,14 @@ class Lab:
     def _check_unlike(self) -> None:
         """Refuse what would start half a lab: other settings than it runs with, or ports in use."""
         here, running = self.settings, [part.name for part in self.status() if part.pid is not None]
-        kept = recall(here.folder)
-        if running and kept not in (None, here):
-            raise LabError(f"This lab runs with other settings ({', '.join(running)}): take it down first.")
-        taken = [] if running else here.ports.taken()
-        if taken:
+        if running:
+            if recall(here.folder) not in (None, here):
+                names = ", ".join(running)
+                raise LabError(f"This lab runs with other settings ({names}): take it down first.")
+            return
+        if taken := here.ports.taken():
             raise LabError(f"Port {taken[0]} of 127.0.0.1 is in use: choose another port base.")
+        here.ports.check_listen(here.listen)
 
     def _daemon(self, name: str) -> Daemon:
         return Daemon(name, self.settings.processes)

@@ -12,25 +12,38 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Select, select
+from sqlalchemy import Select, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.schema import CreateIndex, CreateTable
 
-from tests.contract.making import NOW, make_call, make_challenge
+from tests.contract.making import NOW, make_call, make_challenge, open_challenge, update_challenge
 from voicegate.adapters.storage import SqlStore, engines
-from voicegate.adapters.storage.tables import IS_LIVE, IS_OPEN, METADATA, calls, verifications
+from voicegate.adapters.storage.migrations import migrate
+from voicegate.adapters.storage.rows import call_row, verification_row
+from voicegate.adapters.storage.statements import living, newest_of
+from voicegate.adapters.storage.tables import (
+    IS_LIVE,
+    IS_LIVING,
+    IS_OPEN,
+    METADATA,
+    calls,
+    factors,
+    verifications,
+    wrong_guesses,
+)
+from voicegate.application.ports import CallRecord, ChallengeRecord
 from voicegate.domain.challenge import Challenge, ChallengeState
 from voicegate.domain.errors import StoreError
 
 # Opens challenges in eight tasks for ever and prints each id once it is acknowledged.
 CRASHING = """
 import asyncio, sys
-from tests.contract.making import make_call, make_challenge
+from tests.contract.making import make_call, make_challenge, open_challenge
 from voicegate.adapters.storage import SqlStore
 
 async def client(store, name):
     for n in range(10**9):
-        await store.open(make_challenge(f"{name}-{n}"), make_call(f"{name}-{n}", f"{name}-{n}"), None)
+        await open_challenge(store, make_challenge(f"{name}-{n}"), make_call(f"{name}-{n}", f"{name}-{n}"))
         print(f"ver_{name}-{n}", flush=True)
 
 async def main():
@@ -57,7 +70,7 @@ async def test_the_database_and_its_log_are_the_owners_alone_whatever_the_umask(
     before = os.umask(0)
     try:
         async with SqlStore(file) as store:
-            await store.open(make_challenge(), make_call(), None)
+            await open_challenge(store, make_challenge(), make_call(), None)
             modes = {path.name: path.stat().st_mode & 0o777 for path in file.parent.iterdir()}
     finally:
         os.umask(before)
@@ -74,8 +87,8 @@ def files_with(text: bytes, folder: Path) -> list[str]:
 
 async def test_tidying_leaves_a_sealed_code_that_was_erased_in_none_of_the_files(file: Path) -> None:
     async with SqlStore(file) as store:
-        await store.open(make_challenge(sealed=b"a code, sealed"), make_call(), None)
-        await store.update_challenge("ver_1", erase)
+        await open_challenge(store, make_challenge(sealed=b"a code, sealed"), make_call(), None)
+        await update_challenge(store, "ver_1", erase)
         assert files_with(b"a code, sealed", file.parent) == [f"{file.name}-wal"]
         await store.expire(NOW)
         assert files_with(b"a code, sealed", file.parent) == []
@@ -84,10 +97,10 @@ async def test_tidying_leaves_a_sealed_code_that_was_erased_in_none_of_the_files
 async def test_a_long_read_delays_the_tidying_and_stops_nobody(file: Path) -> None:
     async with SqlStore(file) as store:
         with closing(sqlite3.connect(file, isolation_level=None)) as reading:
-            await store.open(make_challenge(sealed=b"a code, sealed"), make_call(), None)
+            await open_challenge(store, make_challenge(sealed=b"a code, sealed"), make_call(), None)
             reading.execute("BEGIN")
             reading.execute("SELECT * FROM verifications").fetchall()
-            await store.update_challenge("ver_1", erase)
+            await update_challenge(store, "ver_1", erase)
             async with asyncio.timeout(5):
                 await store.expire(NOW)
             assert files_with(b"a code, sealed", file.parent) != []
@@ -97,7 +110,7 @@ async def test_a_long_read_delays_the_tidying_and_stops_nobody(file: Path) -> No
 
 async def test_a_url_opens_the_same_file_as_its_path(file: Path) -> None:
     async with SqlStore(file) as store:
-        await store.open(make_challenge(), make_call(), None)
+        await open_challenge(store, make_challenge(), make_call(), None)
     async with SqlStore(f"sqlite:///{file}") as store:
         assert await store.challenge("ver_1") is not None
 
@@ -126,7 +139,9 @@ async def test_two_processes_worth_of_stores_share_one_file(file: Path) -> None:
     async with SqlStore(file) as one, SqlStore(file) as other:
         await asyncio.gather(
             *(
-                store.open(make_challenge(f"{name}{n}"), make_call(f"{name}{n}", f"{name}{n}"), None)
+                open_challenge(
+                    store, make_challenge(f"{name}{n}"), make_call(f"{name}{n}", f"{name}{n}"), None
+                )
                 for name, store in (("a", one), ("b", other))
                 for n in range(50)
             )
@@ -157,6 +172,21 @@ async def test_the_migrations_make_exactly_the_tables_that_the_code_knows(file: 
         for table in METADATA.tables.values()
         for index in table.indexes
     }
+
+
+async def test_what_the_first_version_kept_is_kept(file: Path) -> None:
+    engine = engines.connect_writer(engines.locate(file))
+    challenge, call = make_challenge(), make_call()
+    row = verification_row(challenge) | {"revision": 3}
+    del row["factor_id"], row["purpose"]
+    with engine.begin() as connection:
+        migrate(connection, "0001")
+        connection.execute(insert(verifications).values(**row))
+        connection.execute(insert(calls).values(**call_row(CallRecord(call)), position=1))
+    engine.dispose()
+    async with SqlStore(file) as store:
+        assert await store.challenge("ver_1") == ChallengeRecord(challenge, [CallRecord(call)], revision=3)
+        assert await store.newest_challenge(challenge.destination.number, "tester") is not None
 
 
 def test_the_tables_can_be_made_in_postgresql() -> None:
@@ -220,9 +250,9 @@ def test_a_url_that_cannot_be_used_is_refused_without_showing_the_password(url: 
 
 async def test_errors_have_no_statement_and_no_values(file: Path) -> None:
     async with SqlStore(file) as store:
-        await store.open(make_challenge(), make_call(), None)
+        await open_challenge(store, make_challenge(), make_call(), None)
         with pytest.raises(StoreError) as refused:
-            await store.open(make_challenge(), make_call("2"), None)
+            await open_challenge(store, make_challenge(), make_call("2"), None)
     assert str(refused.value) == f"{file}: UNIQUE constraint failed: verifications.id"
     assert "+1202" not in f"{refused.value!r} {refused.value.__cause__}"
 
@@ -231,7 +261,7 @@ async def test_an_erased_code_is_nowhere_in_the_file(file: Path) -> None:
     mark = b"SEALED-WITH-CARE"
     async with SqlStore(file) as store:
         # Longer than a page: without care, SQLite only takes the pages off the row.
-        await store.open(make_challenge(sealed=mark * 1000), make_call(), None)
+        await open_challenge(store, make_challenge(sealed=mark * 1000), make_call(), None)
     assert mark in file.read_bytes()
     async with SqlStore(file) as store:
         await store.expire(make_challenge().expires_at)
@@ -247,6 +277,17 @@ async def test_an_erased_code_is_nowhere_in_the_file(file: Path) -> None:
         (
             select(verifications).where(IS_OPEN, verifications.c.expires_at <= NOW),
             "ix_verifications_open (expires_at<?)",
+        ),
+        (newest_of("fac_1"), "ix_verifications_factor_id (factor_id=?)"),
+        (select(factors).where(factors.c.number == "+12", IS_LIVING), "ix_factors_number (number=?)"),
+        (select(factors).where(*living("alice", "web")), "uq_factors_living (client=? AND subscriber=?)"),
+        (
+            select(wrong_guesses).where(wrong_guesses.c.number == "+12", wrong_guesses.c.at > NOW),
+            "ix_wrong_guesses_number (number=? AND at>?)",
+        ),
+        (
+            select(wrong_guesses).where(wrong_guesses.c.client == "web", wrong_guesses.c.at > NOW),
+            "ix_wrong_guesses_client (client=? AND at>?)",
         ),
     ],
 )

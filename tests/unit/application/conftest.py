@@ -12,17 +12,24 @@ from voicegate.adapters.keyfile import FileKeyring
 from voicegate.adapters.storage.store import SqlStore
 from voicegate.adapters.system import SystemEntropy
 from voicegate.application.board import Board
+from voicegate.application.clients import Clients
 from voicegate.application.conversation import Manners
+from voicegate.application.deeds import Deeds
 from voicegate.application.delivery import Delivery, World
+from voicegate.application.enrollment import Enrollment
 from voicegate.application.journal import Desk
 from voicegate.application.ports import ChallengeRecord
-from voicegate.application.sign_in import Defaults, Issued, IssueRequest, SignIn
+from voicegate.application.proving import Defaults, Proving
+from voicegate.application.sign_in import Issued, IssueRequest, SignIn
+from voicegate.domain.client import Asker, Scope
 from voicegate.domain.phone_number import Destination
 from voicegate.domain.policy import CallPolicy
 from voicegate.domain.routing import CallerId, Routes, Trunk
 
 NUMBER = "+12025550101"
-POLICY = CallPolicy(frozenset({"US"}))
+TESTER = Asker("tester", frozenset({Scope.VERIFICATIONS, Scope.FACTORS}), "req_1")
+OTHER = Asker("other", frozenset({Scope.VERIFICATIONS, Scope.FACTORS}), "req_2")
+ADMIN = Asker("root", frozenset(Scope), "req_3")
 
 
 @dataclass
@@ -45,6 +52,10 @@ class Bench:
     """The use cases with everything a test wants to look at."""
 
     sign_in: SignIn
+    enrollment: Enrollment
+    clients: Clients
+    deeds: Deeds
+    proving: Proving
     delivery: Delivery
     world: World
     pbx: ScriptedPbx
@@ -53,7 +64,7 @@ class Bench:
 
     async def issue(self, number: str = NUMBER, extension: str | None = None, **more: object) -> str:
         issued = await self.sign_in.issue(
-            IssueRequest("tester", Destination.parse(number, extension), **more)  # type: ignore[arg-type]
+            IssueRequest(TESTER, Destination.parse(number, extension), **more)  # type: ignore[arg-type]
         )
         assert isinstance(issued, Issued)
         return issued.record.challenge.id
@@ -62,7 +73,7 @@ class Bench:
         """Wait until no call of the challenge lives."""
         since = -1
         while True:
-            record = await self.sign_in.look(challenge_id, since, timedelta(seconds=10))
+            record = await self.sign_in.look(ADMIN, challenge_id, since=since, wait=timedelta(seconds=10))
             assert record is not None
             if not any(call.call.is_live for call in record.calls):
                 return record
@@ -70,6 +81,23 @@ class Bench:
 
     def code(self, challenge_id: str) -> str:
         return self.world.keyring.derive(challenge_id, 6).digits
+
+
+def bench_of(world: World, delivery: Delivery, clock: TurnedClock) -> Bench:
+    deeds = Deeds(world, delivery)
+    proving = Proving(world, delivery, policy=CallPolicy(frozenset({"US"})), defaults=Defaults())
+    return Bench(
+        sign_in=SignIn(world, deeds, proving),
+        enrollment=Enrollment(world, deeds, proving),
+        clients=Clients(world, deeds),
+        deeds=deeds,
+        proving=proving,
+        delivery=delivery,
+        world=world,
+        pbx=world.pbxs["main"],  # type: ignore[arg-type]  # the scripted one
+        speech=world.speech,  # type: ignore[arg-type]  # the scripted one
+        clock=clock,
+    )
 
 
 @pytest.fixture
@@ -98,5 +126,4 @@ async def bench(tmp_path: Path, trunks: tuple[Trunk, ...], manners: Manners) -> 
             manners=manners,
         )
         async with Delivery(world) as delivery:
-            sign_in = SignIn(world, delivery, policy=POLICY, defaults=Defaults())
-            yield Bench(sign_in, delivery, world, pbx, speech, clock)
+            yield bench_of(world, delivery, clock)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from voicegate.application.ports import CallAudio, Clip, DtmfTiming, LegSignal, Order
-from voicegate.domain.announcement import Part, Phrasing, PromptName
+from voicegate.domain.announcement import Asking, Part, Phrasing, PromptName
 from voicegate.domain.call import Answered, Media, Playback, Rang
 from voicegate.domain.errors import LegEnded, PbxError
 from voicegate.domain.hangup_cause import Hangup
@@ -105,6 +105,8 @@ class ScriptedPbx:
     legs: list[ScriptedLeg] = field(default_factory=list)
     orphans: list[str] = field(default_factory=list)
     is_connected: bool = True
+    states: dict[str, str] = field(default_factory=lambda: {"carrier": "available"})
+    asked_states: int = 0
 
     @asynccontextmanager
     async def originate(self, order: Order) -> AsyncIterator[ScriptedLeg]:
@@ -123,7 +125,8 @@ class ScriptedPbx:
         self.orphans.append(call_id)
 
     async def trunk_states(self) -> Mapping[str, str]:
-        return {"carrier": "available"}
+        self.asked_states += 1
+        return self.states
 
 
 @dataclass
@@ -140,7 +143,7 @@ class ScriptedSpeech:
 
     def phrasing(self, language: str) -> Phrasing:
         groups = {length: (length,) for length in range(4, 11)}
-        return Phrasing(groups, timedelta(milliseconds=450), timedelta(milliseconds=900))
+        return Phrasing(tuple(Asking), groups, timedelta(milliseconds=450), timedelta(milliseconds=900))
 
     def prompt(self, language: str, name: PromptName) -> Clip:
         return Clip(f"{language}/{name}", 8000, SECOND, 8000)

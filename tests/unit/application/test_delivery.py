@@ -6,13 +6,12 @@ from typing import Any
 
 import pytest
 
-from tests.unit.application.conftest import POLICY, Bench, trunk
+from tests.unit.application.conftest import TESTER, Bench, bench_of, trunk
 from tests.unit.application.scripted import INVITATION, READING, ScriptedLeg, answers, full
 from voicegate.application import delivery
 from voicegate.application.conversation import Manners
 from voicegate.application.delivery import Delivery
 from voicegate.application.ports import CallRecord, Clip
-from voicegate.application.sign_in import Defaults, SignIn
 from voicegate.domain.announcement import Digit, HumanCheck
 from voicegate.domain.call import Answered, Media, Playback, Progressed, Rang
 from voicegate.domain.errors import PbxRefused, PbxUnavailable, SpeechError, StoreError
@@ -200,17 +199,19 @@ async def test_without_a_human_check_and_without_media_nothing_was_delivered(ben
 async def test_canceling_hangs_up_a_ringing_phone(bench: Bench) -> None:
     bench.pbx.plots = [plot(Rang())]  # type: ignore[list-item]
     challenge_id = await bench.issue()
-    record = await bench.sign_in.look(challenge_id, 1, timedelta(seconds=5))
+    record = await bench.sign_in.look(TESTER, challenge_id, since=1, wait=timedelta(seconds=5))
     while record and record.calls[0].call.state != "ringing":
-        record = await bench.sign_in.look(challenge_id, record.revision, timedelta(seconds=5))
-    await bench.sign_in.cancel(challenge_id)
+        record = await bench.sign_in.look(
+            TESTER, challenge_id, since=record.revision, wait=timedelta(seconds=5)
+        )
+    await bench.sign_in.cancel(TESTER, challenge_id)
     record = await bench.settled(challenge_id)
     assert (record.challenge.state, record.calls[0].outcome.outcome) == ("canceled", "canceled")  # type: ignore[union-attr]
 
 
 async def test_a_challenge_canceled_before_its_call_began_rings_nobody(bench: Bench) -> None:
     challenge_id = await bench.issue()
-    await bench.sign_in.cancel(challenge_id)
+    await bench.sign_in.cancel(TESTER, challenge_id)
     record = await bench.settled(challenge_id)
     assert record.calls[0].outcome.outcome == "canceled"  # type: ignore[union-attr]
 
@@ -225,7 +226,7 @@ async def test_a_code_entered_before_answer_ends_the_call_politely(bench: Bench)
     bench.pbx.plots = [slow]
     challenge_id = await bench.issue()
     await picked_up.wait()
-    await bench.sign_in.verify(challenge_id, bench.code(challenge_id))
+    await bench.sign_in.verify(TESTER, challenge_id, bench.code(challenge_id))
     bench.pbx.legs[0].tell(Answered())
     record = await bench.settled(challenge_id)
     assert bench.pbx.legs[0].done[0] == "play en/not_wanted"
@@ -235,7 +236,7 @@ async def test_a_code_entered_before_answer_ends_the_call_politely(bench: Bench)
 async def test_leaving_delivery_ends_and_records_every_call(bench: Bench) -> None:
     bench.pbx.plots = [plot(Rang())]  # type: ignore[list-item]
     async with Delivery(bench.world) as closing:
-        bench.sign_in = SignIn(bench.world, closing, policy=POLICY, defaults=Defaults())
+        bench = bench_of(bench.world, closing, bench.clock)
         ids = [await bench.issue(f"+1{area}5550101") for area in (202, 212, 312)]
     for challenge_id in ids:
         record = await bench.world.desk.store.challenge(challenge_id)

@@ -6,12 +6,14 @@ from datetime import timedelta
 
 import pytest
 
-from tests.unit.application.conftest import NUMBER, Bench
+from tests.contract.making import open_challenge
+from tests.unit.application.conftest import NUMBER, TESTER, Bench
 from tests.unit.application.scripted import ScriptedLeg, answers
 from voicegate.application.housekeeping import settle_orphans
 from voicegate.application.journal import Journal
 from voicegate.application.ports import CallRecord, IdempotencyKey
-from voicegate.application.sign_in import Issued, IssueRequest, KeyReused, match_language
+from voicegate.application.proving import Begun, Wanted, match_language
+from voicegate.application.sign_in import Issued, IssueRequest, KeyReused
 from voicegate.domain.announcement import Digit
 from voicegate.domain.call import Answered, Call, Invited, KeyPressed, Originated, Rang
 from voicegate.domain.challenge import Verdict
@@ -32,13 +34,13 @@ async def busy(leg: ScriptedLeg) -> None:
 
 def request(number: str = NUMBER, key: tuple[str, bytes] | None = None) -> IssueRequest:
     idempotency = IdempotencyKey("tester", *key) if key else None
-    return IssueRequest("tester", Destination.parse(number), idempotency=idempotency)
+    return IssueRequest(TESTER, Destination.parse(number), idempotency=idempotency)
 
 
 async def test_the_right_code_verifies_once(bench: Bench) -> None:
     challenge_id = await bench.issue()
     verdicts = [
-        (await bench.sign_in.verify(challenge_id, bench.code(challenge_id))).verdict  # type: ignore[union-attr]
+        (await bench.sign_in.verify(TESTER, challenge_id, bench.code(challenge_id))).verdict  # type: ignore[union-attr]
         for _ in range(2)
     ]
     assert verdicts == [Verdict.VERIFIED, Verdict.ALREADY_USED]
@@ -47,7 +49,7 @@ async def test_the_right_code_verifies_once(bench: Bench) -> None:
 async def test_fifty_right_guesses_at_once_give_one_success(bench: Bench) -> None:
     challenge_id = await bench.issue()
     code = bench.code(challenge_id)
-    results = await asyncio.gather(*(bench.sign_in.verify(challenge_id, code) for _ in range(50)))
+    results = await asyncio.gather(*(bench.sign_in.verify(TESTER, challenge_id, code) for _ in range(50)))
     counted = Counter(result.verdict for result in results if result)
     assert counted == {Verdict.VERIFIED: 1, Verdict.ALREADY_USED: 49}
 
@@ -55,7 +57,7 @@ async def test_fifty_right_guesses_at_once_give_one_success(bench: Bench) -> Non
 async def test_twenty_wrong_guesses_at_once_cost_five_attempts(bench: Bench) -> None:
     challenge_id = await bench.issue()
     wrong = "000000" if bench.code(challenge_id) != "000000" else "111111"
-    results = await asyncio.gather(*(bench.sign_in.verify(challenge_id, wrong) for _ in range(20)))
+    results = await asyncio.gather(*(bench.sign_in.verify(TESTER, challenge_id, wrong) for _ in range(20)))
     counted = Counter(result.verdict for result in results if result)
     assert counted == {Verdict.DENIED: 4, Verdict.LOCKED: 16}
 
@@ -63,23 +65,23 @@ async def test_twenty_wrong_guesses_at_once_cost_five_attempts(bench: Bench) -> 
 async def test_after_its_life_the_code_is_worth_nothing(bench: Bench) -> None:
     challenge_id = await bench.issue(lifetime=timedelta(seconds=20))
     bench.clock.time += timedelta(seconds=20)
-    result = await bench.sign_in.verify(challenge_id, bench.code(challenge_id))
+    result = await bench.sign_in.verify(TESTER, challenge_id, bench.code(challenge_id))
     assert result is not None
     assert result.verdict is Verdict.EXPIRED
 
 
 async def test_a_challenge_nobody_made_is_unknown(bench: Bench) -> None:
-    assert await bench.sign_in.verify("ver_none", "123456") is None
-    assert await bench.sign_in.redial("ver_none") is None
-    assert await bench.sign_in.cancel("ver_none") is None
-    assert await bench.sign_in.look("ver_none", None, timedelta(seconds=5)) is None
+    assert await bench.sign_in.verify(TESTER, "ver_none", "123456") is None
+    assert await bench.sign_in.redial(TESTER, "ver_none") is None
+    assert await bench.sign_in.cancel(TESTER, "ver_none") is None
+    assert await bench.sign_in.look(TESTER, "ver_none", wait=timedelta(seconds=5)) is None
 
 
 async def test_a_redial_says_the_same_code(bench: Bench) -> None:
     bench.pbx.plots = [busy, answers]
     challenge_id = await bench.issue()
     await bench.settled(challenge_id)
-    assert isinstance(await bench.sign_in.redial(challenge_id), Call)
+    assert isinstance(await bench.sign_in.redial(TESTER, challenge_id), Call)
     record = await bench.settled(challenge_id)
     assert record.challenge.state == "delivered"
     spoken = {
@@ -91,7 +93,7 @@ async def test_a_redial_says_the_same_code(bench: Bench) -> None:
 async def test_a_redial_waits_for_the_call_in_progress(bench: Bench) -> None:
     bench.pbx.plots = [rings]
     challenge_id = await bench.issue()
-    answers_at_once = await asyncio.gather(*(bench.sign_in.redial(challenge_id) for _ in range(5)))
+    answers_at_once = await asyncio.gather(*(bench.sign_in.redial(TESTER, challenge_id) for _ in range(5)))
     assert answers_at_once == [Deny(DenyReason.CALL_IN_PROGRESS)] * 5
 
 
@@ -99,7 +101,7 @@ async def test_of_many_redials_at_once_one_rings(bench: Bench) -> None:
     bench.pbx.plots = [busy, rings]
     challenge_id = await bench.issue()
     await bench.settled(challenge_id)
-    given = await asyncio.gather(*(bench.sign_in.redial(challenge_id) for _ in range(10)))
+    given = await asyncio.gather(*(bench.sign_in.redial(TESTER, challenge_id) for _ in range(10)))
     assert sum(isinstance(answer, Call) for answer in given) == 1
 
 
@@ -108,16 +110,16 @@ async def test_the_sixth_call_for_one_code_is_refused(bench: Bench) -> None:
     challenge_id = await bench.issue()
     for _ in range(4):
         await bench.settled(challenge_id)
-        assert isinstance(await bench.sign_in.redial(challenge_id), Call)
+        assert isinstance(await bench.sign_in.redial(TESTER, challenge_id), Call)
     await bench.settled(challenge_id)
-    assert await bench.sign_in.redial(challenge_id) == Deny(DenyReason.TOO_MANY_CALLS)
+    assert await bench.sign_in.redial(TESTER, challenge_id) == Deny(DenyReason.TOO_MANY_CALLS)
 
 
 async def test_a_closed_challenge_is_not_called_again(bench: Bench) -> None:
     challenge_id = await bench.issue()
     await bench.settled(challenge_id)
-    await bench.sign_in.verify(challenge_id, bench.code(challenge_id))
-    assert await bench.sign_in.redial(challenge_id) == Deny(DenyReason.NOT_OPEN)
+    await bench.sign_in.verify(TESTER, challenge_id, bench.code(challenge_id))
+    assert await bench.sign_in.redial(TESTER, challenge_id) == Deny(DenyReason.NOT_OPEN)
 
 
 async def test_a_callers_own_code_is_sealed_spoken_and_erased(bench: Bench) -> None:
@@ -127,10 +129,10 @@ async def test_a_callers_own_code_is_sealed_spoken_and_erased(bench: Bench) -> N
     assert b"90210" not in record.challenge.sealed
     ((_, reading),) = bench.speech.said
     assert "".join(part.value for part in reading if isinstance(part, Digit)) == "90210"
-    result = await bench.sign_in.verify(challenge_id, "90210")
+    result = await bench.sign_in.verify(TESTER, challenge_id, "90210")
     assert result is not None
     assert result.verdict is Verdict.VERIFIED
-    after = await bench.sign_in.look(challenge_id, None, timedelta())
+    after = await bench.sign_in.look(TESTER, challenge_id)
     assert after is not None
     assert after.challenge.sealed is None
 
@@ -167,12 +169,18 @@ async def test_a_destination_that_is_not_allowed_rings_nowhere(
 async def test_a_look_returns_when_something_changes(bench: Bench) -> None:
     bench.pbx.plots = [rings]
     challenge_id = await bench.issue()
-    record = await bench.sign_in.look(challenge_id, None, timedelta())
+    record = await bench.sign_in.look(TESTER, challenge_id)
     while record and record.calls[0].call.state != "ringing":
-        record = await bench.sign_in.look(challenge_id, record.revision, timedelta(seconds=10))
+        record = await bench.sign_in.look(
+            TESTER, challenge_id, since=record.revision, wait=timedelta(seconds=10)
+        )
     assert record is not None
-    waiting = asyncio.create_task(bench.sign_in.look(challenge_id, record.revision, timedelta(seconds=10)))
-    await bench.sign_in.verify(challenge_id, "000000" if bench.code(challenge_id) != "000000" else "1111")
+    waiting = asyncio.create_task(
+        bench.sign_in.look(TESTER, challenge_id, since=record.revision, wait=timedelta(seconds=10))
+    )
+    await bench.sign_in.verify(
+        TESTER, challenge_id, "000000" if bench.code(challenge_id) != "000000" else "1111"
+    )
     news = await waiting
     assert news is not None
     assert news.revision > record.revision
@@ -182,7 +190,7 @@ async def test_a_look_returns_when_something_changes(bench: Bench) -> None:
 async def test_a_look_that_sees_no_change_returns_in_time(bench: Bench) -> None:
     bench.pbx.plots = [rings]
     challenge_id = await bench.issue()
-    record = await bench.sign_in.look(challenge_id, 10_000, timedelta(milliseconds=20))
+    record = await bench.sign_in.look(TESTER, challenge_id, since=10_000, wait=timedelta(milliseconds=20))
     assert record is not None
 
 
@@ -201,9 +209,10 @@ async def test_a_restart_settles_what_was_in_progress_and_calls_nobody(bench: Be
         (212, (Originated(), Rang(), Answered(), Invited(), KeyPressed())),
         (312, ()),
     ):
-        challenge = bench.sign_in._new_challenge(request(f"+1{area}5550101"))
-        call = bench.delivery.new_call(challenge, bench.delivery.route(challenge)[0])
-        await store.open(challenge, call, None)
+        begun = bench.proving.prepare(Wanted("tester", Destination.parse(f"+1{area}5550101")))
+        assert isinstance(begun, Begun)
+        challenge, call = begun.challenge, begun.call
+        await open_challenge(store, challenge, call)
         journal = Journal(bench.world.desk, CallRecord(call))
         for step in steps:
             await journal.write(step)

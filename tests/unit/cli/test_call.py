@@ -76,7 +76,12 @@ async def test_a_wrong_code_is_denied_with_the_attempts_left(voicegate: Run) -> 
     result = await voicegate("check", verification_id, input="4712\n")
     assert (result.exit_code, result.stdout) == (1, "denied: wrong passcode; 4 attempts left\n")
     as_json = await voicegate("check", verification_id, "--json", input="4712\n")
-    assert json.loads(as_json.stdout) == {"status": "denied", "attempts_left": 3, "reason": "wrong_passcode"}
+    assert json.loads(as_json.stdout) == {
+        "status": "denied",
+        "attempts_left": 3,
+        "reason": "wrong_passcode",
+        "retry_after_s": None,
+    }
 
 
 async def test_a_code_on_the_command_line_is_refused(voicegate: Run) -> None:

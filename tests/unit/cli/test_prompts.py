@@ -1,18 +1,22 @@
-"""`voicegate prompts`: play and build from the command line."""
+"""`voicegate prompts`: played, checked, replaced and built from the command line."""
 
 import json
 import shutil
 from pathlib import Path
 
 import pytest
+import soundfile
 from click.testing import CliRunner
 
+from voicegate.adapters.speech.levels import resample
 from voicegate.cli.main import main
 from voicegate.config import project_folder
+from voicegate.lab.listener import hear_digits
 
 
-def run(*arguments: str) -> tuple[int, str]:
-    result = CliRunner().invoke(main, ["prompts", *arguments])
+def run(*arguments: str, config: str | None = None) -> tuple[int, str]:
+    before = ["--config", config] if config else []
+    result = CliRunner().invoke(main, [*before, "prompts", *arguments])
     return result.exit_code, result.output
 
 
@@ -25,23 +29,93 @@ def test_a_prompt_can_be_copied_out(tmp_path: Path) -> None:
 def test_a_copy_that_cannot_be_written_is_one_line_with_its_path(tmp_path: Path) -> None:
     copy = tmp_path / "none" / "code.wav"
     code, output = run("play", "en", "your_code_is", "--output", str(copy))
-    assert (code, output) == (
-        6,
-        f"voicegate: your_code_is.wav16 cannot be copied: {copy}: No such file or directory\n",
-    )
+    assert (code, output) == (6, f"voicegate: it cannot be written: {copy}: No such file or directory\n")
 
 
-def test_without_a_player_it_says_where_the_prompt_lies(
+def test_what_is_played_is_given_to_the_machines_player(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    player = tmp_path / "aplay"
+    player.write_text(f'#!/bin/sh\n/bin/cp "$2" {tmp_path}/played\n')
+    player.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert run("play", "de", "digit_7")[0] == 0
+    assert (tmp_path / "played").read_bytes()[:4] == b"RIFF"
+
+
+def test_without_a_player_it_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     code, output = run("play", "en", "digit_7")
-    assert code == 0
-    assert "digit_7.wav16" in output
+    assert code == 6
+    assert "--output FILE" in output
 
 
-def test_prompts_that_are_up_to_date_are_left_alone(tmp_path: Path) -> None:
-    shutil.copytree(project_folder("sounds"), tmp_path / "sounds")
-    code, output = run("build", "--sounds", str(tmp_path / "sounds"), "--json")
+@pytest.mark.parametrize("language", ["de", "en", "es", "fr"])
+def test_a_sample_call_reads_the_sample_code(tmp_path: Path, language: str) -> None:
+    call = tmp_path / "call.wav"
+    assert run("play", language, "--code", "38520", "--output", str(call))[0] == 0
+    wide, rate = soundfile.read(call, dtype="int16")
+    heard = hear_digits(resample(wide, rate, 8000), project_folder("sounds") / language)
+    assert heard.endswith("738520")
+
+
+def test_a_sample_code_that_is_none_is_wrong_usage() -> None:
+    code, output = run("play", "en", "--code", "12")
+    assert code == 2
+    assert "4 to 10" in output
+
+
+def test_a_prompt_that_is_none_is_named() -> None:
+    code, output = run("play", "en", "good_bye")
+    assert code == 6
+    assert "no prompt 'good_bye'; it has this_is, " in output
+
+
+@pytest.fixture
+def sounds(tmp_path: Path) -> Path:
+    """A copy of the shipped prompts."""
+    return Path(shutil.copytree(project_folder("sounds"), tmp_path / "sounds"))
+
+
+@pytest.fixture
+def config(tmp_path: Path, sounds: Path) -> str:
+    file = tmp_path / "voicegate.toml"
+    file.write_text(f'[service]\nsounds = "{sounds}"\n[storage]\nstate_folder = "{tmp_path}/state"\n')
+    return str(file)
+
+
+def test_shipped_prompts_are_right() -> None:
+    assert run("check") == (0, "all prompts are right\n")
+
+
+def test_what_is_wrong_is_printed_with_its_cure_and_ends_with_1(sounds: Path, config: str) -> None:
+    file = sounds / "fr" / "goodbye.ulaw"
+    file.unlink()
+    cure = "voicegate prompts build fr --force"
+    assert run("check", "fr", config=config) == (1, f"{file}: is missing: {cure}\n")
+    code, output = run("check", "--json", config=config)
+    found = [{"language": "fr", "file": str(file), "problem": "is missing", "cure": cure}]
+    assert (code, json.loads(output)) == (1, found)
+
+
+def test_recordings_are_taken_in_and_listed(tmp_path: Path, sounds: Path, config: str) -> None:
+    own = tmp_path / "own"
+    own.mkdir()
+    shutil.copy(sounds / "de" / "digit_7.wav", own / "7.wav")
+    (own / "notes.txt").write_text("mine")
+    code, output = run("import", "de", str(own), config=config)
     assert code == 0
-    assert json.loads(output) == {"en": []}
+    assert output.splitlines() == [
+        "de: took in digit_7; spoken from the daemon's next start",
+        "not used: 1 files (notes.txt)",
+    ]
+    listed = json.loads(run("list", "de", "--json", config=config)[1])
+    assert [row["prompt"] for row in listed if row["from"] == "own recording"] == ["digit_7"]
+    assert {row["from"] for row in listed} == {"own recording", "built"}
+    assert run("check", "de", config=config)[0] == 0
+
+
+def test_prompts_that_are_up_to_date_are_left_alone(sounds: Path) -> None:
+    code, output = run("build", "--sounds", str(sounds), "--json")
+    assert code == 0
+    assert json.loads(output) == {"de": [], "en": [], "es": [], "fr": []}

@@ -1,10 +1,12 @@
 """What is said: the invitation never has a code in it, a reading has all of it, in groups."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from voicegate.domain.announcement import (
+    Asking,
     Digit,
     HumanCheck,
     Part,
@@ -17,7 +19,7 @@ from voicegate.domain.announcement import (
 from voicegate.domain.passcode import Passcode
 
 SHORT, LONG = timedelta(milliseconds=450), timedelta(milliseconds=900)
-PHRASING = Phrasing({4: (2, 2), 6: (3, 3), 7: (3, 4)}, SHORT, LONG)
+PHRASING = Phrasing(tuple(Asking), {4: (2, 2), 6: (3, 3), 7: (3, 4)}, SHORT, LONG)
 
 
 def spoken(parts: tuple[Part, ...]) -> str:
@@ -48,14 +50,20 @@ def test_every_code_digit_is_marked_as_one() -> None:
 
 
 def test_the_invitation_asks_for_the_key() -> None:
-    parts = compose_invitation(HumanCheck.RANDOM_KEY, "7")
+    parts = compose_invitation(HumanCheck.RANDOM_KEY, "7", PHRASING)
     assert spoken(parts) == "<this_is><press>7<to_hear_your_code>"
     assert not any(isinstance(part, Digit) and part.is_code for part in parts)
 
 
+def test_the_key_stands_where_the_language_has_it() -> None:
+    asking = (Asking.TO_HEAR_YOUR_CODE, Asking.PRESS, Asking.KEY)
+    parts = compose_invitation(HumanCheck.RANDOM_KEY, "7", replace(PHRASING, asking=asking))
+    assert spoken(parts) == "<this_is><to_hear_your_code><press>7"
+
+
 def test_any_key_and_no_key_name_no_digit() -> None:
-    assert spoken(compose_invitation(HumanCheck.ANY_KEY, "7")) == "<this_is><press_any_key>"
-    assert spoken(compose_invitation(HumanCheck.NONE, "7")) == "<this_is>"
+    assert spoken(compose_invitation(HumanCheck.ANY_KEY, "7", PHRASING)) == "<this_is><press_any_key>"
+    assert spoken(compose_invitation(HumanCheck.NONE, "7", PHRASING)) == "<this_is>"
 
 
 def test_parts_do_not_show_digits() -> None:

@@ -16,15 +16,42 @@ def test_two_to_ten_keys_are_an_internal_extension(number: str) -> None:
     assert Destination.parse(number).is_internal
 
 
+@pytest.mark.parametrize("name", ["tester1", "front-desk", "J.Doe_2", "ab"])
+def test_a_name_that_begins_with_a_letter_is_internal_too(name: str) -> None:
+    assert Destination.parse(name).is_internal
+
+
 @pytest.mark.parametrize(
     "number",
-    ["", "+", "+1555", "+15555550100", "12025550143", "+1 202 555 0143", "+12025550143\r\nX: y",
+    ["", "+", "+1555", "+1", "12025550143", "1 202 555 0143", "+12025550143\r\nX: y", "+1 202 555 0143 x9",
+     "+1\u00a0202\u00a0555\u00a00143", "+1202-555-0143;ext=9", "+1-202-FLOWERS", "+1202555014312345678",
+     "+9991234567", "++12025550143", "+1" + " " * 30 + "2025550143",
      "+١٢٠٢٥٥٥٠١٤٣",
-     "sip:a@b", "PJSIP/1", "1", "+0123456789", "+12025550143\n"],
+     "sip:a@b", "PJSIP/1", "1", "+0123456789", "+12025550143\n",
+     "a", "4a", "tester 1", "tester1@b", "tester1\n", "téster", "a" * 33],
 )  # fmt: skip
 def test_anything_else_is_refused(number: str) -> None:
     with pytest.raises(InvalidNumber):
         Destination.parse(number)
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "+1-202-555-0143",
+        "+1 202 555 0143",
+        "+1 (202) 555-0143",
+        "+1.202.555.0143",
+        "+12025550143",
+        "+1(202)5550143",
+    ],
+)
+def test_a_number_is_read_however_it_is_separated(written: str) -> None:
+    assert Destination.parse(written).number == "+12025550143"
+
+
+def test_a_trunk_prefix_in_parentheses_is_no_part_of_the_number() -> None:
+    assert Destination.parse("+44 (0)20 7946 0101").number == "+442079460101"
 
 
 @pytest.mark.parametrize("extension", ["4321", "w4321", "WW12#", "1*2", "A"])

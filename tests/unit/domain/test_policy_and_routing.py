@@ -2,11 +2,24 @@
 
 import re
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from voicegate.domain.phone_number import Destination
-from voicegate.domain.policy import Allow, CallPolicy, Deny, DenyReason, may_call_again, may_reach
+from voicegate.domain.policy import (
+    Allow,
+    CallPolicy,
+    Deny,
+    DenyReason,
+    NumberCheck,
+    may_call_again,
+    may_call_yet,
+    may_guess,
+    may_reach,
+)
 from voicegate.domain.routing import (
     CallerId,
     InternalRoute,
@@ -46,16 +59,76 @@ def test_ordinary_lines_of_an_allowed_country_may_be_called(number: str) -> None
         ("+18002345678", "toll-free"),
         ("+448712345678", "shared cost or premium"),
         ("+447012345678", "personal"),
-        ("+4919001234567", "premium"),
+        ("+499001234567", "premium"),
     ],
 )
 def test_expensive_and_special_numbers_never(number: str, kind: str) -> None:
     assert may_reach(Destination(number), US) == Deny(DenyReason.NUMBER_TYPE_NOT_ALLOWED)
 
 
+POSSIBLE = replace(US, number_check=NumberCheck.POSSIBLE)
+
+
+@pytest.mark.parametrize("number", ["+15554151337", "+15555550100", "+441110000000", "+49115000000"])
+def test_a_number_of_no_known_range_passes_only_where_possible_is_enough(number: str) -> None:
+    assert may_reach(Destination(number), US) == Deny(DenyReason.INVALID_NUMBER)
+    assert may_reach(Destination(number), POSSIBLE) == Allow()
+
+
+@pytest.mark.parametrize(
+    "number",
+    ["+19002345678", "+19000000000", "+18000000000", "+448712345678", "+449000000000", "+447012345678"],
+)
+def test_where_possible_is_enough_special_ranges_stay_refused_with_all_that_begins_like_them(
+    number: str,
+) -> None:
+    assert may_reach(Destination(number), POSSIBLE) == Deny(DenyReason.NUMBER_TYPE_NOT_ALLOWED)
+
+
+@pytest.mark.parametrize("number", ["+33123456789", "+979123456789", "+882123456789"])
+def test_where_possible_is_enough_the_country_must_be_allowed_all_the_same(number: str) -> None:
+    assert may_reach(Destination(number), POSSIBLE) == Deny(DenyReason.COUNTRY_NOT_ALLOWED)
+
+
 @pytest.mark.parametrize("number", ["+881612345678", "+97912345678", "+8835100123456"])
 def test_satellite_and_international_premium_belong_to_no_country(number: str) -> None:
     assert isinstance(may_reach(Destination(number), US), Deny)
+
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+WINDOW = timedelta(seconds=300)
+
+
+def spent(ages: list[int], limit: int, now: datetime) -> tuple[list[datetime], int]:
+    """A budget as a store tells it: the newest guesses of the window, newest first."""
+    made = sorted((NOW - timedelta(seconds=age) for age in ages), reverse=True)
+    return [at for at in made if at > now - WINDOW][:limit], limit
+
+
+budgets = st.lists(st.tuples(st.lists(st.integers(0, 400)), st.integers(1, 6)), min_size=1, max_size=3)
+
+
+@given(budgets=budgets)
+def test_a_guess_is_judged_when_every_budget_has_room_and_else_exactly_when_it_says(
+    budgets: list[tuple[list[int], int]],
+) -> None:
+    def judged(now: datetime) -> Allow | Deny:
+        return may_guess([spent(ages, limit, now) for ages, limit in budgets], WINDOW, now)
+
+    has_room = all(sum(age < 300 for age in ages) < limit for ages, limit in budgets)
+    verdict = judged(NOW)
+    assert (verdict == Allow()) == has_room
+    if isinstance(verdict, Deny):
+        assert verdict.retry_after is not None
+        assert judged(NOW + verdict.retry_after) == Allow()
+        assert judged(NOW + verdict.retry_after - timedelta(microseconds=1)) != Allow()
+
+
+def test_a_person_is_called_again_when_the_spacing_is_over_and_not_before() -> None:
+    moment = timedelta(microseconds=1)
+    assert may_call_yet(None, US, NOW) == Allow()
+    assert may_call_yet(NOW, US, NOW + US.call_spacing) == Allow()
+    assert may_call_yet(NOW, US, NOW + US.call_spacing - moment) == Deny(DenyReason.TOO_SOON, moment)
 
 
 def test_a_second_call_waits_for_the_first() -> None:

@@ -7,6 +7,7 @@ import pytest
 import soundfile
 
 from voicegate.adapters.speech.mixer import Mixer, SpeechSettings
+from voicegate.adapters.speech.pack import find_languages
 from voicegate.config import project_folder
 from voicegate.domain.announcement import HumanCheck, compose_invitation, compose_reading
 from voicegate.domain.passcode import Passcode
@@ -16,16 +17,19 @@ from voicegate.lab.listener import KeyListener
 SOUNDS = project_folder("sounds")
 
 
-async def what_a_phone_hears(folder: Path, key: str, code: str) -> tuple[np.ndarray, np.ndarray]:
+async def what_a_phone_hears(
+    folder: Path, key: str, code: str, *, language: str = "en"
+) -> tuple[np.ndarray, np.ndarray]:
     """The invitation and one reading as G.711 carries them."""
     settings = SpeechSettings(
         SOUNDS, folder, pbx_audio_folder=str(folder), pbx_sounds_folder=str(SOUNDS),
         service_name="Voicegate", state_folder=folder, audio_format="ulaw",
     )  # fmt: skip
     mixer = Mixer(settings)
-    invitation = compose_invitation(HumanCheck.RANDOM_KEY, key)
-    reading = compose_reading(Passcode(code), mixer.phrasing("en"))
-    async with mixer.mix("en", invitation, reading) as audio:
+    phrasing = mixer.phrasing(language)
+    invitation = compose_invitation(HumanCheck.RANDOM_KEY, key, phrasing)
+    reading = compose_reading(Passcode(code), phrasing)
+    async with mixer.mix(language, invitation, reading) as audio:
         raw = {"samplerate": 8000, "channels": 1, "format": "RAW", "subtype": "ULAW", "dtype": "int16"}
         first, second = (
             soundfile.read(f"{clip.path}.ulaw", **raw)[0] for clip in (audio.invitation, audio.reading)
@@ -37,10 +41,13 @@ def silence(seconds: float) -> np.ndarray:
     return np.zeros(int(seconds * 8000), np.int16)
 
 
+@pytest.mark.parametrize("language", find_languages(SOUNDS))
 @pytest.mark.parametrize("key", list("12345678"))
-async def test_a_telephone_understands_the_key_and_counts_the_digits(tmp_path: Path, key: str) -> None:
-    invitation, reading = await what_a_phone_hears(tmp_path, key, "471029")
-    listener = KeyListener(SOUNDS / "en")
+async def test_a_telephone_understands_the_key_and_counts_the_digits(
+    tmp_path: Path, key: str, language: str
+) -> None:
+    invitation, reading = await what_a_phone_hears(tmp_path, key, "471029", language=language)
+    listener = KeyListener(SOUNDS)
     assert listener.asked_key() is None
     for block in np.array_split(np.concatenate((silence(0.7), invitation, silence(1))), 20):
         listener.feed(block)

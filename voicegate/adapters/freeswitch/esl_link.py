@@ -121,6 +121,8 @@ class EslLink:
 
     def deliver(self, frame: Frame, command: Command | None = None) -> None:
         """Take a frame; in the thread."""
+        if self.is_closing:
+            return
         self.heard_at = self._loop.time()
         self._incoming.append((frame, command))
         if not self._is_draining:

@@ -1,1 +1,1 @@
-"""The HTTP doors: server on a Unix socket, requests and answers, problems, OpenAPI."""
+"""The HTTP doors: the server, who asks, requests and answers, problems, OpenAPI."""

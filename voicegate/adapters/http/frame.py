@@ -6,7 +6,7 @@ nobody expected is logged and told to the client as nothing but "something went 
 
 import re
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 import structlog
@@ -15,14 +15,15 @@ from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.typedefs import Middleware
 
 from voicegate.adapters.http import problems
-from voicegate.adapters.http.native import CLIENT
-from voicegate.adapters.http.problems import Facts, Refused, problem_response
+from voicegate.adapters.http.doors import ASKER, Door
+from voicegate.adapters.http.problems import Facts, Refused
+from voicegate.domain.client import Asker
 from voicegate.domain.errors import StoreError
 
 log = structlog.get_logger(__name__)
 
-Identify = Callable[[web.BaseRequest], str | None]
-"""Tells the name of a request's client; None: it may not ask."""
+Identify = Callable[[web.BaseRequest, Door, str], Awaitable[Asker]]
+"""Tells who sent a request to a door, given the request's id; raises `Refused` for one who may not ask."""
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -30,14 +31,21 @@ _SANE_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 _RETRY_STORE_S: Final = 1.0
 
 
-def frame(identify: Identify) -> Middleware:
-    """Return the middleware that every request goes through."""
+def frame(doors: Sequence[Door], identify: Identify) -> Middleware:
+    """Return the middleware that every request goes through; the first door that has a path answers it."""
 
     @web.middleware
     async def around(request: web.Request, handler: Handler) -> web.StreamResponse:
         request_id = request_id_of(request)
+        door = next(door for door in doors if door.has(request.path))
         with structlog.contextvars.bound_contextvars(request=request_id):
-            response = await _answer(request, handler, identify=identify, request_id=request_id)
+            try:
+                request[ASKER] = await identify(request, door, request_id)
+                response = await handler(request)
+            except ConnectionError:
+                raise  # the client is gone: there is nobody to answer
+            except Exception as error:  # noqa: BLE001  # a request's root: every failure has an answer
+                response = door.answer(_explain(error), request_id)
             _note(request, response.status)
         response.headers["X-Request-Id"] = request_id
         return response
@@ -49,21 +57,6 @@ def request_id_of(request: web.BaseRequest) -> str:
     """Return the request's own id when it is a sane one, else a new one."""
     given = request.headers.get("X-Request-Id", "")
     return given if _SANE_ID.fullmatch(given) else f"req_{secrets.token_hex(8)}"
-
-
-async def _answer(
-    request: web.Request, handler: Handler, *, identify: Identify, request_id: str
-) -> web.StreamResponse:
-    try:
-        client = identify(request)
-        if client is None:
-            raise Refused(problems.PEER_NOT_ALLOWED)
-        request[CLIENT] = client
-        return await handler(request)
-    except ConnectionError:
-        raise  # the client is gone: there is nobody to answer
-    except Exception as error:  # noqa: BLE001  # a request's root: every failure has an answer
-        return problem_response(_explain(error), request_id)
 
 
 def _explain(error: Exception) -> Refused:
@@ -95,4 +88,9 @@ def _note(request: web.Request, status: int) -> None:
     path = resource.canonical if resource is not None else "unknown"
     is_dull = request.method in ("GET", "HEAD") and status < 400
     write = log.debug if is_dull else log.info
-    write("request", method=request.method, path=path, status=status, client=request.get(CLIENT))
+    write("request", method=request.method, path=path, status=status, client=_name(request))
+
+
+def _name(request: web.Request) -> str | None:
+    asker = request.get(ASKER)
+    return None if asker is None else asker.name

@@ -1,7 +1,7 @@
 """The native door's routes: each reads, asks one use case, and shows the answer. No rule is made here.
 
 A domain challenge is a *verification* in this door, as in Twilio's API. What can be asked is listed in
-`routes`; refusals by policy are values that `_KINDS` gives their HTTP form.
+`routes`; what policy refuses becomes a problem in `denials`.
 """
 
 import asyncio
@@ -9,15 +9,16 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Final, NoReturn, TypeVar
+from typing import Final
 
-import msgspec
 from aiohttp import web
-from msgspec import Struct
 
 from voicegate.adapters.http import problems, reading, views
+from voicegate.adapters.http.answering import found, json_response, unknown
+from voicegate.adapters.http.denials import refuse
+from voicegate.adapters.http.doors import ASKER
 from voicegate.adapters.http.long_polls import LongPolls
-from voicegate.adapters.http.problems import Facts, Kind, Refused
+from voicegate.adapters.http.problems import Facts, Refused
 from voicegate.adapters.http.schemas import (
     CallList,
     CallsQuery,
@@ -29,8 +30,11 @@ from voicegate.adapters.http.schemas import (
     TrunkList,
     TrunkView,
 )
-from voicegate.application.ports import CallRecord, Pbx, Store
+from voicegate.application.clients import Clients
+from voicegate.application.deeds import Deeds
+from voicegate.application.ports import CallRecord, Pbx
 from voicegate.application.sign_in import IssueRequest, KeyReused, SignIn
+from voicegate.domain.call import TEST_TRUNK
 from voicegate.domain.errors import (
     InvalidExtension,
     InvalidNumber,
@@ -40,37 +44,24 @@ from voicegate.domain.errors import (
 )
 from voicegate.domain.passcode import Passcode
 from voicegate.domain.phone_number import Destination
-from voicegate.domain.policy import Deny, DenyReason
+from voicegate.domain.policy import Deny
 from voicegate.domain.routing import Routes, Trunk
 
-T = TypeVar("T")
-
-CLIENT: Final = web.RequestKey("client", str)
-"""Who asks, as the server found out."""
-
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
-_SHOWN_CHARACTERS: Final = 80
 _PBX_PATIENCE: Final = timedelta(seconds=3)
 _TRUNK_STATES: Final = ("available", "in_use", "unreachable")
 
-_KINDS: Final[Mapping[DenyReason, Kind]] = {
-    DenyReason.COUNTRY_NOT_ALLOWED: problems.COUNTRY_NOT_ALLOWED,
-    DenyReason.NUMBER_TYPE_NOT_ALLOWED: problems.NUMBER_TYPE_NOT_ALLOWED,
-    DenyReason.NO_ROUTE: problems.NO_ROUTE,
-    DenyReason.CALL_IN_PROGRESS: problems.CALL_IN_PROGRESS,
-    DenyReason.TOO_MANY_CALLS: problems.TOO_MANY_CALLS,
-    DenyReason.NOT_OPEN: problems.NOT_OPEN,
-}
-
 
 @dataclass(frozen=True, slots=True)
-class Door:
+class House:
     """What the native door needs of the house."""
 
     sign_in: SignIn
     """The use cases around a challenge."""
-    store: Store
-    """For reading."""
+    clients: Clients
+    """The use cases around clients."""
+    deeds: Deeds
+    """The audit."""
     pbxs: Mapping[str, Pbx]
     """The exchanges, by name."""
     routes: Routes
@@ -82,74 +73,74 @@ class Door:
 class NativeDoor:
     """The handlers of the native door."""
 
-    def __init__(self, door: Door) -> None:
-        self._door = door
+    def __init__(self, house: House) -> None:
+        self._house = house
         self.long_polls = LongPolls()
         """Who waits for news."""
 
     async def create(self, request: web.Request) -> web.Response:
         """Accept a verification; its call is placed after the answer."""
-        body = await reading.read_body(request, NewVerification, self._door.body_timeout)
+        body = await reading.read_body(request, NewVerification, self._house.body_timeout)
         wanted = _issue_request(request, body)
         try:
-            issued = await self._door.sign_in.issue(wanted)
+            issued = await self._house.sign_in.issue(wanted)
         except UnknownLanguage as error:
             raise reading.wrong("language", error) from error
         if isinstance(issued, Deny):
-            _refuse(issued, field="destination")
+            refuse(issued, field="destination")
         if isinstance(issued, KeyReused):
             raise Refused(problems.KEY_REUSED)
         view = views.created(issued.record)
         headers = {"Location": f"/v1/verifications/{view.id}"}
         if issued.is_replay:
             headers["Idempotent-Replayed"] = "true"
-        return _json(view, status=202, headers=headers)
+        return json_response(view, status=202, headers=headers)
 
     async def look(self, request: web.Request) -> web.Response:
         """Show a verification, at once or when it has changed."""
         query = reading.read_query(request, LookQuery)
         challenge_id = request.match_info["id"]
         record = await self.long_polls.run(
-            lambda wait: self._door.sign_in.look(challenge_id, query.since, wait),
+            lambda wait: self._house.sign_in.look(request[ASKER], challenge_id, since=query.since, wait=wait),
             timedelta(seconds=query.wait_s),
         )
-        return _json(views.verification(_found(record, "verification", challenge_id)))
+        return json_response(views.verification(found(record, "verification", challenge_id)))
 
     async def check(self, request: web.Request) -> web.Response:
         """Judge a guess; one of a wrong shape costs no attempt."""
-        body = await reading.read_body(request, Guess, self._door.body_timeout)
+        body = await reading.read_body(request, Guess, self._house.body_timeout)
         try:
             guess = Passcode(body.passcode)
         except InvalidPasscode as error:
             raise reading.wrong("passcode", error) from error
         challenge_id = request.match_info["id"]
-        result = await self._door.sign_in.verify(challenge_id, guess.digits)
-        return _json(views.judgement(_found(result, "verification", challenge_id)))
+        result = await self._house.sign_in.verify(request[ASKER], challenge_id, guess.digits)
+        return json_response(views.judgement(found(result, "verification", challenge_id)))
 
     async def redial(self, request: web.Request) -> web.Response:
         """Call again with the same code."""
         challenge_id = request.match_info["id"]
-        answer = await self._door.sign_in.redial(challenge_id)
+        answer = await self._house.sign_in.redial(request[ASKER], challenge_id)
         if answer is None:
-            raise _unknown("verification", challenge_id)
+            raise unknown("verification", challenge_id)
         if isinstance(answer, Deny):
-            _refuse(answer)
+            refuse(answer)
         headers = {"Location": f"/v1/calls/{answer.id}"}
-        return _json(Redialed(call=views.summary(CallRecord(answer))), status=202, headers=headers)
+        return json_response(Redialed(call=views.summary(CallRecord(answer))), status=202, headers=headers)
 
     async def cancel(self, request: web.Request) -> web.Response:
         """Take a verification back and hang up its call."""
-        challenge_id = request.match_info["id"]
-        _found(await self._door.sign_in.cancel(challenge_id), "verification", challenge_id)
-        record = await self._door.sign_in.look(challenge_id, None, timedelta())
-        return _json(views.verification(_found(record, "verification", challenge_id)))
+        asker, challenge_id = request[ASKER], request.match_info["id"]
+        found(await self._house.sign_in.cancel(asker, challenge_id), "verification", challenge_id)
+        record = await self._house.sign_in.look(asker, challenge_id)
+        return json_response(views.verification(found(record, "verification", challenge_id)))
 
     async def calls(self, request: web.Request) -> web.Response:
         """List calls, newest first."""
         query = reading.read_query(request, CallsQuery)
-        records = await self._door.store.recent_calls(query.limit, query.before)
+        records = await self._house.sign_in.calls(request[ASKER], query.limit, query.before)
         is_full = len(records) == query.limit
-        return _json(
+        return json_response(
             CallList(
                 calls=[views.summary(record) for record in records],
                 next=records[-1].call.created_at if is_full else None,
@@ -159,28 +150,34 @@ class NativeDoor:
     async def call(self, request: web.Request) -> web.Response:
         """Show a call."""
         call_id = request.match_info["id"]
-        return _json(views.call(_found(await self._door.store.call(call_id), "call", call_id)))
+        return json_response(
+            views.call(found(await self._house.sign_in.call(request[ASKER], call_id), "call", call_id))
+        )
 
     async def trunks(self, _request: web.Request) -> web.Response:
         """Show the trunks as their PBXs see them."""
-        states = {name: await _trunk_states(pbx) for name, pbx in self._door.pbxs.items()}
-        return _json(TrunkList(trunks=[self._trunk(trunk, states) for trunk in self._door.routes.trunks]))
+        states = {name: await _trunk_states(pbx) for name, pbx in self._house.pbxs.items()}
+        return json_response(
+            TrunkList(trunks=[self._trunk(trunk, states) for trunk in self._house.routes.trunks])
+        )
 
     async def health(self, _request: web.Request) -> web.Response:
         """Say that the process is alive."""
-        return _json(Health(status="ok"))
+        return json_response(Health(status="ok"))
 
-    async def ready(self, _request: web.Request) -> web.Response:
+    async def ready(self, request: web.Request) -> web.Response:
         """Say whether calls can be placed: the database answers and a PBX is connected."""
-        await self._door.store.recent_calls(1)
-        if not any(pbx.is_connected for pbx in self._door.pbxs.values()):
-            failing = [f"PBX {name} is not connected" for name in self._door.pbxs] or ["no PBX is configured"]
+        await self._house.sign_in.calls(request[ASKER], 1)
+        # The one behind the test numbers is always there: it counts where there is no other.
+        real = {name: pbx for name, pbx in self._house.pbxs.items() if name != TEST_TRUNK}
+        if not any(pbx.is_connected for pbx in (real or self._house.pbxs).values()):
+            failing = [f"PBX {name} is not connected" for name in real] or ["no PBX is configured"]
             raise Refused(problems.NOT_READY, "; ".join(failing), Facts(failing=failing))
-        return _json(Health(status="ok"))
+        return json_response(Health(status="ok"))
 
     def _trunk(self, trunk: Trunk, states: Mapping[str, Mapping[str, str]]) -> TrunkView:
         state = states.get(trunk.pbx, {}).get(trunk.endpoint)
-        pbx = self._door.pbxs.get(trunk.pbx)
+        pbx = self._house.pbxs.get(trunk.pbx)
         return TrunkView(
             name=trunk.name,
             pbx=trunk.pbx,
@@ -211,40 +208,12 @@ def _issue_request(request: web.Request, body: NewVerification) -> IssueRequest:
     except InvalidPasscode as error:
         raise reading.wrong("passcode", error) from error
     return IssueRequest(
-        client=request[CLIENT],
+        asker=request[ASKER],
         destination=destination,
         language=body.language,
         passcode=passcode,
         human_check=body.human_check,
         lifetime=timedelta(seconds=body.lifetime_s) if body.lifetime_s is not None else None,
         reference=body.reference,
-        idempotency=reading.read_idempotency_key(request, request[CLIENT], body),
-    )
-
-
-def _refuse(deny: Deny, field: str | None = None) -> NoReturn:
-    facts = Facts(
-        field=field if field is not None else msgspec.UNSET,
-        retry_after_s=deny.retry_after.total_seconds() if deny.retry_after else msgspec.UNSET,
-    )
-    raise Refused(_KINDS[deny.reason], facts=facts)
-
-
-def _unknown(kind: str, thing_id: str) -> Refused:
-    # As `repr`, for a path may hold what neither JSON nor a terminal should.
-    return Refused(problems.NOT_FOUND, f"there is no {kind} {thing_id[:_SHOWN_CHARACTERS]!r}")
-
-
-def _found(thing: T | None, kind: str, thing_id: str) -> T:
-    if thing is None:
-        raise _unknown(kind, thing_id)
-    return thing
-
-
-def _json(body: Struct, *, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
-    return web.Response(
-        status=status,
-        body=msgspec.json.encode(body),
-        content_type="application/json",
-        headers=headers,
+        idempotency=reading.read_idempotency_key(request, request[ASKER].name, body),
     )

@@ -4,7 +4,9 @@ Source: OpenAPI Specification 3.1.1. The examples of types and fields come from 
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
 from itertools import groupby
 from typing import Any, Final
 
@@ -21,25 +23,59 @@ Json = dict[str, Any]
 _REFERENCE: Final = "#/components/schemas/{name}"
 _ABOUT: Final = """Voice-call authentication over the company's own PBX.
 
-Served on a Unix socket; the operating system says which user asks. Errors are problem details (RFC 9457);
-compare by `type`. Every answer carries `X-Request-Id`, the request's own when it sent one."""
+Served on a Unix socket, where the operating system says which user asks, and on TCP, where a client's key
+does (`Authorization: Bearer`). A client sees only what it made itself, unless it is an admin. Errors are
+problem details (RFC 9457); compare by `type`. Every answer carries `X-Request-Id`, the request's own when it
+sent one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tongue:
+    """How a door introduces itself, and how its refusals read."""
+
+    path: str
+    """Where the document is."""
+    about: str
+    """What the door is, in Markdown."""
+    refusal: type[Struct]
+    """What a refusal's body holds."""
+    media_type: str
+    """What kind of body that is."""
+    name_of: Callable[[Kind], str]
+    """What a kind of refusal is called in it."""
+    always: tuple[Kind, ...]
+    """Refusals that every operation can answer."""
+    scoped: tuple[Kind, ...]
+    """Refusals that every operation with a scope can answer besides."""
+
+
+NATIVE: Final = Tongue(
+    path="/openapi.json",
+    about=_ABOUT,
+    refusal=Problem,
+    media_type=MEDIA_TYPE,
+    name_of=lambda kind: kind.uri,
+    always=(problems.KEY_MISSING, problems.KEY_WRONG, problems.PEER_NOT_ALLOWED),
+    scoped=(problems.SCOPE_MISSING,),
+)
 
 
 class Description:
     """The document as a door serves it."""
 
-    def __init__(self) -> None:
+    def __init__(self, tongue: Tongue = NATIVE) -> None:
+        self._tongue = tongue
         self._body = b""
 
     def write(self, operations: Iterable[Operation], version: str) -> None:
         """Describe `operations`, this one among them."""
-        self._body = msgspec.json.encode(document(operations, version))
+        self._body = msgspec.json.encode(document(operations, version, tongue=self._tongue))
 
     def operation(self) -> Operation:
         """Return the operation that serves the document."""
         return Operation(
             method="GET",
-            path="/openapi.json",
+            path=self._tongue.path,
             name="getOpenApi",
             text="This document.",
             handler=self._serve,
@@ -51,41 +87,43 @@ class Description:
         return web.Response(body=self._body, content_type="application/json")
 
 
-def document(operations: Iterable[Operation], version: str) -> Json:
+def document(operations: Iterable[Operation], version: str, *, tongue: Tongue = NATIVE) -> Json:
     """Return the document, ready for JSON."""
     everything = tuple(operations)
     paths: Json = {}
     for operation in everything:
-        paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation)
+        paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation, tongue)
     return {
         "openapi": "3.1.1",
         "info": {
             "title": "Voicegate",
             "version": version,
-            "description": _ABOUT,
+            "description": tongue.about,
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "paths": paths,
-        "components": {"schemas": _components(everything)},
+        "components": {"schemas": _components(everything, tongue)},
     }
 
 
-def refusals_of(operation: Operation) -> tuple[Kind, ...]:
-    """Return every problem the operation can answer, by status."""
-    return tuple(sorted((*operation.refusals, problems.PEER_NOT_ALLOWED), key=lambda kind: kind.status))
+def refusals_of(operation: Operation, tongue: Tongue = NATIVE) -> tuple[Kind, ...]:
+    """Return every refusal the operation can answer, by status."""
+    scoped = tongue.scoped if operation.scope else ()
+    kinds = dict.fromkeys((*operation.refusals, *tongue.always, *scoped))
+    return tuple(sorted(kinds, key=lambda kind: kind.status))
 
 
-def _operation(operation: Operation) -> Json:
+def _operation(operation: Operation, tongue: Tongue) -> Json:
     described: Json = {
         "operationId": operation.name,
         "summary": operation.text.partition(". ")[0].rstrip("."),
         "description": operation.text,
         "parameters": _parameters(operation),
-        "responses": {str(operation.success.status): _success(operation), **_refusals(operation)},
+        "responses": {str(operation.success.status): _success(operation), **_refusals(operation, tongue)},
     }
     if operation.body is not None:
         content = {"application/json": {"schema": _reference(operation.body)}}
-        described["requestBody"] = {"required": True, "content": content}
+        described["requestBody"] = {"required": operation.is_body_required, "content": content}
     return described
 
 
@@ -112,22 +150,23 @@ def _query(shape: type[Struct]) -> list[Json]:
 
 def _success(operation: Operation) -> Json:
     success = operation.success
+    described: Json = {"description": success.text, "headers": _headers(success.headers)}
+    if success.status == HTTPStatus.NO_CONTENT:
+        return described
     schema = _reference(success.body) if success.body else {"type": "object"}
-    return {
-        "description": success.text,
-        "headers": _headers(success.headers),
-        "content": {"application/json": {"schema": schema}},
-    }
+    if success.is_list:
+        schema = {"type": "array", "items": schema}
+    return described | {"content": {"application/json": {"schema": schema}}}
 
 
-def _refusals(operation: Operation) -> Json:
-    by_status = groupby(refusals_of(operation), key=lambda kind: kind.status)
-    return {str(status): _refusal(tuple(kinds)) for status, kinds in by_status}
+def _refusals(operation: Operation, tongue: Tongue) -> Json:
+    by_status = groupby(refusals_of(operation, tongue), key=lambda kind: kind.status)
+    return {str(status): _refusal(tuple(kinds), tongue) for status, kinds in by_status}
 
 
-def _refusal(kinds: tuple[Kind, ...]) -> Json:
-    text = "\n".join(f"- `{kind.uri}`: {kind.title}" for kind in kinds)
-    return {"description": text, "content": {MEDIA_TYPE: {"schema": _reference(Problem)}}}
+def _refusal(kinds: tuple[Kind, ...], tongue: Tongue) -> Json:
+    text = "\n".join(f"- `{tongue.name_of(kind)}`: {kind.title}" for kind in kinds)
+    return {"description": text, "content": {tongue.media_type: {"schema": _reference(tongue.refusal)}}}
 
 
 def _headers(headers: Mapping[str, str]) -> Json:
@@ -138,8 +177,8 @@ def _reference(shape: type[Struct]) -> Json:
     return {"$ref": _REFERENCE.format(name=shape.__name__)}
 
 
-def _components(operations: Iterable[Operation]) -> Json:
-    shapes: dict[str, type[Struct]] = {Problem.__name__: Problem}
+def _components(operations: Iterable[Operation], tongue: Tongue) -> Json:
+    shapes: dict[str, type[Struct]] = {tongue.refusal.__name__: tongue.refusal}
     for operation in operations:
         for shape in (operation.body, operation.success.body):
             if shape is not None:

@@ -7,6 +7,7 @@ from aiohttp import web
 from msgspec import Struct
 
 from voicegate.adapters.http.problems import Kind
+from voicegate.domain.client import Scope
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -23,6 +24,8 @@ class Success:
     """What it says, for people."""
     headers: Mapping[str, str] = field(default_factory=dict)
     """Headers it may carry, with what they hold."""
+    is_list: bool = False
+    """Is it a list of such bodies?"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +46,12 @@ class Operation:
     """What it answers when all goes well."""
     refusals: tuple[Kind, ...]
     """Problems it can answer besides those of every operation."""
+    scope: Scope | None = None
+    """What the client must be allowed; None: nothing."""
     body: type[Struct] | None = None
     """The request's body."""
+    is_body_required: bool = True
+    """Must there be one?"""
     query: type[Struct] | None = None
     """The request's query parameters."""
     headers: Mapping[str, str] = field(default_factory=dict)

@@ -37,6 +37,11 @@ class Kind:
 
 
 BAD_REQUEST = Kind("bad_request", 400, "The request is malformed.")
+KEY_MISSING = Kind(
+    "key_missing", 401, "A key is needed here.", "`voicegate clients add` gives a client its key."
+)
+KEY_WRONG = Kind("key_wrong", 401, "That key is not a client's, or not any more.")
+SCOPE_MISSING = Kind("scope_missing", 403, "This client may not do that.")
 PEER_NOT_ALLOWED = Kind(
     "peer_not_allowed",
     403,
@@ -55,6 +60,7 @@ METHOD_NOT_ALLOWED = Kind("method_not_allowed", 405, "This cannot be done to tha
 BODY_TIMEOUT = Kind("body_timeout", 408, "The request's body did not arrive in time.")
 CALL_IN_PROGRESS = Kind("call_in_progress", 409, "A call of this verification is in progress.")
 NOT_OPEN = Kind("not_open", 409, "The verification is over.")
+CLIENT_EXISTS = Kind("client_exists", 409, "There is or was a client of that name.")
 KEY_REUSED = Kind("idempotency_key_reused", 409, "This Idempotency-Key came before with another request.")
 TOO_LARGE = Kind("too_large", 413, "The request's body is too large.")
 UNSUPPORTED_TYPE = Kind("unsupported_media_type", 415, "The request's body must be JSON.")
@@ -65,7 +71,10 @@ NO_ROUTE = Kind(
     "No route leads to this destination.",
     "E.164 numbers go out by `[trunks]`, extensions by the patterns in `[internal]`.",
 )
+TOO_SOON = Kind("too_soon", 429, "This person was called a moment ago.")
+TOO_MANY_GUESSES = Kind("too_many_guesses", 429, "There were too many wrong guesses lately.")
 TOO_MANY_CALLS = Kind("too_many_calls", 429, "This verification has placed all its calls.")
+TRUNKS_DOWN = Kind("trunks_down", 503, "No trunk can take a call now.")
 INTERNAL = Kind("internal_error", 500, "Something went wrong in Voicegate.")
 NOT_READY = Kind("not_ready", 503, "Calls cannot be placed now.")
 STORE_UNAVAILABLE = Kind("store_unavailable", 503, "The database cannot be used now.")

@@ -11,18 +11,28 @@ import re
 from datetime import timedelta
 from enum import Enum
 from typing import Final, TypeVar, get_args, get_type_hints
+from urllib.parse import parse_qsl
 
 import msgspec
 from aiohttp import web
 from msgspec import Struct
 
 from voicegate.adapters.http import problems
-from voicegate.adapters.http.problems import Facts, Refused
+from voicegate.adapters.http.problems import Facts, Kind, Refused
 from voicegate.adapters.http.schemas import NewVerification
 from voicegate.application.ports import IdempotencyKey
 
 MAX_BODY_BYTES: Final = 64 * 1024
 BODY_TIMEOUT: Final = timedelta(seconds=10)
+
+REFUSALS: Final[tuple[Kind, ...]] = (
+    problems.BAD_REQUEST,
+    problems.BODY_TIMEOUT,
+    problems.TOO_LARGE,
+    problems.UNSUPPORTED_TYPE,
+    problems.INVALID,
+)
+"""What `read_body` refuses with."""
 
 R = TypeVar("R", bound=Struct)
 
@@ -30,7 +40,10 @@ _KEY = re.compile(r"[\x21-\x7e]{1,255}", re.ASCII)
 _MISSING = re.compile(r"Object missing required field `(.*)`")
 _UNKNOWN = re.compile(r"Object contains unknown field `(.*)`", re.DOTALL)
 _AT = re.compile(r"(.*) - at `(?:key in )?\$\.?(.*)`", re.DOTALL)
+_TAG = re.compile(r"[A-Za-z]{1,8}(-[A-Za-z0-9]{1,8})*", re.ASCII)
+_WEIGHT = re.compile(r"q=(0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)", re.ASCII)
 _SHOWN_CHARACTERS: Final = 80
+_NOT_JSON: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 async def read_body(request: web.Request, shape: type[R], within: timedelta = BODY_TIMEOUT) -> R:
@@ -39,21 +52,53 @@ async def read_body(request: web.Request, shape: type[R], within: timedelta = BO
     Raises:
         Refused: not JSON, too large, too slow, or not of that shape.
     """
-    if request.content_type != "application/json" or (request.charset or "utf-8").lower() != "utf-8":
-        raise Refused(problems.UNSUPPORTED_TYPE, "send Content-Type: application/json, in UTF-8")
-    if request.headers.get("Content-Encoding", "identity") != "identity":
-        raise Refused(problems.UNSUPPORTED_TYPE, "send the body without Content-Encoding")
+    return _decode(await _read_json(request, within), shape)
+
+
+async def read_optional_body(
+    request: web.Request, shape: type[R], within: timedelta = BODY_TIMEOUT
+) -> R | None:
+    """Return a request's JSON body as `shape`; None when it is empty, whatever its type is said to be.
+
+    Raises:
+        Refused: not JSON, too large, too slow, or not of that shape.
+    """
+    body = await _read(request, within)
+    if not body:
+        return None
+    _check_json(request)
+    return _decode(body, shape)
+
+
+async def read_json(request: web.Request, within: timedelta = BODY_TIMEOUT) -> object:
+    """Return a request's JSON body, whatever its shape.
+
+    Raises:
+        Refused: not JSON, too large, or too slow.
+    """
     try:
-        async with asyncio.timeout(within.total_seconds()):
-            body = await request.read()
-    except TimeoutError as error:
-        raise Refused(problems.BODY_TIMEOUT) from error
+        return msgspec.json.decode(await _read_json(request, within))
+    except _NOT_JSON as error:
+        raise _no_json(error) from None
+
+
+async def read_form(request: web.Request, within: timedelta = BODY_TIMEOUT) -> dict[str, str]:
+    """Return the fields of a request's form body.
+
+    Raises:
+        Refused: no form, too large, too slow, or a field comes twice.
+    """
+    if request.content_type != "application/x-www-form-urlencoded":
+        raise Refused(problems.UNSUPPORTED_TYPE, "send Content-Type: application/x-www-form-urlencoded")
+    body = await _read(request, within)
     try:
-        return msgspec.json.decode(body, type=shape)
-    except msgspec.ValidationError as error:
-        raise _wrong_value(str(error), shape) from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise Refused(problems.BAD_REQUEST, f"the body is not JSON: {_reason(error)}") from None
+        pairs = parse_qsl(body.decode("utf-8"), keep_blank_values=True, errors="strict", max_num_fields=100)
+    except ValueError as error:
+        raise Refused(problems.BAD_REQUEST, "the body is not a form in UTF-8") from error
+    fields = dict(pairs)
+    if len(fields) < len(pairs):
+        raise Refused(problems.INVALID, "a field is given more than once")
+    return fields
 
 
 def read_query(request: web.Request, shape: type[R]) -> R:
@@ -72,6 +117,20 @@ def read_query(request: web.Request, shape: type[R]) -> R:
         return msgspec.convert(dict(query), shape, strict=False)
     except msgspec.ValidationError as error:
         raise _wrong_value(str(error), shape) from None
+
+
+def read_languages(request: web.Request) -> list[str]:
+    """Return the language tags in the `Accept-Language` header, best first (RFC 9110 12.5.4); those that
+    cannot be read are passed by."""
+    weighed: list[tuple[float, str]] = []
+    for entry in request.headers.get("Accept-Language", "").split(","):
+        tag, *parameters = (part.strip() for part in entry.split(";"))
+        weight = _WEIGHT.fullmatch(parameters[0]) if parameters else None
+        quality = float(weight[1]) if weight else 0.0 if parameters else 1.0
+        if _TAG.fullmatch(tag) and quality:
+            weighed.append((quality, tag))
+    # Sorting keeps the order of those that weigh the same.
+    return [tag for _, tag in sorted(weighed, key=lambda entry: -entry[0])]
 
 
 def read_idempotency_key(request: web.Request, client: str, body: NewVerification) -> IdempotencyKey | None:
@@ -96,6 +155,35 @@ def read_idempotency_key(request: web.Request, client: str, body: NewVerificatio
 def wrong(field: str, error: Exception) -> Refused:
     """Return the refusal of a field that the domain would not take."""
     return Refused(problems.INVALID, f"{field}: {error}", Facts(field=field))
+
+
+async def _read_json(request: web.Request, within: timedelta) -> bytes:
+    _check_json(request)  # before a byte of it is read
+    return await _read(request, within)
+
+
+def _check_json(request: web.Request) -> None:
+    if request.content_type != "application/json" or (request.charset or "utf-8").lower() != "utf-8":
+        raise Refused(problems.UNSUPPORTED_TYPE, "send Content-Type: application/json, in UTF-8")
+    if request.headers.get("Content-Encoding", "identity") != "identity":
+        raise Refused(problems.UNSUPPORTED_TYPE, "send the body without Content-Encoding")
+
+
+def _decode(body: bytes, shape: type[R]) -> R:
+    try:
+        return msgspec.json.decode(body, type=shape)
+    except msgspec.ValidationError as error:
+        raise _wrong_value(str(error), shape) from None
+    except _NOT_JSON as error:
+        raise _no_json(error) from None
+
+
+async def _read(request: web.Request, within: timedelta) -> bytes:
+    try:
+        async with asyncio.timeout(within.total_seconds()):
+            return await request.read()
+    except TimeoutError as error:
+        raise Refused(problems.BODY_TIMEOUT) from error
 
 
 def _wrong_value(message: str, shape: type[Struct]) -> Refused:
@@ -125,8 +213,9 @@ def _choices(shape: type[Struct], field: str) -> list[str]:
     return [str(member.value) for kind in kinds for member in kind]
 
 
-def _reason(error: Exception) -> str:
-    return "it is not UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)
+def _no_json(error: Exception) -> Refused:
+    reason = "it is not UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)
+    return Refused(problems.BAD_REQUEST, f"the body is not JSON: {reason}")
 
 
 def _shown(name: str) -> str:

@@ -1,9 +1,13 @@
 """The native door's operations: every path, and every answer it can give."""
 
+from importlib.metadata import version
 from typing import Final
 
-from voicegate.adapters.http import problems
-from voicegate.adapters.http.native import NativeDoor
+from voicegate.adapters.http import problems, reading
+from voicegate.adapters.http.admin import AdminDoor, admin_operations
+from voicegate.adapters.http.doors import Door
+from voicegate.adapters.http.native import House, NativeDoor
+from voicegate.adapters.http.openapi import Description
 from voicegate.adapters.http.operations import Operation, Success
 from voicegate.adapters.http.problems import Kind
 from voicegate.adapters.http.schemas import (
@@ -20,19 +24,22 @@ from voicegate.adapters.http.schemas import (
     TrunkList,
     VerificationView,
 )
+from voicegate.domain.client import Scope
 
 _STORED: Final[tuple[Kind, ...]] = (problems.INTERNAL, problems.STORE_UNAVAILABLE)
-_BODY: Final[tuple[Kind, ...]] = (
-    problems.BAD_REQUEST,
-    problems.BODY_TIMEOUT,
-    problems.TOO_LARGE,
-    problems.UNSUPPORTED_TYPE,
-    problems.INVALID,
-)
+
+
+def native_door(house: House) -> Door:
+    """Return the native door: every path that is no other door's, and its own description."""
+    door, description = NativeDoor(house), Description()
+    admin = AdminDoor(house.clients, house.deeds, house.body_timeout)
+    offered = (*operations(door), *admin_operations(admin), description.operation())
+    description.write(offered, version("voicegate"))
+    return Door(offered, close=door.long_polls.close)
 
 
 def operations(door: NativeDoor) -> tuple[Operation, ...]:
-    """Return all that can be asked of the native door."""
+    """Return all that clients can ask of the native door."""
     return (*_verifications(door), *_calls(door), *_house(door))
 
 
@@ -46,6 +53,7 @@ def _create(door: NativeDoor) -> Operation:
         method="POST",
         path="/v1/verifications",
         name="createVerification",
+        scope=Scope.VERIFICATIONS,
         text="Call a telephone and speak a code. The answer does not wait for the call: look at the "
         "verification to see how it goes. With an Idempotency-Key, a repeated request is answered with "
         "the verification that the first one made, and nobody is called again.",
@@ -53,7 +61,7 @@ def _create(door: NativeDoor) -> Operation:
         body=NewVerification,
         headers={
             "Idempotency-Key": "The caller's word for this request, 1-255 visible ASCII characters; "
-            "each Unix user has their own words."
+            "each client has its own words."
         },
         success=Success(
             202,
@@ -65,7 +73,7 @@ def _create(door: NativeDoor) -> Operation:
             },
         ),
         refusals=(
-            *_BODY,
+            *reading.REFUSALS,
             problems.COUNTRY_NOT_ALLOWED,
             problems.NUMBER_TYPE_NOT_ALLOWED,
             problems.KEY_REUSED,
@@ -80,6 +88,7 @@ def _look(door: NativeDoor, path: str) -> Operation:
         method="GET",
         path=path,
         name="getVerification",
+        scope=Scope.VERIFICATIONS,
         text="Show a verification with its calls and their timelines. With `wait_s`, wait until its "
         "revision passes `since`; a verification that is over is shown at once.",
         handler=door.look,
@@ -94,13 +103,14 @@ def _check(door: NativeDoor, path: str) -> Operation:
         method="POST",
         path=f"{path}/check",
         name="checkPasscode",
+        scope=Scope.VERIFICATIONS,
         text="Judge one guess at the code. `status` is `verified` or `denied`, and nothing else; a "
         "verification that is over (used, locked, expired, canceled) denies every guess, with the reason. "
         "A guess that is not 4-10 digits is refused and costs no attempt.",
         handler=door.check,
         body=Guess,
         success=Success(200, Judgement, "Whether the guess proves it."),
-        refusals=(*_BODY, problems.NOT_FOUND, *_STORED),
+        refusals=(*reading.REFUSALS, problems.NOT_FOUND, *_STORED),
     )
 
 
@@ -109,6 +119,7 @@ def _redial(door: NativeDoor, path: str) -> Operation:
         method="POST",
         path=f"{path}/calls",
         name="redial",
+        scope=Scope.VERIFICATIONS,
         text="Call again with the same code. Takes no body.",
         handler=door.redial,
         success=Success(
@@ -120,6 +131,7 @@ def _redial(door: NativeDoor, path: str) -> Operation:
             problems.NOT_OPEN,
             problems.NO_ROUTE,
             problems.TOO_MANY_CALLS,
+            problems.TOO_SOON,
             *_STORED,
         ),
     )
@@ -130,6 +142,7 @@ def _cancel(door: NativeDoor, path: str) -> Operation:
         method="DELETE",
         path=path,
         name="cancelVerification",
+        scope=Scope.VERIFICATIONS,
         text="Take a verification back and hang up its call. Doing it twice, or to one that is over, "
         "changes nothing.",
         handler=door.cancel,
@@ -144,6 +157,7 @@ def _calls(door: NativeDoor) -> tuple[Operation, ...]:
             method="GET",
             path="/v1/calls",
             name="listCalls",
+            scope=Scope.VERIFICATIONS,
             text="List calls, newest first, without timelines.",
             handler=door.calls,
             query=CallsQuery,
@@ -154,6 +168,7 @@ def _calls(door: NativeDoor) -> tuple[Operation, ...]:
             method="GET",
             path="/v1/calls/{id}",
             name="getCall",
+            scope=Scope.VERIFICATIONS,
             text="Show a call with its timeline.",
             handler=door.call,
             success=Success(200, CallView, "The call."),

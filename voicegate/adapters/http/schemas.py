@@ -23,10 +23,13 @@ DestinationText = Annotated[
     str,
     Meta(
         min_length=2,
-        max_length=16,
-        description="E.164 with its plus sign, or an internal extension of the PBX.",
-        examples=["+12025550143"],
-        extra_json_schema={"pattern": r"^(\+[1-9][0-9]{6,14}|[0-9*#]{2,10})$"},
+        max_length=32,
+        description="A number with its plus sign and country code (blanks, dots, hyphens and parentheses are "
+        "taken out), or an internal extension of the PBX, or its name.",
+        examples=["+12025550143", "+1 (202) 555-0143"],
+        extra_json_schema={
+            "pattern": r"^(\+[1-9][0-9 .()-]{5,30}|[0-9*#]{2,10}|[A-Za-z][A-Za-z0-9_.-]{1,31})$"
+        },
     ),
 ]
 ExtensionText = Annotated[
@@ -45,7 +48,7 @@ LanguageTag = Annotated[
         min_length=1,
         max_length=35,
         description="Language tag of an installed language.",
-        examples=["en", "en-GB"],
+        examples=["en", "es-MX"],
     ),
 ]
 OwnPasscode = Annotated[
@@ -66,7 +69,7 @@ Reference = Annotated[
     ),
 ]
 Page = Annotated[datetime, Meta(tz=True, description="Only calls made before this moment: a page's `next`.")]
-DeniedReason = Literal["wrong_passcode", "locked", "expired", "canceled", "already_used"]
+DeniedReason = Literal["wrong_passcode", "locked", "expired", "canceled", "already_used", "too_many_guesses"]
 Revision = Annotated[
     int,
     Meta(
@@ -189,6 +192,7 @@ class CallSummary(_Answer, kw_only=True, frozen=True):
     gave_up: Annotated[GaveUp, Meta(description="Why our side ended the call.")] | None
     trunk: Annotated[str, Meta(description="The trunk or internal route it went out by.")]
     caller_id: Annotated[str, Meta(description="The number shown to the called person.")]
+    is_test: Annotated[bool, Meta(description="Did it go to a test number, that rings at no telephone?")]
     created_at: datetime
     answered_at: datetime | None
     ended_at: datetime | None
@@ -239,6 +243,13 @@ class Judgement(_Answer, kw_only=True, frozen=True):
         ]
         | None
     )
+    retry_after_s: (
+        Annotated[
+            float,
+            Meta(description="Seconds until a guess is judged again, after too many; null: it was judged."),
+        ]
+        | None
+    ) = None
 
 
 class Redialed(_Answer, kw_only=True, frozen=True):

@@ -1,36 +1,27 @@
-"""The HTTP server on its Unix socket: bounds, peers, errors of the protocol itself, and an orderly end.
+"""The HTTP server: listeners, bounds, errors of the protocol itself, and an orderly end.
 
-Which user asks is the kernel's word (SO_PEERCRED, unix(7)), not the request's. What is offered is the
-door's affair. aiohttp answers a request it cannot parse in plain text; `_Connection` makes it a problem.
+What is offered is the doors' affair, who asks is `identity`'s. aiohttp answers a request it cannot parse in
+plain text; `_Connection` makes it a problem.
 """
 
 import asyncio
-import os
-import pwd
 import socket
-import struct
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from datetime import timedelta
+import ssl
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from functools import partial
-from importlib.metadata import version
-from pathlib import Path
 from typing import Final
 
 import structlog
 from aiohttp import web
 
 from voicegate.adapters.http import problems
+from voicegate.adapters.http.doors import ASKER, Door
 from voicegate.adapters.http.frame import Identify, frame, request_id_of
-from voicegate.adapters.http.native import Door, NativeDoor
-from voicegate.adapters.http.openapi import Description
+from voicegate.adapters.http.operations import Handler, Operation
 from voicegate.adapters.http.problems import Refused, problem_response
-from voicegate.adapters.http.reading import BODY_TIMEOUT, MAX_BODY_BYTES
-from voicegate.adapters.http.routes import operations
-from voicegate.adapters.http.socket_file import SocketFile
-from voicegate.application.delivery import World
-from voicegate.application.sign_in import SignIn
+from voicegate.adapters.http.reading import MAX_BODY_BYTES
 
 log = structlog.get_logger(__name__)
 
@@ -41,85 +32,71 @@ MAX_CONNECTIONS: Final = 200
 HEAD_WITHIN_S: Final = 5.0
 _LINGER_S: Final = 2.0
 _SHUTDOWN_S: Final = 5.0
-_CREDENTIALS: Final = struct.Struct("3i")
-
-
-def _own_uids() -> frozenset[int]:
-    return frozenset({os.getuid(), 0})
 
 
 @dataclass(frozen=True, slots=True)
-class HttpSettings:
-    """How the socket is served."""
+class Listener:
+    """A listening socket."""
 
-    path: Path
-    """The socket's file; a folder that is missing is made."""
-    mode: int = 0o660
-    """The file's permissions."""
-    group: int | None = None
-    """The file's group id; None: the daemon's own."""
-    allowed_uids: frozenset[int] = field(default_factory=_own_uids)
-    """Users who may ask; the daemon's own and root at first."""
-    body_timeout: timedelta = BODY_TIMEOUT
-    """How long a request's body may take to arrive."""
-
-    @property
-    def file(self) -> SocketFile:
-        """The socket's file."""
-        return SocketFile(self.path, self.mode, self.group)
+    socket: socket.socket
+    """A Unix or a TCP socket."""
+    tls: ssl.SSLContext | None = None
+    """How it is encrypted; None: in the clear."""
 
 
 @asynccontextmanager
 async def serve_on(
-    listener: socket.socket, sign_in: SignIn, *, world: World, settings: HttpSettings
+    listeners: Sequence[Listener], doors: Sequence[Door], identify: Identify
 ) -> AsyncIterator[None]:
-    """Serve the native door on a listening Unix socket while the context lasts.
+    """Serve the doors on every listener while the context lasts; the first door that has a path answers it.
 
     Leaving it takes no new request, answers those who wait for news at once, and gives the others five
     seconds.
     """
-    door = NativeDoor(Door(sign_in, world.desk.store, world.pbxs, world.routes, settings.body_timeout))
-    identify = peers_of(settings.allowed_uids)
-    runner = web.AppRunner(build_app(door, identify), shutdown_timeout=_SHUTDOWN_S)
+    runner = web.AppRunner(build_app(doors, identify), shutdown_timeout=_SHUTDOWN_S)
     await runner.setup()
+    loop = asyncio.get_running_loop()
     try:
-        server = await asyncio.get_running_loop().create_unix_server(
-            partial(_connection, runner), sock=listener
-        )
-        try:
+        async with AsyncExitStack() as stack:
+            for listener in listeners:
+                # For a Unix socket too: asyncio asks of a given socket only that it is a stream.
+                server = await loop.create_server(
+                    partial(_connection, runner),
+                    sock=listener.socket,
+                    ssl=listener.tls,
+                    ssl_handshake_timeout=HEAD_WITHIN_S if listener.tls else None,
+                )
+                stack.callback(server.close)
             yield
-        finally:
-            server.close()
     finally:
         await runner.cleanup()
 
 
-def build_app(door: NativeDoor, identify: Identify) -> web.Application:
-    """Return the native door as an application; `identify` says who asks."""
-    app = web.Application(middlewares=[frame(identify)], client_max_size=MAX_BODY_BYTES)
-    description = Description()
-    offered = (*operations(door), description.operation())
-    description.write(offered, version("voicegate"))
-    for operation in offered:
+def build_app(doors: Sequence[Door], identify: Identify) -> web.Application:
+    """Return the doors as one application; `identify` says who asks."""
+    app = web.Application(middlewares=[frame(doors, identify)], client_max_size=MAX_BODY_BYTES)
+    for operation in (operation for door in doors for operation in door.operations):
         # RFC 9110 9.1: what can be got can be asked for its head.
         for method in ("GET", "HEAD") if operation.method == "GET" else (operation.method,):
-            app.router.add_route(method, operation.path, operation.handler, expect_handler=_expect_body)
+            app.router.add_route(method, operation.path, _guarded(operation), expect_handler=_expect_body)
 
-    async def end_long_polls(_app: web.Application) -> None:
-        door.long_polls.close()
+    async def close(_app: web.Application) -> None:
+        for door in doors:
+            door.close()
 
-    app.on_shutdown.append(end_long_polls)
+    app.on_shutdown.append(close)
     return app
 
 
-def peers_of(allowed_uids: frozenset[int]) -> Identify:
-    """Return what tells a request's Unix user by name, when it is allowed. Looks names up once, now."""
-    names = {uid: _user_name(uid) for uid in allowed_uids}
+def _guarded(operation: Operation) -> Handler:
+    """Return an operation's handler, for clients with its scope only."""
 
-    def identify(request: web.BaseRequest) -> str | None:
-        return _client(request, names)
+    async def handle(request: web.Request) -> web.StreamResponse:
+        if operation.scope is not None and not request[ASKER].may(operation.scope):
+            raise Refused(problems.SCOPE_MISSING, f"it needs the scope {operation.scope}")
+        return await operation.handler(request)
 
-    return identify
+    return handle
 
 
 class _Connection(web.RequestHandler):
@@ -200,22 +177,3 @@ async def _expect_body(request: web.Request) -> None:
     if request.headers.get("Expect", "").lower() == "100-continue":
         await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         request.writer.output_size = 0
-
-
-def _client(request: web.BaseRequest, names: Mapping[int, str]) -> str | None:
-    transport = request.transport
-    connection: socket.socket | None = transport.get_extra_info("socket") if transport else None
-    if connection is None:
-        return None
-    raw = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
-    _pid, uid, _gid = _CREDENTIALS.unpack(raw)
-    if uid not in names:
-        log.warning("peer not allowed", uid=uid)
-    return names.get(uid)
-
-
-def _user_name(uid: int) -> str:
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:  # a container's user need not have a name
-        return f"uid:{uid}"

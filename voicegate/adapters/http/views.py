@@ -27,6 +27,7 @@ _REASONS: Mapping[Verdict, DeniedReason] = {
     Verdict.EXPIRED: "expired",
     Verdict.CANCELED: "canceled",
     Verdict.ALREADY_USED: "already_used",
+    Verdict.TOO_MANY_GUESSES: "too_many_guesses",
 }
 # A timeline's facts that are shown under their own names.
 _SHOWN = ("reading", "proven", "media", "outcome", "sip_status", "gave_up")
@@ -81,6 +82,7 @@ def summary(record: CallRecord) -> CallSummary:
         gave_up=hangup.gave_up if hangup else None,
         trunk=call.trunk,
         caller_id=call.caller_id,
+        is_test=call.is_test,
         created_at=call.created_at,
         answered_at=call.answered_at,
         ended_at=call.ended_at,
@@ -97,8 +99,13 @@ def judgement(result: VerifyResult) -> Judgement:
     """Return what a guess came to; nothing can be guessed at a verification that is over."""
     if result.verdict is Verdict.VERIFIED:
         return Judgement(status="verified", attempts_left=result.attempts_left, reason=None)
-    left = result.attempts_left if result.verdict is Verdict.DENIED else 0
-    return Judgement(status="denied", attempts_left=left, reason=_REASONS[result.verdict])
+    goes_on = result.verdict in (Verdict.DENIED, Verdict.TOO_MANY_GUESSES)
+    return Judgement(
+        status="denied",
+        attempts_left=result.attempts_left if goes_on else 0,
+        reason=_REASONS[result.verdict],
+        retry_after_s=result.retry_after.total_seconds() if result.retry_after else None,
+    )
 
 
 def _evidence(evidence: Evidence) -> EvidenceView:

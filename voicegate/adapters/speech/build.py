@@ -20,7 +20,7 @@ from voicegate.adapters.speech.tts import speak
 from voicegate.domain.errors import SpeechError
 
 MANIFEST_FILE: Final = "manifest.json"
-_MASTER_RATE: Final = 16000
+MASTER_RATE: Final = 16000
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +44,20 @@ async def render(script: Script) -> Samples:
         SpeechError: the engine failed.
     """
     speaking = await speak(script)
-    master = await asyncio.to_thread(resample, speaking.samples, speaking.rate, _MASTER_RATE)
-    return await asyncio.to_thread(polish, master, _MASTER_RATE)
+    master = await asyncio.to_thread(resample, speaking.samples, speaking.rate, MASTER_RATE)
+    return await asyncio.to_thread(polish, master, MASTER_RATE)
 
 
 def find_stale(pack: Pack) -> Sequence[str]:
     """Return the prompts of `pack` that are missing or were made from other scripts; blocks."""
+    changed = find_changed(pack)
+    return [name for name in pack.scripts if name in changed or not _has_files(pack, name)]
+
+
+def find_changed(pack: Pack) -> Sequence[str]:
+    """Return the prompts of `pack` that were made from other scripts, or that nothing tells of; blocks."""
     made = _read_manifest(pack)
-    return [name for name, script in pack.scripts.items() if _is_stale(pack, name, script, made=made)]
+    return [name for name, script in pack.scripts.items() if made.get(name) != script.fingerprint]
 
 
 async def build(
@@ -68,7 +74,7 @@ async def build(
     made = await asyncio.to_thread(_read_manifest, pack)
     for done, name in enumerate(names, start=1):
         master = await render(pack.scripts[name])
-        await asyncio.to_thread(_write_prompt, pack, name, master)
+        await asyncio.to_thread(write_prompt, pack.folder, name, master)
         made[name] = pack.scripts[name].fingerprint
         await asyncio.to_thread(_write_manifest, pack, made)
         report(Progress(pack.language, name, done=done, total=len(names)))
@@ -78,7 +84,17 @@ async def build(
 def convert(master: Samples, suffix: str) -> bytes:
     """Return the bytes of the file that holds a 16 kHz prompt in the format `suffix`."""
     kind = FORMATS[suffix]
-    return kind.encode(resample(master, _MASTER_RATE, kind.rate))
+    return kind.encode(resample(master, MASTER_RATE, kind.rate))
+
+
+def write_prompt(folder: Path, name: str, master: Samples) -> None:
+    """Write a 16 kHz prompt into `folder` in every format; blocks.
+
+    Raises:
+        SpeechError: the folder cannot be written; names it.
+    """
+    for suffix in FORMATS:
+        write_whole(folder / f"{name}.{suffix}", convert(master, suffix))
 
 
 def write_whole(file: Path, content: bytes) -> None:
@@ -103,14 +119,8 @@ def write_whole(file: Path, content: bytes) -> None:
         raise SpeechError(f"{file.parent}: cannot be written: {error.strerror}") from error
 
 
-def _write_prompt(pack: Pack, name: str, master: Samples) -> None:
-    for suffix in FORMATS:
-        write_whole(pack.folder / f"{name}.{suffix}", convert(master, suffix))
-
-
-def _is_stale(pack: Pack, name: str, script: Script, *, made: Mapping[str, str]) -> bool:
-    has_files = all((pack.folder / f"{name}.{suffix}").is_file() for suffix in FORMATS)
-    return made.get(name) != script.fingerprint or not has_files
+def _has_files(pack: Pack, name: str) -> bool:
+    return all((pack.folder / f"{name}.{suffix}").is_file() for suffix in FORMATS)
 
 
 def _read_manifest(pack: Pack) -> dict[str, str]:

@@ -49,13 +49,17 @@ class AudioFormat:
         shape = {"samplerate": self.rate, "channels": 1, "format": "RAW", "subtype": self.subtype}
         try:
             raw = shape if self.container == "RAW" else {}
-            samples, rate = soundfile.read(io.BytesIO(file.read_bytes()), dtype="int16", **raw)
+            with soundfile.SoundFile(io.BytesIO(file.read_bytes()), **raw) as sound:
+                found = (sound.samplerate, sound.channels, sound.format, sound.subtype)
+                samples = sound.read(dtype="int16")
         except OSError as error:
             raise SpeechError(f"{file}: cannot be read: {error.strerror}") from error
         except soundfile.LibsndfileError as error:
             raise SpeechError(f"{file}: is no sound file: {error.error_string}") from error
-        if rate != self.rate or samples.ndim != 1 or not samples.size:
-            raise SpeechError(f"{file}: is not mono sound at {self.rate} Hz")
+        if found != (self.rate, 1, self.container, self.subtype):
+            raise SpeechError(f"{file}: is not mono {self.container} ({self.subtype}) at {self.rate} Hz")
+        if not samples.size:
+            raise SpeechError(f"{file}: is empty")
         return np.asarray(samples, dtype=np.int16)
 
 

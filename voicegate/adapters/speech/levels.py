@@ -20,14 +20,22 @@ _SILENCE_DB: Final = -50.0
 _MARGIN_S: Final = 0.020
 _FADE_S: Final = 0.004
 _ACTIVE_DB: Final = -30.0
-_TARGET_DBFS: Final = -19.0
+TARGET_DBFS: Final = -19.0
 _PEAK_DBFS: Final = -3.0
 
 
-def polish(samples: Samples, rate: int) -> Samples:
-    """Return `samples` without the silence around them, at the common loudness, softly cut at both ends."""
+def polish(samples: Samples, rate: int, *, silence_db: float = _SILENCE_DB) -> Samples:
+    """Return `samples` without the silence around them, at the common loudness, softly cut at both ends.
+
+    Silence is what lies `silence_db` below the loudest.
+    """
     speech = samples.astype(np.float64) / _FULL_SCALE
-    return _to_int16(_fade(_level(_trim(speech, rate), rate), rate))
+    return _to_int16(_fade(_level(_trim(speech, rate, silence_db), rate), rate))
+
+
+def loudness(samples: Samples, rate: int) -> float:
+    """Return how loud `samples` are while something is said, in dB below full scale."""
+    return _present(_frame_loudness(samples.astype(np.float64) / _FULL_SCALE, rate))
 
 
 def resample(samples: Samples, rate: int, wanted: int) -> Samples:
@@ -37,22 +45,24 @@ def resample(samples: Samples, rate: int, wanted: int) -> Samples:
     return _to_int16(soxr.resample(samples.astype(np.float64) / _FULL_SCALE, rate, wanted, quality="VHQ"))
 
 
-def _trim(speech: _Floats, rate: int) -> _Floats:
-    loudness = _frame_loudness(speech, rate)
-    audible = np.flatnonzero(loudness > loudness.max() + _SILENCE_DB)
+def _trim(speech: _Floats, rate: int, silence_db: float) -> _Floats:
+    frames = _frame_loudness(speech, rate)
+    audible = np.flatnonzero(frames > frames.max() + silence_db)
     frame, margin = int(rate * _FRAME_S), int(rate * _MARGIN_S)
     start = max(0, int(audible[0]) * frame - margin)
     return speech[start : (int(audible[-1]) + 1) * frame + margin]
 
 
 def _level(speech: _Floats, rate: int) -> _Floats:
-    # Only the frames in which something is said count: pauses inside a phrase must not make it louder.
-    loudness = _frame_loudness(speech, rate)
-    active = loudness[loudness > loudness.max() + _ACTIVE_DB]
-    present = 10 * np.log10(np.mean(10 ** (active / 10)))
     peak = 20 * np.log10(np.max(np.abs(speech)))
-    gain = min(_TARGET_DBFS - present, _PEAK_DBFS - peak)
+    gain = min(TARGET_DBFS - _present(_frame_loudness(speech, rate)), _PEAK_DBFS - peak)
     return speech * float(10 ** (gain / 20))
+
+
+def _present(frames: _Floats) -> float:
+    # Only the frames in which something is said count: pauses inside a phrase must not make it louder.
+    active = frames[frames > frames.max() + _ACTIVE_DB]
+    return float(10 * np.log10(np.mean(10 ** (active / 10))))
 
 
 def _fade(speech: _Floats, rate: int) -> _Floats:
@@ -67,8 +77,8 @@ def _frame_loudness(speech: _Floats, rate: int) -> _Floats:
     frame = int(rate * _FRAME_S)
     padded = np.pad(speech, (0, -speech.size % frame))
     power: _Floats = np.mean(padded.reshape(-1, frame) ** 2, axis=1)
-    loudness: _Floats = 10 * np.log10(power + 1e-12)
-    return loudness
+    frames: _Floats = 10 * np.log10(power + 1e-12)
+    return frames
 
 
 def _to_int16(speech: _Floats) -> Samples:

@@ -6,22 +6,25 @@ call costs one write of each file. The words are `pack`'s, the files `files`'s.
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import assert_never
 
-import numpy as np
+import structlog
 
 from voicegate.adapters.speech.build import convert, render, write_whole
 from voicegate.adapters.speech.files import AudioFolder, CallFiles
-from voicegate.adapters.speech.formats import FORMATS, AudioFormat, Samples
-from voicegate.adapters.speech.pack import Pack, digit_name, find_languages, load_pack
+from voicegate.adapters.speech.formats import FORMATS, Samples
+from voicegate.adapters.speech.pack import find_languages, load_pack
+from voicegate.adapters.speech.recordings import FOLDER
+from voicegate.adapters.speech.voice import Voice, load_voice
 from voicegate.application.ports import CallAudio, Clip
-from voicegate.domain.announcement import Digit, Part, Pause, Phrasing, Prompt, PromptName
+from voicegate.domain.announcement import Part, Phrasing, PromptName
 from voicegate.domain.errors import SpeechError, UnknownLanguage
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,24 +42,11 @@ class SpeechSettings:
     service_name: str
     """Who calls: "This is <service name>."."""
     state_folder: Path
-    """Where the introduction is kept when the service has another name than the shipped one."""
+    """Where the admin's recordings are kept, and the introduction when it is not the shipped one."""
     audio_format: str = "wav"
     """Format of the calls' files: "wav", "wav16", "ulaw" or "alaw"."""
     group: str | None = None
     """The group that may read the calls' files: the PBX's."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Voice:
-    """A language ready to speak."""
-
-    pack: Pack
-    prompts: Mapping[str, Samples]
-
-    @property
-    def slot(self) -> int:
-        """Samples of the longest digit."""
-        return max(self.prompts[digit_name(value)].size for value in "0123456789")
 
 
 class Mixer:
@@ -73,28 +63,38 @@ class Mixer:
         self._settings = settings
         self._format = FORMATS[settings.audio_format]
         self._folder = AudioFolder(settings.audio_folder, self._format.suffix, settings.group)
+        recordings = settings.state_folder / FOLDER
         self._voices = {
-            language: _load_voice(load_pack(settings.sounds, language), self._format)
+            language: load_voice(load_pack(settings.sounds, language), self._format, recordings)
             for language in find_languages(settings.sounds)
         }
+        self._handed_over: dict[tuple[str, str], str] = {}
 
     async def prepare(self) -> None:
-        """Have the introductions for the service's name: shipped, kept from an earlier start, or made now.
+        """Have the introductions for the service's name, and hand the PBX what lies in no pack's folder.
+
+        An introduction is shipped, recorded, kept from an earlier start, or made now; a language that cannot
+        have one is left out.
 
         Raises:
-            SpeechError: the language's engine failed or the state folder cannot be written.
+            SpeechError: the audio folder cannot be written; names it.
         """
-        for language, voice in self._voices.items():
-            if not self._is_shipped(voice.pack):
-                introduction = {PromptName.THIS_IS.value: await self._introduce(voice.pack)}
-                self._voices[language] = _Voice(voice.pack, {**voice.prompts, **introduction})
+        for language, voice in list(self._voices.items()):
+            try:
+                self._voices[language] = introduced = await self._introduce(voice)
+            except SpeechError as error:
+                del self._voices[language]
+                cure = "install its engine, or record this_is"
+                log.warning("a language is left out", language=language, error=str(error), cure=cure)
+            else:
+                await asyncio.to_thread(self._hand_over, introduced)
 
     def languages(self) -> Sequence[str]:
         """Return the installed languages, as the names of their folders, sorted."""
         return sorted(self._voices)
 
     def phrasing(self, language: str) -> Phrasing:
-        """Return how a language reads a code.
+        """Return how a language asks for the key and reads a code.
 
         Raises:
             UnknownLanguage: no such folder.
@@ -102,17 +102,14 @@ class Mixer:
         return self._voice(language).pack.phrasing
 
     def prompt(self, language: str, name: PromptName) -> Clip:
-        """Return a phrase as it lies in the pack; its samples are those of the calls' format.
+        """Return a phrase as a file of its own; its samples are those of the calls' format.
 
         Raises:
             UnknownLanguage: no such folder.
-            SpeechError: the phrase is in no pack: the introduction of a service with a name of its own.
         """
-        voice = self._voice(language)
-        if name is PromptName.THIS_IS and not self._is_shipped(voice.pack):
-            raise SpeechError(f"{voice.pack.folder}: {name} is mixed into calls only for this service name")
-        path = f"{self._settings.pbx_sounds_folder}/{language}/{name}"
-        return self._clip(path, voice.prompts[name], code_end=None)
+        samples = self._voice(language).prompts[name]
+        in_pack = f"{self._settings.pbx_sounds_folder}/{language}/{name}"
+        return self._clip(self._handed_over.get((language, name), in_pack), samples, code_end=None)
 
     def mix(
         self, language: str, invitation: Sequence[Part], reading: Sequence[Part]
@@ -137,7 +134,7 @@ class Mixer:
 
     @asynccontextmanager
     async def _mix(
-        self, voice: _Voice, invitation: Sequence[Part], reading: Sequence[Part]
+        self, voice: Voice, invitation: Sequence[Part], reading: Sequence[Part]
     ) -> AsyncIterator[CallAudio]:
         files = CallFiles(self._folder)
         try:
@@ -148,8 +145,8 @@ class Mixer:
         finally:
             files.close()
 
-    def _make(self, files: CallFiles, voice: _Voice, parts: Sequence[Part]) -> Clip:
-        samples, code_end = _join(voice, parts, rate=self._format.rate)
+    def _make(self, files: CallFiles, voice: Voice, parts: Sequence[Part]) -> Clip:
+        samples, code_end = voice.join(parts)
         name = files.write(self._format.encode(samples))
         return self._clip(f"{self._settings.pbx_audio_folder}/{name}", samples, code_end=code_end)
 
@@ -157,57 +154,28 @@ class Mixer:
         length = timedelta(seconds=samples.size / self._format.rate)
         return Clip(path, samples.size, length, code_end=samples.size if code_end is None else code_end)
 
-    def _voice(self, language: str) -> _Voice:
+    def _voice(self, language: str) -> Voice:
         if language not in self._voices:
             known = ", ".join(self.languages()) or "none"
             raise UnknownLanguage(f"No prompts for the language {language!r} are installed; there is {known}")
         return self._voices[language]
 
-    def _is_shipped(self, pack: Pack) -> bool:
-        return self._settings.service_name == pack.service
-
-    async def _introduce(self, pack: Pack) -> Samples:
+    async def _introduce(self, voice: Voice) -> Voice:
+        """Return the voice with "This is <service name>."."""
+        pack, name = voice.pack, PromptName.THIS_IS.value
+        if self._settings.service_name == pack.service or name in voice.own:
+            return voice
         script = pack.introduce(self._settings.service_name)
         kept = self._settings.state_folder / f"this_is-{pack.language}-{script.fingerprint[:16]}"
         file = kept.with_name(f"{kept.name}.{self._format.suffix}")
         if not await asyncio.to_thread(os.path.isfile, file):
             content = convert(await render(script), self._format.suffix)
             await asyncio.to_thread(write_whole, file, content)
-        return await asyncio.to_thread(self._format.read, file)
+        return voice.with_own(name, await asyncio.to_thread(self._format.read, file))
 
-
-def _load_voice(pack: Pack, kind: AudioFormat) -> _Voice:
-    prompts = {name: kind.read(pack.folder / f"{name}.{kind.suffix}") for name in pack.scripts}
-    return _Voice(pack, prompts)
-
-
-def _join(voice: _Voice, parts: Sequence[Part], *, rate: int) -> tuple[Samples, int | None]:
-    pieces: list[Samples] = [_silence(timedelta(), rate)]
-    position, code_end = 0, None
-    for part in parts:
-        piece = _sound(voice, part, rate=rate)
-        if isinstance(part, Digit) and part.is_code:
-            # All as long as the longest: otherwise the length of a file, or of a reading in a log, would
-            # narrow the code down.
-            piece = np.pad(piece, (0, voice.slot - piece.size))
-        pieces.append(piece)
-        position += piece.size
-        if isinstance(part, Digit) and part.is_code:
-            code_end = position
-    return np.concatenate(pieces), code_end
-
-
-def _sound(voice: _Voice, part: Part, *, rate: int) -> Samples:
-    match part:
-        case Prompt(name):
-            return voice.prompts[name]
-        case Digit(value):
-            return voice.prompts[digit_name(value)]
-        case Pause(length):
-            return _silence(length, rate)
-        case _:
-            assert_never(part)
-
-
-def _silence(length: timedelta, rate: int) -> Samples:
-    return np.zeros(round(length.total_seconds() * rate), dtype=np.int16)
+    def _hand_over(self, voice: Voice) -> None:
+        """Write phrases into the audio folder that the PBX would not find, or may not read, elsewhere."""
+        for name in voice.own.keys() & set(PromptName):
+            opaque = self._folder.claim()
+            self._folder.write(opaque, self._format.encode(voice.own[name]))
+            self._handed_over[voice.pack.language, name] = f"{self._settings.pbx_audio_folder}/{opaque}"

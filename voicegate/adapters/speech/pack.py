@@ -16,7 +16,7 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec import Meta, Struct
 
-from voicegate.domain.announcement import Phrasing, PromptName
+from voicegate.domain.announcement import Asking, Phrasing, PromptName
 from voicegate.domain.errors import SpeechError, UnknownLanguage
 from voicegate.domain.passcode import MAX_LENGTH, MIN_LENGTH
 
@@ -28,6 +28,10 @@ _RECIPE: Final = "1"
 
 _Text = Annotated[str, Meta(min_length=1, max_length=400, pattern=r"^[^\x00-\x1f\x7f]+$")]
 _Milliseconds = Annotated[int, Meta(ge=50, le=5000)]
+
+
+class _Asking(Struct, frozen=True, forbid_unknown_fields=True):
+    order: tuple[Asking, ...]
 
 
 class _Reading(Struct, frozen=True, forbid_unknown_fields=True):
@@ -42,6 +46,7 @@ class _File(Struct, frozen=True, forbid_unknown_fields=True):
     voice: Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_+-]{0,63}\Z")]
     service: _Text
     phrases: dict[str, _Text]
+    asking: _Asking
     digits: dict[str, _Text]
     reading: _Reading
     pronunciations: dict[str, _Text] = {}
@@ -75,7 +80,7 @@ class Pack:
     service: str
     """The service name that the folder's own `this_is` says."""
     phrasing: Phrasing
-    """How a code is read."""
+    """How the key is asked for and a code is read."""
     scripts: Mapping[str, Script]
     """Prompt file name without suffix -> what it says."""
     this_is: Script
@@ -142,7 +147,7 @@ def _assemble(raw: _File, folder: Path) -> Pack:
         language=folder.name,
         folder=folder,
         service=raw.service,
-        phrasing=_phrase(raw.reading),
+        phrasing=_phrase(raw.asking, raw.reading),
         scripts=scripts,
         this_is=scripts[PromptName.THIS_IS],
         pronunciations=raw.pronunciations,
@@ -151,8 +156,9 @@ def _assemble(raw: _File, folder: Path) -> Pack:
     return pack
 
 
-def _phrase(reading: _Reading) -> Phrasing:
+def _phrase(asking: _Asking, reading: _Reading) -> Phrasing:
     return Phrasing(
+        asking=asking.order,
         groups={int(length): sizes for length, sizes in reading.groups.items()},
         digit_pause=timedelta(milliseconds=reading.digit_pause_ms),
         group_pause=timedelta(milliseconds=reading.group_pause_ms),
@@ -160,6 +166,8 @@ def _phrase(reading: _Reading) -> Phrasing:
 
 
 def _check_keys(raw: _File) -> None:
+    if sorted(raw.asking.order) != sorted(Asking):
+        raise msgspec.ValidationError(f"Must hold once each of {', '.join(Asking)} - at `$.asking.order`")
     _match_keys(raw.phrases, [name.value for name in PromptName], table="phrases")
     _match_keys(raw.digits, list("0123456789"), table="digits")
     lengths = [str(length) for length in range(MIN_LENGTH, MAX_LENGTH + 1)]

@@ -25,6 +25,8 @@ from voicegate.domain.errors import SpeechError
 
 DEADLINE: Final = timedelta(seconds=20)
 _MAX_VOICE_LIST: Final = 100_000
+# espeak-ng's own 175 words a minute are a reader's pace, not that of somebody on the telephone.
+_ESPEAK_WORDS_A_MINUTE: Final = "150"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,7 @@ def _flite(voice: str, output: Path) -> Sequence[str]:
 
 
 def _espeak(voice: str, output: Path) -> Sequence[str]:
-    return ("--stdin", "-v", voice, "-w", str(output))
+    return ("--stdin", "-v", voice, "-s", _ESPEAK_WORDS_A_MINUTE, "-w", str(output))
 
 
 _ARGUMENTS: Final[Mapping[str, Callable[[str, Path], Sequence[str]]]] = {

@@ -1,13 +1,17 @@
 """Rows of `tables` to what the domain knows, and back; pure."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 from sqlalchemy import RowMapping
 
 from voicegate.application.ports import CallRecord, TimelineEntry
+from voicegate.application.storing import AuditEntry
 from voicegate.domain.announcement import HumanCheck
 from voicegate.domain.call import Call, CallState, Evidence
-from voicegate.domain.challenge import Challenge, ChallengeState
+from voicegate.domain.challenge import Challenge, ChallengeState, Purpose
+from voicegate.domain.client import Client, ClientKey, Scope
+from voicegate.domain.factor import Factor, FactorState
 from voicegate.domain.hangup_cause import Blame, CallOutcome, GaveUp, Hangup, Outcome
 from voicegate.domain.phone_number import Destination
 
@@ -32,6 +36,8 @@ def verification_row(challenge: Challenge) -> Columns:
         "attempts_left": challenge.attempts_left,
         "state": str(challenge.state),
         "reference": challenge.reference,
+        "factor_id": challenge.factor_id,
+        "purpose": str(challenge.purpose),
     }
 
 
@@ -51,6 +57,8 @@ def challenge_of(row: RowMapping) -> Challenge:
         attempts_left=row["attempts_left"],
         state=ChallengeState(row["state"]),
         reference=row["reference"],
+        factor_id=row["factor_id"],
+        purpose=Purpose(row["purpose"]),
     )
 
 
@@ -118,6 +126,95 @@ def entry_of(row: RowMapping) -> TimelineEntry:
     return TimelineEntry(
         seq=row["seq"], at=row["at"], state=row["state"], event=row["event"], detail=row["detail"]
     )
+
+
+def factor_row(factor: Factor) -> Columns:
+    """Return the row of a factor."""
+    return {
+        "id": factor.id,
+        "client": factor.client,
+        "subscriber": factor.subscriber,
+        "number": factor.destination.number,
+        "extension": factor.destination.extension,
+        "language": factor.language,
+        "activation_lifetime_s": int(factor.activation_lifetime.total_seconds()),
+        "created_at": factor.created_at,
+        "updated_at": factor.updated_at,
+        "state": str(factor.state),
+        "failures": factor.failures,
+    }
+
+
+def factor_of(row: RowMapping) -> Factor:
+    """Return the factor of a row."""
+    return Factor(
+        id=row["id"],
+        client=row["client"],
+        subscriber=row["subscriber"],
+        destination=Destination(row["number"], row["extension"]),
+        language=row["language"],
+        activation_lifetime=timedelta(seconds=row["activation_lifetime_s"]),
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+        state=FactorState(row["state"]),
+        failures=row["failures"],
+    )
+
+
+def client_row(client: Client) -> Columns:
+    """Return the row of a client."""
+    return {
+        "name": client.name,
+        "scopes": sorted(client.scopes),
+        "created_at": client.created_at,
+        "revoked_at": client.revoked_at,
+    }
+
+
+def client_of(row: RowMapping) -> Client:
+    """Return the client of a row."""
+    scopes = frozenset(Scope(scope) for scope in row["scopes"])
+    return Client(row["name"], scopes, created_at=row["created_at"], revoked_at=row["revoked_at"])
+
+
+def key_row(key: ClientKey) -> Columns:
+    """Return the row of a client's key."""
+    return {
+        "id": key.id,
+        "client": key.client,
+        "digest": key.digest,
+        "created_at": key.created_at,
+        "expires_at": key.expires_at,
+    }
+
+
+def key_of(row: RowMapping) -> ClientKey:
+    """Return the key of a row."""
+    return ClientKey(
+        id=row["id"],
+        client=row["client"],
+        digest=row["digest"],
+        created_at=row["created_at"],
+        expires_at=row["expires_at"],
+    )
+
+
+def audit_row(entry: AuditEntry) -> Columns:
+    """Return the row of an audit entry, without its id."""
+    return {
+        "at": entry.at,
+        "client": entry.client,
+        "request_id": entry.request_id,
+        "action": entry.action,
+        "decision": entry.decision,
+        "subject": entry.subject,
+        "number": entry.number,
+    }
+
+
+def audit_of(row: RowMapping) -> AuditEntry:
+    """Return the audit entry of a row."""
+    return AuditEntry(**row)
 
 
 def _evidence_columns(evidence: Evidence) -> Columns:

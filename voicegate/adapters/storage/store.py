@@ -2,7 +2,7 @@
 
 Writes go to the one `Writer`; reads run in a few threads on connections of their own and see what is
 committed, so a reader never waits for the writer. The event loop waits for neither. The SQL itself is
-`transactions`'s.
+`statements`'s.
 """
 
 import asyncio
@@ -18,12 +18,20 @@ from typing import Self, TypeVar
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from voicegate.adapters.storage import engines, transactions
+from voicegate.adapters.storage import engines, statements
 from voicegate.adapters.storage.migrations import migrate
+from voicegate.adapters.storage.transaction import SqlTransaction
 from voicegate.adapters.storage.writer import Writer
-from voicegate.application.ports import CallRecord, ChallengeRecord, IdempotencyKey, Replay
+from voicegate.application.ports import CallRecord, ChallengeRecord
+from voicegate.application.storing import (
+    AuditEntry,
+    ClientRecord,
+    FactorRecord,
+    Transaction,
+)
 from voicegate.domain.call import Call
 from voicegate.domain.challenge import Challenge
+from voicegate.domain.client import Client, ClientKey
 from voicegate.domain.errors import StoreError
 
 T = TypeVar("T")
@@ -35,7 +43,7 @@ class SqlStore:
     `location` is the path of an SQLite file, which is made when missing, or a database URL.
 
     A caller that is cancelled while it waits for a write stops waiting; the write still happens.
-    Closures given to `add_call`, `update_challenge` and `record` run in the writer's thread.
+    What is given to `transact` and `record` runs in the writer's thread.
     """
 
     def __init__(self, location: str | Path) -> None:
@@ -68,26 +76,9 @@ class SqlStore:
         writer, self._writer = self._writer, None
         await asyncio.to_thread(self._finish, writer)
 
-    async def open(
-        self, challenge: Challenge, call: Call, idempotency: IdempotencyKey | None
-    ) -> Replay | None:
-        """Store a new challenge and its first call, or return what the idempotency key says."""
-        job = partial(transactions.open_challenge, challenge=challenge, call=call, idempotency=idempotency)
-        return await self._write(job)
-
-    async def add_call(
-        self, challenge_id: str, admit: Callable[[ChallengeRecord], tuple[Challenge, Call | None, T]]
-    ) -> T | None:
-        """Store what `admit` makes of a challenge and its calls; None: no such challenge."""
-        return await self._write(lambda writing: transactions.add_call(writing, challenge_id, admit=admit))
-
-    async def update_challenge(
-        self, challenge_id: str, change: Callable[[Challenge], tuple[Challenge, T]]
-    ) -> T | None:
-        """Store what `change` makes of a challenge; None: no such challenge."""
-        return await self._write(
-            lambda writing: transactions.update_challenge(writing, challenge_id, change=change)
-        )
+    async def transact(self, work: Callable[[Transaction], T]) -> T:
+        """Run `work` in a transaction; return its answer once that is committed. What it raises undoes it."""
+        return await self._write(lambda connection: work(SqlTransaction(connection)))
 
     async def record(
         self,
@@ -97,31 +88,58 @@ class SqlStore:
         following: Call | None = None,
     ) -> None:
         """Store a call's state with its new timeline entries, its challenge and its next call with it."""
-        job = partial(transactions.record_call, record=record, change=change, following=following)
+        job = partial(statements.record_call, record=record, change=change, following=following)
         await self._write(job)
 
     async def challenge(self, challenge_id: str) -> ChallengeRecord | None:
         """Return a challenge with its calls and timelines; None: unknown."""
-        return await self._read(partial(transactions.find_challenge, challenge_id=challenge_id))
+        return await self._read(partial(statements.find_challenge, challenge_id=challenge_id))
+
+    async def newest_challenge(self, number: str, client: str | None) -> ChallengeRecord | None:
+        """Return the newest plain challenge for a number, of one client or (None) of all; None: none."""
+        return await self._read(partial(statements.find_newest_challenge, number=number, client=client))
 
     async def call(self, call_id: str) -> CallRecord | None:
         """Return a call with its timeline; None: unknown."""
-        return await self._read(partial(transactions.find_call, call_id=call_id))
+        return await self._read(partial(statements.find_call, call_id=call_id))
 
-    async def recent_calls(self, limit: int, before: datetime | None = None) -> Sequence[CallRecord]:
+    async def recent_calls(
+        self, limit: int, before: datetime | None = None, *, client: str | None = None
+    ) -> Sequence[CallRecord]:
         """Return the newest calls first, without timelines, those created before `before` if given."""
-        return await self._read(partial(transactions.find_recent_calls, limit=limit, before=before))
+        job = partial(statements.find_recent_calls, limit=limit, before=before, client=client)
+        return await self._read(job)
 
     async def live_calls(self) -> Sequence[CallRecord]:
         """Return all calls that have not ended, oldest first, with timelines."""
-        return await self._read(transactions.find_live_calls)
+        return await self._read(statements.find_live_calls)
+
+    async def factor(self, factor_id: str) -> FactorRecord | None:
+        """Return a factor with its newest challenge, a dead one too; None: unknown."""
+        return await self._read(partial(statements.find_factor, factor_id=factor_id))
+
+    async def factors(self, subscriber: str, client: str | None) -> Sequence[FactorRecord]:
+        """Return a subscriber's living factors, of one client or (None) of all, oldest first."""
+        return await self._read(partial(statements.find_factors, subscriber=subscriber, client=client))
+
+    async def client_of(self, key_id: str) -> tuple[Client, ClientKey] | None:
+        """Return a key with its client; None: unknown."""
+        return await self._read(partial(statements.find_client_of, key_id=key_id))
+
+    async def clients(self) -> Sequence[ClientRecord]:
+        """Return all clients with their keys, by name."""
+        return await self._read(statements.find_clients)
+
+    async def audit(self, limit: int, before: int | None = None) -> Sequence[AuditEntry]:
+        """Return the newest audit entries first, those with an id below `before` if given."""
+        return await self._read(partial(statements.find_audit, limit=limit, before=before))
 
     async def expire(self, now: datetime) -> int:
         """Expire what is over, erase its sealed codes, forget old idempotency keys; return how many.
 
         SQLite's WAL is emptied too, in which everything erased since the last time still lies.
         """
-        expired = await self._write(partial(transactions.expire, now=now))
+        expired = await self._write(partial(statements.expire, now=now))
         await asyncio.get_running_loop().run_in_executor(self._readers, self._forget)
         return expired
 

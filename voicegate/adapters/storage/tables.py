@@ -27,7 +27,8 @@ from sqlalchemy import (
 )
 
 from voicegate.domain.call import CallState
-from voicegate.domain.challenge import OPEN_STATES
+from voicegate.domain.challenge import OPEN_STATES, Purpose
+from voicegate.domain.factor import FactorState
 
 METADATA: Final = MetaData(
     naming_convention={
@@ -79,6 +80,8 @@ verifications: Final = Table(
     Column("state", String, nullable=False),
     Column("reference", Text),
     Column("revision", Integer, nullable=False),
+    Column("factor_id", ForeignKey("factors.id")),
+    Column("purpose", String, nullable=False, server_default=Purpose.PLAIN),
 )
 """One row a challenge."""
 
@@ -127,6 +130,69 @@ timeline: Final = Table(
 )
 """One row a step of a call."""
 
+factors: Final = Table(
+    "factors",
+    METADATA,
+    Column("id", String, primary_key=True),
+    Column("client", String, nullable=False),
+    Column("subscriber", String, nullable=False),
+    Column("number", String, nullable=False),
+    Column("extension", String),
+    Column("language", String),
+    Column("activation_lifetime_s", Integer, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("updated_at", UtcDateTime, nullable=False),
+    Column("state", String, nullable=False),
+    Column("failures", Integer, nullable=False),
+)
+"""One row a factor, dead ones too."""
+
+wrong_guesses: Final = Table(
+    "wrong_guesses",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("at", UtcDateTime, nullable=False),
+    Column("client", String, nullable=False),
+    Column("subscriber", String),
+    Column("number", String, nullable=False),
+)
+"""One row a guess that missed, kept for a day."""
+
+clients: Final = Table(
+    "clients",
+    METADATA,
+    Column("name", String, primary_key=True),
+    Column("scopes", JSON, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("revoked_at", UtcDateTime),
+)
+"""One row a client that asks by key, revoked ones too."""
+
+client_keys: Final = Table(
+    "client_keys",
+    METADATA,
+    Column("id", String, primary_key=True),
+    Column("client", ForeignKey("clients.name"), nullable=False),
+    Column("digest", LargeBinary, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("expires_at", UtcDateTime),
+)
+"""One row a key; never the key itself."""
+
+audit: Final = Table(
+    "audit",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("at", UtcDateTime, nullable=False),
+    Column("client", String, nullable=False),
+    Column("request_id", String, nullable=False),
+    Column("action", String, nullable=False),
+    Column("decision", String, nullable=False),
+    Column("subject", String),
+    Column("number", String),
+)
+"""One row a request that would change something; the number is masked."""
+
 idempotency_keys: Final = Table(
     "idempotency_keys",
     METADATA,
@@ -143,7 +209,26 @@ IS_LIVE: Final = calls.c.state != literal_column(f"'{CallState.ENDED}'")
 """Has a call not ended?"""
 IS_OPEN: Final = verifications.c.state.in_([literal_column(f"'{state}'") for state in sorted(OPEN_STATES)])
 """Is a challenge's code still wanted?"""
+IS_LIVING: Final = factors.c.state != literal_column(f"'{FactorState.RESET}'")
+"""Does a factor stand in the way of another?"""
 
 Index("ix_calls_created_at", calls.c.created_at)
 Index("ix_calls_live", calls.c.created_at, sqlite_where=IS_LIVE, postgresql_where=IS_LIVE)
 Index("ix_verifications_open", verifications.c.expires_at, sqlite_where=IS_OPEN, postgresql_where=IS_OPEN)
+Index("ix_verifications_number", verifications.c.number, verifications.c.issued_at)
+Index("ix_verifications_factor_id", verifications.c.factor_id, verifications.c.issued_at)
+# The rule that a client's subscriber has one factor, kept by the database too.
+Index(
+    "uq_factors_living",
+    factors.c.client,
+    factors.c.subscriber,
+    unique=True,
+    sqlite_where=IS_LIVING,
+    postgresql_where=IS_LIVING,
+)
+Index("ix_factors_subscriber", factors.c.subscriber)
+Index("ix_factors_number", factors.c.number, sqlite_where=IS_LIVING, postgresql_where=IS_LIVING)
+Index("ix_wrong_guesses_number", wrong_guesses.c.number, wrong_guesses.c.at)
+Index("ix_wrong_guesses_client", wrong_guesses.c.client, wrong_guesses.c.at)
+Index("ix_wrong_guesses_at", wrong_guesses.c.at)
+Index("ix_client_keys_client", client_keys.c.client)

@@ -1,8 +1,8 @@
 """The native door on a real socket, over the use cases' own bench."""
 
 import asyncio
-import os
-from collections.abc import AsyncIterator
+import socket
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -11,22 +11,38 @@ from typing import Any
 
 import httpx
 
-from tests.unit.application.conftest import Bench
-from voicegate.adapters.http.server import HttpSettings, serve_on
-from voicegate.adapters.http.socket_file import listening
-from voicegate.application.delivery import World
-from voicegate.application.sign_in import SignIn
+from tests.unit.application.conftest import ADMIN, Bench
+from voicegate.adapters.http.doors import Door
+from voicegate.adapters.http.identity import Identity, own_uids, peers_of
+from voicegate.adapters.http.native import House
+from voicegate.adapters.http.routes import native_door
+from voicegate.adapters.http.server import Listener, serve_on
+from voicegate.adapters.http.socket_file import SocketFile, listening
+from voicegate.domain.client import Scope
 
 NUMBER = "+12025550101"
 BODY_TIMEOUT = timedelta(milliseconds=50)
 
 
 @asynccontextmanager
-async def serve_unix(sign_in: SignIn, world: World, settings: HttpSettings) -> AsyncIterator[None]:
-    """The door at a socket file of its own, as `bootstrap` puts it there."""
-    with listening(settings.file) as listener:
-        async with serve_on(listener, sign_in, world=world, settings=settings):
-            yield
+async def serve_unix(
+    bench: Bench, file: SocketFile, uids: frozenset[int] | None = None, doors: Sequence[Door] = ()
+) -> AsyncIterator[int]:
+    """The door at a socket file of its own and on TCP, as `bootstrap` puts it there, behind others; gives
+    the port."""
+    house = House(
+        bench.sign_in,
+        bench.clients,
+        bench.deeds,
+        bench.world.pbxs,
+        bench.world.routes,
+        body_timeout=BODY_TIMEOUT,
+    )
+    identity = Identity(bench.clients, peers_of(own_uids() if uids is None else uids))
+    with listening(file) as local, socket.create_server(("127.0.0.1", 0)) as remote:
+        remote.setblocking(False)
+        async with serve_on([Listener(local), Listener(remote)], [*doors, native_door(house)], identity.of):
+            yield int(remote.getsockname()[1])
 
 
 @dataclass
@@ -44,7 +60,16 @@ class Served:
 
     bench: Bench
     http: httpx.AsyncClient
+    """On the socket."""
+    remote: httpx.AsyncClient
+    """On TCP, without a key."""
     path: Path
+
+    async def key(self, *scopes: Scope, name: str = "backend") -> dict[str, str]:
+        """Headers with the key of a new client."""
+        added = await self.bench.clients.add(ADMIN, name, frozenset(scopes))
+        assert added is not None
+        return {"Authorization": f"Bearer {added.key}"}
 
     async def create(self, **body: object) -> dict[str, Any]:
         response = await self.http.post("/v1/verifications", json={"destination": NUMBER} | body)
@@ -67,14 +92,15 @@ class Served:
 
 
 @asynccontextmanager
-async def serving(bench: Bench, folder: Path, uids: frozenset[int] | None = None) -> AsyncIterator[Served]:
+async def serving(
+    bench: Bench, folder: Path, uids: frozenset[int] | None = None, doors: Sequence[Door] = ()
+) -> AsyncIterator[Served]:
     path = folder / "s" / "api.sock"
-    allowed = frozenset({os.getuid()}) if uids is None else uids
-    settings = HttpSettings(path, allowed_uids=allowed, body_timeout=BODY_TIMEOUT)
     async with (
-        serve_unix(bench.sign_in, bench.world, settings),
+        serve_unix(bench, SocketFile(path), uids, doors) as port,
         httpx.AsyncClient(
             transport=httpx.AsyncHTTPTransport(uds=str(path)), base_url="http://voicegate"
         ) as http,
+        httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as remote,
     ):
-        yield Served(bench, http, path)
+        yield Served(bench, http, remote, path)

@@ -9,22 +9,31 @@ import httpx
 import msgspec
 import pytest
 
-from tests.unit.adapters.http.serving import NUMBER, Served, serving
-from tests.unit.application.conftest import Bench
+from tests.unit.adapters.http.serving import BODY_TIMEOUT, NUMBER, Served, serving
+from tests.unit.application.conftest import TESTER, Bench
 from tests.unit.application.scripted import ScriptedLeg
 from voicegate.adapters.http import problems
-from voicegate.adapters.http.native import Door, NativeDoor
+from voicegate.adapters.http.admin import AdminDoor, admin_operations
+from voicegate.adapters.http.native import House, NativeDoor
 from voicegate.adapters.http.openapi import Description, document, refusals_of
 from voicegate.adapters.http.operations import Operation
 from voicegate.adapters.http.problems import Problem, Refused
 from voicegate.adapters.http.reading import MAX_BODY_BYTES
 from voicegate.adapters.http.routes import operations
+from voicegate.application.clients import Clients
+from voicegate.application.deeds import Deeds
+from voicegate.application.enrollment import EnrollRequest
+from voicegate.application.storing import FactorRecord
 from voicegate.domain.call import Rang
 from voicegate.domain.errors import StoreError, VoicegateError
 from voicegate.domain.passcode import Passcode
 from voicegate.domain.phone_number import Destination
 
-OPERATIONS: Final = (*operations(NativeDoor(cast(Door, None))), Description().operation())
+OPERATIONS: Final = (
+    *operations(NativeDoor(cast(House, None))),
+    *admin_operations(AdminDoor(cast(Clients, None), cast(Deeds, None), BODY_TIMEOUT)),
+    Description().operation(),
+)
 PROMISES: Final = [
     (operation, answer)
     for operation in OPERATIONS
@@ -33,6 +42,8 @@ PROMISES: Final = [
 BODIES: Final = {
     "createVerification": {"destination": NUMBER},
     "checkPasscode": {"passcode": "000000"},
+    "addClient": {"name": "new", "scopes": ["verifications"]},
+    "rotateKey": {"grace_s": 60},
 }
 
 Scene = Callable[[Served, Operation], Awaitable[httpx.Response]]
@@ -48,6 +59,9 @@ async def ask(served: Served, operation: Operation, **more: Any) -> httpx.Respon
 
 async def existing(served: Served, operation: Operation) -> str:
     """A path of something that exists; its call has ended."""
+    if "{name}" in operation.path:
+        await served.key(name="present")
+        return operation.path.replace("{name}", "present")
     if "{id}" not in operation.path:
         return operation.path
     created = await served.create()
@@ -71,7 +85,7 @@ def content(body: bytes, kind: str = "application/json") -> Scene:
 
 
 async def nothing(served: Served, operation: Operation) -> httpx.Response:
-    return await ask(served, operation, path=operation.path.replace("{id}", "nobody"))
+    return await ask(served, operation, path=re.sub(r"{\w+}", "nobody", operation.path))
 
 
 async def invalid(served: Served, operation: Operation) -> httpx.Response:
@@ -95,11 +109,11 @@ def broken(error: Exception) -> Scene:
         path = await existing(served, operation)
         world = served.bench.world
 
-        async def fail(*_: object) -> None:
+        async def fail(*_: object, **__: object) -> None:
             raise error
 
         with pytest.MonkeyPatch.context() as patch:
-            for name in ("open", "add_call", "update_challenge", "challenge", "call", "recent_calls"):
+            for name in ("transact", "challenge", "call", "recent_calls", "clients", "audit"):
                 patch.setattr(world.desk.store, name, fail)
             patch.setattr(served.bench.pbx, "trunk_states", fail)
             return await ask(served, operation, path=path)
@@ -120,6 +134,14 @@ async def over(served: Served, operation: Operation) -> httpx.Response:
     path = await existing(served, operation)
     await served.http.delete(path.removesuffix("/calls"))
     return await ask(served, operation, path=path)
+
+
+async def soon(served: Served, operation: Operation) -> httpx.Response:
+    request = EnrollRequest(TESTER, "alice", Destination.parse(NUMBER))
+    enrolled = await served.bench.enrollment.enroll(request)
+    assert isinstance(enrolled, FactorRecord)
+    assert enrolled.challenge is not None
+    return await ask(served, operation, path=operation.path.replace("{id}", enrolled.challenge.challenge.id))
 
 
 async def exhausted(served: Served, operation: Operation) -> httpx.Response:
@@ -143,14 +165,42 @@ async def reused(served: Served, operation: Operation) -> httpx.Response:
     return await ask(served, operation, headers=headers, json={"destination": "+12025550102"})
 
 
+async def taken(served: Served, operation: Operation) -> httpx.Response:
+    await ask(served, operation)
+    return await ask(served, operation)
+
+
 async def unplugged(served: Served, operation: Operation) -> httpx.Response:
     served.bench.pbx.is_connected = False
     return await ask(served, operation)
 
 
+def with_key(make: Callable[[Served], Awaitable[dict[str, str]]]) -> Scene:
+    async def scene(served: Served, operation: Operation) -> httpx.Response:
+        path = re.sub(r"{\w+}", "nobody", operation.path)
+        return await served.remote.request(operation.method, path, headers=await make(served))
+
+    return scene
+
+
+async def no_key(served: Served) -> dict[str, str]:
+    return {}
+
+
+async def foreign_key(served: Served) -> dict[str, str]:
+    return {"Authorization": "Bearer vgk_x_y"}
+
+
+async def key_without_scope(served: Served) -> dict[str, str]:
+    return await served.key()
+
+
 SCENES: Final[dict[str, Scene]] = {
     "success": ask,
     "peer_not_allowed": nothing,
+    "key_missing": with_key(no_key),
+    "key_wrong": with_key(foreign_key),
+    "scope_missing": with_key(key_without_scope),
     "bad_request": content(b"{"),
     "unsupported_media_type": content(b"{}", "text/plain"),
     "too_large": content(b" " * (MAX_BODY_BYTES + 1)),
@@ -160,10 +210,12 @@ SCENES: Final[dict[str, Scene]] = {
     "country_not_allowed": create(destination="+442079460123"),
     "number_type_not_allowed": create(destination="+18005550199"),
     "idempotency_key_reused": reused,
+    "client_exists": taken,
     "no_route": trunkless,
     "call_in_progress": live,
     "not_open": over,
     "too_many_calls": exhausted,
+    "too_soon": soon,
     "not_ready": unplugged,
     "internal_error": broken(RuntimeError("the secret of the house")),
     "store_unavailable": broken(StoreError()),

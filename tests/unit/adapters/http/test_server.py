@@ -13,7 +13,6 @@ from tests.unit.adapters.http.serving import Served, serve_unix, serving
 from tests.unit.application.conftest import Bench
 from tests.unit.application.scripted import ScriptedLeg
 from voicegate.adapters.http import server
-from voicegate.adapters.http.server import HttpSettings
 from voicegate.adapters.http.socket_file import SocketFile, listening
 from voicegate.client import AsyncClient, Unreachable
 from voicegate.domain.call import Rang
@@ -55,7 +54,7 @@ async def test_the_socket_has_its_mode_and_group_and_goes_when_the_server_does(
     bench: Bench, tmp_path: Path
 ) -> None:
     path = tmp_path / "new" / "folder" / "api.sock"
-    async with serve_unix(bench.sign_in, bench.world, HttpSettings(path, 0o600, os.getgid())):
+    async with serve_unix(bench, SocketFile(path, 0o600, os.getgid())):
         status = path.stat()
         assert stat.S_ISSOCK(status.st_mode)
         assert (stat.S_IMODE(status.st_mode), status.st_gid) == (0o600, os.getgid())
@@ -73,7 +72,7 @@ async def test_a_socket_that_a_dead_daemon_left_is_replaced(bench: Bench, tmp_pa
 
 async def test_a_living_daemon_keeps_its_socket(served: Served) -> None:
     with pytest.raises(ConfigError, match=r"socket\.path: another daemon answers at .*api\.sock"):
-        async with serve_unix(served.bench.sign_in, served.bench.world, HttpSettings(served.path)):
+        async with serve_unix(served.bench, SocketFile(served.path)):
             pass
     assert (await served.http.get("/healthz")).status_code == 200
 
@@ -163,10 +162,10 @@ async def test_a_client_that_waits_for_leave_to_send_is_served(served: Served, e
 
 async def test_stopping_answers_those_who_wait_at_once(bench: Bench, tmp_path: Path) -> None:
     bench.pbx.plots = [rings]
-    settings = HttpSettings(tmp_path / "api.sock")
-    server = serve_unix(bench.sign_in, bench.world, settings)
+    path = tmp_path / "api.sock"
+    server = serve_unix(bench, SocketFile(path))
     await server.__aenter__()
-    async with AsyncClient(settings.path) as client:
+    async with AsyncClient(path) as client:
         created = await client.create_verification("+12025550101")
         while (seen := await client.verification(created.id)).calls[0].state != "ringing":
             await client.verification(created.id, 5, seen.revision)

@@ -130,8 +130,8 @@ async def test_the_right_code_is_verified_and_then_used_up(served: Served) -> No
         (await served.http.post(f"/v1/verifications/{verification_id}/check", json=guess)).json()
         for _ in range(2)
     ]
-    assert first == {"status": "verified", "attempts_left": 5, "reason": None}
-    assert second == {"status": "denied", "attempts_left": 0, "reason": "already_used"}
+    assert first == {"status": "verified", "attempts_left": 5, "reason": None, "retry_after_s": None}
+    assert second == {"status": "denied", "attempts_left": 0, "reason": "already_used", "retry_after_s": None}
 
 
 async def test_wrong_codes_count_down_to_the_lock(served: Served) -> None:
@@ -163,7 +163,12 @@ async def test_an_expired_verification_denies_and_says_why(served: Served) -> No
     guess = {"passcode": served.bench.code(verification_id)}
     served.bench.clock.time = served.bench.clock.time.replace(year=2027)
     response = await served.http.post(f"/v1/verifications/{verification_id}/check", json=guess)
-    assert response.json() == {"status": "denied", "attempts_left": 0, "reason": "expired"}
+    assert response.json() == {
+        "status": "denied",
+        "attempts_left": 0,
+        "reason": "expired",
+        "retry_after_s": None,
+    }
     assert (await served.http.get(f"/v1/verifications/{verification_id}")).json()["status"] == "expired"
 
 

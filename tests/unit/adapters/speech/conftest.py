@@ -1,4 +1,4 @@
-"""A mixer on the shipped prompts, and the real engine."""
+"""A mixer on the shipped prompts, and the real engines."""
 
 import os
 from pathlib import Path
@@ -30,17 +30,21 @@ def mixer(tmp_path: Path) -> Mixer:
 
 
 @pytest.fixture(scope="session")
-def flite(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the real flite: this machine's, or one unpacked where nothing may be installed."""
-    folder = tmp_path_factory.mktemp("flite")
-    program = folder / "flite"
-    program.write_text(f'#!/bin/sh\nexec {" ".join(ensure_program("flite"))} "$@"\n')
-    program.chmod(0o755)
+def engines(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the real engines: this machine's, or unpacked ones where nothing may be installed."""
+    folder = tmp_path_factory.mktemp("engines")
+    for name in ("flite", "espeak-ng"):
+        command = ensure_program(name)
+        # An unpacked espeak-ng looks for its voices where it would have been installed.
+        voices = next(Path(command[-1]).parents[1].glob("lib/*/espeak-ng-data"), None)
+        setting = f"ESPEAK_DATA_PATH={voices.parent} " if voices else ""
+        (folder / name).write_text(f'#!/bin/sh\n{setting}exec {" ".join(command)} "$@"\n')
+        (folder / name).chmod(0o755)
     return folder
 
 
 @pytest.fixture
-def engine(flite: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The engine first on PATH."""
-    monkeypatch.setenv("PATH", f"{flite}{os.pathsep}{os.environ['PATH']}")
-    return flite
+def engine(engines: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The engines first on PATH."""
+    monkeypatch.setenv("PATH", f"{engines}{os.pathsep}{os.environ['PATH']}")
+    return engines

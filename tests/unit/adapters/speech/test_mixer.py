@@ -12,7 +12,9 @@ import soundfile
 from tests.unit.adapters.speech.conftest import SOUNDS, settings
 from voicegate.adapters.speech.mixer import Mixer
 from voicegate.domain.announcement import (
+    Asking,
     HumanCheck,
+    Phrasing,
     PromptName,
     compose_invitation,
     compose_reading,
@@ -20,7 +22,9 @@ from voicegate.domain.announcement import (
 from voicegate.domain.errors import SpeechError, UnknownLanguage
 from voicegate.domain.passcode import Passcode
 
-INVITATION = compose_invitation(HumanCheck.RANDOM_KEY, "7")
+INVITATION = compose_invitation(
+    HumanCheck.RANDOM_KEY, "7", Phrasing(tuple(Asking), {}, timedelta(), timedelta())
+)
 
 
 def reading(mixer: Mixer, code: str = "471029"):  # type: ignore[no-untyped-def]
@@ -139,7 +143,7 @@ def test_every_fixed_phrase_can_be_had_from_the_pack(mixer: Mixer) -> None:
 
 
 def test_an_unknown_language_is_refused(mixer: Mixer) -> None:
-    assert mixer.languages() == ["en"]
+    assert mixer.languages() == ["de", "en", "es", "fr"]
     with pytest.raises(UnknownLanguage):
         mixer.prompt("tlh", PromptName.GOODBYE)
 

@@ -12,8 +12,8 @@ from sqlalchemy import Connection
 from voicegate.domain.errors import StoreError
 
 
-def migrate(connection: Connection) -> None:
-    """Upgrade the database to the newest revision, inside the connection's transaction.
+def migrate(connection: Connection, revision: str = "head") -> None:
+    """Upgrade the database to a revision, the newest at first, inside the connection's transaction.
 
     Raises:
         StoreError: the database is at a revision that this code does not know.
@@ -29,4 +29,4 @@ def migrate(connection: Connection) -> None:
             f"made by a newer Voicegate (revision {', '.join(sorted(unknown))}): install that version,"
             " or restore the backup made before it"
         )
-    command.upgrade(config, "head")
+    command.upgrade(config, revision)

@@ -1,4 +1,4 @@
-"""The composition root: `Settings` -> a running daemon. The only file that names concrete adapters."""
+"""The composition root: `Settings` -> a running daemon. The only room that names concrete adapters."""
 
 import asyncio
 import fcntl
@@ -8,65 +8,52 @@ import pwd
 import re
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import (
-    AbstractAsyncContextManager,
     AsyncExitStack,
     asynccontextmanager,
     contextmanager,
-    nullcontext,
 )
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Final, assert_never
 
 import structlog
 
-from voicegate.adapters.asterisk.pbx import AsteriskPbx
-from voicegate.adapters.asterisk.settings import AsteriskSettings
-from voicegate.adapters.http.server import HttpSettings, serve_on
-from voicegate.adapters.http.socket_file import listening
+from voicegate.adapters.http.identity import Identity, own_uids, peers_of
+from voicegate.adapters.http.server import Listener, serve_on
+from voicegate.adapters.http.socket_file import SocketFile, listening
+from voicegate.adapters.http.tcp_port import TcpPort, listening_on, tls_of
 from voicegate.adapters.keyfile import FileKeyring
 from voicegate.adapters.simulator.pbx import SimulatedPbx
 from voicegate.adapters.speech.mixer import Mixer, SpeechSettings
 from voicegate.adapters.storage.store import SqlStore
 from voicegate.adapters.system import SystemClock, SystemEntropy
 from voicegate.application.board import Board
+from voicegate.application.clients import Clients
 from voicegate.application.conversation import Manners
+from voicegate.application.deeds import Deeds
 from voicegate.application.delivery import Delivery, World
+from voicegate.application.enrollment import Enrollment
 from voicegate.application.housekeeping import settle_orphans, tidy_for_ever
 from voicegate.application.journal import Desk
-from voicegate.application.linking import Secret
 from voicegate.application.ports import DtmfTiming, Pbx
-from voicegate.application.sign_in import Defaults, SignIn, match_language
+from voicegate.application.proving import Defaults, Proving, match_language
+from voicegate.application.sign_in import SignIn
+from voicegate.bootstrap.doors import doors, extensions, providers
+from voicegate.bootstrap.parts import App
+from voicegate.bootstrap.pbxs import make_pbx
 from voicegate.config import (
     CallerIdSettings,
     InternalSettings,
-    PbxSettings,
     Settings,
     TrunkSettings,
-    project_folder,
-    read_secret,
+    sounds_folder,
 )
+from voicegate.domain.call import TEST_TRUNK
 from voicegate.domain.errors import ConfigError, UnknownLanguage
-from voicegate.domain.policy import CallPolicy
+from voicegate.domain.passcode import Passcode
+from voicegate.domain.policy import CallPolicy, GuessPolicy
 from voicegate.domain.routing import CallerId, InternalRoute, NumberFormat, Routes, Trunk
 
 log = structlog.get_logger(__name__)
-
-# A PBX's own cap is for calls whose controller is gone: it must not cut what we still hold.
-_CAP_MARGIN: Final = timedelta(seconds=30)
-
-
-@dataclass(frozen=True, slots=True)
-class App:
-    """The daemon's parts, for its doors and its tests."""
-
-    world: World
-    """Everything that calls are made with."""
-    sign_in: SignIn
-    """The use cases around a challenge."""
-    delivery: Delivery
-    """The calls in progress."""
 
 
 async def serve(settings: Settings) -> None:
@@ -77,11 +64,14 @@ async def serve(settings: Settings) -> None:
     """
     async with AsyncExitStack() as stack:
         # Whoever holds the socket is the daemon: nothing of a living one may be touched before that is known.
-        door = http_settings(settings)
-        listener = stack.enter_context(listening(door.file))
+        listeners = [Listener(stack.enter_context(listening(socket_file(settings))))]
+        if (port := tcp_port(settings)) is not None:
+            listeners.append(stack.enter_context(listening_on(port)))
+        peers = peers_of(allowed_uids(settings))
         app = await stack.enter_async_context(running(settings))
-        await stack.enter_async_context(serve_on(listener, app.sign_in, world=app.world, settings=door))
-        log.info("serving", socket=settings.socket.path)
+        identity = Identity(app.clients, peers)
+        await stack.enter_async_context(serve_on(listeners, doors(app, settings), identity.of))
+        log.info("serving", socket=settings.socket.path, tcp=settings.tcp.port if port else None)
         await asyncio.Event().wait()
 
 
@@ -98,7 +88,10 @@ async def running(settings: Settings) -> AsyncIterator[App]:
         pbxs: dict[str, Pbx] = {}
         for name in settings.pbx:
             endpoints = tuple(trunk.endpoint for trunk in settings.trunks.values() if trunk.pbx == name)
-            pbxs[name] = await stack.enter_async_context(_pbx(name, settings, endpoints))
+            pbxs[name] = await stack.enter_async_context(make_pbx(name, settings, endpoints))
+        if settings.test_numbers.enabled:
+            log.warning("test numbers are on: their code is known", prefix=settings.test_numbers.prefix)
+            pbxs[TEST_TRUNK] = SimulatedPbx(pace=settings.test_numbers.pace)
         world = World(
             desk=Desk(store, Board(), SystemClock()),
             keyring=keyring,
@@ -114,22 +107,48 @@ async def running(settings: Settings) -> AsyncIterator[App]:
         delivery = await stack.enter_async_context(Delivery(world))
         tidying = asyncio.create_task(tidy_for_ever(world), name="housekeeping")
         stack.callback(tidying.cancel)
-        yield App(world, sign_in(world, delivery, settings), delivery)
+        deeds, proving = Deeds(world, delivery), _proving(world, delivery, settings)
+        yield App(
+            world,
+            sign_in=SignIn(world, deeds, proving),
+            enrollment=Enrollment(world, deeds, proving),
+            clients=Clients(world, deeds),
+            deeds=deeds,
+            delivery=delivery,
+        )
 
 
-def sign_in(world: World, delivery: Delivery, settings: Settings) -> SignIn:
-    """Return the use cases around a challenge, as configured."""
-    return SignIn(
+def _proving(world: World, delivery: Delivery, settings: Settings) -> Proving:
+    return Proving(
         world,
         delivery,
-        policy=CallPolicy(frozenset(settings.policy.allowed_countries), settings.policy.max_calls),
+        policy=call_policy(settings),
         defaults=Defaults(
             language=settings.service.language,
             human_check=settings.call.human_check,
             passcode_length=settings.passcode.length,
             lifetime=timedelta(seconds=settings.passcode.lifetime_s),
             attempts=settings.passcode.attempts,
+            test_passcode=Passcode(settings.test_numbers.passcode),
         ),
+    )
+
+
+def call_policy(settings: Settings) -> CallPolicy:
+    """Return who may be called when, and guess how often, as configured."""
+    policy = settings.policy
+    return CallPolicy(
+        frozenset(policy.allowed_countries),
+        policy.max_calls,
+        number_check=policy.number_check,
+        call_spacing=timedelta(seconds=policy.call_spacing_s),
+        guesses=GuessPolicy(
+            window=timedelta(seconds=policy.guess_window_s),
+            per_subscriber=policy.guesses_per_subscriber,
+            per_destination=policy.guesses_per_destination,
+            per_client=policy.guesses_per_client,
+        ),
+        test_numbers=_test_pattern(settings),
     )
 
 
@@ -140,10 +159,15 @@ def check(settings: Settings) -> None:
         VoicegateError: the daemon could not start, or not call; the message names the setting or the file.
     """
     routes(settings)
-    http_settings(settings)
+    providers(settings)
+    extensions(settings.okta_hook.extensions)
+    allowed_uids(settings)
+    socket_file(settings)
+    if (port := tcp_port(settings)) is not None:
+        tls_of(port)
     for name, pbx in settings.pbx.items():
         if pbx.kind != "simulator":
-            _pbx(name, settings, ())
+            make_pbx(name, settings, ())
     speech = Mixer(speech_settings(settings))
     _check_language(settings, speech)
     if settings.audio.group:
@@ -185,12 +209,26 @@ def routes(settings: Settings) -> Routes:
         InternalRoute(name, _pattern(name, entry.pattern), _trunk(name, entry, caller_ids=(entry.caller_id,)))
         for name, entry in settings.internal.items()
     )
-    return Routes(trunks, internal)
+    return Routes(trunks, internal, _test_route(settings))
+
+
+def _test_pattern(settings: Settings) -> re.Pattern[str] | None:
+    """Return what numbers that ring at no telephone look like; None: there are none."""
+    numbers = settings.test_numbers
+    return re.compile(re.escape(numbers.prefix) + "[0-9]{2}", re.ASCII) if numbers.enabled else None
+
+
+def _test_route(settings: Settings) -> InternalRoute | None:
+    pattern = _test_pattern(settings)
+    if pattern is None:
+        return None
+    caller_ids = (CallerId(f"{settings.test_numbers.prefix}00"),)
+    return InternalRoute(TEST_TRUNK, pattern, Trunk(TEST_TRUNK, TEST_TRUNK, TEST_TRUNK, caller_ids))
 
 
 def speech_settings(settings: Settings) -> SpeechSettings:
     """Return where sounds lie, as configured."""
-    sounds = Path(settings.service.sounds) if settings.service.sounds else project_folder("sounds")
+    sounds = sounds_folder(settings)
     return SpeechSettings(
         sounds=sounds,
         audio_folder=Path(settings.audio.folder),
@@ -203,25 +241,38 @@ def speech_settings(settings: Settings) -> SpeechSettings:
     )
 
 
-def http_settings(settings: Settings) -> HttpSettings:
-    """Return how the socket is served, as configured.
+def socket_file(settings: Settings) -> SocketFile:
+    """Return the socket's file, as configured.
 
     Raises:
-        ConfigError: a user or the group does not exist.
+        ConfigError: the group does not exist.
     """
     socket = settings.socket
-    try:
-        users = [pwd.getpwnam(user).pw_uid for user in socket.allowed_users]
-    except KeyError as error:
-        unknown = ", ".join(user for user in socket.allowed_users if repr(user) in str(error))
-        raise ConfigError(f"socket.allowed_users: there is no user {unknown}") from error
     group = _group_id(socket.group, "socket.group") if socket.group else None
-    return HttpSettings(
-        path=Path(socket.path),
-        mode=int(socket.mode, 8),
-        group=group,
-        allowed_uids=frozenset(users or [os.getuid(), 0]),
-    )
+    return SocketFile(Path(socket.path), mode=int(socket.mode, 8), group=group)
+
+
+def tcp_port(settings: Settings) -> TcpPort | None:
+    """Return the API's TCP port, as configured; None: it is off."""
+    tcp = settings.tcp
+    if not tcp.enabled:
+        return None
+    certificate = Path(tcp.certificate) if tcp.certificate else None
+    return TcpPort(tcp.host, tcp.port, certificate, Path(tcp.key) if tcp.key else None)
+
+
+def allowed_uids(settings: Settings) -> frozenset[int]:
+    """Return the Unix users who may ask: those configured, the daemon's own and root.
+
+    Raises:
+        ConfigError: a user does not exist.
+    """
+    users = settings.socket.allowed_users
+    try:
+        return own_uids() | {pwd.getpwnam(user).pw_uid for user in users}
+    except KeyError as error:
+        unknown = ", ".join(user for user in users if repr(user) in str(error))
+        raise ConfigError(f"socket.allowed_users: there is no user {unknown}") from error
 
 
 @contextmanager
@@ -245,59 +296,6 @@ def _keyring(file: Path, *, may_create: bool) -> FileKeyring:
     if may_create and not os.path.exists(file):  # noqa: PTH110 - a folder one may not enter is no error here
         log.warning("making a key file: back it up, codes cannot be checked without it", file=str(file))
     return FileKeyring.open(file, may_create=may_create)
-
-
-def _pbx(name: str, settings: Settings, endpoints: Sequence[str]) -> AbstractAsyncContextManager[Pbx]:
-    pbx = settings.pbx[name]
-    match pbx.kind:
-        case "simulator":
-            return nullcontext(SimulatedPbx(endpoints=tuple(endpoints)))
-        case "asterisk":
-            return AsteriskPbx(_asterisk_settings(name, pbx))
-        case "freeswitch":
-            return _freeswitch(name, settings)
-        case _:
-            assert_never(pbx.kind)
-
-
-def _asterisk_settings(name: str, pbx: PbxSettings) -> AsteriskSettings:
-    return AsteriskSettings(
-        name=name,
-        ami_host=pbx.ami_host,
-        ami_port=pbx.ami_port,
-        ami_username=pbx.ami_username,
-        ami_secret=Secret(read_secret(pbx.ami_secret_file, f"pbx.{name}.ami_secret_file")),
-        agi_host=pbx.agi_host,
-        agi_port=pbx.agi_port,
-        agi_advertised_host=pbx.agi_advertised_host or None,
-        agi_allowed_peers=pbx.agi_allowed_peers,
-        lost_grace=timedelta(seconds=pbx.lost_grace_s),
-    )
-
-
-def _freeswitch(name: str, settings: Settings) -> AbstractAsyncContextManager[Pbx]:
-    try:
-        # Its libraries are an extra: who has no FreeSWITCH need not have them.
-        from voicegate.adapters.freeswitch.pbx import FreeSwitchPbx  # noqa: PLC0415
-        from voicegate.adapters.freeswitch.settings import FreeSwitchSettings  # noqa: PLC0415
-    except ModuleNotFoundError as error:
-        cure = "pip install 'voicegate[freeswitch]'"
-        raise ConfigError(f"pbx.{name}.kind: {error.name} is not installed: {cure}") from error
-    if settings.audio.format == "wav16":
-        raise ConfigError(f"audio.format: FreeSWITCH ({name}) plays wav, ulaw and alaw, not wav16")
-    pbx, call = settings.pbx[name], settings.call
-    return FreeSwitchPbx(
-        FreeSwitchSettings(
-            name=name,
-            esl_host=pbx.esl_host,
-            esl_port=pbx.esl_port,
-            esl_user=pbx.esl_user or None,
-            esl_password=Secret(read_secret(pbx.esl_password_file, f"pbx.{name}.esl_password_file")),
-            sound_suffix=settings.audio.format,
-            lost_grace=timedelta(seconds=pbx.lost_grace_s),
-            call_cap=timedelta(seconds=max(call.time_cap_s, call.time_cap_extension_s)) + _CAP_MARGIN,
-        )
-    )
 
 
 def _group_id(name: str, setting: str) -> int:

@@ -1,0 +1,17 @@
+"""The Okta door, served to this user."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.unit.adapters.http.okta.serving import Okta, serving
+from tests.unit.application.conftest import Bench, bench, manners, trunks
+
+__all__ = ["bench", "manners", "trunks"]
+
+
+@pytest.fixture
+async def okta(bench: Bench, tmp_path: Path) -> AsyncIterator[Okta]:
+    async with serving(bench, tmp_path, languages=("de", "en")) as served:
+        yield served

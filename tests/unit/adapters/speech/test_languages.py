@@ -1,0 +1,82 @@
+"""The shipped languages: what is given to an engine, what came of it, and that it can be made again."""
+
+import io
+import re
+
+import numpy as np
+import pytest
+import soundfile
+
+from tests.unit.adapters.speech.conftest import SOUNDS
+from voicegate.adapters.speech.build import find_stale, render
+from voicegate.adapters.speech.formats import FORMATS, Samples
+from voicegate.adapters.speech.pack import Script, digit_name, find_languages, load_pack
+
+PACKS = {language: load_pack(SOUNDS, language) for language in find_languages(SOUNDS)}
+PROMPTS = [(language, name) for language, pack in PACKS.items() for name in pack.scripts]
+BUILT_BY_ESPEAK = [language for language, pack in PACKS.items() if pack.this_is.engine == "espeak-ng"]
+ORDINALS = {"de": "vierte", "es": "cuarto", "fr": "quatrième"}
+
+
+def test_four_languages_are_shipped() -> None:
+    assert sorted(PACKS) == ["de", "en", "es", "fr"]
+
+
+@pytest.mark.parametrize("language", PACKS)
+def test_the_shipped_prompts_are_those_of_the_shipped_scripts(language: str) -> None:
+    assert find_stale(PACKS[language]) == []
+
+
+@pytest.mark.parametrize(("language", "name"), PROMPTS)
+def test_a_shipped_prompt_is_there_in_every_format_alike_loud_and_unclipped(language: str, name: str) -> None:
+    files = {suffix: SOUNDS / language / f"{name}.{suffix}" for suffix in FORMATS}
+    narrow, rate = soundfile.read(files["wav"], dtype="int16")
+    wide, wide_rate = soundfile.read(io.BytesIO(files["wav16"].read_bytes()), dtype="int16")
+    assert (rate, wide_rate) == (8000, 16000)
+    assert abs(len(wide) - 2 * len(narrow)) <= 2
+    assert files["ulaw"].stat().st_size == files["alaw"].stat().st_size == len(narrow)
+    loud = np.abs(narrow.astype(np.float64))
+    assert 3000 < loud.max() < 30000
+    assert np.sqrt(np.mean(loud[loud > 300] ** 2)) > 1500
+
+
+@pytest.mark.parametrize(("language", "name"), PROMPTS)
+def test_an_engine_is_given_words_never_figures(language: str, name: str) -> None:
+    # "4." is "vierte" to a German engine, and "4 7" may be "forty-seven" to any.
+    assert not re.search(r"\d", PACKS[language].scripts[name].text)
+
+
+@pytest.mark.parametrize("language", PACKS)
+def test_each_digit_is_a_single_word_of_its_own(language: str) -> None:
+    words = [PACKS[language].scripts[digit_name(digit)].text for digit in "0123456789"]
+    assert all(word.isalpha() for word in words)
+    assert len(set(words)) == 10
+
+
+def test_the_german_two_cannot_be_taken_for_a_three() -> None:
+    assert PACKS["de"].scripts["digit_2"].text == "zwo"
+
+
+@pytest.mark.parametrize("language", PACKS)
+def test_people_are_addressed_formally(language: str) -> None:
+    spoken = " ".join(script.text for script in PACKS[language].scripts.values()).lower()
+    familiar = {"du", "dich", "dir", "dein", "deinen", "tú", "tu", "te", "ti", "toi", "ton", "ta", "tes"}
+    assert not familiar & set(re.findall(r"\w+", spoken))
+
+
+@pytest.mark.parametrize("language", BUILT_BY_ESPEAK)
+async def test_a_digit_that_is_made_again_is_the_shipped_one_and_no_ordinal(
+    engine: object, language: str
+) -> None:
+    script = PACKS[language].scripts["digit_4"]
+    ordinal = Script(script.engine, script.voice, ORDINALS[language])
+    shipped = FORMATS["wav16"].read(SOUNDS / language / "digit_4.wav16")
+    assert likeness(await render(script), shipped) > 0.99
+    assert likeness(await render(ordinal), shipped) < 0.8
+
+
+def likeness(one: Samples, other: Samples) -> float:
+    """The correlation of two sounds at their best alignment."""
+    first, second = one.astype(np.float64), other.astype(np.float64)
+    best = np.correlate(first, second, "full").max()
+    return float(best / np.sqrt(np.sum(first**2) * np.sum(second**2)))

@@ -1,0 +1,127 @@
+"""Clients, their keys, what each may see, and the audit of it all."""
+
+from datetime import timedelta
+
+import pytest
+
+from tests.unit.application.conftest import ADMIN, NUMBER, OTHER, TESTER, Bench
+from voicegate.application.clients import NewKey
+from voicegate.application.enrollment import EnrollRequest
+from voicegate.application.storing import FactorRecord
+from voicegate.domain.client import Asker, Scope
+from voicegate.domain.phone_number import Destination
+
+SCOPES = frozenset({Scope.VERIFICATIONS})
+
+
+async def add(bench: Bench, name: str = "backend") -> NewKey:
+    added = await bench.clients.add(ADMIN, name, SCOPES)
+    assert added is not None
+    return added
+
+
+async def test_a_key_stands_for_its_client_and_is_kept_nowhere(bench: Bench) -> None:
+    added = await add(bench)
+    asker = await bench.clients.authenticate(added.key, "req_9")
+    assert asker == Asker("backend", SCOPES, "req_9")
+    (record,) = await bench.clients.list()
+    assert added.key not in repr(record)
+    assert added.key.rpartition("_")[2].encode() not in record.keys[0].digest
+    assert added.key not in repr(added)
+
+
+@pytest.mark.parametrize("change", ["", "x", "_", "vgk_1_2", "vgk_unknown_secret", "\ud800", "é"])
+async def test_anything_else_stands_for_nobody(bench: Bench, change: str) -> None:
+    added = await add(bench)
+    assert await bench.clients.authenticate(change, "req_9") is None
+    assert await bench.clients.authenticate(added.key + change + "x", "req_9") is None
+    assert await bench.clients.authenticate(added.key[:-1], "req_9") is None
+
+
+async def test_a_name_beside_the_key_must_be_its_clients(bench: Bench) -> None:
+    added = await add(bench)
+    await add(bench, "another")
+    assert await bench.clients.authenticate(added.key, "req_9", "backend") is not None
+    assert await bench.clients.authenticate(added.key, "req_9", "another") is None
+
+
+async def test_an_old_key_lives_on_for_its_grace_and_no_longer(bench: Bench) -> None:
+    old = await add(bench)
+    new = await bench.clients.rotate(ADMIN, "backend", timedelta(hours=1))
+    assert new is not None
+    assert await bench.clients.authenticate(old.key, "req_9") is not None
+    bench.clock.time += timedelta(hours=1)
+    assert await bench.clients.authenticate(old.key, "req_9") is None
+    assert await bench.clients.authenticate(new.key, "req_9") is not None
+
+
+async def test_a_rotation_without_grace_ends_the_old_key_at_once(bench: Bench) -> None:
+    old = await add(bench)
+    await bench.clients.rotate(ADMIN, "backend", timedelta(hours=1))
+    await bench.clients.rotate(ADMIN, "backend")
+    assert await bench.clients.authenticate(old.key, "req_9") is None
+
+
+async def test_a_revoked_client_asks_nothing_and_its_name_is_not_given_again(bench: Bench) -> None:
+    added = await add(bench)
+    assert await bench.clients.revoke(ADMIN, "backend") is not None
+    assert await bench.clients.authenticate(added.key, "req_9") is None
+    assert await bench.clients.add(ADMIN, "backend", SCOPES) is None
+    assert await bench.clients.rotate(ADMIN, "backend") is None
+    assert await bench.clients.revoke(ADMIN, "backend") is None
+
+
+async def test_somebody_elses_verification_and_calls_are_as_if_they_were_not_there(bench: Bench) -> None:
+    challenge_id = await bench.issue()
+    record = await bench.settled(challenge_id)
+    call_id, use = record.calls[0].call.id, bench.sign_in
+    assert await use.look(OTHER, challenge_id) is None
+    assert await use.verify(OTHER, challenge_id, bench.code(challenge_id)) is None
+    assert await use.redial(OTHER, challenge_id) is None
+    assert await use.cancel(OTHER, challenge_id) is None
+    assert await use.call(OTHER, call_id) is None
+    assert await use.calls(OTHER, 10) == []
+    assert await use.newest(OTHER, NUMBER) is None
+    for asker in (TESTER, ADMIN):
+        assert await use.look(asker, challenge_id) is not None
+        assert await use.call(asker, call_id) is not None
+        assert [entry.call.id for entry in await use.calls(asker, 10)] == [call_id]
+
+
+async def test_the_newest_verification_of_a_number_is_found_by_it(bench: Bench) -> None:
+    assert await bench.sign_in.newest(TESTER, NUMBER) is None
+    await bench.issue()
+    bench.clock.time += timedelta(seconds=1)
+    second = await bench.issue()
+    found = await bench.sign_in.newest(TESTER, NUMBER)
+    assert found is not None
+    assert found.challenge.id == second
+
+
+async def test_the_audit_tells_who_asked_for_what_and_holds_no_code_and_no_number(bench: Bench) -> None:
+    challenge_id = await bench.issue()
+    code = bench.code(challenge_id)
+    await bench.sign_in.verify(OTHER, challenge_id, code)
+    await bench.sign_in.verify(TESTER, challenge_id, code)
+    record = await bench.enrollment.enroll(EnrollRequest(TESTER, "alice", Destination.parse("+19002345678")))
+    assert not isinstance(record, FactorRecord)
+    await bench.clients.add(ADMIN, "backend", SCOPES)
+    entries = await bench.world.desk.store.audit(10)
+    assert [(entry.client, entry.request_id, entry.action, entry.decision) for entry in entries] == [
+        ("root", "req_3", "client.add", "allowed"),
+        ("tester", "req_1", "factor.enroll", "number_type_not_allowed"),
+        ("tester", "req_1", "verification.check", "verified"),
+        ("other", "req_2", "verification.check", "unknown"),
+        ("tester", "req_1", "verification.create", "allowed"),
+    ]
+    assert [entry.subject for entry in entries] == [
+        "backend",
+        "alice",
+        challenge_id,
+        challenge_id,
+        challenge_id,
+    ]
+    assert [entry.number for entry in entries] == [None, "+1••••••••78", "+1••••••••01", None, "+1••••••••01"]
+    assert code not in repr(entries)
+    page = await bench.world.desk.store.audit(2, before=entries[1].id)
+    assert [entry.id for entry in page] == [entries[2].id, entries[3].id]

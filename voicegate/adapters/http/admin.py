@@ -1,0 +1,175 @@
+"""The native door's part for admins: clients and their keys, and the audit.
+
+Each handler reads, asks one use case, and shows the answer, as in `native`.
+"""
+
+from datetime import timedelta
+from typing import Final
+
+from aiohttp import web
+
+from voicegate.adapters.http import problems, reading
+from voicegate.adapters.http.admin_schemas import (
+    AuditList,
+    AuditQuery,
+    AuditView,
+    ClientList,
+    ClientView,
+    GivenKey,
+    KeyView,
+    NewClient,
+    Revoked,
+    Rotation,
+)
+from voicegate.adapters.http.answering import found, json_response
+from voicegate.adapters.http.doors import ASKER
+from voicegate.adapters.http.operations import Operation, Success
+from voicegate.adapters.http.problems import Kind, Refused
+from voicegate.application.clients import Clients, NewKey
+from voicegate.application.deeds import Deeds
+from voicegate.application.storing import AuditEntry, ClientRecord
+from voicegate.domain.client import Scope
+
+_STORED: Final[tuple[Kind, ...]] = (problems.INTERNAL, problems.STORE_UNAVAILABLE)
+
+
+class AdminDoor:
+    """The handlers for admins."""
+
+    def __init__(self, clients: Clients, deeds: Deeds, body_timeout: timedelta) -> None:
+        self._clients = clients
+        self._deeds = deeds
+        self._body_timeout = body_timeout
+
+    async def add(self, request: web.Request) -> web.Response:
+        """Add a client and show its key."""
+        body = await reading.read_body(request, NewClient, self._body_timeout)
+        added = await self._clients.add(request[ASKER], body.name, frozenset(body.scopes))
+        if added is None:
+            raise Refused(problems.CLIENT_EXISTS)
+        return json_response(_given(added), status=201)
+
+    async def list(self, _request: web.Request) -> web.Response:
+        """List clients."""
+        records = await self._clients.list()
+        return json_response(ClientList(clients=[_client(record) for record in records]))
+
+    async def rotate(self, request: web.Request) -> web.Response:
+        """Give a client another key and show it."""
+        body = await reading.read_body(request, Rotation, self._body_timeout)
+        name = request.match_info["name"]
+        given = await self._clients.rotate(request[ASKER], name, timedelta(seconds=body.grace_s))
+        return json_response(_given(found(given, "client", name)), status=201)
+
+    async def revoke(self, request: web.Request) -> web.Response:
+        """Let a client ask nothing any more."""
+        name = request.match_info["name"]
+        client = found(await self._clients.revoke(request[ASKER], name), "client", name)
+        return json_response(Revoked(name=client.name, revoked_at=client.revoked_at or client.created_at))
+
+    async def audit(self, request: web.Request) -> web.Response:
+        """List who asked for what, newest first."""
+        query = reading.read_query(request, AuditQuery)
+        entries = await self._deeds.past(query.limit, query.before)
+        is_full = len(entries) == query.limit
+        return json_response(
+            AuditList(entries=[_entry(entry) for entry in entries], next=entries[-1].id if is_full else None)
+        )
+
+
+def admin_operations(door: AdminDoor) -> tuple[Operation, ...]:
+    """Return all that admins can ask."""
+    return (*_reading(door), *_changing(door))
+
+
+def _reading(door: AdminDoor) -> tuple[Operation, ...]:
+    return (
+        Operation(
+            method="GET",
+            path="/v1/clients",
+            name="listClients",
+            scope=Scope.ADMIN,
+            text="List the clients that ask by key, revoked ones too.",
+            handler=door.list,
+            success=Success(200, ClientList, "The clients, by name."),
+            refusals=_STORED,
+        ),
+        Operation(
+            method="GET",
+            path="/v1/audit",
+            name="listAudit",
+            scope=Scope.ADMIN,
+            text="List who asked for what and what was decided, newest first; no codes, masked numbers.",
+            handler=door.audit,
+            query=AuditQuery,
+            success=Success(200, AuditList, "A page of entries."),
+            refusals=(problems.INVALID, *_STORED),
+        ),
+    )
+
+
+def _changing(door: AdminDoor) -> tuple[Operation, ...]:
+    return (
+        Operation(
+            method="POST",
+            path="/v1/clients",
+            name="addClient",
+            scope=Scope.ADMIN,
+            text="Add a client. Its key is in this answer and nowhere else.",
+            handler=door.add,
+            body=NewClient,
+            success=Success(201, GivenKey, "The client's key."),
+            refusals=(*reading.REFUSALS, problems.CLIENT_EXISTS, *_STORED),
+        ),
+        Operation(
+            method="POST",
+            path="/v1/clients/{name}/keys",
+            name="rotateKey",
+            scope=Scope.ADMIN,
+            text="Give a client another key. Its present ones end, after `grace_s` seconds if given.",
+            handler=door.rotate,
+            body=Rotation,
+            success=Success(201, GivenKey, "The client's new key."),
+            refusals=(*reading.REFUSALS, problems.NOT_FOUND, *_STORED),
+        ),
+        Operation(
+            method="DELETE",
+            path="/v1/clients/{name}",
+            name="revokeClient",
+            scope=Scope.ADMIN,
+            text="Let a client ask nothing any more, at once and for ever. What it made stays.",
+            handler=door.revoke,
+            success=Success(200, Revoked, "The client, revoked."),
+            refusals=(problems.NOT_FOUND, *_STORED),
+        ),
+    )
+
+
+def _given(given: NewKey) -> GivenKey:
+    return GivenKey(name=given.client.name, scopes=sorted(given.client.scopes), key=given.key)
+
+
+def _client(record: ClientRecord) -> ClientView:
+    client = record.client
+    return ClientView(
+        name=client.name,
+        scopes=sorted(client.scopes),
+        created_at=client.created_at,
+        revoked_at=client.revoked_at,
+        keys=[
+            KeyView(id=key.id, created_at=key.created_at, expires_at=key.expires_at) for key in record.keys
+        ],
+    )
+
+
+def _entry(entry: AuditEntry) -> AuditView:
+    return AuditView(
+        id=entry.id,
+        at=entry.at,
+        client=entry.client,
+        request_id=entry.request_id,
+        action=entry.action,
+        decision=entry.decision,
+        subject=entry.subject,
+        number=entry.number,
+    )

@@ -1,0 +1,113 @@
+"""What admins ask and are told, as msgspec types: clients, their keys, the audit. As `schemas` else."""
+
+from datetime import datetime
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from voicegate.domain.client import Scope
+
+ClientName = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=64,
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}\Z",
+        description="A client's name, unique for ever.",
+        examples=["web-login"],
+        extra_json_schema={"pattern": "^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"},
+    ),
+]
+Scopes = Annotated[list[Scope], Meta(min_length=1, max_length=len(Scope), description="What it may do.")]
+
+
+class _Request(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
+    """What a client sends."""
+
+
+class _Answer(Struct, kw_only=True, frozen=True):
+    """What we answer."""
+
+
+class NewClient(_Request, kw_only=True, frozen=True):
+    """A program that is to ask by key."""
+
+    name: ClientName
+    scopes: Scopes
+
+
+class Rotation(_Request, kw_only=True, frozen=True):
+    """How a client gets another key."""
+
+    grace_s: Annotated[
+        int, Meta(ge=0, le=30 * 86400, description="Seconds for which its present keys live on.")
+    ] = 0
+
+
+class AuditQuery(_Request, kw_only=True, frozen=True):
+    """Which audit entries to list."""
+
+    limit: Annotated[int, Meta(ge=1, le=500, description="Entries to list at most.")] = 50
+    before: (
+        Annotated[int, Meta(ge=1, le=2**53, description="Only entries with a lower id: a page's `next`.")]
+        | None
+    ) = None
+
+
+class KeyView(_Answer, kw_only=True, frozen=True):
+    """A key, but for its secret."""
+
+    id: Annotated[str, Meta(description="What the key begins with.")]
+    created_at: datetime
+    expires_at: Annotated[datetime, Meta(description="When it ends or ended; null: not yet known.")] | None
+
+
+class ClientView(_Answer, kw_only=True, frozen=True):
+    """A client with its keys."""
+
+    name: str
+    scopes: list[Scope]
+    created_at: datetime
+    revoked_at: Annotated[datetime, Meta(description="Since when it may ask nothing; null: it may.")] | None
+    keys: Annotated[list[KeyView], Meta(description="Its keys, oldest first.")]
+
+
+class ClientList(_Answer, kw_only=True, frozen=True):
+    """All clients that ask by key, by name."""
+
+    clients: list[ClientView]
+
+
+class GivenKey(_Answer, kw_only=True, frozen=True):
+    """A client's new key, shown this once."""
+
+    name: str
+    scopes: list[Scope]
+    key: Annotated[str, Meta(description="What the client must send. It is kept nowhere.")]
+
+
+class Revoked(_Answer, kw_only=True, frozen=True):
+    """A client that may ask nothing any more."""
+
+    name: str
+    revoked_at: datetime
+
+
+class AuditView(_Answer, kw_only=True, frozen=True):
+    """Who asked for what, and what was decided."""
+
+    id: int
+    at: datetime
+    client: str
+    request_id: str
+    action: Annotated[str, Meta(examples=["verification.create", "factor.reset"])]
+    decision: Annotated[str, Meta(description="`allowed`, a verdict, `unknown`, or the reason of a refusal.")]
+    subject: Annotated[str, Meta(description="The id of what it was about.")] | None
+    number: Annotated[str, Meta(description="The number it was about, masked.")] | None
+
+
+class AuditList(_Answer, kw_only=True, frozen=True):
+    """Audit entries, newest first."""
+
+    entries: list[AuditView]
+    next: Annotated[int, Meta(description="`before` of the next page; null: no more.")] | None

@@ -1,0 +1,44 @@
+"""What doors answer with: JSON of a msgspec type, and the refusal of what is not there."""
+
+from collections.abc import Mapping, Sequence
+from typing import Final, TypeVar
+
+import msgspec
+from aiohttp import web
+from msgspec import Struct
+
+from voicegate.adapters.http import problems
+from voicegate.adapters.http.problems import Refused
+
+T = TypeVar("T")
+
+_SHOWN_CHARACTERS: Final = 80
+
+
+def json_response(
+    body: Struct | Sequence[Struct], *, status: int = 200, headers: Mapping[str, str] | None = None
+) -> web.Response:
+    """Return an answer with a body."""
+    return web.Response(
+        status=status,
+        body=msgspec.json.encode(body),
+        content_type="application/json",
+        headers=headers,
+    )
+
+
+def unknown(kind: str, thing_id: str) -> Refused:
+    """Return the refusal of what is not there, or not the asker's."""
+    # As `repr`, for a path may hold what neither JSON nor a terminal should.
+    return Refused(problems.NOT_FOUND, f"there is no {kind} {thing_id[:_SHOWN_CHARACTERS]!r}")
+
+
+def found(thing: T | None, kind: str, thing_id: str) -> T:
+    """Return what was asked for.
+
+    Raises:
+        Refused: there is none.
+    """
+    if thing is None:
+        raise unknown(kind, thing_id)
+    return thing

@@ -1,0 +1,42 @@
+"""What policy refuses, as problems: which kind each reason is.
+
+A door with errors of its own words them itself.
+"""
+
+from collections.abc import Mapping
+from typing import Final, NoReturn
+
+import msgspec
+
+from voicegate.adapters.http import problems, reading
+from voicegate.adapters.http.problems import Facts, Kind, Refused
+from voicegate.domain.errors import InvalidNumber
+from voicegate.domain.policy import Deny, DenyReason
+
+KINDS: Final[Mapping[DenyReason, Kind]] = {
+    DenyReason.COUNTRY_NOT_ALLOWED: problems.COUNTRY_NOT_ALLOWED,
+    DenyReason.NUMBER_TYPE_NOT_ALLOWED: problems.NUMBER_TYPE_NOT_ALLOWED,
+    DenyReason.NO_ROUTE: problems.NO_ROUTE,
+    DenyReason.TRUNKS_DOWN: problems.TRUNKS_DOWN,
+    DenyReason.CALL_IN_PROGRESS: problems.CALL_IN_PROGRESS,
+    DenyReason.TOO_MANY_CALLS: problems.TOO_MANY_CALLS,
+    DenyReason.NOT_OPEN: problems.NOT_OPEN,
+    DenyReason.TOO_SOON: problems.TOO_SOON,
+    DenyReason.TOO_MANY_GUESSES: problems.TOO_MANY_GUESSES,
+}
+"""The reasons for which a plain verification can be refused."""
+
+
+def refuse(deny: Deny, field: str | None = None) -> NoReturn:
+    """Refuse a request, naming the field that is to blame.
+
+    Raises:
+        Refused: always.
+    """
+    if deny.reason is DenyReason.INVALID_NUMBER:
+        raise reading.wrong(field or "destination", InvalidNumber())
+    facts = Facts(
+        field=field if field is not None else msgspec.UNSET,
+        retry_after_s=deny.retry_after.total_seconds() if deny.retry_after else msgspec.UNSET,
+    )
+    raise Refused(KINDS[deny.reason], facts=facts)

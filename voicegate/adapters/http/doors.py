@@ -1,0 +1,91 @@
+"""What a door is to the server: the paths that are its own, how keys are written there, how refusals read.
+
+All doors are one application, on the Unix socket and on TCP alike. Who asks is `identity`'s question.
+"""
+
+import base64
+import binascii
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from aiohttp import web
+
+from voicegate.adapters.http.operations import Operation
+from voicegate.adapters.http.problems import Refused, problem_response
+from voicegate.domain.client import Asker
+
+ASKER: Final = web.RequestKey("asker", Asker)
+"""Who asks, as the server found out; there in every handler."""
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What a request has to say for itself."""
+
+    key: str
+    """A client's key, as it was sent."""
+    client: str | None = None
+    """The name sent beside it, which must be the client's; None: none was, or it means something else."""
+
+    def __repr__(self) -> str:
+        return f"Credentials({self.client})"
+
+
+ReadKey = Callable[[web.BaseRequest], Credentials | None]
+"""Finds the key in a request; None: there is none. A key that is malformed is given as it is: it is wrong."""
+
+
+def _nothing() -> None:
+    """Do nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """A way to ask, for clients that speak it already."""
+
+    operations: Sequence[Operation]
+    """What can be asked."""
+    prefixes: tuple[str, ...] = ()
+    """Beginnings of the paths that are its own, where even a refusal speaks its language; none: all paths
+    that are no other door's."""
+    read_key: ReadKey = lambda request: bearer(request, "Bearer")
+    """How a key is written in this door."""
+    scheme: str = "Bearer"
+    """What `WWW-Authenticate` asks for where a key is missing."""
+    answer: Callable[[Refused, str], web.Response] = problem_response
+    """Tells of a refusal, given the request's id."""
+    close: Callable[[], None] = _nothing
+    """Answers those who wait for news, for the server stops."""
+
+    def has(self, path: str) -> bool:
+        """Is that path one of its own?"""
+        return not self.prefixes or path.startswith(self.prefixes)
+
+
+def bearer(request: web.BaseRequest, scheme: str) -> Credentials | None:
+    """Return the key after a scheme's name (RFC 6750), with or without a blank between; None: none."""
+    given = request.headers.get("Authorization", "")
+    if given[: len(scheme)].lower() != scheme.lower():
+        return None
+    return Credentials(given[len(scheme) :].strip())
+
+
+def basic(request: web.BaseRequest) -> Credentials | None:
+    """Return the user and password of HTTP Basic (RFC 7617) as client and key; None: none."""
+    encoded = bearer(request, "Basic")
+    if encoded is None:
+        return None
+    try:
+        user, _, password = base64.b64decode(encoded.key, validate=True).decode("utf-8").partition(":")
+    except (binascii.Error, UnicodeDecodeError):
+        return Credentials("")
+    return Credentials(password, user)
+
+
+def any_form(request: web.BaseRequest) -> Credentials | None:
+    """Return the key in an Authorization header, as Basic, as Bearer or bare; None: none."""
+    given = request.headers.get("Authorization")
+    return (
+        None if given is None else basic(request) or bearer(request, "Bearer") or Credentials(given.strip())
+    )

@@ -1,0 +1,90 @@
+"""Who asks: a Unix user by the kernel's word, or a client by its key.
+
+On the socket the peer's user (SO_PEERCRED, unix(7)) stands for a client of that name, unless a key is
+sent; on TCP a key is a must. Root and the daemon's own user are admins: they can read the database anyhow.
+"""
+
+import os
+import pwd
+import socket
+import struct
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Final
+
+import structlog
+from aiohttp import web
+
+from voicegate.adapters.http import problems
+from voicegate.adapters.http.doors import Door
+from voicegate.adapters.http.problems import Facts, Refused
+from voicegate.application.clients import Clients
+from voicegate.domain.client import Asker, Scope
+
+log = structlog.get_logger(__name__)
+
+_CREDENTIALS: Final = struct.Struct("3i")
+_ALL: Final = frozenset(Scope)
+
+
+def own_uids() -> frozenset[int]:
+    """Return the users who are admins: the daemon's own, and root."""
+    return frozenset({os.getuid(), 0})
+
+
+def peers_of(uids: Iterable[int]) -> Mapping[int, Asker]:
+    """Return what each of these Unix users may do, under their names, which are looked up now."""
+    admins = own_uids()
+    return {uid: Asker(_user_name(uid), _ALL if uid in admins else _ALL - {Scope.ADMIN}) for uid in uids}
+
+
+class Identity:
+    """Finds out who asks."""
+
+    def __init__(self, clients: Clients, peers: Mapping[int, Asker]) -> None:
+        self._clients = clients
+        self._peers = peers
+
+    async def of(self, request: web.BaseRequest, door: Door, request_id: str) -> Asker:
+        """Return who asks; reads no byte of the body.
+
+        Raises:
+            Refused: a user who may not, a key that is none, or no key where one is a must.
+        """
+        peer = self._peer(request)
+        credentials = door.read_key(request)
+        if credentials is None and peer is not None:
+            return replace(peer, request_id=request_id)
+        facts = Facts(headers={"WWW-Authenticate": door.scheme})
+        if credentials is None:
+            raise Refused(problems.KEY_MISSING, facts=facts)
+        asker = await self._clients.authenticate(credentials.key, request_id, credentials.client)
+        if asker is None:
+            # Not even the name sent with it: a key may stand in its place.
+            log.warning("wrong key")
+            raise Refused(problems.KEY_WRONG, facts=facts)
+        return asker
+
+    def _peer(self, request: web.BaseRequest) -> Asker | None:
+        """Return the Unix user; None: not on the Unix socket.
+
+        Raises:
+            Refused: a user who may not ask.
+        """
+        transport = request.transport
+        connection: socket.socket | None = transport.get_extra_info("socket") if transport else None
+        if connection is None or connection.family is not socket.AF_UNIX:
+            return None
+        raw = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+        _pid, uid, _gid = _CREDENTIALS.unpack(raw)
+        if uid not in self._peers:
+            log.warning("peer not allowed", uid=uid)
+            raise Refused(problems.PEER_NOT_ALLOWED)
+        return self._peers[uid]
+
+
+def _user_name(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:  # a container's user need not have a name
+        return f"uid:{uid}"

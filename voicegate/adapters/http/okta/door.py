@@ -1,0 +1,248 @@
+"""The Okta door's handlers: each reads, asks one use case, and shows the answer. No rule is made here.
+
+A domain subscriber is a *user* in this door, as in Okta's API. What can be asked is listed in `routes`;
+refusals are values that `errors` gives Okta's form.
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from aiohttp import web
+from msgspec import Struct
+
+from voicegate.adapters.http import reading
+from voicegate.adapters.http.answering import json_response
+from voicegate.adapters.http.doors import ASKER
+from voicegate.adapters.http.okta import errors, views
+from voicegate.adapters.http.okta.schemas import (
+    MAX_EXTENSION,
+    ChallengeQuery,
+    EnrollQuery,
+    NewFactor,
+    Nothing,
+    PassCode,
+    PhoneProfile,
+    Resend,
+    UnenrollQuery,
+    Verification,
+)
+from voicegate.adapters.http.okta.views import Shape
+from voicegate.adapters.http.problems import Facts, Refused
+from voicegate.application.enrollment import Enrollment, EnrollRequest, FactorJudgement
+from voicegate.application.proving import match_language
+from voicegate.application.storing import FactorRecord
+from voicegate.domain.challenge import DEFAULT_LIFETIME, Verdict
+from voicegate.domain.errors import InvalidExtension, InvalidNumber, InvalidPasscode, UnknownLanguage
+from voicegate.domain.passcode import Passcode
+from voicegate.domain.phone_number import Destination
+from voicegate.domain.policy import Deny
+
+_USER: Final = re.compile(r"[^\x00-\x1f\x7f]{1,255}")
+
+
+@dataclass(frozen=True, slots=True)
+class OktaHouse:
+    """What the Okta door needs of the house."""
+
+    enrollment: Enrollment
+    """The use cases around a factor."""
+    languages: Sequence[str] = ()
+    """The installed ones."""
+    call_spacing: timedelta = timedelta(seconds=30)
+    """From one call of a user to the next, as policy has it."""
+    public_url: str = ""
+    """What links begin with; empty: what the request itself was sent to."""
+    sdk3_compat: bool = False
+    """Are answers bent to what Okta's 3.x Python SDK believes?"""
+    body_timeout: timedelta = reading.BODY_TIMEOUT
+    """How long a request's body may take to arrive."""
+
+
+class OktaDoor:
+    """The handlers of the Okta door."""
+
+    def __init__(self, house: OktaHouse) -> None:
+        self._house = house
+        self._enrollment = house.enrollment
+
+    async def enroll(self, request: web.Request) -> web.Response:
+        """Bind a telephone to a user and call it; the answer does not wait for the call."""
+        query = reading.read_query(request, EnrollQuery)
+        body = await reading.read_body(request, NewFactor, self._house.body_timeout)
+        if (body.factor_type, body.provider.upper()) != ("call", "OKTA"):
+            raise _invalid("factorType", "only `call` of provider `OKTA` can be enrolled here")
+        lifetime = query.token_lifetime_seconds
+        answer = await self._enrollment.enroll(
+            EnrollRequest(
+                asker=request[ASKER],
+                subscriber=_user(request),
+                destination=_destination(body.profile),
+                language=self._language(request),
+                activation_lifetime=timedelta(seconds=lifetime) if lifetime else DEFAULT_LIFETIME,
+                replaces=query.update_phone,
+                is_proven=query.activate,
+            )
+        )
+        return self._called(request, answer)
+
+    async def activate(self, request: web.Request) -> web.Response:
+        """Judge a guess at the activation's code."""
+        factor_id = (await self._found(request)).factor.id
+        guess = await self._guess(request)
+        if guess is None:
+            raise _invalid("passCode", "is missing")
+        _judged(await self._enrollment.activate(request[ASKER], factor_id, guess))
+        return _json(request, views.factor(await self._found(request), self._shape(request)))
+
+    async def resend(self, request: web.Request) -> web.Response:
+        """Call again for the activation."""
+        found = await self._found(request)
+        body = await reading.read_optional_body(request, Resend, self._house.body_timeout)
+        if body and body.profile and _destination(body.profile) != found.factor.destination:
+            raise _invalid("profile", "another telephone is another factor: enroll it")
+        answer = await self._enrollment.resend(request[ASKER], found.factor.id)
+        return self._called(request, answer)
+
+    async def verify(self, request: web.Request) -> web.Response:
+        """Call with a code for a sign-in, or judge a guess at it."""
+        query = reading.read_query(request, ChallengeQuery)
+        guess = await self._guess(request)
+        found = await self._found(request)
+        if guess is None:
+            lifetime = query.token_lifetime_seconds
+            answer = await self._enrollment.challenge(
+                request[ASKER], found.factor.id, timedelta(seconds=lifetime) if lifetime else None
+            )
+            return self._called(request, answer, shown=views.challenge)
+        _judged(await self._enrollment.verify(request[ASKER], found.factor.id, guess))
+        return _json(request, Verification(factor_result="SUCCESS"))
+
+    async def poll(self, request: web.Request) -> web.Response:
+        """Show where a factor's newest code stands, and its call."""
+        found = await self._found(request)
+        newest = found.challenge
+        if newest is None or newest.challenge.id != request.match_info["transactionId"]:
+            raise Refused(errors.NOT_FOUND, "That is not the newest code of this factor.")
+        return _json(request, views.challenge(found, self._shape(request)))
+
+    async def list(self, request: web.Request) -> web.Response:
+        """List a user's factors."""
+        shape = self._shape(request)
+        records = await self._enrollment.list(request[ASKER], _user(request))
+        return _json(request, [views.factor(record, shape) for record in records])
+
+    async def get(self, request: web.Request) -> web.Response:
+        """Show a factor."""
+        return _json(request, views.factor(await self._found(request), self._shape(request)))
+
+    async def catalog(self, request: web.Request) -> web.Response:
+        """Show what a user can enroll, and how far that has come."""
+        records = await self._enrollment.list(request[ASKER], _user(request))
+        return _json(request, [views.supported(records, self._shape(request))])
+
+    async def unenroll(self, request: web.Request) -> web.Response:
+        """End a factor."""
+        reading.read_query(request, UnenrollQuery)
+        found = await self._found(request)
+        if await self._enrollment.reset(request[ASKER], found.factor.id) is None:
+            raise _gone()
+        return web.Response(status=204, headers=_request_id(request))
+
+    async def reset(self, request: web.Request) -> web.Response:
+        """End all factors of a user."""
+        await self._enrollment.reset_all(request[ASKER], _user(request))
+        return _json(request, Nothing())
+
+    async def _found(self, request: web.Request) -> FactorRecord:
+        record = await self._enrollment.get(request[ASKER], request.match_info["factorId"])
+        if record is None or record.factor.subscriber != _user(request):
+            raise _gone()
+        return record
+
+    async def _guess(self, request: web.Request) -> str | None:
+        """Return the guess in a request; None: there is none, in whichever of the ways to send none."""
+        body = await reading.read_optional_body(request, PassCode, self._house.body_timeout)
+        if body is None or not body.pass_code:
+            return None
+        try:
+            return Passcode(body.pass_code).digits
+        except InvalidPasscode as error:
+            raise Refused(errors.INVALID_PASSCODE, str(error)) from error
+
+    def _called(
+        self,
+        request: web.Request,
+        answer: FactorRecord | Deny | None,
+        *,
+        shown: Callable[[FactorRecord, Shape], Struct] = views.factor,
+    ) -> web.Response:
+        if answer is None:
+            raise _gone()
+        if isinstance(answer, Deny):
+            raise errors.refusal(answer)
+        headers: dict[str, str] = {}
+        if answer.challenge is not None and answer.challenge.calls:
+            last = answer.challenge.calls[-1].call.created_at
+            headers = errors.rate_limit(last + self._house.call_spacing)
+        return _json(request, shown(answer, self._shape(request)), headers)
+
+    def _language(self, request: web.Request) -> str | None:
+        """Return the installed language that a request likes best; None: the default."""
+        for tag in reading.read_languages(request):
+            with suppress(UnknownLanguage):
+                return match_language(tag, self._house.languages)
+        return None
+
+    def _shape(self, request: web.Request) -> Shape:
+        base = self._house.public_url or f"{request.scheme}://{request.host}"
+        return Shape(base.rstrip("/"), _user(request), is_sdk3=self._house.sdk3_compat)
+
+
+def _user(request: web.Request) -> str:
+    user = request.match_info["userId"]
+    if not _USER.fullmatch(user):
+        raise Refused(errors.NOT_FOUND, "A user is named by 1 to 255 characters.")
+    return user
+
+
+def _destination(profile: PhoneProfile) -> Destination:
+    extension = profile.phone_extension or None
+    try:
+        if extension is not None and len(extension) > MAX_EXTENSION:
+            raise InvalidExtension(f"An extension has at most {MAX_EXTENSION} characters.")
+        return Destination.parse(profile.phone_number, extension)
+    except InvalidNumber as error:
+        raise Refused(errors.INVALID_NUMBER, str(error)) from error
+    except InvalidExtension as error:
+        raise Refused(errors.INVALID_EXTENSION, str(error)) from error
+
+
+def _judged(answer: FactorJudgement | Deny | None) -> None:
+    if answer is None:
+        raise _gone()
+    if isinstance(answer, Deny):
+        raise errors.refusal(answer)
+    if answer.result.verdict is not Verdict.VERIFIED:
+        raise errors.denial(answer.result)
+
+
+def _invalid(field: str, what: str) -> Refused:
+    return Refused(errors.VALIDATION, f"{field}: {what}", Facts(field=field))
+
+
+def _gone() -> Refused:
+    return Refused(errors.NOT_FOUND, "This user has no such factor.")
+
+
+def _request_id(request: web.Request) -> dict[str, str]:
+    return {"X-Okta-Request-Id": request[ASKER].request_id}
+
+
+def _json(
+    request: web.Request, body: Struct | Sequence[Struct], headers: Mapping[str, str] | None = None
+) -> web.Response:
+    return json_response(body, headers={**(headers or {}), **_request_id(request)})

@@ -1,0 +1,159 @@
+"""Okta's error objects: which of its codes stands for what, and how one is written.
+
+Codes and statuses are Okta's (its error code reference, 2023.02.1). A sentence is ours wherever Okta's would
+not be true here, such as its "located in US and Canada". What a refusal means is decided below the doors:
+here are tables. The cause, which Okta's clients show to people, is never empty.
+"""
+
+import math
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import msgspec
+from aiohttp import web
+from msgspec import UNSET, UnsetType
+
+from voicegate.adapters.http import problems
+from voicegate.adapters.http.okta.schemas import ErrorCause, OktaError
+from voicegate.adapters.http.problems import Facts, Kind, Refused
+from voicegate.domain.challenge import Verdict, VerifyResult
+from voicegate.domain.policy import Deny, DenyReason
+
+VALIDATION = Kind("E0000001", 400, "Api validation failed")
+NOT_WELL_FORMED = Kind("E0000003", 400, "The request body was not well-formed.")
+ACCESS_DENIED = Kind("E0000006", 403, "You do not have permission to perform the requested action")
+NOT_FOUND = Kind("E0000007", 404, "Not found: Resource not found")
+PATH_NOT_FOUND = Kind("E0000008", 404, "The requested path was not found")
+INTERNAL = Kind("E0000009", 500, "Internal Server Error")
+INVALID_TOKEN = Kind("E0000011", 401, "Invalid token provided")
+UNSUPPORTED_TYPE = Kind(
+    "E0000021", 400, "Bad request. Accept and/or Content-Type headers likely do not match supported values."
+)
+METHOD_NOT_SUPPORTED = Kind("E0000022", 405, "The endpoint does not support the provided HTTP method")
+RATE_LIMIT = Kind("E0000047", 429, "API call exceeded rate limit due to too many requests.")
+INVALID_PASSCODE = Kind("E0000068", 403, "Invalid Passcode/Answer")
+LOCKED = Kind("E0000069", 403, "User Locked")
+REPLAYED = Kind("E0000082", 403, "Each code can only be used once. Please wait for a new code and try again.")
+TIME_WINDOW = Kind("E0000083", 403, "The passcode's time window is exceeded.")
+INVALID_NUMBER = Kind("E0000098", 400, "This phone number is invalid.")
+COUNTRY = Kind("E0000099", 403, "Numbers of this country are not allowed.", "Contact your administrator.")
+WRONG_STATE = Kind("E0000107", 403, "The entity is not in the expected state for the requested transition.")
+INVALID_EXTENSION = Kind("E0000121", 400, "Invalid phone extension. Please enter a valid phone extension.")
+RECENTLY_CALLED = Kind(
+    "E0000133", 429, "A phone call was recently made. Please wait 30 seconds before trying again."
+)
+PROVIDER_DOWN = Kind("E0000139", 503, "Telephony provider error.")
+CALL_LIMIT = Kind("E0000151", 403, "You have reached the limit of call requests, please try again later.")
+CALL_LIMIT_FOR_NOW = Kind(
+    "E0000205", 429, "You have reached the limit of call requests, please try again later."
+)
+UNAVAILABLE = Kind("E0000181", 503, "Service temporarily unavailable.")
+CONFLICT = Kind("E0000195", 409, "Api validation failed due to conflict")
+
+_OF_REASON: Final[Mapping[DenyReason, tuple[Kind, str]]] = {
+    DenyReason.INVALID_NUMBER: (INVALID_NUMBER, "It lies in no range that is assigned."),
+    DenyReason.COUNTRY_NOT_ALLOWED: (COUNTRY, ""),
+    DenyReason.NUMBER_TYPE_NOT_ALLOWED: (INVALID_NUMBER, "Numbers of this type are never called."),
+    DenyReason.NO_ROUTE: (INVALID_NUMBER, "No route leads to this number."),
+    DenyReason.TRUNKS_DOWN: (PROVIDER_DOWN, "No trunk can take a call now."),
+    DenyReason.CALL_IN_PROGRESS: (CONFLICT, "A call to this telephone is in progress."),
+    DenyReason.TOO_MANY_CALLS: (CALL_LIMIT, "This code has placed all its calls."),
+    DenyReason.NOT_OPEN: (WRONG_STATE, "The code is over: ask for another one."),
+    DenyReason.TOO_SOON: (RECENTLY_CALLED, ""),
+    DenyReason.TOO_MANY_GUESSES: (RATE_LIMIT, "There were too many wrong passcodes lately."),
+    DenyReason.ALREADY_ENROLLED: (
+        VALIDATION,
+        "A telephone is enrolled already: reset it, or use updatePhone.",
+    ),
+    DenyReason.NOT_PENDING: (WRONG_STATE, "The factor is active already."),
+    DenyReason.NOT_ACTIVE: (WRONG_STATE, "The factor is not active yet."),
+    DenyReason.FACTOR_LOCKED: (
+        LOCKED,
+        "There were too many wrong passcodes in a row: the factor must be reset.",
+    ),
+    DenyReason.ADMINS_ONLY: (ACCESS_DENIED, "Only an admin may activate a telephone without its code."),
+    DenyReason.NO_CHALLENGE: (INVALID_PASSCODE, "No code is out: ask for a call first."),
+}
+_OF_VERDICT: Final[Mapping[Verdict, tuple[Kind, str]]] = {
+    Verdict.DENIED: (INVALID_PASSCODE, "Your passcode doesn't match."),
+    Verdict.EXPIRED: (TIME_WINDOW, "The code's time is over: ask for another one."),
+    Verdict.LOCKED: (LOCKED, "There were too many wrong passcodes: ask for another code."),
+    Verdict.CANCELED: (INVALID_PASSCODE, "The code was taken back: ask for another one."),
+    Verdict.ALREADY_USED: (REPLAYED, ""),
+    Verdict.TOO_MANY_GUESSES: (RATE_LIMIT, "There were too many wrong passcodes lately."),
+}
+# Okta has no words of its own for a body that is slow or large, nor for a user of the socket.
+_OF_PROBLEM: Final[Mapping[Kind, Kind]] = {
+    problems.BAD_REQUEST: NOT_WELL_FORMED,
+    problems.KEY_MISSING: INVALID_TOKEN,
+    problems.KEY_WRONG: INVALID_TOKEN,
+    problems.PEER_NOT_ALLOWED: ACCESS_DENIED,
+    problems.SCOPE_MISSING: ACCESS_DENIED,
+    problems.NOT_FOUND: PATH_NOT_FOUND,
+    problems.METHOD_NOT_ALLOWED: METHOD_NOT_SUPPORTED,
+    problems.BODY_TIMEOUT: NOT_WELL_FORMED,
+    problems.TOO_LARGE: NOT_WELL_FORMED,
+    problems.UNSUPPORTED_TYPE: UNSUPPORTED_TYPE,
+    problems.INVALID: VALIDATION,
+    problems.INTERNAL: INTERNAL,
+    problems.STORE_UNAVAILABLE: UNAVAILABLE,
+}
+
+
+def refusal(deny: Deny) -> Refused:
+    """Return the error that a refusal by policy is."""
+    kind, cause = _OF_REASON[deny.reason]
+    if deny.retry_after is None:
+        return Refused(kind, cause)
+    if kind is CALL_LIMIT:
+        # Okta has two codes for this; only the one of a 429 may be tried again by itself.
+        kind = CALL_LIMIT_FOR_NOW
+    return Refused(kind, cause, Facts(retry_after_s=deny.retry_after.total_seconds()))
+
+
+def denial(result: VerifyResult) -> Refused:
+    """Return the error that a guess came to which was not right, or not judged."""
+    kind, cause = _OF_VERDICT[result.verdict]
+    if result.verdict is Verdict.DENIED:
+        cause = f"{cause} Guesses left: {result.attempts_left}."
+    wait = result.retry_after
+    return Refused(kind, cause, Facts(retry_after_s=wait.total_seconds() if wait else UNSET))
+
+
+def error_response(refused: Refused, request_id: str) -> web.Response:
+    """Return the answer that tells of an error, Okta's own or one of the house's."""
+    kind, field = _OF_PROBLEM.get(refused.kind, refused.kind), refused.facts.field
+    body = OktaError(
+        error_code=kind.name,
+        error_summary=kind.title if isinstance(field, UnsetType) else f"{kind.title}: {field}",
+        error_link=kind.name,
+        error_id=request_id,
+        error_causes=[ErrorCause(error_summary=refused.detail)],
+    )
+    headers = {
+        **refused.facts.headers,
+        **_waiting(refused.facts),
+        "X-Okta-Request-Id": request_id,
+    }
+    return web.Response(
+        status=kind.status, body=msgspec.json.encode(body), content_type="application/json", headers=headers
+    )
+
+
+def rate_limit(until: datetime) -> dict[str, str]:
+    """Return the headers that say: one such request, and none is left until then."""
+    return {
+        "X-Rate-Limit-Limit": "1",
+        "X-Rate-Limit-Remaining": "0",
+        # Whole seconds of the Unix clock; rounded down, a client's own retry would come too soon.
+        "X-Rate-Limit-Reset": str(math.ceil(until.timestamp())),
+    }
+
+
+def _waiting(facts: Facts) -> dict[str, str]:
+    # Okta's SDKs take a 429 or a 503 without these for a fault of the server.
+    if isinstance(facts.retry_after_s, UnsetType):
+        return {}
+    until = datetime.now(UTC) + timedelta(seconds=facts.retry_after_s)
+    return {**rate_limit(until), "Retry-After": str(math.ceil(facts.retry_after_s))}

@@ -1,0 +1,233 @@
+"""The door for an Okta organisation's telephony inline hook: Okta makes the code, Voicegate speaks it.
+
+Sources: Okta's documents "Telephony inline hook reference" and the `x-webhooks` of its OpenAPI file. Okta
+waits three seconds and asks once; whatever goes wrong, it sends another code by a provider of its own. So
+the answer comes first, within a second, and the call after it: a call whose answer did not reach Okta is
+taken back. Okta's examples write numbers and codes with and without quotes, and channels in three ways.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Final
+
+import msgspec
+from aiohttp import web
+from msgspec import Meta, Struct
+
+from voicegate.adapters.http import handed_codes, problems, reading
+from voicegate.adapters.http.doors import ASKER, Door, any_form
+from voicegate.adapters.http.handed_codes import HandedCode
+from voicegate.adapters.http.operations import Operation, Success
+from voicegate.adapters.http.problems import Refused
+from voicegate.application.ports import Clock
+from voicegate.application.sign_in import Issued, KeyReused, SignIn
+from voicegate.domain.challenge import ChallengeState
+from voicegate.domain.client import Scope
+from voicegate.domain.errors import InvalidNumber, InvalidPasscode
+from voicegate.domain.passcode import Passcode
+from voicegate.domain.phone_number import Destination
+from voicegate.domain.policy import Deny
+
+PATH: Final = "/hooks/okta/telephony"
+MAX_BODY_BYTES: Final = 256 * 1024
+"""Okta's own bound."""
+ANSWER_WITHIN: Final = timedelta(milliseconds=800)
+_EVENT_TYPE: Final = "com.okta.telephony.provider"
+_LONGEST: Final = timedelta(days=1)
+_STATUSES: Final[Mapping[ChallengeState, str]] = {
+    ChallengeState.DELIVERING: "PENDING",
+    ChallengeState.DELIVERED: "SUCCESSFUL",
+}
+
+
+class MessageProfile(Struct, rename="camel", frozen=True, kw_only=True):
+    """What to say to whom."""
+
+    phone_number: str | int
+    otp_code: str | int
+    delivery_channel: str = "CALL"
+    locale: str | None = None
+    otp_expires: str | None = None
+
+
+class TelephonyData(Struct, rename="camel", frozen=True):
+    """An event's data."""
+
+    message_profile: MessageProfile
+
+
+class TelephonyEvent(Struct, rename="camel", frozen=True, kw_only=True):
+    """What Okta sends; what else it says is of no use here."""
+
+    event_id: Annotated[str, Meta(min_length=1, max_length=200)]
+    event_type: str
+    data: TelephonyData
+
+
+class ActionValue(Struct, rename="camel", frozen=True, kw_only=True):
+    """How the call fares."""
+
+    status: str
+    provider: str
+    transaction_id: str
+    transaction_metadata: str
+
+
+class Command(Struct, frozen=True, kw_only=True):
+    """One command of an answer."""
+
+    value: list[ActionValue]
+    type: str = "com.okta.telephony.action"
+
+
+class Answer(Struct, frozen=True):
+    """The answer."""
+
+    commands: list[Command]
+
+
+@dataclass(frozen=True, slots=True)
+class OktaHook:
+    """What the door needs."""
+
+    sign_in: SignIn
+    """The use cases around a challenge."""
+    clock: Clock
+    """By which a code's expiry is judged."""
+    provider: str = "Voicegate"
+    """What Okta's log shows as the provider."""
+    extensions: Mapping[str, str] = field(default_factory=dict)
+    """Landline extensions by E.164 number: the hook has no field for them."""
+    answer_within: timedelta = ANSWER_WITHIN
+    """How long the answer may take."""
+
+
+class _Handlers:
+    """The door's handlers."""
+
+    def __init__(self, hook: OktaHook) -> None:
+        self._hook = hook
+
+    async def speak(self, request: web.Request) -> web.StreamResponse:
+        """Answer how the call will fare, and place it once the answer is out."""
+        event = await reading.read_body(request.clone(client_max_size=MAX_BODY_BYTES), TelephonyEvent)
+        if event.event_type != _EVENT_TYPE:
+            raise Refused(problems.INVALID, f"eventType: is not {_EVENT_TYPE}")
+        handed = self._read(request, event)
+        if isinstance(handed, str):
+            return self._answer(request, "FAILED", reason=handed)
+        issuing = asyncio.ensure_future(handed_codes.issue(self._hook.sign_in, handed))
+        done, _ = await asyncio.wait([issuing], timeout=self._hook.answer_within.total_seconds())
+        if done:
+            response = self._tell(request, issuing.result())
+        else:
+            response = self._answer(request, "FAILED", reason="too_slow")
+        is_told = await _send(request, response) and bool(done)
+        issued = await issuing
+        if isinstance(issued, Issued) and not issued.is_replay:
+            await self._follow(handed, issued, is_told=is_told)
+        return response
+
+    async def _follow(self, handed: HandedCode, issued: Issued, *, is_told: bool) -> None:
+        if not is_told:
+            # Okta sends a code of its own by now. The held call finds that it is not wanted, and says so.
+            await self._hook.sign_in.cancel(handed.asker, issued.record.challenge.id)
+        self._hook.sign_in.release(issued)
+
+    def _read(self, request: web.Request, event: TelephonyEvent) -> HandedCode | str:
+        """Return the code to speak, or why it cannot be."""
+        profile = event.data.message_profile
+        if profile.delivery_channel.strip().lower() == "sms":
+            return "sms_not_supported"
+        try:
+            number = Destination.parse(f"+{str(profile.phone_number).strip().removeprefix('+')}").number
+            passcode = Passcode(str(profile.otp_code))
+        except InvalidNumber:
+            return "invalid_number"
+        except InvalidPasscode:
+            return "invalid_code"
+        lifetime = _left(profile.otp_expires, self._hook.clock.now())
+        if lifetime is not None and lifetime <= timedelta():
+            return "expired"
+        return HandedCode(
+            asker=request[ASKER],
+            destination=Destination(number, self._hook.extensions.get(number)),
+            passcode=passcode,
+            language=profile.locale,
+            lifetime=lifetime,
+            event=f"okta-hook:{event.event_id}",
+            is_held=True,
+        )
+
+    def _tell(self, request: web.Request, issued: Issued | KeyReused | Deny) -> web.Response:
+        if isinstance(issued, Issued):
+            challenge = issued.record.challenge
+            status = _STATUSES.get(challenge.state, "FAILED")
+            return self._answer(request, status, transaction=challenge.id, reason=str(challenge.state))
+        reason = str(issued.reason) if isinstance(issued, Deny) else "event_id_reused"
+        return self._answer(request, "FAILED", reason=reason)
+
+    def _answer(
+        self, request: web.Request, status: str, *, reason: str, transaction: str | None = None
+    ) -> web.Response:
+        request_id = request[ASKER].request_id
+        value = ActionValue(
+            status=status,
+            provider=self._hook.provider,
+            transaction_id=transaction or request_id,
+            transaction_metadata=reason,
+        )
+        return web.Response(
+            body=msgspec.json.encode(Answer([Command(value=[value])])),
+            content_type="application/json",
+            # Here and not by the frame: the answer is out before that sees it.
+            headers={"X-Request-Id": request_id},
+        )
+
+
+def okta_hook_door(hook: OktaHook) -> Door:
+    """Return the door."""
+    operation = Operation(
+        method="POST",
+        path=PATH,
+        name="oktaTelephonyHook",
+        text="Speak a code that Okta made. PENDING: the call follows; FAILED: nobody is called.",
+        handler=_Handlers(hook).speak,
+        body=TelephonyEvent,
+        success=Success(200, Answer, "How the call fares."),
+        refusals=(problems.BAD_REQUEST, problems.BODY_TIMEOUT, problems.TOO_LARGE, problems.UNSUPPORTED_TYPE),
+        scope=Scope.HOOKS,
+    )
+    return Door((operation,), prefixes=(PATH,), read_key=any_form, scheme="Basic", answer=_refuse)
+
+
+def _refuse(refused: Refused, request_id: str) -> web.Response:
+    """Return an error as Okta reads it, which it writes into its log."""
+    cause = {"errorSummary": refused.detail, "reason": refused.kind.name, "location": PATH}
+    error = {"error": {"errorSummary": refused.kind.title, "errorCauses": [cause]}}
+    headers = {**refused.facts.headers, "X-Request-Id": request_id}
+    body = msgspec.json.encode(error)
+    return web.Response(
+        status=refused.kind.status, body=body, content_type="application/json", headers=headers
+    )
+
+
+async def _send(request: web.Request, response: web.Response) -> bool:
+    """Send the whole answer; False when the other side is gone."""
+    try:
+        await response.prepare(request)
+        await response.write_eof()
+    except ConnectionError:
+        return False
+    return request.transport is not None and not request.transport.is_closing()
+
+
+def _left(expires: str | None, now: datetime) -> timedelta | None:
+    """Return how long a code counts, a day at most; None where that cannot be read."""
+    try:
+        moment = datetime.fromisoformat(expires or "")
+    except ValueError:
+        return None
+    return min((moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - now, _LONGEST)

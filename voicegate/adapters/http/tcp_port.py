@@ -1,0 +1,72 @@
+"""The API's TCP port and its certificate. In the clear only on loopback, where nobody else listens."""
+
+import ipaddress
+import socket
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from voicegate.adapters.http.server import Listener
+from voicegate.domain.errors import ConfigError
+
+_BACKLOG = 128
+
+
+@dataclass(frozen=True, slots=True)
+class TcpPort:
+    """Where the API listens beside its socket."""
+
+    host: str
+    """An address of this machine, or its name."""
+    port: int
+    """The port; 0: any free one."""
+    certificate: Path | None = None
+    """PEM file with the certificate and those above it; None: in the clear."""
+    key: Path | None = None
+    """PEM file with the certificate's private key; None: it is in the certificate's file."""
+
+
+def tls_of(port: TcpPort) -> ssl.SSLContext | None:
+    """Return how connections are encrypted; None: in the clear. Blocks on reading the files.
+
+    Raises:
+        ConfigError: in the clear where others could listen, or a file cannot be used; names the setting.
+    """
+    if port.certificate is None:
+        if not _is_loopback(port.host):
+            raise ConfigError(f"tcp.certificate: {port.host} is not loopback, where keys need TLS")
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    try:
+        context.load_cert_chain(port.certificate, port.key)
+    except (OSError, ssl.SSLError) as error:
+        reason = error.strerror or str(error)
+        raise ConfigError(f"tcp.certificate, tcp.key: {port.certificate} cannot be used: {reason}") from error
+    return context
+
+
+@contextmanager
+def listening_on(port: TcpPort) -> Iterator[Listener]:
+    """Give a listening port. Blocks for moments only.
+
+    Raises:
+        ConfigError: as `tls_of`; or the address cannot be had.
+    """
+    tls = tls_of(port)
+    family = socket.AF_INET6 if ":" in port.host else socket.AF_INET
+    try:
+        listener = socket.create_server((port.host, port.port), family=family, backlog=_BACKLOG)
+    except OSError as error:
+        raise ConfigError(f"tcp.host, tcp.port: {port.host}:{port.port}: {error.strerror}") from error
+    with listener:
+        listener.setblocking(False)
+        yield Listener(listener, tls)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -1,0 +1,104 @@
+"""What is wrong with a language's prompts: each finding names a file and what cures it.
+
+Only looks; `build` and `recordings` are what cures. The bounds of loudness lie around `levels`' target, so
+far off that no built prompt of any engine comes near them.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Final
+
+import numpy as np
+
+from voicegate.adapters.speech.build import MANIFEST_FILE, find_changed
+from voicegate.adapters.speech.formats import FORMATS, AudioFormat, Samples
+from voicegate.adapters.speech.levels import TARGET_DBFS, loudness
+from voicegate.adapters.speech.pack import SCRIPT_FILE, Pack
+from voicegate.adapters.speech.recordings import find_recorded
+from voicegate.domain.errors import SpeechError
+
+_QUIETEST_DBFS: Final = TARGET_DBFS - 8
+_LOUDEST_DBFS: Final = TARGET_DBFS + 6
+_SILENT_PEAK: Final = 100
+# The largest sample of mu-law is 32124, of A-law 32256.
+_CLIPPED: Final = 32000
+_CLIPPED_RUN: Final = 3
+_UNLIKE_S: Final = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something that is wrong."""
+
+    language: str
+    """In which language."""
+    file: Path
+    """With which file."""
+    problem: str
+    """What it is."""
+    cure: str
+    """What to do about it."""
+
+
+def inspect(pack: Pack, recordings: Path) -> list[Finding]:
+    """Return what is wrong with a language's built prompts and with the admin's own; blocks."""
+    language, own = pack.language, recordings / pack.language
+    build, record = f"voicegate prompts build {language}", f"voicegate prompts import {language} FOLDER"
+    found = [
+        Finding(language, pack.folder / f"{name}.wav", "its words, voice or engine have changed since", build)
+        for name in find_changed(pack)
+    ]
+    for folder, names, cure in (
+        (pack.folder, list(pack.scripts), f"{build} --force"),
+        (own, find_recorded(pack, recordings), record),
+    ):
+        for name in names:
+            problems = _inspect_prompt(folder, name)
+            found += [Finding(language, folder / file, problem, cure) for file, problem in problems]
+        known = {SCRIPT_FILE, MANIFEST_FILE, *(f"{name}.{suffix}" for name in names for suffix in FORMATS)}
+        unknown = sorted(set(folder.iterdir()) - {folder / name for name in known}) if folder.is_dir() else []
+        found += [Finding(language, file, "is no prompt's", "remove it") for file in unknown]
+    return found
+
+
+def _inspect_prompt(folder: Path, name: str) -> Iterator[tuple[str, str]]:
+    """Yield what is wrong with a prompt's files, each with its name."""
+    lengths: dict[str, float] = {}
+    for suffix, kind in FORMATS.items():
+        file = folder / f"{name}.{suffix}"
+        if not file.is_file():
+            yield file.name, "is missing"
+            continue
+        try:
+            samples = kind.read(file)
+        except SpeechError as error:
+            yield file.name, str(error).removeprefix(f"{file}: ")
+            continue
+        lengths[file.name] = samples.size / kind.rate
+        if problem := _judge(samples, kind):
+            yield file.name, problem
+    yield from _unlike(lengths)
+
+
+def _judge(samples: Samples, kind: AudioFormat) -> str | None:
+    loud = np.abs(samples.astype(np.int32))
+    if loud.max() < _SILENT_PEAK:
+        return "is silent"
+    level = loudness(samples, kind.rate)
+    at_limit = np.lib.stride_tricks.sliding_window_view(loud >= _CLIPPED, min(_CLIPPED_RUN, loud.size))
+    if at_limit.all(axis=1).any():
+        return "is clipped"
+    if _QUIETEST_DBFS <= level <= _LOUDEST_DBFS:
+        return None
+    wrong = "quiet" if level < _QUIETEST_DBFS else "loud"
+    return f"is too {wrong}: {level:.0f} dBFS instead of {TARGET_DBFS:.0f}"
+
+
+def _unlike(lengths: Mapping[str, float]) -> Iterator[tuple[str, str]]:
+    """Yield the formats of a prompt that are not as long as most are."""
+    usual = median(lengths.values()) if lengths else 0.0
+    for file, length in lengths.items():
+        if abs(length - usual) > _UNLIKE_S:
+            yield file, f"lasts {length:.2f} s, in other formats {usual:.2f} s"

@@ -1,0 +1,81 @@
+"""A language ready to speak: every prompt in one format, an admin's own before the built, joined into sound.
+
+Which words they are is `pack`'s, how they were made `build`'s and `recordings`'s. Nothing is synthesised.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+from typing import assert_never
+
+import numpy as np
+
+from voicegate.adapters.speech.formats import AudioFormat, Samples
+from voicegate.adapters.speech.pack import Pack, digit_name
+from voicegate.adapters.speech.recordings import find_recorded
+from voicegate.domain.announcement import Digit, Part, Pause, Prompt
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """A language's prompts in memory."""
+
+    pack: Pack
+    """What it says."""
+    kind: AudioFormat
+    """The format of its samples."""
+    prompts: Mapping[str, Samples]
+    """Prompt file name without suffix -> its sound."""
+    own: Mapping[str, Samples]
+    """Those of them that do not lie in the pack's folder."""
+
+    def with_own(self, name: str, samples: Samples) -> "Voice":
+        """Return this voice with another sound for one prompt."""
+        return replace(self, prompts={**self.prompts, name: samples}, own={**self.own, name: samples})
+
+    def join(self, parts: Sequence[Part]) -> tuple[Samples, int | None]:
+        """Return the sound of an announcement, and the sample at which its code ends; None without one."""
+        # All as long as the longest: otherwise the length of a file, or of a reading in a log, would
+        # narrow the code down.
+        slot = max(self.prompts[digit_name(value)].size for value in "0123456789")
+        pieces: list[Samples] = [self._silence(timedelta())]
+        position, code_end = 0, None
+        for part in parts:
+            piece, is_code = self._sound(part), isinstance(part, Digit) and part.is_code
+            if is_code:
+                piece = np.pad(piece, (0, slot - piece.size))
+            pieces.append(piece)
+            position += piece.size
+            code_end = position if is_code else code_end
+        return np.concatenate(pieces), code_end
+
+    def _sound(self, part: Part) -> Samples:
+        match part:
+            case Prompt(name):
+                return self.prompts[name]
+            case Digit(value):
+                return self.prompts[digit_name(value)]
+            case Pause(length):
+                return self._silence(length)
+            case _:
+                assert_never(part)
+
+    def _silence(self, length: timedelta) -> Samples:
+        return np.zeros(round(length.total_seconds() * self.kind.rate), dtype=np.int16)
+
+
+def load_voice(pack: Pack, kind: AudioFormat, recordings: Path) -> Voice:
+    """Return a language with all its prompts read; `recordings` holds the admin's own. Blocks.
+
+    Raises:
+        SpeechError: a prompt cannot be used; names its file.
+    """
+    own = {
+        name: kind.read(recordings / pack.language / f"{name}.{kind.suffix}")
+        for name in find_recorded(pack, recordings)
+    }
+    built = {
+        name: kind.read(pack.folder / f"{name}.{kind.suffix}") for name in pack.scripts if name not in own
+    }
+    return Voice(pack, kind, prompts={**built, **own}, own=own)

@@ -1,0 +1,200 @@
+"""The `Transaction` port on a connection whose transaction is the writer's.
+
+Rows that are about to change are read FOR UPDATE, which PostgreSQL needs and SQLite, having one writer,
+leaves out.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import Connection, Select, Table, func, insert, select, update
+from sqlalchemy.sql import ColumnElement
+
+from voicegate.adapters.storage import statements
+from voicegate.adapters.storage.rows import (
+    Columns,
+    audit_row,
+    challenge_of,
+    client_of,
+    client_row,
+    factor_of,
+    factor_row,
+    key_of,
+    key_row,
+    verification_row,
+)
+from voicegate.adapters.storage.tables import (
+    IS_OPEN,
+    audit,
+    calls,
+    client_keys,
+    clients,
+    factors,
+    idempotency_keys,
+    verifications,
+    wrong_guesses,
+)
+from voicegate.application.ports import ChallengeRecord, IdempotencyKey, Replay
+from voicegate.application.storing import AuditEntry, WrongGuess
+from voicegate.domain.call import Call
+from voicegate.domain.challenge import Challenge, Purpose
+from voicegate.domain.client import Client, ClientKey
+from voicegate.domain.factor import Factor
+
+
+class SqlTransaction:
+    """Reads and writes of one commit."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def challenge(self, challenge_id: str) -> ChallengeRecord | None:
+        """Return a challenge with its calls and timelines; None: unknown."""
+        return self._record(select(verifications).where(verifications.c.id == challenge_id))
+
+    def newest_challenge(self, factor_id: str, purpose: Purpose | None = None) -> ChallengeRecord | None:
+        """Return a factor's newest challenge, of one purpose if given; None: there was none yet."""
+        return self._record(statements.newest_of(factor_id, purpose))
+
+    def open_challenges(self, factor_id: str) -> Sequence[Challenge]:
+        """Return a factor's challenges that are in an open state."""
+        own = select(verifications).where(verifications.c.factor_id == factor_id, IS_OPEN)
+        return [challenge_of(row) for row in self._connection.execute(own.with_for_update()).mappings()]
+
+    def replay(self, idempotency: IdempotencyKey) -> Replay | None:
+        """Return what an idempotency key stands for already."""
+        known = self._connection.execute(
+            select(idempotency_keys).where(
+                idempotency_keys.c.client == idempotency.client, idempotency_keys.c.key == idempotency.key
+            )
+        ).one_or_none()
+        if known is None:
+            return None
+        return Replay(known.verification_id, is_same_request=known.fingerprint == idempotency.fingerprint)
+
+    def remember(self, idempotency: IdempotencyKey, challenge: Challenge) -> None:
+        """Let an idempotency key stand for a challenge."""
+        self._insert(
+            idempotency_keys,
+            {
+                "client": idempotency.client,
+                "key": idempotency.key,
+                "fingerprint": idempotency.fingerprint,
+                "verification_id": challenge.id,
+                "created": challenge.issued_at,
+            },
+        )
+
+    def add_challenge(self, challenge: Challenge) -> None:
+        """Store a new challenge."""
+        self._insert(verifications, verification_row(challenge) | {"revision": 0})
+
+    def save_challenge(self, challenge: Challenge) -> None:
+        """Store a challenge that changed, or whose calls did; its revision grows."""
+        statements.save_challenge(self._connection, challenge)
+
+    def add_call(self, call: Call) -> None:
+        """Store a new call, the newest of its challenge."""
+        statements.add_call(self._connection, call)
+
+    def last_call(self, client: str, subscriber: str, number: str | None = None) -> datetime | None:
+        """Return when the last call about any factor of a subscriber was queued; None: never."""
+        about = calls.join(verifications, verifications.c.id == calls.c.verification_id).join(
+            factors, factors.c.id == verifications.c.factor_id
+        )
+        own = select(func.max(calls.c.created_at)).select_from(about)
+        own = own.where(factors.c.client == client, factors.c.subscriber == subscriber)
+        if number is not None:
+            own = own.where(calls.c.number == number)
+        last: datetime | None = self._connection.execute(own).scalar_one()
+        return last
+
+    def factor(self, factor_id: str) -> Factor | None:
+        """Return a factor, a dead one too; None: unknown."""
+        found = self._factors(factors.c.id == factor_id)
+        return found[0] if found else None
+
+    def living_factors(self, subscriber: str, client: str | None) -> Sequence[Factor]:
+        """Return a subscriber's living factors, of one client or (None) of all, oldest first."""
+        return self._factors(*statements.living(subscriber, client))
+
+    def sharing(self, number: str) -> int:
+        """Return how many living factors are bound to a number."""
+        return statements.count_sharing(self._connection, number)
+
+    def add_factor(self, factor: Factor) -> None:
+        """Store a new factor. A client's subscriber has one living factor at most."""
+        self._insert(factors, factor_row(factor))
+
+    def save_factor(self, factor: Factor) -> None:
+        """Store a factor that changed."""
+        self._connection.execute(
+            update(factors).where(factors.c.id == factor.id).values(**factor_row(factor))
+        )
+
+    def wrong_guesses(
+        self,
+        since: datetime,
+        limit: int,
+        *,
+        client: str | None = None,
+        subscriber: str | None = None,
+        number: str | None = None,
+    ) -> Sequence[datetime]:
+        """Return when the newest wrong guesses were made, newest first, at most `limit` of them."""
+        wanted = {"client": client, "subscriber": subscriber, "number": number}
+        given = [wrong_guesses.c[name] == value for name, value in wanted.items() if value is not None]
+        newest = select(wrong_guesses.c.at).where(wrong_guesses.c.at > since, *given)
+        newest = newest.order_by(wrong_guesses.c.at.desc()).limit(limit)
+        return list(self._connection.execute(newest).scalars())
+
+    def add_wrong_guess(self, guess: WrongGuess) -> None:
+        """Store a guess that missed."""
+        self._insert(
+            wrong_guesses,
+            {
+                "at": guess.at,
+                "client": guess.client,
+                "subscriber": guess.subscriber,
+                "number": guess.number,
+            },
+        )
+
+    def client(self, name: str) -> Client | None:
+        """Return a client, a revoked one too; None: unknown."""
+        own = select(clients).where(clients.c.name == name).with_for_update()
+        row = self._connection.execute(own).mappings().one_or_none()
+        return None if row is None else client_of(row)
+
+    def save_client(self, client: Client) -> None:
+        """Store a client, new or changed."""
+        self._put(clients, clients.c.name == client.name, client_row(client))
+
+    def keys(self, client: str) -> Sequence[ClientKey]:
+        """Return a client's keys, oldest first."""
+        own = select(client_keys).where(client_keys.c.client == client).order_by(client_keys.c.created_at)
+        return [key_of(row) for row in self._connection.execute(own).mappings()]
+
+    def save_key(self, key: ClientKey) -> None:
+        """Store a key, new or changed."""
+        self._put(client_keys, client_keys.c.id == key.id, key_row(key))
+
+    def audit(self, entry: AuditEntry) -> None:
+        """Store who asked for what."""
+        self._insert(audit, audit_row(entry))
+
+    def _insert(self, table: Table, columns: Columns) -> None:
+        self._connection.execute(insert(table).values(**columns))
+
+    def _put(self, table: Table, which: ColumnElement[bool], columns: Columns) -> None:
+        changed = self._connection.execute(update(table).where(which).values(**columns))
+        if changed.rowcount == 0:
+            self._insert(table, columns)
+
+    def _factors(self, *which: ColumnElement[bool]) -> Sequence[Factor]:
+        own = select(factors).where(*which).order_by(factors.c.created_at, factors.c.id).with_for_update()
+        return [factor_of(row) for row in self._connection.execute(own).mappings()]
+
+    def _record(self, wanted: Select[tuple[object, ...]]) -> ChallengeRecord | None:
+        row = self._connection.execute(wanted.with_for_update()).mappings().one_or_none()
+        return None if row is None else statements.assemble(self._connection, row)

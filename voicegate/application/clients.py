@@ -1,0 +1,118 @@
+"""The clients that ask by key: added, given new keys, revoked, and told apart.
+
+Only a key's digest is kept; the key itself is in one answer, once. Who may do all this is checked where
+the request comes in, as every scope is.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Final
+
+from voicegate.application.deeds import Deed, Deeds
+from voicegate.application.delivery import World
+from voicegate.application.storing import ClientRecord
+from voicegate.domain import client as clients
+from voicegate.domain.client import Asker, Client, ClientKey, Scope
+
+_NO_KEY: Final = clients.digest("")
+
+
+@dataclass(frozen=True, slots=True)
+class NewKey:
+    """A client with the key it was just given."""
+
+    client: Client
+    """The client."""
+    key: str
+    """What it must send; told this once."""
+
+    def __repr__(self) -> str:
+        return f"NewKey({self.client.name})"
+
+
+class Clients:
+    """The use cases around clients and their keys."""
+
+    def __init__(self, world: World, deeds: Deeds) -> None:
+        self._desk = world.desk
+        self._entropy = world.entropy
+        self._deeds = deeds
+
+    async def add(self, asker: Asker, name: str, scopes: frozenset[Scope]) -> NewKey | None:
+        """Add a client and give it a key; None: there is or was one of that name."""
+
+        def work(deed: Deed) -> NewKey | None:
+            deed.subject = name
+            if deed.tx.client(name) is not None:
+                return None
+            client = Client(name, scopes, created_at=deed.now)
+            deed.tx.save_client(client)
+            return self._give_key(deed, client)
+
+        return await self._deeds.do(asker, "client.add", work)
+
+    async def rotate(self, asker: Asker, name: str, grace: timedelta = timedelta()) -> NewKey | None:
+        """Give a client a new key; the old ones live for `grace` at most. None: no such client."""
+
+        def work(deed: Deed) -> NewKey | None:
+            client = _find(deed, name)
+            if client is None:
+                return None
+            _retire(deed, client, grace)
+            return self._give_key(deed, client)
+
+        return await self._deeds.do(asker, "client.rotate", work)
+
+    async def revoke(self, asker: Asker, name: str) -> Client | None:
+        """Let a client ask nothing any more; what it made stays. None: no such client."""
+
+        def work(deed: Deed) -> Client | None:
+            client = _find(deed, name)
+            if client is None:
+                return None
+            _retire(deed, client, timedelta())
+            revoked = replace(client, revoked_at=deed.now)
+            deed.tx.save_client(revoked)
+            return revoked
+
+        return await self._deeds.do(asker, "client.revoke", work)
+
+    async def list(self) -> Sequence[ClientRecord]:
+        """Return all clients, revoked ones too, by name."""
+        return await self._desk.store.clients()
+
+    async def authenticate(self, key: str, request_id: str, name: str | None = None) -> Asker | None:
+        """Return who sent a key; None: nobody that may ask. With `name`, it must be that client's.
+
+        The key is compared by its digest and in constant time; an unknown one is compared too.
+        """
+        key_id, _, _ = key.rpartition("_")
+        found = await self._desk.store.client_of(key_id)
+        is_key = clients.matches(key, found[1].digest if found else _NO_KEY)
+        if found is None or not is_key:
+            return None
+        client, kept = found
+        is_valid = kept.is_valid(self._desk.clock.now()) and client.revoked_at is None
+        if not is_valid or name not in (None, client.name):
+            return None
+        return Asker(client.name, client.scopes, request_id)
+
+    def _give_key(self, deed: Deed, client: Client) -> NewKey:
+        key_id = self._entropy.new_id("vgk")
+        key = f"{key_id}_{self._entropy.secret()}"
+        deed.tx.save_key(ClientKey(key_id, client.name, clients.digest(key), created_at=deed.now))
+        return NewKey(client, key)
+
+
+def _find(deed: Deed, name: str) -> Client | None:
+    deed.subject = name
+    client = deed.tx.client(name)
+    return None if client is None or client.revoked_at is not None else client
+
+
+def _retire(deed: Deed, client: Client, grace: timedelta) -> None:
+    until = deed.now + grace
+    for key in deed.tx.keys(client.name):
+        if key.expires_at is None or key.expires_at > until:
+            deed.tx.save_key(replace(key, expires_at=until))

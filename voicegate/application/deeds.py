@@ -1,0 +1,105 @@
+"""What a request does: one transaction with its audit entry, and what follows once it is committed.
+
+Calls are begun and hung up, and watchers told, only after the commit. What the deed is, is its use case's
+affair.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TypeVar
+
+from voicegate.application.delivery import Delivery, World
+from voicegate.application.storing import AuditEntry, Transaction
+from voicegate.domain.call import Call
+from voicegate.domain.challenge import Challenge, VerifyResult
+from voicegate.domain.client import Asker
+from voicegate.domain.phone_number import Destination
+from voicegate.domain.policy import Deny
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class Deed:
+    """One request's transaction, and what is to follow it."""
+
+    tx: Transaction
+    """Reads and writes."""
+    asker: Asker
+    """Who asked."""
+    now: datetime
+    """When."""
+    subject: str | None = None
+    """The id of what it is about, for the audit."""
+    destination: Destination | None = None
+    """The number it is about, for the audit."""
+    begun: list[tuple[Challenge, Call]] = field(default_factory=list)
+    """Stored calls that are to be placed."""
+    changed: list[str] = field(default_factory=list)
+    """Challenges whose watchers are to be told."""
+    ended: list[str] = field(default_factory=list)
+    """Challenges whose calls are to be hung up."""
+
+
+class Deeds:
+    """Does what is asked, one transaction each."""
+
+    def __init__(self, world: World, delivery: Delivery) -> None:
+        self._desk = world.desk
+        self._delivery = delivery
+
+    async def do(self, asker: Asker, action: str, work: Callable[[Deed], T]) -> T:
+        """Return what `work` answers, once that and its audit entry are committed and what follows is begun.
+
+        Raises:
+            StoreError: nothing was stored, and nothing follows.
+        """
+        deeds: list[Deed] = []
+
+        def transaction(tx: Transaction) -> T:
+            deed = Deed(tx, asker, self._desk.clock.now())
+            answer = work(deed)
+            tx.audit(_entry(deed, action, answer))
+            deeds.append(deed)
+            return answer
+
+        answer = await self._desk.store.transact(transaction)
+        await self._follow(deeds[-1])
+        return answer
+
+    async def past(self, limit: int, before: int | None = None) -> Sequence[AuditEntry]:
+        """Return the newest audit entries first, those with an id below `before` if given."""
+        return await self._desk.store.audit(limit, before)
+
+    async def _follow(self, deed: Deed) -> None:
+        for challenge, call in deed.begun:
+            self._delivery.start(challenge, call)
+        for challenge_id in deed.ended:
+            await self._delivery.cancel(challenge_id)
+        for challenge_id in (*deed.changed, *deed.ended):
+            self._desk.board.announce(challenge_id)
+
+
+def _entry(deed: Deed, action: str, answer: object) -> AuditEntry:
+    return AuditEntry(
+        at=deed.now,
+        client=deed.asker.name,
+        request_id=deed.asker.request_id,
+        action=action,
+        decision=_decision(answer),
+        subject=deed.subject,
+        number=None if deed.destination is None else deed.destination.masked,
+    )
+
+
+def _decision(answer: object) -> str:
+    match answer:
+        case None:
+            return "unknown"
+        case Deny():
+            return str(answer.reason)
+        case VerifyResult(verdict=verdict) | object(result=VerifyResult(verdict=verdict)):
+            return str(verdict)
+        case _:
+            return "allowed"

@@ -1,0 +1,293 @@
+"""Enroll a subscriber's telephone, activate it by a called code, sign in with it, and reset it.
+
+A client sees its own subscribers only, an admin all of them: somebody else's factor, and a dead one, is
+None, as if it were not there.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from voicegate.application.deeds import Deed, Deeds
+from voicegate.application.delivery import World, has_live_call
+from voicegate.application.proving import Begun, Proving, Wanted
+from voicegate.application.storing import FactorRecord
+from voicegate.domain import challenge as challenges
+from voicegate.domain import factor as factors
+from voicegate.domain.challenge import DEFAULT_LIFETIME, Purpose, VerifyResult
+from voicegate.domain.client import Asker
+from voicegate.domain.factor import Factor, FactorEvent, FactorState
+from voicegate.domain.phone_number import Destination
+from voicegate.domain.policy import Deny, DenyReason, may_reach
+
+
+@dataclass(frozen=True, slots=True)
+class EnrollRequest:
+    """A subscriber's telephone, checked for shape only."""
+
+    asker: Asker
+    """Who asks; the factor is kept under its name."""
+    subscriber: str
+    """The person, by the client's own name for them."""
+    destination: Destination
+    """The telephone."""
+    language: str | None = None
+    """Language tag of its calls; None: the default."""
+    activation_lifetime: timedelta = DEFAULT_LIFETIME
+    """How long a code of the activation counts, 1 s to 24 h."""
+    is_proven: bool = False
+    """Was it proven elsewhere, so that the factor is active without a call? An admin's word only."""
+    replaces: bool = False
+    """Is a living factor reset for this one (Okta's `updatePhone`)?"""
+
+
+@dataclass(frozen=True, slots=True)
+class FactorJudgement:
+    """What a guess at a factor's code came to."""
+
+    result: VerifyResult
+    """The verdict."""
+    factor: Factor
+    """The factor after it."""
+
+
+class Enrollment:
+    """The use cases around a factor."""
+
+    def __init__(self, world: World, deeds: Deeds, proving: Proving) -> None:
+        self._desk = world.desk
+        self._deeds = deeds
+        self._proving = proving
+        self._new_id = world.entropy.new_id
+
+    async def enroll(self, request: EnrollRequest) -> FactorRecord | Deny:
+        """Bind a telephone to a subscriber, and call it with the activation's code unless it is proven.
+
+        The same telephone again, while it waits for its activation, is the same factor, called again where
+        that is allowed now.
+
+        Raises:
+            UnknownLanguage: no prompts for the language asked for.
+        """
+        return await self._deeds.do(request.asker, "factor.enroll", lambda deed: self._enroll(deed, request))
+
+    async def activate(self, asker: Asker, factor_id: str, guess: str) -> FactorJudgement | Deny | None:
+        """Judge a guess at the activation's code; None: no such factor."""
+        return await self._guess(asker, "factor.activate", factor_id, guess=(Purpose.ACTIVATION, guess))
+
+    async def verify(self, asker: Asker, factor_id: str, guess: str) -> FactorJudgement | Deny | None:
+        """Judge a guess at the newest sign-in's code; None: no such factor."""
+        return await self._guess(asker, "factor.verify", factor_id, guess=(Purpose.SIGN_IN, guess))
+
+    async def resend(self, asker: Asker, factor_id: str) -> FactorRecord | Deny | None:
+        """Call again for the activation: with the same code, or a new one when that is over."""
+        return await self._call(asker, "factor.resend", factor_id, wanted=(Purpose.ACTIVATION, None))
+
+    async def challenge(
+        self, asker: Asker, factor_id: str, lifetime: timedelta | None = None
+    ) -> FactorRecord | Deny | None:
+        """Call with a code for a sign-in: the same code while the last one is open. None: no such factor."""
+        return await self._call(asker, "factor.challenge", factor_id, wanted=(Purpose.SIGN_IN, lifetime))
+
+    async def reset(self, asker: Asker, factor_id: str) -> Factor | None:
+        """End a factor and its open challenges, and hang up its call; None: no such factor."""
+
+        def work(deed: Deed) -> Factor | None:
+            factor = _find(deed, factor_id)
+            return None if factor is None else self._reset(deed, factor)
+
+        return await self._deeds.do(asker, "factor.reset", work)
+
+    async def reset_all(self, asker: Asker, subscriber: str) -> Sequence[Factor]:
+        """End all factors of a subscriber: the asker's own, and for an admin every client's."""
+
+        def work(deed: Deed) -> Sequence[Factor]:
+            deed.subject = subscriber
+            found = deed.tx.living_factors(subscriber, None if asker.is_admin else asker.name)
+            return [self._reset(deed, factor) for factor in found]
+
+        return await self._deeds.do(asker, "factor.reset_all", work)
+
+    async def get(self, asker: Asker, factor_id: str) -> FactorRecord | None:
+        """Return a living factor with its newest challenge; None: no such factor."""
+        record = await self._desk.store.factor(factor_id)
+        if record is None or not (record.factor.is_living and asker.owns(record.factor.client)):
+            return None
+        return self._as_of_now(record)
+
+    async def list(self, asker: Asker, subscriber: str) -> Sequence[FactorRecord]:
+        """Return a subscriber's living factors, oldest first: one of each client that may be seen."""
+        records = await self._desk.store.factors(subscriber, None if asker.is_admin else asker.name)
+        return [self._as_of_now(record) for record in records]
+
+    def _as_of_now(self, record: FactorRecord) -> FactorRecord:
+        """Return a record whose code says by itself that its time is over."""
+        if record.challenge is None:
+            return record
+        challenge = challenges.expire(record.challenge.challenge, self._desk.clock.now())
+        return replace(record, challenge=replace(record.challenge, challenge=challenge))
+
+    def _enroll(self, deed: Deed, request: EnrollRequest) -> FactorRecord | Deny:
+        deed.subject, deed.destination = request.subscriber, request.destination
+        verdict = may_reach(request.destination, self._proving.policy)
+        if isinstance(verdict, Deny):
+            return verdict
+        living = deed.tx.living_factors(request.subscriber, request.asker.name)
+        if request.is_proven and not request.asker.is_admin:
+            return Deny(DenyReason.ADMINS_ONLY)
+        if living and not request.replaces:
+            return self._repeat(deed, living[0], request)
+        factor = Factor(
+            id=self._new_id("fac"),
+            client=request.asker.name,
+            subscriber=request.subscriber,
+            destination=request.destination,
+            created_at=deed.now,
+            updated_at=deed.now,
+            language=request.language,
+            activation_lifetime=request.activation_lifetime,
+        )
+        deed.subject = factor.id
+        begun = None if request.is_proven else self._prepare_first(deed, factor)
+        if isinstance(begun, Deny):
+            return begun
+        for old in living:
+            self._reset(deed, old)
+        if begun is None:
+            deed.tx.add_factor(factors.step(factor, FactorEvent.ACTIVATED, deed.now))
+        else:
+            deed.tx.add_factor(factor)
+            self._proving.begin(deed, begun)
+        return _record(deed, factor.id)
+
+    def _prepare_first(self, deed: Deed, factor: Factor) -> Begun | Deny:
+        """Return a new factor's first challenge and call, not stored yet."""
+        number = factor.destination.number
+        for verdict in (
+            self._proving.may_guess(deed, factor.destination, factor, client=factor.client),
+            self._proving.may_call_yet(deed, factor, number),
+        ):
+            if isinstance(verdict, Deny):
+                return verdict
+        return self._proving.prepare(_wanted(factor, Purpose.ACTIVATION, None))
+
+    def _repeat(self, deed: Deed, factor: Factor, request: EnrollRequest) -> FactorRecord | Deny:
+        if factor.state is FactorState.LOCKED:
+            return Deny(DenyReason.FACTOR_LOCKED)
+        is_same = factor.destination == request.destination
+        if factor.state is not FactorState.PENDING_ACTIVATION or not is_same or request.is_proven:
+            return Deny(DenyReason.ALREADY_ENROLLED)
+        refused = self._ring(deed, factor, Purpose.ACTIVATION)
+        # A second click is no mistake: it gets what the first one began.
+        if refused and refused.reason not in (DenyReason.TOO_SOON, DenyReason.CALL_IN_PROGRESS):
+            return refused
+        return _record(deed, factor.id)
+
+    async def _call(
+        self, asker: Asker, action: str, factor_id: str, *, wanted: tuple[Purpose, timedelta | None]
+    ) -> FactorRecord | Deny | None:
+        purpose, lifetime = wanted
+
+        def work(deed: Deed) -> FactorRecord | Deny | None:
+            factor = _find(deed, factor_id)
+            if factor is None:
+                return None
+            refused = _misplaced(factor, purpose) or self._ring(deed, factor, purpose, lifetime=lifetime)
+            return refused or _record(deed, factor.id)
+
+        return await self._deeds.do(asker, action, work)
+
+    async def _guess(
+        self, asker: Asker, action: str, factor_id: str, *, guess: tuple[Purpose, str]
+    ) -> FactorJudgement | Deny | None:
+        purpose, digits = guess
+
+        def work(deed: Deed) -> FactorJudgement | Deny | None:
+            factor = _find(deed, factor_id)
+            if factor is None:
+                return None
+            newest = deed.tx.newest_challenge(factor.id, purpose)
+            if factor.state is FactorState.LOCKED:
+                return Deny(DenyReason.FACTOR_LOCKED)
+            if newest is None:
+                return _misplaced(factor, purpose) or Deny(DenyReason.NO_CHALLENGE)
+            result = self._proving.judge(deed, newest, digits)
+            return FactorJudgement(result, deed.tx.factor(factor.id) or factor)
+
+        return await self._deeds.do(asker, action, work)
+
+    def _ring(
+        self, deed: Deed, factor: Factor, purpose: Purpose, *, lifetime: timedelta | None = None
+    ) -> Deny | None:
+        """Have a factor's telephone called; return why not, if not."""
+        newest = deed.tx.newest_challenge(factor.id)
+        for verdict in (
+            self._proving.may_guess(deed, factor.destination, factor, client=factor.client),
+            self._proving.may_call_yet(deed, factor),
+        ):
+            if isinstance(verdict, Deny):
+                return verdict
+        if newest is not None and newest.challenge.is_open(deed.now):
+            begun = self._proving.call_again(deed, newest)
+            return begun if isinstance(begun, Deny) else None
+        if newest is not None and has_live_call(newest):
+            return Deny(DenyReason.CALL_IN_PROGRESS)
+        begun = self._proving.prepare(_wanted(factor, purpose, lifetime))
+        if isinstance(begun, Deny):
+            return begun
+        self._proving.begin(deed, begun)
+        return None
+
+    def _reset(self, deed: Deed, factor: Factor) -> Factor:
+        newest = deed.tx.newest_challenge(factor.id)
+        if newest is not None and has_live_call(newest):
+            deed.ended.append(newest.challenge.id)  # also of a challenge that is over
+        for challenge in deed.tx.open_challenges(factor.id):
+            self._proving.cancel(deed, challenge)
+        dead = factors.step(factor, FactorEvent.RESET, deed.now)
+        deed.tx.save_factor(dead)
+        return dead
+
+
+def _find(deed: Deed, factor_id: str) -> Factor | None:
+    """Return a living factor that the asker may touch."""
+    deed.subject = factor_id
+    factor = deed.tx.factor(factor_id)
+    if factor is None or not (factor.is_living and deed.asker.owns(factor.client)):
+        return None
+    deed.destination = factor.destination
+    return factor
+
+
+def _misplaced(factor: Factor, purpose: Purpose) -> Deny | None:
+    """Return why a factor in this state has no use for such a challenge; None: it has."""
+    match factor.state, purpose:
+        case FactorState.LOCKED, _:
+            return Deny(DenyReason.FACTOR_LOCKED)
+        case FactorState.PENDING_ACTIVATION, Purpose.SIGN_IN:
+            return Deny(DenyReason.NOT_ACTIVE)
+        case FactorState.ACTIVE, Purpose.ACTIVATION:
+            return Deny(DenyReason.NOT_PENDING)
+        case _:
+            return None
+
+
+def _wanted(factor: Factor, purpose: Purpose, lifetime: timedelta | None) -> Wanted:
+    is_activation = purpose is Purpose.ACTIVATION
+    return Wanted(
+        client=factor.client,
+        destination=factor.destination,
+        language=factor.language,
+        lifetime=factor.activation_lifetime if is_activation else lifetime,
+        factor_id=factor.id,
+        purpose=purpose,
+    )
+
+
+def _record(deed: Deed, factor_id: str) -> FactorRecord:
+    factor = deed.tx.factor(factor_id)
+    if factor is None:
+        raise LookupError(factor_id)
+    return FactorRecord(
+        factor, deed.tx.newest_challenge(factor_id), deed.tx.sharing(factor.destination.number)
+    )

@@ -1,0 +1,283 @@
+"""What every proof shares: a challenge with its first call, another call, a guess.
+
+`sign_in` and `enrollment` ask for these inside a deed; who may ask for what is theirs. Asked in order:
+policy, routing, passcode, challenge.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from voicegate.application.deeds import Deed
+from voicegate.application.delivery import Delivery, World, has_live_call
+from voicegate.application.ports import ChallengeRecord
+from voicegate.application.reachability import Reachability
+from voicegate.application.storing import WrongGuess
+from voicegate.domain import challenge as challenges
+from voicegate.domain import factor as factors
+from voicegate.domain.announcement import HumanCheck
+from voicegate.domain.call import Call
+from voicegate.domain.challenge import (
+    DEFAULT_ATTEMPTS,
+    DEFAULT_LIFETIME,
+    OPEN_STATES,
+    Challenge,
+    ChallengeEvent,
+    ChallengeState,
+    Purpose,
+    Verdict,
+    VerifyResult,
+)
+from voicegate.domain.errors import UnknownLanguage
+from voicegate.domain.factor import Factor, FactorState
+from voicegate.domain.passcode import DEFAULT_LENGTH, Passcode
+from voicegate.domain.phone_number import Destination
+from voicegate.domain.policy import (
+    Allow,
+    CallPolicy,
+    Deny,
+    DenyReason,
+    may_call_again,
+    may_call_yet,
+    may_guess,
+    may_reach,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Defaults:
+    """What holds where a request is silent."""
+
+    language: str = "en"
+    """Language of the announcement."""
+    human_check: HumanCheck = HumanCheck.RANDOM_KEY
+    """What proves a person."""
+    passcode_length: int = DEFAULT_LENGTH
+    """Digits in a derived code."""
+    lifetime: timedelta = DEFAULT_LIFETIME
+    """From the request to the last guess."""
+    attempts: int = DEFAULT_ATTEMPTS
+    """Guesses."""
+    test_passcode: Passcode | None = None
+    """The code of every challenge to a test number; None: there are no test numbers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A challenge to be made; what is None takes the default."""
+
+    client: str
+    """Under whose name."""
+    destination: Destination
+    """Whom to call."""
+    language: str | None = None
+    """Language tag such as `en` or `en-US`."""
+    passcode: Passcode | None = None
+    """The caller's own code; None: a derived one."""
+    passcode_length: int | None = None
+    """Digits in a derived code."""
+    human_check: HumanCheck | None = None
+    """What proves a person."""
+    lifetime: timedelta | None = None
+    """From now to the last guess."""
+    reference: str | None = None
+    """The caller's own note."""
+    factor_id: str | None = None
+    """The factor it is about."""
+    purpose: Purpose = Purpose.PLAIN
+    """What a right guess is good for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A challenge that stands, and the call that is to be placed for it."""
+
+    challenge: Challenge
+    """The challenge."""
+    call: Call
+    """Its new call."""
+
+
+class Proving:
+    """Makes challenges, calls again, judges guesses."""
+
+    def __init__(self, world: World, delivery: Delivery, *, policy: CallPolicy, defaults: Defaults) -> None:
+        self._world = world
+        self._delivery = delivery
+        self.policy = policy
+        """What the admin allows."""
+        self._defaults = defaults
+        self._reachability = Reachability(world.pbxs)
+
+    def prepare(self, wanted: Wanted) -> Begun | Deny:
+        """Return a challenge with its first call, not stored yet; or why there is none.
+
+        Raises:
+            UnknownLanguage: no prompts for the language asked for.
+        """
+        verdict = may_reach(wanted.destination, self.policy)
+        if isinstance(verdict, Deny):
+            return verdict
+        challenge = self._new_challenge(wanted)
+        hops = self._delivery.route(challenge)
+        if not hops:
+            return Deny(DenyReason.NO_ROUTE)
+        return Begun(challenge, self._delivery.new_call(challenge, hops[0]))
+
+    def begin(self, deed: Deed, begun: Begun) -> None:
+        """Store what was prepared; the call is placed after the commit."""
+        deed.tx.add_challenge(begun.challenge)
+        deed.tx.add_call(begun.call)
+        deed.begun.append((begun.challenge, begun.call))
+
+    async def with_way(self, begun: Begun) -> Begun | Deny:
+        """Return what was prepared if a trunk could take its call now."""
+        hops = self._delivery.route(begun.challenge)
+        return begun if await self._reachability.has_way(hops) else Deny(DenyReason.TRUNKS_DOWN)
+
+    def place(self, begun: Begun) -> None:
+        """Place a stored call that no deed did. Does not wait."""
+        self._delivery.start(begun.challenge, begun.call)
+
+    def call_again(self, deed: Deed, record: ChallengeRecord) -> Begun | Deny:
+        """Call again with the same code, if the challenge is open and policy allows."""
+        challenge = challenges.expire(record.challenge, deed.now)
+        if challenge != record.challenge:
+            deed.tx.save_challenge(challenge)
+        if challenge.state not in OPEN_STATES:
+            return Deny(DenyReason.NOT_OPEN)
+        verdict = self._may_call_again(deed, challenge, record)
+        hops = self._delivery.route(challenge)
+        if isinstance(verdict, Deny) or not hops:
+            return verdict if isinstance(verdict, Deny) else Deny(DenyReason.NO_ROUTE)
+        begun = Begun(
+            challenges.step(challenge, ChallengeEvent.CALL_STARTED),
+            self._delivery.new_call(challenge, hops[0]),
+        )
+        deed.tx.save_challenge(begun.challenge)
+        deed.tx.add_call(begun.call)
+        deed.begun.append((begun.challenge, begun.call))
+        deed.changed.append(challenge.id)
+        return begun
+
+    def judge(self, deed: Deed, record: ChallengeRecord, guess: str) -> VerifyResult:
+        """Judge one guess, with what it does to the challenge, its factor and the budgets."""
+        challenge = challenges.expire(record.challenge, deed.now)
+        factor = deed.tx.factor(challenge.factor_id) if challenge.factor_id else None
+        is_open = challenge.is_open(deed.now)
+        if is_open:
+            spent = self.may_guess(deed, challenge.destination, factor, client=challenge.client)
+            if isinstance(spent, Deny):
+                return VerifyResult(Verdict.TOO_MANY_GUESSES, challenge.attempts_left, spent.retry_after)
+        is_match = self._world.keyring.matches(challenge.id, challenge.digest, guess)
+        after, result = challenges.verify(challenge, deed.now, is_match=is_match)
+        if after != record.challenge:
+            deed.tx.save_challenge(after)
+            deed.changed.append(after.id)
+        if is_open:
+            self._learn(deed, after, factor, is_match=is_match)
+        return result
+
+    def may_guess(
+        self, deed: Deed, destination: Destination, factor: Factor | None, *, client: str
+    ) -> Allow | Deny:
+        """May another guess be judged, by the wrong ones lately? Each budget has its own limit."""
+        policy, tx = self.policy.guesses, deed.tx
+        since = deed.now - policy.window
+        spent = [
+            (tx.wrong_guesses(since, policy.per_client, client=client), policy.per_client),
+            (
+                tx.wrong_guesses(since, policy.per_destination, number=destination.number),
+                policy.per_destination,
+            ),
+        ]
+        if factor is not None:
+            own = tx.wrong_guesses(
+                since, policy.per_subscriber, client=factor.client, subscriber=factor.subscriber
+            )
+            spent.append((own, policy.per_subscriber))
+        return may_guess(spent, policy.window, deed.now)
+
+    def may_call_yet(self, deed: Deed, factor: Factor, number: str | None = None) -> Allow | Deny:
+        """May a factor's subscriber be called already? With `number`, only calls to that one count."""
+        last = deed.tx.last_call(factor.client, factor.subscriber, number)
+        return may_call_yet(last, self.policy, deed.now)
+
+    def cancel(self, deed: Deed, challenge: Challenge) -> Challenge:
+        """Take a challenge back, if it is open, and have its call hung up."""
+        current = challenges.expire(challenge, deed.now)
+        if current.state in OPEN_STATES:
+            current = challenges.step(current, ChallengeEvent.CANCELED)
+        if current != challenge:
+            deed.tx.save_challenge(current)
+        deed.ended.append(current.id)
+        return current
+
+    def _may_call_again(self, deed: Deed, challenge: Challenge, record: ChallengeRecord) -> Allow | Deny:
+        factor = deed.tx.factor(challenge.factor_id) if challenge.factor_id else None
+        if factor is not None and isinstance(verdict := self.may_call_yet(deed, factor), Deny):
+            return verdict
+        calls = len(record.calls)
+        verdict = may_call_again(live=has_live_call(record), calls=calls, policy=self.policy)
+        if isinstance(verdict, Deny) and verdict.reason is DenyReason.TOO_MANY_CALLS and factor is not None:
+            # A factor gets another code, and calls with it, when this one is over.
+            return replace(verdict, retry_after=challenge.expires_at - deed.now)
+        return verdict
+
+    def _learn(self, deed: Deed, challenge: Challenge, factor: Factor | None, *, is_match: bool) -> None:
+        if not is_match:
+            deed.tx.add_wrong_guess(
+                WrongGuess(
+                    at=deed.now,
+                    client=challenge.client,
+                    number=challenge.destination.number,
+                    subscriber=factor.subscriber if factor else None,
+                )
+            )
+        if factor is None:
+            return
+        after = factors.succeed(factor, deed.now) if is_match else factors.fail(factor, deed.now)
+        deed.tx.save_factor(after)
+        if after.state is FactorState.LOCKED:
+            for other in deed.tx.open_challenges(factor.id):
+                self.cancel(deed, other)
+
+    def _new_challenge(self, wanted: Wanted) -> Challenge:
+        keyring, defaults = self._world.keyring, self._defaults
+        now = self._world.desk.clock.now()
+        challenge_id = self._world.entropy.new_id("ver")
+        is_test = self.policy.is_test(wanted.destination)
+        own = wanted.passcode or (defaults.test_passcode if is_test else None)
+        length = len(own.digits) if own else wanted.passcode_length or defaults.passcode_length
+        passcode = own or keyring.derive(challenge_id, length)
+        return Challenge(
+            id=challenge_id,
+            client=wanted.client,
+            destination=wanted.destination,
+            language=match_language(wanted.language or defaults.language, self._world.speech.languages()),
+            human_check=wanted.human_check or defaults.human_check,
+            passcode_length=length,
+            digest=keyring.digest(challenge_id, passcode),
+            sealed=keyring.seal(challenge_id, own) if own else None,
+            issued_at=now,
+            expires_at=now + (wanted.lifetime or defaults.lifetime),
+            attempts_left=defaults.attempts,
+            state=ChallengeState.DELIVERING,
+            reference=wanted.reference,
+            factor_id=wanted.factor_id,
+            purpose=wanted.purpose,
+        )
+
+
+def match_language(tag: str, installed: Sequence[str]) -> str:
+    """Return the installed language that serves a tag: itself, or its first part (`en-GB` -> `en`).
+
+    Raises:
+        UnknownLanguage: none does.
+    """
+    wanted = tag.replace("_", "-").lower()
+    by_name = {name.replace("_", "-").lower(): name for name in installed}
+    for candidate in (wanted, wanted.split("-")[0]):
+        if candidate in by_name:
+            return by_name[candidate]
+    raise UnknownLanguage(f"no prompts for {tag!r}; installed: {', '.join(installed) or 'none'}")

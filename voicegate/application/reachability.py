@@ -1,0 +1,54 @@
+"""Could a call be placed now? Asked before a promise is made whose failure somebody else would mend.
+
+A trunk counts as lost only where its PBX is not connected or says that the trunk is unreachable; not
+knowing is no reason to refuse.
+"""
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from datetime import timedelta
+from typing import Final
+
+from voicegate.application.ports import Pbx
+from voicegate.domain.errors import PbxError
+from voicegate.domain.routing import Hop
+
+_FRESH: Final = timedelta(seconds=2)
+"""How long a PBX's word on its trunks is taken: asking for each request would cost more than the calls."""
+_PATIENCE: Final = timedelta(milliseconds=300)
+
+
+class Reachability:
+    """Knows which trunks are up, a moment ago."""
+
+    def __init__(self, pbxs: Mapping[str, Pbx]) -> None:
+        self._pbxs = pbxs
+        self._states: dict[str, Mapping[str, str]] = {}
+        self._asked_at: dict[str, float] = {}
+        self._asking = asyncio.Lock()
+
+    async def has_way(self, hops: Iterable[Hop]) -> bool:
+        """Could one of these hops take a call? Waits for a PBX 0.3 s at most."""
+        for hop in hops:
+            name = hop.trunk.pbx
+            if not self._pbxs[name].is_connected:
+                continue
+            if (await self._states_of(name)).get(hop.endpoint) != "unreachable":
+                return True
+        return False
+
+    async def _states_of(self, name: str) -> Mapping[str, str]:
+        async with self._asking:
+            now = asyncio.get_running_loop().time()
+            if now - self._asked_at.get(name, -_FRESH.total_seconds()) >= _FRESH.total_seconds():
+                self._asked_at[name] = now
+                self._states[name] = await _ask(self._pbxs[name])
+            return self._states[name]
+
+
+async def _ask(pbx: Pbx) -> Mapping[str, str]:
+    try:
+        async with asyncio.timeout(_PATIENCE.total_seconds()):
+            return await pbx.trunk_states()
+    except (PbxError, TimeoutError):
+        return {}

@@ -1,0 +1,253 @@
+"""What the use cases need of the database, as Protocols, and what it must promise.
+
+A use case that changes anything is one function of a `Transaction`, which the store runs and commits:
+what it read cannot change meanwhile, and its audit entry is in the same commit. What is kept is in
+`ports` and in the domain.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol, TypeVar
+
+from voicegate.application.ports import CallRecord, ChallengeRecord, IdempotencyKey, Replay
+from voicegate.domain.call import Call
+from voicegate.domain.challenge import Challenge, Purpose
+from voicegate.domain.client import Client, ClientKey
+from voicegate.domain.factor import Factor
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class WrongGuess:
+    """A guess that missed."""
+
+    at: datetime
+    """When."""
+    client: str
+    """Whose challenge it was."""
+    number: str
+    """Where the code was spoken."""
+    subscriber: str | None = None
+    """Whose factor it was about; None: nobody's."""
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEntry:
+    """Who asked for what, and what was decided; never a code or a whole number."""
+
+    at: datetime
+    """When."""
+    client: str
+    """Who asked."""
+    request_id: str
+    """In which request."""
+    action: str
+    """For what, such as `factor.enroll`."""
+    decision: str
+    """`allowed`, a verdict, or the reason of a refusal."""
+    subject: str | None = None
+    """The id of what it was about; None: it has none yet."""
+    number: str | None = None
+    """The number it was about, masked."""
+    id: int = 0
+    """Its place in the table, which the store gives."""
+
+
+@dataclass(frozen=True, slots=True)
+class FactorRecord:
+    """A factor with what is around it."""
+
+    factor: Factor
+    """The factor itself."""
+    challenge: ChallengeRecord | None = None
+    """Its newest challenge, with its calls; None: there was none yet."""
+    sharing: int = 1
+    """Living enrollments on the same number, over all clients, this one included."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClientRecord:
+    """A client with its keys."""
+
+    client: Client
+    """The client."""
+    keys: Sequence[ClientKey]
+    """Its keys, oldest first, those that are over too."""
+
+
+class Transaction(Protocol):
+    """One commit in the making, in a thread of the store's own: nothing here waits, nor may its user.
+
+    What is found is locked until the commit.
+    """
+
+    def challenge(self, challenge_id: str) -> ChallengeRecord | None:
+        """Return a challenge with its calls and timelines; None: unknown."""
+        ...
+
+    def newest_challenge(self, factor_id: str, purpose: Purpose | None = None) -> ChallengeRecord | None:
+        """Return a factor's newest challenge, of one purpose if given; None: there was none yet."""
+        ...
+
+    def open_challenges(self, factor_id: str) -> Sequence[Challenge]:
+        """Return a factor's challenges that are in an open state."""
+        ...
+
+    def replay(self, idempotency: IdempotencyKey) -> Replay | None:
+        """Return what an idempotency key stands for already."""
+        ...
+
+    def remember(self, idempotency: IdempotencyKey, challenge: Challenge) -> None:
+        """Let an idempotency key stand for a challenge."""
+        ...
+
+    def add_challenge(self, challenge: Challenge) -> None:
+        """Store a new challenge."""
+        ...
+
+    def save_challenge(self, challenge: Challenge) -> None:
+        """Store a challenge that changed, or whose calls did; its revision grows."""
+        ...
+
+    def add_call(self, call: Call) -> None:
+        """Store a new call, the newest of its challenge."""
+        ...
+
+    def last_call(self, client: str, subscriber: str, number: str | None = None) -> datetime | None:
+        """Return when the last call about any factor of a subscriber was queued, to that number if one
+        is given; None: never."""
+        ...
+
+    def factor(self, factor_id: str) -> Factor | None:
+        """Return a factor, a dead one too; None: unknown."""
+        ...
+
+    def living_factors(self, subscriber: str, client: str | None) -> Sequence[Factor]:
+        """Return a subscriber's living factors, of one client or (None) of all, oldest first."""
+        ...
+
+    def sharing(self, number: str) -> int:
+        """Return how many living factors are bound to a number."""
+        ...
+
+    def add_factor(self, factor: Factor) -> None:
+        """Store a new factor. A client's subscriber has one living factor at most."""
+        ...
+
+    def save_factor(self, factor: Factor) -> None:
+        """Store a factor that changed."""
+        ...
+
+    def wrong_guesses(
+        self,
+        since: datetime,
+        limit: int,
+        *,
+        client: str | None = None,
+        subscriber: str | None = None,
+        number: str | None = None,
+    ) -> Sequence[datetime]:
+        """Return when the newest wrong guesses were made, newest first, after `since`, at most `limit`
+        of them: those that have all that is given."""
+        ...
+
+    def add_wrong_guess(self, guess: WrongGuess) -> None:
+        """Store a guess that missed."""
+        ...
+
+    def client(self, name: str) -> Client | None:
+        """Return a client, a revoked one too; None: unknown."""
+        ...
+
+    def save_client(self, client: Client) -> None:
+        """Store a client, new or changed."""
+        ...
+
+    def keys(self, client: str) -> Sequence[ClientKey]:
+        """Return a client's keys, oldest first."""
+        ...
+
+    def save_key(self, key: ClientKey) -> None:
+        """Store a key, new or changed."""
+        ...
+
+    def audit(self, entry: AuditEntry) -> None:
+        """Store who asked for what."""
+        ...
+
+
+class Store(Protocol):
+    """Everything that must survive, on disk. Each method is one transaction; when it returns, it is durable.
+
+    Every method raises StoreError when the database cannot be used.
+    """
+
+    async def transact(self, work: Callable[[Transaction], T]) -> T:
+        """Run `work` in a transaction and return its answer once it is committed; what it raises undoes
+        it. Two at once run one after the other, or as if they did."""
+        ...
+
+    async def record(
+        self,
+        record: CallRecord,
+        change: Callable[[Challenge], Challenge] | None = None,
+        *,
+        following: Call | None = None,
+    ) -> None:
+        """Store a call's present state with the timeline entries that are new; in the same commit change
+        its challenge when `change` is given, and add the challenge's next call when `following` is."""
+        ...
+
+    async def challenge(self, challenge_id: str) -> ChallengeRecord | None:
+        """Return a challenge with its calls and timelines; None: unknown."""
+        ...
+
+    async def newest_challenge(self, number: str, client: str | None) -> ChallengeRecord | None:
+        """Return the newest plain challenge for a number, of one client or (None) of all; None: none."""
+        ...
+
+    async def call(self, call_id: str) -> CallRecord | None:
+        """Return a call with its timeline; None: unknown."""
+        ...
+
+    async def recent_calls(
+        self, limit: int, before: datetime | None = None, *, client: str | None = None
+    ) -> Sequence[CallRecord]:
+        """Return the newest calls first, without timelines, those created before `before` if given, of
+        one client or (None) of all."""
+        ...
+
+    async def live_calls(self) -> Sequence[CallRecord]:
+        """Return all calls that have not ended, with timelines."""
+        ...
+
+    async def factor(self, factor_id: str) -> FactorRecord | None:
+        """Return a factor with its newest challenge, a dead one too; None: unknown."""
+        ...
+
+    async def factors(self, subscriber: str, client: str | None) -> Sequence[FactorRecord]:
+        """Return a subscriber's living factors, of one client or (None) of all, oldest first."""
+        ...
+
+    async def client_of(self, key_id: str) -> tuple[Client, ClientKey] | None:
+        """Return a key with its client; None: unknown."""
+        ...
+
+    async def clients(self) -> Sequence[ClientRecord]:
+        """Return all clients with their keys, by name."""
+        ...
+
+    async def audit(self, limit: int, before: int | None = None) -> Sequence[AuditEntry]:
+        """Return the newest audit entries first, those with an id below `before` if given."""
+        ...
+
+    async def expire(self, now: datetime) -> int:
+        """Expire open challenges whose time is over, erase their sealed codes, and forget idempotency
+        keys and wrong guesses of more than a day ago; return how many challenges.
+
+        Whatever was erased before, by this or another method, is then in no file of the store, unless
+        somebody's long read is in the way: then the next time.
+        """
+        ...

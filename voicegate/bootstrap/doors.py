@@ -1,0 +1,86 @@
+"""Which doors there are, and what the settings say of each."""
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+
+from voicegate.adapters.http.doors import Door
+from voicegate.adapters.http.native import House
+from voicegate.adapters.http.okta.door import OktaHouse
+from voicegate.adapters.http.okta.routes import okta_door
+from voicegate.adapters.http.okta_hook import OktaHook, okta_hook_door
+from voicegate.adapters.http.providers import Mapped, providers_door
+from voicegate.adapters.http.routes import native_door
+from voicegate.bootstrap.parts import App
+from voicegate.config import Settings
+from voicegate.domain.errors import ConfigError, InvalidExtension, InvalidNumber
+from voicegate.domain.phone_number import Destination
+
+
+def doors(app: App, settings: Settings) -> Sequence[Door]:
+    """Return the ways to ask; the first that has a path answers it, so the native one is the last."""
+    return (
+        okta_door(okta_house(app, settings)),
+        okta_hook_door(okta_hook(app, settings)),
+        providers_door(app.sign_in, providers(settings)),
+        native_door(House(app.sign_in, app.clients, app.deeds, app.world.pbxs, app.world.routes)),
+    )
+
+
+def okta_house(app: App, settings: Settings) -> OktaHouse:
+    """Return what the door for Okta's Factors API needs, as configured."""
+    return OktaHouse(
+        app.enrollment,
+        languages=app.world.speech.languages(),
+        call_spacing=timedelta(seconds=settings.policy.call_spacing_s),
+        public_url=settings.okta.public_url,
+        sdk3_compat=settings.okta.sdk3_compat,
+    )
+
+
+def okta_hook(app: App, settings: Settings) -> OktaHook:
+    """Return what the door for Okta's hook needs, as configured.
+
+    Raises:
+        ConfigError: a number or an extension is none.
+    """
+    entry = settings.okta_hook
+    return OktaHook(
+        app.sign_in, app.world.desk.clock, provider=entry.provider, extensions=extensions(entry.extensions)
+    )
+
+
+def extensions(entries: Mapping[str, str]) -> Mapping[str, str]:
+    """Return the landline extensions by number, as configured for Okta's hook.
+
+    Raises:
+        ConfigError: a number or an extension is none.
+    """
+    try:
+        pairs = [Destination.parse(number, extension) for number, extension in entries.items()]
+    except (InvalidNumber, InvalidExtension) as error:
+        raise ConfigError(f"okta_hook.extensions: {error}") from error
+    return {pair.number: pair.extension for pair in pairs if pair.extension}
+
+
+def providers(settings: Settings) -> Mapping[str, Mapped]:
+    """Return where each provider's messages hold what, as configured.
+
+    Raises:
+        ConfigError: a pattern is no regular expression.
+    """
+    found = {}
+    for name, entry in settings.providers.items():
+        try:
+            pattern = re.compile(entry.code_pattern, re.ASCII)
+        except re.error as error:
+            raise ConfigError(f"providers.{name}.code_pattern: not a regular expression: {error}") from error
+        found[name] = Mapped(
+            number=entry.number,
+            code=entry.code,
+            code_pattern=pattern,
+            language=entry.language,
+            extension=entry.extension,
+            event=entry.event,
+        )
+    return found

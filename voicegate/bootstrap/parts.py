@@ -1,0 +1,27 @@
+"""The daemon's parts, put together; who does that is the package itself."""
+
+from dataclasses import dataclass
+
+from voicegate.application.clients import Clients
+from voicegate.application.deeds import Deeds
+from voicegate.application.delivery import Delivery, World
+from voicegate.application.enrollment import Enrollment
+from voicegate.application.sign_in import SignIn
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """The daemon's parts, for its doors and its tests."""
+
+    world: World
+    """Everything that calls are made with."""
+    sign_in: SignIn
+    """The use cases around a challenge."""
+    enrollment: Enrollment
+    """The use cases around a factor."""
+    clients: Clients
+    """The use cases around clients and their keys."""
+    deeds: Deeds
+    """What was asked."""
+    delivery: Delivery
+    """The calls in progress."""

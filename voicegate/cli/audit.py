@@ -1,0 +1,37 @@
+"""`voicegate audit`: who asked for what."""
+
+import rich_click as click
+
+from voicegate.cli.options import Options
+from voicegate.cli.place import connect
+from voicegate.cli.printing import clock, json_option, print_json, print_table
+
+
+@click.command()
+@click.option("--limit", type=click.IntRange(1, 500), default=20, show_default=True, help="Entries to show.")
+@click.option("--before", type=click.IntRange(min=1), metavar="ID", help="Only entries with a lower id.")
+@json_option
+@click.pass_obj
+def audit(options: Options, *, limit: int, before: int | None, as_json: bool) -> None:
+    """Who asked for what, and what was decided."""
+    with connect(options) as client:
+        entries = client.audit(limit, before)
+    if as_json:
+        print_json(entries)
+        return
+    print_table(
+        ("id", "when", "client", "action", "decision", "about", "number", "request"),
+        (
+            (
+                str(entry.id),
+                clock(entry.at),
+                entry.client,
+                entry.action,
+                entry.decision,
+                entry.subject or "",
+                entry.number or "",
+                entry.request_id,
+            )
+            for entry in entries
+        ),
+    )

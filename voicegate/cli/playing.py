@@ -1,0 +1,104 @@
+"""`voicegate prompts play`: what a language says, through this machine's player or as a WAV file."""
+
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import rich_click as click
+
+from voicegate.adapters.speech.formats import FORMATS, Samples
+from voicegate.adapters.speech.voice import Voice, load_voice
+from voicegate.cli.exits import Exit, Failure, reason_of
+from voicegate.cli.options import Options
+from voicegate.cli.packs import find_packs, sounds_option
+from voicegate.domain.announcement import HumanCheck, Pause, compose_invitation, compose_reading
+from voicegate.domain.errors import InvalidPasscode, SpeechError
+from voicegate.domain.passcode import Passcode
+
+_KIND: Final = FORMATS["wav16"]
+_SAMPLE_KEY: Final = "7"
+_GAP: Final = Pause(timedelta(milliseconds=700))
+_PLAYERS: Final = (
+    ("pw-play",),
+    ("paplay",),
+    ("aplay", "-q"),
+    ("play", "-q"),
+    ("ffplay", "-nodisp", "-autoexit", "-loglevel", "error"),
+)
+
+
+@click.command()
+@click.argument("language")
+@click.argument("names", nargs=-1, metavar="[PROMPT]...")
+@sounds_option
+@click.option(
+    "--code",
+    default="471029",
+    show_default=True,
+    help="The sample code to be read: not a real one, for a command line is for all to see.",
+)
+@click.option(
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write it there (WAV, 16 kHz) instead of playing it.",
+)
+@click.pass_obj
+def play(
+    options: Options,
+    language: str,
+    names: tuple[str, ...],
+    sounds: Path | None,
+    code: str,
+    output: Path | None,
+) -> None:
+    """Play the PROMPTs of a LANGUAGE, such as `en your_code_is digit_7`; when none is named, a sample call.
+
+    A sample call is the invitation and one reading of a code.
+    """
+    packs = find_packs(options, sounds)
+    voice = load_voice(packs.load([language])[0], _KIND, packs.recordings)
+    sound = _KIND.encode(_say(voice, names) if names else _say_call(voice, code))
+    if output is None:
+        _play(sound)
+        return
+    try:
+        output.write_bytes(sound)
+    except OSError as error:
+        raise Failure(Exit.FAILED, f"it cannot be written: {reason_of(error)}") from error
+
+
+def _say(voice: Voice, names: Sequence[str]) -> Samples:
+    gap, _ = voice.join([_GAP])
+    for name in names:
+        if name not in voice.prompts:
+            known = ", ".join(voice.prompts)
+            raise SpeechError(f"{voice.pack.language}: has no prompt {name!r}; it has {known}")
+    return np.concatenate([piece for name in names for piece in (voice.prompts[name], gap)])
+
+
+def _say_call(voice: Voice, code: str) -> Samples:
+    try:
+        passcode = Passcode(code)
+    except InvalidPasscode as error:
+        raise click.BadParameter(str(error), param_hint="--code") from error
+    invitation = compose_invitation(HumanCheck.RANDOM_KEY, _SAMPLE_KEY, voice.pack.phrasing)
+    return voice.join([*invitation, _GAP, *compose_reading(passcode, voice.pack.phrasing)])[0]
+
+
+def _play(sound: bytes) -> None:
+    """Play a sound by the first player of this machine."""
+    found = next((player for player in _PLAYERS if shutil.which(player[0])), None)
+    if found is None:
+        known = ", ".join(player for player, *_ in _PLAYERS)
+        raise Failure(Exit.FAILED, f"no player is installed ({known}); --output FILE writes the sound")
+    with tempfile.NamedTemporaryFile(prefix="voicegate-", suffix=".wav") as file:
+        file.write(sound)
+        file.flush()
+        done = subprocess.run([*found, file.name], check=False)  # noqa: S603
+    if done.returncode:
+        raise Failure(Exit.FAILED, f"{found[0]} ended with {done.returncode}; --output FILE writes the sound")
