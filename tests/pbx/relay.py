@@ -35,6 +35,12 @@ class Relay:
             self.is_closed = True
             self.cut()
 
+    async def silence(self, seconds: float = 0.2) -> None:
+        """Wait until nobody has said anything for a while: no command waits for its answer."""
+        said = -1
+        while said != (said := sum(map(len, self.traffic))):
+            await asyncio.sleep(seconds)
+
     def cut(self) -> None:
         """End all connections that there are."""
         for writer in self._open:

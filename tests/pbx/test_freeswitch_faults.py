@@ -121,6 +121,7 @@ async def staged(lab: Lab, name: str) -> AsyncIterator[Scene]:
 async def cut(scene: Scene, state: CallState, area: str, *, for_good: bool) -> Fate:
     """Cut a daemon off in the middle of a call; call once more when it is back."""
     record = await scene.call(STATES[state], area, has_reached(state))
+    await scene.relay.silence()
     scene.relay.is_closed = for_good
     scene.relay.cut()
     fate = await scene.fate(record)

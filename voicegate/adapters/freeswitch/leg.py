@@ -197,8 +197,7 @@ class FreeSwitchLeg(TendedLeg[CallTracker]):
             except TimeoutError:
                 if not self._tracker.is_lost:
                     # A PBX that does not answer: nobody is left to speak to the called person.
-                    self.end()
-                    raise LegEnded from None
+                    raise self._let_go_of_pbx() from None
                 until = self._now() + self._margin.total_seconds()
 
     async def _count(self) -> Media:
@@ -224,10 +223,14 @@ class FreeSwitchLeg(TendedLeg[CallTracker]):
         try:
             reply = await self._esl.ask(line, headers)
         except (PbxUnavailable, ReplyLost):
-            self.end()
-            raise LegEnded from None
+            raise self._let_go_of_pbx() from None
         if (reply.body or reply.headers.get("Reply-Text", "")).startswith("-"):
             raise LegEnded
+
+    def _let_go_of_pbx(self) -> LegEnded:
+        self._tracker.lose_touch()
+        self.end()
+        return LegEnded()
 
     async def _next_key(self, keys: str, until: float) -> str | None:
         while True:

@@ -48,6 +48,7 @@ class CallTracker(Tracker):
         self._job: JobDone | None = None
         self._ended: Ended | None = None
         self._is_parked = False
+        self._is_out_of_touch = False
 
     @property
     def is_ours(self) -> bool:
@@ -77,6 +78,10 @@ class CallTracker(Tracker):
                 pass
             case _:
                 assert_never(event)
+
+    def lose_touch(self) -> None:
+        """Note that nobody knows whether the PBX did as it was told, and that we end the call for that."""
+        self._is_out_of_touch = True
 
     def find(self, step: Step, now: float) -> None:
         """Note that the PBX, asked, knows the channel, and how far it has come."""
@@ -128,7 +133,8 @@ class CallTracker(Tracker):
         ended = self._ended
         if self._up_at is not None:
             self._tell_once(Answered())
-            self._tell_end(Hangup(cause=ended.cause) if ended else Hangup(gave_up=GaveUp.PBX_LOST))
+            known = None if self._is_out_of_touch else ended
+            self._tell_end(Hangup(cause=known.cause) if known else Hangup(gave_up=GaveUp.PBX_LOST))
         elif ended is not None:
             self._tell_end(self._judge_unanswered(ended))
         elif self._job is not None and self._is_unplaced:

@@ -190,6 +190,20 @@ async def test_a_pbx_that_answers_no_command_is_let_go_of(switch: Switch, tmp_pa
         assert (await faulty.leg.play(a_clip(tmp_path))).hung_up
         del switch.answers["uuid_setvar"]
         await faulty.until(Hangup)
+    # Not the called person's doing.
+    assert faulty.told[-1] == LOST
+
+
+async def test_lost_before_the_answer_to_a_command_the_call_is_lost(switch: Switch, tmp_path: Path) -> None:
+    async with calling(switch, "02") as faulty:
+        await faulty.until(Answered)
+        switch.answers["uuid_setvar"] = lambda switch, argument: None
+        playing = asyncio.create_task(faulty.leg.play(a_clip(tmp_path)))
+        await switch.until_asked("api uuid_setvar")
+        switch.cut()
+        assert (await playing).hung_up
+        await faulty.until(Hangup)
+    assert faulty.told[-1] == LOST
 
 
 async def test_an_executed_event_that_never_comes_ends_the_call(switch: Switch, tmp_path: Path) -> None:
@@ -198,6 +212,7 @@ async def test_an_executed_event_that_never_comes_ends_the_call(switch: Switch, 
         switch.answers["sendmsg"] = lambda switch, argument: "+OK"
         assert (await faulty.leg.play(a_clip(tmp_path, seconds=0.1))).hung_up
         await faulty.until(Hangup)
+    assert faulty.told[-1] == LOST
 
 
 async def test_events_of_a_call_in_any_order_tell_the_same_end(switch: Switch) -> None:
