@@ -110,10 +110,10 @@ def find_challenge(connection: Connection, challenge_id: str) -> ChallengeRecord
 
 
 def find_newest_challenge(
-    connection: Connection, number: str, *, client: str | None
+    connection: Connection, number: str, *, client: str | None, service: str | None
 ) -> ChallengeRecord | None:
-    """Return the newest plain challenge for a number, of one client or (None) of all."""
-    wanted = _newest().where(verifications.c.number == number, verifications.c.factor_id.is_(None))
+    """Return the newest plain challenge for a number that a service (None: none) asked for."""
+    wanted = newest_plain(number, service)
     if client is not None:
         wanted = wanted.where(verifications.c.client == client)
     return _one_challenge(connection, wanted)
@@ -196,6 +196,15 @@ def newest_of(factor_id: str, purpose: Purpose | None = None) -> Select[tuple[ob
     """Return the query for a factor's newest challenge, of one purpose if given."""
     own = _newest().where(verifications.c.factor_id == factor_id)
     return own if purpose is None else own.where(verifications.c.purpose == str(purpose))
+
+
+def newest_plain(number: str, service: str | None) -> Select[tuple[object, ...]]:
+    """Return the query for the newest plain challenge for a number that a service (None: none) asked for."""
+    return _newest().where(
+        verifications.c.number == number,
+        verifications.c.factor_id.is_(None),
+        verifications.c.service.is_not_distinct_from(service),
+    )
 
 
 def assemble(connection: Connection, row: RowMapping) -> ChallengeRecord:
