@@ -24,6 +24,7 @@ from voicegate.application.attempts import Attempts
 from voicegate.domain.client import Scope
 
 _SERVICE: Final = "/v2/Services/{service}"
+_VERIFICATION: Final = f"{_SERVICE}/Verifications/{{sid}}"
 _STORED: Final[tuple[Kind, ...]] = (errors.INTERNAL, errors.UNAVAILABLE)
 # An account, or an API key of one: names only. The key itself is the password.
 _ACCOUNT: Final = re.compile(r"(AC|SK)[0-9a-fA-F]{32}", re.ASCII)
@@ -49,63 +50,73 @@ def read_key(request: web.BaseRequest) -> Credentials | None:
 
 
 def _verifications(door: TwilioDoor) -> tuple[Operation, ...]:
-    verification = f"{_SERVICE}/Verifications/{{sid}}"
-    return (
-        Operation(
-            method="POST",
-            path=f"{_SERVICE}/Verifications",
-            name="CreateVerification",
-            scope=Scope.VERIFICATIONS,
-            text="Call a number with a code; while one is pending for it, call again with the same code.",
-            handler=door.create,
-            success=Success(201, VerificationView, "The verification; a call is about to be placed."),
-            refusals=(
-                errors.INVALID_PARAMETER,
-                errors.NOT_SUPPORTED,
-                errors.CHANNEL_DISABLED,
-                errors.BLOCKED,
-                errors.NOT_FOUND,
-                errors.TOO_MANY,
-                errors.MAX_SENDS,
-                errors.MAX_CHECKS,
-                *_STORED,
-            ),
+    return (_create(door), _fetch(door), _update(door), _check(door))
+
+
+def _create(door: TwilioDoor) -> Operation:
+    return Operation(
+        method="POST",
+        path=f"{_SERVICE}/Verifications",
+        name="CreateVerification",
+        scope=Scope.VERIFICATIONS,
+        text="Call a number with a code; while one is pending for it, call again with the same code.",
+        handler=door.create,
+        success=Success(201, VerificationView, "The verification; a call is about to be placed."),
+        refusals=(
+            errors.INVALID_PARAMETER,
+            errors.NOT_SUPPORTED,
+            errors.CHANNEL_DISABLED,
+            errors.BLOCKED,
+            errors.NOT_FOUND,
+            errors.TOO_MANY,
+            errors.MAX_SENDS,
+            errors.MAX_CHECKS,
+            *_STORED,
         ),
-        Operation(
-            method="GET",
-            path=verification,
-            name="FetchVerification",
-            scope=Scope.VERIFICATIONS,
-            text="Show a verification that is not gone.",
-            handler=door.fetch,
-            success=Success(200, VerificationView, "The verification."),
-            refusals=(errors.NOT_FOUND, *_STORED),
-        ),
-        Operation(
-            method="POST",
-            path=verification,
-            name="UpdateVerification",
-            scope=Scope.VERIFICATIONS,
-            text="Cancel a verification, or approve it. Its call is hung up.",
-            handler=door.update,
-            success=Success(200, VerificationView, "The verification as it is now."),
-            refusals=(errors.INVALID_PARAMETER, errors.NOT_FOUND, *_STORED),
-        ),
-        Operation(
-            method="POST",
-            path=f"{_SERVICE}/VerificationCheck",
-            name="CreateVerificationCheck",
-            scope=Scope.VERIFICATIONS,
-            text="Judge a guess. A wrong one is answered with `valid` false.",
-            handler=door.check,
-            success=Success(200, CheckView, "What the guess came to."),
-            refusals=(
-                errors.INVALID_PARAMETER,
-                errors.NO_TARGET,
-                errors.NOT_FOUND,
-                errors.MAX_CHECKS,
-                *_STORED,
-            ),
+    )
+
+
+def _fetch(door: TwilioDoor) -> Operation:
+    return Operation(
+        method="GET",
+        path=_VERIFICATION,
+        name="FetchVerification",
+        scope=Scope.VERIFICATIONS,
+        text="Show a verification that is not gone.",
+        handler=door.fetch,
+        success=Success(200, VerificationView, "The verification."),
+        refusals=(errors.NOT_FOUND, *_STORED),
+    )
+
+
+def _update(door: TwilioDoor) -> Operation:
+    return Operation(
+        method="POST",
+        path=_VERIFICATION,
+        name="UpdateVerification",
+        scope=Scope.VERIFICATIONS,
+        text="Cancel a verification, or approve it. Its call is hung up.",
+        handler=door.update,
+        success=Success(200, VerificationView, "The verification as it is now."),
+        refusals=(errors.INVALID_PARAMETER, errors.NOT_FOUND, *_STORED),
+    )
+
+
+def _check(door: TwilioDoor) -> Operation:
+    return Operation(
+        method="POST",
+        path=f"{_SERVICE}/VerificationCheck",
+        name="CreateVerificationCheck",
+        scope=Scope.VERIFICATIONS,
+        text="Judge a guess. A wrong one is answered with `valid` false.",
+        handler=door.check,
+        success=Success(200, CheckView, "What the guess came to."),
+        refusals=(
+            errors.INVALID_PARAMETER,
+            errors.NO_TARGET,
+            errors.NOT_FOUND,
+            errors.MAX_CHECKS,
+            *_STORED,
         ),
     )
 
