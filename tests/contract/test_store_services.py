@@ -64,6 +64,12 @@ async def test_services_calls_are_found_newest_first(
     assert [one.record.call.id for one in await stored.attempts(wanted, 1)] == [name for name, _ in calls[:1]]
 
 
+async def test_calls_to_test_numbers_are_left_out_where_they_are_not_wanted(stored: Store) -> None:
+    real = [record.call.id for record in await stored.recent_calls(9, with_tests=False)]
+    assert real == ["call_5", "call_3", "call_2", "call_1"]
+    assert len(await stored.recent_calls(9)) == 5
+
+
 async def test_conversions_are_counted_by_number(stored: Store) -> None:
     counted = await stored.conversions(AttemptFilter())
     assert sorted(counted, key=lambda one: one.number) == [

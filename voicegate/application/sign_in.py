@@ -221,9 +221,13 @@ class SignIn:
             return None
         return record
 
-    async def calls(self, asker: Asker, limit: int, before: datetime | None = None) -> Sequence[CallRecord]:
-        """Return the newest calls first, without timelines, those created before `before` if given."""
-        return await self._store.recent_calls(limit, before, client=None if asker.is_admin else asker.name)
+    async def calls(
+        self, asker: Asker, limit: int, before: datetime | None = None, *, with_tests: bool = False
+    ) -> Sequence[CallRecord]:
+        """Return the newest calls first, without timelines, those created before `before` if given; those to
+        test numbers only when they are wanted."""
+        client = None if asker.is_admin else asker.name
+        return await self._store.recent_calls(limit, before, client=client, with_tests=with_tests)
 
     def _begin(self, deed: Deed, begun: Begun) -> Issued:
         deed.subject = begun.challenge.id

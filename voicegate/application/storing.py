@@ -270,10 +270,15 @@ class Store(Protocol):
         ...
 
     async def recent_calls(
-        self, limit: int, before: datetime | None = None, *, client: str | None = None
+        self,
+        limit: int,
+        before: datetime | None = None,
+        *,
+        client: str | None = None,
+        with_tests: bool = True,
     ) -> Sequence[CallRecord]:
         """Return the newest calls first, without timelines, those created before `before` if given, of
-        one client or (None) of all."""
+        one client or (None) of all, with or without those to test numbers."""
         ...
 
     async def attempts(self, wanted: AttemptFilter, limit: int) -> Sequence[Attempt]:

@@ -38,7 +38,7 @@ from voicegate.adapters.storage.tables import (
 )
 from voicegate.application.ports import CallRecord, ChallengeRecord, TimelineEntry
 from voicegate.application.storing import AuditEntry, ClientRecord, FactorRecord
-from voicegate.domain.call import Call
+from voicegate.domain.call import TEST_TRUNK, Call
 from voicegate.domain.challenge import Challenge, ChallengeState, Purpose
 from voicegate.domain.client import Client, ClientKey
 from voicegate.domain.errors import StoreError
@@ -126,12 +126,14 @@ def find_call(connection: Connection, call_id: str) -> CallRecord | None:
 
 
 def find_recent_calls(
-    connection: Connection, limit: int, *, before: datetime | None, client: str | None
+    connection: Connection, limit: int, *, before: datetime | None, client: str | None, with_tests: bool
 ) -> Sequence[CallRecord]:
     """Return the newest calls first, without timelines."""
     newest = select(calls).order_by(calls.c.created_at.desc(), calls.c.position.desc(), calls.c.id.desc())
     if before is not None:
         newest = newest.where(calls.c.created_at < before)
+    if not with_tests:
+        newest = newest.where(calls.c.trunk != TEST_TRUNK)
     if client is not None:
         newest = newest.join(verifications).where(verifications.c.client == client)
     return [call_of(row) for row in connection.execute(newest.limit(limit)).mappings()]

@@ -110,11 +110,16 @@ class SqlStore:
         return await self._read(partial(statements.find_call, call_id=call_id))
 
     async def recent_calls(
-        self, limit: int, before: datetime | None = None, *, client: str | None = None
+        self,
+        limit: int,
+        before: datetime | None = None,
+        *,
+        client: str | None = None,
+        with_tests: bool = True,
     ) -> Sequence[CallRecord]:
         """Return the newest calls first, without timelines, those created before `before` if given."""
-        job = partial(statements.find_recent_calls, limit=limit, before=before, client=client)
-        return await self._read(job)
+        find = partial(statements.find_recent_calls, with_tests=with_tests)
+        return await self._read(partial(find, limit=limit, before=before, client=client))
 
     async def attempts(self, wanted: AttemptFilter, limit: int) -> Sequence[Attempt]:
         """Return the newest of those calls first."""

@@ -5,6 +5,7 @@ guess, one that was taken back. Parameters that would change what is spoken, or 
 honoured are refused; those that only describe are ignored.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -33,6 +34,7 @@ from voicegate.domain.policy import Deny
 
 Form = Mapping[str, str]
 
+_HOST: Final = re.compile(r"[A-Za-z0-9._:\[\]-]{1,255}", re.ASCII)
 _NOT_SUPPORTED: Final = (
     "Amount",
     "Payee",
@@ -190,7 +192,9 @@ def place(request: web.Request) -> Place:
     sent = basic(request)
     is_sid = sent is not None and sent.client is not None and sent.client.startswith("AC")
     account = str(sent.client) if sent is not None and is_sid else account_of(request[ASKER].name)
-    return Place(f"{request.scheme}://{request.host}", account)
+    # A header may hold any bytes; JSON may not.
+    host = request.host if _HOST.fullmatch(request.host) else "localhost"
+    return Place(f"{request.scheme}://{host}", account)
 
 
 def _wanted(request: web.Request, service: TwilioService, form: Form) -> IssueRequest:

@@ -188,3 +188,22 @@ def test_sids_are_ids_written_otherwise() -> None:
         "ve" + "0" * 32,
     ):
         assert id_of(sid, "ver") is None
+
+
+@pytest.mark.parametrize(
+    ("line", "host"),
+    [
+        ("GET /v2/Attempts?Country=%ff&Page=1&ChannelData.To=%2B12025550101", "voicegate"),
+        ("GET /v2/Attempts?PageSize=1&x=%ed%a0%80", "voicegate"),
+        ("GET /v2/Attempts/Summary?DestinationPrefix=%00%ff", "voicegate"),
+        ("GET /v2/Attempts/Summary?VerifyServiceSid=%ff", "\xff[::"),
+        ("GET /v2/Attempts/VL%ff", "voicegate"),
+        ("GET /v2/%ed%a0%80", "voicegate"),
+    ],
+)
+async def test_odd_bytes_are_answered_like_any_others(twilio: Twilio, line: str, host: str) -> None:
+    created = await twilio.ended()
+    await twilio.post("VerificationCheck", To=NUMBER, Code=twilio.code(created))
+    sent = f"{line} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode("latin-1")
+    answer = await twilio.served.raw(sent)
+    assert answer.status in (200, 400, 404), answer.body
