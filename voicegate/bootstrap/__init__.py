@@ -20,7 +20,6 @@ from pathlib import Path
 import structlog
 
 from voicegate.adapters.asterisk.pbx import AsteriskPbx
-from voicegate.adapters.asterisk.settings import AsteriskSettings, Secret
 from voicegate.adapters.http.identity import Identity, own_uids, peers_of
 from voicegate.adapters.http.server import Listener, serve_on
 from voicegate.adapters.http.socket_file import SocketFile, listening
@@ -42,6 +41,7 @@ from voicegate.application.ports import DtmfTiming, Pbx
 from voicegate.application.proving import Defaults, Proving, match_language
 from voicegate.application.sign_in import SignIn
 from voicegate.bootstrap.doors import doors, extensions, providers
+from voicegate.bootstrap.exchanges import asterisk_settings
 from voicegate.bootstrap.parts import App
 from voicegate.config import (
     CallerIdSettings,
@@ -300,20 +300,7 @@ def _keyring(file: Path, *, may_create: bool) -> FileKeyring:
 def _pbx(name: str, settings: PbxSettings, endpoints: Sequence[str]) -> AbstractAsyncContextManager[Pbx]:
     if settings.kind == "simulator":
         return nullcontext(SimulatedPbx(endpoints=tuple(endpoints)))
-    return AsteriskPbx(
-        AsteriskSettings(
-            name=name,
-            ami_host=settings.ami_host,
-            ami_port=settings.ami_port,
-            ami_username=settings.ami_username,
-            ami_secret=Secret(read_secret(settings.ami_secret_file, f"pbx.{name}.ami_secret_file")),
-            agi_host=settings.agi_host,
-            agi_port=settings.agi_port,
-            agi_advertised_host=settings.agi_advertised_host or None,
-            agi_allowed_peers=settings.agi_allowed_peers,
-            lost_grace=timedelta(seconds=settings.lost_grace_s),
-        )
-    )
+    return AsteriskPbx(asterisk_settings(name, settings))
 
 
 def _group_id(name: str, setting: str) -> int:

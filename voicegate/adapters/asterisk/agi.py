@@ -17,9 +17,9 @@ import structlog
 from panoramisk.fast_agi import Application
 
 from voicegate.adapters.asterisk.agi_session import AgiSession
-from voicegate.adapters.asterisk.agi_wire import MAX_HEADER_LINES, MAX_LINE, parse_header
+from voicegate.adapters.asterisk.agi_wire import MAX_HEADER_LINES, MAX_LINE, build_command, parse_header
 from voicegate.adapters.asterisk.settings import AsteriskSettings
-from voicegate.adapters.asterisk.variables import AGI_SCRIPT
+from voicegate.adapters.asterisk.variables import AGI_KNOCK_SCRIPT, AGI_SCRIPT
 from voicegate.domain.errors import ConfigError, PbxProtocolError
 
 log = structlog.get_logger(__name__)
@@ -47,6 +47,7 @@ class AgiServer(Application):  # type: ignore[misc]  # panoramisk is untyped
     def __init__(self, settings: AsteriskSettings, tasks: asyncio.TaskGroup) -> None:
         super().__init__(loop=asyncio.get_running_loop())
         self.add_route(AGI_SCRIPT, self._admit)
+        self.add_route(AGI_KNOCK_SCRIPT, _answer)
         self._settings = settings
         self._tasks = tasks
         try:
@@ -84,9 +85,7 @@ class AgiServer(Application):  # type: ignore[misc]  # panoramisk is untyped
     @property
     def address(self) -> str:
         """What the PBX dials: agi://host:port/call."""
-        host = self._settings.agi_advertised_host or self._settings.agi_host
-        port = self._settings.agi_advertised_port or self._port
-        return f"agi://{f'[{host}]' if ':' in host else host}:{port}/{AGI_SCRIPT}"
+        return f"{address_of(self._settings, self._port)}/{AGI_SCRIPT}"
 
     def expect(self, call_id: str, admission: Admission) -> None:
         """Let the call's channel in when it comes."""
@@ -145,6 +144,19 @@ class AgiServer(Application):  # type: ignore[misc]  # panoramisk is untyped
             raise PbxProtocolError("a FastAGI request without its call's token")
         del self._admissions[call_id]
         await admission.attach(session)
+
+
+def address_of(settings: AsteriskSettings, port: int) -> str:
+    """Return how the PBX reaches our server on `port`: agi://host:port."""
+    host = settings.agi_advertised_host or settings.agi_host
+    return f"agi://{f'[{host}]' if ':' in host else host}:{settings.agi_advertised_port or port}"
+
+
+async def _answer(session: AgiSession) -> None:
+    """Answer the channel of whoever wants to know whether a controller is here."""
+    async with asyncio.timeout(_HEAD_TIMEOUT):
+        session.writer.write(build_command("ANSWER"))
+        await session.reader.readline()
 
 
 async def read_head(reader: asyncio.StreamReader) -> dict[str, str]:

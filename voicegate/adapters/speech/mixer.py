@@ -17,7 +17,7 @@ import structlog
 from voicegate.adapters.speech.build import convert, render, write_whole
 from voicegate.adapters.speech.files import AudioFolder, CallFiles
 from voicegate.adapters.speech.formats import FORMATS, Samples
-from voicegate.adapters.speech.pack import find_languages, load_pack
+from voicegate.adapters.speech.pack import Pack, find_languages, load_pack
 from voicegate.adapters.speech.recordings import FOLDER
 from voicegate.adapters.speech.voice import Voice, load_voice
 from voicegate.application.ports import CallAudio, Clip
@@ -166,8 +166,7 @@ class Mixer:
         if self._settings.service_name == pack.service or name in voice.own:
             return voice
         script = pack.introduce(self._settings.service_name)
-        kept = self._settings.state_folder / f"this_is-{pack.language}-{script.fingerprint[:16]}"
-        file = kept.with_name(f"{kept.name}.{self._format.suffix}")
+        file = kept_introduction(self._settings, pack)
         if not await asyncio.to_thread(os.path.isfile, file):
             content = convert(await render(script), self._format.suffix)
             await asyncio.to_thread(write_whole, file, content)
@@ -179,3 +178,10 @@ class Mixer:
             opaque = self._folder.claim()
             self._folder.write(opaque, self._format.encode(voice.own[name]))
             self._handed_over[voice.pack.language, name] = f"{self._settings.pbx_audio_folder}/{opaque}"
+
+
+def kept_introduction(settings: SpeechSettings, pack: Pack) -> Path:
+    """Return where the introduction of a service with a name of its own is kept once it was made."""
+    fingerprint = pack.introduce(settings.service_name).fingerprint[:16]
+    name = f"this_is-{pack.language}-{fingerprint}.{settings.audio_format}"
+    return settings.state_folder / name
