@@ -2,7 +2,6 @@
 
 import asyncio
 import fcntl
-import grp
 import os
 import pwd
 import re
@@ -41,12 +40,11 @@ from voicegate.application.ports import DtmfTiming, Pbx
 from voicegate.application.proving import Defaults, Proving, match_language
 from voicegate.application.sign_in import SignIn
 from voicegate.bootstrap.doors import doors, extensions, providers
-from voicegate.bootstrap.exchanges import asterisk_settings
+from voicegate.bootstrap.exchanges import asterisk_settings, group_id
 from voicegate.bootstrap.parts import App
 from voicegate.config import (
     CallerIdSettings,
     InternalSettings,
-    PbxSettings,
     Settings,
     TrunkSettings,
     read_secret,
@@ -91,9 +89,9 @@ async def running(settings: Settings) -> AsyncIterator[App]:
         await speech.prepare()
         _check_language(settings, speech)
         pbxs: dict[str, Pbx] = {}
-        for name, pbx in settings.pbx.items():
+        for name in settings.pbx:
             endpoints = tuple(trunk.endpoint for trunk in settings.trunks.values() if trunk.pbx == name)
-            pbxs[name] = await stack.enter_async_context(_pbx(name, pbx, endpoints))
+            pbxs[name] = await stack.enter_async_context(_pbx(settings, name, endpoints))
         if settings.test_numbers.enabled:
             log.warning("test numbers are on: their code is known", prefix=settings.test_numbers.prefix)
             pbxs[TEST_TRUNK] = SimulatedPbx(pace=settings.test_numbers.pace)
@@ -176,7 +174,7 @@ def check(settings: Settings) -> None:
     speech = Mixer(speech_settings(settings))
     _check_language(settings, speech)
     if settings.audio.group:
-        _group_id(settings.audio.group, "audio.group")
+        group_id(settings.audio.group, "audio.group")
 
 
 def manners(settings: Settings) -> Manners:
@@ -247,7 +245,7 @@ def socket_file(settings: Settings) -> SocketFile:
         ConfigError: the group does not exist.
     """
     socket = settings.socket
-    group = _group_id(socket.group, "socket.group") if socket.group else None
+    group = group_id(socket.group, "socket.group") if socket.group else None
     return SocketFile(Path(socket.path), mode=int(socket.mode, 8), group=group)
 
 
@@ -297,17 +295,10 @@ def _keyring(file: Path, *, may_create: bool) -> FileKeyring:
     return FileKeyring.open(file, may_create=may_create)
 
 
-def _pbx(name: str, settings: PbxSettings, endpoints: Sequence[str]) -> AbstractAsyncContextManager[Pbx]:
-    if settings.kind == "simulator":
+def _pbx(settings: Settings, name: str, endpoints: Sequence[str]) -> AbstractAsyncContextManager[Pbx]:
+    if settings.pbx[name].kind == "simulator":
         return nullcontext(SimulatedPbx(endpoints=tuple(endpoints)))
-    return AsteriskPbx(asterisk_settings(name, settings))
-
-
-def _group_id(name: str, setting: str) -> int:
-    try:
-        return grp.getgrnam(name).gr_gid
-    except KeyError:
-        raise ConfigError(f"{setting}: there is no group {name}") from None
+    return AsteriskPbx(asterisk_settings(settings, name))
 
 
 def _check_language(settings: Settings, speech: Mixer) -> None:

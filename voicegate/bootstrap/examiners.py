@@ -41,7 +41,7 @@ def _of_asterisk(settings: Settings, name: str) -> AsteriskExaminer:
     trunks = {trunk: entry.endpoint for trunk, entry in settings.trunks.items() if entry.pbx == name}
     return AsteriskExaminer(
         Patient(
-            settings=asterisk_settings(name, settings.pbx[name]),
+            settings=asterisk_settings(settings, name),
             trunks=trunks,
             sounds=partial(_probe_sounds, settings),
             clock=SystemClock(),

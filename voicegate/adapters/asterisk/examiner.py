@@ -185,7 +185,9 @@ class AsteriskExaminer:
                 await server.open()
             except ConfigError:
                 found.append(await self._knock(visit))
-                server = AgiServer(replace(self._settings, agi_port=0, agi_advertised_port=None), tasks)
+                server = AgiServer(
+                    replace(self._settings, agi_port=0, agi_advertised_port=None, agi_socket=None), tasks
+                )
                 await server.open()
             try:
                 shown = await rehearse(visit, server, sounds)
