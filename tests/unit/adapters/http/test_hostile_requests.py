@@ -40,7 +40,7 @@ BODIES: Final = st.one_of(
     st.binary(max_size=200),
     st.just(b"[" * 5000),
 )
-HEADER_TEXT: Final = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=60)
+HEADER_TEXT: Final = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=60).map(str.strip)
 HEADERS: Final = st.dictionaries(
     st.sampled_from(
         ["Idempotency-Key", "Content-Type", "X-Request-Id", "Last-Event-ID", "Accept", "Content-Encoding"]
