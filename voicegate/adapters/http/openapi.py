@@ -153,7 +153,7 @@ def _success(operation: Operation) -> Json:
     described: Json = {"description": success.text, "headers": _headers(success.headers)}
     if success.status == HTTPStatus.NO_CONTENT:
         return described
-    schema = {"type": "string"} if success.events else {"type": "object"}
+    schema: Json = {"type": "string"} if success.events else {"type": "object"}
     if success.body:
         schema = _reference(success.body)
     if success.is_list:
