@@ -116,7 +116,7 @@ async def connection() -> AsyncIterator[tuple[AmiPeer, AsteriskPbx]]:
 async def live_through_ami(pieces: list[bytes]) -> None:
     async with connection() as (peer, pbx):
         async with pbx.originate(an_order()) as leg:
-            call_id = peer.asked[-1]["ChannelId"].encode()
+            call_id = (await peer.until_asked("Originate"))["ChannelId"].encode()
             peer.say(b"".join(pieces).replace(b"CALL", call_id))
         assert [signal async for signal in leg.signals() if isinstance(signal, Hangup)] != []
         while not pbx.is_connected:
@@ -128,7 +128,7 @@ async def live_through_ami(pieces: list[bytes]) -> None:
 async def live_through_agi(pieces: list[bytes]) -> None:
     async with connection() as (peer, pbx):
         async with pbx.originate(an_order()) as leg:
-            caller = await AgiCaller.enter(pbx, peer.asked[-1])
+            caller = await AgiCaller.enter(pbx, await peer.until_asked("Originate"))
             caller.send(b"".join(pieces))
             # It may find the leg not yet there, or gone.
             with suppress(LegEnded, TimeoutError):
