@@ -119,7 +119,7 @@ def test_our_dialplan_has_two_contexts_and_neither_dials_answers_or_logs() -> No
     dialplan = contexts(without_comments(example))
     assert set(dialplan) == {"voicegate-answered", "voicegate-reject-forward"}
     applications = set(re.findall(r",([A-Z][A-Za-z]+)\(", "".join(dialplan.values())))
-    assert applications == {"GotoIf", "AGI", "Playback", "Hangup"}
+    assert applications == {"GotoIf", "Goto", "AGI", "Playback", "Hangup"}
 
 
 def test_the_controllers_settings_are_accepted(settings: LabSettings, tmp_path: Path) -> None:
