@@ -1,10 +1,11 @@
 """Every number of the lab's table, called through real Asterisk, comes to what the table says."""
 
+import asyncio
 from datetime import timedelta
 
 import pytest
 
-from tests.pbx.busy_hour import LANGUAGES, BusyHour, Heard
+from tests.pbx.busy_hour import LANGUAGES, BusyHour, Heard, live_through
 from tests.pbx.verdicts import events, expected, last_call, readings, verdict
 from voicegate.lab.behaviour import LabNumber
 from voicegate.lab.numbers import NUMBERS, PREMIUM, find_number
@@ -41,6 +42,11 @@ UNUSUAL = {
     "speaks-g729": UNRUNG,
 }
 """What happens on calls that are not just answered, heeded and told the code twice."""
+
+
+@pytest.fixture(scope="module")
+def hour(lab: Lab) -> BusyHour:
+    return asyncio.run(live_through(lab))
 
 
 @pytest.mark.parametrize("number", NUMBERS, ids=lambda number: number.name)
