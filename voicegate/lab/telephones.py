@@ -27,9 +27,9 @@ _RAW_RATE: Final = 48000
 _SAMPLE_BYTES: Final = 2
 # Asterisk writes in blocks of a third of a second: looking more often than this shows nothing new.
 _LOOK_S: Final = 0.15
-_REACTION_S: Final = 0.4
+_REACTION_S: Final = 0.8
 # Asterisk 22's AGI loses a key that is pressed between two commands: people press again, and so must these.
-_HELPS_WITHIN_S: Final = 6
+_HELPS_WITHIN_S: Final = 7
 _DIGITS_HEARD: Final = 3
 # Of the code's length as our example of the settings has it.
 _READING_HEARD: Final = 6
@@ -136,8 +136,8 @@ async def press(line: Line, ear: Ear) -> None:
         await _press(line, key)
         await line.wait(_HELPS_WITHIN_S)
         await asyncio.to_thread(ear.listen)
-        # One is the key, when it is asked for again.
-        if ear.listener.digits_heard_since_key() > 1:
+        # Asked again, one hears the key, and "press", which is much like a six.
+        if ear.listener.digits_heard_since_key() > 2:
             break
     await line.ended.wait()
 
