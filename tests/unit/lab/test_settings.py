@@ -14,7 +14,8 @@ from voicegate.lab.world import Lab
 
 
 def test_settings_are_recalled_from_the_folder(tmp_path: Path) -> None:
-    settings = LabSettings(tmp_path, 14000, "one", "Contoso", {"call.time_cap_s": 20}, "192.0.2.7")
+    overrides = {"call.time_cap_s": 20}
+    settings = LabSettings(tmp_path, 14000, "one", "Contoso", overrides, "192.0.2.7", ("full", "carrier"))
     settings.save()
     assert recall(tmp_path) == settings
 
@@ -49,6 +50,7 @@ def test_ports_of_one_lab_do_not_meet() -> None:
     ports = Ports(20000)
     single = [ports.pbx_sip, ports.carrier_sip, ports.ami, ports.agi, ports.telephones, ports.reserved]
     single += [ports.testers, ports.callback]
+    single += [ports.pbx_tls, ports.carrier_tls, ports.odd, ports.nobody]
     ranges = [range(first, first + Ports.RTP_SPAN) for first in (ports.pbx_rtp, ports.carrier_rtp)]
     used = [*single, *ranges[0], *ranges[1]]
     assert len(used) == len(set(used))
