@@ -52,6 +52,8 @@ def freeswitch_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 
 
 @pytest.fixture(scope="session")
-def lab(asterisk_lab: Lab) -> Lab:
-    """For tests to which any PBX will do."""
-    return asterisk_lab
+def lab(request: pytest.FixtureRequest) -> Lab:
+    """The Asterisk's, or that of the kind that a test's `parametrize("lab", …, indirect=True)` names."""
+    kind: PbxKind = getattr(request, "param", PbxKind.ASTERISK)
+    world: Lab = request.getfixturevalue(f"{kind}_lab")
+    return world

@@ -14,6 +14,9 @@ from voicegate.lab.ear import hear_code
 from voicegate.lab.settings import PbxKind
 from voicegate.lab.world import Lab
 
+EACH_PBX = pytest.mark.parametrize("lab", PbxKind, indirect=True, scope="session")
+"""For tests that call through a PBX of each kind; others have the Asterisk."""
+
 
 @dataclass
 class Backend:
@@ -54,7 +57,7 @@ class Backend:
         """Have the PBX look at its trunk until that is its state."""
         async with asyncio.timeout(40):
             while (await self.client.trunks())[0].state != state:
-                await asyncio.to_thread(self.lab.pbxs[0].reaches_carrier)
+                await asyncio.to_thread(self.lab.pbxs[0].look_for_carrier)
                 # One at a time: a look that is still under way would speak of the past, and last.
                 for _ in range(40):
                     await asyncio.sleep(0.1)
@@ -66,12 +69,6 @@ class Backend:
         async with asyncio.timeout(20):
             while await asyncio.to_thread(self.lab.pbxs[0].channels):
                 await asyncio.sleep(0.1)
-
-
-@pytest.fixture(scope="session", params=PbxKind)
-def lab(request: pytest.FixtureRequest) -> Lab:
-    world: Lab = request.getfixturevalue(f"{request.param}_lab")
-    return world
 
 
 @pytest.fixture

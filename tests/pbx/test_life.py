@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from tests.pbx.conftest import Backend
+from tests.pbx.conftest import EACH_PBX, Backend
 from tests.pbx.second_daemon import Raw, begin, follow, is_over, second_daemon
 from tests.unit.application.conftest import TESTER
 from voicegate.application.sign_in import IssueRequest
@@ -13,6 +13,8 @@ from voicegate.client import ApiError
 from voicegate.domain.phone_number import Destination
 from voicegate.lab.numbers import find_number
 from voicegate.lab.settings import PbxKind
+
+pytestmark = EACH_PBX
 
 PRESSES = find_number("presses-key")
 # The host says that the port is closed: FreeSWITCH listens to that, Asterisk does not.

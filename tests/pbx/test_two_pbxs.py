@@ -9,7 +9,7 @@ import pytest
 from tests.conftest import running_lab
 from tests.pbx.busy_hour import AREA_CODES
 from tests.pbx.conftest import Backend
-from tests.pbx.judging import expected, last_call, verdict
+from tests.pbx.verdicts import expected, last_call, verdict
 from voicegate.client import AsyncClient, Verification
 from voicegate.lab.behaviour import LabNumber
 from voicegate.lab.numbers import find_number
@@ -75,7 +75,8 @@ async def judge(backend: Backend, placed: Placed, number: str) -> Placed:
     """Have the code that the far telephone heard, if it was told one, checked by the daemon."""
     if placed.row not in TOLD:
         return placed
-    heard = await backend.hear(number)
+    is_told = last_call(placed.verification).outcome == "delivered"
+    heard = await backend.hear(number) if is_told else None
     checked = await backend.client.check(placed.verification.id, heard or "0000")
     return Placed(placed.row, placed.trunk, placed.verification, heard, checked.status)
 

@@ -48,6 +48,7 @@ def test_every_setting_stands_in_the_example() -> None:
         "trunks": config.TrunkSettings,
         "internal": config.InternalSettings,
         "providers": config.ProviderSettings,
+        "twilio": config.TwilioServiceSettings,
     }
     for section, shape in named.items():
         # One entry a kind of PBX.
@@ -95,6 +96,7 @@ def test_the_defaults_that_the_example_shows_are_the_defaults() -> None:
             {"pbx": {"main": {"kind": "simulator", "agi_port": 1}}},
             "pbx.main.agi_port: is for kind asterisk; this PBX is simulator, whose own are: none",
         ),
+        ({"twilio": {"bank": {"sid": "VA12"}}}, "twilio.bank.sid"),
         ({"passcode": {"length": 3}}, "passcode.length: Expected `int` >= 4"),
         ({"passcode": {"length": "6"}}, "passcode.length: Expected `int`, got `str`"),
         ({"call": {"human_check": "maybe"}}, "call.human_check: Invalid enum value 'maybe'"),

@@ -2,7 +2,6 @@
 
 import asyncio
 import fcntl
-import grp
 import os
 import pwd
 import re
@@ -26,6 +25,7 @@ from voicegate.adapters.simulator.pbx import SimulatedPbx
 from voicegate.adapters.speech.mixer import Mixer, SpeechSettings
 from voicegate.adapters.storage.store import SqlStore
 from voicegate.adapters.system import SystemClock, SystemEntropy
+from voicegate.application.attempts import Attempts
 from voicegate.application.board import Board
 from voicegate.application.clients import Clients
 from voicegate.application.conversation import Manners
@@ -37,7 +37,8 @@ from voicegate.application.journal import Desk
 from voicegate.application.ports import DtmfTiming, Pbx
 from voicegate.application.proving import Defaults, Proving, match_language
 from voicegate.application.sign_in import SignIn
-from voicegate.bootstrap.doors import doors, extensions, providers
+from voicegate.bootstrap.doors import doors, extensions, providers, twilio_services
+from voicegate.bootstrap.exchanges import group_id
 from voicegate.bootstrap.parts import App
 from voicegate.bootstrap.pbxs import make_pbx
 from voicegate.config import (
@@ -84,7 +85,7 @@ async def running(settings: Settings) -> AsyncIterator[App]:
         keyring = _keyring(Path(settings.storage.key_file), may_create=not await store.recent_calls(1))
         speech = Mixer(speech_settings(settings))
         await speech.prepare()
-        _check_language(settings, speech)
+        _check_languages(settings, speech)
         pbxs: dict[str, Pbx] = {}
         for name in settings.pbx:
             endpoints = tuple(trunk.endpoint for trunk in settings.trunks.values() if trunk.pbx == name)
@@ -111,6 +112,7 @@ async def running(settings: Settings) -> AsyncIterator[App]:
         yield App(
             world,
             sign_in=SignIn(world, deeds, proving),
+            attempts=Attempts(store),
             enrollment=Enrollment(world, deeds, proving),
             clients=Clients(world, deeds),
             deeds=deeds,
@@ -161,6 +163,7 @@ def check(settings: Settings) -> None:
     routes(settings)
     providers(settings)
     extensions(settings.okta_hook.extensions)
+    twilio_services(settings)
     allowed_uids(settings)
     socket_file(settings)
     if (port := tcp_port(settings)) is not None:
@@ -169,9 +172,9 @@ def check(settings: Settings) -> None:
         if pbx.kind != "simulator":
             make_pbx(name, settings, ())
     speech = Mixer(speech_settings(settings))
-    _check_language(settings, speech)
+    _check_languages(settings, speech)
     if settings.audio.group:
-        _group_id(settings.audio.group, "audio.group")
+        group_id(settings.audio.group, "audio.group")
 
 
 def manners(settings: Settings) -> Manners:
@@ -235,6 +238,9 @@ def speech_settings(settings: Settings) -> SpeechSettings:
         pbx_audio_folder=settings.audio.pbx_folder or settings.audio.folder,
         pbx_sounds_folder=settings.audio.pbx_sounds or str(sounds),
         service_name=settings.service.name,
+        service_names={
+            entry.sid: entry.friendly_name or settings.service.name for entry in settings.twilio.values()
+        },
         state_folder=Path(settings.storage.state_folder),
         audio_format=settings.audio.format,
         group=settings.audio.group or None,
@@ -248,7 +254,7 @@ def socket_file(settings: Settings) -> SocketFile:
         ConfigError: the group does not exist.
     """
     socket = settings.socket
-    group = _group_id(socket.group, "socket.group") if socket.group else None
+    group = group_id(socket.group, "socket.group") if socket.group else None
     return SocketFile(Path(socket.path), mode=int(socket.mode, 8), group=group)
 
 
@@ -298,18 +304,14 @@ def _keyring(file: Path, *, may_create: bool) -> FileKeyring:
     return FileKeyring.open(file, may_create=may_create)
 
 
-def _group_id(name: str, setting: str) -> int:
-    try:
-        return grp.getgrnam(name).gr_gid
-    except KeyError:
-        raise ConfigError(f"{setting}: there is no group {name}") from None
-
-
-def _check_language(settings: Settings, speech: Mixer) -> None:
-    try:
-        match_language(settings.service.language, speech.languages())
-    except UnknownLanguage as error:
-        raise ConfigError(f"service.language: {error}") from None
+def _check_languages(settings: Settings, speech: Mixer) -> None:
+    named = {"service": settings.service.language}
+    named |= {f"twilio.{name}": entry.language for name, entry in settings.twilio.items() if entry.language}
+    for section, language in named.items():
+        try:
+            match_language(language, speech.languages())
+        except UnknownLanguage as error:
+            raise ConfigError(f"{section}.language: {error}") from None
 
 
 def _trunk(

@@ -6,11 +6,11 @@ from datetime import timedelta
 from typing import Final, assert_never
 
 from voicegate.adapters.asterisk.pbx import AsteriskPbx
-from voicegate.adapters.asterisk.settings import AsteriskSettings
 from voicegate.adapters.simulator.pbx import SimulatedPbx
 from voicegate.application.linking import Secret
 from voicegate.application.ports import Pbx
-from voicegate.config import PbxSettings, Settings, read_secret
+from voicegate.bootstrap.exchanges import asterisk_settings
+from voicegate.config import Settings, read_secret
 from voicegate.domain.errors import ConfigError
 
 # A PBX's own cap is for calls whose controller is gone: it must not cut what we still hold.
@@ -28,26 +28,11 @@ def make_pbx(name: str, settings: Settings, endpoints: Sequence[str]) -> Abstrac
         case "simulator":
             return nullcontext(SimulatedPbx(endpoints=tuple(endpoints)))
         case "asterisk":
-            return AsteriskPbx(_asterisk_settings(name, pbx))
+            return AsteriskPbx(asterisk_settings(settings, name))
         case "freeswitch":
             return _freeswitch(name, settings)
         case _:
             assert_never(pbx.kind)
-
-
-def _asterisk_settings(name: str, pbx: PbxSettings) -> AsteriskSettings:
-    return AsteriskSettings(
-        name=name,
-        ami_host=pbx.ami_host,
-        ami_port=pbx.ami_port,
-        ami_username=pbx.ami_username,
-        ami_secret=Secret(read_secret(pbx.ami_secret_file, f"pbx.{name}.ami_secret_file")),
-        agi_host=pbx.agi_host,
-        agi_port=pbx.agi_port,
-        agi_advertised_host=pbx.agi_advertised_host or None,
-        agi_allowed_peers=pbx.agi_allowed_peers,
-        lost_grace=timedelta(seconds=pbx.lost_grace_s),
-    )
 
 
 def _freeswitch(name: str, settings: Settings) -> AbstractAsyncContextManager[Pbx]:

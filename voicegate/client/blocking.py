@@ -23,7 +23,7 @@ from voicegate.client.answers import (
     Trunk,
     Verification,
 )
-from voicegate.client.asking import WATCH_S, News, Options, Place, Request
+from voicegate.client.asking import Following, Options, Place, Request
 
 T = TypeVar("T")
 
@@ -84,11 +84,13 @@ class Client:
 
     def watch(self, verification_id: str) -> Iterator[Step]:
         """Yield the steps of its calls as they happen, until the last call has ended."""
-        news, seen = News(), self.verification(verification_id)
-        yield from news.of(seen)
-        while not seen.is_settled:
-            seen = self.verification(verification_id, WATCH_S, seen.revision)
-            yield from news.of(seen)
+        following = Following()
+        while True:
+            for line in self._lines(asking.events(verification_id, following.after)):
+                if (step := following.take(line)) is not None:
+                    yield step
+                if following.is_settled:
+                    return
 
     def check(self, verification_id: str, passcode: str) -> Judgement:
         """Judge one guess at the code."""
@@ -102,9 +104,11 @@ class Client:
         """Take a verification back and hang up its call."""
         return self._ask(asking.cancel(verification_id))
 
-    def calls(self, limit: int = 50, before: datetime | None = None) -> list[Call]:
-        """Return the newest calls first, without timelines."""
-        return self._ask(asking.calls(limit, before)).calls
+    def calls(
+        self, limit: int = 50, before: datetime | None = None, *, test_numbers: bool = False
+    ) -> list[Call]:
+        """Return the newest calls first, without timelines; with those to test numbers if they are wanted."""
+        return self._ask(asking.calls(limit, before, test_numbers=test_numbers)).calls
 
     def call(self, call_id: str) -> Call:
         """Return a call with its timeline."""
@@ -148,3 +152,13 @@ class Client:
         except httpx.TransportError as error:
             raise self._place.unreachable(error) from error
         return asking.read(request, response)
+
+    def _lines(self, request: Request[Step]) -> Iterator[str]:
+        try:
+            with self._http.stream(**asking.arguments(request)) as response:
+                if not response.is_success:
+                    response.read()
+                    asking.read(request, response)
+                yield from response.iter_lines()
+        except httpx.TransportError as error:
+            raise self._place.unreachable(error) from error

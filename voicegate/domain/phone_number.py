@@ -59,10 +59,10 @@ class Destination:
 
     @property
     def country(self) -> str | None:
-        """Whose number it is, as ISO 3166-1 alpha-2 code; None: of no country, or an internal extension."""
-        if self.is_internal:
-            return None
-        return phonenumbers.region_code_for_number(phonenumbers.parse(self.number))
+        """The number's country, by its ISO 3166 code; None: it has none, or none that is known."""
+        return (
+            None if self.is_internal else phonenumbers.region_code_for_number(phonenumbers.parse(self.number))
+        )
 
     @property
     def masked(self) -> str:

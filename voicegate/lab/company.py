@@ -18,6 +18,7 @@ from voicegate.lab.processes import Daemon
 from voicegate.lab.rendering import render_freeswitch, render_pbx
 from voicegate.lab.settings import LabSettings, PbxKind
 from voicegate.lab.testers import keep_accounts
+from voicegate.lab.trunks import QUALIFIED
 
 PATIENCE: Final = timedelta(seconds=30)
 """How long a part of a lab may take to get ready."""
@@ -72,8 +73,12 @@ class CompanyPbx(ABC):
         """Where on loopback it hands its answered calls to the controller; None: it does not need to."""
 
     @abstractmethod
-    def reaches_carrier(self) -> bool:
-        """Does it hold its trunk to be up? If not, it looks again."""
+    def knows_trunks(self) -> bool:
+        """Does it know by now how each trunk is at which it looks? If not, it looks again."""
+
+    @abstractmethod
+    def look_for_carrier(self) -> None:
+        """Have it look whether the carrier is there."""
 
     @abstractmethod
     def channels(self) -> int:
@@ -102,12 +107,21 @@ class CompanyAsterisk(CompanyPbx):
         """Where on loopback it hands its answered calls to the controller."""
         return self.settings.ports.agi
 
-    def reaches_carrier(self) -> bool:
-        """Does it hold its trunk to be up? If not, it is told to look again at once."""
-        if re.search(r"carrier-aor/\S+\s+\S+\s+Avail", self.command("pjsip show contacts")):
-            return True
+    def knows_trunks(self) -> bool:
+        """Does it know by now how each trunk is at which it looks? If not, it looks again."""
+        contacts = self.command("pjsip show contacts")
+        missed = [
+            name
+            for name, state in QUALIFIED.items()
+            if not re.search(rf"{name}-aor/\S+\s+\S+\s+{state}", contacts)
+        ]
+        for name in missed:
+            self.command(f"pjsip qualify {name}")
+        return not missed
+
+    def look_for_carrier(self) -> None:
+        """Have it look whether the carrier is there."""
         self.command("pjsip qualify carrier")
-        return False
 
     def channels(self) -> int:
         """Return how many calls it has in progress."""
@@ -136,10 +150,13 @@ class CompanyFreeSwitch(CompanyPbx):
     def handover_port(self) -> None:
         """It keeps its answered calls, and is told what to do with them."""
 
-    def reaches_carrier(self) -> bool:
-        """Does it hold its trunk to be up? It cannot be told to look again, but does so every few seconds."""
+    def knows_trunks(self) -> bool:
+        """Does it hold its one trunk to be up?"""
         gateway = self.command("sofia status gateway carrier")
         return re.search(r"^Status\s+UP\s*$", gateway, re.MULTILINE) is not None
+
+    def look_for_carrier(self) -> None:
+        """It cannot be told to, and does so every few seconds."""
 
     def channels(self) -> int:
         """Return how many calls it has in progress."""

@@ -1,8 +1,8 @@
 """The configuration files of a lab: of the company's PBXs, of the carrier, and of the controller.
 
 The PBXs' and the controller's are our own examples from `dialplan/` and `config/`, filled in: what runs
-here is what an admin reads. To the PBXs', templates in `pbx/` and `company/` add what else they need, the
-testers and what they may dial. The carrier's are templates in `carrier/`, rendered from the table in
+here is what an admin reads. To the PBXs', templates in `company/` add the testers, what they may dial, and
+trunks that no admin would want. The carrier's are templates in `carrier/`, rendered from the table in
 `numbers`. Who writes and runs them is `world`.
 """
 
@@ -13,13 +13,14 @@ from typing import Final, assert_never
 import jinja2
 
 from voicegate.config import project_folder
-from voicegate.lab.behaviour import LabNumber
+from voicegate.lab.certificates import Certificates
 from voicegate.lab.filling import fill_in, fill_in_xml, without_section
 from voicegate.lab.numbers import NUMBERS, PREMIUM
 from voicegate.lab.ports import Ports
 from voicegate.lab.services import all_services
 from voicegate.lab.settings import LabSettings, PbxKind
 from voicegate.lab.testers import Account
+from voicegate.lab.trunks import ACCOUNT, PASSWORD
 
 # The least that FreeSWITCH takes; a trunk that came back is known as soon as that.
 _PING_S: Final = "5"
@@ -39,16 +40,34 @@ def render_pbx(settings: LabSettings, secret: str, accounts: Sequence[Account]) 
         "manager.conf": {("general", "port"): str(ports.ami), ("voicegate", "secret"): secret},
         "pjsip.conf": {
             ("transport-udp", "bind"): f"127.0.0.1:{ports.pbx_sip}",
+            # Wideband only for a far end that speaks nothing else.
+            ("carrier", "allow"): "ulaw,alaw,g722,opus",
             ("carrier-aor", "contact"): f"sip:127.0.0.1:{ports.carrier_sip}",
             # With its port, for the testers' softphones may have the same address.
             ("carrier-identify", "match"): f"127.0.0.1:{ports.carrier_sip}",
             ("4021-aor", "contact"): f"sip:4021@127.0.0.1:{ports.carrier_sip}",
+        },
+        "trunk-tls.conf": {
+            ("transport-tls", "bind"): f"127.0.0.1:{ports.pbx_tls}",
+            ("transport-tls", "ca_list_file"): str(Certificates(settings.certificates).authority),
+            ("secure-aor", "contact"): f"sip:127.0.0.1:{ports.carrier_tls}\\;transport=tls",
+        },
+        "trunk-registered.conf": {
+            ("registered", "from_user"): ACCOUNT,
+            ("registered-auth", "username"): ACCOUNT,
+            ("registered-auth", "password"): PASSWORD,
+            ("registered-aor", "contact"): f"sip:127.0.0.1:{ports.carrier_sip}",
+            ("registered-registration", "server_uri"): f"sip:127.0.0.1:{ports.carrier_sip}",
+            ("registered-registration", "client_uri"): f"sip:{ACCOUNT}@127.0.0.1:{ports.carrier_sip}",
         },
     }
     filled = {name: fill_in((examples / name).read_text("utf-8"), these) for name, these in values.items()}
     added = _render_company(settings, accounts)
     filled["pjsip.conf"] = added["pjsip.conf"] + filled["pjsip.conf"]
     filled["extensions.conf"] += added["extensions.conf"]
+    filled["odd-trunks.conf"] = _render("company", "odd-trunks.conf", settings)
+    trunks = "".join(f'#include "{name}"\n' for name in filled if "trunk" in name)
+    filled["pjsip.conf"] += f"\n{trunks}"
     return {**dialplan, **filled, "rtp.conf": _render_rtp(_rtp_ports(settings, PbxKind.ASTERISK))}
 
 
@@ -68,27 +87,19 @@ def render_freeswitch(settings: LabSettings, secret: str) -> Mapping[str, str]:
     filled = {
         name: fill_in_xml((examples / name).read_text("utf-8"), these) for name, these in values.items()
     }
+    main = _templates("company").get_template("freeswitch.xml.j2")
     rtp = _rtp_ports(settings, PbxKind.FREESWITCH)
-    main = _templates("pbx").get_template("freeswitch.xml.j2")
-    return {**filled, "freeswitch.xml": main.render(rtp=rtp, domain=_DOMAIN, carrier_sip=ports.carrier_sip)}
+    return {**filled, "freeswitch.xml": main.render(rtp=rtp, domain=_DOMAIN, ports=ports)}
 
 
-def render_carrier(settings: LabSettings, numbers: Sequence[LabNumber] = NUMBERS) -> Mapping[str, str]:
+def render_carrier(settings: LabSettings) -> Mapping[str, str]:
     """Return the carrier's configuration files."""
-    ports, templates = settings.ports, _templates("carrier")
-    values = {
-        "numbers": numbers,
-        "premium": PREMIUM,
-        "telephones_port": ports.telephones,
-        "carrier_sip": ports.carrier_sip,
-        "pbx_sip": ports.pbx_sip,
-    }
+    first = settings.ports.carrier_rtp
     names = ("extensions.conf", "pjsip.conf")
-    rendered = {name: templates.get_template(f"{name}.j2").render(values) for name in names}
     return {
-        **rendered,
+        **{name: _render("carrier", name, settings) for name in names},
         "manager.conf": "[general]\nenabled = no\n",
-        "rtp.conf": _render_rtp(range(ports.carrier_rtp, ports.carrier_rtp + Ports.RTP_SPAN)),
+        "rtp.conf": _render_rtp(range(first, first + Ports.RTP_SPAN)),
     }
 
 
@@ -116,7 +127,12 @@ def render_controller(settings: LabSettings) -> str:
         example = without_section(example, f"pbx.{PbxKind.ASTERISK.section}")
     places = {(path.rpartition(".")[0], path.rpartition(".")[2]): value for path, value in values.items()}
     filled = fill_in(example, {place: as_toml(value) for place, value in places.items()})
-    return filled + "".join(_second_trunk(kind) for kind in here.pbxs[1:])
+    before, ours, after = _cut_out(filled, "[trunks.carrier]")
+    trunks = (
+        ours.replace(".carrier]", f".{name}]").replace('"carrier"', f'"{name}"') for name in here.trunks
+    )
+    second = (_second_trunk(kind) for kind in here.pbxs[1:])
+    return "".join((before, "\n".join(trunks), after, *second))
 
 
 def _door(settings: LabSettings, kind: PbxKind) -> Iterable[tuple[str, object]]:
@@ -176,6 +192,29 @@ def _rtp_ports(settings: LabSettings, kind: PbxKind) -> range:
     span = Ports.RTP_SPAN // len(settings.pbxs)
     first = settings.ports.pbx_rtp + span * settings.pbxs.index(kind)
     return range(first, first + span)
+
+
+def _render(folder: str, name: str, settings: LabSettings) -> str:
+    """Return the file `name` made from its template in `folder`."""
+    return (
+        _templates(folder)
+        .get_template(f"{name}.j2")
+        .render(
+            numbers=NUMBERS,
+            premium=PREMIUM,
+            ports=settings.ports,
+            certificates=Certificates(settings.certificates),
+            account=ACCOUNT,
+            password=PASSWORD,
+        )
+    )
+
+
+def _cut_out(text: str, header: str) -> tuple[str, str, str]:
+    """Return what is before a section of `text`, the section until an empty line, and what is after it."""
+    before, _, rest = text.partition(header)
+    section, _, after = rest.partition("\n\n")
+    return before, f"{header}{section}\n", f"\n{after}"
 
 
 def _render_rtp(ports: range) -> str:

@@ -48,8 +48,11 @@ class LabSettings:
     """Settings of the controller's file that shall differ, as {"call.time_cap_s": 20}."""
     listen: str = LOOPBACK
     """The address at which the PBX takes the testers' softphones; loopback: only those on this machine."""
+    trunks: tuple[str, ...] = ("carrier",)
+    """The trunks that the controller uses, in this order: names of `trunks`' table."""
     pbxs: tuple[PbxKind, ...] = (PbxKind.ASTERISK,)
-    """The company's PBXs, one of a kind; a second has the calls to Britain."""
+    """The company's PBXs, one of a kind; a second has the calls to Britain. A FreeSWITCH has the trunk
+    `carrier` only."""
 
     @property
     def ports(self) -> Ports:
@@ -105,6 +108,11 @@ class LabSettings:
         return self.folder / "sounds"
 
     @property
+    def certificates(self) -> Path:
+        """The carrier's certificate and who vouches for it."""
+        return self.folder / "certificates"
+
+    @property
     def recordings(self) -> Path:
         """What each telephone heard: `<dialed number>-<channel's id>.wav`, 8 kHz."""
         return self.folder / "recordings"
@@ -132,8 +140,8 @@ class LabSettings:
         Raises:
             LabError: the folder cannot be made or written.
         """
-        values = (self.port_base, self.name, self.service, dict(self.overrides), self.listen, self.pbxs)
-        kept = _Kept(*values)
+        values = (self.port_base, self.name, self.service, dict(self.overrides), self.listen)
+        kept = _Kept(*values, self.trunks, self.pbxs)
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             _kept_file(self.folder).write_bytes(msgspec.json.format(msgspec.json.encode(kept)))
@@ -162,8 +170,7 @@ def recall(folder: Path) -> LabSettings | None:
         raise LabError(f"{file} cannot be read: {error.strerror}") from error
     except msgspec.DecodeError as error:
         raise LabError(f"{file} is damaged: {error}") from error
-    values = (kept.port_base, kept.name, kept.service, kept.overrides, kept.listen, kept.pbxs)
-    return LabSettings(folder.resolve(), *values)
+    return LabSettings(folder.resolve(), **msgspec.structs.asdict(kept))
 
 
 class _Kept(msgspec.Struct, frozen=True):
@@ -172,6 +179,7 @@ class _Kept(msgspec.Struct, frozen=True):
     service: str
     overrides: dict[str, object]
     listen: str = LOOPBACK
+    trunks: tuple[str, ...] = ("carrier",)
     pbxs: tuple[PbxKind, ...] = (PbxKind.ASTERISK,)
 
 

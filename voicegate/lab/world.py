@@ -20,6 +20,7 @@ from typing import Final
 from voicegate.config import project_folder
 from voicegate.lab.apt import Progress
 from voicegate.lab.asterisk import AsteriskInstance
+from voicegate.lab.certificates import Certificates
 from voicegate.lab.company import PATIENCE, company_pbxs
 from voicegate.lab.errors import LabError
 from voicegate.lab.packages import ensure_asterisk, no_progress
@@ -76,7 +77,7 @@ class Lab:
             for count, future in enumerate(started, 1):
                 future.result()
                 progress("starting", count / (len(starts) + 1))
-        self._wait_trunks()
+        self.wait_trunks()
         progress("starting", 1)
 
     def down(self) -> None:
@@ -118,6 +119,10 @@ class Lab:
         self._exchange.start()
         self._exchange.wait_ready(PATIENCE)
 
+    def carrier_command(self, text: str) -> str:
+        """Return what the carrier's console answers to a command."""
+        return self._exchange.command(text)
+
     def kill_carrier(self) -> None:
         """End the carrier and its telephones as a crash would (SIGKILL)."""
         self._carrier.kill()
@@ -125,8 +130,8 @@ class Lab:
     def start_telephones(self) -> None:
         """Put people to the telephones unless they are there, and wait until they listen."""
         here, port = self.settings, self.settings.ports.telephones
-        sounds = project_folder("sounds")
-        command = [str(port), str(here.raw_recordings), str(here.recordings), str(sounds)]
+        places = (here.raw_recordings, here.recordings, project_folder("sounds"))
+        command = [str(port), str(here.ports.odd), *map(str, places)]
         self._telephones.start(python_module("voicegate.lab.telephones", *command))
         self._wait(self._telephones, lambda: _accepts(port))
 
@@ -146,6 +151,13 @@ class Lab:
     def kill_controller(self) -> None:
         """End the controller as a crash would (SIGKILL)."""
         self._controller.kill()
+
+    def wait_trunks(self) -> None:
+        """Have the PBXs look at their trunks, and wait until they know how each of them is."""
+        # All were started at once: a PBX may have looked for the carrier too early, and would not look
+        # again for a while. Where it has not looked yet it would dial.
+        for pbx in self.pbxs:
+            self._wait(pbx.daemon, pbx.knows_trunks)
 
     def recordings(self, number: str) -> list[Path]:
         """Return what telephones heard on calls to a number, oldest first; a call's appears at its end."""
@@ -177,6 +189,7 @@ class Lab:
         if here.volatile.stat().st_uid != os.getuid():
             raise LabError(f"{here.volatile} belongs to somebody else.")
         make_sounds(here.sounds, here.state, progress)
+        Certificates(here.certificates).ensure()
         for pbx in self.pbxs:
             pbx.write()
         self._exchange.write(render_carrier(here))
@@ -201,12 +214,6 @@ class Lab:
     def _exchange(self) -> AsteriskInstance:
         home, run = self.settings.folder / "carrier", self.settings.volatile / "carrier"
         return AsteriskInstance(self._carrier, ensure_asterisk(), home, run)
-
-    def _wait_trunks(self) -> None:
-        # All were started at once: a PBX may have looked for the carrier too early, and would not look
-        # again for a while.
-        for pbx in self.pbxs:
-            self._wait(pbx.daemon, pbx.reaches_carrier)
 
     def _wait(self, daemon: Daemon, is_ready: Callable[[], bool]) -> None:
         deadline = time.monotonic() + PATIENCE.total_seconds()

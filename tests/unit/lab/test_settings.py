@@ -15,9 +15,8 @@ from voicegate.lab.world import Lab
 
 
 def test_settings_are_recalled_from_the_folder(tmp_path: Path) -> None:
-    settings = LabSettings(
-        tmp_path, 14000, "one", "Contoso", {"call.time_cap_s": 20}, "192.0.2.7", tuple(PbxKind)
-    )
+    overrides, trunks = {"call.time_cap_s": 20}, ("full", "carrier")
+    settings = LabSettings(tmp_path, 14000, "one", "Contoso", overrides, "192.0.2.7", trunks, tuple(PbxKind))
     settings.save()
     assert recall(tmp_path) == settings
 
@@ -68,6 +67,7 @@ def test_ports_of_one_lab_do_not_meet() -> None:
     single = [ports.pbx_sip, ports.carrier_sip, ports.ami, ports.agi, ports.telephones, ports.reserved]
     single += [ports.freeswitch_sip, ports.esl]
     single += [ports.testers, ports.callback]
+    single += [ports.pbx_tls, ports.carrier_tls, ports.odd, ports.nobody]
     ranges = [range(first, first + Ports.RTP_SPAN) for first in (ports.pbx_rtp, ports.carrier_rtp)]
     used = [*single, *ranges[0], *ranges[1]]
     assert len(used) == len(set(used))
