@@ -19,13 +19,19 @@ from voicegate.application.examination import Finding, doubtful, failed, passed
 from voicegate.application.ports import Clip
 from voicegate.domain.errors import PbxError, PbxRefused, ReplyLost, SpeechError
 
-_NEEDED: Final = frozenset(
-    ("bgapi", "originate", "uuid_kill", "uuid_setvar", "uuid_send_dtmf", "uuid_dump", "uuid_set_media_stats")
-    + ("sofia", "status", "module_exists")
+_OF_CALLS: Final = (
+    "originate",
+    "uuid_kill",
+    "uuid_setvar",
+    "uuid_send_dtmf",
+    "uuid_dump",
+    "uuid_set_media_stats",
 )
+_NEEDED: Final = frozenset(("bgapi", *_OF_CALLS, "sofia", "status", "module_exists"))
 """API commands of calls, and of this."""
 _MODULES: Final = ("mod_sofia", "mod_dptools", "mod_sndfile")
 _ACCOUNT: Final = "config/freeswitch/directory.xml shows the account"
+_UNPLACED: Final = "see the PBX's log; originate, sendmsg and CHANNEL_PARK must work for our account"
 _VERSION: Final = re.compile(r"Version (\d+)\.(\d+)\S*")
 _RATE: Final = re.compile(r"per Sec out of max (\d+)")
 _FEW_A_SECOND: Final = 10
@@ -77,13 +83,13 @@ class FreeSwitchExaminer:
     async def _examine(self, visit: Visit) -> AsyncIterator[Finding]:
         for finding in await _look_at_status(visit):
             yield finding
-        yield _look_at_rights(visit)
-        modules = await _look_at_modules(visit)
-        yield modules
+        needed = [_look_at_rights(visit), await _look_at_modules(visit)]
+        for finding in needed:
+            yield finding
         for trunk, gateway in self._patient.trunks.items():
             for finding in await _look_at_gateway(visit, trunk, gateway):
                 yield finding
-        if modules.level == "ok":
+        if all(finding.level != "error" for finding in needed):
             async for finding in self._rehearse():
                 yield finding
 
@@ -96,6 +102,8 @@ class FreeSwitchExaminer:
         except SpeechError as error:
             cure = "look as the daemon's user, once the daemon has run"
             yield doubtful("sounds", f"not tried: {error}", cure)
+        except (TimeoutError, PbxError) as error:
+            yield failed("calls", f"a call to nobody does not come about: {_reason(error)}", _UNPLACED)
 
 
 async def _look_at_status(visit: Visit) -> list[Finding]:
@@ -170,8 +178,7 @@ async def _look_at_codecs(visit: Visit, about: str, profile: str) -> Finding:
 
 def _judge_rehearsal(unplayed: frozenset[str] | None, sounds: Sequence[Clip]) -> list[Finding]:
     if unplayed is None:
-        cure = "see the PBX's log; originate, sendmsg and CHANNEL_PARK must work for our account"
-        return [failed("calls", "a call to nobody does not come about", cure)]
+        return [failed("calls", "a call to nobody does not come about", _UNPLACED)]
     found = [passed("calls", "a call to nobody was placed, parked and played to")]
     for clip in sounds:
         if clip.path in unplayed:

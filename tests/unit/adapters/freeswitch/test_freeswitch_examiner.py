@@ -135,6 +135,12 @@ async def test_rights_too_few_and_too_many(
     assert says in finding.text
 
 
+async def test_what_is_sure_to_fail_is_not_tried(switch: Switch) -> None:
+    switch.allowed["API"] = "status"
+    assert [finding.about for finding in await Room(switch).findings()][-1] == "trunk main"
+    assert not switch.rung
+
+
 async def test_a_module_that_is_missing(switch: Switch) -> None:
     switch.answers["module_exists"] = lambda switch, argument: "false" if "sndfile" in argument else "true"
     finding = await Room(switch).of("modules")
@@ -194,4 +200,6 @@ async def test_a_call_to_nobody_that_does_not_come_about(switch: Switch, tmp_pat
         return f"+OK Job-UUID: {job}\nJob-UUID: {job}"
 
     switch.answers["originate"] = refuse
+    assert (await Room(switch, [a_clip(tmp_path)]).of("calls")).level == "error"
+    switch.answers["event"] = lambda switch, argument: "-ERR permission denied"
     assert (await Room(switch, [a_clip(tmp_path)]).of("calls")).level == "error"
