@@ -46,6 +46,13 @@ class Switch:
     answers: dict[str, Answer] = field(default_factory=dict)
     """What stands in for an API command or a first word; None is silence."""
     gateways: dict[str, str] = field(default_factory=lambda: dict(_GATEWAYS))
+    allowed: dict[str, str] = field(default_factory=dict)
+    """What `userauth` tells of its rights."""
+    status: str = (
+        "FreeSWITCH (Version 1.10.12-release  64bit) is ready\n0 session(s) per Sec out of max 30, peak 0\n"
+    )
+    codecs: str = "PCMU,PCMA"
+    pingfreq: int = 30
     channels: dict[str, Channel] = field(default_factory=dict)
     rung: list[str] = field(default_factory=list)
     """Every number that was dialed."""
@@ -167,7 +174,9 @@ class Switch:
                 return ""
             connection.is_known = True
             self.logins += 1
-            return "+OK accepted"
+            return "+OK accepted" + "".join(
+                f"\nAllowed-{what}: {rights}" for what, rights in self.allowed.items()
+            )
         if not connection.is_known:
             return "-ERR command not found"
         if verb == "event":
@@ -194,9 +203,11 @@ class Switch:
         if name == "module_exists":
             return "true"
         if name == "status":
-            return "UP 0 years, 0 days"
+            return self.status
+        if rest.startswith("xmlstatus profile"):
+            return f"<profile><outbound-codecs>{self.codecs}</outbound-codecs></profile>\n"
         if name == "sofia":
-            return _gateways_xml(self.gateways)
+            return _gateways_xml(self.gateways, self.pingfreq)
         call_id, _, value = rest.partition(" ")
         channel = self.channels.get(call_id)
         if channel is None:
@@ -204,7 +215,8 @@ class Switch:
         return channel.api(name, value)
 
     def _originate(self, text: str, job: str) -> None:
-        dial, application, _, _, caller_name, caller_number, timeout = split_words(text)
+        dial, application, *rest = split_words(text)
+        _, _, caller_name, caller_number, timeout = rest or ("", "", "", "", "60")
         braces, _, target = dial[1:].partition("}")
         order = Order(
             variables=dict(pair.split("=", 1) for pair in braces.split(",")),
@@ -215,6 +227,8 @@ class Switch:
         )
         kind, *way = target.split("/")
         gateway, number = (way[1], way[2]) if kind == "sofia" else ("carrier", way[0])
+        if kind == "null":
+            number = "nobody02"
         state = self.gateways.get(gateway)
         if state != "UP" or order.call_id in self.channels:
             reason = "INVALID_GATEWAY" if state is None else "GATEWAY_DOWN"
@@ -268,10 +282,11 @@ def _goodbye() -> bytes:
     return f"Content-Type: text/disconnect-notice\nContent-Length: {len(text)}\n\n{text}".encode()
 
 
-def _gateways_xml(gateways: Mapping[str, str]) -> str:
+def _gateways_xml(gateways: Mapping[str, str], pingfreq: int) -> str:
     rows = "".join(
         f"  <gateway>\n    <name>{name}</name>\n    <profile>external</profile>\n"
-        f"    <state>NOREG</state>\n    <status>{status}</status>\n  </gateway>\n"
+        f"    <pingfreq>{pingfreq}</pingfreq>\n    <state>NOREG</state>\n"
+        f"    <status>{status}</status>\n  </gateway>\n"
         for name, status in gateways.items()
     )
     return f'<?xml version="1.0" encoding="ISO-8859-1"?>\n<gateways>\n{rows}</gateways>\n'

@@ -7,7 +7,7 @@ hung up on; api commands are answered in order, one at a time, so nothing slow m
 
 import asyncio
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Final, Protocol
 
 import structlog
 
@@ -19,6 +19,9 @@ from voicegate.application.linking import SecretRefused, reason_of, watch
 from voicegate.domain.errors import PbxProtocolError, PbxUnavailable, ReplyLost
 
 log = structlog.get_logger(__name__)
+
+ACCEPTED: Final = "+OK accepted"
+"""The reply to who may come in."""
 
 
 class EslListener(Protocol):
@@ -59,7 +62,7 @@ class EslClient:
         try:
             async with asyncio.timeout(settings.command_timeout.total_seconds()):
                 await link.open(settings.esl_host, settings.esl_port)
-                _check_greeting(await link.greeting)
+                check_greeting(await link.greeting)
             self._link = link
             await self._log_in()
             await self._listener.on_ready()
@@ -100,9 +103,8 @@ class EslClient:
             raise ReplyLost(f"no reply to {line.partition(' ')[0]} in time") from None
 
     async def _log_in(self) -> None:
-        user, password = self._settings.esl_user, self._settings.esl_password.value
-        reply = await self.ask(f"userauth {user}:{password}" if user else f"auth {password}")
-        if reply.headers.get("Reply-Text") != "+OK accepted":
+        reply = await self.ask(credentials(self._settings))
+        if reply.headers.get("Reply-Text") != ACCEPTED:
             raise SecretRefused(reply.headers.get("Reply-Text"))
         for line in (*(f"filter {one}" for one in FILTERS), f"event plain {EVENTS}"):
             reply = await self.ask(line)
@@ -116,7 +118,19 @@ class EslClient:
                 self._listener.on_event(event)
 
 
-def _check_greeting(frame: Frame) -> None:
+def credentials(settings: FreeSwitchSettings) -> str:
+    """Return the command by which we come in."""
+    user, password = settings.esl_user, settings.esl_password.value
+    return f"userauth {user}:{password}" if user else f"auth {password}"
+
+
+def check_greeting(frame: Frame) -> None:
+    """Look at the first that the peer says.
+
+    Raises:
+        PbxUnavailable: its access list refuses us.
+        PbxProtocolError: it is no event socket.
+    """
     if frame.kind == "text/rude-rejection":
         raise PbxUnavailable("refused by the PBX's access list: see apply-inbound-acl in event_socket.conf")
     if frame.kind != "auth/request":

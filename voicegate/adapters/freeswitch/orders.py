@@ -29,6 +29,7 @@ _CALLER_NAME: Final = re.compile(r"[^\x00-\x1f\x7f\"\\<>${}]{0,80}")
 _PATH: Final = re.compile(r"[A-Za-z0-9_./+=~-]{1,1000}")
 _OURS: Final = re.compile(r"call_.+")
 _RTCP_MS: Final = "5000"
+_NOBODY: Final = "null/voicegate"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,23 +48,17 @@ def build_originate(order: Order, job_id: str, cap: timedelta) -> Draft:
     Raises:
         UnsafeValue: a value has a character that means something to the PBX.
     """
-    variables = {
-        "origination_uuid": check_call_id(check(order.call_id, _OURS, "call id")),
-        "ignore_early_media": "true",
-        "outbound_redirect_fatal": "true",
-        "park_timeout": str(math.ceil(cap.total_seconds())),
-        "rtcp_audio_interval_msec": _RTCP_MS,
-        "playback_terminators": "none",
-    }
     caller = order.hop.caller_id
     name = check(caller.name, _CALLER_NAME, "caller name").replace("'", "\\'")
     number = check(caller.number, CALLER_NUMBER, "caller number")
     seconds = math.ceil(order.hop.trunk.ring_timeout.total_seconds())
-    braces = ",".join(f"{key}={value}" for key, value in variables.items())
-    shown = f"'{name}' '{number}'"
-    return Draft(
-        job_id, f"bgapi originate {{{braces}}}{_dial_string(order.hop)} &park() XML default {shown} {seconds}"
-    )
+    placed = f"{_braces(order.call_id, cap)}{_dial_string(order.hop)} &park()"
+    return Draft(job_id, f"bgapi originate {placed} XML default '{name}' '{number}' {seconds}")
+
+
+def build_rehearsal(call_id: str, job_id: str, cap: timedelta) -> Draft:
+    """Return the command that places a call to nobody, which answers."""
+    return Draft(job_id, f"bgapi originate {_braces(call_id, cap)}{_NOBODY} &park()")
 
 
 def check_path(path: str) -> str:
@@ -73,6 +68,18 @@ def check_path(path: str) -> str:
         UnsafeValue: it has a character that means something to the PBX.
     """
     return check(path, _PATH, "sound's path")
+
+
+def _braces(call_id: str, cap: timedelta) -> str:
+    variables = {
+        "origination_uuid": check_call_id(check(call_id, _OURS, "call id")),
+        "ignore_early_media": "true",
+        "outbound_redirect_fatal": "true",
+        "park_timeout": str(math.ceil(cap.total_seconds())),
+        "rtcp_audio_interval_msec": _RTCP_MS,
+        "playback_terminators": "none",
+    }
+    return f"{{{','.join(f'{key}={value}' for key, value in variables.items())}}}"
 
 
 def _dial_string(hop: Hop) -> str:
