@@ -281,9 +281,11 @@ class SignIn:
 
 def _find(deed: Deed, challenge_id: str) -> ChallengeRecord | None:
     """Return a challenge that the asker may touch."""
-    deed.subject = challenge_id
     record = deed.tx.challenge(challenge_id)
-    if record is None or not deed.asker.owns(record.challenge.client):
+    if record is None:
+        return None  # what was sent for an id may be anything: a number, a code
+    deed.subject = challenge_id
+    if not deed.asker.owns(record.challenge.client):
         return None
     deed.destination = record.challenge.destination
     return record
