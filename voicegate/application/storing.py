@@ -6,7 +6,7 @@ what it read cannot change meanwhile, and its audit entry is in the same commit.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol, TypeVar
 
@@ -28,7 +28,7 @@ class WrongGuess:
     """When."""
     client: str
     """Whose challenge it was."""
-    number: str
+    number: str = field(repr=False)
     """Where the code was spoken."""
     subscriber: str | None = None
     """Whose factor it was about; None: nobody's."""
