@@ -15,7 +15,7 @@ from voicegate.adapters.http.admin_schemas import GivenKey
 from voicegate.adapters.http.okta.schemas import PassCode, PhoneProfile
 from voicegate.adapters.http.okta_hook import MessageProfile, TelephonyData
 from voicegate.adapters.http.schemas import Guess, NewVerification
-from voicegate.application.storing import WrongGuess
+from voicegate.application.storing import AttemptFilter, Conversion, WrongGuess
 
 JSON = {"Content-Type": "application/json"}
 
@@ -116,6 +116,8 @@ def test_what_holds_a_code_a_key_or_a_number_does_not_show_it() -> None:
         TelephonyData(MessageProfile(phone_number=NUMBER, otp_code=918273)),
         GivenKey(name="web", scopes=[], key="918273"),
         WrongGuess(at, "web", NUMBER),
+        AttemptFilter(number=NUMBER, prefix=NUMBER),
+        Conversion(NUMBER, attempts=1, converted=0),
     ):
         assert "918273" not in repr(held)
         assert NUMBER not in repr(held)
