@@ -157,6 +157,7 @@ class TrunkSettings(_Section, frozen=True, kw_only=True):
     pbx: Name
     endpoint: Name
     caller_ids: Annotated[tuple[CallerIdSettings, ...], Meta(min_length=1)]
+    home_country: Annotated[str, Meta(pattern=r"^([A-Z]{2})?\Z")] = ""
     number_format: NumberFormat = NumberFormat.PLUS_E164
     ring_timeout_s: Seconds = 40
     progress_timeout_s: Seconds = 12
@@ -356,10 +357,16 @@ def _unwrap(shape: Any) -> Any:
 
 
 def _check_countries(settings: Settings) -> None:
-    for country in settings.policy.allowed_countries:
+    named = [("policy.allowed_countries", country) for country in settings.policy.allowed_countries]
+    for name, trunk in settings.trunks.items():
+        if trunk.home_country or trunk.number_format is NumberFormat.NATIONAL:
+            named.append((f"trunks.{name}.home_country", trunk.home_country))
+    for setting, country in named:
+        if not country:
+            raise ConfigError(f'{setting}: is missing; number_format = "national" needs it')
         if country not in phonenumbers.SUPPORTED_REGIONS:
             cure = "; Britain is GB" if country == "UK" else ""
-            raise ConfigError(f"policy.allowed_countries: {country} is no country's ISO 3166 code{cure}")
+            raise ConfigError(f"{setting}: {country} is no country's ISO 3166 code{cure}")
 
 
 def _check_references(settings: Settings) -> None:

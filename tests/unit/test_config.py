@@ -13,6 +13,7 @@ from voicegate.domain.errors import ConfigError
 
 EXAMPLE = config.project_folder("config") / "voicegate.toml"
 PBX = {"pbx": {"main": {"kind": "asterisk"}}}
+TRUNK = {"pbx": "main", "endpoint": "e", "caller_ids": [{"number": "10"}]}
 
 
 def everything_switched_on() -> dict[str, Any]:
@@ -94,6 +95,11 @@ def test_the_defaults_that_the_example_shows_are_the_defaults() -> None:
         (
             PBX | {"trunks": {"t": {"pbx": "mian", "endpoint": "e", "caller_ids": [{"number": "10"}]}}},
             "trunks.t.pbx: there is no [pbx.mian]; known: main",
+        ),
+        (PBX | {"trunks": {"t": TRUNK | {"number_format": "national"}}}, "trunks.t.home_country: is missing"),
+        (
+            PBX | {"trunks": {"t": TRUNK | {"home_country": "UK"}}},
+            "trunks.t.home_country: UK is no country's",
         ),
     ],
 )
