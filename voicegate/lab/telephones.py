@@ -34,6 +34,8 @@ _DIGITS_HEARD: Final = 3
 # Of the code's length as our example of the settings has it.
 _READING_HEARD: Final = 6
 _REPEAT_HEARD: Final = 8
+# The beginning of an eight may be taken for a three.
+_DIGIT_ENDS_WITHIN_S: Final = 0.3
 _HOLD_S: Final = 4
 _DEADLINE_S: Final = 300
 _KEEP: Final = "keep"
@@ -178,6 +180,7 @@ async def hang_up_at_end(line: Line, ear: Ear) -> None:
     """Press the key, and hang up as soon as the first reading's last digit was heard."""
     await _press_key(line, ear)
     await _hear_digits(line, ear, _READING_HEARD)
+    await line.wait(_DIGIT_ENDS_WITHIN_S)
     await line.command("HANGUP")
 
 
