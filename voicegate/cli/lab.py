@@ -1,4 +1,7 @@
-"""`voicegate lab`: a complete PBX, carrier and telephones on this machine; the demo is `demo`'s."""
+"""`voicegate lab`: a complete PBX, carrier and telephones on this machine.
+
+The demo is `demo`'s, the testers' accounts are `testers`'.
+"""
 
 import dataclasses
 from pathlib import Path
@@ -10,6 +13,7 @@ from rich.table import Table
 
 from voicegate.cli.demo import demo
 from voicegate.cli.printing import json_option, print_json, print_table
+from voicegate.cli.testers import describe_testers, show_testers, testers
 from voicegate.lab.behaviour import Expected, LabNumber
 from voicegate.lab.numbers import NUMBERS
 from voicegate.lab.ports import DEFAULT_PORT_BASE
@@ -30,6 +34,7 @@ def lab() -> None:
 
 
 lab.add_command(demo)
+lab.add_command(testers)
 
 
 @lab.command()
@@ -40,12 +45,22 @@ lab.add_command(demo)
     help=f"First of its 500 ports; as last time, else {DEFAULT_PORT_BASE}.",
 )
 @click.option("--service", help="The name spoken on calls; as last time, else Voicegate.")
+@click.option(
+    "--listen",
+    metavar="ADDRESS",
+    help="This machine's IPv4 address for softphones on other hosts; as last time, else loopback only.",
+)
 @json_option
-def up(folder: Path, port_base: int | None, service: str | None, *, as_json: bool) -> None:
+def up(
+    folder: Path, port_base: int | None, service: str | None, *, listen: str | None, as_json: bool
+) -> None:
     """Start the lab, or what of it does not run; fetches Asterisk once if this machine has none."""
     settings = _settings(folder)
     settings = dataclasses.replace(
-        settings, port_base=port_base or settings.port_base, service=service or settings.service
+        settings,
+        port_base=port_base or settings.port_base,
+        service=service or settings.service,
+        listen=listen or settings.listen,
     )
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
@@ -102,12 +117,14 @@ def _show_status(settings: LabSettings, *, as_json: bool) -> bool:
             "socket": str(settings.socket),
             "config": str(settings.config_file),
             "parts": [{**dataclasses.asdict(part), "log": str(part.log)} for part in parts],
+            **describe_testers(settings),
         }
         print_json(shown)
     else:
         rows = [(part.name, f"runs ({part.pid})" if part.pid else "down", part.where) for part in parts]
         print_table(("part", "state", "where"), rows)
         click.echo(f"configuration {settings.config_file}, logs {settings.processes}")
+        show_testers(settings)
     return all(part.pid for part in parts)
 
 

@@ -1,4 +1,4 @@
-"""Whom to call: a telephone number in E.164 form or an internal extension of the PBX.
+"""Whom to call: a telephone number in E.164 form, or an internal extension of the PBX or its name.
 
 Both redact themselves in `repr`, so that logs, traces and errors never show a whole number.
 Whether a number is one that exists, and may be called, is `policy`'s question, through which trunk is
@@ -15,6 +15,8 @@ from voicegate.domain.errors import InvalidExtension, InvalidNumber
 # Separated as people write it: digits, blanks, dots, hyphens, parentheses.
 _WRITTEN = re.compile(r"\+[1-9][0-9 .()-]{5,30}", re.ASCII)
 _INTERNAL = re.compile(r"[0-9*#]{2,10}", re.ASCII)
+# A SIP account may be named, not numbered. It begins with a letter, so that no pattern of digits takes it.
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{1,31}", re.ASCII)
 # The letters of Asterisk's SendDTMF and of Telnyx's API: w pauses 0.5 s, W pauses 1 s.
 _EXTENSION = re.compile(r"[0-9*#A-DwW]{1,32}", re.ASCII)
 
@@ -33,7 +35,7 @@ class Destination:
     """A telephone to ring, with the digits to send after it answers."""
 
     number: str
-    """E.164 with its plus sign, or an internal extension of the PBX (2-10 of 0-9, *, #)."""
+    """E.164 with its plus sign, or an internal extension of the PBX (2-10 of 0-9, *, #) or its name."""
     extension: str | None = None
     """Landline extension, sent by DTMF after answer; `w` and `W` pause 0.5 and 1 s."""
 
@@ -42,12 +44,13 @@ class Destination:
         """Return the destination that a request names, its number as E.164 however it was separated.
 
         Raises:
-            InvalidNumber: no possible number with a plus sign, nor shaped like an internal extension.
+            InvalidNumber: no possible number with a plus sign, nor shaped like an extension or a name.
             InvalidExtension: the landline extension has a character that DTMF does not.
         """
         if extension is not None and not _EXTENSION.fullmatch(extension):
             raise InvalidExtension
-        return cls(number if _INTERNAL.fullmatch(number) else _normalise(number), extension)
+        is_internal = _INTERNAL.fullmatch(number) or _NAME.fullmatch(number)
+        return cls(number if is_internal else _normalise(number), extension)
 
     @property
     def is_internal(self) -> bool:

@@ -115,6 +115,11 @@ def hear_digits(heard: Samples, prompts_folder: Path) -> str:
     return _read(heard.astype(np.float64), _learn(prompts_folder).digits)
 
 
+def find_sound(heard: Samples, sound: Samples) -> int | None:
+    """Return the sample at which a sound begins in what was heard; None when it was not. Blocks."""
+    return _best_place(_likenesses(heard.astype(np.float64), [_known(sound.astype(np.float64))])[0])
+
+
 @cache
 def _learn(folder: Path) -> _Language:
     digits = [_load(folder / f"digit_{digit}.wav") for digit in range(10)]
@@ -122,7 +127,10 @@ def _learn(folder: Path) -> _Language:
 
 
 def _load(file: Path) -> _Prompt:
-    samples: Floats = soundfile.read(file, dtype="int16")[0].astype(np.float64)
+    return _known(soundfile.read(file, dtype="int16")[0].astype(np.float64))
+
+
+def _known(samples: Floats) -> _Prompt:
     return _Prompt(samples, float(np.square(samples).sum()))
 
 

@@ -1,5 +1,6 @@
 """The ports of a lab, all derived from one base, and a way to find a base that nobody uses."""
 
+import ipaddress
 import random
 import socket
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ _PORT_BASES: Final = range(12000, 32000, 500)
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """The ports of one lab: 500 from `base` on belong to it, all of them on loopback."""
+    """The ports of one lab: 500 from `base` on belong to it, on loopback; the testers' where they may be."""
 
     RTP_SPAN: ClassVar[int] = 200
     """RTP ports of each exchange: 100 calls at once, each with RTP and RTCP."""
@@ -50,6 +51,16 @@ class Ports:
         return self.base + 4
 
     @property
+    def testers(self) -> int:
+        """SIP of the PBX for the testers' softphones (UDP and TCP): base + 7."""
+        return self.base + 7
+
+    @property
+    def callback(self) -> int:
+        """FastAGI of the service "call me with a code" (TCP): base + 8."""
+        return self.base + 8
+
+    @property
     def reserved(self) -> int:
         """Held while `reserve_port_base` hands the base to somebody (TCP): base + 9."""
         return self.base + 9
@@ -66,11 +77,32 @@ class Ports:
 
     def taken(self) -> list[int]:
         """Return those of its fixed ports that another program holds at this moment."""
-        kinds = {
-            **dict.fromkeys((self.pbx_sip, self.carrier_sip), socket.SOCK_DGRAM),
-            **dict.fromkeys((self.ami, self.agi, self.telephones), socket.SOCK_STREAM),
-        }
-        return [port for port, kind in kinds.items() if not _is_free(kind, port)]
+        datagrams = (self.pbx_sip, self.carrier_sip, self.testers)
+        streams = (self.ami, self.agi, self.telephones, self.testers, self.callback)
+        kinds = {socket.SOCK_DGRAM: datagrams, socket.SOCK_STREAM: streams}
+        return [port for kind, ports in kinds.items() for port in ports if not _is_free(kind, port)]
+
+    def check_listen(self, address: str) -> None:
+        """Refuse what the PBX cannot tell softphones to call: no address of this machine's, or a port in use.
+
+        Raises:
+            LabError: says which.
+        """
+        try:
+            is_any = ipaddress.IPv4Address(address).is_unspecified
+        except ValueError:
+            is_any = True
+        if is_any:
+            raise LabError(f"{address} is no single IPv4 address: softphones have to be told one.")
+        for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
+            with ExitStack() as trial:
+                try:
+                    _bind(trial, kind, self.testers, address=address)
+                except OSError as error:
+                    where = f"{address}:{self.testers}"
+                    raise LabError(
+                        f"Softphones cannot be listened for at {where}: {error.strerror}"
+                    ) from error
 
 
 def free_port_base() -> int:
@@ -116,11 +148,11 @@ def _is_free(kind: socket.SocketKind, port: int) -> bool:
     return True
 
 
-def _bind(stack: ExitStack, kind: socket.SocketKind, port: int) -> None:
+def _bind(stack: ExitStack, kind: socket.SocketKind, port: int, *, address: str = "127.0.0.1") -> None:
     holder = stack.enter_context(socket.socket(socket.AF_INET, kind))
     if kind is socket.SOCK_STREAM:
         # As servers do, so that connections just closed do not count; listening, it still excludes others.
         holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    holder.bind(("127.0.0.1", port))
+    holder.bind((address, port))
     if kind is socket.SOCK_STREAM:
         holder.listen(1)

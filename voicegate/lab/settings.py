@@ -6,11 +6,14 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
 from voicegate.lab.errors import LabError
 from voicegate.lab.ports import DEFAULT_PORT_BASE, Ports
+
+LOOPBACK: Final = "127.0.0.1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +30,18 @@ class LabSettings:
     """The company's name, spoken on each call."""
     overrides: Mapping[str, object] = field(default_factory=dict)
     """Settings of the controller's file that shall differ, as {"call.time_cap_s": 20}."""
+    listen: str = LOOPBACK
+    """The address at which the PBX takes the testers' softphones; loopback: only those on this machine."""
 
     @property
     def ports(self) -> Ports:
         """Its ports."""
         return Ports(self.port_base)
+
+    @property
+    def registrar(self) -> str:
+        """Where the testers' softphones register: host:port."""
+        return f"{self.listen}:{self.ports.testers}"
 
     @property
     def volatile(self) -> Path:
@@ -62,6 +72,21 @@ class LabSettings:
         return self.folder / "ami-secret"
 
     @property
+    def accounts_file(self) -> Path:
+        """The testers' passwords."""
+        return self.folder / "testers.json"
+
+    @property
+    def state(self) -> Path:
+        """What the controller keeps of its voices: own recordings, introductions."""
+        return self.folder / "state"
+
+    @property
+    def sounds(self) -> Path:
+        """What service numbers say."""
+        return self.folder / "sounds"
+
+    @property
     def recordings(self) -> Path:
         """What each telephone heard: `<dialed number>-<channel's id>.wav`, 8 kHz."""
         return self.folder / "recordings"
@@ -82,7 +107,7 @@ class LabSettings:
         Raises:
             LabError: the folder cannot be made or written.
         """
-        kept = _Kept(self.port_base, self.name, self.service, dict(self.overrides))
+        kept = _Kept(self.port_base, self.name, self.service, dict(self.overrides), self.listen)
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             _kept_file(self.folder).write_bytes(msgspec.json.format(msgspec.json.encode(kept)))
@@ -111,7 +136,7 @@ def recall(folder: Path) -> LabSettings | None:
         raise LabError(f"{file} cannot be read: {error.strerror}") from error
     except msgspec.DecodeError as error:
         raise LabError(f"{file} is damaged: {error}") from error
-    return LabSettings(folder.resolve(), kept.port_base, kept.name, kept.service, kept.overrides)
+    return LabSettings(folder.resolve(), kept.port_base, kept.name, kept.service, kept.overrides, kept.listen)
 
 
 class _Kept(msgspec.Struct, frozen=True):
@@ -119,6 +144,7 @@ class _Kept(msgspec.Struct, frozen=True):
     name: str
     service: str
     overrides: dict[str, object]
+    listen: str = LOOPBACK
 
 
 def _kept_file(folder: Path) -> Path:

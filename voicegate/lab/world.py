@@ -23,9 +23,11 @@ from voicegate.lab.apt import Progress
 from voicegate.lab.asterisk import AsteriskInstance
 from voicegate.lab.errors import LabError
 from voicegate.lab.packages import Asterisk, ensure_asterisk, no_progress
+from voicegate.lab.phrases import make_sounds
 from voicegate.lab.processes import Daemon, python_module
 from voicegate.lab.rendering import render_carrier, render_controller, render_pbx
 from voicegate.lab.settings import LabSettings, recall
+from voicegate.lab.testers import keep_accounts
 
 _PATIENCE: Final = timedelta(seconds=30)
 _STEP_S: Final = 0.1
@@ -38,7 +40,7 @@ class PartStatus:
     """One process of a lab."""
 
     name: str
-    """pbx, carrier, telephones or controller."""
+    """pbx, carrier, telephones, callback or controller."""
     pid: int | None
     """Its process id; None when it does not run."""
     where: str
@@ -55,6 +57,7 @@ class Lab:
         self._carrier = self._daemon("carrier")
         self._pbx = self._daemon("pbx")
         self._telephones = self._daemon("telephones")
+        self._callback = self._daemon("callback")
         self._controller = self._daemon("controller")
 
     def up(self, progress: Progress = no_progress, *, with_controller: bool = True) -> None:
@@ -64,7 +67,7 @@ class Lab:
             LabError: something cannot be fetched, started or does not get ready.
         """
         self._write(progress)
-        starts = [self.start_carrier, self.start_pbx, self.start_telephones]
+        starts = [self.start_carrier, self.start_pbx, self.start_telephones, self.start_callback]
         if with_controller:
             starts.append(self.start_controller)
         progress("starting", 0)
@@ -78,19 +81,20 @@ class Lab:
 
     def down(self) -> None:
         """End all of it and remove what it kept in memory; configuration, logs and recordings stay."""
-        with ThreadPoolExecutor(4) as pool:
+        with ThreadPoolExecutor() as pool:
             # The controller first: it ends its calls and removes their sound.
             self._controller.stop()
-            list(pool.map(Daemon.stop, (self._pbx, self._carrier, self._telephones)))
+            list(pool.map(Daemon.stop, (self._pbx, self._carrier, self._telephones, self._callback)))
         rmtree(self.settings.volatile, ignore_errors=True)
 
     def status(self) -> Sequence[PartStatus]:
         """Return how each process fares."""
-        ports = self.settings.ports
+        ports, registrar = self.settings.ports, self.settings.registrar
         places = (
-            (self._pbx, f"SIP 127.0.0.1:{ports.pbx_sip}, AMI 127.0.0.1:{ports.ami}"),
+            (self._pbx, f"SIP 127.0.0.1:{ports.pbx_sip}, AMI 127.0.0.1:{ports.ami}, testers {registrar}"),
             (self._carrier, f"SIP 127.0.0.1:{ports.carrier_sip}"),
             (self._telephones, f"FastAGI 127.0.0.1:{ports.telephones}"),
+            (self._callback, f"FastAGI 127.0.0.1:{ports.callback}"),
             (self._controller, f"{self.settings.socket}, FastAGI 127.0.0.1:{ports.agi}"),
         )
         return [PartStatus(daemon.name, daemon.pid, where, daemon.log) for daemon, where in places]
@@ -122,6 +126,13 @@ class Lab:
         command = [str(port), str(here.raw_recordings), str(here.recordings), str(sounds)]
         self._telephones.start(python_module("voicegate.lab.telephones", *command))
         self._wait(self._telephones, lambda: _accepts(port))
+
+    def start_callback(self) -> None:
+        """Start what calls testers back unless it runs, and wait until it listens."""
+        here, port = self.settings, self.settings.ports.callback
+        command = [str(port), str(here.socket), str(here.sounds)]
+        self._callback.start(python_module("voicegate.lab.callback", *command))
+        self._wait(self._callback, lambda: _accepts(port))
 
     def start_controller(self) -> None:
         """Start the controller unless it runs, and wait until it can place calls."""
@@ -162,20 +173,23 @@ class Lab:
         here.volatile.mkdir(mode=0o700, parents=True, exist_ok=True)
         if here.volatile.stat().st_uid != os.getuid():
             raise LabError(f"{here.volatile} belongs to somebody else.")
-        secret = _keep_secret(here.secret_file)
-        self._exchange(self._pbx).write(render_pbx(here, secret))
+        make_sounds(here.sounds, here.state, progress)
+        secret, accounts = _keep_secret(here.secret_file), keep_accounts(here.accounts_file)
+        self._exchange(self._pbx).write(render_pbx(here, secret, accounts))
         self._exchange(self._carrier).write(render_carrier(here))
         here.config_file.write_text(render_controller(here), "utf-8")
 
     def _check_unlike(self) -> None:
         """Refuse what would start half a lab: other settings than it runs with, or ports in use."""
         here, running = self.settings, [part.name for part in self.status() if part.pid is not None]
-        kept = recall(here.folder)
-        if running and kept not in (None, here):
-            raise LabError(f"This lab runs with other settings ({', '.join(running)}): take it down first.")
-        taken = [] if running else here.ports.taken()
-        if taken:
+        if running:
+            if recall(here.folder) not in (None, here):
+                names = ", ".join(running)
+                raise LabError(f"This lab runs with other settings ({names}): take it down first.")
+            return
+        if taken := here.ports.taken():
             raise LabError(f"Port {taken[0]} of 127.0.0.1 is in use: choose another port base.")
+        here.ports.check_listen(here.listen)
 
     def _daemon(self, name: str) -> Daemon:
         return Daemon(name, self.settings.processes)

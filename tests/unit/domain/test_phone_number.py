@@ -16,13 +16,19 @@ def test_two_to_ten_keys_are_an_internal_extension(number: str) -> None:
     assert Destination.parse(number).is_internal
 
 
+@pytest.mark.parametrize("name", ["tester1", "front-desk", "J.Doe_2", "ab"])
+def test_a_name_that_begins_with_a_letter_is_internal_too(name: str) -> None:
+    assert Destination.parse(name).is_internal
+
+
 @pytest.mark.parametrize(
     "number",
     ["", "+", "+1555", "+1", "12025550143", "1 202 555 0143", "+12025550143\r\nX: y", "+1 202 555 0143 x9",
      "+1\u00a0202\u00a0555\u00a00143", "+1202-555-0143;ext=9", "+1-202-FLOWERS", "+1202555014312345678",
      "+9991234567", "++12025550143", "+1" + " " * 30 + "2025550143",
      "+١٢٠٢٥٥٥٠١٤٣",
-     "sip:a@b", "PJSIP/1", "1", "+0123456789", "+12025550143\n"],
+     "sip:a@b", "PJSIP/1", "1", "+0123456789", "+12025550143\n",
+     "a", "4a", "tester 1", "tester1@b", "tester1\n", "téster", "a" * 33],
 )  # fmt: skip
 def test_anything_else_is_refused(number: str) -> None:
     with pytest.raises(InvalidNumber):

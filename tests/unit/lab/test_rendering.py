@@ -1,6 +1,7 @@
 """The files of a lab: our examples filled in, and a dialplan with every number of the table."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,12 +10,17 @@ from voicegate import config
 from voicegate.lab.behaviour import LabNumber
 from voicegate.lab.numbers import NUMBERS
 from voicegate.lab.rendering import as_toml, render_carrier, render_controller, render_pbx
+from voicegate.lab.services import all_services
 from voicegate.lab.settings import LabSettings
+from voicegate.lab.testers import TESTERS, Account
 
 
 @pytest.fixture
 def settings(tmp_path: Path) -> LabSettings:
     return LabSettings(tmp_path, 20000, service='The "Quoted" Company', overrides={"call.time_cap_s": 20})
+
+
+ACCOUNTS = [Account(tester, f"pw-{tester.name}") for tester in TESTERS]
 
 
 def contexts(text: str) -> dict[str, str]:
@@ -52,7 +58,9 @@ def test_nothing_of_a_rendered_file_is_left_to_render(settings: LabSettings) -> 
 
 
 def test_the_manager_account_has_the_least_privilege(settings: LabSettings) -> None:
-    account = without_comments(contexts(render_pbx(settings, "s3cret")["manager.conf"])["voicegate"])
+    account = without_comments(
+        contexts(render_pbx(settings, "s3cret", ACCOUNTS)["manager.conf"])["voicegate"]
+    )
     assert "secret = s3cret\n" in account
     assert "read = call\n" in account
     assert "write = call,originate\n" in account
@@ -60,15 +68,48 @@ def test_the_manager_account_has_the_least_privilege(settings: LabSettings) -> N
 
 
 def test_everything_listens_on_loopback_only(settings: LabSettings) -> None:
-    files = {**render_pbx(settings, "s"), **{f"c-{k}": v for k, v in render_carrier(settings).items()}}
-    bound = re.findall(r"^bind(?:addr)? = ([0-9.]+)", "".join(files.values()), re.MULTILINE)
-    assert len(bound) == 3
+    company, carrier = render_pbx(settings, "s", ACCOUNTS), render_carrier(settings)
+    bound = re.findall(r"^bind(?:addr)? = ([0-9.]+)", "".join([*company.values(), *carrier.values()]), re.M)
+    assert len(bound) == 5
     assert set(bound) == {"127.0.0.1"}
+
+
+def test_elsewhere_only_the_testers_are_listened_for(settings: LabSettings) -> None:
+    files = render_pbx(replace(settings, listen="192.0.2.7"), "s", ACCOUNTS)
+    bound = re.findall(r"^bind(?:addr)? = ([0-9.:]+)", files["pjsip.conf"] + files["manager.conf"], re.M)
+    assert bound == ["192.0.2.7:20007", "192.0.2.7:20007", "127.0.0.1:20000", "127.0.0.1"]
+    endpoint = contexts(files["pjsip.conf"].replace("](!)", "]"))["tester"]
+    assert "\nmedia_address = 192.0.2.7\nbind_rtp_to_media_address = yes\n" in endpoint
+
+
+def test_no_tester_is_let_in_without_their_password(settings: LabSettings) -> None:
+    pjsip = render_pbx(settings, "s", ACCOUNTS)["pjsip.conf"]
+    endpoints = re.findall(r"^\[([^\]]+)\]\(tester\)\nauth = (\S+)\naors = (\S+)$", pjsip, re.M)
+    assert len(endpoints) == pjsip.count("](tester)") == 2 * len(TESTERS)
+    for account in ACCOUNTS:
+        name, extension = account.tester.name, account.tester.extension
+        assert (name, f"{name}-auth", name) in endpoints
+        assert (extension, f"{name}-auth", name) in endpoints
+        assert f"[{name}-auth]\ntype = auth\nusername = {name}\npassword = pw-{name}\n" in pjsip
+
+
+def test_testers_dial_each_other_and_the_services_and_no_trunk(settings: LabSettings) -> None:
+    dialplan = render_pbx(settings, "s", ACCOUNTS)["extensions.conf"]
+    testers = contexts(without_comments(dialplan))["testers"]
+    dialed = set(re.findall(r"^exten => ([^,]+),1,", testers, re.M))
+    services = {each for service in all_services() for each in (service.number, service.name)}
+    assert dialed == services | {each for tester in TESTERS for each in (tester.name, tester.extension)}
+    assert set(re.findall(r"PJSIP/([^,]+),", testers)) == {tester.name for tester in TESTERS}
+
+
+def test_who_is_called_back_is_whom_the_pbx_knows_by_password(settings: LabSettings) -> None:
+    dialplan = render_pbx(settings, "s", ACCOUNTS)["extensions.conf"]
+    assert "AGI(agi://127.0.0.1:20008/code,${CHANNEL(endpoint)})" in dialplan
 
 
 def test_the_pbx_gets_our_dialplan_as_it_stands(settings: LabSettings) -> None:
     example = (config.project_folder("dialplan") / "asterisk/voicegate.conf").read_text("utf-8")
-    files = render_pbx(settings, "s")
+    files = render_pbx(settings, "s", ACCOUNTS)
     assert files["voicegate.conf"] == example
     assert '\n#include "voicegate.conf"\n' in files["extensions.conf"]
 
@@ -89,7 +130,9 @@ def test_the_controllers_settings_are_accepted(settings: LabSettings, tmp_path: 
     assert loaded.pbx["main"].ami_port == settings.ports.ami
     assert loaded.pbx["main"].agi_port == settings.ports.agi
     assert loaded.audio.folder == str(settings.audio)
-    assert loaded.internal["desks"].pattern == "4[0-9]{3}"
+    desks = loaded.internal["desks"].pattern
+    assert all(re.fullmatch(desks, each) for each in ("4021", *(tester.name for tester in TESTERS)))
+    assert not re.fullmatch(desks, "carrier")
     assert loaded.trunks["carrier"].endpoint == "carrier"
 
 

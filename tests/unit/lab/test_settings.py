@@ -14,9 +14,16 @@ from voicegate.lab.world import Lab
 
 
 def test_settings_are_recalled_from_the_folder(tmp_path: Path) -> None:
-    settings = LabSettings(tmp_path, 14000, "one", "Contoso", {"call.time_cap_s": 20})
+    settings = LabSettings(tmp_path, 14000, "one", "Contoso", {"call.time_cap_s": 20}, "192.0.2.7")
     settings.save()
     assert recall(tmp_path) == settings
+
+
+def test_settings_of_before_there_were_softphones_keep_to_loopback(tmp_path: Path) -> None:
+    (tmp_path / "lab.json").write_text('{"port_base": 1, "name": "l", "service": "V", "overrides": {}}')
+    kept = recall(tmp_path)
+    assert kept is not None
+    assert kept.registrar == "127.0.0.1:8"
 
 
 def test_an_empty_folder_recalls_nothing(tmp_path: Path) -> None:
@@ -41,6 +48,7 @@ def test_two_folders_have_two_places_in_memory(tmp_path: Path) -> None:
 def test_ports_of_one_lab_do_not_meet() -> None:
     ports = Ports(20000)
     single = [ports.pbx_sip, ports.carrier_sip, ports.ami, ports.agi, ports.telephones, ports.reserved]
+    single += [ports.testers, ports.callback]
     ranges = [range(first, first + Ports.RTP_SPAN) for first in (ports.pbx_rtp, ports.carrier_rtp)]
     used = [*single, *ranges[0], *ranges[1]]
     assert len(used) == len(set(used))
@@ -59,6 +67,27 @@ def test_a_port_in_use_is_noticed() -> None:
         other.bind(("127.0.0.1", base))
         assert Ports(base).taken() == [base]
     assert Ports(base).taken() == []
+
+
+@pytest.mark.parametrize("address", ["0.0.0.0", "::1", "localhost", "", "127.0.0"])
+def test_softphones_are_told_one_ipv4_address(address: str) -> None:
+    with pytest.raises(LabError, match="no single IPv4 address"):
+        Ports(free_port_base()).check_listen(address)
+
+
+def test_softphones_are_not_listened_for_at_an_address_of_another_machine() -> None:
+    with pytest.raises(LabError, match=r"cannot be listened for at 192\.0\.2\.77:"):
+        Ports(free_port_base()).check_listen("192.0.2.77")
+
+
+def test_softphones_are_not_listened_for_where_another_program_listens() -> None:
+    ports = Ports(free_port_base())
+    ports.check_listen("127.0.0.1")
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", ports.testers))
+        other.listen(1)
+        with pytest.raises(LabError, match=str(ports.testers)):
+            ports.check_listen("127.0.0.1")
 
 
 def test_recordings_are_found_by_number_oldest_first(tmp_path: Path) -> None:
@@ -81,5 +110,5 @@ def test_a_recording_that_never_comes_is_an_error(tmp_path: Path) -> None:
 
 def test_a_lab_that_never_ran_is_down(tmp_path: Path) -> None:
     lab = Lab(LabSettings(tmp_path))
-    assert [part.pid for part in lab.status()] == [None] * 4
+    assert [part.pid for part in lab.status()] == [None] * 5
     lab.down()

@@ -25,9 +25,11 @@ DestinationText = Annotated[
         min_length=2,
         max_length=32,
         description="A number with its plus sign and country code (blanks, dots, hyphens and parentheses are "
-        "taken out), or an internal extension of the PBX.",
+        "taken out), or an internal extension of the PBX, or its name.",
         examples=["+12025550143", "+1 (202) 555-0143"],
-        extra_json_schema={"pattern": r"^(\+[1-9][0-9 .()-]{5,30}|[0-9*#]{2,10})$"},
+        extra_json_schema={
+            "pattern": r"^(\+[1-9][0-9 .()-]{5,30}|[0-9*#]{2,10}|[A-Za-z][A-Za-z0-9_.-]{1,31})$"
+        },
     ),
 ]
 ExtensionText = Annotated[

@@ -1,0 +1,230 @@
+"""Testers with softphones: registered by the printed password, called and calling; nothing is mixed up."""
+
+import asyncio
+import json
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from tests.pbx.conftest import Backend
+from tests.pbx.sipp import Sipp
+from tests.pbx.softphones import SAID_KEY, Login, Softphone, softphone
+from voicegate.cli.main import main
+from voicegate.client import AsyncClient, Call, Verification
+from voicegate.lab.ear import hear_code
+from voicegate.lab.numbers import find_number
+from voicegate.lab.phrases import SAMPLE_CODE
+from voicegate.lab.services import CODE, ECHO, all_services
+from voicegate.lab.world import Lab
+
+# Eight of North America's that no other test calls.
+AREA_CODES = ("206", "207", "208", "209", "217", "218", "219", "224")
+PRESSES = find_number("presses-key")
+FIRST_PORT = 40
+"""Of the softphones, from the lab's base on."""
+SIPP = 50
+"""SIPp's, from there on."""
+
+Heard = tuple[Verification, str | None]
+
+
+@dataclass
+class Gathering:
+    """What became of it."""
+
+    ten: list[Heard] = field(default_factory=list)
+    judged: list[str] = field(default_factory=list)
+    by_extension: Heard | None = None
+    answered: Verification | None = None
+    absent: Verification | None = None
+    echoed: str | None = None
+    overheard: str | None = None
+    played: list[str] = field(default_factory=list)
+    sample: str | None = None
+
+
+@dataclass
+class Party:
+    """Softphones at the lab, and its backend."""
+
+    backend: Backend
+    phones: Sequence[Softphone]
+    sipp: Sipp
+    password: str
+    seen: Gathering = field(default_factory=Gathering)
+
+    async def live(self) -> Gathering:
+        async with asyncio.TaskGroup() as tasks:
+            for part in (self.ten_at_once, self.services, self.each_other, self.scenario):
+                tasks.create_task(part())
+        return self.seen
+
+    async def ten_at_once(self) -> None:
+        """Two softphones ask to be called with a code, and eight telephones are called meanwhile."""
+        phones, numbers = self.phones[:2], [PRESSES.american(area) for area in AREA_CODES]
+        await asyncio.gather(*(phone.dial(CODE.number) for phone in phones))
+        await asyncio.gather(*(phone.closed() for phone in phones))
+        calls = asyncio.gather(*(self.backend.call(number) for number in numbers))
+        codes = await asyncio.gather(*(phone.take_code() for phone in phones))
+        asked = await self.asked_for()
+        self.seen.ten += [(asked[f"tester{n}"], code) for n, code in enumerate(codes, 1)]
+        for number, verification in zip(numbers, await calls, strict=True):
+            self.seen.ten.append((verification, await self.backend.hear(number)))
+        self.seen.judged = [await self.judge(*heard) for heard in self.seen.ten]
+
+    async def asked_for(self) -> Mapping[str, Verification]:
+        """Who asked to be called, and what came of it."""
+        found = {}
+        for call in await self.backend.client.calls(100):
+            verification = await self.backend.client.verification(call.verification_id)
+            if verification.reference:
+                name = verification.reference.partition(" ")[0]
+                found[name] = await self.backend.settled(verification.id)
+        return found
+
+    async def judge(self, verification: Verification, code: str | None) -> str:
+        where = ("--socket", str(self.backend.lab.settings.socket))
+        result = await asyncio.to_thread(run, *where, "check", verification.id, input=f"{code}\n")
+        return result.stdout.strip()
+
+    async def services(self) -> None:
+        """Dial every number that plays something, and listen."""
+        phone, sounds = self.phones[2], self.backend.lab.settings.sounds
+        for service in all_services():
+            if service not in (CODE, ECHO):
+                await phone.dial(service.name)
+                await phone.hears(sounds / f"{service.name}.wav")
+                self.seen.played.append(service.name)
+                if service.name == "sample-en":
+                    heard = await phone.closed()
+                    self.seen.sample = await asyncio.to_thread(hear_code, heard, len(SAMPLE_CODE))
+                else:
+                    await phone.hang_up()
+
+    async def each_other(self) -> None:
+        """Hear oneself; call another, who hears it too; and the other is called by extension."""
+        phone, other = self.phones[3:5]
+        await phone.dial(ECHO.number)
+        self.seen.echoed = await phone.asked_key()
+        await phone.hang_up()
+        await asyncio.gather(phone.dial("tester5"), other.accept())
+        self.seen.overheard = await other.asked_key()
+        await asyncio.gather(phone.hang_up(), other.closed())
+        verification, code = await asyncio.gather(self.backend.call("4105"), other.take_code())
+        self.seen.by_extension = verification, code
+
+    async def scenario(self) -> None:
+        """Call somebody who is not there yet; then again."""
+        self.seen.absent = await self.backend.call("tester6")
+        await self.sipp.register("tester6", self.password)
+        calling = self.backend.call("tester6", human_check="none")
+        self.seen.answered, _ = await asyncio.gather(calling, self.sipp.answer())
+
+
+def run(*arguments: str, **more: Any) -> Result:
+    return CliRunner().invoke(main, arguments, **more)
+
+
+@pytest.fixture(scope="module")
+def printed(lab: Lab) -> Any:
+    return json.loads(run("lab", "testers", "--folder", str(lab.settings.folder), "--json").stdout)
+
+
+@pytest.fixture(scope="module")
+def gathering(lab: Lab, printed: Any, tmp_path_factory: pytest.TempPathFactory) -> Gathering:
+    return asyncio.run(gather(lab, printed, tmp_path_factory.mktemp("softphones")))
+
+
+async def gather(lab: Lab, printed: Any, folder: Path) -> Gathering:
+    """Have softphones register, all but the last by UDP, and everything happen at once."""
+    base = lab.settings.port_base + FIRST_PORT
+    logins = [
+        Login(tester["name"], tester["uri"], tester["password"], base + 10 * index)
+        for index, tester in enumerate(printed["testers"][:5])
+    ]
+    logins[4] = replace(logins[4], address=f"{logins[4].address};transport=tcp")
+    async with AsyncClient(socket=lab.settings.socket) as client, AsyncExitStack() as stack:
+        phones = [await stack.enter_async_context(softphone(login, folder / login.name)) for login in logins]
+        sipp = Sipp(folder, printed["registrar"], base + SIPP)
+        password = printed["testers"][5]["password"]
+        return await Party(Backend(client, lab), phones, sipp, password).live()
+
+
+def last_call(verification: Verification | None) -> Call:
+    assert verification is not None
+    assert verification.call is not None
+    return verification.call
+
+
+def test_ten_calls_at_once_are_each_heard_by_their_own_telephone_only(gathering: Gathering) -> None:
+    calls = [last_call(verification) for verification, _ in gathering.ten]
+    assert [(call.outcome, call.evidence.strongest) for call in calls] == [("delivered", "announced")] * 10
+    assert len({code for _, code in gathering.ten}) == 10
+    assert gathering.judged == ["verified"] * 10
+    answered = [call.answered_at for call in calls if call.answered_at]
+    ended = [call.ended_at for call in calls if call.ended_at]
+    assert max(answered) < min(ended)
+
+
+def test_who_asks_for_a_code_is_called_back_at_their_own_softphone(gathering: Gathering) -> None:
+    asked = [verification for verification, _ in gathering.ten[:2]]
+    assert [one.reference for one in asked] == ["tester1 asked for it", "tester2 asked for it"]
+    assert {last_call(one).trunk for one in asked} == {"desks"}
+    assert all(last_call(one).evidence.human for one in asked)
+
+
+def test_a_softphone_on_tcp_is_called_by_extension(gathering: Gathering) -> None:
+    assert gathering.by_extension is not None
+    verification, code = gathering.by_extension
+    assert last_call(verification).outcome == "delivered"
+    assert code is not None
+
+
+def test_a_softphone_hears_itself_at_the_echo_test(gathering: Gathering) -> None:
+    assert gathering.echoed == SAID_KEY
+
+
+def test_testers_call_each_other_by_name(gathering: Gathering) -> None:
+    assert gathering.overheard == SAID_KEY
+
+
+def test_every_service_number_plays_what_it_is_for(gathering: Gathering) -> None:
+    silent = {CODE.name, ECHO.name}
+    assert gathering.played == [service.name for service in all_services() if service.name not in silent]
+
+
+def test_a_sample_reads_all_ten_digits(gathering: Gathering) -> None:
+    assert gathering.sample == SAMPLE_CODE
+
+
+def test_another_make_of_softphone_is_called_too(gathering: Gathering) -> None:
+    call = last_call(gathering.answered)
+    assert (call.outcome, call.evidence.announced, call.evidence.media) == ("delivered", 2, True)
+
+
+def test_a_tester_who_has_not_registered_cannot_be_reached(gathering: Gathering) -> None:
+    call = last_call(gathering.absent)
+    assert (call.outcome, call.evidence.strongest) == ("trunk_unreachable", "none")
+
+
+@pytest.fixture
+def stranger(lab: Lab, tmp_path: Path) -> Sipp:
+    return Sipp(tmp_path, lab.settings.registrar, lab.settings.port_base + FIRST_PORT + SIPP)
+
+
+async def test_a_wrong_password_registers_nobody(stranger: Sipp) -> None:
+    await stranger.register("tester6", "a-guess", status=401)
+
+
+@pytest.mark.parametrize(
+    ("name", "status"), [("tester6", 401), ("4106", 401), ("nobody", 401), ("4021", 403)]
+)
+async def test_nobody_calls_a_service_number_without_a_password(
+    stranger: Sipp, name: str, status: int
+) -> None:
+    await stranger.intrude(name, ECHO.number, status)
