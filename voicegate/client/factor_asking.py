@@ -105,14 +105,14 @@ def explain(response: httpx.Response) -> Problem:
         msgspec.DecodeError: it is none.
     """
     error = msgspec.json.decode(response.content, type=OktaError)
-    wait = response.headers.get("Retry-After")
+    wait = response.headers.get("Retry-After", "")
     return Problem(
         type=error.error_code,
         title=error.error_summary,
         status=response.status_code,
         detail=" ".join(cause.error_summary for cause in error.error_causes),
         instance=error.error_id,
-        retry_after_s=float(wait) if wait is not None else None,
+        retry_after_s=float(wait) if wait.isdecimal() else None,
     )
 
 
