@@ -201,6 +201,17 @@ class ProviderSettings(_Section, frozen=True, kw_only=True):
     event: OptionalFieldPath = ""
 
 
+class TwilioServiceSettings(_Section, frozen=True, kw_only=True):
+    """`[twilio.NAME]`: a service of the Twilio door."""
+
+    sid: Annotated[str, Meta(pattern=r"^VA[0-9a-f]{32}\Z")]
+    friendly_name: Annotated[str, Meta(max_length=60)] = ""
+    language: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.-]{0,64}\Z")] = ""
+    code_length: Annotated[int, Meta(ge=MIN_LENGTH, le=MAX_LENGTH)] = DEFAULT_LENGTH
+    human_check: HumanCheck = HumanCheck.RANDOM_KEY
+    lifetime_s: Annotated[int, Meta(ge=1, le=86400)] = 600
+
+
 class Log(_Section, frozen=True, kw_only=True):
     """`[log]`: what is written to standard error."""
 
@@ -227,6 +238,7 @@ class Settings(_Section, frozen=True, kw_only=True):
     internal: dict[Name, InternalSettings] = field(default_factory=dict)
     okta_hook: OktaHookSettings = OktaHookSettings()
     providers: dict[Name, ProviderSettings] = field(default_factory=dict)
+    twilio: dict[Name, TwilioServiceSettings] = field(default_factory=dict)
 
 
 _NAMED_TABLES: dict[str, type[Struct]] = {
@@ -234,6 +246,7 @@ _NAMED_TABLES: dict[str, type[Struct]] = {
     "trunks": TrunkSettings,
     "internal": InternalSettings,
     "providers": ProviderSettings,
+    "twilio": TwilioServiceSettings,
 }
 
 

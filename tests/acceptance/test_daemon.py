@@ -93,6 +93,8 @@ async def test_test_numbers_need_no_telephone_and_are_off_unless_switched_on(set
             _ = [step async for step in client.watch(created.id)]
             (call,) = (await client.verification(created.id)).calls
             assert (call.outcome, call.is_test, call.trunk) == (outcome, True, "test numbers")
+        assert await client.calls() == []
+        assert len(await client.calls(test_numbers=True)) == 2
         assert (await client.check(created.id, "123456")).status == "verified"
         assert not (await client.create_verification(BUSY)).call.is_test
 

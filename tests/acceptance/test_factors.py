@@ -69,7 +69,7 @@ async def test_enrolling_a_subscriber_many_times_at_once_gives_one_factor_and_on
     factors = await asyncio.gather(*(client.factors.enroll("alice", TEST_NUMBER) for _ in range(20)))
     assert len({factor.id for factor in factors}) == 1
     assert len(await client.factors.list("alice")) == 1
-    assert len(await client.calls()) == 1
+    assert len(await client.calls(test_numbers=True)) == 1
 
 
 async def test_two_telephones_at_once_give_one_factor(client: AsyncClient) -> None:
@@ -84,13 +84,13 @@ async def test_two_telephones_at_once_give_one_factor(client: AsyncClient) -> No
 
 async def test_challenging_many_times_at_once_places_one_call(client: AsyncClient) -> None:
     factor = await active(client)
-    before = len(await client.calls())
+    before = len(await client.calls(test_numbers=True))
     given = await asyncio.gather(
         *(client.factors.challenge("alice", factor.id) for _ in range(10)), return_exceptions=True
     )
     refused = [answer.problem.name for answer in given if isinstance(answer, ApiError)]
     assert refused == ["E0000195"] * 9
-    assert len(await client.calls()) == before + 1
+    assert len(await client.calls(test_numbers=True)) == before + 1
 
 
 async def test_guesses_spent_at_the_plain_door_count_at_the_factors(client: AsyncClient) -> None:

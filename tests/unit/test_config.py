@@ -48,6 +48,7 @@ def test_every_setting_stands_in_the_example() -> None:
         "trunks": config.TrunkSettings,
         "internal": config.InternalSettings,
         "providers": config.ProviderSettings,
+        "twilio": config.TwilioServiceSettings,
     }
     for section, shape in named.items():
         (entry,) = example[section].values()
@@ -80,6 +81,7 @@ def test_the_defaults_that_the_example_shows_are_the_defaults() -> None:
         ({"sockt": {}}, "sockt: unknown setting; did you mean socket?"),
         ({"socket": {"mod": "0600"}}, "socket.mod: unknown setting; did you mean socket.mode?"),
         ({"pbx": {"main": {"kind": "asterisk", "ami_prot": 1}}}, "pbx.main.ami_prot: unknown setting"),
+        ({"twilio": {"bank": {"sid": "VA12"}}}, "twilio.bank.sid"),
         ({"passcode": {"length": 3}}, "passcode.length: Expected `int` >= 4"),
         ({"passcode": {"length": "6"}}, "passcode.length: Expected `int`, got `str`"),
         ({"call": {"human_check": "maybe"}}, "call.human_check: Invalid enum value 'maybe'"),

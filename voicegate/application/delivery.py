@@ -114,7 +114,9 @@ class _Attempt:
         key = world.entropy.key_press()
         passcode = passcode_of(self._challenge, world.keyring)
         phrasing = world.speech.phrasing(language)
-        invitation = compose_invitation(self._challenge.human_check, key, phrasing)
+        invitation = compose_invitation(
+            self._challenge.human_check, key, phrasing, service=self._challenge.service
+        )
         reading = compose_reading(passcode, phrasing)
         order = Order(self._journal.call.id, self._hop, world.speech.prompt(language, PromptName.APOLOGY))
         await self._journal.write(Originated())

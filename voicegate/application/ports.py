@@ -37,7 +37,7 @@ class Entropy(Protocol):
     """Unpredictable choices."""
 
     def new_id(self, prefix: str) -> str:
-        """Return `prefix`, an underscore and at least 96 random bits, all letters, digits and `_`."""
+        """Return `prefix`, an underscore and 20 random digits and small letters: 103 bits."""
         ...
 
     def secret(self) -> str:

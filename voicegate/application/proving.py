@@ -86,6 +86,8 @@ class Wanted:
     """The factor it is about."""
     purpose: Purpose = Purpose.PLAIN
     """What a right guess is good for."""
+    service: str | None = None
+    """The service that asks; None: none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,9 +207,13 @@ class Proving:
 
     def cancel(self, deed: Deed, challenge: Challenge) -> Challenge:
         """Take a challenge back, if it is open, and have its call hung up."""
+        return self.end(deed, challenge, ChallengeEvent.CANCELED)
+
+    def end(self, deed: Deed, challenge: Challenge, event: ChallengeEvent) -> Challenge:
+        """Let an event end a challenge, if it is open, and have its call hung up."""
         current = challenges.expire(challenge, deed.now)
         if current.state in OPEN_STATES:
-            current = challenges.step(current, ChallengeEvent.CANCELED)
+            current = challenges.step(current, event)
         if current != challenge:
             deed.tx.save_challenge(current)
         deed.ended.append(current.id)
@@ -266,6 +272,7 @@ class Proving:
             reference=wanted.reference,
             factor_id=wanted.factor_id,
             purpose=wanted.purpose,
+            service=wanted.service,
         )
 
 

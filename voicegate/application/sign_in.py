@@ -16,11 +16,17 @@ from voicegate.application.proving import Begun, Proving, Wanted
 from voicegate.domain import challenge as challenges
 from voicegate.domain.announcement import HumanCheck
 from voicegate.domain.call import Call
-from voicegate.domain.challenge import OPEN_STATES, Challenge, VerifyResult
+from voicegate.domain.challenge import (
+    OPEN_STATES,
+    Challenge,
+    ChallengeEvent,
+    ChallengeState,
+    VerifyResult,
+)
 from voicegate.domain.client import Asker
 from voicegate.domain.passcode import Passcode
 from voicegate.domain.phone_number import Destination
-from voicegate.domain.policy import Deny
+from voicegate.domain.policy import Deny, DenyReason
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +51,8 @@ class IssueRequest:
     """The caller's own note."""
     idempotency: IdempotencyKey | None = None
     """The caller's promise that a repeat is a repeat."""
+    service: str | None = None
+    """The service that asks, of those that the settings name; None: none."""
     needs_way: bool = False
     """Is it refused when no trunk can take the call now? Otherwise the call's outcome tells."""
     is_held: bool = False
@@ -64,6 +72,11 @@ class Issued:
 @dataclass(frozen=True, slots=True)
 class KeyReused:
     """The idempotency key came before with another request."""
+
+
+@dataclass(frozen=True, slots=True)
+class OtherCode:
+    """Another code is out for the same telephone."""
 
 
 class SignIn:
@@ -94,16 +107,41 @@ class SignIn:
                 return replay
             if isinstance(begun, Deny):
                 return begun
-            deed.subject = begun.challenge.id
-            self._proving.begin(deed, begun)
+            issued = self._begin(deed, begun)
             if request.is_held:
                 deed.begun.clear()
             if request.idempotency is not None:
                 deed.tx.remember(request.idempotency, begun.challenge)
-            return Issued(ChallengeRecord(begun.challenge, (CallRecord(begun.call),)))
+            return issued
 
         answer = await self._deeds.do(request.asker, "verification.create", work)
         return await self._replay(answer, request) if isinstance(answer, Replay) else answer
+
+    async def send(self, request: IssueRequest) -> Issued | OtherCode | Deny:
+        """Call again about a service's open challenge for the same telephone, with the same code; without
+        one, issue it. One that is locked stands in the way until its time is over.
+
+        Raises:
+            UnknownLanguage: no prompts for the language asked for.
+            StoreError: nothing was stored, nobody is called.
+        """
+        begun = self._proving.prepare(_wanted(request))
+
+        def work(deed: Deed) -> Issued | OtherCode | Deny:
+            deed.destination = request.destination
+            if isinstance(begun, Deny):
+                return begun
+            service, client = request.service, request.asker.name
+            found = deed.tx.newest_plain(request.destination, client=client, service=service)
+            if found is None or deed.now >= found.challenge.expires_at:
+                return self._begin(deed, begun)
+            if found.challenge.state is ChallengeState.LOCKED:
+                return Deny(DenyReason.TOO_MANY_GUESSES, found.challenge.expires_at - deed.now)
+            if found.challenge.state not in OPEN_STATES:
+                return self._begin(deed, begun)
+            return self._send_again(deed, found, request.passcode)
+
+        return await self._deeds.do(request.asker, "verification.send", work)
 
     def release(self, issued: Issued) -> None:
         """Place the call of a challenge that was issued as held; once. A replay has none to place."""
@@ -140,6 +178,17 @@ class SignIn:
 
         return await self._deeds.do(asker, "verification.cancel", work)
 
+    async def approve(self, asker: Asker, challenge_id: str) -> Challenge | None:
+        """Take the asker's word that an open challenge is proven, and hang up its call; None: no such one."""
+
+        def work(deed: Deed) -> Challenge | None:
+            record = _find(deed, challenge_id)
+            if record is None:
+                return None
+            return self._proving.end(deed, record.challenge, ChallengeEvent.APPROVED)
+
+        return await self._deeds.do(asker, "verification.approve", work)
+
     async def look(
         self, asker: Asker, challenge_id: str, *, since: int | None = None, wait: timedelta = timedelta()
     ) -> ChallengeRecord | None:
@@ -160,9 +209,10 @@ class SignIn:
             except TimeoutError:
                 return record
 
-    async def newest(self, asker: Asker, number: str) -> ChallengeRecord | None:
-        """Return the asker's own newest challenge for a number that no factor is about; None: none."""
-        return self._present(await self._store.newest_challenge(number, asker.name))
+    async def newest(self, asker: Asker, number: str, service: str | None = None) -> ChallengeRecord | None:
+        """Return the asker's own newest challenge for a number that no factor is about and that service
+        asked for; None: none."""
+        return self._present(await self._store.newest_challenge(number, asker.name, service))
 
     async def call(self, asker: Asker, call_id: str) -> CallRecord | None:
         """Return a call with its timeline; None: unknown."""
@@ -171,9 +221,31 @@ class SignIn:
             return None
         return record
 
-    async def calls(self, asker: Asker, limit: int, before: datetime | None = None) -> Sequence[CallRecord]:
-        """Return the newest calls first, without timelines, those created before `before` if given."""
-        return await self._store.recent_calls(limit, before, client=None if asker.is_admin else asker.name)
+    async def calls(
+        self, asker: Asker, limit: int, before: datetime | None = None, *, with_tests: bool = False
+    ) -> Sequence[CallRecord]:
+        """Return the newest calls first, without timelines, those created before `before` if given; those to
+        test numbers only when they are wanted."""
+        client = None if asker.is_admin else asker.name
+        return await self._store.recent_calls(limit, before, client=client, with_tests=with_tests)
+
+    def _begin(self, deed: Deed, begun: Begun) -> Issued:
+        deed.subject = begun.challenge.id
+        self._proving.begin(deed, begun)
+        return Issued(ChallengeRecord(begun.challenge, (CallRecord(begun.call),)))
+
+    def _send_again(
+        self, deed: Deed, found: ChallengeRecord, own: Passcode | None
+    ) -> Issued | OtherCode | Deny:
+        first = deed.subject = found.challenge.id
+        if own and not self._world.keyring.matches(first, found.challenge.digest, own.digits):
+            return OtherCode()
+        again = self._proving.call_again(deed, found)
+        if isinstance(again, Begun):
+            return Issued(ChallengeRecord(again.challenge, (*found.calls, CallRecord(again.call))))
+        if again.reason is DenyReason.TOO_MANY_CALLS:
+            return replace(again, retry_after=found.challenge.expires_at - deed.now)
+        return again
 
     async def _read_news(
         self, asker: Asker, challenge_id: str, *, seen: int, change: asyncio.Event
@@ -227,6 +299,7 @@ def _wanted(request: IssueRequest) -> Wanted:
         human_check=request.human_check,
         lifetime=request.lifetime,
         reference=request.reference,
+        service=request.service,
     )
 
 

@@ -15,6 +15,7 @@ from voicegate.domain.call import Call
 from voicegate.domain.challenge import Challenge, Purpose
 from voicegate.domain.client import Client, ClientKey
 from voicegate.domain.factor import Factor
+from voicegate.domain.phone_number import Destination
 
 T = TypeVar("T")
 
@@ -77,6 +78,52 @@ class ClientRecord:
     """Its keys, oldest first, those that are over too."""
 
 
+@dataclass(frozen=True, slots=True)
+class AttemptFilter:
+    """Which calls of services' challenges are meant, those to test numbers never; what is None bars none."""
+
+    client: str | None = None
+    """Whose."""
+    service: str | None = None
+    """The service that asked."""
+    challenge_id: str | None = None
+    """The challenge."""
+    number: str | None = None
+    """The number called."""
+    prefix: str = ""
+    """What that begins with."""
+    after: datetime | None = None
+    """Queued then or later."""
+    before: datetime | None = None
+    """Queued earlier."""
+    is_converted: bool | None = None
+    """Was its code entered?"""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A call of a service's challenge."""
+
+    record: CallRecord
+    """The call, without its timeline."""
+    challenge: Challenge
+    """Its challenge."""
+    is_converted: bool
+    """Was its code entered? Then the newest call of the challenge is the one that did it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Conversion:
+    """How the calls to one number fared."""
+
+    number: str
+    """The number."""
+    attempts: int
+    """How many calls."""
+    converted: int
+    """How many of them had their code entered."""
+
+
 class Transaction(Protocol):
     """One commit in the making, in a thread of the store's own: nothing here waits, nor may its user.
 
@@ -89,6 +136,13 @@ class Transaction(Protocol):
 
     def newest_challenge(self, factor_id: str, purpose: Purpose | None = None) -> ChallengeRecord | None:
         """Return a factor's newest challenge, of one purpose if given; None: there was none yet."""
+        ...
+
+    def newest_plain(
+        self, destination: Destination, *, client: str, service: str | None
+    ) -> ChallengeRecord | None:
+        """Return a client's newest plain challenge for a telephone that a service (None: none) asked for;
+        None: there was none."""
         ...
 
     def open_challenges(self, factor_id: str) -> Sequence[Challenge]:
@@ -204,8 +258,11 @@ class Store(Protocol):
         """Return a challenge with its calls and timelines; None: unknown."""
         ...
 
-    async def newest_challenge(self, number: str, client: str | None) -> ChallengeRecord | None:
-        """Return the newest plain challenge for a number, of one client or (None) of all; None: none."""
+    async def newest_challenge(
+        self, number: str, client: str | None, service: str | None = None
+    ) -> ChallengeRecord | None:
+        """Return the newest plain challenge for a number that a service (None: none) asked for, of one client
+        or (None) of all; None: none."""
         ...
 
     async def call(self, call_id: str) -> CallRecord | None:
@@ -213,10 +270,23 @@ class Store(Protocol):
         ...
 
     async def recent_calls(
-        self, limit: int, before: datetime | None = None, *, client: str | None = None
+        self,
+        limit: int,
+        before: datetime | None = None,
+        *,
+        client: str | None = None,
+        with_tests: bool = True,
     ) -> Sequence[CallRecord]:
         """Return the newest calls first, without timelines, those created before `before` if given, of
-        one client or (None) of all."""
+        one client or (None) of all, with or without those to test numbers."""
+        ...
+
+    async def attempts(self, wanted: AttemptFilter, limit: int) -> Sequence[Attempt]:
+        """Return the newest of those calls first."""
+        ...
+
+    async def conversions(self, wanted: AttemptFilter) -> Sequence[Conversion]:
+        """Return how those calls fared, by number."""
         ...
 
     async def live_calls(self) -> Sequence[CallRecord]:

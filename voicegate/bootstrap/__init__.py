@@ -30,6 +30,7 @@ from voicegate.adapters.simulator.pbx import SimulatedPbx
 from voicegate.adapters.speech.mixer import Mixer, SpeechSettings
 from voicegate.adapters.storage.store import SqlStore
 from voicegate.adapters.system import SystemClock, SystemEntropy
+from voicegate.application.attempts import Attempts
 from voicegate.application.board import Board
 from voicegate.application.clients import Clients
 from voicegate.application.conversation import Manners
@@ -41,7 +42,7 @@ from voicegate.application.journal import Desk
 from voicegate.application.ports import DtmfTiming, Pbx
 from voicegate.application.proving import Defaults, Proving, match_language
 from voicegate.application.sign_in import SignIn
-from voicegate.bootstrap.doors import doors, extensions, providers
+from voicegate.bootstrap.doors import doors, extensions, providers, twilio_services
 from voicegate.bootstrap.parts import App
 from voicegate.config import (
     CallerIdSettings,
@@ -89,7 +90,7 @@ async def running(settings: Settings) -> AsyncIterator[App]:
         keyring = _keyring(Path(settings.storage.key_file), may_create=not await store.recent_calls(1))
         speech = Mixer(speech_settings(settings))
         await speech.prepare()
-        _check_language(settings, speech)
+        _check_languages(settings, speech)
         pbxs: dict[str, Pbx] = {}
         for name, pbx in settings.pbx.items():
             endpoints = tuple(trunk.endpoint for trunk in settings.trunks.values() if trunk.pbx == name)
@@ -116,6 +117,7 @@ async def running(settings: Settings) -> AsyncIterator[App]:
         yield App(
             world,
             sign_in=SignIn(world, deeds, proving),
+            attempts=Attempts(store),
             enrollment=Enrollment(world, deeds, proving),
             clients=Clients(world, deeds),
             deeds=deeds,
@@ -166,6 +168,7 @@ def check(settings: Settings) -> None:
     routes(settings)
     providers(settings)
     extensions(settings.okta_hook.extensions)
+    twilio_services(settings)
     allowed_uids(settings)
     socket_file(settings)
     if (port := tcp_port(settings)) is not None:
@@ -174,7 +177,7 @@ def check(settings: Settings) -> None:
         if pbx.kind == "asterisk":
             read_secret(pbx.ami_secret_file, f"pbx.{name}.ami_secret_file")
     speech = Mixer(speech_settings(settings))
-    _check_language(settings, speech)
+    _check_languages(settings, speech)
     if settings.audio.group:
         _group_id(settings.audio.group, "audio.group")
 
@@ -234,6 +237,9 @@ def speech_settings(settings: Settings) -> SpeechSettings:
         pbx_audio_folder=settings.audio.pbx_folder or settings.audio.folder,
         pbx_sounds_folder=settings.audio.pbx_sounds or str(sounds),
         service_name=settings.service.name,
+        service_names={
+            entry.sid: entry.friendly_name or settings.service.name for entry in settings.twilio.values()
+        },
         state_folder=Path(settings.storage.state_folder),
         audio_format=settings.audio.format,
         group=settings.audio.group or None,
@@ -323,11 +329,14 @@ def _group_id(name: str, setting: str) -> int:
         raise ConfigError(f"{setting}: there is no group {name}") from None
 
 
-def _check_language(settings: Settings, speech: Mixer) -> None:
-    try:
-        match_language(settings.service.language, speech.languages())
-    except UnknownLanguage as error:
-        raise ConfigError(f"service.language: {error}") from None
+def _check_languages(settings: Settings, speech: Mixer) -> None:
+    named = {"service": settings.service.language}
+    named |= {f"twilio.{name}": entry.language for name, entry in settings.twilio.items() if entry.language}
+    for section, language in named.items():
+        try:
+            match_language(language, speech.languages())
+        except UnknownLanguage as error:
+            raise ConfigError(f"{section}.language: {error}") from None
 
 
 def _trunk(

@@ -11,6 +11,8 @@ from voicegate.adapters.http.okta.routes import okta_door
 from voicegate.adapters.http.okta_hook import OktaHook, okta_hook_door
 from voicegate.adapters.http.providers import Mapped, providers_door
 from voicegate.adapters.http.routes import native_door
+from voicegate.adapters.http.twilio.door import TwilioHouse, TwilioService
+from voicegate.adapters.http.twilio.routes import twilio_door
 from voicegate.bootstrap.parts import App
 from voicegate.config import Settings
 from voicegate.domain.errors import ConfigError, InvalidExtension, InvalidNumber
@@ -23,6 +25,7 @@ def doors(app: App, settings: Settings) -> Sequence[Door]:
         okta_door(okta_house(app, settings)),
         okta_hook_door(okta_hook(app, settings)),
         providers_door(app.sign_in, providers(settings)),
+        twilio_door(TwilioHouse(app.sign_in, app.world.desk.clock, twilio_services(settings)), app.attempts),
         native_door(House(app.sign_in, app.clients, app.deeds, app.world.pbxs, app.world.routes)),
     )
 
@@ -83,4 +86,25 @@ def providers(settings: Settings) -> Mapping[str, Mapped]:
             extension=entry.extension,
             event=entry.event,
         )
+    return found
+
+
+def twilio_services(settings: Settings) -> Mapping[str, TwilioService]:
+    """Return the services of the Twilio door by their SIDs, as configured.
+
+    Raises:
+        ConfigError: two have one SID.
+    """
+    found = {
+        entry.sid: TwilioService(
+            sid=entry.sid,
+            language=entry.language or settings.service.language,
+            code_length=entry.code_length,
+            human_check=entry.human_check,
+            lifetime=timedelta(seconds=entry.lifetime_s),
+        )
+        for entry in settings.twilio.values()
+    }
+    if len(found) < len(settings.twilio):
+        raise ConfigError("twilio: two services have the same sid")
     return found

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from voicegate.application.attempts import Attempts
 from voicegate.application.clients import Clients
 from voicegate.application.deeds import Deeds
 from voicegate.application.delivery import Delivery, World
@@ -17,6 +18,8 @@ class App:
     """Everything that calls are made with."""
     sign_in: SignIn
     """The use cases around a challenge."""
+    attempts: Attempts
+    """The questions about services' calls."""
     enrollment: Enrollment
     """The use cases around a factor."""
     clients: Clients

@@ -28,12 +28,16 @@ def calls() -> None:
     type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S"]),
     help="Only calls made before this moment, local time.",
 )
+@click.option("--test-numbers", is_flag=True, help="The calls to test numbers, too.")
 @json_option
 @click.pass_obj
-def list_calls(options: Options, *, limit: int, before: datetime | None, as_json: bool) -> None:
+def list_calls(
+    options: Options, *, limit: int, before: datetime | None, test_numbers: bool, as_json: bool
+) -> None:
     """List the newest calls."""
+    until = before.astimezone() if before is not None else None
     with connect(options) as client:
-        found = client.calls(limit, before.astimezone() if before is not None else None)
+        found = client.calls(limit, until, test_numbers=test_numbers)
     if as_json:
         print_json(found)
         return

@@ -117,11 +117,13 @@ def cancel(verification_id: str) -> Request[Verification]:
     return Request("DELETE", _path(verification_id), Verification)
 
 
-def calls(limit: int, before: datetime | None) -> Request[Calls]:
+def calls(limit: int, before: datetime | None, *, test_numbers: bool) -> Request[Calls]:
     """Ask for a page of calls."""
     query: dict[str, str | int | float] = {"limit": limit}
     if before is not None:
         query["before"] = before.isoformat()
+    if test_numbers:
+        query["test_numbers"] = "true"
     return Request("GET", "/v1/calls", Calls, query=query)
 
 

@@ -105,9 +105,11 @@ class Client:
         """Take a verification back and hang up its call."""
         return self._ask(asking.cancel(verification_id))
 
-    def calls(self, limit: int = 50, before: datetime | None = None) -> list[Call]:
-        """Return the newest calls first, without timelines."""
-        return self._ask(asking.calls(limit, before)).calls
+    def calls(
+        self, limit: int = 50, before: datetime | None = None, *, test_numbers: bool = False
+    ) -> list[Call]:
+        """Return the newest calls first, without timelines; with those to test numbers if they are wanted."""
+        return self._ask(asking.calls(limit, before, test_numbers=test_numbers)).calls
 
     def call(self, call_id: str) -> Call:
         """Return a call with its timeline."""

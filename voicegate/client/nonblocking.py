@@ -83,9 +83,11 @@ class AsyncClient:
         """Take a verification back and hang up its call."""
         return await self._ask(asking.cancel(verification_id))
 
-    async def calls(self, limit: int = 50, before: datetime | None = None) -> list[Call]:
-        """Return the newest calls first, without timelines."""
-        return (await self._ask(asking.calls(limit, before))).calls
+    async def calls(
+        self, limit: int = 50, before: datetime | None = None, *, test_numbers: bool = False
+    ) -> list[Call]:
+        """Return the newest calls first, without timelines; with those to test numbers if they are wanted."""
+        return (await self._ask(asking.calls(limit, before, test_numbers=test_numbers))).calls
 
     async def call(self, call_id: str) -> Call:
         """Return a call with its timeline."""

@@ -55,6 +55,8 @@ class Prompt:
 
     name: PromptName
     """Which phrase."""
+    service: str | None = None
+    """Whose introduction, where the phrase is one; None: the house's own."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -106,9 +108,11 @@ class Phrasing:
     """Silence between two groups."""
 
 
-def compose_invitation(check: HumanCheck, key: str, phrasing: Phrasing) -> tuple[Part, ...]:
+def compose_invitation(
+    check: HumanCheck, key: str, phrasing: Phrasing, *, service: str | None = None
+) -> tuple[Part, ...]:
     """Return the words that ask a person to press `key`; without a code, safe for any ear."""
-    opening: tuple[Part, ...] = (Prompt(PromptName.THIS_IS), Pause(timedelta(milliseconds=300)))
+    opening: tuple[Part, ...] = (Prompt(PromptName.THIS_IS, service), Pause(timedelta(milliseconds=300)))
     if check is HumanCheck.RANDOM_KEY:
         gap = Pause(timedelta(milliseconds=120))
         first, *rest = (

@@ -51,6 +51,8 @@ class ChallengeEvent(StrEnum):
     CALL_DELIVERED = "call_delivered"
     CALL_FAILED = "call_failed"
     MATCHED = "matched"
+    APPROVED = "approved"
+    """The backend says that the person has proven it: it compared its own code itself."""
     LAST_GUESS_MISSED = "last_guess_missed"
     TIME_OVER = "time_over"
     CANCELED = "canceled"
@@ -67,6 +69,7 @@ TRANSITIONS: Final[Mapping[tuple[ChallengeState, ChallengeEvent], ChallengeState
     (_S.DELIVERING, _E.CALL_DELIVERED): _S.DELIVERED,
     (_S.DELIVERING, _E.CALL_FAILED): _S.UNDELIVERABLE,
     **{(state, _E.MATCHED): _S.VERIFIED for state in OPEN_STATES},
+    **{(state, _E.APPROVED): _S.VERIFIED for state in OPEN_STATES},
     **{(state, _E.LAST_GUESS_MISSED): _S.LOCKED for state in OPEN_STATES},
     **{(state, _E.TIME_OVER): _S.EXPIRED for state in OPEN_STATES},
     **{(state, _E.CANCELED): _S.CANCELED for state in OPEN_STATES},
@@ -109,6 +112,8 @@ class Challenge:
     """The factor it is about; None: a plain one."""
     purpose: Purpose = Purpose.PLAIN
     """What a right guess is good for."""
+    service: str | None = None
+    """The service that asks, by whose name the call introduces itself; None: the house's own name."""
 
     def is_open(self, now: datetime) -> bool:
         """Is the code still wanted at `now`?"""

@@ -58,6 +58,13 @@ class Destination:
         return not self.number.startswith("+")
 
     @property
+    def country(self) -> str | None:
+        """The number's country, by its ISO 3166 code; None: it has none, or none that is known."""
+        return (
+            None if self.is_internal else phonenumbers.region_code_for_number(phonenumbers.parse(self.number))
+        )
+
+    @property
     def masked(self) -> str:
         """The number as it may be shown to people and written to logs."""
         return mask(self.number)

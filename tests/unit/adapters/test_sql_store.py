@@ -178,7 +178,7 @@ async def test_what_the_first_version_kept_is_kept(file: Path) -> None:
     engine = engines.connect_writer(engines.locate(file))
     challenge, call = make_challenge(), make_call()
     row = verification_row(challenge) | {"revision": 3}
-    del row["factor_id"], row["purpose"]
+    del row["factor_id"], row["purpose"], row["service"]
     with engine.begin() as connection:
         migrate(connection, "0001")
         connection.execute(insert(verifications).values(**row))

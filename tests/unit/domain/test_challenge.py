@@ -48,6 +48,7 @@ def expected_state(state: ChallengeState, event: ChallengeEvent) -> str | None:
     return {
         ChallengeEvent.CALL_STARTED: "delivering",
         ChallengeEvent.MATCHED: "verified",
+        ChallengeEvent.APPROVED: "verified",
         ChallengeEvent.LAST_GUESS_MISSED: "locked",
         ChallengeEvent.TIME_OVER: "expired",
         ChallengeEvent.CANCELED: "canceled",

@@ -75,3 +75,16 @@ def test_a_destination_shows_two_characters_at_each_end_and_no_extension() -> No
 
 def test_a_short_extension_is_hidden_too() -> None:
     assert "4021" not in repr(Destination.parse("4021"))
+
+
+@pytest.mark.parametrize(
+    ("number", "country"),
+    [
+        ("+12025550101", "US"),
+        ("+16135550101", "CA"),
+        ("+442079460101", "GB"),
+        ("4711", None),
+    ],
+)
+def test_a_number_tells_its_country(number: str, country: str | None) -> None:
+    assert Destination(number).country == country

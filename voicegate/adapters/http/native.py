@@ -138,7 +138,9 @@ class NativeDoor:
     async def calls(self, request: web.Request) -> web.Response:
         """List calls, newest first."""
         query = reading.read_query(request, CallsQuery)
-        records = await self._house.sign_in.calls(request[ASKER], query.limit, query.before)
+        records = await self._house.sign_in.calls(
+            request[ASKER], query.limit, query.before, with_tests=query.test_numbers
+        )
         is_full = len(records) == query.limit
         return json_response(
             CallList(

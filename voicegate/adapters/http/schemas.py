@@ -128,6 +128,7 @@ class CallsQuery(_Request, kw_only=True, frozen=True):
 
     limit: Annotated[int, Meta(ge=1, le=500, description="Calls to list at most.")] = 50
     before: Page | None = None
+    test_numbers: Annotated[bool, Meta(description="With the calls to test numbers?")] = False
 
 
 class EvidenceView(_Answer, kw_only=True, frozen=True):

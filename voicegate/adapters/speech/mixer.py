@@ -6,9 +6,9 @@ call costs one write of each file. The words are `pack`'s, the files `files`'s.
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
@@ -47,6 +47,8 @@ class SpeechSettings:
     """Format of the calls' files: "wav", "wav16", "ulaw" or "alaw"."""
     group: str | None = None
     """The group that may read the calls' files: the PBX's."""
+    service_names: Mapping[str, str] = field(default_factory=dict)
+    """Who calls when a service asks, by the service."""
 
 
 class Mixer:
@@ -71,10 +73,10 @@ class Mixer:
         self._handed_over: dict[tuple[str, str], str] = {}
 
     async def prepare(self) -> None:
-        """Have the introductions for the service's name, and hand the PBX what lies in no pack's folder.
+        """Have the introductions for all names, and hand the PBX what lies in no pack's folder.
 
         An introduction is shipped, recorded, kept from an earlier start, or made now; a language that cannot
-        have one is left out.
+        have one is left out. A recorded one is the house's own; services' names are never recorded.
 
         Raises:
             SpeechError: the audio folder cannot be written; names it.
@@ -161,17 +163,29 @@ class Mixer:
         return self._voices[language]
 
     async def _introduce(self, voice: Voice) -> Voice:
-        """Return the voice with "This is <service name>."."""
-        pack, name = voice.pack, PromptName.THIS_IS.value
-        if self._settings.service_name == pack.service or name in voice.own:
-            return voice
-        script = pack.introduce(self._settings.service_name)
+        """Return the voice with "This is <name>." for the house's name and those of services."""
+        own, this_is = self._settings.service_name, PromptName.THIS_IS.value
+        others = {
+            service: await self._introduction(voice, name)
+            for service, name in self._settings.service_names.items()
+            if name != own
+        }
+        if own != voice.pack.service and this_is not in voice.own:
+            voice = voice.with_own(this_is, await self._introduction(voice, own))
+        return voice.with_introductions(others)
+
+    async def _introduction(self, voice: Voice, name: str) -> Samples:
+        """Return "This is <name>.": shipped, kept from an earlier start, or made now."""
+        pack, this_is = voice.pack, PromptName.THIS_IS.value
+        if name == pack.service and this_is not in voice.own:
+            return voice.prompts[this_is]
+        script = pack.introduce(name)
         kept = self._settings.state_folder / f"this_is-{pack.language}-{script.fingerprint[:16]}"
         file = kept.with_name(f"{kept.name}.{self._format.suffix}")
         if not await asyncio.to_thread(os.path.isfile, file):
             content = convert(await render(script), self._format.suffix)
             await asyncio.to_thread(write_whole, file, content)
-        return voice.with_own(name, await asyncio.to_thread(self._format.read, file))
+        return await asyncio.to_thread(self._format.read, file)
 
     def _hand_over(self, voice: Voice) -> None:
         """Write phrases into the audio folder that the PBX would not find, or may not read, elsewhere."""

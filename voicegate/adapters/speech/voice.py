@@ -4,7 +4,7 @@ Which words they are is `pack`'s, how they were made `build`'s and `recordings`'
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import assert_never
@@ -14,7 +14,7 @@ import numpy as np
 from voicegate.adapters.speech.formats import AudioFormat, Samples
 from voicegate.adapters.speech.pack import Pack, digit_name
 from voicegate.adapters.speech.recordings import find_recorded
-from voicegate.domain.announcement import Digit, Part, Pause, Prompt
+from voicegate.domain.announcement import Digit, Part, Pause, Prompt, PromptName
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +29,16 @@ class Voice:
     """Prompt file name without suffix -> its sound."""
     own: Mapping[str, Samples]
     """Those of them that do not lie in the pack's folder."""
+    introductions: Mapping[str, Samples] = field(default_factory=dict)
+    """Service -> "This is <its name>."; whose is not here goes by the house's name."""
 
     def with_own(self, name: str, samples: Samples) -> "Voice":
         """Return this voice with another sound for one prompt."""
         return replace(self, prompts={**self.prompts, name: samples}, own={**self.own, name: samples})
+
+    def with_introductions(self, introductions: Mapping[str, Samples]) -> "Voice":
+        """Return this voice with introductions of services."""
+        return replace(self, introductions=introductions)
 
     def join(self, parts: Sequence[Part]) -> tuple[Samples, int | None]:
         """Return the sound of an announcement, and the sample at which its code ends; None without one."""
@@ -52,6 +58,8 @@ class Voice:
 
     def _sound(self, part: Part) -> Samples:
         match part:
+            case Prompt(PromptName.THIS_IS, str(service)) if service in self.introductions:
+                return self.introductions[service]
             case Prompt(name):
                 return self.prompts[name]
             case Digit(value):

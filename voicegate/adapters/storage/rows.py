@@ -38,6 +38,7 @@ def verification_row(challenge: Challenge) -> Columns:
         "reference": challenge.reference,
         "factor_id": challenge.factor_id,
         "purpose": str(challenge.purpose),
+        "service": challenge.service,
     }
 
 
@@ -59,6 +60,7 @@ def challenge_of(row: RowMapping) -> Challenge:
         reference=row["reference"],
         factor_id=row["factor_id"],
         purpose=Purpose(row["purpose"]),
+        service=row["service"],
     )
 
 

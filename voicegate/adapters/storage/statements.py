@@ -39,7 +39,7 @@ from voicegate.adapters.storage.tables import (
 )
 from voicegate.application.ports import CallRecord, ChallengeRecord, TimelineEntry
 from voicegate.application.storing import AuditEntry, ClientRecord, FactorRecord
-from voicegate.domain.call import Call
+from voicegate.domain.call import TEST_TRUNK, Call
 from voicegate.domain.challenge import Challenge, ChallengeState, Purpose
 from voicegate.domain.client import Client, ClientKey
 from voicegate.domain.errors import StoreError
@@ -128,10 +128,10 @@ def find_challenge(connection: Connection, challenge_id: str) -> ChallengeRecord
 
 
 def find_newest_challenge(
-    connection: Connection, number: str, *, client: str | None
+    connection: Connection, number: str, *, client: str | None, service: str | None
 ) -> ChallengeRecord | None:
-    """Return the newest plain challenge for a number, of one client or (None) of all."""
-    wanted = _newest().where(verifications.c.number == number, verifications.c.factor_id.is_(None))
+    """Return the newest plain challenge for a number that a service (None: none) asked for."""
+    wanted = newest_plain(number, service)
     if client is not None:
         wanted = wanted.where(verifications.c.client == client)
     return _one_challenge(connection, wanted)
@@ -144,12 +144,14 @@ def find_call(connection: Connection, call_id: str) -> CallRecord | None:
 
 
 def find_recent_calls(
-    connection: Connection, limit: int, *, before: datetime | None, client: str | None
+    connection: Connection, limit: int, *, before: datetime | None, client: str | None, with_tests: bool
 ) -> Sequence[CallRecord]:
     """Return the newest calls first, without timelines."""
     newest = select(calls).order_by(calls.c.created_at.desc(), calls.c.position.desc(), calls.c.id.desc())
     if before is not None:
         newest = newest.where(calls.c.created_at < before)
+    if not with_tests:
+        newest = newest.where(calls.c.trunk != TEST_TRUNK)
     if client is not None:
         newest = newest.join(verifications).where(verifications.c.client == client)
     return [call_of(row) for row in connection.execute(newest.limit(limit)).mappings()]
@@ -214,6 +216,15 @@ def newest_of(factor_id: str, purpose: Purpose | None = None) -> Select[tuple[ob
     """Return the query for a factor's newest challenge, of one purpose if given."""
     own = _newest().where(verifications.c.factor_id == factor_id)
     return own if purpose is None else own.where(verifications.c.purpose == str(purpose))
+
+
+def newest_plain(number: str, service: str | None) -> Select[tuple[object, ...]]:
+    """Return the query for the newest plain challenge for a number that a service (None: none) asked for."""
+    return _newest().where(
+        verifications.c.number == number,
+        verifications.c.factor_id.is_(None),
+        verifications.c.service.is_not_distinct_from(service),
+    )
 
 
 def assemble(connection: Connection, row: RowMapping) -> ChallengeRecord:

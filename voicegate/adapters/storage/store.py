@@ -18,14 +18,17 @@ from typing import Self, TypeVar
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from voicegate.adapters.storage import engines, statements
+from voicegate.adapters.storage import attempts, engines, statements
 from voicegate.adapters.storage.migrations import migrate
 from voicegate.adapters.storage.transaction import SqlTransaction
 from voicegate.adapters.storage.writer import Writer
 from voicegate.application.ports import CallRecord, ChallengeRecord
 from voicegate.application.storing import (
+    Attempt,
+    AttemptFilter,
     AuditEntry,
     ClientRecord,
+    Conversion,
     FactorRecord,
     Transaction,
 )
@@ -95,20 +98,36 @@ class SqlStore:
         """Return a challenge with its calls and timelines; None: unknown."""
         return await self._read(partial(statements.find_challenge, challenge_id=challenge_id))
 
-    async def newest_challenge(self, number: str, client: str | None) -> ChallengeRecord | None:
-        """Return the newest plain challenge for a number, of one client or (None) of all; None: none."""
-        return await self._read(partial(statements.find_newest_challenge, number=number, client=client))
+    async def newest_challenge(
+        self, number: str, client: str | None, service: str | None = None
+    ) -> ChallengeRecord | None:
+        """Return the newest plain challenge for a number that a service (None: none) asked for."""
+        job = partial(statements.find_newest_challenge, number=number, client=client, service=service)
+        return await self._read(job)
 
     async def call(self, call_id: str) -> CallRecord | None:
         """Return a call with its timeline; None: unknown."""
         return await self._read(partial(statements.find_call, call_id=call_id))
 
     async def recent_calls(
-        self, limit: int, before: datetime | None = None, *, client: str | None = None
+        self,
+        limit: int,
+        before: datetime | None = None,
+        *,
+        client: str | None = None,
+        with_tests: bool = True,
     ) -> Sequence[CallRecord]:
         """Return the newest calls first, without timelines, those created before `before` if given."""
-        job = partial(statements.find_recent_calls, limit=limit, before=before, client=client)
-        return await self._read(job)
+        find = partial(statements.find_recent_calls, with_tests=with_tests)
+        return await self._read(partial(find, limit=limit, before=before, client=client))
+
+    async def attempts(self, wanted: AttemptFilter, limit: int) -> Sequence[Attempt]:
+        """Return the newest of those calls first."""
+        return await self._read(partial(attempts.find_attempts, wanted=wanted, limit=limit))
+
+    async def conversions(self, wanted: AttemptFilter) -> Sequence[Conversion]:
+        """Return how those calls fared, by number."""
+        return await self._read(partial(attempts.count_conversions, wanted=wanted))
 
     async def live_calls(self) -> Sequence[CallRecord]:
         """Return all calls that have not ended, oldest first, with timelines."""

@@ -82,6 +82,7 @@ verifications: Final = Table(
     Column("revision", Integer, nullable=False),
     Column("factor_id", ForeignKey("factors.id")),
     Column("purpose", String, nullable=False, server_default=Purpose.PLAIN),
+    Column("service", String),
 )
 """One row a challenge."""
 

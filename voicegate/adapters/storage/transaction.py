@@ -40,6 +40,7 @@ from voicegate.domain.call import Call
 from voicegate.domain.challenge import Challenge, Purpose
 from voicegate.domain.client import Client, ClientKey
 from voicegate.domain.factor import Factor
+from voicegate.domain.phone_number import Destination
 
 
 class SqlTransaction:
@@ -55,6 +56,14 @@ class SqlTransaction:
     def newest_challenge(self, factor_id: str, purpose: Purpose | None = None) -> ChallengeRecord | None:
         """Return a factor's newest challenge, of one purpose if given; None: there was none yet."""
         return self._record(statements.newest_of(factor_id, purpose))
+
+    def newest_plain(
+        self, destination: Destination, *, client: str, service: str | None
+    ) -> ChallengeRecord | None:
+        """Return a client's newest plain challenge for a telephone that a service (None: none) asked for."""
+        wanted = statements.newest_plain(destination.number, service)
+        extension = verifications.c.extension.is_not_distinct_from(destination.extension)
+        return self._record(wanted.where(extension, verifications.c.client == client))
 
     def open_challenges(self, factor_id: str) -> Sequence[Challenge]:
         """Return a factor's challenges that are in an open state."""

@@ -161,3 +161,30 @@ async def test_another_service_name_is_spoken_once_and_kept(engine: Path, tmp_pa
             assert audio.invitation.samples == length
     finally:
         (engine / "away").rename(engine / "flite")
+
+
+async def test_each_service_is_introduced_by_its_own_name(engine: Path, tmp_path: Path) -> None:
+    names = {"bank": "Example Bank", "shop": "A Shop With A Long Name", "house": "Voicegate"}
+    mixer = Mixer(settings(tmp_path, service_names=names))
+    await mixer.prepare()
+    assert mixer.languages() == ["de", "en", "es", "fr"]
+    lengths = {}
+    for service in (None, *names, "unknown"):
+        invitation = compose_invitation(HumanCheck.NONE, "", mixer.phrasing("en"), service=service)
+        async with mixer.mix("en", invitation, reading(mixer)) as audio:
+            lengths[service] = audio.invitation.samples
+    assert lengths[None] == lengths["house"] == lengths["unknown"]
+    assert len({lengths[None], lengths["bank"], lengths["shop"]}) == 3
+
+
+async def test_the_shipped_name_needs_no_engine_for_a_service_either(
+    engine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await Mixer(settings(tmp_path, service_name="Example Bank")).prepare()
+    monkeypatch.setenv("PATH", str(tmp_path))
+    mixer = Mixer(settings(tmp_path, service_name="Example Bank", service_names={"shop": "Voicegate"}))
+    await mixer.prepare()
+    assert mixer.languages() == ["de", "en", "es", "fr"]
+    other = Mixer(settings(tmp_path, service_names={"shop": "Never Spoken Before"}))
+    await other.prepare()
+    assert other.languages() == []

@@ -1,0 +1,110 @@
+"""A service's code is sent: one challenge a telephone, called again while it is open."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from tests.unit.application.conftest import ADMIN, NUMBER, OTHER, TESTER, Bench
+from tests.unit.application.scripted import ScriptedLeg
+from voicegate.application.attempts import Attempts, Summary
+from voicegate.application.sign_in import Issued, IssueRequest
+from voicegate.application.storing import AttemptFilter
+from voicegate.domain.call import Rang
+from voicegate.domain.challenge import ChallengeState, Verdict
+from voicegate.domain.client import Asker
+from voicegate.domain.phone_number import Destination
+from voicegate.domain.policy import Deny, DenyReason
+
+
+def request(asker: Asker = TESTER, service: str | None = "bank") -> IssueRequest:
+    return IssueRequest(asker, Destination(NUMBER), service=service)
+
+
+async def send(bench: Bench, asker: Asker = TESTER, service: str = "bank") -> str:
+    sent = await bench.sign_in.send(request(asker, service))
+    assert isinstance(sent, Issued)
+    await bench.settled(sent.record.challenge.id)
+    return sent.record.challenge.id
+
+
+async def rings(leg: ScriptedLeg) -> None:
+    leg.tell(Rang())
+
+
+async def test_asked_at_once_one_call_is_placed(bench: Bench) -> None:
+    bench.pbx.plots = [rings]
+    answers = await asyncio.gather(*(bench.sign_in.send(request()) for _ in range(20)))
+    assert sum(isinstance(answer, Issued) for answer in answers) == 1
+    assert answers.count(Deny(DenyReason.CALL_IN_PROGRESS)) == 19
+    await asyncio.sleep(0)
+    assert len(bench.pbx.legs) <= 1
+
+
+async def test_clients_and_services_have_challenges_of_their_own(bench: Bench) -> None:
+    made = [await send(bench), await send(bench, OTHER), await send(bench, service="shop")]
+    made.append(await bench.issue())
+    assert len(set(made)) == 4
+    assert [await send(bench), await send(bench, OTHER), await send(bench, service="shop")] == made[:3]
+
+
+@pytest.mark.parametrize("ending", ["verified", "canceled", "approved", "expired"])
+async def test_after_its_end_another_one_is_issued(bench: Bench, ending: str) -> None:
+    first = await send(bench)
+    if ending == "verified":
+        await bench.sign_in.verify(TESTER, first, bench.code(first))
+    elif ending == "canceled":
+        await bench.sign_in.cancel(TESTER, first)
+    elif ending == "approved":
+        await bench.sign_in.approve(TESTER, first)
+    else:
+        bench.clock.time += timedelta(seconds=300)
+    assert await send(bench) != first
+
+
+async def test_a_locked_one_stands_in_the_way_until_its_time_is_over(bench: Bench) -> None:
+    first = await send(bench)
+    for _ in range(5):
+        await bench.sign_in.verify(TESTER, first, "0000")
+    bench.clock.time += timedelta(seconds=100)
+    refused = await bench.sign_in.send(request())
+    assert refused == Deny(DenyReason.TOO_MANY_GUESSES, timedelta(seconds=200))
+    bench.clock.time += timedelta(seconds=200)
+    assert await send(bench) != first
+
+
+async def test_the_last_call_tells_when_it_ends(bench: Bench) -> None:
+    for _ in range(5):
+        await send(bench)
+    bench.clock.time += timedelta(seconds=60)
+    refused = await bench.sign_in.send(request())
+    assert refused == Deny(DenyReason.TOO_MANY_CALLS, timedelta(seconds=240))
+
+
+async def test_approving_is_the_owners_and_not_for_what_is_over(bench: Bench) -> None:
+    challenge_id = await send(bench)
+    assert await bench.sign_in.approve(OTHER, challenge_id) is None
+    approved = await bench.sign_in.approve(TESTER, challenge_id)
+    assert approved is not None
+    assert approved.state is ChallengeState.VERIFIED
+    result = await bench.sign_in.verify(TESTER, challenge_id, bench.code(challenge_id))
+    assert result is not None
+    assert result.verdict is Verdict.ALREADY_USED
+    canceled = await send(bench)
+    await bench.sign_in.cancel(TESTER, canceled)
+    still = await bench.sign_in.approve(TESTER, canceled)
+    assert still is not None
+    assert still.state is ChallengeState.CANCELED
+
+
+async def test_a_client_counts_its_own_calls_and_an_admin_all(bench: Bench) -> None:
+    attempts = Attempts(bench.world.desk.store)
+    await send(bench)
+    await send(bench, OTHER)
+    for asker, count in ((TESTER, 1), (OTHER, 1), (ADMIN, 2)):
+        assert await attempts.summarise(asker, AttemptFilter()) == Summary(count, 0)
+        found = await attempts.list(asker, AttemptFilter(), 10)
+        assert len(found) == count
+        assert await attempts.find(asker, found[0].record.call.id) is not None
+    assert await attempts.summarise(ADMIN, AttemptFilter(), "US") == Summary(2, 0)
+    assert await attempts.summarise(ADMIN, AttemptFilter(), "CA") == Summary(0, 0)

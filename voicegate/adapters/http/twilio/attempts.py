@@ -1,0 +1,107 @@
+"""The Twilio door's handlers for attempts: the calls of services' verifications, and how they fared together.
+
+Test numbers have no place here; a call to one is shown to who knows its SID.
+"""
+
+from urllib.parse import urlencode
+
+from aiohttp import web
+
+from voicegate.adapters.http import reading
+from voicegate.adapters.http.answering import json_response
+from voicegate.adapters.http.doors import ASKER
+from voicegate.adapters.http.problems import Refused
+from voicegate.adapters.http.twilio import errors, views
+from voicegate.adapters.http.twilio.door import destination, place
+from voicegate.adapters.http.twilio.schemas import (
+    AttemptPage,
+    AttemptsQuery,
+    Channel,
+    ConversionStatus,
+    PageMeta,
+    SummaryQuery,
+)
+from voicegate.adapters.http.twilio.sids import id_of
+from voicegate.application.attempts import Attempts, Summary
+from voicegate.application.storing import AttemptFilter
+
+_OFFERED = (None, Channel.CALL)
+
+
+class AttemptsDoor:
+    """The handlers for attempts."""
+
+    def __init__(self, attempts: Attempts) -> None:
+        self._attempts = attempts
+
+    async def list(self, request: web.Request) -> web.Response:
+        """List calls, newest first."""
+        query, here = reading.read_query(request, AttemptsQuery), place(request)
+        found = (
+            await self._attempts.list(request[ASKER], _wanted(query), query.page_size)
+            if query.channel in _OFFERED
+            else ()
+        )
+        following = None
+        if len(found) == query.page_size:
+            token = found[-1].record.call.created_at.isoformat()
+            following = _page_url(request, here.origin, page=query.page + 1, token=token)
+        meta = PageMeta(
+            page=query.page,
+            page_size=query.page_size,
+            first_page_url=_page_url(request, here.origin, page=0),
+            url=f"{here.origin}{request.rel_url}",
+            next_page_url=following,
+        )
+        # A country is no beginning of a number: who is of another one is left out of the page.
+        shown = [
+            views.attempt(one, here)
+            for one in found
+            if query.country in (None, one.record.call.destination.country)
+        ]
+        return json_response(AttemptPage(attempts=shown, meta=meta))
+
+    async def fetch(self, request: web.Request) -> web.Response:
+        """Show a call."""
+        call_id = id_of(request.match_info["sid"], "call")
+        found = await self._attempts.find(request[ASKER], call_id) if call_id else None
+        if found is None:
+            raise Refused(errors.NOT_FOUND)
+        return json_response(views.attempt(found, place(request)))
+
+    async def summarise(self, request: web.Request) -> web.Response:
+        """Count calls, and those whose code was entered."""
+        query = reading.read_query(request, SummaryQuery)
+        wanted = AttemptFilter(
+            service=query.verify_service_sid,
+            prefix=query.destination_prefix,
+            after=query.date_created_after,
+            before=query.date_created_before,
+        )
+        counted = (
+            await self._attempts.summarise(request[ASKER], wanted, query.country)
+            if query.channel in _OFFERED
+            else Summary(0, 0)
+        )
+        return json_response(views.summary(counted, place(request)))
+
+
+def _wanted(query: AttemptsQuery) -> AttemptFilter:
+    challenge_id = None
+    if query.verification_sid is not None and (challenge_id := id_of(query.verification_sid, "ver")) is None:
+        raise errors.invalid("VerificationSid")
+    before = [moment for moment in (query.date_created_before, query.page_token) if moment]
+    return AttemptFilter(
+        service=query.verify_service_sid,
+        challenge_id=challenge_id,
+        number=None if query.to is None else destination("ChannelData.To", query.to).number,
+        after=query.date_created_after,
+        before=min(before, default=None),
+        is_converted=None if query.status is None else query.status is ConversionStatus.CONVERTED,
+    )
+
+
+def _page_url(request: web.Request, origin: str, *, page: int, token: str | None = None) -> str:
+    kept = {name: value for name, value in request.query.items() if name not in ("Page", "PageToken")}
+    asked = kept | {"Page": str(page)} | ({"PageToken": token} if token else {})
+    return f"{origin}{request.path}?{urlencode(asked)}"

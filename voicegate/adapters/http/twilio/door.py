@@ -1,0 +1,231 @@
+"""The Twilio door's handlers: each reads, asks one use case, and shows the answer. No rule is made here.
+
+As Twilio documents, a verification is gone (404) once it is approved or its time is over, and so is, for a
+guess, one that was taken back. Parameters that would change what is spoken, or to whom, and cannot be
+honoured are refused; those that only describe are ignored.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Final
+
+from aiohttp import web
+
+from voicegate.adapters.http import reading
+from voicegate.adapters.http.answering import json_response
+from voicegate.adapters.http.doors import ASKER, basic
+from voicegate.adapters.http.problems import Refused
+from voicegate.adapters.http.twilio import errors, views
+from voicegate.adapters.http.twilio.schemas import (
+    Channel,
+)
+from voicegate.adapters.http.twilio.sids import account_of, id_of
+from voicegate.adapters.http.twilio.views import Place
+from voicegate.application.ports import ChallengeRecord, Clock
+from voicegate.application.sign_in import Issued, IssueRequest, OtherCode, SignIn
+from voicegate.domain.announcement import HumanCheck
+from voicegate.domain.challenge import OPEN_STATES, ChallengeState, Verdict
+from voicegate.domain.errors import InvalidExtension, InvalidNumber, InvalidPasscode, UnknownLanguage
+from voicegate.domain.passcode import DEFAULT_LENGTH, Passcode
+from voicegate.domain.phone_number import Destination
+from voicegate.domain.policy import Deny
+
+Form = Mapping[str, str]
+
+_HOST: Final = re.compile(r"[A-Za-z0-9._:\[\]-]{1,255}", re.ASCII)
+_NOT_SUPPORTED: Final = (
+    "Amount",
+    "Payee",
+    "CustomFriendlyName",
+    "CustomMessage",
+    "RateLimits",
+    "TemplateSid",
+    "TemplateCustomSubstitutions",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class TwilioService:
+    """What holds for the verifications of one service; its name is the speech adapter's."""
+
+    sid: str
+    """By which clients name it."""
+    language: str = "en"
+    """Spoken where no locale is named, or one without prompts."""
+    code_length: int = DEFAULT_LENGTH
+    """Digits in its codes."""
+    human_check: HumanCheck = HumanCheck.RANDOM_KEY
+    """What proves a person: Twilio's `dtmf_input_required`."""
+    lifetime: timedelta = timedelta(minutes=10)
+    """From the first call to the last guess."""
+
+
+@dataclass(frozen=True, slots=True)
+class TwilioHouse:
+    """What the Twilio door needs of the house."""
+
+    sign_in: SignIn
+    """The use cases around a challenge."""
+    clock: Clock
+    """By which a verification's end is judged."""
+    services: Mapping[str, TwilioService]
+    """The services, by their SIDs."""
+    body_timeout: timedelta = reading.BODY_TIMEOUT
+    """How long a request's body may take to arrive."""
+
+
+class TwilioDoor:
+    """The handlers of the Twilio door."""
+
+    def __init__(self, house: TwilioHouse) -> None:
+        self._house = house
+        self._sign_in = house.sign_in
+
+    async def create(self, request: web.Request) -> web.Response:
+        """Call a number with a code, or call again with the code that is pending."""
+        service, form = self._service(request), await self._form(request)
+        answer = await self._send(_wanted(request, service, form), service)
+        if isinstance(answer, Deny):
+            raise errors.refusal(answer)
+        if isinstance(answer, OtherCode):
+            raise errors.invalid("CustomCode", "another code is pending; approve or cancel it first")
+        return json_response(views.verification(answer.record, place(request)), status=201)
+
+    async def fetch(self, request: web.Request) -> web.Response:
+        """Show a verification."""
+        record = self._present(await self._by_sid(request, request.match_info["sid"]))
+        return json_response(views.verification(record, place(request)))
+
+    async def update(self, request: web.Request) -> web.Response:
+        """Take a verification back, or take the client's word that it is proven."""
+        form = await self._form(request)
+        record = self._present(await self._by_sid(request, request.match_info["sid"]))
+        if record.challenge.state not in OPEN_STATES:
+            raise Refused(errors.NOT_FOUND)
+        deeds = {"canceled": self._sign_in.cancel, "approved": self._sign_in.approve}
+        deed = deeds.get(form.get("Status", ""))
+        if deed is None:
+            raise errors.invalid("Status")
+        after = await deed(request[ASKER], record.challenge.id)
+        if after is None:
+            raise Refused(errors.NOT_FOUND)
+        return json_response(views.verification(replace(record, challenge=after), place(request)))
+
+    async def check(self, request: web.Request) -> web.Response:
+        """Judge a guess."""
+        form = await self._form(request)
+        guess = _code(form, "Code")
+        if guess is None:
+            raise errors.invalid("Code")
+        record = self._present(await self._target(request, form))
+        challenge = record.challenge
+        if challenge.state is ChallengeState.LOCKED:
+            raise errors.waiting(errors.MAX_CHECKS, challenge.expires_at - self._house.clock.now())
+        result = await self._sign_in.verify(request[ASKER], challenge.id, guess.digits)
+        if result is not None and result.verdict is Verdict.TOO_MANY_GUESSES:
+            raise errors.waiting(errors.MAX_CHECKS, result.retry_after)
+        if result is None or result.verdict not in (Verdict.VERIFIED, Verdict.DENIED, Verdict.LOCKED):
+            raise Refused(errors.NOT_FOUND)
+        after = await self._sign_in.look(request[ASKER], challenge.id)
+        return json_response(views.check(after or record, place(request)))
+
+    async def _send(self, wanted: IssueRequest, service: TwilioService) -> Issued | OtherCode | Deny:
+        try:
+            return await self._sign_in.send(wanted)
+        except UnknownLanguage:
+            return await self._sign_in.send(replace(wanted, language=service.language))
+
+    async def _form(self, request: web.Request) -> Form:
+        return await reading.read_form(request, self._house.body_timeout)
+
+    def _service(self, request: web.Request) -> TwilioService:
+        service = self._house.services.get(request.match_info["service"])
+        if service is None:
+            raise Refused(errors.NOT_FOUND)
+        return service
+
+    async def _target(self, request: web.Request, form: Form) -> ChallengeRecord | None:
+        """Return the verification that a guess is about."""
+        if sid := form.get("VerificationSid"):
+            return await self._by_sid(request, sid)
+        if to := form.get("To"):
+            number = destination("To", to).number
+            return await self._sign_in.newest(request[ASKER], number, self._service(request).sid)
+        raise Refused(errors.NO_TARGET)
+
+    async def _by_sid(self, request: web.Request, sid: str) -> ChallengeRecord | None:
+        service, challenge_id = self._service(request), id_of(sid, "ver")
+        record = await self._sign_in.look(request[ASKER], challenge_id) if challenge_id else None
+        return record if record is not None and record.challenge.service == service.sid else None
+
+    def _present(self, record: ChallengeRecord | None) -> ChallengeRecord:
+        """Return a verification that is not gone.
+
+        Raises:
+            Refused: it is, or never was.
+        """
+        if record is None or record.challenge.state is ChallengeState.VERIFIED:
+            raise Refused(errors.NOT_FOUND)
+        if self._house.clock.now() >= record.challenge.expires_at:
+            raise Refused(errors.NOT_FOUND)
+        return record
+
+
+def destination(parameter: str, number: str, digits: str | None = None) -> Destination:
+    """Return the telephone that parameters name.
+
+    Raises:
+        Refused: they name none.
+    """
+    try:
+        return Destination.parse(number, digits or None)
+    except InvalidNumber:
+        raise errors.invalid(parameter) from None
+    except InvalidExtension:
+        raise errors.invalid("SendDigits") from None
+
+
+def place(request: web.Request) -> Place:
+    """Return where an answer is given: the client's own account SID comes back as it was sent."""
+    sent = basic(request)
+    is_sid = sent is not None and sent.client is not None and sent.client.startswith("AC")
+    account = str(sent.client) if sent is not None and is_sid else account_of(request[ASKER].name)
+    # A header may hold any bytes; JSON may not.
+    host = request.host if _HOST.fullmatch(request.host) else "localhost"
+    return Place(f"{request.scheme}://{host}", account)
+
+
+def _wanted(request: web.Request, service: TwilioService, form: Form) -> IssueRequest:
+    for parameter in _NOT_SUPPORTED:
+        if form.get(parameter):
+            raise errors.not_supported(parameter)
+    if "Channel" not in form or form["Channel"] not in list(Channel):
+        raise errors.invalid("Channel")
+    if form["Channel"] != Channel.CALL:
+        raise Refused(errors.CHANNEL_DISABLED)
+    return IssueRequest(
+        asker=request[ASKER],
+        destination=destination("To", form.get("To", ""), form.get("SendDigits")),
+        language=form.get("Locale") or service.language,
+        passcode=_code(form, "CustomCode"),
+        passcode_length=service.code_length,
+        human_check=service.human_check,
+        lifetime=service.lifetime,
+        service=service.sid,
+    )
+
+
+def _code(form: Form, parameter: str) -> Passcode | None:
+    """Return the code in a parameter; None: it is empty.
+
+    Raises:
+        Refused: it is no code.
+    """
+    if not form.get(parameter):
+        return None
+    try:
+        return Passcode(form[parameter])
+    except InvalidPasscode:
+        raise errors.invalid(parameter) from None

@@ -1,0 +1,125 @@
+"""Twilio's error objects: which of its codes stands for what, and how one is written.
+
+Codes, statuses and sentences are those of Twilio's error pages (docs/api/errors). What a refusal means is
+decided below the doors: here are tables. Twilio's 60205 and 60410 speak of text messages and occur nowhere.
+"""
+
+import math
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Final
+
+import msgspec
+from aiohttp import web
+from msgspec import UNSET, Struct, UnsetType
+
+from voicegate.adapters.http import problems
+from voicegate.adapters.http.problems import Facts, Kind, Refused
+from voicegate.domain.policy import Deny, DenyReason
+
+AUTHENTICATE = Kind("20003", 401, "Authenticate")
+DENIED = Kind("20003", 403, "Permission Denied")
+METHOD_NOT_ALLOWED = Kind("20004", 405, "Method not allowed")
+NOT_FOUND = Kind("20404", 404, "The requested resource was not found")
+INTERNAL = Kind("20500", 500, "Internal Server Error")
+UNAVAILABLE = Kind("20503", 503, "Service unavailable")
+INVALID_PARAMETER = Kind("60200", 400, "Invalid parameter")
+MAX_CHECKS = Kind("60202", 429, "Max check attempts reached")
+MAX_SENDS = Kind("60203", 429, "Max send attempts reached")
+NOT_SUPPORTED = Kind("60204", 403, "Service does not support this feature")
+TOO_MANY = Kind("60212", 429, "Too many concurrent requests for phone number")
+NO_TARGET = Kind("60221", 400, "No target verification specified")
+CHANNEL_DISABLED = Kind("60223", 400, "Delivery channel disabled")
+BLOCKED = Kind("60605", 403, "Verification delivery attempt blocked")
+
+_MORE_INFO: Final = "https://www.twilio.com/docs/errors/"
+# Where nothing says how long: a call in progress seldom takes longer.
+_PATIENCE_S: Final = 30.0
+
+_OF_REASON: Final[Mapping[DenyReason, tuple[Kind, str]]] = {
+    DenyReason.INVALID_NUMBER: (INVALID_PARAMETER, "To"),
+    DenyReason.COUNTRY_NOT_ALLOWED: (BLOCKED, ""),
+    DenyReason.NUMBER_TYPE_NOT_ALLOWED: (BLOCKED, ""),
+    DenyReason.NO_ROUTE: (INVALID_PARAMETER, "To"),
+    DenyReason.CALL_IN_PROGRESS: (TOO_MANY, ""),
+    DenyReason.TOO_SOON: (TOO_MANY, ""),
+    DenyReason.TOO_MANY_CALLS: (MAX_SENDS, ""),
+    DenyReason.TOO_MANY_GUESSES: (MAX_CHECKS, ""),
+}
+_OF_PROBLEM: Final[Mapping[Kind, Kind]] = {
+    problems.BAD_REQUEST: INVALID_PARAMETER,
+    problems.KEY_MISSING: AUTHENTICATE,
+    problems.KEY_WRONG: AUTHENTICATE,
+    problems.PEER_NOT_ALLOWED: DENIED,
+    problems.SCOPE_MISSING: DENIED,
+    problems.NOT_FOUND: NOT_FOUND,
+    problems.METHOD_NOT_ALLOWED: METHOD_NOT_ALLOWED,
+    problems.BODY_TIMEOUT: INVALID_PARAMETER,
+    problems.TOO_LARGE: INVALID_PARAMETER,
+    problems.UNSUPPORTED_TYPE: INVALID_PARAMETER,
+    problems.INVALID: INVALID_PARAMETER,
+    problems.INTERNAL: INTERNAL,
+    problems.STORE_UNAVAILABLE: UNAVAILABLE,
+}
+
+
+class TwilioError(Struct, frozen=True, kw_only=True):
+    """An error, as Twilio writes it."""
+
+    code: int
+    message: str
+    more_info: str
+    status: int
+
+
+def refusal(deny: Deny) -> Refused:
+    """Return the error that a refusal by policy is."""
+    kind, parameter = _OF_REASON[deny.reason]
+    return invalid(parameter) if parameter else waiting(kind, deny.retry_after)
+
+
+def waiting(kind: Kind, retry_after: timedelta | None) -> Refused:
+    """Return an error that may pass, and when."""
+    return Refused(kind, facts=Facts(retry_after_s=retry_after.total_seconds() if retry_after else UNSET))
+
+
+def invalid(parameter: str, why: str = "") -> Refused:
+    """Return the error that a parameter is wrong; never repeats a value, for it may be a code or a number."""
+    return _about(INVALID_PARAMETER, parameter, why)
+
+
+def not_supported(parameter: str) -> Refused:
+    """Return the error that a parameter asks for what no call here can do."""
+    return _about(NOT_SUPPORTED, parameter, "")
+
+
+def error_response(refused: Refused, _request_id: str) -> web.Response:
+    """Return the answer that tells of an error, Twilio's own or one of the house's."""
+    kind, facts = _OF_PROBLEM.get(refused.kind, refused.kind), refused.facts
+    # The house's own sentence only where Twilio's alone would leave the client to guess.
+    is_told = kind in (INVALID_PARAMETER, NOT_SUPPORTED, METHOD_NOT_ALLOWED)
+    body = TwilioError(
+        code=int(kind.name),
+        message=f"{kind.title}: {refused.detail}" if is_told else kind.title,
+        more_info=f"{_MORE_INFO}{kind.name}",
+        status=kind.status,
+    )
+    return web.Response(
+        status=kind.status,
+        body=msgspec.json.encode(body),
+        content_type="application/json",
+        headers={**facts.headers, **_retry_after(kind, facts)},
+    )
+
+
+def _about(kind: Kind, parameter: str, why: str) -> Refused:
+    return Refused(kind, f"{parameter}: {why}" if why else parameter, Facts(field=parameter))
+
+
+def _retry_after(kind: Kind, facts: Facts) -> dict[str, str]:
+    wait = facts.retry_after_s
+    if isinstance(wait, UnsetType):
+        if kind.status != 429:
+            return {}
+        wait = _PATIENCE_S
+    return {"Retry-After": str(math.ceil(wait))}

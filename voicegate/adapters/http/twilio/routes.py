@@ -1,0 +1,158 @@
+"""The Twilio door's operations: every path, and every answer it can give."""
+
+import re
+from typing import Final
+
+from aiohttp import web
+
+from voicegate.adapters.http.doors import Credentials, Door, basic
+from voicegate.adapters.http.operations import Operation, Success
+from voicegate.adapters.http.problems import Kind
+from voicegate.adapters.http.twilio import errors
+from voicegate.adapters.http.twilio.attempts import AttemptsDoor
+from voicegate.adapters.http.twilio.door import TwilioDoor, TwilioHouse
+from voicegate.adapters.http.twilio.schemas import (
+    AttemptPage,
+    AttemptsQuery,
+    AttemptView,
+    CheckView,
+    SummaryQuery,
+    SummaryView,
+    VerificationView,
+)
+from voicegate.application.attempts import Attempts
+from voicegate.domain.client import Scope
+
+_SERVICE: Final = "/v2/Services/{service}"
+_VERIFICATION: Final = f"{_SERVICE}/Verifications/{{sid}}"
+_STORED: Final[tuple[Kind, ...]] = (errors.INTERNAL, errors.UNAVAILABLE)
+# An account, or an API key of one: names only. The key itself is the password.
+_ACCOUNT: Final = re.compile(r"(AC|SK)[0-9a-fA-F]{32}", re.ASCII)
+
+
+def twilio_door(house: TwilioHouse, attempts: Attempts) -> Door:
+    """Return the Twilio door."""
+    return Door(
+        operations=(*_verifications(TwilioDoor(house)), *_attempts(AttemptsDoor(attempts))),
+        prefixes=("/v2/",),
+        read_key=read_key,
+        scheme='Basic realm="Voicegate"',
+        answer=errors.error_response,
+    )
+
+
+def read_key(request: web.BaseRequest) -> Credentials | None:
+    """Return the key sent as an auth token. Any account SID may stand beside it: it proves nothing."""
+    sent = basic(request)
+    if sent is not None and sent.client is not None and _ACCOUNT.fullmatch(sent.client):
+        return Credentials(sent.key)
+    return sent
+
+
+def _verifications(door: TwilioDoor) -> tuple[Operation, ...]:
+    return (_create(door), _fetch(door), _update(door), _check(door))
+
+
+def _create(door: TwilioDoor) -> Operation:
+    return Operation(
+        method="POST",
+        path=f"{_SERVICE}/Verifications",
+        name="CreateVerification",
+        scope=Scope.VERIFICATIONS,
+        text="Call a number with a code; while one is pending for it, call again with the same code.",
+        handler=door.create,
+        success=Success(201, VerificationView, "The verification; a call is about to be placed."),
+        refusals=(
+            errors.INVALID_PARAMETER,
+            errors.NOT_SUPPORTED,
+            errors.CHANNEL_DISABLED,
+            errors.BLOCKED,
+            errors.NOT_FOUND,
+            errors.TOO_MANY,
+            errors.MAX_SENDS,
+            errors.MAX_CHECKS,
+            *_STORED,
+        ),
+    )
+
+
+def _fetch(door: TwilioDoor) -> Operation:
+    return Operation(
+        method="GET",
+        path=_VERIFICATION,
+        name="FetchVerification",
+        scope=Scope.VERIFICATIONS,
+        text="Show a verification that is not gone.",
+        handler=door.fetch,
+        success=Success(200, VerificationView, "The verification."),
+        refusals=(errors.NOT_FOUND, *_STORED),
+    )
+
+
+def _update(door: TwilioDoor) -> Operation:
+    return Operation(
+        method="POST",
+        path=_VERIFICATION,
+        name="UpdateVerification",
+        scope=Scope.VERIFICATIONS,
+        text="Cancel a verification, or approve it. Its call is hung up.",
+        handler=door.update,
+        success=Success(200, VerificationView, "The verification as it is now."),
+        refusals=(errors.INVALID_PARAMETER, errors.NOT_FOUND, *_STORED),
+    )
+
+
+def _check(door: TwilioDoor) -> Operation:
+    return Operation(
+        method="POST",
+        path=f"{_SERVICE}/VerificationCheck",
+        name="CreateVerificationCheck",
+        scope=Scope.VERIFICATIONS,
+        text="Judge a guess. A wrong one is answered with `valid` false.",
+        handler=door.check,
+        success=Success(200, CheckView, "What the guess came to."),
+        refusals=(
+            errors.INVALID_PARAMETER,
+            errors.NO_TARGET,
+            errors.NOT_FOUND,
+            errors.MAX_CHECKS,
+            *_STORED,
+        ),
+    )
+
+
+def _attempts(door: AttemptsDoor) -> tuple[Operation, ...]:
+    return (
+        Operation(
+            method="GET",
+            path="/v2/Attempts",
+            name="ListVerificationAttempt",
+            scope=Scope.VERIFICATIONS,
+            text="List the calls of services' verifications, newest first.",
+            handler=door.list,
+            query=AttemptsQuery,
+            success=Success(200, AttemptPage, "A page of attempts."),
+            refusals=(errors.INVALID_PARAMETER, *_STORED),
+        ),
+        Operation(
+            method="GET",
+            path="/v2/Attempts/Summary",
+            name="FetchVerificationAttemptsSummary",
+            scope=Scope.VERIFICATIONS,
+            text="Count the calls of services' verifications, and those whose code was entered.",
+            handler=door.summarise,
+            query=SummaryQuery,
+            success=Success(200, SummaryView, "The counts."),
+            refusals=(errors.INVALID_PARAMETER, *_STORED),
+        ),
+        Operation(
+            method="GET",
+            path="/v2/Attempts/{sid}",
+            name="FetchVerificationAttempt",
+            scope=Scope.VERIFICATIONS,
+            text="Show one call.",
+            handler=door.fetch,
+            success=Success(200, AttemptView, "The attempt."),
+            refusals=(errors.NOT_FOUND, *_STORED),
+        ),
+    )

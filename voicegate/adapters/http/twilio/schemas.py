@@ -1,0 +1,161 @@
+"""What the Twilio door reads and answers; names and forms are those of Twilio's OpenAPI file (Verify v2)."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta, Struct
+
+
+class Channel(StrEnum):
+    """Ways to bring a code to a person, of which only one is offered here."""
+
+    SMS = "sms"
+    CALL = "call"
+    EMAIL = "email"
+    WHATSAPP = "whatsapp"
+    RBM = "rbm"
+    SNA = "sna"
+    AUTO = "auto"
+
+
+class ConversionStatus(StrEnum):
+    """Was an attempt's code entered?"""
+
+    CONVERTED = "converted"
+    UNCONVERTED = "unconverted"
+
+
+class SendCodeAttempt(Struct, frozen=True, kw_only=True):
+    """A call of a verification."""
+
+    time: str
+    channel: str
+    attempt_sid: str
+
+
+class VerificationView(Struct, frozen=True, kw_only=True):
+    """A verification."""
+
+    sid: str
+    service_sid: str
+    account_sid: str
+    to: str
+    channel: str
+    status: str
+    valid: bool
+    lookup: dict[str, Any]
+    amount: None = None
+    payee: None = None
+    send_code_attempts: list[SendCodeAttempt]
+    sna: None = None
+    date_created: str
+    date_updated: str
+    url: str
+
+
+class CheckView(Struct, frozen=True, kw_only=True):
+    """What a guess came to."""
+
+    sid: str
+    service_sid: str
+    account_sid: str
+    to: str
+    channel: str
+    status: str
+    valid: bool
+    amount: None = None
+    payee: None = None
+    sna_attempts_error_codes: None = None
+    date_created: str
+    date_updated: str
+
+
+class ChannelData(Struct, frozen=True, kw_only=True):
+    """A call; the last two are Voicegate's own, and say what really happened."""
+
+    verification_sid: str
+    to: str
+    status: str
+    call_status: str
+    country: str | None
+    code_length: int
+    locale: str
+    outcome: str | None
+    evidence: str
+
+
+class AttemptView(Struct, frozen=True, kw_only=True):
+    """An attempt to bring a code to a person."""
+
+    sid: str
+    account_sid: str
+    service_sid: str
+    verification_sid: str
+    date_created: str
+    date_updated: str
+    conversion_status: ConversionStatus
+    channel: str
+    price: dict[str, Any]
+    channel_data: ChannelData
+    url: str
+
+
+class PageMeta(Struct, frozen=True, kw_only=True):
+    """Where a page lies."""
+
+    key: str = "attempts"
+    page: int
+    page_size: int
+    first_page_url: str
+    previous_page_url: None = None
+    url: str
+    next_page_url: str | None
+
+
+class AttemptPage(Struct, frozen=True, kw_only=True):
+    """A page of attempts."""
+
+    attempts: list[AttemptView]
+    meta: PageMeta
+
+
+class SummaryView(Struct, frozen=True, kw_only=True):
+    """How attempts fared together."""
+
+    total_attempts: int
+    total_converted: int
+    total_unconverted: int
+    conversion_rate_percentage: str
+    url: str
+
+
+_Moment = Annotated[datetime, Meta(tz=True)]
+
+
+class _Filter(Struct, frozen=True, kw_only=True, rename="pascal"):
+    """Which attempts are meant."""
+
+    date_created_after: _Moment | None = None
+    date_created_before: _Moment | None = None
+    country: str | None = None
+    channel: Channel | None = None
+    verify_service_sid: str | None = None
+
+
+class AttemptsQuery(_Filter, frozen=True, kw_only=True, rename="pascal"):
+    """Which attempts to list."""
+
+    to: str | None = msgspec.field(default=None, name="ChannelData.To")
+    verification_sid: str | None = None
+    status: ConversionStatus | None = None
+    page_size: Annotated[int, Meta(ge=1, le=1000)] = 50
+    page: Annotated[int, Meta(ge=0)] = 0
+    page_token: _Moment | None = None
+
+
+class SummaryQuery(_Filter, frozen=True, kw_only=True, rename="pascal"):
+    """Which attempts to count."""
+
+    destination_prefix: str = ""
