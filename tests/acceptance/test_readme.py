@@ -3,29 +3,20 @@
 import ast
 import asyncio
 import re
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from tests.acceptance.test_daemon import TEST_NUMBER, daemon, settings
+from tests.acceptance.test_daemon import TEST_NUMBER, settings
+from tests.acceptance.test_factors import CODE, client
 from voicegate.client import AsyncClient
 
-__all__ = ["settings"]
+__all__ = ["client", "settings"]
 
-CODE = "123456"
 README = Path(__file__).parents[2] / "README.md"
 SNIPPETS = re.findall(r"^```python\n(.*?)^```", README.read_text(), re.DOTALL | re.MULTILINE)
-
-
-@pytest.fixture
-async def client(settings: Path) -> AsyncIterator[AsyncClient]:
-    text = settings.read_text().replace("[policy]", "[policy]\ncall_spacing_s = 0")
-    settings.write_text(f"{text}\n[test_numbers]\nenabled = true\npace = 0.02\n")
-    async with daemon(settings) as (admin, _):
-        yield admin
 
 
 def run(beginning: str, settings: Path, **names: object) -> dict[str, Any]:
