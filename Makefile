@@ -1,7 +1,6 @@
 # Voicegate: everything a checkout needs, on Debian 12 with git, make and Python 3.11.
 
-# Debian's own Python where there is one: the one that everything here is tried with.
-PYTHON ?= $(firstword $(wildcard /usr/bin/python3) python3)
+PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready

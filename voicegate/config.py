@@ -140,6 +140,7 @@ class PbxSettings(_Section, frozen=True, kw_only=True):
     agi_port: Port = 4573
     agi_advertised_host: str = ""
     agi_allowed_peers: tuple[str, ...] = ("127.0.0.1/32", "::1/128")
+    agi_socket: str = ""
     lost_grace_s: Seconds = 15
 
 

@@ -37,7 +37,7 @@ AREA_CODES = (
 )
 # Those beside English: an area code of its own for each, and a code.
 LANGUAGES = {"de": ("718", "4710293856"), "es": ("801", "336985"), "fr": ("907", "820057")}
-PRESSES, OFFICE = find_number("presses-key"), find_number("office")
+PRESSES, OFFICE, ULAW = find_number("presses-key"), find_number("office"), find_number("speaks-ulaw")
 
 Heard = tuple[Verification, str | None]
 
@@ -140,7 +140,7 @@ async def _redial(backend: Backend, hour: BusyHour) -> None:
 
 
 async def _twenty(backend: Backend, hour: BusyHour) -> None:
-    numbers = [PRESSES.american(str(area)) for area in AREA_CODES]
+    numbers = [ULAW.american(str(area)) for area in AREA_CODES]
     verifications = await asyncio.gather(*(backend.call(number) for number in numbers))
     heard = [await backend.hear(number) for number in numbers]
     hour.twenty = list(zip(verifications, heard, strict=True))

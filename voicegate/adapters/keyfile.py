@@ -11,6 +11,7 @@ import os
 import re
 import secrets
 import stat
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Final, Self
 
@@ -19,6 +20,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from voicegate.application.examination import Finding, doubtful, failed, passed
 from voicegate.domain import passcode as passcodes
 from voicegate.domain.errors import InvalidPasscode, KeyFileError
 from voicegate.domain.passcode import Passcode
@@ -97,6 +99,35 @@ class FileKeyring:
 
     def __reduce__(self) -> str:
         raise TypeError("keys are not pickled")
+
+
+class KeyFileExaminer:
+    """Fills the port `Examiner` for a key file."""
+
+    subject = "key file"
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+
+    async def examine(self) -> AsyncIterator[Finding]:
+        """Yield what is found; shows nothing of the keys."""
+        try:
+            _read(self._file)
+            owner = self._file.stat().st_uid
+        except FileNotFoundError:
+            cure = "made on the first start; if there was one before, restore it from its backup"
+            yield doubtful(self.subject, f"{self._file} does not exist", cure)
+        except KeyFileError as error:
+            yield failed(self.subject, str(error), "storage.key_file")
+        except OSError as error:
+            cure = "storage.key_file must name a file of the daemon's user; look as that user"
+            yield failed(self.subject, f"{self._file} cannot be read: {error.strerror}", cure)
+        else:
+            if owner == os.geteuid():
+                yield passed(self.subject, f"{self._file}: yours alone; see that its backup is kept apart")
+            else:
+                cure = f"look as the daemon's user; if that is you: chown {os.geteuid()} {self._file}"
+                yield doubtful(self.subject, f"{self._file} belongs to user {owner}, not to you", cure)
 
 
 def _subkey(secret: bytes, purpose: str) -> bytes:

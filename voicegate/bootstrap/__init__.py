@@ -2,7 +2,6 @@
 
 import asyncio
 import fcntl
-import grp
 import os
 import pwd
 import re
@@ -20,7 +19,6 @@ from pathlib import Path
 import structlog
 
 from voicegate.adapters.asterisk.pbx import AsteriskPbx
-from voicegate.adapters.asterisk.settings import AsteriskSettings, Secret
 from voicegate.adapters.http.identity import Identity, own_uids, peers_of
 from voicegate.adapters.http.server import Listener, serve_on
 from voicegate.adapters.http.socket_file import SocketFile, listening
@@ -43,11 +41,11 @@ from voicegate.application.ports import DtmfTiming, Pbx
 from voicegate.application.proving import Defaults, Proving, match_language
 from voicegate.application.sign_in import SignIn
 from voicegate.bootstrap.doors import doors, extensions, providers, twilio_services
+from voicegate.bootstrap.exchanges import asterisk_settings, group_id
 from voicegate.bootstrap.parts import App
 from voicegate.config import (
     CallerIdSettings,
     InternalSettings,
-    PbxSettings,
     Settings,
     TrunkSettings,
     read_secret,
@@ -92,9 +90,9 @@ async def running(settings: Settings) -> AsyncIterator[App]:
         await speech.prepare()
         _check_languages(settings, speech)
         pbxs: dict[str, Pbx] = {}
-        for name, pbx in settings.pbx.items():
+        for name in settings.pbx:
             endpoints = tuple(trunk.endpoint for trunk in settings.trunks.values() if trunk.pbx == name)
-            pbxs[name] = await stack.enter_async_context(_pbx(name, pbx, endpoints))
+            pbxs[name] = await stack.enter_async_context(_pbx(settings, name, endpoints))
         if settings.test_numbers.enabled:
             log.warning("test numbers are on: their code is known", prefix=settings.test_numbers.prefix)
             pbxs[TEST_TRUNK] = SimulatedPbx(pace=settings.test_numbers.pace)
@@ -179,7 +177,7 @@ def check(settings: Settings) -> None:
     speech = Mixer(speech_settings(settings))
     _check_languages(settings, speech)
     if settings.audio.group:
-        _group_id(settings.audio.group, "audio.group")
+        group_id(settings.audio.group, "audio.group")
 
 
 def manners(settings: Settings) -> Manners:
@@ -253,7 +251,7 @@ def socket_file(settings: Settings) -> SocketFile:
         ConfigError: the group does not exist.
     """
     socket = settings.socket
-    group = _group_id(socket.group, "socket.group") if socket.group else None
+    group = group_id(socket.group, "socket.group") if socket.group else None
     return SocketFile(Path(socket.path), mode=int(socket.mode, 8), group=group)
 
 
@@ -303,30 +301,10 @@ def _keyring(file: Path, *, may_create: bool) -> FileKeyring:
     return FileKeyring.open(file, may_create=may_create)
 
 
-def _pbx(name: str, settings: PbxSettings, endpoints: Sequence[str]) -> AbstractAsyncContextManager[Pbx]:
-    if settings.kind == "simulator":
+def _pbx(settings: Settings, name: str, endpoints: Sequence[str]) -> AbstractAsyncContextManager[Pbx]:
+    if settings.pbx[name].kind == "simulator":
         return nullcontext(SimulatedPbx(endpoints=tuple(endpoints)))
-    return AsteriskPbx(
-        AsteriskSettings(
-            name=name,
-            ami_host=settings.ami_host,
-            ami_port=settings.ami_port,
-            ami_username=settings.ami_username,
-            ami_secret=Secret(read_secret(settings.ami_secret_file, f"pbx.{name}.ami_secret_file")),
-            agi_host=settings.agi_host,
-            agi_port=settings.agi_port,
-            agi_advertised_host=settings.agi_advertised_host or None,
-            agi_allowed_peers=settings.agi_allowed_peers,
-            lost_grace=timedelta(seconds=settings.lost_grace_s),
-        )
-    )
-
-
-def _group_id(name: str, setting: str) -> int:
-    try:
-        return grp.getgrnam(name).gr_gid
-    except KeyError:
-        raise ConfigError(f"{setting}: there is no group {name}") from None
+    return AsteriskPbx(asterisk_settings(settings, name))
 
 
 def _check_languages(settings: Settings, speech: Mixer) -> None:

@@ -12,7 +12,7 @@ class Exit(IntEnum):
     OK = 0
     """Done; with --watch: delivered; of a check: verified."""
     NO = 1
-    """The answer is no: not delivered, denied, not ready."""
+    """The answer is no: not delivered, denied, not ready; of a doctor: something is wrong."""
     USAGE = 2
     """Wrong options or arguments."""
     UNREACHABLE = 3
@@ -26,8 +26,8 @@ class Exit(IntEnum):
 
 
 EPILOG: Final = (
-    "Exit codes: 0 done (--watch: delivered; check: verified), 1 not delivered or denied, 2 wrong usage, "
-    "3 daemon not reachable, 4 refused by the daemon, 5 wrong configuration, 6 something broke."
+    "Exit codes: 0 done (--watch: delivered; check: verified), 1 not delivered, denied, or found wrong, "
+    "2 wrong usage, 3 daemon not reachable, 4 refused by it, 5 wrong configuration, 6 something broke."
 )
 
 

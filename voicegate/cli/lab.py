@@ -18,6 +18,7 @@ from voicegate.lab.behaviour import Expected, LabNumber
 from voicegate.lab.numbers import NUMBERS
 from voicegate.lab.ports import DEFAULT_PORT_BASE
 from voicegate.lab.settings import LabSettings, default_folder, recall
+from voicegate.lab.trunks import TRUNKS
 from voicegate.lab.world import Lab
 
 _folder = click.option(
@@ -50,9 +51,22 @@ lab.add_command(testers)
     metavar="ADDRESS",
     help="This machine's IPv4 address for softphones on other hosts; as last time, else loopback only.",
 )
+@click.option(
+    "--trunk",
+    "trunks",
+    multiple=True,
+    type=click.Choice([trunk.name for trunk in TRUNKS]),
+    help="A trunk to use; repeated, the order in which they are tried. As last time, else carrier.",
+)
 @json_option
 def up(
-    folder: Path, port_base: int | None, service: str | None, *, listen: str | None, as_json: bool
+    folder: Path,
+    port_base: int | None,
+    service: str | None,
+    *,
+    listen: str | None,
+    trunks: tuple[str, ...],
+    as_json: bool,
 ) -> None:
     """Start the lab, or what of it does not run; fetches Asterisk once if this machine has none."""
     settings = _settings(folder)
@@ -61,6 +75,7 @@ def up(
         port_base=port_base or settings.port_base,
         service=service or settings.service,
         listen=listen or settings.listen,
+        trunks=trunks or settings.trunks,
     )
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
@@ -95,6 +110,22 @@ def numbers(*, as_json: bool) -> None:
     console = Console()
     console.print(table)
     console.print("The last two digits choose: +1 NXX 555 01ss in any area code NXX, +44 20 7946 0xss.")
+
+
+@lab.command()
+@json_option
+def trunks(*, as_json: bool) -> None:
+    """List the ways to the carrier, for `lab up --trunk`, and what Voicegate says of a call along each."""
+    if as_json:
+        print_json([dataclasses.asdict(trunk) | {"expected": _as_facts(trunk.expected)} for trunk in TRUNKS])
+        return
+    table = Table(
+        "trunk", "what is special", "expected: outcome, evidence, blame", "next trunk", show_lines=True
+    )
+    for trunk in TRUNKS:
+        following = "is tried" if trunk.fails_over else ""
+        table.add_row(trunk.name, trunk.behaviour, _in_words(trunk.expected), following)
+    Console().print(table)
 
 
 @lab.command()

@@ -48,6 +48,13 @@ class Step(Struct, kw_only=True):
     """Whose step it is; the call fills it in, for a verification may place several."""
 
 
+class Status(Struct, kw_only=True):
+    """A verification has another status."""
+
+    status: str
+    attempts_left: int = 0
+
+
 class Call(Struct, kw_only=True):
     """A call; `timeline` is empty in lists."""
 

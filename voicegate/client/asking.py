@@ -23,6 +23,7 @@ from voicegate.client.answers import (
     Problem,
     Redialed,
     Revoked,
+    Status,
     Step,
     Trunks,
     Unreachable,
@@ -32,7 +33,8 @@ from voicegate.client.answers import (
 T = TypeVar("T")
 
 TIMEOUT_S: Final = 10.0
-WATCH_S: Final = 30.0
+WATCH_S: Final = 45.0
+"""How long an event stream may be silent: three of its heartbeats."""
 
 
 class Options(TypedDict, total=False):
@@ -180,21 +182,50 @@ def _path(verification_id: str) -> str:
     return f"/v1/verifications/{quote(verification_id, safe='')}"
 
 
-class News:
-    """Tells which steps of a verification were not seen before."""
+def events(verification_id: str, after: str | None) -> Request[Step]:
+    """Ask to be told of a verification's steps, those after an event's id."""
+    path = f"{_path(verification_id)}/events"
+    return Request("GET", path, Step, query={"after": after} if after else {}, patience_s=WATCH_S)
+
+
+class Following:
+    """Reads a verification's event stream line by line, over any number of connections."""
 
     def __init__(self) -> None:
-        self._seen: dict[str, int] = {}
+        self.after: str | None = None
+        """The id of the last event; None: there was none."""
+        self._status = "delivering"
+        self._state = ""
+        self._name = self._data = self._id = ""
 
-    def of(self, verification: Verification) -> list[Step]:
-        """Return the new steps, oldest first."""
-        news = []
-        for call in verification.calls:
-            for step in call.timeline:
-                if step.seq > self._seen.get(call.id, -1):
-                    self._seen[call.id] = step.seq
-                    news.append(step)
-        return news
+    @property
+    def is_settled(self) -> bool:
+        """Has the last call ended, with no other to follow?"""
+        return self._status != "delivering" and self._state == "ended"
+
+    def take(self, line: str) -> Step | None:
+        """Take the next line, without its end; return the step that it completes."""
+        key, _, value = line.partition(":")
+        match key:
+            case "id":
+                self._id = value.removeprefix(" ")
+            case "event":
+                self._name = value.removeprefix(" ")
+            case "data":
+                self._data = value.removeprefix(" ")
+        return self._end_event() if not line and self._data else None
+
+    def _end_event(self) -> Step | None:
+        name, data = self._name, self._data
+        self._name = self._data = ""
+        self.after = self._id
+        if name == "status":
+            self._status = msgspec.json.decode(data, type=Status).status
+        if name != "step":
+            return None
+        step = msgspec.json.decode(data, type=Step)
+        self._state = step.state
+        return step
 
 
 class Place:

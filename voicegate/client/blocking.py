@@ -23,7 +23,7 @@ from voicegate.client.answers import (
     Trunk,
     Verification,
 )
-from voicegate.client.asking import WATCH_S, News, Options, Place, Request
+from voicegate.client.asking import Following, Options, Place, Request
 from voicegate.client.factors import Factors
 
 T = TypeVar("T")
@@ -87,11 +87,13 @@ class Client:
 
     def watch(self, verification_id: str) -> Iterator[Step]:
         """Yield the steps of its calls as they happen, until the last call has ended."""
-        news, seen = News(), self.verification(verification_id)
-        yield from news.of(seen)
-        while not seen.is_settled:
-            seen = self.verification(verification_id, WATCH_S, seen.revision)
-            yield from news.of(seen)
+        following = Following()
+        while True:
+            for line in self._lines(asking.events(verification_id, following.after)):
+                if (step := following.take(line)) is not None:
+                    yield step
+                if following.is_settled:
+                    return
 
     def check(self, verification_id: str, passcode: str) -> Judgement:
         """Judge one guess at the code."""
@@ -153,3 +155,13 @@ class Client:
         except httpx.TransportError as error:
             raise self._place.unreachable(error) from error
         return asking.read(request, response)
+
+    def _lines(self, request: Request[Step]) -> Iterator[str]:
+        try:
+            with self._http.stream(**asking.arguments(request)) as response:
+                if not response.is_success:
+                    response.read()
+                    asking.read(request, response)
+                yield from response.iter_lines()
+        except httpx.TransportError as error:
+            raise self._place.unreachable(error) from error

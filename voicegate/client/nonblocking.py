@@ -1,6 +1,7 @@
 """The client for asyncio."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing
 from datetime import datetime
 from pathlib import Path
 from typing import Self, TypeVar, Unpack
@@ -21,7 +22,7 @@ from voicegate.client.answers import (
     Trunk,
     Verification,
 )
-from voicegate.client.asking import WATCH_S, News, Options, Place, Request
+from voicegate.client.asking import Following, Options, Place, Request
 from voicegate.client.factors import AsyncFactors
 
 T = TypeVar("T")
@@ -63,13 +64,13 @@ class AsyncClient:
 
     async def watch(self, verification_id: str) -> AsyncIterator[Step]:
         """Yield the steps of its calls as they happen, until the last call has ended."""
-        news, seen = News(), await self.verification(verification_id)
-        for step in news.of(seen):
-            yield step
-        while not seen.is_settled:
-            seen = await self.verification(verification_id, WATCH_S, seen.revision)
-            for step in news.of(seen):
-                yield step
+        following = Following()
+        async with aclosing(self._follow(verification_id, following)) as lines:
+            async for line in lines:
+                if (step := following.take(line)) is not None:
+                    yield step
+                if following.is_settled:
+                    return
 
     async def check(self, verification_id: str, passcode: str) -> Judgement:
         """Judge one guess at the code."""
@@ -131,3 +132,20 @@ class AsyncClient:
         except httpx.TransportError as error:
             raise self._place.unreachable(error) from error
         return asking.read(request, response)
+
+    async def _follow(self, verification_id: str, following: Following) -> AsyncGenerator[str, None]:
+        while True:
+            async with aclosing(self._lines(asking.events(verification_id, following.after))) as lines:
+                async for line in lines:
+                    yield line
+
+    async def _lines(self, request: Request[Step]) -> AsyncGenerator[str, None]:
+        try:
+            async with self._http.stream(**asking.arguments(request)) as response:
+                if not response.is_success:
+                    await response.aread()
+                    asking.read(request, response)
+                async for line in response.aiter_lines():
+                    yield line
+        except httpx.TransportError as error:
+            raise self._place.unreachable(error) from error

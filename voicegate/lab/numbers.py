@@ -233,6 +233,46 @@ NUMBERS: Final = (
         # Hold is a re-INVITE then, instead of music.
         endpoint={"moh_passthrough": "yes"},
     ),
+    LabNumber(
+        digits="26",
+        name="presses-in-band",
+        behaviour="Is answered; the key that the person presses comes only as tones in the audio.",
+        deed=Deed.PRESS,
+        expected=_DELIVERED,
+        endpoint={"dtmf_mode": "inband"},
+    ),
+    LabNumber(
+        digits="27",
+        name="speaks-ulaw",
+        behaviour="Speaks G.711 µ-law only; the person presses the key.",
+        deed=Deed.PRESS,
+        expected=_DELIVERED,
+        endpoint={"allow": "!all,ulaw"},
+    ),
+    LabNumber(
+        digits="28",
+        name="speaks-alaw",
+        behaviour="Speaks G.711 A-law only; the person presses the key.",
+        deed=Deed.PRESS,
+        expected=_DELIVERED,
+        endpoint={"allow": "!all,alaw"},
+    ),
+    LabNumber(
+        digits="29",
+        name="speaks-g722",
+        behaviour="Speaks G.722 (wideband) only; the person presses the key.",
+        deed=Deed.PRESS,
+        expected=_DELIVERED,
+        endpoint={"allow": "!all,g722"},
+    ),
+    LabNumber(
+        digits="30",
+        name="speaks-opus",
+        behaviour="Speaks Opus only; the person presses the key.",
+        deed=Deed.PRESS,
+        expected=_DELIVERED,
+        endpoint={"allow": "!all,opus"},
+    ),
 )
 """Every number of the carrier; any other is not in service (SIP 404)."""
 

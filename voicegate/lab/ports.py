@@ -66,6 +66,26 @@ class Ports:
         return self.base + 9
 
     @property
+    def pbx_tls(self) -> int:
+        """SIP over TLS of the PBX (TCP): base + 20."""
+        return self.base + 20
+
+    @property
+    def carrier_tls(self) -> int:
+        """SIP over TLS of the carrier (TCP): base + 21."""
+        return self.base + 21
+
+    @property
+    def odd(self) -> int:
+        """SIP of the telephones that no exchange would have (UDP): base + 22."""
+        return self.base + 22
+
+    @property
+    def nobody(self) -> int:
+        """SIP of nobody (UDP): base + 23. Nothing of a lab listens there."""
+        return self.base + 23
+
+    @property
     def pbx_rtp(self) -> int:
         """First RTP port of the PBX: base + 100."""
         return self.base + 100
@@ -77,8 +97,9 @@ class Ports:
 
     def taken(self) -> list[int]:
         """Return those of its fixed ports that another program holds at this moment."""
-        datagrams = (self.pbx_sip, self.carrier_sip, self.testers)
-        streams = (self.ami, self.agi, self.telephones, self.testers, self.callback)
+        datagrams = (self.pbx_sip, self.carrier_sip, self.testers, self.odd, self.nobody)
+        agi = (self.agi, self.telephones, self.callback)
+        streams = (self.ami, *agi, self.testers, self.pbx_tls, self.carrier_tls)
         kinds = {socket.SOCK_DGRAM: datagrams, socket.SOCK_STREAM: streams}
         return [port for kind, ports in kinds.items() for port in ports if not _is_free(kind, port)]
 

@@ -1,9 +1,9 @@
 """The configuration files of a lab: of the company's PBX, of the carrier, and of the controller.
 
 The PBX's and the controller's are our own examples from `dialplan/` and `config/`, filled in: what runs
-here is what an admin reads. To the PBX's, templates in `company/` add the testers and what they may dial.
-The carrier's are templates in `carrier/`, rendered from the table in `numbers`. Who writes and runs them
-is `world`.
+here is what an admin reads. To the PBX's, templates in `company/` add the testers, what they may dial, and
+trunks that no admin would want. The carrier's are templates in `carrier/`, rendered from the table in
+`numbers`. Who writes and runs them is `world`.
 """
 
 import json
@@ -12,13 +12,14 @@ from collections.abc import Mapping, Sequence
 import jinja2
 
 from voicegate.config import project_folder
-from voicegate.lab.behaviour import LabNumber
+from voicegate.lab.certificates import Certificates
 from voicegate.lab.filling import fill_in
 from voicegate.lab.numbers import NUMBERS, PREMIUM
 from voicegate.lab.ports import Ports
 from voicegate.lab.services import all_services
 from voicegate.lab.settings import LabSettings
 from voicegate.lab.testers import Account
+from voicegate.lab.trunks import ACCOUNT, PASSWORD
 
 
 def render_pbx(settings: LabSettings, secret: str, accounts: Sequence[Account]) -> Mapping[str, str]:
@@ -33,35 +34,44 @@ def render_pbx(settings: LabSettings, secret: str, accounts: Sequence[Account]) 
         "manager.conf": {("general", "port"): str(ports.ami), ("voicegate", "secret"): secret},
         "pjsip.conf": {
             ("transport-udp", "bind"): f"127.0.0.1:{ports.pbx_sip}",
+            # Wideband only for a far end that speaks nothing else.
+            ("carrier", "allow"): "ulaw,alaw,g722,opus",
             ("carrier-aor", "contact"): f"sip:127.0.0.1:{ports.carrier_sip}",
             # With its port, for the testers' softphones may have the same address.
             ("carrier-identify", "match"): f"127.0.0.1:{ports.carrier_sip}",
             ("4021-aor", "contact"): f"sip:4021@127.0.0.1:{ports.carrier_sip}",
+        },
+        "trunk-tls.conf": {
+            ("transport-tls", "bind"): f"127.0.0.1:{ports.pbx_tls}",
+            ("transport-tls", "ca_list_file"): str(Certificates(settings.certificates).authority),
+            ("secure-aor", "contact"): f"sip:127.0.0.1:{ports.carrier_tls}\\;transport=tls",
+        },
+        "trunk-registered.conf": {
+            ("registered", "from_user"): ACCOUNT,
+            ("registered-auth", "username"): ACCOUNT,
+            ("registered-auth", "password"): PASSWORD,
+            ("registered-aor", "contact"): f"sip:127.0.0.1:{ports.carrier_sip}",
+            ("registered-registration", "server_uri"): f"sip:127.0.0.1:{ports.carrier_sip}",
+            ("registered-registration", "client_uri"): f"sip:{ACCOUNT}@127.0.0.1:{ports.carrier_sip}",
         },
     }
     filled = {name: fill_in((examples / name).read_text("utf-8"), these) for name, these in values.items()}
     added = _render_company(settings, accounts)
     filled["pjsip.conf"] = added["pjsip.conf"] + filled["pjsip.conf"]
     filled["extensions.conf"] += added["extensions.conf"]
+    filled["odd-trunks.conf"] = _render("company", "odd-trunks.conf", settings)
+    trunks = "".join(f'#include "{name}"\n' for name in filled if "trunk" in name)
+    filled["pjsip.conf"] += f"\n{trunks}"
     return {**dialplan, **filled, "rtp.conf": _render_rtp(ports.pbx_rtp)}
 
 
-def render_carrier(settings: LabSettings, numbers: Sequence[LabNumber] = NUMBERS) -> Mapping[str, str]:
+def render_carrier(settings: LabSettings) -> Mapping[str, str]:
     """Return the carrier's configuration files."""
-    ports, templates = settings.ports, _templates("carrier")
-    values = {
-        "numbers": numbers,
-        "premium": PREMIUM,
-        "telephones_port": ports.telephones,
-        "carrier_sip": ports.carrier_sip,
-        "pbx_sip": ports.pbx_sip,
-    }
     names = ("extensions.conf", "pjsip.conf")
-    rendered = {name: templates.get_template(f"{name}.j2").render(values) for name in names}
     return {
-        **rendered,
+        **{name: _render("carrier", name, settings) for name in names},
         "manager.conf": "[general]\nenabled = no\n",
-        "rtp.conf": _render_rtp(ports.carrier_rtp),
+        "rtp.conf": _render_rtp(settings.ports.carrier_rtp),
     }
 
 
@@ -86,7 +96,12 @@ def render_controller(settings: LabSettings) -> str:
     }
     example = (project_folder("config") / "voicegate.toml").read_text("utf-8")
     places = {(path.rpartition(".")[0], path.rpartition(".")[2]): value for path, value in values.items()}
-    return fill_in(example, {place: as_toml(value) for place, value in places.items()})
+    filled = fill_in(example, {place: as_toml(value) for place, value in places.items()})
+    before, ours, after = _cut_out(filled, "[trunks.carrier]")
+    trunks = (
+        ours.replace(".carrier]", f".{name}]").replace('"carrier"', f'"{name}"') for name in here.trunks
+    )
+    return before + "\n".join(trunks) + after
 
 
 def as_toml(value: object) -> str:
@@ -119,6 +134,29 @@ def _templates(folder: str) -> jinja2.Environment:
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
     )
+
+
+def _render(folder: str, name: str, settings: LabSettings) -> str:
+    """Return the file `name` made from its template in `folder`."""
+    return (
+        _templates(folder)
+        .get_template(f"{name}.j2")
+        .render(
+            numbers=NUMBERS,
+            premium=PREMIUM,
+            ports=settings.ports,
+            certificates=Certificates(settings.certificates),
+            account=ACCOUNT,
+            password=PASSWORD,
+        )
+    )
+
+
+def _cut_out(text: str, header: str) -> tuple[str, str, str]:
+    """Return what is before a section of `text`, the section until an empty line, and what is after it."""
+    before, _, rest = text.partition(header)
+    section, _, after = rest.partition("\n\n")
+    return before, f"{header}{section}\n", f"\n{after}"
 
 
 def _render_rtp(first: int) -> str:

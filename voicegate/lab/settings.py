@@ -32,6 +32,8 @@ class LabSettings:
     """Settings of the controller's file that shall differ, as {"call.time_cap_s": 20}."""
     listen: str = LOOPBACK
     """The address at which the PBX takes the testers' softphones; loopback: only those on this machine."""
+    trunks: tuple[str, ...] = ("carrier",)
+    """The trunks that the controller uses, in this order: names of `trunks`' table."""
 
     @property
     def ports(self) -> Ports:
@@ -87,6 +89,11 @@ class LabSettings:
         return self.folder / "sounds"
 
     @property
+    def certificates(self) -> Path:
+        """The carrier's certificate and who vouches for it."""
+        return self.folder / "certificates"
+
+    @property
     def recordings(self) -> Path:
         """What each telephone heard: `<dialed number>-<channel's id>.wav`, 8 kHz."""
         return self.folder / "recordings"
@@ -107,7 +114,7 @@ class LabSettings:
         Raises:
             LabError: the folder cannot be made or written.
         """
-        kept = _Kept(self.port_base, self.name, self.service, dict(self.overrides), self.listen)
+        kept = _Kept(self.port_base, self.name, self.service, dict(self.overrides), self.listen, self.trunks)
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             _kept_file(self.folder).write_bytes(msgspec.json.format(msgspec.json.encode(kept)))
@@ -136,7 +143,7 @@ def recall(folder: Path) -> LabSettings | None:
         raise LabError(f"{file} cannot be read: {error.strerror}") from error
     except msgspec.DecodeError as error:
         raise LabError(f"{file} is damaged: {error}") from error
-    return LabSettings(folder.resolve(), kept.port_base, kept.name, kept.service, kept.overrides, kept.listen)
+    return LabSettings(folder.resolve(), **msgspec.structs.asdict(kept))
 
 
 class _Kept(msgspec.Struct, frozen=True):
@@ -145,6 +152,7 @@ class _Kept(msgspec.Struct, frozen=True):
     service: str
     overrides: dict[str, object]
     listen: str = LOOPBACK
+    trunks: tuple[str, ...] = ("carrier",)
 
 
 def _kept_file(folder: Path) -> Path:

@@ -16,16 +16,20 @@ from pathlib import Path
 from typing import Final, Protocol
 
 import numpy as np
+import soxr
 
 from voicegate.lab.behaviour import Deed
 from voicegate.lab.listener import KeyListener
+from voicegate.lab.odd_telephones import OddTelephones
 
 RATE: Final = 8000
 _RAW_RATE: Final = 48000
 _SAMPLE_BYTES: Final = 2
 # Asterisk writes in blocks of a third of a second: looking more often than this shows nothing new.
 _LOOK_S: Final = 0.15
-_REACTION_S: Final = 0.4
+_REACTION_S: Final = 0.8
+# Asterisk 22's AGI loses a key that is pressed between two commands: people press again, and so must these.
+_HELPS_WITHIN_S: Final = 7
 _DIGITS_HEARD: Final = 3
 # Of the code's length as our example of the settings has it.
 _READING_HEARD: Final = 6
@@ -115,9 +119,9 @@ class Ear:
 
 
 def thin_out(raw: bytes) -> Samples:
-    """Return a 48 kHz recording of a telephone at 8 kHz.
+    """Return a 48 kHz recording of a telephone at 8 kHz, for listening while it grows.
 
-    It holds nothing above 4 kHz, for it came from 8 kHz: every sixth sample is enough.
+    Every sixth sample is enough: what a wideband telephone has above 4 kHz, and mirrors below, is little.
     """
     return np.frombuffer(raw[: len(raw) // 2 * 2], np.dtype("<i2"))[:: _RAW_RATE // RATE].astype(np.int16)
 
@@ -126,8 +130,15 @@ Deeds = Mapping[Deed, Callable[[Line, Ear], Awaitable[None]]]
 
 
 async def press(line: Line, ear: Ear) -> None:
-    """Listen for the key that is asked for, press it, and stay until the call ends."""
-    await _press_key(line, ear)
+    """Listen for the key that is asked for, press it until that helps, and stay until the call ends."""
+    key = await _hear_key(line, ear)
+    while key is not None and not line.ended.is_set():
+        await _press(line, key)
+        await line.wait(_HELPS_WITHIN_S)
+        await asyncio.to_thread(ear.listen)
+        # Asked again, one hears the key, and "press", which is much like a six.
+        if ear.listener.digits_heard_since_key() > 2:
+            break
     await line.ended.wait()
 
 
@@ -243,12 +254,13 @@ def save_recording(raw: Path, folder: Path) -> None:
 
 def copy_recording(raw: Path, file: Path) -> None:
     """Write what a raw recording holds so far as the WAV `file`; blocks."""
-    heard = thin_out(raw.read_bytes())
+    sound = raw.read_bytes()
+    samples = np.frombuffer(sound[: len(sound) // _SAMPLE_BYTES * _SAMPLE_BYTES], np.dtype("<i2"))
     with wave.open(str(file), "wb") as recording:
         recording.setnchannels(1)
         recording.setsampwidth(_SAMPLE_BYTES)
         recording.setframerate(RATE)
-        recording.writeframes(heard.astype("<i2").tobytes())
+        recording.writeframes(soxr.resample(samples, _RAW_RATE, RATE).astype("<i2").tobytes())
 
 
 def _size(file: Path) -> int:
@@ -267,7 +279,7 @@ async def _hear_key(line: Line, ear: Ear) -> str | None:
 
 async def _press(line: Line, key: str) -> None:
     await line.wait(_REACTION_S)
-    await line.command(f"EXEC SendDTMF {key},250")
+    await line.command(f"GOSUB pressed s 1 {key}")
 
 
 async def _hear_digits(line: Line, ear: Ear, count: int) -> bool:
@@ -284,10 +296,16 @@ async def _hear_until(line: Line, ear: Ear, is_heard: Callable[[], bool]) -> boo
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Serve until killed: PORT RAW-FOLDER RECORDINGS-FOLDER SOUNDS-FOLDER."""
-    port, (raw, recordings, sounds) = int(arguments[0]), map(Path, arguments[1:])
+    """Serve until killed: PORT ODD-PORT RAW-FOLDER RECORDINGS-FOLDER SOUNDS-FOLDER."""
+    (port, odd), (raw, recordings, sounds) = map(int, arguments[:2]), map(Path, arguments[2:])
     people = Telephones(raw, recordings, lambda: KeyListener(sounds))
-    asyncio.run(people.serve(port))
+    asyncio.run(_serve(people, port, odd=odd))
+
+
+async def _serve(people: Telephones, port: int, *, odd: int) -> None:
+    loop = asyncio.get_running_loop()
+    await loop.create_datagram_endpoint(OddTelephones, ("127.0.0.1", odd))
+    await people.serve(port)
 
 
 if __name__ == "__main__":

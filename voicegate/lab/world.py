@@ -21,6 +21,7 @@ from typing import Final
 from voicegate.config import project_folder
 from voicegate.lab.apt import Progress
 from voicegate.lab.asterisk import AsteriskInstance
+from voicegate.lab.certificates import Certificates
 from voicegate.lab.errors import LabError
 from voicegate.lab.packages import Asterisk, ensure_asterisk, no_progress
 from voicegate.lab.phrases import make_sounds
@@ -29,6 +30,7 @@ from voicegate.lab.rendering import render_carrier, render_controller, render_pb
 from voicegate.lab.settings import LabSettings, recall
 from voicegate.lab.telephones import copy_recording
 from voicegate.lab.testers import keep_accounts
+from voicegate.lab.trunks import QUALIFIED
 
 _PATIENCE: Final = timedelta(seconds=30)
 _STEP_S: Final = 0.1
@@ -77,7 +79,7 @@ class Lab:
             for count, future in enumerate(started, 1):
                 future.result()
                 progress("starting", count / (len(starts) + 1))
-        self._wait_trunk()
+        self.wait_trunks()
         progress("starting", 1)
 
     def down(self) -> None:
@@ -116,6 +118,10 @@ class Lab:
         """Start the carrier unless it runs, and wait until it has booted."""
         self._run_exchange(self._exchange(self._carrier))
 
+    def carrier_command(self, text: str) -> str:
+        """Return what the carrier's console answers to a command."""
+        return self._exchange(self._carrier).command(text)
+
     def kill_carrier(self) -> None:
         """End the carrier and its telephones as a crash would (SIGKILL)."""
         self._carrier.kill()
@@ -123,8 +129,8 @@ class Lab:
     def start_telephones(self) -> None:
         """Put people to the telephones unless they are there, and wait until they listen."""
         here, port = self.settings, self.settings.ports.telephones
-        sounds = project_folder("sounds")
-        command = [str(port), str(here.raw_recordings), str(here.recordings), str(sounds)]
+        places = (here.raw_recordings, here.recordings, project_folder("sounds"))
+        command = [str(port), str(here.ports.odd), *map(str, places)]
         self._telephones.start(python_module("voicegate.lab.telephones", *command))
         self._wait(self._telephones, lambda: _accepts(port))
 
@@ -144,6 +150,24 @@ class Lab:
     def kill_controller(self) -> None:
         """End the controller as a crash would (SIGKILL)."""
         self._controller.kill()
+
+    def wait_trunks(self) -> None:
+        """Have the PBX look at its trunks, and wait until it knows how each of them is."""
+
+        # Both were started at once: the PBX may have looked for the carrier too early, and would not
+        # look again for a while. Where it has not looked yet it would dial.
+        def are_known() -> bool:
+            contacts = self.pbx_command("pjsip show contacts")
+            missed = [
+                name
+                for name, state in QUALIFIED.items()
+                if not re.search(rf"{name}-aor/\S+\s+\S+\s+{state}", contacts)
+            ]
+            for name in missed:
+                self.pbx_command(f"pjsip qualify {name}")
+            return not missed
+
+        self._wait(self._pbx, are_known)
 
     def recordings(self, number: str) -> list[Path]:
         """Return what telephones heard on calls to a number, oldest first; a call's appears at its end."""
@@ -184,6 +208,7 @@ class Lab:
             raise LabError(f"{here.volatile} belongs to somebody else.")
         make_sounds(here.sounds, here.state, progress)
         secret, accounts = _keep_secret(here.secret_file), keep_accounts(here.accounts_file)
+        Certificates(here.certificates).ensure()
         self._exchange(self._pbx).write(render_pbx(here, secret, accounts))
         self._exchange(self._carrier).write(render_carrier(here))
         here.config_file.write_text(render_controller(here), "utf-8")
@@ -214,17 +239,6 @@ class Lab:
     def _run_exchange(self, exchange: AsteriskInstance) -> None:
         exchange.start()
         exchange.wait_ready(_PATIENCE)
-
-    def _wait_trunk(self) -> None:
-        # Both were started at once: the PBX may have looked for the carrier too early, and would not
-        # look again for a while.
-        def is_up() -> bool:
-            if re.search(r"carrier-aor/\S+\s+\S+\s+Avail", self.pbx_command("pjsip show contacts")):
-                return True
-            self.pbx_command("pjsip qualify carrier")
-            return False
-
-        self._wait(self._pbx, is_up)
 
     def _wait(self, daemon: Daemon, is_ready: Callable[[], bool]) -> None:
         deadline = time.monotonic() + _PATIENCE.total_seconds()

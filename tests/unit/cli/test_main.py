@@ -21,6 +21,7 @@ from voicegate.cli.place import find_socket
 from voicegate.cli.serve import run_until_told
 from voicegate.config import DEFAULT_FILE, Settings, project_folder
 from voicegate.domain.errors import ConfigError
+from voicegate.lab.ports import free_port_base
 
 
 def test_the_help_page_names_every_command_and_exit_code() -> None:
@@ -141,7 +142,7 @@ def test_a_reader_who_has_gone_is_no_error() -> None:
 def test_a_lab_in_an_impossible_folder_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     folder = tmp_path / "file" / "lab"
-    result = run("lab", "up", "--folder", str(folder))
+    result = run("lab", "up", "--folder", str(folder), "--port-base", str(free_port_base()))
     assert result.exit_code == Exit.FAILED
     assert result.stderr.splitlines()[-1] == (
         f"voicegate: the lab's folder {folder} cannot be written: Not a directory"

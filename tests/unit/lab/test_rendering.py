@@ -70,7 +70,7 @@ def test_the_manager_account_has_the_least_privilege(settings: LabSettings) -> N
 def test_everything_listens_on_loopback_only(settings: LabSettings) -> None:
     company, carrier = render_pbx(settings, "s", ACCOUNTS), render_carrier(settings)
     bound = re.findall(r"^bind(?:addr)? = ([0-9.]+)", "".join([*company.values(), *carrier.values()]), re.M)
-    assert len(bound) == 5
+    assert len(bound) == 7
     assert set(bound) == {"127.0.0.1"}
 
 
@@ -119,7 +119,7 @@ def test_our_dialplan_has_two_contexts_and_neither_dials_answers_or_logs() -> No
     dialplan = contexts(without_comments(example))
     assert set(dialplan) == {"voicegate-answered", "voicegate-reject-forward"}
     applications = set(re.findall(r",([A-Z][A-Za-z]+)\(", "".join(dialplan.values())))
-    assert applications == {"GotoIf", "AGI", "Playback", "Hangup"}
+    assert applications == {"GotoIf", "Goto", "AGI", "Playback", "Hangup"}
 
 
 def test_the_controllers_settings_are_accepted(settings: LabSettings, tmp_path: Path) -> None:

@@ -102,7 +102,7 @@ async def place(tmp_path: Path) -> AsyncIterator[Place]:
 async def test_the_asked_key_is_pressed_once_it_was_heard(place: Place) -> None:
     async with place.call("press") as carrier:
         place.record(1.2)
-        assert await carrier.command() == "EXEC SendDTMF 7,250"
+        assert await carrier.command() == "GOSUB pressed s 1 7"
         carrier.say("200 result=0")
         carrier.say("HANGUP")
         assert await carrier.command() == ""
@@ -114,7 +114,7 @@ async def test_what_was_recorded_before_the_person_came_is_not_heard(place: Plac
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(carrier.command(), 0.5)
         place.record(1)
-        assert await carrier.command() == "EXEC SendDTMF 7,250"
+        assert await carrier.command() == "GOSUB pressed s 1 7"
 
 
 async def test_a_person_who_only_listens_presses_nothing(place: Place) -> None:
@@ -129,7 +129,7 @@ async def test_a_person_who_only_listens_presses_nothing(place: Place) -> None:
 async def test_a_person_may_hang_up_in_the_middle_of_the_code(place: Place) -> None:
     async with place.call("hang-up") as carrier:
         place.record(1)
-        assert await carrier.command() == "EXEC SendDTMF 7,250"
+        assert await carrier.command() == "GOSUB pressed s 1 7"
         carrier.say("200 result=0")
         place.record(3)
         assert await carrier.command() == "HANGUP"
@@ -140,7 +140,7 @@ async def test_a_person_may_hang_up_in_the_middle_of_the_code(place: Place) -> N
 async def test_a_person_may_hang_up_at_the_last_digit_of_the_first_reading(place: Place) -> None:
     async with place.call("hang-up-at-end") as carrier:
         place.record(1)
-        assert await carrier.command() == "EXEC SendDTMF 7,250"
+        assert await carrier.command() == "GOSUB pressed s 1 7"
         carrier.say("200 result=0")
         place.record(5)
         with pytest.raises(TimeoutError):
@@ -153,7 +153,7 @@ async def test_a_person_may_press_the_key_beside_the_asked_one_first(place: Plac
     async with place.call("press-wrong-first") as carrier:
         place.record(1)
         for key in "87":
-            assert await carrier.command() == f"EXEC SendDTMF {key},250"
+            assert await carrier.command() == f"GOSUB pressed s 1 {key}"
             carrier.say("200 result=0")
         carrier.say("HANGUP")
         assert await carrier.command() == ""
@@ -162,10 +162,10 @@ async def test_a_person_may_press_the_key_beside_the_asked_one_first(place: Plac
 async def test_a_person_may_ask_for_a_repeat_in_the_second_reading(place: Place) -> None:
     async with place.call("repeat") as carrier:
         place.record(1)
-        assert await carrier.command() == "EXEC SendDTMF 7,250"
+        assert await carrier.command() == "GOSUB pressed s 1 7"
         carrier.say("200 result=0")
         place.record(8)
-        assert await carrier.command() == "EXEC SendDTMF *,250"
+        assert await carrier.command() == "GOSUB pressed s 1 *"
         carrier.say("200 result=0")
         carrier.say("HANGUP")
         assert await carrier.command() == ""
@@ -174,7 +174,7 @@ async def test_a_person_may_ask_for_a_repeat_in_the_second_reading(place: Place)
 async def test_a_person_may_put_the_caller_on_hold_in_the_middle_of_the_code(place: Place) -> None:
     async with place.call("hold") as carrier:
         place.record(1)
-        assert await carrier.command() == "EXEC SendDTMF 7,250"
+        assert await carrier.command() == "GOSUB pressed s 1 7"
         carrier.say("200 result=0")
         place.record(3)
         assert await carrier.command() == "EXEC BridgeWait hold,participant,e(h)S(4)"

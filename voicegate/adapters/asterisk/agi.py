@@ -6,20 +6,24 @@ close freezes the event loop, and neither size nor time of a request's head is b
 """
 
 import asyncio
+import errno
 import hmac
 import ipaddress
+import os
+import socket
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 import structlog
 from panoramisk.fast_agi import Application
 
 from voicegate.adapters.asterisk.agi_session import AgiSession
-from voicegate.adapters.asterisk.agi_wire import MAX_HEADER_LINES, MAX_LINE, parse_header
+from voicegate.adapters.asterisk.agi_wire import MAX_HEADER_LINES, MAX_LINE, build_command, parse_header
 from voicegate.adapters.asterisk.settings import AsteriskSettings
-from voicegate.adapters.asterisk.variables import AGI_SCRIPT
+from voicegate.adapters.asterisk.variables import AGI_KNOCK_SCRIPT, AGI_SCRIPT
 from voicegate.domain.errors import ConfigError, PbxProtocolError
 
 log = structlog.get_logger(__name__)
@@ -47,6 +51,7 @@ class AgiServer(Application):  # type: ignore[misc]  # panoramisk is untyped
     def __init__(self, settings: AsteriskSettings, tasks: asyncio.TaskGroup) -> None:
         super().__init__(loop=asyncio.get_running_loop())
         self.add_route(AGI_SCRIPT, self._admit)
+        self.add_route(AGI_KNOCK_SCRIPT, _answer)
         self._settings = settings
         self._tasks = tasks
         try:
@@ -56,6 +61,7 @@ class AgiServer(Application):  # type: ignore[misc]  # panoramisk is untyped
         self._admissions: dict[str, Admission] = {}
         self._connections: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
+        self._relayed: asyncio.Server | None = None
         self._port = settings.agi_port
 
     async def open(self) -> None:
@@ -73,20 +79,30 @@ class AgiServer(Application):  # type: ignore[misc]  # panoramisk is untyped
             where = f"pbx.{here.name}.agi_host, agi_port: {here.agi_host}:{here.agi_port}"
             raise ConfigError(f"{where} cannot be used: {error.strerror or error}") from error
         self._port = self._server.sockets[0].getsockname()[1]
+        if here.agi_socket is not None:
+            try:
+                self._relayed = await asyncio.start_unix_server(
+                    self._accept, sock=_bind(here.agi_socket, here.agi_socket_group), limit=MAX_LINE
+                )
+            except OSError as error:
+                self._server.close()
+                where = f"pbx.{here.name}.agi_socket: {here.agi_socket}"
+                raise ConfigError(f"{where} cannot be used: {error.strerror or error}") from error
 
     async def close(self) -> None:
         """Accept no more, and end every connection."""
-        if self._server is not None:
-            self._server.close()
+        for server in (self._server, self._relayed):
+            if server is not None:
+                server.close()
+        if self._relayed is not None and self._settings.agi_socket is not None:
+            self._settings.agi_socket.unlink(missing_ok=True)
         for connection in self._connections:
             connection.cancel()
 
     @property
     def address(self) -> str:
         """What the PBX dials: agi://host:port/call."""
-        host = self._settings.agi_advertised_host or self._settings.agi_host
-        port = self._settings.agi_advertised_port or self._port
-        return f"agi://{f'[{host}]' if ':' in host else host}:{port}/{AGI_SCRIPT}"
+        return f"{address_of(self._settings, self._port)}/{AGI_SCRIPT}"
 
     def expect(self, call_id: str, admission: Admission) -> None:
         """Let the call's channel in when it comes."""
@@ -99,7 +115,8 @@ class AgiServer(Application):  # type: ignore[misc]  # panoramisk is untyped
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         peer = writer.get_extra_info("peername")
         is_full = len(self._connections) >= self._settings.max_agi_connections
-        if is_full or not self._is_allowed(peer):
+        is_relayed = writer.get_extra_info("socket").family == socket.AF_UNIX
+        if is_full or not (is_relayed or self._is_allowed(peer)):
             log.warning("FastAGI connection refused", peer=str(peer and peer[0]), is_full=is_full)
             writer.transport.abort()
             return
@@ -145,6 +162,43 @@ class AgiServer(Application):  # type: ignore[misc]  # panoramisk is untyped
             raise PbxProtocolError("a FastAGI request without its call's token")
         del self._admissions[call_id]
         await admission.attach(session)
+
+
+def address_of(settings: AsteriskSettings, port: int) -> str:
+    """Return how the PBX reaches our server on `port`: agi://host:port."""
+    host = settings.agi_advertised_host or settings.agi_host
+    return f"agi://{f'[{host}]' if ':' in host else host}:{settings.agi_advertised_port or port}"
+
+
+def _bind(path: Path, group: int | None) -> socket.socket:
+    """Return a bound Unix socket that only our user and the group may open; a dead one's file is replaced.
+
+    Raises:
+        OSError: somebody listens there, or the file cannot be made.
+    """
+    with socket.socket(socket.AF_UNIX) as trial:
+        if trial.connect_ex(str(path)) == 0:
+            raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
+    if path.is_socket():
+        path.unlink()
+    listener = socket.socket(socket.AF_UNIX)
+    try:
+        listener.bind(str(path))
+        # Nobody can connect before it listens.
+        path.chmod(0o660)
+        if group is not None:
+            os.chown(path, -1, group)
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+async def _answer(session: AgiSession) -> None:
+    """Answer the channel of whoever wants to know whether a controller is here."""
+    async with asyncio.timeout(_HEAD_TIMEOUT):
+        session.writer.write(build_command("ANSWER"))
+        await session.reader.readline()
 
 
 async def read_head(reader: asyncio.StreamReader) -> dict[str, str]:

@@ -8,8 +8,8 @@ Source: Asterisk 22, "AMI v2 Specification"; log-in refusals as 22.10.1 words th
 
 import asyncio
 import secrets
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 import structlog
@@ -55,6 +55,8 @@ class Reply:
     """A variable's value; "" when it has none."""
     items: Sequence[Message] = ()
     """The events of a list, its completion left out."""
+    fields: Mapping[str, str] = field(default_factory=dict)
+    """Every header of the response."""
 
     @property
     def is_channel_unknown(self) -> bool:
@@ -114,7 +116,7 @@ class AmiClient:
         sent = manager.send_fields(action, fields, as_list)
         try:
             async with asyncio.timeout(self._settings.action_timeout.total_seconds()):
-                return _read_reply(await sent.future)
+                return read_reply(await sent.future)
         except TimeoutError:
             raise ReplyLost(f"no reply to {action} in time") from None
         finally:
@@ -178,14 +180,16 @@ class AmiClient:
             self._listener.on_event(event)
 
 
-def _read_reply(response: object) -> Reply:
+def read_reply(response: object) -> Reply:
+    """Return what an action's response says; `response` is panoramisk's, one message or a list."""
     messages = response if isinstance(response, list) else [response]
-    head = messages[0]
+    head: Message = messages[0]
     return Reply(
         is_success=text_of(head, "Response") in ("Success", "Goodbye"),
         message=text_of(head, "Message"),
         value=text_of(head, "Value"),
         items=tuple(messages[1:-1]),
+        fields={name: text_of(head, name) for name in head},
     )
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -53,6 +54,10 @@ class AsteriskSettings:
     """And its port. Default: the port that was bound."""
     agi_allowed_peers: tuple[str, ...] = ("127.0.0.1/32", "::1/128")
     """Networks from which FastAGI is accepted. Default: this machine."""
+    agi_socket: Path | None = None
+    """Unix socket on which `voicegate-agi` hands calls over. Default: none."""
+    agi_socket_group: int | None = None
+    """Group of the socket's file: the PBX's. Default: our own."""
     lost_grace: timedelta = timedelta(seconds=15)
     """How long a call in progress outlives a lost AMI connection. Default: 15 s."""
     action_timeout: timedelta = timedelta(seconds=5)

@@ -26,3 +26,9 @@ FORWARD_VARIABLE: Final = "FORWARD_CONTEXT"
 
 AGI_SCRIPT: Final = "call"
 """The path of the FastAGI address."""
+AGI_KNOCK_SCRIPT: Final = "knock"
+"""The path at which the controller says that it is there, and nothing else."""
+
+DIALPLAN_REVISION: Final = "bd747f22"
+"""The dialplan file's digest, which is an extension in it too: what an older copy does not have. A test
+holds both to the file."""

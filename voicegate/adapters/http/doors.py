@@ -17,6 +17,8 @@ from voicegate.domain.client import Asker
 
 ASKER: Final = web.RequestKey("asker", Asker)
 """Who asks, as the server found out; there in every handler."""
+REQUEST_ID: Final = web.RequestKey("request id", str)
+"""What the answer is known by; there in every handler."""
 
 
 @dataclass(frozen=True, slots=True)

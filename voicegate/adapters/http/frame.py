@@ -15,7 +15,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.typedefs import Middleware
 
 from voicegate.adapters.http import problems
-from voicegate.adapters.http.doors import ASKER, Door
+from voicegate.adapters.http.doors import ASKER, REQUEST_ID, Door
 from voicegate.adapters.http.problems import Facts, Refused
 from voicegate.domain.client import Asker
 from voicegate.domain.errors import StoreError
@@ -38,6 +38,7 @@ def frame(doors: Sequence[Door], identify: Identify) -> Middleware:
     async def around(request: web.Request, handler: Handler) -> web.StreamResponse:
         request_id = request_id_of(request)
         door = next(door for door in doors if door.has(request.path))
+        request[REQUEST_ID] = request_id
         with structlog.contextvars.bound_contextvars(request=request_id):
             try:
                 request[ASKER] = await identify(request, door, request_id)

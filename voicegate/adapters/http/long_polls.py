@@ -4,8 +4,9 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import TypeVar
 
-from voicegate.application.ports import ChallengeRecord
+T = TypeVar("T")
 
 
 @dataclass(slots=True)
@@ -17,9 +18,7 @@ class LongPolls:
     _is_closed: bool = False
     """Is the server stopping?"""
 
-    async def run(
-        self, look: Callable[[timedelta], Awaitable[ChallengeRecord | None]], wait: timedelta
-    ) -> ChallengeRecord | None:
+    async def run(self, look: Callable[[timedelta], Awaitable[T]], wait: timedelta) -> T:
         """Return what `look` sees, waiting at most `wait` for news, or until the server stops."""
         if self._is_closed or not wait:
             return await look(timedelta())
@@ -32,6 +31,11 @@ class LongPolls:
             return await look(timedelta())
         finally:
             self._waiting.discard(cutoff)
+
+    @property
+    def is_closed(self) -> bool:
+        """Is the server stopping?"""
+        return self._is_closed
 
     def close(self) -> None:
         """Answer everyone who waits."""

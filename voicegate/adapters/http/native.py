@@ -16,12 +16,14 @@ from aiohttp import web
 from voicegate.adapters.http import problems, reading, views
 from voicegate.adapters.http.answering import found, json_response, unknown
 from voicegate.adapters.http.denials import refuse
-from voicegate.adapters.http.doors import ASKER
+from voicegate.adapters.http.doors import ASKER, REQUEST_ID
+from voicegate.adapters.http.events import Cursor, Streams
 from voicegate.adapters.http.long_polls import LongPolls
 from voicegate.adapters.http.problems import Facts, Refused
 from voicegate.adapters.http.schemas import (
     CallList,
     CallsQuery,
+    EventsQuery,
     Guess,
     Health,
     LookQuery,
@@ -32,7 +34,7 @@ from voicegate.adapters.http.schemas import (
 )
 from voicegate.application.clients import Clients
 from voicegate.application.deeds import Deeds
-from voicegate.application.ports import CallRecord, Pbx
+from voicegate.application.ports import CallRecord, ChallengeRecord, Pbx
 from voicegate.application.sign_in import IssueRequest, KeyReused, SignIn
 from voicegate.domain.call import TEST_TRUNK
 from voicegate.domain.errors import (
@@ -77,6 +79,7 @@ class NativeDoor:
         self._house = house
         self.long_polls = LongPolls()
         """Who waits for news."""
+        self._streams = Streams(self.long_polls)
 
     async def create(self, request: web.Request) -> web.Response:
         """Accept a verification; its call is placed after the answer."""
@@ -105,6 +108,21 @@ class NativeDoor:
             timedelta(seconds=query.wait_s),
         )
         return json_response(views.verification(found(record, "verification", challenge_id)))
+
+    async def events(self, request: web.Request) -> web.StreamResponse:
+        """Tell a verification's news as it comes, until it is over."""
+        query = reading.read_query(request, EventsQuery)
+        # A browser that reconnects repeats its address, and adds what it saw since.
+        after = request.headers.get("Last-Event-ID") or query.after
+        challenge_id = request.match_info["id"]
+
+        async def look(since: int | None, wait: timedelta) -> ChallengeRecord:
+            record = await self._house.sign_in.look(request[ASKER], challenge_id, since=since, wait=wait)
+            return found(record, "verification", challenge_id)
+
+        cursor = Cursor.parse(after) if after else Cursor()
+        headers = {"X-Request-Id": request[REQUEST_ID]}
+        return await self._streams.tell(request, look, after=cursor, headers=headers)
 
     async def check(self, request: web.Request) -> web.Response:
         """Judge a guess; one of a wrong shape costs no attempt."""

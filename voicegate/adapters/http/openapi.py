@@ -153,10 +153,12 @@ def _success(operation: Operation) -> Json:
     described: Json = {"description": success.text, "headers": _headers(success.headers)}
     if success.status == HTTPStatus.NO_CONTENT:
         return described
-    schema = _reference(success.body) if success.body else {"type": "object"}
+    schema: Json = {"type": "string"} if success.events else {"type": "object"}
+    if success.body:
+        schema = _reference(success.body)
     if success.is_list:
         schema = {"type": "array", "items": schema}
-    return described | {"content": {"application/json": {"schema": schema}}}
+    return described | {"content": {success.media_type: {"schema": schema}}}
 
 
 def _refusals(operation: Operation, tongue: Tongue) -> Json:
@@ -180,7 +182,7 @@ def _reference(shape: type[Struct]) -> Json:
 def _components(operations: Iterable[Operation], tongue: Tongue) -> Json:
     shapes: dict[str, type[Struct]] = {tongue.refusal.__name__: tongue.refusal}
     for operation in operations:
-        for shape in (operation.body, operation.success.body):
+        for shape in (operation.body, operation.success.body, *operation.success.events):
             if shape is not None:
                 shapes[shape.__name__] = shape
     _, components = msgspec.json.schema_components(shapes.values(), ref_template=_REFERENCE)

@@ -26,6 +26,13 @@ class Success:
     """Headers it may carry, with what they hold."""
     is_list: bool = False
     """Is it a list of such bodies?"""
+    events: tuple[type[Struct], ...] = ()
+    """The data of its events, where it is a stream of them."""
+
+    @property
+    def media_type(self) -> str:
+        """What its `Content-Type` is."""
+        return "text/event-stream" if self.events else "application/json"
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,6 +76,7 @@ TOO_MANY_GUESSES = Kind("too_many_guesses", 429, "There were too many wrong gues
 TOO_MANY_CALLS = Kind("too_many_calls", 429, "This verification has placed all its calls.")
 TRUNKS_DOWN = Kind("trunks_down", 503, "No trunk can take a call now.")
 INTERNAL = Kind("internal_error", 500, "Something went wrong in Voicegate.")
+TOO_MANY_STREAMS = Kind("too_many_streams", 503, "Too many event streams are open.")
 NOT_READY = Kind("not_ready", 503, "Calls cannot be placed now.")
 STORE_UNAVAILABLE = Kind("store_unavailable", 503, "The database cannot be used now.")
 

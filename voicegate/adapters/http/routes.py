@@ -15,12 +15,15 @@ from voicegate.adapters.http.schemas import (
     CallsQuery,
     CallView,
     CreatedVerification,
+    EventsQuery,
     Guess,
     Health,
     Judgement,
     LookQuery,
     NewVerification,
     Redialed,
+    StatusEvent,
+    StepEvent,
     TrunkList,
     VerificationView,
 )
@@ -45,7 +48,14 @@ def operations(door: NativeDoor) -> tuple[Operation, ...]:
 
 def _verifications(door: NativeDoor) -> tuple[Operation, ...]:
     path = "/v1/verifications/{id}"
-    return (_create(door), _look(door, path), _check(door, path), _redial(door, path), _cancel(door, path))
+    return (
+        _create(door),
+        _look(door, path),
+        _events(door, path),
+        _check(door, path),
+        _redial(door, path),
+        _cancel(door, path),
+    )
 
 
 def _create(door: NativeDoor) -> Operation:
@@ -95,6 +105,24 @@ def _look(door: NativeDoor, path: str) -> Operation:
         query=LookQuery,
         success=Success(200, VerificationView, "The verification as it stands."),
         refusals=(problems.NOT_FOUND, problems.INVALID, *_STORED),
+    )
+
+
+def _events(door: NativeDoor, path: str) -> Operation:
+    return Operation(
+        method="GET",
+        path=f"{path}/events",
+        name="streamEvents",
+        scope=Scope.VERIFICATIONS,
+        text="Tell what happens to a verification as server-sent events, from the beginning or after the "
+        "event whose id is given: `step` for each step of a call (data: StepEvent), `status` for each new "
+        "status (data: StatusEvent). A comment every 15 seconds shows that the stream lives. It ends when "
+        "the verification is over, and when the daemon stops.",
+        handler=door.events,
+        query=EventsQuery,
+        headers={"Last-Event-ID": "The id of the last event seen, as browsers send it; before `after`."},
+        success=Success(200, None, "The events.", events=(StepEvent, StatusEvent)),
+        refusals=(problems.NOT_FOUND, problems.INVALID, problems.TOO_MANY_STREAMS, *_STORED),
     )
 
 

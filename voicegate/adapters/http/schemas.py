@@ -123,6 +123,17 @@ class LookQuery(_Request, kw_only=True, frozen=True):
     since: Revision | None = None
 
 
+class EventsQuery(_Request, kw_only=True, frozen=True):
+    """From where a verification's events are told."""
+
+    after: (
+        Annotated[
+            str, Meta(max_length=64, description="The id of the last event seen; absent: from the first.")
+        ]
+        | None
+    ) = None
+
+
 class CallsQuery(_Request, kw_only=True, frozen=True):
     """Which calls to list."""
 
@@ -167,6 +178,19 @@ class StepView(_Answer, kw_only=True, frozen=True, omit_defaults=True):
     hangup_cause: Annotated[int, Meta(description="Q.850 cause.")] | UnsetType = UNSET
     sip_status: int | UnsetType = UNSET
     gave_up: Annotated[GaveUp, Meta(description="Why our side ended the call.")] | UnsetType = UNSET
+
+
+class StepEvent(StepView, kw_only=True, frozen=True, omit_defaults=True):
+    """The data of an event `step`: a step of a call, and whose it is."""
+
+    call_id: str
+
+
+class StatusEvent(_Answer, kw_only=True, frozen=True):
+    """The data of an event `status`: the verification has another status."""
+
+    status: ChallengeState
+    attempts_left: Annotated[int, Meta(ge=0, description="Guesses that remain.")]
 
 
 class CallSummary(_Answer, kw_only=True, frozen=True):

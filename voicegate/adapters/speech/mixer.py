@@ -17,7 +17,7 @@ import structlog
 from voicegate.adapters.speech.build import convert, render, write_whole
 from voicegate.adapters.speech.files import AudioFolder, CallFiles
 from voicegate.adapters.speech.formats import FORMATS, Samples
-from voicegate.adapters.speech.pack import find_languages, load_pack
+from voicegate.adapters.speech.pack import Pack, find_languages, load_pack
 from voicegate.adapters.speech.recordings import FOLDER
 from voicegate.adapters.speech.voice import Voice, load_voice
 from voicegate.application.ports import CallAudio, Clip
@@ -180,8 +180,7 @@ class Mixer:
         if name == pack.service and this_is not in voice.own:
             return voice.prompts[this_is]
         script = pack.introduce(name)
-        kept = self._settings.state_folder / f"this_is-{pack.language}-{script.fingerprint[:16]}"
-        file = kept.with_name(f"{kept.name}.{self._format.suffix}")
+        file = kept_introduction(self._settings, pack, name)
         if not await asyncio.to_thread(os.path.isfile, file):
             content = convert(await render(script), self._format.suffix)
             await asyncio.to_thread(write_whole, file, content)
@@ -193,3 +192,10 @@ class Mixer:
             opaque = self._folder.claim()
             self._folder.write(opaque, self._format.encode(voice.own[name]))
             self._handed_over[voice.pack.language, name] = f"{self._settings.pbx_audio_folder}/{opaque}"
+
+
+def kept_introduction(settings: SpeechSettings, pack: Pack, name: str) -> Path:
+    """Return where the introduction of a service called `name` is kept once it was made."""
+    fingerprint = pack.introduce(name).fingerprint[:16]
+    file = f"this_is-{pack.language}-{fingerprint}.{settings.audio_format}"
+    return settings.state_folder / file

@@ -82,11 +82,8 @@ class AmiPeer:
             server.close()
             self.cut()
             AgiCaller.leave_all()
-            await asyncio.sleep(0)
-            for task in list(self._tasks):
-                task.cancel()
-                with suppress(asyncio.CancelledError):
-                    await task
+            # Cut off, they end by themselves.
+            await asyncio.gather(*self._tasks)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
@@ -204,8 +201,9 @@ class AgiCaller:
 
     @classmethod
     def leave_all(cls) -> None:
-        while cls.dialed:
-            cls.dialed.pop().writer.transport.abort()
+        for caller in cls.dialed:
+            caller.writer.transport.abort()
+        cls.dialed.clear()
 
     @classmethod
     async def enter(cls, pbx: AsteriskPbx, originate: Message, **changes: str) -> "AgiCaller":

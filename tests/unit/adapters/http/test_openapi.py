@@ -66,6 +66,9 @@ async def existing(served: Served, operation: Operation) -> str:
         return operation.path
     created = await served.create()
     await served.bench.settled(created["id"])
+    if operation.success.events:
+        # Of one that is over, so that the stream ends.
+        await served.http.delete(f"/v1/verifications/{created['id']}")
     name = created["call"]["id"] if operation.name == "getCall" else created["id"]
     return operation.path.replace("{id}", name)
 
@@ -170,6 +173,12 @@ async def taken(served: Served, operation: Operation) -> httpx.Response:
     return await ask(served, operation)
 
 
+async def crowded(served: Served, operation: Operation) -> httpx.Response:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("voicegate.adapters.http.events.MAX_STREAMS", 0)
+        return await ask(served, operation)
+
+
 async def unplugged(served: Served, operation: Operation) -> httpx.Response:
     served.bench.pbx.is_connected = False
     return await ask(served, operation)
@@ -216,6 +225,7 @@ SCENES: Final[dict[str, Scene]] = {
     "not_open": over,
     "too_many_calls": exhausted,
     "too_soon": soon,
+    "too_many_streams": crowded,
     "not_ready": unplugged,
     "internal_error": broken(RuntimeError("the secret of the house")),
     "store_unavailable": broken(StoreError()),
@@ -234,7 +244,7 @@ async def test_every_promised_answer_can_be_had(
     assert "secret of the house" not in response.text
     if answer == "success":
         assert response.status_code == operation.success.status
-        assert response.headers["Content-Type"] == "application/json"
+        assert response.headers["Content-Type"] == operation.success.media_type
         assert all(name in response.headers for name in operation.success.headers if name == "Location")
         if operation.success.body is not None:
             msgspec.json.decode(response.content, type=operation.success.body)

@@ -18,15 +18,31 @@ def migrate(connection: Connection, revision: str = "head") -> None:
     Raises:
         StoreError: the database is at a revision that this code does not know.
     """
-    config = Config()
-    config.set_main_option("script_location", __name__.replace(".migrations", ":migrations"))
-    config.set_main_option("path_separator", "os")
+    config = _config()
     config.attributes["connection"] = connection
-    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
-    present = MigrationContext.configure(connection).get_current_heads()
-    if unknown := set(present) - known:
+    is_current(connection)
+    command.upgrade(config, revision)
+
+
+def is_current(connection: Connection) -> bool:
+    """Is the database at the newest revision?
+
+    Raises:
+        StoreError: it is at a revision that this code does not know.
+    """
+    scripts = ScriptDirectory.from_config(_config())
+    known = {script.revision for script in scripts.walk_revisions()}
+    present = set(MigrationContext.configure(connection).get_current_heads())
+    if unknown := present - known:
         raise StoreError(
             f"made by a newer Voicegate (revision {', '.join(sorted(unknown))}): install that version,"
             " or restore the backup made before it"
         )
-    command.upgrade(config, revision)
+    return present == set(scripts.get_heads())
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", __name__.replace(".migrations", ":migrations"))
+    config.set_main_option("path_separator", "os")
+    return config

@@ -126,7 +126,7 @@ async def test_attempts_are_filtered_as_asked(twilio: Twilio) -> None:
         {"Status": "CONVERTED!"},
         {"Channel": "pigeon"},
         {"VerificationSid": "VE1"},
-        {"ChannelData.To": "nobody"},
+        {"ChannelData.To": "+1202"},
         {"PageToken": "x"},
     ],
 )

@@ -66,7 +66,7 @@ async def test_what_only_describes_is_ignored(twilio: Twilio) -> None:
         ({"To": NUMBER, "Code": "123"}, 400, 60200),
         ({"To": NUMBER, "Code": "abcdef"}, 400, 60200),
         ({"Code": "123456"}, 400, 60221),
-        ({"To": "nobody", "Code": "123456"}, 400, 60200),
+        ({"To": "+1202", "Code": "123456"}, 400, 60200),
         ({"To": NUMBER, "Code": "123456"}, 404, 20404),
         ({"VerificationSid": NOBODYS, "Code": "123456"}, 404, 20404),
         ({"VerificationSid": "VE1", "Code": "123456"}, 404, 20404),
@@ -164,6 +164,7 @@ async def test_a_client_needs_the_scope_and_sees_its_own_only(twilio: Twilio) ->
             DenyReason.NOT_ACTIVE,
             DenyReason.FACTOR_LOCKED,
             DenyReason.NO_CHALLENGE,
+            DenyReason.ADMINS_ONLY,
         )
     ],
 )

@@ -1,0 +1,45 @@
+"""Daemons in this process, beside the lab's own, that go other ways through the same PBX."""
+
+import asyncio
+import dataclasses
+import tomllib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from itertools import count
+
+from tests.pbx.conftest import Backend
+from voicegate import bootstrap, config
+from voicegate.client import ApiError, AsyncClient, Unreachable
+from voicegate.lab.rendering import render_controller
+from voicegate.lab.world import Lab
+
+_NUMBER = count(1)
+
+
+@asynccontextmanager
+async def daemon(lab: Lab, *trunks: str, **overrides: str) -> AsyncIterator[Backend]:
+    """One that uses `trunks` in that order, ready for calls. Not two at once: alembic has one stage."""
+    own = lab.settings.volatile / f"daemon-{next(_NUMBER)}"
+    apart = {
+        "storage.database": f"{own}.db",
+        "storage.key_file": f"{own}.key",
+        "socket.path": f"{own}.sock",
+        "audio.folder": str(own),
+        "pbx.main.agi_port": 0,
+    }
+    differing = {**lab.settings.overrides, **apart, **overrides}
+    settings = dataclasses.replace(lab.settings, trunks=trunks, overrides=differing)
+    parsed = config.parse(tomllib.loads(render_controller(settings)))
+    async with asyncio.TaskGroup() as tasks, AsyncClient(socket=parsed.socket.path) as client:
+        serving = tasks.create_task(bootstrap.serve(parsed))
+        async with asyncio.timeout(10):
+            while not await _is_ready(client):
+                await asyncio.sleep(0.05)
+        yield Backend(client, lab)
+        serving.cancel()
+
+
+async def _is_ready(client: AsyncClient) -> bool:
+    with suppress(ApiError, Unreachable):
+        return (await client.ready()).status == "ok"
+    return False

@@ -1,0 +1,144 @@
+"""Calls along every trunk of the lab and in every codec, at once, as `test_lines` judges them."""
+
+import asyncio
+import os
+from collections.abc import Sequence
+from concurrent.futures import Executor, ProcessPoolExecutor
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Final
+
+from tests.pbx.busy_hour import AREA_CODES, PRESSES
+from tests.pbx.conftest import Backend
+from tests.pbx.daemons import daemon
+from tests.pbx.wiretap import Tap, tapped
+from voicegate.client import AsyncClient, Verification
+from voicegate.lab.ear import hear_code
+from voicegate.lab.numbers import find_number
+from voicegate.lab.trunks import TRUNKS
+from voicegate.lab.world import Lab
+
+TRUNK_NUMBERS: Final = {
+    trunk.name: PRESSES.american(str(area)) for trunk, area in zip(TRUNKS, AREA_CODES, strict=False)
+}
+"""Whom a call along each trunk rings."""
+CANCELED: Final = PRESSES.british(9)
+NARROW: Final = ("speaks-alaw",)
+WIDE: Final = ("speaks-g722", "speaks-opus")
+"""Which get sounds of 16 kHz. µ-law is what the busy hour's calls speak."""
+TAPPED: Final = ("secure", "8271")
+"""The carrier's endpoints for two trunks; the audio of the second is in the clear."""
+_AT_ONCE: Final = 20
+_REGISTERED_WITHIN_S: Final = 40
+
+
+@dataclass
+class Read:
+    """A code that was heard by the independent ear."""
+
+    outcome: str | None
+    """The call's."""
+    heard: str | None
+    """What the ear made of it."""
+    judged: str
+    """What the daemon says to that."""
+
+
+@dataclass
+class Lines:
+    """What became of all that."""
+
+    trunks: dict[str, Verification] = field(default_factory=dict)
+    """By the first trunk of the route; the second is an honest one."""
+    heard: dict[str, str | None] = field(default_factory=dict)
+    """What the telephone heard of those that came through."""
+    canceled: Verification | None = None
+    """Taken back as the person picked up."""
+    registrations: str = ""
+    taps: dict[str, Tap] = field(default_factory=dict)
+    overheard: dict[str, str | None] = field(default_factory=dict)
+    """The codes that an eavesdropper on the wire made out."""
+    codecs: dict[str, list[Read]] = field(default_factory=dict)
+
+
+async def try_all(lab: Lab, folder: Path) -> Lines:
+    """Place all the calls and wait for the last one."""
+    lines = Lines()
+    await asyncio.to_thread(lab.wait_trunks)
+    # A process of its own, for the ear lets no other thread run, and last in the queue for the processors:
+    # calls in progress must not stutter.
+    ears = ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=os.nice, initargs=(10,))
+    with ears:
+        async with AsyncExitStack() as stack:
+            narrow = Backend(await stack.enter_async_context(AsyncClient(socket=lab.settings.socket)), lab)
+            wide = await stack.enter_async_context(daemon(lab, "carrier", **{"audio.format": "wav16"}))
+            lines.taps = dict(await stack.enter_async_context(tapped(lab, *TAPPED)))
+            routes = await _open_routes(stack, lab)
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(_trunks(routes, lines, ears=ears))
+                tasks.create_task(_cancel(routes["crossing"], lines))
+                tasks.create_task(_registration(lab, lines))
+                tasks.create_task(_codecs({NARROW: narrow, WIDE: wide}, lines, ears=ears))
+        for name, tap in lines.taps.items():
+            lines.overheard[name] = hear_code(tap.save(folder / f"{name}.wav"), 6)
+    return lines
+
+
+async def _open_routes(stack: AsyncExitStack, lab: Lab) -> dict[str, Backend]:
+    """Return a daemon for each trunk, which tries an honest one after it."""
+    routes = {}
+    for trunk in TRUNKS:
+        names = dict.fromkeys((trunk.name, "carrier"))
+        routes[trunk.name] = await stack.enter_async_context(daemon(lab, *names))
+    return routes
+
+
+async def _trunks(routes: dict[str, Backend], lines: Lines, *, ears: Executor) -> None:
+    calls = [backend.call(TRUNK_NUMBERS[name]) for name, backend in routes.items()]
+    lines.trunks = dict(zip(routes, await asyncio.gather(*calls), strict=True))
+    for name, verification in lines.trunks.items():
+        if verification.status == "delivered":
+            lines.heard[name] = await _hear(routes[name], TRUNK_NUMBERS[name], ears)
+
+
+async def _cancel(backend: Backend, lines: Lines) -> None:
+    created = await backend.client.create_verification(CANCELED)
+    await backend.reaches(created.id, "ringing")
+    await backend.client.cancel(created.id)
+    lines.canceled = await backend.settled(created.id)
+
+
+async def _registration(lab: Lab, lines: Lines) -> None:
+    async with asyncio.timeout(_REGISTERED_WITHIN_S):
+        while " Registered " not in lines.registrations:
+            lines.registrations = await asyncio.to_thread(lab.pbx_command, "pjsip show registrations")
+            await asyncio.sleep(0.2)
+
+
+async def _codecs(plan: dict[Sequence[str], Backend], lines: Lines, *, ears: Executor) -> None:
+    room = asyncio.Semaphore(_AT_ONCE)
+    backends = {name: backend for names, backend in plan.items() for name in names}
+    calls = {
+        name: [
+            _read(backend, find_number(name).american(str(area)), room=room, ears=ears) for area in AREA_CODES
+        ]
+        for name, backend in backends.items()
+    }
+    read = await asyncio.gather(*(asyncio.gather(*these) for these in calls.values()))
+    lines.codecs = dict(zip(calls, read, strict=True))
+
+
+async def _read(backend: Backend, number: str, *, room: asyncio.Semaphore, ears: Executor) -> Read:
+    async with room:
+        verification = await backend.call(number)
+    heard = await _hear(backend, number, ears)
+    judged = await backend.client.check(verification.id, heard or "0000")
+    assert verification.call is not None
+    return Read(verification.call.outcome, heard, judged.status)
+
+
+async def _hear(backend: Backend, number: str, ears: Executor) -> str | None:
+    recording = await backend.recording(number)
+    return await asyncio.get_running_loop().run_in_executor(ears, hear_code, recording, 6)

@@ -1,0 +1,100 @@
+"""What the doctor finds of the lab's real PBX: nothing, and then what was broken in it."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from voicegate import config
+from voicegate.application.examination import Finding, Level, examine
+from voicegate.bootstrap.examiners import examiners
+from voicegate.lab.world import Lab
+
+
+def findings(lab: Lab, **changes: Any) -> list[Finding]:
+    """Examine the lab as its daemon's settings say, but for `changes` in [pbx.main] and [audio]."""
+    settings = config.load(lab.settings.config_file)
+    audio = msgspec.structs.replace(settings.audio, **changes.pop("audio", {}))
+    main = msgspec.structs.replace(settings.pbx["main"], **changes)
+    changed = msgspec.structs.replace(settings, audio=audio, pbx={"main": main})
+
+    async def look() -> list[Finding]:
+        return [finding async for finding in examine(examiners(changed), lambda _: None)]
+
+    return asyncio.run(look())
+
+
+def wrong(lab: Lab, **changes: Any) -> set[tuple[str, Level]]:
+    found = [finding for finding in findings(lab, **changes) if finding.level is not Level.OK]
+    assert all(finding.cure for finding in found)
+    return {(finding.about, finding.level) for finding in found}
+
+
+@contextmanager
+def edited(lab: Lab, name: str, old: str, new: str, *, reload: str) -> Iterator[None]:
+    """One of the PBX's files with another text in it, loaded; as it was afterwards."""
+    file = lab.settings.folder / "pbx/etc" / name
+    before = file.read_text("utf-8")
+    assert old in before
+    try:
+        file.write_text(before.replace(old, new), "utf-8")
+        lab.pbx_command(reload)
+        yield
+    finally:
+        file.write_text(before, "utf-8")
+        lab.pbx_command(reload)
+
+
+def test_a_healthy_lab_has_nothing_wrong_and_no_channel_is_left(lab: Lab) -> None:
+    found = findings(lab)
+    assert [finding for finding in found if finding.level is not Level.OK] == []
+    assert sum(finding.about == "sounds" for finding in found) == 2
+    assert any("reaches the running daemon" in finding.text for finding in found)
+    assert "0 active channels" in lab.pbx_command("core show channels count")
+
+
+def test_an_account_that_may_and_hears_too_much_is_told(lab: Lab) -> None:
+    # The daemon stays logged in as it was: a reload concerns the next log-in.
+    with edited(
+        lab, "manager.conf", "write = call,", "write = system,command,call,", reload="manager reload"
+    ):
+        assert wrong(lab) == {("AMI rights", Level.WARNING)}
+    with edited(lab, "manager.conf", "\neventfilter(", "\n; eventfilter(", reload="manager reload"):
+        assert wrong(lab) == {("AMI events", Level.WARNING)}
+
+
+def test_a_missing_event_filter_is_found(lab: Lab) -> None:
+    line = "eventfilter(action(include),name(DialState)) =\n"
+    with edited(lab, "manager.conf", line, "", reload="manager reload"):
+        assert wrong(lab) == {("AMI events", Level.ERROR)}
+
+
+def test_the_dialplan_of_another_version_is_found(lab: Lab) -> None:
+    with edited(lab, "voicegate.conf", "exten => revision", "exten => version", reload="dialplan reload"):
+        assert wrong(lab) == {("dialplan", Level.ERROR)}
+
+
+def test_a_trunk_that_proves_nothing_is_found(lab: Lab) -> None:
+    careless = "direct_media = yes\nredirect_method = uri_pjsip"
+    careful = 'direct_media = no\n; ! With uri_pjsip or uri_core a "302 moved" from the far end dials its '
+    careful += "number past all policy.\nredirect_method = user"
+    with edited(lab, "pjsip.conf", careful, careless, reload="module reload res_pjsip.so"):
+        found = findings(lab)
+    texts = [finding.text for finding in found if finding.level is Level.ERROR]
+    assert texts == ["redirect_method is uri_pjsip", "direct_media is on"]
+
+
+def test_a_controller_that_the_pbx_cannot_reach_is_found(lab: Lab) -> None:
+    assert wrong(lab, agi_port=0, agi_advertised_host="127.0.0.9") == {("FastAGI", Level.ERROR)}
+
+
+def test_a_sound_that_the_pbx_cannot_read_is_found(lab: Lab) -> None:
+    assert wrong(lab, audio={"pbx_folder": "/nowhere"}) == {("sounds", Level.ERROR)}
+
+
+def test_a_wrong_secret_is_found(lab: Lab, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("guess")
+    assert wrong(lab, ami_secret_file=str(tmp_path / "secret")) == {("AMI", Level.ERROR)}

@@ -1,0 +1,80 @@
+"""`voicegate doctor`: what it prints, and its exit codes."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from tests.unit.adapters.http.serving import Served
+from tests.unit.cli.conftest import run
+from tests.unit.cli.test_main import right_configuration
+from voicegate.application.examination import Examiner, Finding, doubtful, failed, passed
+from voicegate.cli.exits import Exit
+
+
+class Scripted:
+    subject = "the lab"
+
+    def __init__(self, *found: Finding) -> None:
+        self.found = found
+
+    async def examine(self) -> AsyncIterator[Finding]:
+        for finding in self.found:
+            yield finding
+
+
+def given(monkeypatch: pytest.MonkeyPatch, *found: Finding) -> None:
+    examiners: Sequence[Examiner] = (Scripted(*found),)
+    monkeypatch.setattr("voicegate.bootstrap.examiners.examiners", lambda _: examiners)
+
+
+def test_each_finding_is_a_line_with_its_cure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given(monkeypatch, passed("clock", "right"), failed("dialplan", "not loaded", "copy it"))
+    result = run("--config", str(right_configuration(tmp_path)), "doctor")
+    assert result.exit_code == Exit.NO
+    lines = result.stdout.splitlines()
+    assert lines[0].startswith("warning  daemon: nobody answers at")
+    assert lines[2:] == [
+        "ok       clock: right",
+        "error    dialplan: not loaded",
+        "         cure: copy it",
+        "1 errors, 1 warnings, 1 well",
+    ]
+
+
+def test_json_is_a_list_of_findings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given(monkeypatch, passed("clock", "right"))
+    result = run("--config", str(right_configuration(tmp_path)), "doctor", "--json")
+    assert result.exit_code == 0
+    assert json.loads(result.stdout)[1] == {"level": "ok", "about": "clock", "text": "right", "cure": ""}
+
+
+@pytest.mark.parametrize(("options", "code"), [((), 0), (("--strict",), Exit.NO)])
+def test_warnings_count_only_where_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...], code: int
+) -> None:
+    given(monkeypatch, doubtful("clock", "slow", "wind it"))
+    assert run("--config", str(right_configuration(tmp_path)), "doctor", *options).exit_code == code
+
+
+async def test_a_daemon_is_looked_at_too(
+    served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given(monkeypatch)
+    file = right_configuration(tmp_path)
+    file.write_text(file.read_text().replace(f"{tmp_path}/api.sock", str(served.path)))
+    result = await asyncio.to_thread(run, "--config", str(file), "doctor", "--strict")
+    assert (result.exit_code, result.stdout.splitlines()[0].endswith("can place calls")) == (0, True)
+    served.bench.pbx.is_connected = False
+    result = await asyncio.to_thread(run, "--config", str(file), "doctor", "--strict")
+    assert (result.exit_code, "cannot place calls" in result.stdout) == (Exit.NO, True)
+
+
+def test_every_part_is_examined_before_the_first_start(tmp_path: Path) -> None:
+    result = run("--config", str(right_configuration(tmp_path)), "doctor", "--json")
+    found = json.loads(result.stdout)
+    assert result.exit_code == 0
+    assert {"daemon", "key file", "database", "language en", "audio folder"} <= {f["about"] for f in found}
+    assert [path.name for path in tmp_path.iterdir()] == ["voicegate.toml"]

@@ -1,0 +1,145 @@
+"""A verification's news as server-sent events: what is new after an id, and how it is told as it comes.
+
+An event's id says how far its reader has come: number of the call, position of the step, status. So the
+events after it can be found in the store, and nothing is kept for a reader who went away. A reader who is
+slow gets the news that there are when there is room for them. Source: HTML Living Standard, 9.2.
+"""
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from functools import partial
+from typing import Final, Self
+
+import msgspec
+import structlog
+from aiohttp import web
+from msgspec import Struct
+
+from voicegate.adapters.http import problems, views
+from voicegate.adapters.http.long_polls import LongPolls
+from voicegate.adapters.http.problems import Facts, Refused
+from voicegate.adapters.http.schemas import StatusEvent, StepEvent, VerificationView
+from voicegate.application.ports import ChallengeRecord
+from voicegate.domain.call import CallState
+from voicegate.domain.challenge import OPEN_STATES
+from voicegate.domain.errors import StoreError
+
+log = structlog.get_logger(__name__)
+
+MEDIA_TYPE: Final = "text/event-stream"
+MAX_STREAMS: Final = 100
+HEARTBEAT: Final = timedelta(seconds=15)
+_STUCK: Final = timedelta(seconds=30)
+_RETRY_FULL_S: Final = 5.0
+_ID: Final = re.compile(r"(\d{1,6})\.(\d{1,6})\.([a-z_]{0,32})", re.ASCII)
+_COMMENT: Final = b":\n\n"
+
+Look = Callable[[int | None, timedelta], Awaitable[ChallengeRecord]]
+"""Returns a verification once its revision passes the first, or the second is over."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """How far a reader has come."""
+
+    call: int = 0
+    """The number of the newest call seen, from 1; 0: none."""
+    seq: int = 0
+    """The newest step of it."""
+    status: str = ""
+    """The verification's status."""
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Return what an event's id says.
+
+        Raises:
+            Refused: it is no event's id.
+        """
+        found = _ID.fullmatch(text)
+        if found is None:
+            raise Refused(problems.INVALID, "after: is no event's id", Facts(field="after"))
+        return cls(int(found[1]), int(found[2]), found[3])
+
+    def __str__(self) -> str:
+        return f"{self.call}.{self.seq}.{self.status}"
+
+
+class Streams:
+    """Those who are told of news as it comes; a stopping server ends them with its long polls."""
+
+    def __init__(self, long_polls: LongPolls) -> None:
+        self._long_polls = long_polls
+        self._open = 0
+
+    async def tell(
+        self, request: web.Request, look: Look, *, after: Cursor, headers: dict[str, str]
+    ) -> web.StreamResponse:
+        """Answer with a verification's events after a cursor, until it is over.
+
+        Raises:
+            Refused: no such verification, or too many streams are open.
+        """
+        if self._open >= MAX_STREAMS:
+            raise Refused(problems.TOO_MANY_STREAMS, facts=Facts(retry_after_s=_RETRY_FULL_S))
+        self._open += 1
+        try:
+            record = await look(None, timedelta())
+            response = web.StreamResponse(headers={"Cache-Control": "no-store", **headers})
+            response.content_type = MEDIA_TYPE
+            await response.prepare(request)
+            if request.method != "HEAD":
+                await self._follow(response, record, look=look, after=after)
+            return response
+        finally:
+            self._open -= 1
+
+    async def _follow(
+        self, response: web.StreamResponse, record: ChallengeRecord, *, look: Look, after: Cursor
+    ) -> None:
+        cursor = after
+        try:
+            while True:
+                view, chunks = views.verification(record), [_COMMENT]
+                for cursor, data in news_of(view, cursor):  # noqa: B020  # its id is what is seen next
+                    chunks.append(encode(cursor, data))
+                async with asyncio.timeout(_STUCK.total_seconds()):
+                    await response.write(b"".join(chunks))
+                if is_over(view) or self._long_polls.is_closed:
+                    return
+                record = await self._long_polls.run(partial(look, record.revision), HEARTBEAT)
+        except StoreError as error:
+            # The head is sent: all that is left is to end, and to let the reader come again.
+            log.error("stream ended", error=str(error))
+        except TimeoutError as error:
+            raise ConnectionResetError("the reader does not read") from error
+
+
+def news_of(view: VerificationView, after: Cursor) -> Iterator[tuple[Cursor, Struct]]:
+    """Yield each event after a cursor, with the cursor that is its id; steps first, then a new status."""
+    for number, call in enumerate(view.calls, start=1):
+        for step in call.timeline:
+            if after.call < number or (after.call == number and after.seq < step.seq):
+                after = replace(after, call=number, seq=step.seq)
+                yield after, StepEvent(call_id=call.id, **msgspec.structs.asdict(step))
+    if view.status != after.status:
+        after = replace(after, status=view.status.value)
+        yield after, StatusEvent(status=view.status, attempts_left=view.attempts_left)
+
+
+def encode(cursor: Cursor, data: Struct) -> bytes:
+    """Return an event as it is sent."""
+    name = "status" if isinstance(data, StatusEvent) else "step"
+    return b"id: %s\nevent: %s\ndata: %s\n\n" % (
+        str(cursor).encode(),
+        name.encode(),
+        msgspec.json.encode(data),
+    )
+
+
+def is_over(view: VerificationView) -> bool:
+    """Can nothing more happen to a verification?"""
+    return view.status not in OPEN_STATES and all(call.state is CallState.ENDED for call in view.calls)

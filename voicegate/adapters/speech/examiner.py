@@ -1,0 +1,111 @@
+"""Examines what is spoken: languages and their prompts, the engine where one is needed, the audio folder.
+
+Whether the PBX can play it is the PBX's examiner's. Source: proc(5), `/proc/self/mounts`.
+"""
+
+import asyncio
+import os
+import shutil
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import Final
+
+from voicegate.adapters.speech.inspection import inspect
+from voicegate.adapters.speech.mixer import SpeechSettings, kept_introduction
+from voicegate.adapters.speech.pack import Pack, find_languages, load_pack
+from voicegate.adapters.speech.recordings import FOLDER
+from voicegate.application.examination import Finding, doubtful, failed, passed
+from voicegate.application.proving import match_language
+from voicegate.domain.errors import SpeechError, UnknownLanguage
+
+_IN_MEMORY: Final = frozenset(("tmpfs", "ramfs"))
+_MOUNTS: Final = Path("/proc/self/mounts")
+
+
+class SpeechExaminer:
+    """Fills the port `Examiner` for sounds."""
+
+    subject = "sounds"
+
+    def __init__(self, settings: SpeechSettings, default_language: str) -> None:
+        self._settings = settings
+        self._default = default_language
+
+    async def examine(self) -> AsyncIterator[Finding]:
+        """Yield what is found."""
+        for finding in await asyncio.to_thread(self._look_at_languages):
+            yield finding
+        yield await asyncio.to_thread(_look_at_folder, self._settings.audio_folder)
+
+    def _look_at_languages(self) -> list[Finding]:
+        sounds = self._settings.sounds
+        try:
+            languages = find_languages(sounds)
+            packs = [load_pack(sounds, language) for language in languages]
+            match_language(self._default, languages)
+        except UnknownLanguage as error:
+            return [failed("languages", str(error), "service.language, or service.sounds")]
+        except SpeechError as error:
+            return [failed("languages", str(error), "service.sounds, or the file it names")]
+        return [*(self._look_at_prompts(pack) for pack in packs), *self._look_at_engines(packs)]
+
+    def _look_at_prompts(self, pack: Pack) -> Finding:
+        about = f"language {pack.language}"
+        suffix = self._settings.audio_format
+        missing = [name for name in pack.scripts if not (pack.folder / f"{name}.{suffix}").is_file()]
+        if missing:
+            build = f"voicegate prompts build {pack.language}"
+            return failed(about, f"no sound in {pack.folder} of: {', '.join(missing)}", build)
+        if wrong := inspect(pack, self._settings.state_folder / FOLDER):
+            text = f"{wrong[0].file}: {wrong[0].problem}, and {len(wrong) - 1} more"
+            return doubtful(
+                about, text, f"{wrong[0].cure}; all of them: voicegate prompts check {pack.language}"
+            )
+        return passed(about, f"all {len(pack.scripts)} prompts are there")
+
+    def _look_at_engines(self, packs: Sequence[Pack]) -> list[Finding]:
+        """Return which engines are needed for a service's name, and not there."""
+        names = {self._settings.service_name, *self._settings.service_names.values()}
+        unmade = [
+            (pack, name)
+            for pack in packs
+            for name in sorted(names - {pack.service})
+            if not kept_introduction(self._settings, pack, name).is_file()
+        ]
+        engines = sorted({pack.this_is.engine for pack, _ in unmade})
+        spoken = ", ".join(sorted({repr(name) for _, name in unmade}))
+        missing = [engine for engine in engines if shutil.which(engine) is None]
+        if missing:
+            cure = (
+                f"apt install {' '.join(missing)}, or service.name = {packs[0].service!r}, which comes spoken"
+            )
+            return [
+                failed("TTS engine", f"{', '.join(missing)} must speak {spoken} once, and is not there", cure)
+            ]
+        text = f"{', '.join(engines)} will speak {spoken} once" if engines else "none is needed"
+        return [passed("TTS engine", text)]
+
+
+def _look_at_folder(folder: Path) -> Finding:
+    about = "audio folder"
+    kind = file_system_of(folder)
+    if folder.is_dir() and not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
+        cure = "audio.folder must belong to the daemon's user; look as that user"
+        return failed(about, f"{folder} cannot be written", cure)
+    if kind not in _IN_MEMORY:
+        cure = "audio.folder on a tmpfs, such as /run: a disk can keep what was erased"
+        return doubtful(about, f"{folder} lies on {kind}: codes are written to a disk", cure)
+    return passed(about, f"{folder} lies in memory ({kind})")
+
+
+def file_system_of(path: Path, mounts: Path = _MOUNTS) -> str:
+    """Return the type of the file system that holds `path`, which need not exist; blocks for moments."""
+    holder, kind = Path("/"), "an unknown file system"
+    real = path.resolve()
+    for line in mounts.read_text("utf-8", "replace").splitlines():
+        place, found = line.split(" ")[1:3]
+        # Spaces and the like stand in octal.
+        point = Path(place.encode().decode("unicode_escape"))
+        if real.is_relative_to(point) and len(point.parts) >= len(holder.parts):
+            holder, kind = point, found
+    return kind

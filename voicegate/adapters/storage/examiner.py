@@ -1,0 +1,71 @@
+"""Examines the database without changing it: is it there, whole, writable, and of this version."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+from voicegate.adapters.storage import engines
+from voicegate.adapters.storage.migrations import is_current
+from voicegate.application.examination import Finding, doubtful, failed, passed
+from voicegate.domain.errors import StoreError
+
+_SETTING = "storage.database"
+
+
+class StoreExaminer:
+    """Fills the port `Examiner` for the database at `location`, as `SqlStore` takes it."""
+
+    subject = "database"
+
+    def __init__(self, location: str) -> None:
+        self._location = location
+
+    async def examine(self) -> AsyncIterator[Finding]:
+        """Yield what is found."""
+        yield await asyncio.to_thread(self._look)
+
+    def _look(self) -> Finding:
+        try:
+            url = engines.locate(self._location)
+            name = engines.name_of(url)
+            if engines.is_sqlite(url) and (finding := _look_at_file(Path(name))):
+                return finding
+            engine = engines.connect_readers(url)
+        except StoreError as error:
+            return failed(self.subject, str(error), _SETTING)
+        try:
+            with engine.begin() as connection:
+                return self._judge(connection, name, is_sqlite=engines.is_sqlite(url))
+        except (SQLAlchemyError, StoreError) as error:
+            reason = error.orig if isinstance(error, DBAPIError) else error
+            cure = f"{_SETTING}; restore it from its backup if it is damaged"
+            return failed(self.subject, f"{name}: {str(reason).splitlines()[0]}", cure)
+        finally:
+            engine.dispose()
+
+    def _judge(self, connection: Connection, name: str, *, is_sqlite: bool) -> Finding:
+        if is_sqlite:
+            answer = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar()
+            if answer != "ok":
+                return failed(self.subject, f"{name} is damaged: {answer}", "restore it from its backup")
+        if not is_current(connection):
+            cure = "brought up to date at the daemon's next start; back it up before"
+            return doubtful(self.subject, f"{name} is an older version's", cure)
+        return passed(self.subject, f"{name}: whole, and of this version")
+
+
+def _look_at_file(file: Path) -> Finding | None:
+    """Return what is wrong with an SQLite file before it is opened, which would make a missing one."""
+    if not os.access(file.parent, os.W_OK | os.X_OK):
+        cure = f"{_SETTING}: the folder must exist and belong to the daemon's user; look as that user"
+        return failed("database", f"the folder {file.parent} cannot be written", cure)
+    if not file.exists():
+        return doubtful("database", f"{file} does not exist", "made on the first start")
+    if not os.access(file, os.R_OK | os.W_OK):
+        cure = f"{_SETTING}: the file must belong to the daemon's user; look as that user"
+        return failed("database", f"{file} cannot be read and written", cure)
+    return None

@@ -1,0 +1,61 @@
+"""What `voicegate doctor` looks at, as the settings say."""
+
+import os
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+
+from voicegate.adapters.asterisk.examiner import AsteriskExaminer, Patient
+from voicegate.adapters.keyfile import KeyFileExaminer
+from voicegate.adapters.speech.examiner import SpeechExaminer
+from voicegate.adapters.speech.mixer import Mixer
+from voicegate.adapters.storage.examiner import StoreExaminer
+from voicegate.adapters.system import SystemClock
+from voicegate.application.examination import Examiner
+from voicegate.application.ports import Clip
+from voicegate.application.proving import match_language
+from voicegate.bootstrap import speech_settings
+from voicegate.bootstrap.exchanges import asterisk_settings
+from voicegate.config import Settings
+from voicegate.domain.announcement import Pause, PromptName
+from voicegate.domain.errors import SpeechError
+
+
+def examiners(settings: Settings) -> Sequence[Examiner]:
+    """Return what looks for the faults of every part, the nearest first. They need no daemon, and mind none.
+
+    Raises:
+        ConfigError: a PBX's secret cannot be read; names the setting.
+    """
+    return (
+        KeyFileExaminer(Path(settings.storage.key_file)),
+        StoreExaminer(settings.storage.database),
+        SpeechExaminer(speech_settings(settings), settings.service.language),
+        *(_of_asterisk(settings, name) for name, pbx in settings.pbx.items() if pbx.kind == "asterisk"),
+    )
+
+
+def _of_asterisk(settings: Settings, name: str) -> AsteriskExaminer:
+    trunks = {trunk: entry.endpoint for trunk, entry in settings.trunks.items() if entry.pbx == name}
+    return AsteriskExaminer(
+        Patient(
+            settings=asterisk_settings(settings, name),
+            trunks=trunks,
+            sounds=partial(_probe_sounds, settings),
+            clock=SystemClock(),
+        )
+    )
+
+
+@asynccontextmanager
+async def _probe_sounds(settings: Settings) -> AsyncIterator[Sequence[Clip]]:
+    """Give a prompt, and a silence that is made as a call's sound is; makes no folder."""
+    if not os.path.isdir(settings.audio.folder):  # noqa: PTH112, ASYNC240  # blocks for moments
+        raise SpeechError(f"audio.folder: {settings.audio.folder} does not exist")
+    speech = Mixer(speech_settings(settings))
+    language = match_language(settings.service.language, speech.languages())
+    silence = [Pause(timedelta(milliseconds=100))]
+    async with speech.mix(language, silence, silence) as audio:
+        yield (speech.prompt(language, PromptName.GOODBYE), audio.reading)

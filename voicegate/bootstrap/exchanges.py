@@ -1,0 +1,44 @@
+"""How the PBXs are reached, as the settings say."""
+
+import grp
+from datetime import timedelta
+from pathlib import Path
+
+from voicegate.adapters.asterisk.settings import AsteriskSettings, Secret
+from voicegate.config import Settings, read_secret
+from voicegate.domain.errors import ConfigError
+
+
+def asterisk_settings(whole: Settings, name: str) -> AsteriskSettings:
+    """Return how an Asterisk is reached, as configured.
+
+    Raises:
+        ConfigError: its secret cannot be read, or its group does not exist; names the setting.
+    """
+    settings, group = whole.pbx[name], whole.audio.group
+    return AsteriskSettings(
+        name=name,
+        ami_host=settings.ami_host,
+        ami_port=settings.ami_port,
+        ami_username=settings.ami_username,
+        ami_secret=Secret(read_secret(settings.ami_secret_file, f"pbx.{name}.ami_secret_file")),
+        agi_host=settings.agi_host,
+        agi_port=settings.agi_port,
+        agi_advertised_host=settings.agi_advertised_host or None,
+        agi_allowed_peers=settings.agi_allowed_peers,
+        agi_socket=Path(settings.agi_socket) if settings.agi_socket else None,
+        agi_socket_group=group_id(group, "audio.group") if group else None,
+        lost_grace=timedelta(seconds=settings.lost_grace_s),
+    )
+
+
+def group_id(name: str, setting: str) -> int:
+    """Return a group's number.
+
+    Raises:
+        ConfigError: there is no such group; names `setting`.
+    """
+    try:
+        return grp.getgrnam(name).gr_gid
+    except KeyError:
+        raise ConfigError(f"{setting}: there is no group {name}") from None

@@ -1,0 +1,84 @@
+"""`voicegate doctor`: look at every part, say what is wrong and how to mend it. Changes nothing."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Final
+
+import rich_click as click
+from rich.console import Console
+from rich.text import Text
+
+from voicegate.adapters import logs
+from voicegate.application.examination import Finding, Level, doubtful, examine, passed
+from voicegate.cli.exits import Exit
+from voicegate.cli.options import Options
+from voicegate.cli.place import read_settings
+from voicegate.cli.printing import json_option, print_json
+from voicegate.client import ApiError, Client, Unreachable
+from voicegate.config import Settings
+
+_STYLES: Final[Mapping[Level, str]] = {Level.OK: "green", Level.WARNING: "yellow", Level.ERROR: "bold red"}
+
+
+@click.command()
+@click.option("--strict", is_flag=True, help="Exit with 1 for warnings too, not only for errors.")
+@json_option
+@click.pass_obj
+def doctor(options: Options, *, strict: bool, as_json: bool) -> None:
+    """Find out what is wrong, and how to mend it.
+
+    Looks at the key file, the database, the sounds and each PBX, which connects to us and plays a sound to
+    nobody: no telephone rings, and nothing is changed. Works with and without a running daemon; run it as
+    the daemon's user, whose rights count. Exit code 0: no error; 1: an error, or with --strict a warning.
+    """
+    settings = read_settings(options)
+    # What the parts log while they are looked at is said in the findings.
+    logs.configure("error", settings.log.format)
+    findings = asyncio.run(_examine(settings, shows=not as_json))
+    if as_json:
+        print_json(findings)
+    else:
+        counts = {level: sum(finding.level is level for finding in findings) for level in Level}
+        click.echo(f"{counts[Level.ERROR]} errors, {counts[Level.WARNING]} warnings, {counts[Level.OK]} well")
+    bad = (Level.ERROR, Level.WARNING) if strict else (Level.ERROR,)
+    if any(finding.level in bad for finding in findings):
+        raise SystemExit(Exit.NO)
+
+
+async def _examine(settings: Settings, *, shows: bool) -> list[Finding]:
+    # Imported here, for it brings the whole daemon along.
+    from voicegate.bootstrap import examiners  # noqa: PLC0415
+
+    console = Console(highlight=False)
+    findings = [await asyncio.to_thread(_look_at_daemon, settings)]
+    with Console(stderr=True).status("looking") as status:
+        if shows:
+            _show(console, findings[0])
+        async for finding in examine(
+            examiners.examiners(settings), lambda subject: status.update(f"looking at {subject}")
+        ):
+            findings.append(finding)
+            if shows:
+                _show(console, finding)
+    return findings
+
+
+def _show(console: Console, finding: Finding) -> None:
+    line = Text.assemble(
+        (f"{finding.level.value:8}", _STYLES[finding.level]), f" {finding.about}: {finding.text}"
+    )
+    console.print(line, soft_wrap=True)
+    if finding.cure:
+        console.print(Text(f"{'':8} cure: {finding.cure}"), soft_wrap=True)
+
+
+def _look_at_daemon(settings: Settings) -> Finding:
+    path = settings.socket.path
+    try:
+        with Client(path) as client:
+            client.ready()
+    except Unreachable as error:
+        return doubtful("daemon", str(error), "fine if it is not meant to run now")
+    except ApiError as error:
+        return doubtful("daemon", f"runs at {path}, and cannot place calls: {error}", "see below")
+    return passed("daemon", f"runs at {path}, and can place calls")
