@@ -20,6 +20,7 @@ from tests.acceptance.test_daemon import TEST_NUMBER, daemon, settings
 
 __all__ = ["settings"]
 
+NATIVE, OKTA = "/openapi.json", "/openapi/okta.json"
 CHECKS: Final = (
     "not_a_server_error",
     "status_code_conformance",
@@ -40,18 +41,26 @@ class Door:
     url: str
     key: str
     folder: Path
+    over: str
+    """A verification that is over."""
 
     async def examine(self, document: str, **values: str | float) -> None:
         """Have schemathesis ask what `document` has, with parameters that are not thought up."""
         config = self.folder / "schemathesis.toml"
         parameters = "".join(f"{name} = {json.dumps(value)}\n" for name, value in values.items())
-        config.write_text(f"[parameters]\n{parameters}")
+        # A stream of events ends when its verification is over.
+        over = (
+            f'[[operations]]\ninclude-operation-id = "streamEvents"\nparameters = {{ id = "{self.over}" }}\n'
+        )
+        config.write_text(f"[parameters]\n{parameters}{over if document == NATIVE else ''}")
         command = [sys.executable, "-m", "schemathesis.cli", "--config-file", str(config)]
         command += ["run", f"{self.url}{document}", "--header", f"Authorization: Bearer {self.key}"]
         command += ["--checks", ",".join(CHECKS), "--generation-deterministic", "--max-examples", "15"]
         command += ["--continue-on-failure", "--suppress-health-check", "all"]
         if "factorId" in values:
-            command += ["--exclude-method", "DELETE", "--exclude-operation-id", "resetFactors"]
+            command += ["--exclude-method", "DELETE"]
+        if "factorId" in values and document == OKTA:
+            command += ["--exclude-operation-id", "resetFactors"]
         process = await asyncio.create_subprocess_exec(
             *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT, cwd=self.folder
         )
@@ -79,23 +88,25 @@ async def door(settings: Path) -> AsyncIterator[Door]:
     async with daemon(settings) as (admin, _):
         given = await admin.add_client("schemathesis", SCOPES)
         await admin.add_client(ANOTHER, ["hooks"])
-        yield Door(f"http://127.0.0.1:{port}", given.key, settings.parent)
+        over = await admin.create_verification(TEST_NUMBER)
+        await admin.cancel(over.id)
+        yield Door(f"http://127.0.0.1:{port}", given.key, settings.parent, over.id)
         # Had it ended its own key, most answers would have been refusals.
         (client,) = [one for one in await admin.clients() if one.name == "schemathesis"]
         assert (client.revoked_at, len(client.keys)) == (None, 1)
 
 
 async def test_the_native_door_answers_as_its_document_says(door: Door) -> None:
-    await door.examine("/openapi.json", wait_s=0.1, name=ANOTHER)
+    await door.examine(NATIVE, wait_s=0.1, name=ANOTHER)
 
 
 async def test_the_native_door_does_about_a_verification_that_there_is(door: Door) -> None:
-    await door.examine("/openapi.json", wait_s=0.1, name=ANOTHER, **await door.enrolled())
+    await door.examine(NATIVE, wait_s=0.1, name=ANOTHER, **await door.enrolled())
 
 
 async def test_the_okta_door_answers_as_its_document_says(door: Door) -> None:
-    await door.examine("/openapi/okta.json")
+    await door.examine(OKTA)
 
 
 async def test_the_okta_door_does_about_a_factor_that_there_is(door: Door) -> None:
-    await door.examine("/openapi/okta.json", **await door.enrolled())
+    await door.examine(OKTA, **await door.enrolled())
