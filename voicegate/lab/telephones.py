@@ -250,14 +250,20 @@ class Telephones:
 def save_recording(raw: Path, folder: Path) -> None:
     """Turn a raw recording into a WAV of the same name in `folder`, and remove it; blocks."""
     unfinished = raw.with_name(f"{raw.name}.wav")
-    with wave.open(str(unfinished), "wb") as recording:
+    copy_recording(raw, unfinished)
+    unfinished.rename(folder / f"{raw.name.removesuffix('.sln48')}.wav")
+    raw.unlink()
+
+
+def copy_recording(raw: Path, file: Path) -> None:
+    """Write what a raw recording holds so far as the WAV `file`; blocks."""
+    sound = raw.read_bytes()
+    samples = np.frombuffer(sound[: len(sound) // _SAMPLE_BYTES * _SAMPLE_BYTES], np.dtype("<i2"))
+    with wave.open(str(file), "wb") as recording:
         recording.setnchannels(1)
         recording.setsampwidth(_SAMPLE_BYTES)
         recording.setframerate(RATE)
-        samples = np.frombuffer(raw.read_bytes(), np.dtype("<i2"))
         recording.writeframes(soxr.resample(samples, _RAW_RATE, RATE).astype("<i2").tobytes())
-    unfinished.rename(folder / f"{raw.name.removesuffix('.sln48')}.wav")
-    raw.unlink()
 
 
 def _size(file: Path) -> int:
