@@ -11,7 +11,7 @@ READY := $(VENV)/.ready
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: $(READY) ## a real call through a real Asterisk: rung, heard, verified
+demo: $(READY) ## real calls through a real Asterisk: a telephone enrolled, activated, signed in with
 	@$(BIN)/voicegate lab demo
 
 lab: $(READY) ## the same PBX, carrier and telephones, left running to try things on

@@ -162,6 +162,7 @@ class TrunkSettings(_Section, frozen=True, kw_only=True):
     pbx: Name
     endpoint: Name
     caller_ids: Annotated[tuple[CallerIdSettings, ...], Meta(min_length=1)]
+    home_country: Annotated[str, Meta(pattern=r"^([A-Z]{2})?\Z")] = ""
     number_format: NumberFormat = NumberFormat.PLUS_E164
     countries: tuple[Country, ...] = ()
     ring_timeout_s: Seconds = 40
@@ -367,15 +368,17 @@ def _unwrap(shape: Any) -> Any:
 
 
 def _check_countries(settings: Settings) -> None:
-    named = {f"trunks.{name}.countries": trunk.countries for name, trunk in settings.trunks.items()}
-    for setting, countries in {
-        "policy.allowed_countries": settings.policy.allowed_countries,
-        **named,
-    }.items():
-        for country in countries:
-            if country not in phonenumbers.SUPPORTED_REGIONS:
-                cure = "; Britain is GB" if country == "UK" else ""
-                raise ConfigError(f"{setting}: {country} is no country's ISO 3166 code{cure}")
+    named = [("policy.allowed_countries", country) for country in settings.policy.allowed_countries]
+    for name, trunk in settings.trunks.items():
+        named += [(f"trunks.{name}.countries", country) for country in trunk.countries]
+        if trunk.home_country or trunk.number_format is NumberFormat.NATIONAL:
+            named.append((f"trunks.{name}.home_country", trunk.home_country))
+    for setting, country in named:
+        if not country:
+            raise ConfigError(f'{setting}: is missing; number_format = "national" needs it')
+        if country not in phonenumbers.SUPPORTED_REGIONS:
+            cure = "; Britain is GB" if country == "UK" else ""
+            raise ConfigError(f"{setting}: {country} is no country's ISO 3166 code{cure}")
 
 
 def _check_kind(kind: str, raw: dict[str, object], *, path: str) -> None:

@@ -30,7 +30,7 @@ WIDE: Final = ("speaks-g722", "speaks-opus")
 """Which get sounds of 16 kHz. µ-law is what the busy hour's calls speak."""
 TAPPED: Final = ("secure", "8271")
 """The carrier's endpoints for two trunks; the audio of the second is in the clear."""
-_AT_ONCE: Final = 20
+_AT_ONCE: Final = 30
 _REGISTERED_WITHIN_S: Final = 40
 
 
@@ -67,9 +67,9 @@ async def try_all(lab: Lab, folder: Path) -> Lines:
     """Place all the calls and wait for the last one."""
     lines = Lines()
     await asyncio.to_thread(lab.wait_trunks)
-    # A process of its own, for the ear lets no other thread run, and last in the queue for the processors:
+    # Processes of their own, for the ear lets no other thread run, and last in the queue for the processors:
     # calls in progress must not stutter.
-    ears = ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=os.nice, initargs=(10,))
+    ears = ProcessPoolExecutor(2, mp_context=get_context("spawn"), initializer=os.nice, initargs=(15,))
     with ears:
         async with AsyncExitStack() as stack:
             narrow = Backend(await stack.enter_async_context(AsyncClient(socket=lab.settings.socket)), lab)

@@ -13,6 +13,7 @@ from voicegate.domain.errors import ConfigError
 
 EXAMPLE = config.project_folder("config") / "voicegate.toml"
 PBX = {"pbx": {"main": {"kind": "asterisk"}}}
+TRUNK = {"pbx": "main", "endpoint": "e", "caller_ids": [{"number": "10"}]}
 
 
 def everything_switched_on() -> dict[str, Any]:
@@ -111,18 +112,13 @@ def test_the_defaults_that_the_example_shows_are_the_defaults() -> None:
             "trunks.t.pbx: there is no [pbx.mian]; known: main",
         ),
         (
-            PBX
-            | {
-                "trunks": {
-                    "t": {
-                        "pbx": "main",
-                        "endpoint": "e",
-                        "caller_ids": [{"number": "10"}],
-                        "countries": ["UK"],
-                    }
-                }
-            },
+            PBX | {"trunks": {"t": TRUNK | {"countries": ["UK"]}}},
             "trunks.t.countries: UK is no country's ISO 3166 code; Britain is GB",
+        ),
+        (PBX | {"trunks": {"t": TRUNK | {"number_format": "national"}}}, "trunks.t.home_country: is missing"),
+        (
+            PBX | {"trunks": {"t": TRUNK | {"home_country": "UK"}}},
+            "trunks.t.home_country: UK is no country's",
         ),
     ],
 )

@@ -147,10 +147,10 @@ class Enrollment:
             language=request.language,
             activation_lifetime=request.activation_lifetime,
         )
-        deed.subject = factor.id
         begun = None if request.is_proven else self._prepare_first(deed, factor)
         if isinstance(begun, Deny):
             return begun
+        deed.subject = factor.id
         for old in living:
             self._reset(deed, old)
         if begun is None:
@@ -251,9 +251,11 @@ class Enrollment:
 
 def _find(deed: Deed, factor_id: str) -> Factor | None:
     """Return a living factor that the asker may touch."""
-    deed.subject = factor_id
     factor = deed.tx.factor(factor_id)
-    if factor is None or not (factor.is_living and deed.asker.owns(factor.client)):
+    if factor is None:
+        return None  # what was sent for an id may be anything: a number, a code
+    deed.subject = factor_id
+    if not (factor.is_living and deed.asker.owns(factor.client)):
         return None
     deed.destination = factor.destination
     return factor

@@ -148,7 +148,10 @@ class Proving:
             deed.tx.save_challenge(challenge)
         if challenge.state not in OPEN_STATES:
             return Deny(DenyReason.NOT_OPEN)
-        verdict = self._may_call_again(deed, challenge, record)
+        # What is allowed may have changed since the first call: another start, other settings.
+        verdict = may_reach(challenge.destination, self.policy)
+        if isinstance(verdict, Allow):
+            verdict = self._may_call_again(deed, challenge, record)
         hops = self._delivery.route(challenge)
         if isinstance(verdict, Deny) or not hops:
             return verdict if isinstance(verdict, Deny) else Deny(DenyReason.NO_ROUTE)

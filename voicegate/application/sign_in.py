@@ -238,7 +238,9 @@ class SignIn:
         self, deed: Deed, found: ChallengeRecord, own: Passcode | None
     ) -> Issued | OtherCode | Deny:
         first = deed.subject = found.challenge.id
-        if own and not self._world.keyring.matches(first, found.challenge.digest, own.digits):
+        # A derived code is never compared here: its guesses would be counted nowhere.
+        is_own = found.challenge.sealed is not None
+        if own and not (is_own and self._world.keyring.matches(first, found.challenge.digest, own.digits)):
             return OtherCode()
         again = self._proving.call_again(deed, found)
         if isinstance(again, Begun):
@@ -281,9 +283,11 @@ class SignIn:
 
 def _find(deed: Deed, challenge_id: str) -> ChallengeRecord | None:
     """Return a challenge that the asker may touch."""
-    deed.subject = challenge_id
     record = deed.tx.challenge(challenge_id)
-    if record is None or not deed.asker.owns(record.challenge.client):
+    if record is None:
+        return None  # what was sent for an id may be anything: a number, a code
+    deed.subject = challenge_id
+    if not deed.asker.owns(record.challenge.client):
         return None
     deed.destination = record.challenge.destination
     return record

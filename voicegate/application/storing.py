@@ -6,7 +6,7 @@ what it read cannot change meanwhile, and its audit entry is in the same commit.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol, TypeVar
 
@@ -28,7 +28,7 @@ class WrongGuess:
     """When."""
     client: str
     """Whose challenge it was."""
-    number: str
+    number: str = field(repr=False)
     """Where the code was spoken."""
     subscriber: str | None = None
     """Whose factor it was about; None: nobody's."""
@@ -88,9 +88,9 @@ class AttemptFilter:
     """The service that asked."""
     challenge_id: str | None = None
     """The challenge."""
-    number: str | None = None
+    number: str | None = field(default=None, repr=False)
     """The number called."""
-    prefix: str = ""
+    prefix: str = field(default="", repr=False)
     """What that begins with."""
     after: datetime | None = None
     """Queued then or later."""
@@ -116,7 +116,7 @@ class Attempt:
 class Conversion:
     """How the calls to one number fared."""
 
-    number: str
+    number: str = field(repr=False)
     """The number."""
     attempts: int
     """How many calls."""

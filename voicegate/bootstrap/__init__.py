@@ -11,6 +11,7 @@ from contextlib import (
     asynccontextmanager,
     contextmanager,
 )
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -52,7 +53,7 @@ from voicegate.domain.call import TEST_TRUNK
 from voicegate.domain.errors import ConfigError, UnknownLanguage
 from voicegate.domain.passcode import Passcode
 from voicegate.domain.policy import CallPolicy, GuessPolicy
-from voicegate.domain.routing import CallerId, InternalRoute, NumberFormat, Routes, Trunk
+from voicegate.domain.routing import CallerId, InternalRoute, Routes, Trunk
 
 log = structlog.get_logger(__name__)
 
@@ -199,12 +200,11 @@ def routes(settings: Settings) -> Routes:
         ConfigError: an internal route's pattern is no regular expression.
     """
     trunks = tuple(
-        _trunk(
-            name,
-            entry,
-            caller_ids=entry.caller_ids,
+        replace(
+            _trunk(name, entry, caller_ids=entry.caller_ids),
             number_format=entry.number_format,
-            countries=entry.countries,
+            home_country=entry.home_country,
+            countries=frozenset(entry.countries),
         )
         for name, entry in settings.trunks.items()
     )
@@ -319,16 +319,12 @@ def _trunk(
     entry: TrunkSettings | InternalSettings,
     *,
     caller_ids: tuple[CallerIdSettings, ...],
-    number_format: NumberFormat = NumberFormat.PLUS_E164,
-    countries: Sequence[str] = (),
 ) -> Trunk:
     return Trunk(
         name=name,
         pbx=entry.pbx,
         endpoint=entry.endpoint,
         caller_ids=tuple(CallerId(shown.number, shown.name) for shown in caller_ids),
-        number_format=number_format,
-        countries=frozenset(countries),
         ring_timeout=timedelta(seconds=entry.ring_timeout_s),
         progress_timeout=timedelta(seconds=entry.progress_timeout_s),
         packet=timedelta(milliseconds=entry.packet_ms),

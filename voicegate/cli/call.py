@@ -1,23 +1,14 @@
 """`voicegate call`: call a number and speak a code; with `--watch`, show what happens on the call."""
 
 import sys
-from contextlib import nullcontext
 
 import rich_click as click
-from rich.console import Console
 
-from voicegate.cli.exits import Exit, Failure
 from voicegate.cli.options import Options
 from voicegate.cli.place import connect
-from voicegate.cli.printing import (
-    describe_end,
-    is_news,
-    json_option,
-    label_of,
-    print_json,
-    print_json_line,
-)
-from voicegate.client import Client, Created, Step, Verification
+from voicegate.cli.printing import json_option, print_json
+from voicegate.cli.watching import Watched, follow
+from voicegate.client import Created
 
 
 @click.command(short_help="Call a number and speak a code.")
@@ -65,55 +56,16 @@ def call(  # noqa: PLR0913  # click hands options over by name
             reference=reference,
         )
         if watch:
-            _watch(client, created, as_json=as_json)
+            follow(client, _watched(created), lambda: client.verification(created.id), as_json=as_json)
         elif as_json:
             print_json(created)
         else:
             click.echo(f"calling {created.call.destination}\n{_next_step(created.id)}")
 
 
-def _watch(client: Client, created: Created, *, as_json: bool) -> None:
-    try:
-        if as_json:
-            for step in client.watch(created.id):
-                print_json_line(step)
-        else:
-            _show(client, created)
-    except KeyboardInterrupt:
-        raise Failure(Exit.NO, f"the call goes on; {_next_step(created.id)}") from None
-    verification = client.verification(created.id)
-    if as_json:
-        print_json_line(verification)
-    _conclude(verification, as_json=as_json)
-
-
-def _show(client: Client, created: Created) -> None:
-    """Print a line for each step that is news, over a spinner where a person looks on."""
-    console = Console(highlight=False, markup=False)
-    console.print(f"calling {created.call.destination}")
-    began, before = created.call.created_at, None
-    spinner = console.status("…") if console.is_terminal else nullcontext()
-    with spinner:
-        for step in client.watch(created.id):
-            if _is_next_call(step, before):
-                console.print("next trunk")
-            if is_news(step, before):
-                console.print(f"{(step.at - began).total_seconds():6.1f} s  {label_of(step)}")
-                before = step
-
-
-def _is_next_call(step: Step, before: Step | None) -> bool:
-    return before is not None and step.call_id != before.call_id
-
-
-def _conclude(verification: Verification, *, as_json: bool) -> None:
-    last = verification.call
-    if not as_json and last is not None:
-        click.echo(describe_end(last))
-        if last.outcome == "delivered":
-            click.echo(_next_step(verification.id))
-    if last is None or last.outcome != "delivered":
-        raise SystemExit(Exit.NO)
+def _watched(created: Created) -> Watched:
+    call = created.call
+    return Watched(created.id, call.id, call.destination, call.created_at, _next_step(created.id))
 
 
 def _next_step(verification_id: str) -> str:

@@ -21,7 +21,7 @@ def check(options: Options, verification_id: str, *, as_json: bool) -> None:
     It is no argument, for command lines show in `ps`. Exit 0 when it is verified, 1 when it is denied.
     """
     with connect(options) as client:
-        judgement = client.check(verification_id, _ask())
+        judgement = client.check(verification_id, read_code())
     if as_json:
         print_json(judgement)
     else:
@@ -30,7 +30,8 @@ def check(options: Options, verification_id: str, *, as_json: bool) -> None:
         raise SystemExit(Exit.NO)
 
 
-def _ask() -> str:
+def read_code() -> str:
+    """Return a code that somebody entered: asked for, or read from standard input."""
     if is_terminal():
         return str(click.prompt("Code", hide_input=True))
     return sys.stdin.readline().strip()

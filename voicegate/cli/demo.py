@@ -1,10 +1,13 @@
-"""`voicegate lab demo`: one whole sign-in by telephone, in a lab of its own, heard by an independent ear."""
+"""`voicegate lab demo`: a telephone enrolled and a sign-in with it, in a lab of its own, heard by an ear."""
 
 import re
 import shutil
 import time
 from collections.abc import Callable
+from concurrent.futures import Executor, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
+from threading import Event
 from typing import Final
 
 import rich_click as click
@@ -12,7 +15,7 @@ from rich.console import Console
 
 from voicegate.cli.exits import Exit
 from voicegate.cli.printing import is_news, label_of
-from voicegate.client import Client, Created, Step, Verification
+from voicegate.client import ApiError, Client, Factor, FactorChallenge, FactorJudgement, Step
 from voicegate.lab.apt import Progress
 from voicegate.lab.ear import hear_code
 from voicegate.lab.numbers import find_number
@@ -21,10 +24,14 @@ from voicegate.lab.settings import LabSettings, default_folder
 from voicegate.lab.world import Lab
 
 _DIGITS: Final = 6
+_SUBSCRIBER: Final = "alice"
+_OFFICE: Final = find_number("office")
+_LISTEN_S: Final = 0.3
 _RECORDING_WITHIN_S: Final = 10.0
 _AT_LAST: Final = "nothing"
 
 Say = Callable[[str], None]
+Enter = Callable[[str], FactorJudgement]
 
 
 @click.command()
@@ -36,10 +43,11 @@ Say = Callable[[str], None]
 )
 @click.option("--keep", is_flag=True, help="Leave the lab running afterwards.")
 def demo(folder: Path, *, keep: bool) -> None:
-    """Ring an office through a real Asterisk, dial an extension, speak a code, hear it, verify it.
+    """Ring an office through a real Asterisk, dial an extension, speak a code, hear it, activate by it; and
+    once more for a sign-in.
 
-    The last line says what came of it; the exit code is 0 only when the code was delivered, heard and
-    verified.
+    The last line says what came of the sign-in; the exit code is 0 only when its code was delivered, heard
+    and verified.
     """
     console = Console(highlight=False, markup=False, soft_wrap=True)
     shutil.rmtree(folder, ignore_errors=True)
@@ -77,37 +85,83 @@ def _show(update: Say, say: Say | None) -> Progress:
 
 def _sign_in(lab: Lab, say: Say) -> tuple[str, bool]:
     """Return the demo's last line, and whether all went well."""
-    office = find_number("office")
-    with Client(socket=lab.settings.socket) as client:
-        created = client.create_verification(office.example, extension=office.extension)
-        say(f"calling {office.example}, extension {office.extension}: {office.behaviour}")
-        verification = _watch(client, created, say)
-        call = verification.call
-        recording = _recording(lab, office.example)
-        heard = hear_code(recording, _DIGITS) if recording else None
-        say(f"what the far telephone heard: {recording or _AT_LAST}")
-        say(f"what the ear read from it: {heard or _AT_LAST}")
-        status = client.check(created.id, heard).status if heard else "unheard"
-    outcome = call.outcome if call else None
-    evidence = call.evidence.strongest if call else None
-    line = f"demo: outcome={outcome} evidence={evidence} heard={heard} status={status}"
+    with Client(socket=lab.settings.socket) as client, ThreadPoolExecutor(1) as person:
+        desk = _Desk(lab, client, person, say)
+        say(f"enrolling {_OFFICE.example}, extension {_OFFICE.extension}: {_OFFICE.behaviour}")
+        factor = client.factors.enroll(_SUBSCRIBER, _OFFICE.example, extension=_OFFICE.extension)
+        proof = desk.prove(factor, partial(client.factors.activate, _SUBSCRIBER, factor.id))
+        if proof.endswith("status=verified"):
+            say(f"the telephone is {client.factors.get(_SUBSCRIBER, factor.id).status}; a sign-in with it:")
+            challenge = _challenge(client, factor.id)
+            proof = desk.prove(challenge, partial(client.factors.verify, _SUBSCRIBER, factor.id))
+    line = f"demo: {proof}"
     return line, bool(
         re.fullmatch(r"demo: outcome=delivered evidence=announced heard=\d{6} status=verified", line)
     )
 
 
-def _watch(client: Client, created: Created, say: Say) -> Verification:
-    before: Step | None = None
-    for step in client.watch(created.id):
-        if is_news(step, before):
-            say(f"{(step.at - created.call.created_at).total_seconds():6.1f} s  {label_of(step)}")
-            before = step
-    return client.verification(created.id)
+def _challenge(client: Client, factor_id: str) -> FactorChallenge:
+    """Challenge as soon as the person may be called again."""
+    while True:
+        try:
+            return client.factors.challenge(_SUBSCRIBER, factor_id)
+        except ApiError as error:
+            if error.problem.retry_after_s is None:
+                raise
+            time.sleep(error.problem.retry_after_s)
 
 
-def _recording(lab: Lab, number: str) -> Path | None:
-    """Return what the telephone heard; it is written when the far end has hung up, a moment later."""
-    deadline = time.monotonic() + _RECORDING_WITHIN_S
-    while not (found := lab.recordings(number)) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    return found[-1] if found else None
+class _Desk:
+    """Where the person sits: at the telephone, and at the screen that asks for the code."""
+
+    def __init__(self, lab: Lab, client: Client, person: Executor, say: Say) -> None:
+        self._lab = lab
+        self._client = client
+        self._person = person
+        self._say = say
+        self._calls = 0
+
+    def prove(self, told: Factor | FactorChallenge, enter: Enter) -> str:
+        """Follow a call whose code the person enters as soon as it was heard; return what came of it."""
+        if told.code is None or told.call is None:
+            return "outcome=None evidence=None heard=None status=unheard"
+        self._calls += 1
+        is_over = Event()
+        entering = self._person.submit(self._enter_when_heard, enter, is_over)
+        before: Step | None = None
+        try:
+            for step in self._client.watch(told.code.id):
+                if is_news(step, before):
+                    self._say(f"{(step.at - told.call.created_at).total_seconds():6.1f} s  {label_of(step)}")
+                    before = step
+        finally:
+            is_over.set()
+        heard, status = entering.result()
+        call = self._client.call(told.call.id)
+        return f"outcome={call.outcome} evidence={call.evidence.strongest} heard={heard} status={status}"
+
+    def _enter_when_heard(self, enter: Enter, is_over: Event) -> tuple[str | None, str]:
+        """Enter the code once the ear reads it twice alike; after the call, from all that was heard."""
+        so_far, before, denied = self._lab.settings.folder / "so-far.wav", None, None
+        while not is_over.wait(_LISTEN_S):
+            heard = hear_code(so_far, _DIGITS) if self._lab.listen_in(_OFFICE.example, so_far) else None
+            if heard and heard == before and heard != denied:
+                self._say(f"          the ear read {heard}, entered while the call goes on")
+                if enter(heard).status == "verified":
+                    return heard, "verified"
+                denied = heard
+            before = heard
+        recording = self._recording()
+        self._say(f"what the far telephone heard: {recording or _AT_LAST}")
+        heard = hear_code(recording, _DIGITS) if recording else None
+        self._say(f"what the ear read from it: {heard or _AT_LAST}")
+        return heard, enter(heard).status if heard else "unheard"
+
+    def _recording(self) -> Path | None:
+        """Return what the telephone heard; it is written when the far end has hung up, a moment later."""
+        deadline = time.monotonic() + _RECORDING_WITHIN_S
+        while time.monotonic() < deadline:
+            if len(found := self._lab.recordings(_OFFICE.example)) == self._calls:
+                return found[-1]
+            time.sleep(0.05)
+        return None

@@ -18,6 +18,7 @@ ADDRESSES: Final = {
     "completion": Address("voicegate.cli.completion", "completion", "Print a shell's completion script."),
     "config": Address("voicegate.cli.config", "config", "The configuration file: is it right, what holds."),
     "doctor": Address("voicegate.cli.doctor", "doctor", "Find out what is wrong, and how to mend it."),
+    "factors": Address("voicegate.cli.factors", "factors", "Telephones of subscribers, to sign in with."),
     "lab": Address(
         "voicegate.cli.lab",
         "lab",

@@ -1,8 +1,9 @@
 """How answers are printed: JSON for programs, lines and tables for people.
 
-What comes from the daemon is printed as it is: never read as markup or colours.
+What comes from the daemon is printed as it is: no markup, no colours, and no orders to the terminal.
 """
 
+import re
 import sys
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -17,6 +18,7 @@ from rich.text import Text
 from voicegate.client import Call, Step
 
 _NO_LIMIT: Final = 10_000
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
@@ -37,7 +39,7 @@ def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     for heading in headings:
         table.add_column(heading, overflow="fold")
     for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
+        table.add_row(*(Text(_CONTROL.sub("\ufffd", cell)) for cell in row))
     _console().print(table)
 
 

@@ -1,4 +1,4 @@
-"""The typed client of the native API, for backends and our own CLI: once blocking, once for asyncio."""
+"""The typed client, for backends in Python and our own CLI: once blocking, once for asyncio."""
 
 from voicegate.client.answers import (
     ApiClient,
@@ -20,6 +20,7 @@ from voicegate.client.answers import (
     Verification,
 )
 from voicegate.client.blocking import Client
+from voicegate.client.factor_answers import Factor, FactorCall, FactorChallenge, FactorCode, FactorJudgement
 from voicegate.client.nonblocking import AsyncClient
 
 __all__ = [
@@ -32,6 +33,11 @@ __all__ = [
     "Client",
     "Created",
     "Evidence",
+    "Factor",
+    "FactorCall",
+    "FactorChallenge",
+    "FactorCode",
+    "FactorJudgement",
     "GivenKey",
     "Health",
     "Judgement",

@@ -1,6 +1,6 @@
 """Requests as data, so that the two clients differ only in how they wait; and what an answer means."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -49,6 +49,19 @@ class Options(TypedDict, total=False):
     idempotency_key: str | None
 
 
+def explain(response: httpx.Response) -> Problem:
+    """Return the problem that was answered.
+
+    Raises:
+        msgspec.DecodeError: it is none.
+    """
+    return msgspec.json.decode(response.content, type=Problem)
+
+
+def no_excuse(_problem: Problem) -> None:
+    """Take a problem for what it is."""
+
+
 @dataclass(frozen=True, slots=True)
 class Request(Generic[T]):
     """One request, and the type of its answer."""
@@ -67,6 +80,10 @@ class Request(Generic[T]):
     """Further headers."""
     patience_s: float = TIMEOUT_S
     """How long to wait for the answer."""
+    explain: Callable[[httpx.Response], Problem] = explain
+    """Reads a refusal."""
+    excuse: Callable[[Problem], T | None] = no_excuse
+    """Returns the answer that a refusal is; None: it is none."""
 
 
 def create(destination: str, options: Options) -> Request[Created]:
@@ -262,10 +279,13 @@ def read(request: Request[T], response: httpx.Response) -> T:
     status = response.status_code
     try:
         if response.is_success:
-            return msgspec.json.decode(response.content, type=request.answer)
-        problem = msgspec.json.decode(response.content, type=Problem)
+            return msgspec.json.decode(response.content or b"{}", type=request.answer)
+        problem = request.explain(response)
     except msgspec.DecodeError as error:
         raise ApiError(
             status, Problem(status=status, title=f"not an answer of Voicegate: {error}")
         ) from error
-    raise ApiError(status, problem)
+    answer = request.excuse(problem)
+    if answer is None:
+        raise ApiError(status, problem)
+    return answer

@@ -24,6 +24,7 @@ from voicegate.client.answers import (
     Verification,
 )
 from voicegate.client.asking import Following, Options, Place, Request
+from voicegate.client.factors import Factors
 
 T = TypeVar("T")
 
@@ -63,6 +64,8 @@ class Client:
         self._http = httpx.Client(
             transport=transport, base_url=self._place.base_url, headers=self._place.headers, trust_env=False
         )
+        self.factors = Factors(self._ask)
+        """What can be asked about subscribers' telephones."""
 
     def __enter__(self) -> Self:
         return self

@@ -23,6 +23,7 @@ from voicegate.client.answers import (
     Verification,
 )
 from voicegate.client.asking import Following, Options, Place, Request
+from voicegate.client.factors import AsyncFactors
 
 T = TypeVar("T")
 
@@ -38,6 +39,8 @@ class AsyncClient:
         self._http = httpx.AsyncClient(
             transport=transport, base_url=self._place.base_url, headers=self._place.headers, trust_env=False
         )
+        self.factors = AsyncFactors(self._ask)
+        """What can be asked about subscribers' telephones."""
 
     async def __aenter__(self) -> Self:
         return self

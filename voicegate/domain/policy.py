@@ -10,9 +10,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from itertools import chain
 
 import phonenumbers
-from phonenumbers import PhoneNumber, PhoneNumberType
+from phonenumbers import PhoneNumber, PhoneNumberFormat, PhoneNumberType
 
 from voicegate.domain.phone_number import Destination
 
@@ -109,21 +110,15 @@ def may_reach(destination: Destination, policy: CallPolicy) -> Allow | Deny:
     if destination.is_internal or policy.is_test(destination):
         return Allow()
     number = phonenumbers.parse(destination.number)
-    is_valid = phonenumbers.is_valid_number(number)
-    if not is_valid and policy.number_check is NumberCheck.VALID:
+    if phonenumbers.is_valid_number(number):
+        countries, is_ordinary = {phonenumbers.region_code_for_number(number)}, _is_ordinary(number)
+    elif policy.number_check is NumberCheck.VALID:
         return Deny(DenyReason.INVALID_NUMBER)
-    country = (
-        destination.country
-        if is_valid
-        else phonenumbers.region_code_for_country_code(number.country_code or 0)
-    )
-    if country not in policy.allowed_countries:
+    else:
+        countries, is_ordinary = _countries_alike(number), _is_far_from_special(number)
+    if not countries <= policy.allowed_countries:
         return Deny(DenyReason.COUNTRY_NOT_ALLOWED)
-    if not (_is_ordinary(number) if is_valid else _is_far_from_special(number)):
-        return Deny(DenyReason.NUMBER_TYPE_NOT_ALLOWED)
-    if phonenumbers.is_emergency_number(destination.number, country):
-        return Deny(DenyReason.NUMBER_TYPE_NOT_ALLOWED)
-    return Allow()
+    return Allow() if is_ordinary else Deny(DenyReason.NUMBER_TYPE_NOT_ALLOWED)
 
 
 def _is_ordinary(number: PhoneNumber) -> bool:
@@ -133,15 +128,41 @@ def _is_ordinary(number: PhoneNumber) -> bool:
 def _is_far_from_special(number: PhoneNumber) -> bool:
     """Does no special range begin like this number, of which libphonenumber knows no type?
 
-    It cannot be asked for prefixes, so numbers that begin alike are made up and their types asked.
+    Nor may it begin with a whole special number: carriers leave out the digits past its end.
     """
     national = phonenumbers.national_significant_number(number)
-    alike = (
-        phonenumbers.parse(f"+{number.country_code}{national[:shared]}{digit * (len(national) - shared)}")
-        for shared in _PREFIXES
-        for digit in "0123456789"
-    )
-    return all(_is_ordinary(one) for one in alike if phonenumbers.is_valid_number(one))
+    cut = (_valid(number, national[:length]) for length in range(min(_PREFIXES), len(national)))
+    alike = (one for shared in _PREFIXES for one in _alike(number, shared))
+    if not all(_is_ordinary(one) for one in chain(filter(None, cut), alike)):
+        return False
+    country = phonenumbers.region_code_for_country_code(number.country_code or 0)
+    dialed = phonenumbers.format_number(number, PhoneNumberFormat.NATIONAL)
+    # Its sister `is_emergency_number` takes no digits past the end, and its word on a plus is always "no".
+    return not phonenumbers.connects_to_emergency_number(dialed, country)
+
+
+def _countries_alike(number: PhoneNumber) -> set[str | None]:
+    """Return the countries of numbers that begin most like this one: many share a country code."""
+    for shared in sorted(_PREFIXES, reverse=True)[:2]:
+        if alike := _alike(number, shared):
+            return {phonenumbers.region_code_for_number(one) for one in alike}
+    return {phonenumbers.region_code_for_country_code(number.country_code or 0)}
+
+
+def _alike(number: PhoneNumber, shared: int) -> Sequence[PhoneNumber]:
+    """Return valid numbers that share this number's first digits.
+
+    libphonenumber cannot be asked for prefixes, so numbers are made up.
+    """
+    national = phonenumbers.national_significant_number(number)
+    made_up = (national[:shared] + digit * (len(national) - shared) for digit in "0123456789")
+    return [one for digits in made_up if (one := _valid(number, digits))]
+
+
+def _valid(number: PhoneNumber, national: str) -> PhoneNumber | None:
+    """Return the number of the same country code with these digits; None: that is none."""
+    one = phonenumbers.parse(f"+{number.country_code}{national}")
+    return one if phonenumbers.is_valid_number(one) else None
 
 
 def may_call_yet(last_queued: datetime | None, policy: CallPolicy, now: datetime) -> Allow | Deny:

@@ -23,7 +23,7 @@ class NumberFormat(StrEnum):
     E164 = "e164"
     """12025550143"""
     NATIONAL = "national"
-    """As dialed at home, without separators: 02079460123"""
+    """As dialed in the trunk's home country: 02079460123, and 0049871… for a number of another one"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +48,8 @@ class Trunk:
     """Its name in the PBX: a PJSIP endpoint, a FreeSWITCH gateway."""
     caller_ids: Sequence[CallerId]
     """Numbers that may be shown; the first is used."""
+    home_country: str = ""
+    """Where it lies, as ISO 3166-1 alpha-2 code, for `NATIONAL`; empty: it does not matter."""
     number_format: NumberFormat = NumberFormat.PLUS_E164
     """How it wants the called number."""
     ring_timeout: timedelta = timedelta(seconds=40)
@@ -121,7 +123,7 @@ def find_route(destination: Destination, routes: Routes) -> tuple[Hop, ...]:
         Hop(
             trunk=trunk,
             endpoint=trunk.endpoint,
-            number=format_number(destination.number, trunk.number_format),
+            number=format_number(destination.number, trunk.number_format, trunk.home_country),
             caller_id=trunk.caller_ids[0],
         )
         for trunk in routes.trunks
@@ -129,8 +131,8 @@ def find_route(destination: Destination, routes: Routes) -> tuple[Hop, ...]:
     )
 
 
-def format_number(e164: str, wanted: NumberFormat) -> str:
-    """Return `e164` ("+…") written as a trunk wants it."""
+def format_number(e164: str, wanted: NumberFormat, home_country: str = "") -> str:
+    """Return `e164` ("+…") written as a trunk of `home_country` wants it."""
     match wanted:
         case NumberFormat.PLUS_E164:
             return e164
@@ -138,5 +140,9 @@ def format_number(e164: str, wanted: NumberFormat) -> str:
             return e164.removeprefix("+")
         case NumberFormat.NATIONAL:
             parsed = phonenumbers.parse(e164)
-            national = phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.NATIONAL)
-            return re.sub(r"[^0-9]", "", national)
+            written = phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.NATIONAL)
+            if parsed.country_code != phonenumbers.country_code_for_region(home_country):
+                # Dialed as at its own home, +49 871 2345678 would be a British premium number.
+                written = phonenumbers.format_out_of_country_calling_number(parsed, home_country)
+            # A plus stays where the country has no one prefix for calls abroad.
+            return re.sub(r"[^0-9+]", "", written)

@@ -34,6 +34,8 @@ _DIGITS_HEARD: Final = 3
 # Of the code's length as our example of the settings has it.
 _READING_HEARD: Final = 6
 _REPEAT_HEARD: Final = 8
+# The beginning of an eight may be taken for a three.
+_DIGIT_ENDS_WITHIN_S: Final = 0.3
 _HOLD_S: Final = 4
 _DEADLINE_S: Final = 300
 _KEEP: Final = "keep"
@@ -178,6 +180,7 @@ async def hang_up_at_end(line: Line, ear: Ear) -> None:
     """Press the key, and hang up as soon as the first reading's last digit was heard."""
     await _press_key(line, ear)
     await _hear_digits(line, ear, _READING_HEARD)
+    await line.wait(_DIGIT_ENDS_WITHIN_S)
     await line.command("HANGUP")
 
 
@@ -247,14 +250,20 @@ class Telephones:
 def save_recording(raw: Path, folder: Path) -> None:
     """Turn a raw recording into a WAV of the same name in `folder`, and remove it; blocks."""
     unfinished = raw.with_name(f"{raw.name}.wav")
-    with wave.open(str(unfinished), "wb") as recording:
+    copy_recording(raw, unfinished)
+    unfinished.rename(folder / f"{raw.name.removesuffix('.sln48')}.wav")
+    raw.unlink()
+
+
+def copy_recording(raw: Path, file: Path) -> None:
+    """Write what a raw recording holds so far as the WAV `file`; blocks."""
+    sound = raw.read_bytes()
+    samples = np.frombuffer(sound[: len(sound) // _SAMPLE_BYTES * _SAMPLE_BYTES], np.dtype("<i2"))
+    with wave.open(str(file), "wb") as recording:
         recording.setnchannels(1)
         recording.setsampwidth(_SAMPLE_BYTES)
         recording.setframerate(RATE)
-        samples = np.frombuffer(raw.read_bytes(), np.dtype("<i2"))
         recording.writeframes(soxr.resample(samples, _RAW_RATE, RATE).astype("<i2").tobytes())
-    unfinished.rename(folder / f"{raw.name.removesuffix('.sln48')}.wav")
-    raw.unlink()
 
 
 def _size(file: Path) -> int:

@@ -28,6 +28,7 @@ from voicegate.lab.phrases import make_sounds
 from voicegate.lab.processes import Daemon, python_module
 from voicegate.lab.rendering import render_carrier, render_controller
 from voicegate.lab.settings import LabSettings, recall
+from voicegate.lab.telephones import copy_recording
 
 _STEP_S: Final = 0.1
 _KNOCK_S: Final = 5.0
@@ -163,6 +164,14 @@ class Lab:
         """Return what telephones heard on calls to a number, oldest first; a call's appears at its end."""
         found = self.settings.recordings.glob(f"{number}-*.wav")
         return sorted(found, key=lambda file: file.stat().st_mtime_ns)
+
+    def listen_in(self, number: str, file: Path) -> bool:
+        """Write what the telephone has heard so far on a call to a number as the WAV `file`; is there one?"""
+        try:
+            copy_recording(next(self.settings.raw_recordings.glob(f"{number}-*.sln48")), file)
+        except (StopIteration, FileNotFoundError):
+            return False  # not answered yet, or over: then it is kept
+        return True
 
     def wait_recording(self, number: str, within: timedelta = timedelta(seconds=5)) -> Path:
         """Return what the telephone heard on the last call to a number, waiting until it is kept.

@@ -123,5 +123,13 @@ async def test_the_audit_tells_who_asked_for_what_and_holds_no_code_and_no_numbe
     ]
     assert [entry.number for entry in entries] == [None, "+1••••••••78", "+1••••••••01", None, "+1••••••••01"]
     assert code not in repr(entries)
+    assert (
+        await bench.sign_in.verify(TESTER, NUMBER, code),
+        await bench.enrollment.reset(TESTER, NUMBER),
+    ) == (
+        None,
+        None,
+    )
+    assert NUMBER not in repr(await bench.world.desk.store.audit(2))
     page = await bench.world.desk.store.audit(2, before=entries[1].id)
     assert [entry.id for entry in page] == [entries[2].id, entries[3].id]

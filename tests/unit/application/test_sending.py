@@ -1,6 +1,7 @@
 """A service's code is sent: one challenge a telephone, called again while it is open."""
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -8,11 +9,12 @@ import pytest
 from tests.unit.application.conftest import ADMIN, NUMBER, OTHER, TESTER, Bench
 from tests.unit.application.scripted import ScriptedLeg
 from voicegate.application.attempts import Attempts, Summary
-from voicegate.application.sign_in import Issued, IssueRequest
+from voicegate.application.sign_in import Issued, IssueRequest, OtherCode
 from voicegate.application.storing import AttemptFilter
 from voicegate.domain.call import Rang
 from voicegate.domain.challenge import ChallengeState, Verdict
 from voicegate.domain.client import Asker
+from voicegate.domain.passcode import Passcode
 from voicegate.domain.phone_number import Destination
 from voicegate.domain.policy import Deny, DenyReason
 
@@ -108,3 +110,10 @@ async def test_a_client_counts_its_own_calls_and_an_admin_all(bench: Bench) -> N
         assert await attempts.find(asker, found[0].record.call.id) is not None
     assert await attempts.summarise(ADMIN, AttemptFilter(), "US") == Summary(2, 0)
     assert await attempts.summarise(ADMIN, AttemptFilter(), "CA") == Summary(0, 0)
+
+
+async def test_a_code_of_ours_cannot_be_guessed_by_sending_it_as_ones_own(bench: Bench) -> None:
+    code = Passcode(bench.code(await send(bench)))
+    wrong = Passcode("000000" if code.digits != "000000" else "111111")
+    for own in (code, wrong):
+        assert await bench.sign_in.send(replace(request(), passcode=own)) == OtherCode()

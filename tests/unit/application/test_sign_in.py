@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -113,6 +114,15 @@ async def test_the_sixth_call_for_one_code_is_refused(bench: Bench) -> None:
         assert isinstance(await bench.sign_in.redial(TESTER, challenge_id), Call)
     await bench.settled(challenge_id)
     assert await bench.sign_in.redial(TESTER, challenge_id) == Deny(DenyReason.TOO_MANY_CALLS)
+
+
+async def test_a_destination_that_is_not_allowed_any_more_is_not_called_again(bench: Bench) -> None:
+    challenge_id = await bench.issue()
+    await bench.settled(challenge_id)
+    bench.proving.policy = replace(bench.proving.policy, allowed_countries=frozenset({"GB"}))
+    refused = await bench.sign_in.redial(TESTER, challenge_id)
+    assert refused == Deny(DenyReason.COUNTRY_NOT_ALLOWED)
+    assert len(bench.pbx.legs) == 1
 
 
 async def test_a_closed_challenge_is_not_called_again(bench: Bench) -> None:

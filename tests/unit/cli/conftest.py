@@ -12,6 +12,8 @@ from structlog.testing import capture_logs
 
 from tests.unit.adapters.http.serving import Served, serving
 from tests.unit.application.conftest import Bench, bench, manners, trunks
+from voicegate.adapters.http.okta.door import OktaHouse
+from voicegate.adapters.http.okta.routes import okta_door
 from voicegate.cli.main import main
 
 __all__ = ["bench", "manners", "trunks"]
@@ -32,7 +34,7 @@ def json_lines(result: Result) -> list[dict[str, Any]]:
 async def served(bench: Bench, tmp_path: Path) -> AsyncIterator[Served]:
     # The daemon's logs would stand between the commands' lines: here both are one process.
     with capture_logs():
-        async with serving(bench, tmp_path) as server:
+        async with serving(bench, tmp_path, doors=[okta_door(OktaHouse(bench.enrollment))]) as server:
             yield server
 
 

@@ -3,8 +3,11 @@
 import json
 
 from tests.unit.adapters.http.serving import Served
+from tests.unit.application.conftest import TESTER
 from tests.unit.cli.conftest import Run
+from voicegate.application.enrollment import EnrollRequest
 from voicegate.cli.exits import Exit
+from voicegate.domain.phone_number import Destination
 
 
 async def test_a_key_is_all_that_adding_prints_and_it_opens_the_door(served: Served, voicegate: Run) -> None:
@@ -51,3 +54,11 @@ async def test_the_audit_is_a_table_or_json_and_turns_its_pages(voicegate: Run) 
     assert (newest["subject"], oldest["subject"]) == ("two", "one")
     page = await voicegate("audit", "--before", str(newest["id"]), "--json")
     assert [entry["subject"] for entry in json.loads(page.stdout)] == ["one"]
+
+
+async def test_what_others_named_gives_the_admins_terminal_no_orders(served: Served, voicegate: Run) -> None:
+    destination = Destination.parse("+19002345678")
+    await served.bench.enrollment.enroll(EnrollRequest(TESTER, "\x1b]0;owned\x07\x9b31m", destination))
+    table = (await voicegate("audit")).stdout
+    assert "]0;owned" in table
+    assert not {"\x1b", "\x07", "\x9b"} & set(table)

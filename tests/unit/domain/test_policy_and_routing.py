@@ -33,7 +33,12 @@ from voicegate.domain.routing import (
 US = CallPolicy(frozenset({"US", "GB", "DE"}))
 FIRST = Trunk("first", "main", endpoint="carrier", caller_ids=(CallerId("+12025550100"),))
 SECOND = Trunk(
-    "second", "main", endpoint="other", caller_ids=(CallerId("1"),), number_format=NumberFormat.NATIONAL
+    "second",
+    "main",
+    endpoint="other",
+    caller_ids=(CallerId("1"),),
+    home_country="GB",
+    number_format=NumberFormat.NATIONAL,
 )
 DESKS = InternalRoute(
     "desks",
@@ -83,6 +88,23 @@ def test_where_possible_is_enough_special_ranges_stay_refused_with_all_that_begi
     number: str,
 ) -> None:
     assert may_reach(Destination(number), POSSIBLE) == Deny(DenyReason.NUMBER_TYPE_NOT_ALLOWED)
+
+
+@pytest.mark.parametrize("number", ["+49900123456789", "+19112345678"])
+def test_where_possible_is_enough_digits_past_the_end_hide_no_special_number(number: str) -> None:
+    assert may_reach(Destination(number), POSSIBLE) == Deny(DenyReason.NUMBER_TYPE_NOT_ALLOWED)
+
+
+@pytest.mark.parametrize(
+    ("number", "country"), [("+14160000000", "CA"), ("+18760000000", "JM"), ("+77000000000", "KZ")]
+)
+def test_where_possible_is_enough_a_country_that_shares_its_code_must_be_allowed_itself(
+    number: str, country: str
+) -> None:
+    policy = replace(POSSIBLE, allowed_countries=frozenset({"US", "RU"}))
+    assert may_reach(Destination(number), policy) == Deny(DenyReason.COUNTRY_NOT_ALLOWED)
+    wider = replace(policy, allowed_countries=policy.allowed_countries | {country})
+    assert may_reach(Destination(number), wider) != Deny(DenyReason.COUNTRY_NOT_ALLOWED)
 
 
 @pytest.mark.parametrize("number", ["+33123456789", "+979123456789", "+882123456789"])
@@ -171,4 +193,19 @@ def test_an_extension_that_no_route_matches_whole_goes_nowhere(number: str) -> N
 
 def test_the_number_is_written_as_the_trunk_wants_it() -> None:
     assert format_number("+12025550143", NumberFormat.E164) == "12025550143"
-    assert format_number("+12025550143", NumberFormat.NATIONAL) == "2025550143"
+    assert format_number("+12025550143", NumberFormat.NATIONAL, "US") == "2025550143"
+
+
+@pytest.mark.parametrize(
+    ("number", "home", "dialed"),
+    [
+        # 0871 2345678, dialed as in Germany, would be a premium number in Britain.
+        ("+498712345678", "GB", "00498712345678"),
+        ("+442079460101", "US", "011442079460101"),
+        ("+442079460101", "BR", "+442079460101"),
+    ],
+)
+def test_a_number_of_another_country_is_never_dialed_as_at_its_own_home(
+    number: str, home: str, dialed: str
+) -> None:
+    assert format_number(number, NumberFormat.NATIONAL, home) == dialed

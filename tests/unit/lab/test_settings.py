@@ -3,6 +3,7 @@
 import os
 import socket
 import stat
+import wave
 from datetime import timedelta
 from pathlib import Path
 
@@ -120,6 +121,18 @@ def test_recordings_are_found_by_number_oldest_first(tmp_path: Path) -> None:
         "+12025550101-a.1.wav",
     ]
     assert lab.wait_recording("+12025550101").name == "+12025550101-a.1.wav"
+
+
+def test_a_call_in_progress_can_be_listened_in_on(tmp_path: Path) -> None:
+    lab, heard = Lab(LabSettings(tmp_path)), tmp_path / "so-far.wav"
+    lab.settings.raw_recordings.mkdir(parents=True)
+    assert not lab.listen_in("+12025550101", heard)
+    # A second, and half a sample: it is still being written.
+    (lab.settings.raw_recordings / "+12025550101-a.1.sln48").write_bytes(bytes(2 * 48_000 + 1))
+    assert lab.listen_in("+12025550101", heard)
+    with wave.open(str(heard)) as recording:
+        assert (recording.getframerate(), recording.getnframes()) == (8000, 8000)
+    assert not lab.recordings("+12025550101")
 
 
 def test_a_recording_that_never_comes_is_an_error(tmp_path: Path) -> None:

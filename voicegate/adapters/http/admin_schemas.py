@@ -5,6 +5,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from voicegate.adapters.http.schemas import Discreet
 from voicegate.domain.client import Scope
 
 ClientName = Annotated[
@@ -78,7 +79,7 @@ class ClientList(_Answer, kw_only=True, frozen=True):
     clients: list[ClientView]
 
 
-class GivenKey(_Answer, kw_only=True, frozen=True):
+class GivenKey(Discreet, kw_only=True, frozen=True):
     """A client's new key, shown this once."""
 
     name: str

@@ -21,6 +21,7 @@ from voicegate.adapters.http.doors import ASKER, Door, any_form
 from voicegate.adapters.http.handed_codes import HandedCode
 from voicegate.adapters.http.operations import Operation, Success
 from voicegate.adapters.http.problems import Refused
+from voicegate.adapters.http.schemas import Discreet
 from voicegate.application.ports import Clock
 from voicegate.application.sign_in import Issued, KeyReused, SignIn
 from voicegate.domain.challenge import ChallengeState
@@ -42,7 +43,7 @@ _STATUSES: Final[Mapping[ChallengeState, str]] = {
 }
 
 
-class MessageProfile(Struct, rename="camel", frozen=True, kw_only=True):
+class MessageProfile(Discreet, rename="camel", frozen=True, kw_only=True):
     """What to say to whom."""
 
     phone_number: str | int

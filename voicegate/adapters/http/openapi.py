@@ -4,7 +4,7 @@ Source: OpenAPI Specification 3.1.1. The examples of types and fields come from 
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from itertools import groupby
@@ -153,12 +153,27 @@ def _success(operation: Operation) -> Json:
     described: Json = {"description": success.text, "headers": _headers(success.headers)}
     if success.status == HTTPStatus.NO_CONTENT:
         return described
-    schema: Json = {"type": "string"} if success.events else {"type": "object"}
+    schema: Json = _event(success.events) if success.events else {"type": "object"}
     if success.body:
         schema = _reference(success.body)
     if success.is_list:
         schema = {"type": "array", "items": schema}
     return described | {"content": {success.media_type: {"schema": schema}}}
+
+
+def _event(data: Sequence[type[Struct]]) -> Json:
+    """Describe one event of a stream, as OpenAPI 3.2 does in `itemSchema`: 3.1 knows no streams."""
+    told = {"oneOf": [_reference(shape) for shape in data]}
+    return {
+        "type": "object",
+        "description": "Each event.",
+        "required": ["id", "event", "data"],
+        "properties": {
+            "id": {"type": "string"},
+            "event": {"type": "string"},
+            "data": {"type": "string", "contentMediaType": "application/json", "contentSchema": told},
+        },
+    }
 
 
 def _refusals(operation: Operation, tongue: Tongue) -> Json:

@@ -154,9 +154,12 @@ def _redial(door: NativeDoor, path: str) -> Operation:
             202, Redialed, "Accepted; the call is about to be placed.", {"Location": "Path of the call."}
         ),
         refusals=(
+            problems.COUNTRY_NOT_ALLOWED,
+            problems.NUMBER_TYPE_NOT_ALLOWED,
             problems.NOT_FOUND,
             problems.CALL_IN_PROGRESS,
             problems.NOT_OPEN,
+            problems.INVALID,
             problems.NO_ROUTE,
             problems.TOO_MANY_CALLS,
             problems.TOO_SOON,

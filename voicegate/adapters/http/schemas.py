@@ -80,7 +80,14 @@ Revision = Annotated[
 ]
 
 
-class _Request(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
+class Discreet(Struct, frozen=True):
+    """A body that holds codes, keys or whole numbers, and keeps them out of logs, traces and errors."""
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(redacted)"
+
+
+class _Request(Discreet, kw_only=True, frozen=True, forbid_unknown_fields=True):
     """What a client sends."""
 
 

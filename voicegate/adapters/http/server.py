@@ -27,9 +27,12 @@ log = structlog.get_logger(__name__)
 
 MAX_LINE_BYTES: Final = 8190
 MAX_HEADERS: Final = 64
-# Long enough to swallow a body of a megabyte that was refused unread, so that the refusal is seen.
 MAX_CONNECTIONS: Final = 200
+"""On each listener, so that a crowd on TCP shuts nobody out of the Unix socket."""
 HEAD_WITHIN_S: Final = 5.0
+# aiohttp would let a connection that was served, or refused, stay idle for an hour.
+IDLE_S: Final = 75.0
+# Long enough to swallow a body of a megabyte that was refused unread, so that the refusal is seen.
 _LINGER_S: Final = 2.0
 _SHUTDOWN_S: Final = 5.0
 
@@ -61,7 +64,7 @@ async def serve_on(
             for listener in listeners:
                 # For a Unix socket too: asyncio asks of a given socket only that it is a stream.
                 server = await loop.create_server(
-                    partial(_connection, runner),
+                    partial(_connection, runner, crowd=set()),
                     sock=listener.socket,
                     ssl=listener.tls,
                     ssl_handshake_timeout=HEAD_WITHIN_S if listener.tls else None,
@@ -106,11 +109,14 @@ class _Connection(web.RequestHandler):
     """
 
     _deadline: asyncio.TimerHandle | None = None
+    crowd: "set[_Connection]"
+    """All connections of the same listener."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin; past the cap, end at once."""
         super().connection_made(transport)
-        if self._manager is not None and len(self._manager.connections) > MAX_CONNECTIONS:
+        self.crowd.add(self)
+        if len(self.crowd) > MAX_CONNECTIONS:
             log.warning("too many connections", cap=MAX_CONNECTIONS)
             self.force_close()
             return
@@ -123,6 +129,7 @@ class _Connection(web.RequestHandler):
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """End."""
+        self.crowd.discard(self)
         if self._deadline is not None:
             self._deadline.cancel()
         super().connection_lost(exc)
@@ -157,19 +164,22 @@ class _Connection(web.RequestHandler):
         return response
 
 
-def _connection(runner: web.AppRunner) -> _Connection:
+def _connection(runner: web.AppRunner, crowd: set[_Connection]) -> _Connection:
     if runner.server is None:
         raise RuntimeError("the runner is not set up")
-    return _Connection(
+    connection = _Connection(
         runner.server,
         loop=asyncio.get_running_loop(),
         access_log=None,  # type: ignore[arg-type]  # None is its word for no access log
         max_line_size=MAX_LINE_BYTES,
         max_field_size=MAX_LINE_BYTES,
         max_headers=MAX_HEADERS,
+        keepalive_timeout=IDLE_S,
         lingering_time=_LINGER_S,
         auto_decompress=False,
     )
+    connection.crowd = crowd
+    return connection
 
 
 async def _expect_body(request: web.Request) -> None:

@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import Connection, RowMapping, Select, delete, func, insert, select, update
+from sqlalchemy import Connection, RowMapping, Select, bindparam, delete, func, insert, select, update
 from sqlalchemy.sql import ColumnElement
+from sqlalchemy.sql.expression import BindParameter
 
 from voicegate.adapters.storage.rows import (
     audit_of,
@@ -46,6 +47,16 @@ from voicegate.domain.errors import StoreError
 KEPT: Final = timedelta(days=1)
 """How long idempotency keys and wrong guesses are kept: longer than any window."""
 
+# Every step of every call runs these: building a statement costs SQLAlchemy more than SQLite's running it.
+_OWN_ID: Final[BindParameter[str]] = bindparam("own_id")
+_CHALLENGE: Final = select(verifications).where(verifications.c.id == _OWN_ID).with_for_update()
+_TOUCH_CHALLENGE: Final = (
+    update(verifications).where(verifications.c.id == _OWN_ID).values(revision=verifications.c.revision + 1)
+)
+_SAVE_CALL: Final = update(calls).where(calls.c.id == _OWN_ID)
+_NEWEST_STEP: Final = select(func.coalesce(func.max(timeline.c.seq), 0)).where(timeline.c.call_id == _OWN_ID)
+_ADD_STEP: Final = insert(timeline)
+
 
 def record_call(
     connection: Connection,
@@ -60,20 +71,28 @@ def record_call(
         StoreError: the call was never stored.
     """
     call = record.call
-    own = select(verifications).where(verifications.c.id == call.challenge_id).with_for_update()
-    row = connection.execute(own).mappings().one_or_none()
-    updated = connection.execute(update(calls).where(calls.c.id == call.id).values(**call_row(record)))
-    if row is None or updated.rowcount != 1:
+    is_known = _change_challenge(connection, call.challenge_id, change)
+    updated = connection.execute(_SAVE_CALL, {"own_id": call.id, **call_row(record)})
+    if not is_known or updated.rowcount != 1:
         raise StoreError(f"call {call.id} is not stored")
-    known = select(func.coalesce(func.max(timeline.c.seq), 0)).where(timeline.c.call_id == call.id)
-    newest = connection.execute(known).scalar_one()
+    newest = connection.execute(_NEWEST_STEP, {"own_id": call.id}).scalar_one()
     entries = [entry_row(call.id, entry) for entry in record.timeline if entry.seq > newest]
     if entries:
-        connection.execute(insert(timeline), entries)
+        connection.execute(_ADD_STEP, entries)
     if following is not None:
         add_call(connection, following)
-    challenge = challenge_of(row)
-    save_challenge(connection, challenge if change is None else change(challenge))
+
+
+def _change_challenge(
+    connection: Connection, challenge_id: str, change: Callable[[Challenge], Challenge] | None
+) -> bool:
+    """Change a challenge; without a change only its revision grows. Is it known?"""
+    if change is None:
+        return connection.execute(_TOUCH_CHALLENGE, {"own_id": challenge_id}).rowcount == 1
+    row = connection.execute(_CHALLENGE, {"own_id": challenge_id}).mappings().one_or_none()
+    if row is not None:
+        save_challenge(connection, change(challenge_of(row)))
+    return row is not None
 
 
 def add_call(connection: Connection, call: Call) -> None:
@@ -85,8 +104,7 @@ def add_call(connection: Connection, call: Call) -> None:
 
 def save_challenge(connection: Connection, challenge: Challenge) -> None:
     """Store a challenge that changed, or whose calls did; its revision grows."""
-    changed = update(verifications).where(verifications.c.id == challenge.id)
-    connection.execute(changed.values(**verification_row(challenge), revision=verifications.c.revision + 1))
+    connection.execute(_TOUCH_CHALLENGE, {"own_id": challenge.id, **verification_row(challenge)})
 
 
 def expire(connection: Connection, now: datetime) -> int:

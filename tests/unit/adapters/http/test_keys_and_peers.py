@@ -72,6 +72,13 @@ async def test_a_client_sees_its_own_verifications_and_an_admin_all(served: Serv
     assert (await served.http.get(path)).status_code == 200
 
 
+async def test_a_key_that_is_no_text_is_wrong_and_breaks_nothing(served: Served) -> None:
+    answer = await served.raw(
+        b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer \xff_\xff\r\n\r\n"
+    )
+    assert answer.status == 401
+
+
 async def test_on_the_socket_a_key_counts_more_than_the_user(served: Served) -> None:
     key = await served.key(Scope.HOOKS)
     refused = await served.http.get("/v1/calls", headers=key)

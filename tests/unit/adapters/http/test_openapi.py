@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -28,6 +29,7 @@ from voicegate.domain.call import Rang
 from voicegate.domain.errors import StoreError, VoicegateError
 from voicegate.domain.passcode import Passcode
 from voicegate.domain.phone_number import Destination
+from voicegate.domain.policy import CallPolicy, NumberCheck
 
 OPERATIONS: Final = (
     *operations(NativeDoor(cast(House, None))),
@@ -73,9 +75,19 @@ async def existing(served: Served, operation: Operation) -> str:
     return operation.path.replace("{id}", name)
 
 
-def create(**body: object) -> Scene:
+def barred(number: str) -> Scene:
+    """A number that may not be called, or not any more."""
+
     async def scene(served: Served, operation: Operation) -> httpx.Response:
-        return await ask(served, operation, json={"destination": NUMBER} | body)
+        if operation.name != "redial":
+            return await ask(served, operation, json={"destination": number})
+        proving, policy = served.bench.proving, served.bench.proving.policy
+        wider = CallPolicy(frozenset({"US", "GB"}), number_check=NumberCheck.POSSIBLE)
+        proving.policy = replace(wider, test_numbers=re.compile(r"\+18005550199"))
+        created = await served.create(destination=number)
+        await served.bench.settled(created["id"])
+        proving.policy = policy
+        return await ask(served, operation, path=operation.path.replace("{id}", created["id"]))
 
     return scene
 
@@ -92,6 +104,8 @@ async def nothing(served: Served, operation: Operation) -> httpx.Response:
 
 
 async def invalid(served: Served, operation: Operation) -> httpx.Response:
+    if operation.name == "redial":
+        return await barred("+15554151337")(served, operation)
     if operation.query is not None:
         return await ask(served, operation, params={"colour": "red"})
     return await ask(served, operation, json={"colour": "red"})
@@ -216,8 +230,8 @@ SCENES: Final[dict[str, Scene]] = {
     "body_timeout": slow,
     "invalid": invalid,
     "not_found": nothing,
-    "country_not_allowed": create(destination="+442079460123"),
-    "number_type_not_allowed": create(destination="+18005550199"),
+    "country_not_allowed": barred("+442079460123"),
+    "number_type_not_allowed": barred("+18005550199"),
     "idempotency_key_reused": reused,
     "client_exists": taken,
     "no_route": trunkless,

@@ -2,6 +2,7 @@
 
 import json
 import string
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
@@ -10,6 +11,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.unit.adapters.http.serving import NUMBER, Served
+from voicegate.adapters.http.admin_schemas import GivenKey
+from voicegate.adapters.http.okta.schemas import PassCode, PhoneProfile
+from voicegate.adapters.http.okta_hook import MessageProfile, TelephonyData
+from voicegate.adapters.http.schemas import Guess, NewVerification
+from voicegate.application.storing import AttemptFilter, Conversion, WrongGuess
 
 JSON = {"Content-Type": "application/json"}
 
@@ -98,6 +104,23 @@ async def test_a_wrong_value_is_never_repeated(served: Served) -> None:
         "/v1/verifications", json={"destination": "+12025550", "passcode": "99x9", "human_check": "9zz9"}
     )
     assert not [secret for secret in ("12025550", "99x9", "9zz9") if secret in response.text]
+
+
+def test_what_holds_a_code_a_key_or_a_number_does_not_show_it() -> None:
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    for held in (
+        Guess(passcode="918273"),
+        NewVerification(destination=NUMBER, passcode="918273"),
+        PassCode(pass_code="918273"),
+        PhoneProfile(phone_number=NUMBER),
+        TelephonyData(MessageProfile(phone_number=NUMBER, otp_code=918273)),
+        GivenKey(name="web", scopes=[], key="918273"),
+        WrongGuess(at, "web", NUMBER),
+        AttemptFilter(number=NUMBER, prefix=NUMBER),
+        Conversion(NUMBER, attempts=1, converted=0),
+    ):
+        assert "918273" not in repr(held)
+        assert NUMBER not in repr(held)
 
 
 async def test_the_values_to_choose_from_are_named(served: Served) -> None:

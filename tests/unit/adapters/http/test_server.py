@@ -50,6 +50,30 @@ async def test_past_the_cap_connections_are_ended_and_the_others_served(
         other.close()
 
 
+async def test_a_crowd_on_tcp_shuts_nobody_out_of_the_socket(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "MAX_CONNECTIONS", 3)
+    port = served.remote.base_url.port
+    crowd = [await asyncio.open_connection("127.0.0.1", port) for _ in range(4)]
+    async with asyncio.timeout(5):
+        assert await crowd[3][0].read() == b""
+    assert (await served.http.get("/healthz")).status_code == 200
+    for _, writer in crowd:
+        writer.close()
+
+
+async def test_a_connection_that_was_answered_is_not_kept_idle_for_ever(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "IDLE_S", 0.1)
+    reader, writer = await asyncio.open_connection("127.0.0.1", served.remote.base_url.port)
+    writer.write(b"GET /healthz HTTP/1.1\r\nHost: voicegate\r\n\r\n")
+    async with asyncio.timeout(5):
+        assert (await reader.read()).startswith(b"HTTP/1.1 401")
+    writer.close()
+
+
 async def test_the_socket_has_its_mode_and_group_and_goes_when_the_server_does(
     bench: Bench, tmp_path: Path
 ) -> None:

@@ -41,7 +41,8 @@ from voicegate.domain.passcode import Passcode
 from voicegate.domain.phone_number import Destination
 from voicegate.domain.policy import Deny
 
-_USER: Final = re.compile(r"[^\x00-\x1f\x7f]{1,255}")
+# No control characters, of either set: a name is printed on terminals.
+_USER: Final = re.compile(r"[^\x00-\x1f\x7f-\x9f]{1,255}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,9 +31,9 @@ TONGUE: Final = Tongue(
 
 Paths, bodies and error codes are Okta's, so that its clients work unchanged; what really happened on a call
 is in `_embedded`. Served on a Unix socket, where the operating system says which user asks, and on TCP,
-where a client's key does (`Authorization: SSWS`). Trailing slashes are borne. Every answer carries
-`X-Okta-Request-Id`. An answer that had a telephone called, and a 429, say in `X-Rate-Limit-Reset` when the
-next call or guess is due: clients that try again by themselves then do place that call.""",
+where a client's key does (`Authorization: SSWS`, or `Bearer`). Trailing slashes are borne. Every answer
+carries `X-Okta-Request-Id`. An answer that had a telephone called, and a 429, say in `X-Rate-Limit-Reset`
+when the next call or guess is due: clients that try again by themselves then do place that call.""",
     refusal=OktaError,
     media_type="application/json",
     name_of=lambda kind: kind.name,
@@ -82,7 +82,7 @@ def okta_door(house: OktaHouse) -> Door:
     return Door(
         operations=(*described, *slashed),
         prefixes=("/api/v1/", TONGUE.path),
-        read_key=lambda request: bearer(request, "SSWS"),
+        read_key=lambda request: bearer(request, "SSWS") or bearer(request, "Bearer"),
         scheme="SSWS",
         answer=errors.error_response,
     )

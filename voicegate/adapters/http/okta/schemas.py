@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from voicegate.adapters.http.schemas import Discreet
 from voicegate.domain.call import CallState
 from voicegate.domain.challenge import ChallengeState
 from voicegate.domain.hangup_cause import Blame, Outcome
@@ -24,7 +25,7 @@ FactorStatus = Literal["PENDING_ACTIVATION", "ACTIVE", "DISABLED"]
 FactorResult = Literal["CHALLENGE", "SUCCESS", "FAILED", "REJECTED", "TIMEOUT", "EXPIRED", "ERROR"]
 
 
-class _Request(Struct, kw_only=True, frozen=True, rename="camel"):
+class _Request(Discreet, kw_only=True, frozen=True, rename="camel"):
     """What a client sends."""
 
 

@@ -221,8 +221,9 @@ async def test_a_factor_of_nobody_or_of_somebody_else_is_e0000007(okta: Okta, me
         assert told(response) == (404, "E0000007")
 
 
-async def test_a_user_whose_name_is_none_is_e0000007(okta: Okta) -> None:
-    assert told(await okta.http.get("/api/v1/users/a%00b/factors")) == (404, "E0000007")
+@pytest.mark.parametrize("name", ["a%00b", "a%0Ab", "%7F", "%C2%9B31m", "x" * 256])
+async def test_a_user_whose_name_is_none_is_e0000007(okta: Okta, name: str) -> None:
+    assert told(await okta.http.get(f"/api/v1/users/{name}/factors")) == (404, "E0000007")
 
 
 async def test_a_path_that_is_not_there_is_e0000008(okta: Okta) -> None:

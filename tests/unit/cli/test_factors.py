@@ -1,0 +1,114 @@
+"""`voicegate factors`: a telephone's whole life on the command line."""
+
+import json
+from datetime import timedelta
+from typing import Any
+
+from tests.unit.adapters.http.serving import NUMBER, Served
+from tests.unit.application.scripted import ScriptedLeg, answers
+from tests.unit.cli.conftest import Run, json_lines
+from voicegate.cli.exits import Exit
+from voicegate.domain.client import Scope
+from voicegate.domain.hangup_cause import Hangup
+
+
+async def busy(leg: ScriptedLeg) -> None:
+    leg.tell(Hangup(17, 486))
+
+
+async def enroll(served: Served, voicegate: Run, *more: str) -> dict[str, Any]:
+    """An enrolled factor whose call has ended, and whose subscriber may be called again."""
+    result = await voicegate("factors", "enroll", "alice", NUMBER, "--watch", "--json", *more)
+    assert result.exit_code == Exit.OK, result.output
+    served.bench.clock.time += timedelta(seconds=30)
+    return json_lines(result)[-1]
+
+
+def code_of(served: Served, factor: dict[str, Any]) -> str:
+    return served.bench.code(factor["_embedded"]["verification"]["id"])
+
+
+async def test_a_telephone_is_enrolled_activated_used_and_reset(served: Served, voicegate: Run) -> None:
+    factor = await enroll(served, voicegate, "--extension", "4321")
+    assert (factor["status"], factor["profile"]["phoneExtension"]) == ("PENDING_ACTIVATION", "4321")
+    activated = await voicegate("factors", "activate", "alice", input=code_of(served, factor))
+    assert (activated.exit_code, activated.stdout) == (Exit.OK, "verified\n")
+    challenged = await voicegate("factors", "challenge", "alice", "--watch", "--json")
+    signing_in = json_lines(challenged)[-1]
+    assert signing_in["_embedded"]["call"]["outcome"] == "delivered"
+    verified = await voicegate("factors", "verify", "alice", "--json", input=code_of(served, signing_in))
+    assert json.loads(verified.stdout) == {"status": "verified", "reason": None, "detail": ""}
+    shown = (await voicegate("factors", "show", "alice")).stdout
+    assert f"{factor['id']}: ACTIVE, {NUMBER} extension 4321, since " in shown
+    assert "code: verified, until " in shown
+    assert "last call: delivered, announced" in shown
+    assert (await voicegate("factors", "reset", "alice")).stdout == f"{factor['id']}: reset\n"
+    assert json.loads((await voicegate("factors", "list", "alice", "--json")).stdout) == []
+
+
+async def test_a_watched_enrollment_shows_its_call_and_what_to_do_next(voicegate: Run) -> None:
+    result = await voicegate("factors", "enroll", "alice", NUMBER, "--watch")
+    assert result.exit_code == Exit.OK
+    calling, *_, ended, end, next_step = result.stdout.splitlines()
+    assert calling == "calling +1••••••••01"
+    assert ended.endswith("ended")
+    assert end.startswith("delivered: evidence announced")
+    assert next_step.startswith("activate it with: voicegate factors activate alice fac_")
+
+
+async def test_a_telephone_that_is_not_reached_exits_1_and_is_called_again(
+    served: Served, voicegate: Run
+) -> None:
+    served.bench.pbx.plots = [busy, answers]
+    result = await voicegate("factors", "enroll", "alice", NUMBER, "--watch")
+    assert (result.exit_code, "busy: evidence none" in result.stdout) == (Exit.NO, True)
+    soon = await voicegate("factors", "resend", "alice")
+    assert soon.exit_code == Exit.REFUSED
+    assert soon.stderr.endswith("(E0000133, 429)\n")
+    served.bench.clock.time += timedelta(seconds=30)
+    again = json_lines(await voicegate("factors", "resend", "alice", "--watch", "--json"))
+    assert {step["call_id"] for step in again[:-1]} == {again[-1]["_embedded"]["call"]["id"]}
+    assert again[-2]["outcome"] == "delivered"
+
+
+async def test_a_wrong_code_is_denied_with_what_is_left(served: Served, voicegate: Run) -> None:
+    await enroll(served, voicegate)
+    denied = await voicegate("factors", "activate", "alice", input="not it\n")
+    assert denied.exit_code == Exit.NO
+    wrong = await voicegate("factors", "activate", "alice", input="0000000\n")
+    assert wrong.stdout == "denied: Your passcode doesn't match. Guesses left: 4.\n"
+
+
+async def test_who_has_no_telephone_is_told_how_to_get_one(voicegate: Run) -> None:
+    result = await voicegate("factors", "show", "alice smith")
+    assert result.exit_code == Exit.REFUSED
+    assert result.stderr == (
+        "voicegate: alice smith has no telephone yet; enroll one with: "
+        "voicegate factors enroll 'alice smith' NUMBER\n"
+    )
+    assert (await voicegate("factors", "reset", "alice", "fac_1")).exit_code == Exit.REFUSED
+
+
+async def test_an_admin_vouches_replaces_and_resets_all(served: Served, voicegate: Run) -> None:
+    proven = await voicegate("factors", "enroll", "alice", NUMBER, "--proven")
+    assert proven.stdout.endswith(": ACTIVE\n")
+    taken = await voicegate("factors", "enroll", "alice", "+12025550199")
+    assert (taken.exit_code, "(E0000001, 400)" in taken.stderr) == (Exit.REFUSED, True)
+    replaced = await voicegate("factors", "enroll", "alice", "+12025550199", "--replace")
+    assert replaced.stdout.startswith("calling +1••••••••99\n")
+    table = (await voicegate("factors", "list", "alice")).stdout.splitlines()
+    assert (len(table), "+12025550199" in table[1]) == (2, True)
+    assert "reset fac_" in (await voicegate("factors", "reset-all", "alice")).stdout
+    assert (
+        await voicegate("factors", "reset-all", "alice")
+    ).stdout == "alice: reset nothing: there was none\n"
+
+
+async def test_where_there_are_several_one_must_be_named(served: Served, voicegate: Run) -> None:
+    await enroll(served, voicegate)
+    headers = await served.key(Scope.FACTORS, name="other")
+    body = {"factorType": "call", "profile": {"phoneNumber": NUMBER}}
+    await served.remote.post("/api/v1/users/alice/factors", json=body, headers=headers)
+    result = await voicegate("factors", "show", "alice")
+    assert result.exit_code == Exit.USAGE
+    assert "alice has 2 telephones; name one of fac_" in result.stderr

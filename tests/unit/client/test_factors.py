@@ -1,0 +1,107 @@
+"""The client's factors, blocking and not, against a served bench."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from tests.unit.adapters.http.serving import NUMBER, Served, serving
+from tests.unit.application.conftest import Bench, bench, manners, trunks
+from voicegate.adapters.http.okta.door import OktaHouse
+from voicegate.adapters.http.okta.routes import okta_door
+from voicegate.client import ApiError, AsyncClient, Client, Factor, FactorChallenge
+from voicegate.domain.client import Scope
+
+__all__ = ["bench", "manners", "trunks"]
+
+
+@pytest.fixture
+async def served(bench: Bench, tmp_path: Path) -> AsyncIterator[Served]:
+    async with serving(bench, tmp_path, doors=[okta_door(OktaHouse(bench.enrollment))]) as server:
+        yield server
+
+
+def code_of(served: Served, told: Factor | FactorChallenge) -> str:
+    assert told.code is not None
+    return served.bench.code(told.code.id)
+
+
+async def delivered(served: Served, told: Factor | FactorChallenge) -> None:
+    """Wait until the call has ended; from then on the subscriber may be called again."""
+    assert told.code is not None
+    await served.bench.settled(told.code.id)
+    served.bench.clock.time += timedelta(seconds=30)
+
+
+async def test_the_asyncio_client_takes_a_factor_through_its_life(served: Served) -> None:
+    async with AsyncClient(served.path) as client:
+        factor = await client.factors.enroll("alice", "+1 202 555 0101", extension="204", lifetime_s=600)
+        assert (factor.profile.phone_number, factor.profile.phone_extension) == (NUMBER, "204")
+        assert factor.call is not None
+        assert (factor.status, factor.enrollments) == ("PENDING_ACTIVATION", 1)
+        await delivered(served, factor)
+        again = await client.factors.resend("alice", factor.id)
+        await delivered(served, again)
+        activated = await client.factors.activate("alice", factor.id, code_of(served, factor))
+        assert (activated.status, activated.reason) == ("verified", None)
+        challenge = await client.factors.challenge("alice", factor.id, lifetime_s=60)
+        assert challenge.factor_result == "CHALLENGE"
+        await delivered(served, challenge)
+        code = code_of(served, challenge)
+        assert (await client.factors.verify("alice", factor.id, code)).status == "verified"
+        assert (await client.factors.verify("alice", factor.id, code)).reason == "already_used"
+        (listed,) = await client.factors.list("alice")
+        shown = await client.factors.get("alice", factor.id)
+        assert shown.call is not None
+        assert (listed, shown.status) == (shown, "ACTIVE")
+        assert (shown.call.outcome, shown.call.evidence) == ("delivered", "announced")
+        await client.factors.reset("alice", factor.id)
+        await client.factors.reset_all("alice")
+        with pytest.raises(ApiError, match="no such factor") as gone:
+            await client.factors.get("alice", factor.id)
+        assert (gone.value.status, gone.value.problem.name) == (404, "E0000007")
+
+
+async def test_the_blocking_client_does_with_a_key_on_tcp(served: Served) -> None:
+    headers = await served.key(Scope.FACTORS, Scope.VERIFICATIONS)
+    key = headers["Authorization"].removeprefix("Bearer ")
+
+    def walk() -> None:
+        with Client(base_url=str(served.remote.base_url), key=key) as client:
+            factor = client.factors.enroll("alice", NUMBER, language="en")
+            assert factor.code is not None
+            assert list(client.watch(factor.code.id))[-1].outcome == "delivered"
+            assert client.factors.activate("alice", factor.id, "0000000").reason == "wrong_passcode"
+            code = served.bench.code(factor.code.id)
+            assert client.factors.activate("alice", factor.id, code).status == "verified"
+            with pytest.raises(ApiError) as soon:
+                client.factors.challenge("alice", factor.id)
+            assert (soon.value.problem.name, soon.value.problem.retry_after_s) == ("E0000133", 30.0)
+            with pytest.raises(ApiError) as not_proven:
+                client.factors.enroll("bob", NUMBER, is_proven=True)
+            assert not_proven.value.problem.name == "E0000006"
+            assert client.factors.get("alice", factor.id).enrollments == 1
+            assert [one.id for one in client.factors.list("alice")] == [factor.id]
+            assert client.factors.enroll("alice", "+12025550199", replaces=True).id != factor.id
+            client.factors.reset_all("alice")
+            assert client.factors.list("alice") == []
+
+    await asyncio.to_thread(walk)
+
+
+@pytest.mark.parametrize("subscriber", ["a/b", "..", ".", "a b+c%2F", "Ünï@example.com", "?#;", "x" * 255])
+async def test_a_subscriber_may_have_any_name(served: Served, subscriber: str) -> None:
+    async with AsyncClient(served.path) as client:
+        factor = await client.factors.enroll(subscriber, NUMBER, is_proven=True)
+        assert await client.factors.list(subscriber) == [factor]
+        (entry,) = await client.audit(1)
+        assert (entry.action, entry.subject) == ("factor.enroll", factor.id)
+        await client.factors.reset(subscriber, factor.id)
+
+
+async def test_a_number_is_not_shown_in_a_log_of_the_answer(served: Served) -> None:
+    async with AsyncClient(served.path) as client:
+        factor = await client.factors.enroll("alice", NUMBER)
+    assert NUMBER not in repr(factor)

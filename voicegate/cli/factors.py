@@ -1,0 +1,243 @@
+"""`voicegate factors`: a subscriber's telephone, from its enrollment to its reset.
+
+A subscriber is whatever the backend calls the person by. Codes are never arguments, which show in `ps`.
+"""
+
+import shlex
+
+import rich_click as click
+
+from voicegate.cli.check import read_code
+from voicegate.cli.exits import Exit, Failure
+from voicegate.cli.options import Options
+from voicegate.cli.place import connect
+from voicegate.cli.printing import clock, json_option, print_json, print_table
+from voicegate.cli.watching import Watched, follow
+from voicegate.client import Client, Factor, FactorJudgement
+
+_subscriber = click.argument("subscriber")
+_factor_id = click.argument("factor_id", metavar="[ID]", required=False)
+_watch = click.option("--watch", is_flag=True, help="Show the call as it happens; exit 0 only if delivered.")
+_lifetime = click.option(
+    "--lifetime", type=click.IntRange(1, 86400), metavar="SECONDS", help="How long its codes count."
+)
+
+
+@click.group()
+def factors() -> None:
+    """Telephones of subscribers, to sign in with."""
+
+
+@factors.command()
+@_subscriber
+@click.argument("number")
+@click.option("--extension", help="Landline extension, sent after answer; w pauses 0.5 s, W 1 s.")
+@click.option("--language", help="Language tag of its calls; as configured when not given.")
+@_lifetime
+@click.option("--replace", is_flag=True, help="End the subscriber's present telephone for this one.")
+@click.option("--proven", is_flag=True, help="It was proven elsewhere: no call, no code. For admins.")
+@_watch
+@json_option
+@click.pass_obj
+def enroll(  # noqa: PLR0913  # click hands options over by name
+    options: Options,
+    subscriber: str,
+    number: str,
+    *,
+    extension: str | None,
+    language: str | None,
+    lifetime: int | None,
+    replace: bool,
+    proven: bool,
+    watch: bool,
+    as_json: bool,
+) -> None:
+    """Bind the telephone NUMBER to SUBSCRIBER and call it with a code that activates it."""
+    with connect(options) as client:
+        factor = client.factors.enroll(
+            subscriber,
+            number,
+            extension=extension,
+            language=language,
+            lifetime_s=lifetime,
+            replaces=replace,
+            is_proven=proven,
+        )
+        _called(client, subscriber, factor, watch=watch, as_json=as_json)
+
+
+@factors.command()
+@_subscriber
+@_factor_id
+@json_option
+@click.pass_obj
+def activate(options: Options, subscriber: str, factor_id: str | None, *, as_json: bool) -> None:
+    """Activate SUBSCRIBER's telephone by the code it was told; exit 1 when that is denied."""
+    with connect(options) as client:
+        found = _find(client, subscriber, factor_id)
+        _judged(client.factors.activate(subscriber, found.id, read_code()), as_json=as_json)
+
+
+@factors.command()
+@_subscriber
+@_factor_id
+@_watch
+@json_option
+@click.pass_obj
+def resend(options: Options, subscriber: str, factor_id: str | None, *, watch: bool, as_json: bool) -> None:
+    """Call again for the activation, with the same code while that counts."""
+    with connect(options) as client:
+        factor = client.factors.resend(subscriber, _find(client, subscriber, factor_id).id)
+        _called(client, subscriber, factor, watch=watch, as_json=as_json)
+
+
+@factors.command()
+@_subscriber
+@_factor_id
+@_lifetime
+@_watch
+@json_option
+@click.pass_obj
+def challenge(
+    options: Options,
+    subscriber: str,
+    factor_id: str | None,
+    *,
+    lifetime: int | None,
+    watch: bool,
+    as_json: bool,
+) -> None:
+    """Call SUBSCRIBER's telephone with a code for a sign-in: the same one while the last counts."""
+    with connect(options) as client:
+        found = _find(client, subscriber, factor_id)
+        client.factors.challenge(subscriber, found.id, lifetime)
+        challenged = client.factors.get(subscriber, found.id)
+        _called(client, subscriber, challenged, watch=watch, as_json=as_json)
+
+
+@factors.command()
+@_subscriber
+@_factor_id
+@json_option
+@click.pass_obj
+def verify(options: Options, subscriber: str, factor_id: str | None, *, as_json: bool) -> None:
+    """Check the code of SUBSCRIBER's sign-in; exit 1 when it is denied."""
+    with connect(options) as client:
+        found = _find(client, subscriber, factor_id)
+        _judged(client.factors.verify(subscriber, found.id, read_code()), as_json=as_json)
+
+
+@factors.command("list")
+@_subscriber
+@json_option
+@click.pass_obj
+def list_factors(options: Options, subscriber: str, *, as_json: bool) -> None:
+    """List SUBSCRIBER's telephones: one, and for an admin one of each client."""
+    with connect(options) as client:
+        found = client.factors.list(subscriber)
+    if as_json:
+        print_json(found)
+        return
+    print_table(
+        ("factor", "status", "telephone", "since", "last call"),
+        ((one.id, one.status, _telephone(one), clock(one.created), _last_call(one)) for one in found),
+    )
+
+
+@factors.command()
+@_subscriber
+@_factor_id
+@json_option
+@click.pass_obj
+def show(options: Options, subscriber: str, factor_id: str | None, *, as_json: bool) -> None:
+    """Show SUBSCRIBER's telephone, and how its newest code fared."""
+    with connect(options) as client:
+        factor = _find(client, subscriber, factor_id)
+    if as_json:
+        print_json(factor)
+        return
+    click.echo(f"{factor.id}: {factor.status}, {_telephone(factor)}, since {clock(factor.created)}")
+    if factor.enrollments > 1:
+        click.echo(f"{factor.enrollments} factors are bound to this number")
+    if factor.code is not None:
+        click.echo(f"code: {factor.code.status}, until {clock(factor.code.expires_at)}")
+        click.echo(f"last call: {_last_call(factor)}")
+
+
+@factors.command()
+@_subscriber
+@_factor_id
+@json_option
+@click.pass_obj
+def reset(options: Options, subscriber: str, factor_id: str | None, *, as_json: bool) -> None:
+    """End SUBSCRIBER's telephone: its open codes die, a call in progress is hung up."""
+    with connect(options) as client:
+        found = _find(client, subscriber, factor_id)
+        client.factors.reset(subscriber, found.id)
+    if as_json:
+        print_json({"reset": [found.id]})
+    else:
+        click.echo(f"{found.id}: reset")
+
+
+@factors.command("reset-all")
+@_subscriber
+@json_option
+@click.pass_obj
+def reset_all(options: Options, subscriber: str, *, as_json: bool) -> None:
+    """End all telephones of SUBSCRIBER; for an admin, every client's."""
+    with connect(options) as client:
+        found = [one.id for one in client.factors.list(subscriber)]
+        client.factors.reset_all(subscriber)
+    if as_json:
+        print_json({"reset": found})
+    else:
+        click.echo(f"{subscriber}: reset {', '.join(found) or 'nothing: there was none'}")
+
+
+def _find(client: Client, subscriber: str, factor_id: str | None) -> Factor:
+    """Return the factor that is meant: the subscriber's only one unless it is named."""
+    if factor_id is not None:
+        return client.factors.get(subscriber, factor_id)
+    found = client.factors.list(subscriber)
+    if not found:
+        cure = f"voicegate factors enroll {shlex.quote(subscriber)} NUMBER"
+        raise Failure(Exit.REFUSED, f"{subscriber} has no telephone yet; enroll one with: {cure}")
+    if len(found) > 1:
+        names = ", ".join(one.id for one in found)
+        raise Failure(Exit.USAGE, f"{subscriber} has {len(found)} telephones; name one of {names}")
+    return found[0]
+
+
+def _called(client: Client, subscriber: str, factor: Factor, *, watch: bool, as_json: bool) -> None:
+    """Tell of the call with a factor's newest code."""
+    code, call = factor.code, factor.call
+    verb = "verify" if factor.status == "ACTIVE" else "activate"
+    next_step = f"{verb} it with: voicegate factors {verb} {shlex.quote(subscriber)} {factor.id}"
+    if watch and code is not None and call is not None:
+        watched = Watched(code.id, call.id, call.destination, call.created_at, next_step)
+        follow(client, watched, lambda: client.factors.get(subscriber, factor.id), as_json=as_json)
+    elif as_json:
+        print_json(factor)
+    elif call is None:
+        click.echo(f"{factor.id}: {factor.status}")
+    else:
+        click.echo(f"calling {call.destination}\n{next_step}")
+
+
+def _judged(judgement: FactorJudgement, *, as_json: bool) -> None:
+    if as_json:
+        print_json({"status": judgement.status, "reason": judgement.reason, "detail": judgement.detail})
+    else:
+        click.echo(judgement.status if judgement.reason is None else f"denied: {judgement.detail}")
+    if judgement.reason is not None:
+        raise SystemExit(Exit.NO)
+
+
+def _telephone(factor: Factor) -> str:
+    extension = factor.profile.phone_extension
+    return factor.profile.phone_number + (f" extension {extension}" if extension else "")
+
+
+def _last_call(factor: Factor) -> str:
+    return f"{factor.call.outcome or factor.call.state}, {factor.call.evidence}" if factor.call else "none"
