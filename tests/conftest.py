@@ -1,4 +1,8 @@
-"""One lab for all tests that call for real: two Asterisks, the telephones and the daemon."""
+"""One lab for all tests that call for real: two Asterisks, the telephones and the daemon.
+
+Those tests mostly wait for telephones, so all others run beside them in a second process. Two labs at once
+would be more than two cores can keep whole audio for.
+"""
 
 from collections.abc import Iterator
 
@@ -27,3 +31,11 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
             yield world
         finally:
             world.down()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep whatever calls for real in one process."""
+    for item in items:
+        folder = item.path.parent.name
+        if folder in ("pbx", "contract") or "lab" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.xdist_group("calls"))
