@@ -1,15 +1,19 @@
-"""One lab for all tests that call for real: two Asterisks, the telephones and the daemon.
+"""One lab a PBX for all tests that call for real: the PBX, the carrier, the telephones and the daemon.
 
-Those tests mostly wait for telephones, so all others run beside them in a second process. Two labs at once
-would be more than two cores can keep whole audio for.
+Those tests mostly wait for telephones, so all others run beside them in a second process. Two labs busy at
+once would be more than two cores can keep whole audio for.
 """
 
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
+from voicegate.lab.errors import LabError
+from voicegate.lab.freeswitch import find_freeswitch
 from voicegate.lab.ports import reserve_port_base
-from voicegate.lab.settings import LabSettings
+from voicegate.lab.settings import LabSettings, PbxKind
 from voicegate.lab.world import Lab
 
 # Shorter than an admin would want them, so that a test of patience needs little of ours.
@@ -17,15 +21,21 @@ OVERRIDES = {
     "call.human_timeout_s": 14,
     # Longer than the longest post-dial delay of the table's numbers, and than `progress_timeout_s`.
     "trunks.carrier.ring_timeout_s": 14,
-    "pbx.main.lost_grace_s": 8,
 }
+LOST_GRACE_S = 8
 
 
-@pytest.fixture(scope="session")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+@contextmanager
+def running_lab(folder: Path, *pbxs: PbxKind) -> Iterator[Lab]:
+    """A lab of its own with such PBXs; where one of them is not to be had, the tests are skipped aloud."""
+    if PbxKind.FREESWITCH in pbxs:
+        try:
+            find_freeswitch()
+        except LabError as error:
+            pytest.skip(str(error))
+    overrides = OVERRIDES | {f"pbx.{kind.section}.lost_grace_s": LOST_GRACE_S for kind in pbxs}
     with reserve_port_base() as port_base:
-        folder = tmp_path_factory.mktemp("lab")
-        world = Lab(LabSettings(folder, port_base, name="tests", overrides=OVERRIDES))
+        world = Lab(LabSettings(folder, port_base, name="tests", overrides=overrides, pbxs=pbxs))
         try:
             world.up()
             yield world
@@ -33,9 +43,29 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
             world.down()
 
 
+@pytest.fixture(scope="session")
+def asterisk_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    with running_lab(tmp_path_factory.mktemp("lab"), PbxKind.ASTERISK) as world:
+        yield world
+
+
+@pytest.fixture(scope="session")
+def freeswitch_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    with running_lab(tmp_path_factory.mktemp("lab"), PbxKind.FREESWITCH) as world:
+        yield world
+
+
+@pytest.fixture(scope="session")
+def lab(request: pytest.FixtureRequest) -> Lab:
+    """The Asterisk's, or that of the kind that a test's `parametrize("lab", …, indirect=True)` names."""
+    kind: PbxKind = getattr(request, "param", PbxKind.ASTERISK)
+    world: Lab = request.getfixturevalue(f"{kind}_lab")
+    return world
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep whatever calls for real in one process."""
     for item in items:
         folder = item.path.parent.name
-        if folder in ("pbx", "contract") or "lab" in getattr(item, "fixturenames", ()):
+        if folder in ("pbx", "contract") or {"lab", "asterisk_lab"} & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.xdist_group("calls"))

@@ -33,6 +33,7 @@ Milliseconds = Annotated[int, Meta(ge=0, le=10000)]
 Limit = Annotated[int, Meta(ge=1, le=1_000_000)]
 Port = Annotated[int, Meta(ge=0, le=65535)]
 Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}\Z")]
+Country = Annotated[str, Meta(pattern=r"^[A-Z]{2}\Z")]
 FieldPath = Annotated[str, Meta(pattern=r"^[^\x00-\x20\x7f]{1,100}\Z")]
 OptionalFieldPath = Annotated[str, Meta(pattern=r"^[^\x00-\x20\x7f]{0,100}\Z")]
 PhoneText = Annotated[str, Meta(pattern=r"^\+?[0-9*#]{2,15}\Z")]
@@ -111,7 +112,7 @@ class PasscodeSettings(_Section, frozen=True, kw_only=True):
 class Policy(_Section, frozen=True, kw_only=True):
     """`[policy]`: who may be called."""
 
-    allowed_countries: tuple[Annotated[str, Meta(pattern=r"^[A-Z]{2}\Z")], ...] = ()
+    allowed_countries: tuple[Country, ...] = ()
     number_check: NumberCheck = NumberCheck.VALID
     max_calls: Annotated[int, Meta(ge=1, le=20)] = 5
     call_spacing_s: Annotated[float, Meta(ge=0, le=3600)] = 30
@@ -131,7 +132,7 @@ class Okta(_Section, frozen=True, kw_only=True):
 class PbxSettings(_Section, frozen=True, kw_only=True):
     """`[pbx.NAME]`: a PBX and how to reach it."""
 
-    kind: Literal["asterisk", "simulator"]
+    kind: Literal["asterisk", "freeswitch", "simulator"]
     ami_host: str = "127.0.0.1"
     ami_port: Port = 5038
     ami_username: str = "voicegate"
@@ -141,6 +142,10 @@ class PbxSettings(_Section, frozen=True, kw_only=True):
     agi_advertised_host: str = ""
     agi_allowed_peers: tuple[str, ...] = ("127.0.0.1/32", "::1/128")
     agi_socket: str = ""
+    esl_host: str = "127.0.0.1"
+    esl_port: Port = 8021
+    esl_user: Annotated[str, Meta(pattern=r"^([^@:\s]+@[^@:\s]+)?\Z")] = ""
+    esl_password_file: str = ""
     lost_grace_s: Seconds = 15
 
 
@@ -159,6 +164,7 @@ class TrunkSettings(_Section, frozen=True, kw_only=True):
     caller_ids: Annotated[tuple[CallerIdSettings, ...], Meta(min_length=1)]
     home_country: Annotated[str, Meta(pattern=r"^([A-Z]{2})?\Z")] = ""
     number_format: NumberFormat = NumberFormat.PLUS_E164
+    countries: tuple[Country, ...] = ()
     ring_timeout_s: Seconds = 40
     progress_timeout_s: Seconds = 12
     packet_ms: Annotated[int, Meta(ge=10, le=60)] = 20
@@ -243,6 +249,9 @@ class Settings(_Section, frozen=True, kw_only=True):
     twilio: dict[Name, TwilioServiceSettings] = field(default_factory=dict)
 
 
+_KINDS: dict[str, tuple[str, ...]] = {"asterisk": ("ami_", "agi_"), "freeswitch": ("esl_",)}
+"""How the settings of one kind of PBX begin; all others are every kind's."""
+
 _NAMED_TABLES: dict[str, type[Struct]] = {
     "pbx": PbxSettings,
     "trunks": TrunkSettings,
@@ -282,6 +291,8 @@ def parse(raw: dict[str, Any]) -> Settings:
         for name, entry in entries.items() if isinstance(entries, dict) else ():
             _convert(entry, shape, path=f"{table}.{name}")
     settings = _convert(raw, Settings, path="")
+    for name, pbx in settings.pbx.items():
+        _check_kind(pbx.kind, raw["pbx"][name], path=f"pbx.{name}")
     _check_references(settings)
     _check_countries(settings)
     return settings
@@ -359,6 +370,7 @@ def _unwrap(shape: Any) -> Any:
 def _check_countries(settings: Settings) -> None:
     named = [("policy.allowed_countries", country) for country in settings.policy.allowed_countries]
     for name, trunk in settings.trunks.items():
+        named += [(f"trunks.{name}.countries", country) for country in trunk.countries]
         if trunk.home_country or trunk.number_format is NumberFormat.NATIONAL:
             named.append((f"trunks.{name}.home_country", trunk.home_country))
     for setting, country in named:
@@ -367,6 +379,15 @@ def _check_countries(settings: Settings) -> None:
         if country not in phonenumbers.SUPPORTED_REGIONS:
             cure = "; Britain is GB" if country == "UK" else ""
             raise ConfigError(f"{setting}: {country} is no country's ISO 3166 code{cure}")
+
+
+def _check_kind(kind: str, raw: dict[str, object], *, path: str) -> None:
+    foreign = {prefix: owner for owner, prefixes in _KINDS.items() if owner != kind for prefix in prefixes}
+    for key in raw:
+        owner = next((owner for prefix, owner in foreign.items() if key.startswith(prefix)), None)
+        if owner is not None:
+            own = " and ".join(f"{prefix}*" for prefix in _KINDS.get(kind, ())) or "none"
+            raise ConfigError(f"{path}.{key}: is for kind {owner}; this PBX is {kind}, whose own are: {own}")
 
 
 def _check_references(settings: Settings) -> None:

@@ -6,14 +6,21 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
+from pathlib import Path
 from typing import Final
 
+import numpy as np
 import pytest
+import soundfile
 
+from tests.wire.switch import PASSWORD, Switch
 from voicegate.adapters.asterisk.pbx import AsteriskPbx
-from voicegate.adapters.asterisk.settings import AsteriskSettings, Secret
+from voicegate.adapters.asterisk.settings import AsteriskSettings
+from voicegate.adapters.freeswitch.pbx import FreeSwitchPbx
+from voicegate.adapters.freeswitch.settings import FreeSwitchSettings
 from voicegate.adapters.simulator import SimulatedPbx
 from voicegate.adapters.speech.mixer import Mixer, SpeechSettings
+from voicegate.application.linking import Secret
 from voicegate.application.ports import Clip, Pbx
 from voicegate.config import project_folder
 from voicegate.domain.announcement import (
@@ -81,7 +88,7 @@ async def simulated(_: pytest.FixtureRequest) -> AsyncIterator[PbxBench]:
 @asynccontextmanager
 async def asterisk(request: pytest.FixtureRequest) -> AsyncIterator[PbxBench]:
     """The lab's real Asterisk, spoken to by an adapter of our own beside the daemon's."""
-    lab: Lab = request.getfixturevalue("lab")
+    lab: Lab = request.getfixturevalue("asterisk_lab")
     here = lab.settings
     settings = AsteriskSettings(
         name="bench",
@@ -90,6 +97,27 @@ async def asterisk(request: pytest.FixtureRequest) -> AsyncIterator[PbxBench]:
         ami_port=here.ports.ami,
         agi_port=0,
     )
+    async with AsteriskPbx(settings) as pbx, _speaking(lab, pbx) as bench:
+        yield bench
+
+
+@asynccontextmanager
+async def freeswitch(request: pytest.FixtureRequest) -> AsyncIterator[PbxBench]:
+    """The lab's real FreeSWITCH, spoken to likewise."""
+    lab: Lab = request.getfixturevalue("freeswitch_lab")
+    here = lab.settings
+    secret = Secret(here.secret_file.read_text().strip())
+    settings = FreeSwitchSettings(
+        name="bench", esl_user="voicegate@127.0.0.1", esl_password=secret, esl_port=here.ports.esl
+    )
+    async with FreeSwitchPbx(settings) as pbx, _speaking(lab, pbx) as bench:
+        yield bench
+
+
+@asynccontextmanager
+async def _speaking(lab: Lab, pbx: Pbx) -> AsyncIterator[PbxBench]:
+    """A real PBX, once it is connected, with real sounds and the carrier's numbers."""
+    here = lab.settings
     trunk = Trunk("carrier", "bench", endpoint="carrier", caller_ids=(CallerId("+12025550100"),))
     sounds = str(project_folder("sounds"))
     mixer = Mixer(
@@ -109,7 +137,7 @@ async def asterisk(request: pytest.FixtureRequest) -> AsyncIterator[PbxBench]:
 
     invitation = compose_invitation(HumanCheck.RANDOM_KEY, "5", mixer.phrasing("en"))
     reading = compose_reading(Passcode("4710"), mixer.phrasing("en"))
-    async with AsteriskPbx(settings) as pbx, mixer.mix("en", invitation, reading) as audio:
+    async with mixer.mix("en", invitation, reading) as audio:
         async with asyncio.timeout(30):
             while not pbx.is_connected:
                 await asyncio.sleep(0.02)
@@ -117,8 +145,35 @@ async def asterisk(request: pytest.FixtureRequest) -> AsyncIterator[PbxBench]:
         yield PbxBench(pbx, number_for, "5", audio.invitation, audio.reading, apology)
 
 
+@asynccontextmanager
+async def scripted_freeswitch(request: pytest.FixtureRequest) -> AsyncIterator[PbxBench]:
+    """The adapter against an event socket that answers as FreeSWITCH was recorded to."""
+    folder: Path = request.getfixturevalue("tmp_path")
+    trunk = Trunk("carrier", "bench", endpoint="carrier", caller_ids=(CallerId("+12025550100"),))
+
+    def number_for(telephone: Telephone) -> Hop:
+        number = f"+120255501{telephone}"
+        return Hop(trunk, endpoint=trunk.endpoint, number=number, caller_id=trunk.caller_ids[0])
+
+    def record(name: str, seconds: float, code_end: float = 1.0) -> Clip:
+        clip = _clip(str(folder / name), timedelta(seconds=seconds), code_end)
+        soundfile.write(f"{clip.path}.wav", np.zeros(clip.samples, np.int16), 8000)
+        return clip
+
+    async with Switch().serving() as switch:
+        settings = FreeSwitchSettings("bench", Secret(PASSWORD), esl_port=switch.port)
+        async with FreeSwitchPbx(settings) as pbx:
+            async with asyncio.timeout(10):
+                while not pbx.is_connected:
+                    await asyncio.sleep(0.002)
+            clips = record("invitation", 0.4), record("reading", 0.6, 0.7), record("apology", 0.2)
+            yield PbxBench(pbx, number_for, "5", *clips)
+
+
 PBX_BENCHES: Final[Mapping[str, Callable[[pytest.FixtureRequest], AbstractAsyncContextManager[PbxBench]]]] = {
     "simulator": simulated,
     "asterisk": asterisk,
+    "freeswitch": freeswitch,
+    "freeswitch (scripted)": scripted_freeswitch,
 }
 """By name; a new PBX is one line."""

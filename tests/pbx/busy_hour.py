@@ -63,7 +63,7 @@ class BusyHour:
 
 
 async def live_through(lab: Lab) -> BusyHour:
-    """Place all calls at once, with strangers at the FastAGI port meanwhile, and wait for the last one."""
+    """Place all calls at once, with strangers at the daemon's door meanwhile, and wait for the last one."""
     hour = BusyHour()
     async with AsyncClient(socket=lab.settings.socket) as client, asyncio.TaskGroup() as tasks:
         backend = Backend(client, lab)
@@ -151,7 +151,10 @@ async def _twenty(backend: Backend, hour: BusyHour) -> None:
 
 
 async def _strangers(backend: Backend, _hour: BusyHour) -> None:
-    """Disturb the FastAGI port while everybody else is on the telephone."""
+    """Disturb the port where answered calls come in, while everybody else is on the telephone."""
+    port = backend.lab.pbxs[0].handover_port
+    if port is None:
+        return
     sendings = (
         b"",
         b"GET / HTTP/1.1\r\n\r\n",
@@ -160,6 +163,6 @@ async def _strangers(backend: Backend, _hour: BusyHour) -> None:
         b"a: b\n" * 5000,
     )
     for sending in sendings * 20:
-        _, writer = await asyncio.open_connection("127.0.0.1", backend.lab.settings.ports.agi)
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(sending)
         writer.close()

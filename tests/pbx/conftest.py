@@ -1,4 +1,4 @@
-"""An auth backend at the lab's daemon: real Asterisks, the real daemon over its real socket."""
+"""An auth backend at a lab's daemon: a real PBX of each kind, the real daemon over its real socket."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -11,7 +11,11 @@ import pytest
 from voicegate.client import AsyncClient, Verification
 from voicegate.client.asking import Options
 from voicegate.lab.ear import hear_code
+from voicegate.lab.settings import PbxKind
 from voicegate.lab.world import Lab
+
+EACH_PBX = pytest.mark.parametrize("lab", PbxKind, indirect=True, scope="session")
+"""For tests that call through a PBX of each kind; others have the Asterisk."""
 
 
 @dataclass
@@ -53,7 +57,7 @@ class Backend:
         """Have the PBX look at its trunk until that is its state."""
         async with asyncio.timeout(40):
             while (await self.client.trunks())[0].state != state:
-                await asyncio.to_thread(self.lab.pbx_command, "pjsip qualify carrier")
+                await asyncio.to_thread(self.lab.pbxs[0].look_for_carrier)
                 # One at a time: a look that is still under way would speak of the past, and last.
                 for _ in range(40):
                     await asyncio.sleep(0.1)
@@ -63,11 +67,8 @@ class Backend:
     async def quiet(self) -> None:
         """Wait until the PBX has no channel."""
         async with asyncio.timeout(20):
-            while "0 active channels" not in await self.channels():
+            while await asyncio.to_thread(self.lab.pbxs[0].channels):
                 await asyncio.sleep(0.1)
-
-    async def channels(self) -> str:
-        return await asyncio.to_thread(self.lab.pbx_command, "core show channels count")
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from typing import Final
 
 import httpx
 
+from tests.pbx.relay import Relay, pump
 from voicegate.lab.processes import python_module
 from voicegate.lab.world import Lab
 
@@ -83,18 +84,12 @@ class Eavesdropper:
     async def listening(self) -> AsyncIterator[None]:
         """Listen, with the relay open, as long as the context lasts."""
         ports = self.lab.settings.ports
-        async with asyncio.TaskGroup() as tasks:
-            connections: list[asyncio.Task[None]] = []
-
-            def take(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-                connections.append(tasks.create_task(self._relay(reader, writer)))
-
-            relay = await asyncio.start_server(take, "127.0.0.1", ports.base + RELAY_OFFSET)
-            connections += [tasks.create_task(self._hear_events()), tasks.create_task(self._look_on())]
+        relay = Relay(ports.ami, ports.base + RELAY_OFFSET, traffic=self.traffic)
+        async with relay.running(), asyncio.TaskGroup() as tasks:
+            spies = [tasks.create_task(self._hear_events()), tasks.create_task(self._look_on())]
             yield
-            relay.close()
-            for task in connections:
-                task.cancel()
+            for spy in spies:
+                spy.cancel()
 
     async def ask(self, *paths: str) -> None:
         """Keep what the daemon answers at some paths of its API, and what the command line prints."""
@@ -156,35 +151,9 @@ class Eavesdropper:
         reader, writer = await asyncio.open_connection("127.0.0.1", self.lab.settings.ports.ami)
         try:
             writer.write(f"Action: Login\r\nUsername: {_SPY}\r\nSecret: {self.secret}\r\n\r\n".encode())
-            await _pump(reader, self.events)
+            await pump(reader, self.events)
         finally:
             writer.close()
-
-    async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        pbx, to_pbx = await asyncio.open_connection("127.0.0.1", self.lab.settings.ports.ami)
-        said, answered = bytearray(), bytearray()
-        self.traffic += [said, answered]
-        try:
-            async with asyncio.TaskGroup() as ways:
-                ways.create_task(_pump(reader, said, to_pbx))
-                ways.create_task(_pump(pbx, answered, writer))
-        finally:
-            writer.close()
-            to_pbx.close()
-
-
-async def _pump(
-    reader: asyncio.StreamReader, kept: bytearray, writer: asyncio.StreamWriter | None = None
-) -> None:
-    """Keep what comes, and pass it on."""
-    with suppress(ConnectionError):
-        while chunk := await reader.read(65536):
-            kept += chunk
-            if writer is not None:
-                writer.write(chunk)
-                await writer.drain()
-    if writer is not None:
-        writer.close()
 
 
 def _processes(daemons: set[int]) -> Iterator[bytes]:

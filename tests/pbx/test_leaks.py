@@ -7,7 +7,6 @@ import asyncio
 import base64
 import hashlib
 import random
-import tomllib
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -19,17 +18,17 @@ import pytest
 from tests.pbx import secrets_search as search
 from tests.pbx.conftest import Backend
 from tests.pbx.eavesdropping import RELAY_OFFSET, Eavesdropper, make_talkative
+from tests.pbx.second_daemon import begin, follow, is_over, second_daemon
 from tests.pbx.secrets_search import Secret, Traces
 from tests.unit.application.conftest import TESTER
-from voicegate import bootstrap, config
+from voicegate import bootstrap
 from voicegate.adapters.asterisk.leg import AsteriskLeg
 from voicegate.adapters.keyfile import FileKeyring
 from voicegate.adapters.speech.mixer import Mixer
 from voicegate.adapters.speech.pack import digit_name
 from voicegate.application.housekeeping import INTERVAL
 from voicegate.application.ports import CallAudio, Clip
-from voicegate.application.sign_in import Issued, IssueRequest
-from voicegate.bootstrap.parts import App
+from voicegate.application.sign_in import IssueRequest
 from voicegate.client import AsyncClient, Verification
 from voicegate.config import project_folder
 from voicegate.domain.announcement import Digit, HumanCheck, Part
@@ -159,31 +158,14 @@ async def call_carelessly(lab: Lab, digits: str) -> None:
             await play(leg, Clip(path, 1, timedelta(seconds=2), code_end=1), keys)
         return await play(leg, clip, keys) if clip.path not in NamingMixer.named else _nothing()
 
-    raw = tomllib.loads(lab.settings.config_file.read_text("utf-8"))
-    second = lab.settings.volatile / "second"
-    raw["audio"]["folder"] = str(second)
-    raw["storage"] = {"database": f"{second}.db", "key_file": f"{second}.key"}
-    raw["pbx"]["main"]["agi_port"] = 0
+    request = IssueRequest(
+        TESTER, Destination.parse(CARELESS), passcode=Passcode(digits), human_check=HumanCheck.NONE
+    )
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(AsteriskLeg, "play", play_by_name)
         patch.setattr(bootstrap, "Mixer", NamingMixer)
-        async with bootstrap.running(config.parse(raw)) as app:
-            await _call(app, digits)
-
-
-async def _call(app: App, digits: str) -> None:
-    async with asyncio.timeout(10):
-        while not app.world.pbxs["main"].is_connected:
-            await asyncio.sleep(0.05)
-    destination = Destination.parse(CARELESS)
-    request = IssueRequest(TESTER, destination, passcode=Passcode(digits), human_check=HumanCheck.NONE)
-    issued = await app.sign_in.issue(request)
-    assert isinstance(issued, Issued)
-    since, record = -1, issued.record
-    while record.calls[0].call.is_live:
-        found = await app.sign_in.look(TESTER, record.challenge.id, since=since, wait=timedelta(seconds=10))
-        assert found is not None
-        since, record = found.revision, found
+        async with second_daemon(lab) as app:
+            await follow(app, await begin(app, request), is_over)
 
 
 def _nothing() -> Playback:

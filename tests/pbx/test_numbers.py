@@ -1,4 +1,4 @@
-"""Every number of the lab's table, called through real Asterisk, comes to what the table says."""
+"""Every number of the lab's table, called through a real PBX of each kind, comes to what the table says."""
 
 import asyncio
 from datetime import timedelta
@@ -6,10 +6,13 @@ from datetime import timedelta
 import pytest
 
 from tests.pbx.busy_hour import LANGUAGES, BusyHour, Heard, live_through
+from tests.pbx.conftest import EACH_PBX
 from tests.pbx.verdicts import events, expected, last_call, readings, verdict
 from voicegate.lab.behaviour import LabNumber
 from voicegate.lab.numbers import NUMBERS, PREMIUM, find_number
 from voicegate.lab.world import Lab
+
+pytestmark = EACH_PBX
 
 RUNG = ["queued", "originated", "rang"]
 READ = ["reading_started", "reading_ended"]

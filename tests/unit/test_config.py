@@ -52,8 +52,11 @@ def test_every_setting_stands_in_the_example() -> None:
         "twilio": config.TwilioServiceSettings,
     }
     for section, shape in named.items():
-        (entry,) = example[section].values()
-        assert set(entry) == {field.name for field in msgspec.structs.fields(shape)}, section
+        # One entry a kind of PBX.
+        entries = example[section].values()
+        assert {key for entry in entries for key in entry} == {
+            field.name for field in msgspec.structs.fields(shape)
+        }, section
     assert set(example) == {field.name for field in msgspec.structs.fields(config.Settings)}
 
 
@@ -82,6 +85,18 @@ def test_the_defaults_that_the_example_shows_are_the_defaults() -> None:
         ({"sockt": {}}, "sockt: unknown setting; did you mean socket?"),
         ({"socket": {"mod": "0600"}}, "socket.mod: unknown setting; did you mean socket.mode?"),
         ({"pbx": {"main": {"kind": "asterisk", "ami_prot": 1}}}, "pbx.main.ami_prot: unknown setting"),
+        (
+            {"pbx": {"main": {"kind": "freeswitch", "ami_host": "::1"}}},
+            "pbx.main.ami_host: is for kind asterisk; this PBX is freeswitch, whose own are: esl_*",
+        ),
+        (
+            {"pbx": {"main": {"kind": "asterisk", "esl_port": 1}}},
+            "pbx.main.esl_port: is for kind freeswitch; this PBX is asterisk, whose own are: ami_* and agi_*",
+        ),
+        (
+            {"pbx": {"main": {"kind": "simulator", "agi_port": 1}}},
+            "pbx.main.agi_port: is for kind asterisk; this PBX is simulator, whose own are: none",
+        ),
         ({"twilio": {"bank": {"sid": "VA12"}}}, "twilio.bank.sid"),
         ({"passcode": {"length": 3}}, "passcode.length: Expected `int` >= 4"),
         ({"passcode": {"length": "6"}}, "passcode.length: Expected `int`, got `str`"),
@@ -95,6 +110,10 @@ def test_the_defaults_that_the_example_shows_are_the_defaults() -> None:
         (
             PBX | {"trunks": {"t": {"pbx": "mian", "endpoint": "e", "caller_ids": [{"number": "10"}]}}},
             "trunks.t.pbx: there is no [pbx.mian]; known: main",
+        ),
+        (
+            PBX | {"trunks": {"t": TRUNK | {"countries": ["UK"]}}},
+            "trunks.t.countries: UK is no country's ISO 3166 code; Britain is GB",
         ),
         (PBX | {"trunks": {"t": TRUNK | {"number_format": "national"}}}, "trunks.t.home_country: is missing"),
         (

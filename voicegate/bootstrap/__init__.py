@@ -7,11 +7,9 @@ import pwd
 import re
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import (
-    AbstractAsyncContextManager,
     AsyncExitStack,
     asynccontextmanager,
     contextmanager,
-    nullcontext,
 )
 from dataclasses import replace
 from datetime import timedelta
@@ -19,7 +17,6 @@ from pathlib import Path
 
 import structlog
 
-from voicegate.adapters.asterisk.pbx import AsteriskPbx
 from voicegate.adapters.http.identity import Identity, own_uids, peers_of
 from voicegate.adapters.http.server import Listener, serve_on
 from voicegate.adapters.http.socket_file import SocketFile, listening
@@ -42,14 +39,14 @@ from voicegate.application.ports import DtmfTiming, Pbx
 from voicegate.application.proving import Defaults, Proving, match_language
 from voicegate.application.sign_in import SignIn
 from voicegate.bootstrap.doors import doors, extensions, providers, twilio_services
-from voicegate.bootstrap.exchanges import asterisk_settings, group_id
+from voicegate.bootstrap.exchanges import group_id
 from voicegate.bootstrap.parts import App
+from voicegate.bootstrap.pbxs import make_pbx
 from voicegate.config import (
     CallerIdSettings,
     InternalSettings,
     Settings,
     TrunkSettings,
-    read_secret,
     sounds_folder,
 )
 from voicegate.domain.call import TEST_TRUNK
@@ -93,7 +90,7 @@ async def running(settings: Settings) -> AsyncIterator[App]:
         pbxs: dict[str, Pbx] = {}
         for name in settings.pbx:
             endpoints = tuple(trunk.endpoint for trunk in settings.trunks.values() if trunk.pbx == name)
-            pbxs[name] = await stack.enter_async_context(_pbx(settings, name, endpoints))
+            pbxs[name] = await stack.enter_async_context(make_pbx(name, settings, endpoints))
         if settings.test_numbers.enabled:
             log.warning("test numbers are on: their code is known", prefix=settings.test_numbers.prefix)
             pbxs[TEST_TRUNK] = SimulatedPbx(pace=settings.test_numbers.pace)
@@ -173,8 +170,8 @@ def check(settings: Settings) -> None:
     if (port := tcp_port(settings)) is not None:
         tls_of(port)
     for name, pbx in settings.pbx.items():
-        if pbx.kind == "asterisk":
-            read_secret(pbx.ami_secret_file, f"pbx.{name}.ami_secret_file")
+        if pbx.kind != "simulator":
+            make_pbx(name, settings, ())
     speech = Mixer(speech_settings(settings))
     _check_languages(settings, speech)
     if settings.audio.group:
@@ -207,6 +204,7 @@ def routes(settings: Settings) -> Routes:
             _trunk(name, entry, caller_ids=entry.caller_ids),
             number_format=entry.number_format,
             home_country=entry.home_country,
+            countries=frozenset(entry.countries),
         )
         for name, entry in settings.trunks.items()
     )
@@ -304,12 +302,6 @@ def _keyring(file: Path, *, may_create: bool) -> FileKeyring:
     if may_create and not os.path.exists(file):  # noqa: PTH110 - a folder one may not enter is no error here
         log.warning("making a key file: back it up, codes cannot be checked without it", file=str(file))
     return FileKeyring.open(file, may_create=may_create)
-
-
-def _pbx(settings: Settings, name: str, endpoints: Sequence[str]) -> AbstractAsyncContextManager[Pbx]:
-    if settings.pbx[name].kind == "simulator":
-        return nullcontext(SimulatedPbx(endpoints=tuple(endpoints)))
-    return AsteriskPbx(asterisk_settings(settings, name))
 
 
 def _check_languages(settings: Settings, speech: Mixer) -> None:

@@ -1,7 +1,7 @@
 """What `voicegate doctor` looks at, as the settings say."""
 
 import os
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from functools import partial
@@ -18,6 +18,7 @@ from voicegate.application.ports import Clip
 from voicegate.application.proving import match_language
 from voicegate.bootstrap import speech_settings
 from voicegate.bootstrap.exchanges import asterisk_settings
+from voicegate.bootstrap.pbxs import freeswitch_settings, needing_freeswitch
 from voicegate.config import Settings
 from voicegate.domain.announcement import Pause, PromptName
 from voicegate.domain.errors import SpeechError
@@ -34,19 +35,35 @@ def examiners(settings: Settings) -> Sequence[Examiner]:
         StoreExaminer(settings.storage.database),
         SpeechExaminer(speech_settings(settings), settings.service.language),
         *(_of_asterisk(settings, name) for name, pbx in settings.pbx.items() if pbx.kind == "asterisk"),
+        *(_of_freeswitch(settings, name) for name, pbx in settings.pbx.items() if pbx.kind == "freeswitch"),
     )
 
 
 def _of_asterisk(settings: Settings, name: str) -> AsteriskExaminer:
-    trunks = {trunk: entry.endpoint for trunk, entry in settings.trunks.items() if entry.pbx == name}
     return AsteriskExaminer(
         Patient(
             settings=asterisk_settings(settings, name),
-            trunks=trunks,
+            trunks=_trunks_of(settings, name),
             sounds=partial(_probe_sounds, settings),
             clock=SystemClock(),
         )
     )
+
+
+def _of_freeswitch(settings: Settings, name: str) -> Examiner:
+    with needing_freeswitch(name):
+        from voicegate.adapters.freeswitch import examiner as freeswitch  # noqa: PLC0415
+    return freeswitch.FreeSwitchExaminer(
+        freeswitch.Patient(
+            settings=freeswitch_settings(settings, name),
+            trunks=_trunks_of(settings, name),
+            sounds=partial(_probe_sounds, settings),
+        )
+    )
+
+
+def _trunks_of(settings: Settings, pbx: str) -> Mapping[str, str]:
+    return {trunk: entry.endpoint for trunk, entry in settings.trunks.items() if entry.pbx == pbx}
 
 
 @asynccontextmanager

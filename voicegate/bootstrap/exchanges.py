@@ -4,7 +4,8 @@ import grp
 from datetime import timedelta
 from pathlib import Path
 
-from voicegate.adapters.asterisk.settings import AsteriskSettings, Secret
+from voicegate.adapters.asterisk.settings import AsteriskSettings
+from voicegate.application.linking import Secret
 from voicegate.config import Settings, read_secret
 from voicegate.domain.errors import ConfigError
 

@@ -15,9 +15,10 @@ from voicegate.cli.demo import demo
 from voicegate.cli.printing import json_option, print_json, print_table
 from voicegate.cli.testers import describe_testers, show_testers, testers
 from voicegate.lab.behaviour import Expected, LabNumber
+from voicegate.lab.freeswitch import VARIABLE
 from voicegate.lab.numbers import NUMBERS
 from voicegate.lab.ports import DEFAULT_PORT_BASE
-from voicegate.lab.settings import LabSettings, default_folder, recall
+from voicegate.lab.settings import LabSettings, PbxKind, default_folder, recall
 from voicegate.lab.trunks import TRUNKS
 from voicegate.lab.world import Lab
 
@@ -58,6 +59,13 @@ lab.add_command(testers)
     type=click.Choice([trunk.name for trunk in TRUNKS]),
     help="A trunk to use; repeated, the order in which they are tried. As last time, else carrier.",
 )
+@click.option(
+    "--pbx",
+    "pbxs",
+    multiple=True,
+    type=click.Choice([kind.value for kind in PbxKind]),
+    help=f"The company's PBX, or both; as last time, else asterisk. {VARIABLE} names a FreeSWITCH.",
+)
 @json_option
 def up(
     folder: Path,
@@ -66,6 +74,7 @@ def up(
     *,
     listen: str | None,
     trunks: tuple[str, ...],
+    pbxs: tuple[str, ...],
     as_json: bool,
 ) -> None:
     """Start the lab, or what of it does not run; fetches Asterisk once if this machine has none."""
@@ -76,6 +85,7 @@ def up(
         service=service or settings.service,
         listen=listen or settings.listen,
         trunks=trunks or settings.trunks,
+        pbxs=tuple(dict.fromkeys(map(PbxKind, pbxs))) or settings.pbxs,
     )
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())

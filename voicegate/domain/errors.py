@@ -61,6 +61,10 @@ class PbxRefused(PbxError):
     """The PBX refused the request: no call was placed."""
 
 
+class ReplyLost(PbxError):
+    """The connection to the PBX was lost after something was sent: what became of it is unknown."""
+
+
 class PbxProtocolError(PbxError):
     """The PBX sent something that its protocol does not allow."""
 

@@ -275,6 +275,8 @@ Q850_CAUSES: Final[Mapping[int, CallOutcome]] = {
 
 _CAUSES_BY_SIGHT: Final = frozenset({0, 16, 18, 19, 31})
 _STATUSES_BY_SIGHT: Final = frozenset({408, 480, 487})
+# What RFC 3398 makes of the status, and so does FreeSWITCH: it says no more than that. Asterisk says 18.
+_ECHOES: Final = frozenset({(408, 102)})
 
 _OUR_REASONS: Final[Mapping[GaveUp, CallOutcome]] = {
     GaveUp.CANCELED: _V(_O.CANCELED, _B.NOBODY, retry_safe=True),
@@ -328,7 +330,8 @@ def _classify_unanswered(call: Call, hangup: Hangup) -> CallOutcome:
         return _by_sight(call)
     if hangup.sip_status is not None and hangup.sip_status in SIP_FAILURES:
         return SIP_FAILURES[hangup.sip_status]
-    if hangup.sip_status in _STATUSES_BY_SIGHT and hangup.cause not in Q850_CAUSES:
+    is_echo = (hangup.sip_status, hangup.cause) in _ECHOES
+    if hangup.sip_status in _STATUSES_BY_SIGHT and (is_echo or hangup.cause not in Q850_CAUSES):
         return _by_status_and_sight(call, hangup)
     if hangup.cause is not None and hangup.cause in Q850_CAUSES:
         return Q850_CAUSES[hangup.cause]

@@ -1,4 +1,4 @@
-"""Which way a call goes: trunk order, caller ID, the number's format, and how long to wait.
+"""Which way a call goes: trunks by country and order, caller ID, the number's format, and how long to wait.
 
 A route is our choice of trunks for a destination; the PBX's dialplan has no say in it. An internal
 extension is dialed only as its own endpoint, never through a context that reaches a trunk.
@@ -58,6 +58,8 @@ class Trunk:
     """From originate to the first sign of ringing or early media; more than an honest carrier's delay."""
     packet: timedelta = timedelta(milliseconds=20)
     """Audio in one RTP packet."""
+    countries: frozenset[str] = frozenset()
+    """Where it may call, as ISO 3166-1 alpha-2 codes; empty: everywhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +127,7 @@ def find_route(destination: Destination, routes: Routes) -> tuple[Hop, ...]:
             caller_id=trunk.caller_ids[0],
         )
         for trunk in routes.trunks
+        if not trunk.countries or destination.country in trunk.countries
     )
 
 

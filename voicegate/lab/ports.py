@@ -86,8 +86,18 @@ class Ports:
         return self.base + 23
 
     @property
+    def freeswitch_sip(self) -> int:
+        """SIP of a PBX that is a FreeSWITCH (UDP): base + 30."""
+        return self.base + 30
+
+    @property
+    def esl(self) -> int:
+        """Event socket of that PBX (TCP): base + 31."""
+        return self.base + 31
+
+    @property
     def pbx_rtp(self) -> int:
-        """First RTP port of the PBX: base + 100."""
+        """First RTP port of the PBX: base + 100. Two PBXs have half of the span each."""
         return self.base + 100
 
     @property
@@ -97,9 +107,9 @@ class Ports:
 
     def taken(self) -> list[int]:
         """Return those of its fixed ports that another program holds at this moment."""
-        datagrams = (self.pbx_sip, self.carrier_sip, self.testers, self.odd, self.nobody)
+        datagrams = (self.pbx_sip, self.carrier_sip, self.testers, self.odd, self.nobody, self.freeswitch_sip)
         agi = (self.agi, self.telephones, self.callback)
-        streams = (self.ami, *agi, self.testers, self.pbx_tls, self.carrier_tls)
+        streams = (self.ami, *agi, self.testers, self.pbx_tls, self.carrier_tls, self.esl)
         kinds = {socket.SOCK_DGRAM: datagrams, socket.SOCK_STREAM: streams}
         return [port for kind, ports in kinds.items() for port in ports if not _is_free(kind, port)]
 

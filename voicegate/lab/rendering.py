@@ -1,29 +1,35 @@
-"""The configuration files of a lab: of the company's PBX, of the carrier, and of the controller.
+"""The configuration files of a lab: of the company's PBXs, of the carrier, and of the controller.
 
-The PBX's and the controller's are our own examples from `dialplan/` and `config/`, filled in: what runs
-here is what an admin reads. To the PBX's, templates in `company/` add the testers, what they may dial, and
+The PBXs' and the controller's are our own examples from `dialplan/` and `config/`, filled in: what runs
+here is what an admin reads. To the PBXs', templates in `company/` add the testers, what they may dial, and
 trunks that no admin would want. The carrier's are templates in `carrier/`, rendered from the table in
 `numbers`. Who writes and runs them is `world`.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final, assert_never
 
 import jinja2
 
 from voicegate.config import project_folder
 from voicegate.lab.certificates import Certificates
-from voicegate.lab.filling import fill_in
+from voicegate.lab.filling import fill_in, fill_in_xml, without_section
 from voicegate.lab.numbers import NUMBERS, PREMIUM
 from voicegate.lab.ports import Ports
 from voicegate.lab.services import all_services
-from voicegate.lab.settings import LabSettings
+from voicegate.lab.settings import LabSettings, PbxKind
 from voicegate.lab.testers import Account
 from voicegate.lab.trunks import ACCOUNT, PASSWORD
 
+# The least that FreeSWITCH takes; a trunk that came back is known as soon as that.
+_PING_S: Final = "5"
+_DOMAIN: Final = "127.0.0.1"
+
 
 def render_pbx(settings: LabSettings, secret: str, accounts: Sequence[Account]) -> Mapping[str, str]:
-    """Return the PBX's configuration files; `secret` opens its manager interface, `accounts` the testers'."""
+    """Return an Asterisk's configuration files; `secret` opens its manager interface, `accounts` the
+    testers'."""
     examples, ports = project_folder("config") / "asterisk", settings.ports
     dialplan = {
         file.name: file.read_text("utf-8")
@@ -62,22 +68,44 @@ def render_pbx(settings: LabSettings, secret: str, accounts: Sequence[Account]) 
     filled["odd-trunks.conf"] = _render("company", "odd-trunks.conf", settings)
     trunks = "".join(f'#include "{name}"\n' for name in filled if "trunk" in name)
     filled["pjsip.conf"] += f"\n{trunks}"
-    return {**dialplan, **filled, "rtp.conf": _render_rtp(ports.pbx_rtp)}
+    return {**dialplan, **filled, "rtp.conf": _render_rtp(_rtp_ports(settings, PbxKind.ASTERISK))}
+
+
+def render_freeswitch(settings: LabSettings, secret: str) -> Mapping[str, str]:
+    """Return a FreeSWITCH's configuration files; `secret` opens its event socket."""
+    examples, ports = project_folder("config") / "freeswitch", settings.ports
+    profile = {"sip-ip": "127.0.0.1", "rtp-ip": "127.0.0.1", "sip-port": str(ports.freeswitch_sip)}
+    gateway = {"proxy": f"127.0.0.1:{ports.carrier_sip}", "ping": _PING_S}
+    door = {"listen-port": str(ports.esl), "password": secret}
+    values = {
+        "acl.conf.xml": {},
+        "directory.xml": {("voicegate", "esl-password"): secret},
+        "event_socket.conf.xml": {("event_socket.conf", name): value for name, value in door.items()},
+        "profile.xml": {("voicegate", name): value for name, value in profile.items()}
+        | {("carrier", name): value for name, value in gateway.items()},
+    }
+    filled = {
+        name: fill_in_xml((examples / name).read_text("utf-8"), these) for name, these in values.items()
+    }
+    main = _templates("company").get_template("freeswitch.xml.j2")
+    rtp = _rtp_ports(settings, PbxKind.FREESWITCH)
+    return {**filled, "freeswitch.xml": main.render(rtp=rtp, domain=_DOMAIN, ports=ports)}
 
 
 def render_carrier(settings: LabSettings) -> Mapping[str, str]:
     """Return the carrier's configuration files."""
+    first = settings.ports.carrier_rtp
     names = ("extensions.conf", "pjsip.conf")
     return {
         **{name: _render("carrier", name, settings) for name in names},
         "manager.conf": "[general]\nenabled = no\n",
-        "rtp.conf": _render_rtp(settings.ports.carrier_rtp),
+        "rtp.conf": _render_rtp(range(first, first + Ports.RTP_SPAN)),
     }
 
 
 def render_controller(settings: LabSettings) -> str:
     """Return the controller's settings: our example, filled in for this lab."""
-    here = settings
+    here, first = settings, settings.pbxs[0]
     values = {
         "service.name": here.service,
         "storage.database": str(here.folder / "voicegate.db"),
@@ -86,22 +114,45 @@ def render_controller(settings: LabSettings) -> str:
         "socket.path": str(here.socket),
         "audio.folder": str(here.audio),
         "policy.allowed_countries": ["US", "GB"],
-        "pbx.main.ami_port": here.ports.ami,
-        "pbx.main.ami_secret_file": str(here.secret_file),
-        "pbx.main.agi_port": here.ports.agi,
-        "internal.desks.pbx": "main",
+        **{f"pbx.{kind.section}.{key}": value for kind in here.pbxs for key, value in _door(here, kind)},
+        "trunks.carrier.pbx": first.section,
+        "internal.desks.pbx": first.section,
         "internal.desks.pattern": "4[0-9]{3}|tester[0-9]",
         "internal.desks.caller_id": {"number": "4000", "name": "Voicegate"},
+        **({"trunks.carrier.countries": ["US"]} if len(here.pbxs) > 1 else {}),
         **here.overrides,
     }
     example = (project_folder("config") / "voicegate.toml").read_text("utf-8")
+    if PbxKind.ASTERISK not in here.pbxs:
+        example = without_section(example, f"pbx.{PbxKind.ASTERISK.section}")
     places = {(path.rpartition(".")[0], path.rpartition(".")[2]): value for path, value in values.items()}
     filled = fill_in(example, {place: as_toml(value) for place, value in places.items()})
     before, ours, after = _cut_out(filled, "[trunks.carrier]")
     trunks = (
         ours.replace(".carrier]", f".{name}]").replace('"carrier"', f'"{name}"') for name in here.trunks
     )
-    return before + "\n".join(trunks) + after
+    second = (_second_trunk(kind) for kind in here.pbxs[1:])
+    return "".join((before, "\n".join(trunks), after, *second))
+
+
+def _door(settings: LabSettings, kind: PbxKind) -> Iterable[tuple[str, object]]:
+    """Return in what a PBX's section of the controller's settings differs from our example's."""
+    ports, secret = settings.ports, str(settings.secret_file)
+    match kind:
+        case PbxKind.ASTERISK:
+            return (("ami_port", ports.ami), ("ami_secret_file", secret), ("agi_port", ports.agi))
+        case PbxKind.FREESWITCH:
+            account = (("esl_user", f"voicegate@{_DOMAIN}"), ("esl_password_file", secret))
+            return (("kind", kind.value), ("esl_port", ports.esl), *account)
+        case never:
+            assert_never(never)
+
+
+def _second_trunk(kind: PbxKind) -> str:
+    """Return the section of a second PBX's trunk."""
+    caller_ids = [{"number": "+442079460000", "name": "Voicegate"}]
+    values = {"pbx": kind.section, "endpoint": "carrier", "caller_ids": caller_ids, "countries": ["GB"]}
+    return "\n[trunks.second]\n" + "".join(f"{key} = {as_toml(value)}\n" for key, value in values.items())
 
 
 def as_toml(value: object) -> str:
@@ -136,6 +187,13 @@ def _templates(folder: str) -> jinja2.Environment:
     )
 
 
+def _rtp_ports(settings: LabSettings, kind: PbxKind) -> range:
+    """Return a PBX's part of the PBXs' RTP ports."""
+    span = Ports.RTP_SPAN // len(settings.pbxs)
+    first = settings.ports.pbx_rtp + span * settings.pbxs.index(kind)
+    return range(first, first + span)
+
+
 def _render(folder: str, name: str, settings: LabSettings) -> str:
     """Return the file `name` made from its template in `folder`."""
     return (
@@ -159,5 +217,5 @@ def _cut_out(text: str, header: str) -> tuple[str, str, str]:
     return before, f"{header}{section}\n", f"\n{after}"
 
 
-def _render_rtp(first: int) -> str:
-    return f"[general]\nrtpstart = {first}\nrtpend = {first + Ports.RTP_SPAN - 1}\n"
+def _render_rtp(ports: range) -> str:
+    return f"[general]\nrtpstart = {ports.start}\nrtpend = {ports.stop - 1}\n"

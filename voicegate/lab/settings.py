@@ -2,9 +2,11 @@
 
 import hashlib
 import os
+import secrets
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
@@ -14,6 +16,20 @@ from voicegate.lab.errors import LabError
 from voicegate.lab.ports import DEFAULT_PORT_BASE, Ports
 
 LOOPBACK: Final = "127.0.0.1"
+
+
+class PbxKind(StrEnum):
+    """What a company's PBX is."""
+
+    ASTERISK = "asterisk"
+    """Found, or fetched once."""
+    FREESWITCH = "freeswitch"
+    """Found only; see `freeswitch`."""
+
+    @property
+    def section(self) -> str:
+        """Its name in the controller's settings, as our example has it: `[pbx.<section>]`."""
+        return "main" if self is PbxKind.ASTERISK else "second"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +50,9 @@ class LabSettings:
     """The address at which the PBX takes the testers' softphones; loopback: only those on this machine."""
     trunks: tuple[str, ...] = ("carrier",)
     """The trunks that the controller uses, in this order: names of `trunks`' table."""
+    pbxs: tuple[PbxKind, ...] = (PbxKind.ASTERISK,)
+    """The company's PBXs, one of a kind; a second has the calls to Britain. A FreeSWITCH has the trunk
+    `carrier` only."""
 
     @property
     def ports(self) -> Ports:
@@ -70,7 +89,7 @@ class LabSettings:
 
     @property
     def secret_file(self) -> Path:
-        """The password of the PBX's manager interface."""
+        """The password of the PBX's manager interface or event socket."""
         return self.folder / "ami-secret"
 
     @property
@@ -108,13 +127,21 @@ class LabSettings:
         """Pid files, and what the processes print."""
         return self.folder / "processes"
 
+    def keep_secret(self) -> str:
+        """Return the password that opens the PBXs to the controller; made when first asked for."""
+        if not self.secret_file.exists():
+            self.secret_file.touch(mode=0o600)
+            self.secret_file.write_text(secrets.token_hex(24), "ascii")
+        return self.secret_file.read_text("ascii")
+
     def save(self) -> None:
         """Keep these settings in the lab's folder, for later commands.
 
         Raises:
             LabError: the folder cannot be made or written.
         """
-        kept = _Kept(self.port_base, self.name, self.service, dict(self.overrides), self.listen, self.trunks)
+        values = (self.port_base, self.name, self.service, dict(self.overrides), self.listen)
+        kept = _Kept(*values, self.trunks, self.pbxs)
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             _kept_file(self.folder).write_bytes(msgspec.json.format(msgspec.json.encode(kept)))
@@ -153,6 +180,7 @@ class _Kept(msgspec.Struct, frozen=True):
     overrides: dict[str, object]
     listen: str = LOOPBACK
     trunks: tuple[str, ...] = ("carrier",)
+    pbxs: tuple[PbxKind, ...] = (PbxKind.ASTERISK,)
 
 
 def _kept_file(folder: Path) -> Path:

@@ -1,12 +1,11 @@
-"""A whole telephone world on one machine: the company's PBX, a carrier with telephones, the controller.
+"""A whole telephone world on one machine: the company's PBXs, a carrier with telephones, the controller.
 
 Everything runs as the calling user, detached, and outlives the command that started it. Ports and
-folders are `settings`' business, configuration files `rendering`'s, the telephones' people `telephones`'.
+folders are `settings`' business, configuration files `rendering`'s, the telephones' people `telephones`',
+and how one kind of PBX differs from another `company`'s.
 """
 
 import os
-import re
-import secrets
 import socket
 import time
 from collections.abc import Callable, Sequence
@@ -22,17 +21,15 @@ from voicegate.config import project_folder
 from voicegate.lab.apt import Progress
 from voicegate.lab.asterisk import AsteriskInstance
 from voicegate.lab.certificates import Certificates
+from voicegate.lab.company import PATIENCE, company_pbxs
 from voicegate.lab.errors import LabError
-from voicegate.lab.packages import Asterisk, ensure_asterisk, no_progress
+from voicegate.lab.packages import ensure_asterisk, no_progress
 from voicegate.lab.phrases import make_sounds
 from voicegate.lab.processes import Daemon, python_module
-from voicegate.lab.rendering import render_carrier, render_controller, render_pbx
+from voicegate.lab.rendering import render_carrier, render_controller
 from voicegate.lab.settings import LabSettings, recall
 from voicegate.lab.telephones import copy_recording
-from voicegate.lab.testers import keep_accounts
-from voicegate.lab.trunks import QUALIFIED
 
-_PATIENCE: Final = timedelta(seconds=30)
 _STEP_S: Final = 0.1
 _KNOCK_S: Final = 5.0
 _READY: Final = b"HTTP/1.1 200"
@@ -43,7 +40,7 @@ class PartStatus:
     """One process of a lab."""
 
     name: str
-    """pbx, carrier, telephones, callback or controller."""
+    """pbx, second-pbx, carrier, telephones, callback or controller."""
     pid: int | None
     """Its process id; None when it does not run."""
     where: str
@@ -57,8 +54,9 @@ class Lab:
 
     def __init__(self, settings: LabSettings) -> None:
         self.settings = settings
+        self.pbxs = company_pbxs(settings)
+        """The company's; the first is the one that most labs have alone."""
         self._carrier = self._daemon("carrier")
-        self._pbx = self._daemon("pbx")
         self._telephones = self._daemon("telephones")
         self._callback = self._daemon("callback")
         self._controller = self._daemon("controller")
@@ -70,7 +68,8 @@ class Lab:
             LabError: something cannot be fetched, started or does not get ready.
         """
         self._write(progress)
-        starts = [self.start_carrier, self.start_pbx, self.start_telephones, self.start_callback]
+        starts = [self.start_carrier, *(pbx.start for pbx in self.pbxs)]
+        starts += [self.start_telephones, self.start_callback]
         if with_controller:
             starts.append(self.start_controller)
         progress("starting", 0)
@@ -84,43 +83,46 @@ class Lab:
 
     def down(self) -> None:
         """End all of it and remove what it kept in memory; configuration, logs and recordings stay."""
-        with ThreadPoolExecutor() as pool:
-            # The controller first: it ends its calls and removes their sound.
-            self._controller.stop()
-            list(pool.map(Daemon.stop, (self._pbx, self._carrier, self._telephones, self._callback)))
+        # The controller first: it ends its calls and removes their sound.
+        self._controller.stop()
+        others = (*(pbx.daemon for pbx in self.pbxs), self._carrier, self._telephones, self._callback)
+        with ThreadPoolExecutor(len(others)) as pool:
+            list(pool.map(Daemon.stop, others))
         rmtree(self.settings.volatile, ignore_errors=True)
 
     def status(self) -> Sequence[PartStatus]:
         """Return how each process fares."""
-        ports, registrar = self.settings.ports, self.settings.registrar
+        ports = self.settings.ports
+        doors = (f"calls 127.0.0.1:{pbx.handover_port}" for pbx in self.pbxs if pbx.handover_port)
         places = (
-            (self._pbx, f"SIP 127.0.0.1:{ports.pbx_sip}, AMI 127.0.0.1:{ports.ami}, testers {registrar}"),
+            *((pbx.daemon, pbx.where) for pbx in self.pbxs),
             (self._carrier, f"SIP 127.0.0.1:{ports.carrier_sip}"),
             (self._telephones, f"FastAGI 127.0.0.1:{ports.telephones}"),
             (self._callback, f"FastAGI 127.0.0.1:{ports.callback}"),
-            (self._controller, f"{self.settings.socket}, FastAGI 127.0.0.1:{ports.agi}"),
+            (self._controller, ", ".join((str(self.settings.socket), *doors))),
         )
         return [PartStatus(daemon.name, daemon.pid, where, daemon.log) for daemon, where in places]
 
     def start_pbx(self) -> None:
-        """Start the PBX unless it runs, and wait until it has booted."""
-        self._run_exchange(self._exchange(self._pbx))
+        """Start the first PBX unless it runs, and wait until it has booted."""
+        self.pbxs[0].start()
 
     def kill_pbx(self) -> None:
-        """End the PBX as a crash would (SIGKILL)."""
-        self._pbx.kill()
+        """End the first PBX as a crash would (SIGKILL)."""
+        self.pbxs[0].daemon.kill()
 
     def pbx_command(self, text: str) -> str:
-        """Return what the PBX's console answers to a command."""
-        return self._exchange(self._pbx).command(text)
+        """Return what the first PBX's console answers to a command."""
+        return self.pbxs[0].command(text)
 
     def start_carrier(self) -> None:
         """Start the carrier unless it runs, and wait until it has booted."""
-        self._run_exchange(self._exchange(self._carrier))
+        self._exchange.start()
+        self._exchange.wait_ready(PATIENCE)
 
     def carrier_command(self, text: str) -> str:
         """Return what the carrier's console answers to a command."""
-        return self._exchange(self._carrier).command(text)
+        return self._exchange.command(text)
 
     def kill_carrier(self) -> None:
         """End the carrier and its telephones as a crash would (SIGKILL)."""
@@ -152,22 +154,11 @@ class Lab:
         self._controller.kill()
 
     def wait_trunks(self) -> None:
-        """Have the PBX look at its trunks, and wait until it knows how each of them is."""
-
-        # Both were started at once: the PBX may have looked for the carrier too early, and would not
-        # look again for a while. Where it has not looked yet it would dial.
-        def are_known() -> bool:
-            contacts = self.pbx_command("pjsip show contacts")
-            missed = [
-                name
-                for name, state in QUALIFIED.items()
-                if not re.search(rf"{name}-aor/\S+\s+\S+\s+{state}", contacts)
-            ]
-            for name in missed:
-                self.pbx_command(f"pjsip qualify {name}")
-            return not missed
-
-        self._wait(self._pbx, are_known)
+        """Have the PBXs look at their trunks, and wait until they know how each of them is."""
+        # All were started at once: a PBX may have looked for the carrier too early, and would not look
+        # again for a while. Where it has not looked yet it would dial.
+        for pbx in self.pbxs:
+            self._wait(pbx.daemon, pbx.knows_trunks)
 
     def recordings(self, number: str) -> list[Path]:
         """Return what telephones heard on calls to a number, oldest first; a call's appears at its end."""
@@ -207,10 +198,10 @@ class Lab:
         if here.volatile.stat().st_uid != os.getuid():
             raise LabError(f"{here.volatile} belongs to somebody else.")
         make_sounds(here.sounds, here.state, progress)
-        secret, accounts = _keep_secret(here.secret_file), keep_accounts(here.accounts_file)
         Certificates(here.certificates).ensure()
-        self._exchange(self._pbx).write(render_pbx(here, secret, accounts))
-        self._exchange(self._carrier).write(render_carrier(here))
+        for pbx in self.pbxs:
+            pbx.write()
+        self._exchange.write(render_carrier(here))
         here.config_file.write_text(render_controller(here), "utf-8")
 
     def _check_unlike(self) -> None:
@@ -229,32 +220,18 @@ class Lab:
         return Daemon(name, self.settings.processes)
 
     @cached_property
-    def _asterisk(self) -> Asterisk:
-        return ensure_asterisk()
-
-    def _exchange(self, daemon: Daemon) -> AsteriskInstance:
-        home, run = self.settings.folder / daemon.name, self.settings.volatile / daemon.name
-        return AsteriskInstance(daemon, self._asterisk, home, run)
-
-    def _run_exchange(self, exchange: AsteriskInstance) -> None:
-        exchange.start()
-        exchange.wait_ready(_PATIENCE)
+    def _exchange(self) -> AsteriskInstance:
+        home, run = self.settings.folder / "carrier", self.settings.volatile / "carrier"
+        return AsteriskInstance(self._carrier, ensure_asterisk(), home, run)
 
     def _wait(self, daemon: Daemon, is_ready: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + _PATIENCE.total_seconds()
+        deadline = time.monotonic() + PATIENCE.total_seconds()
         while not is_ready():
             if daemon.pid is None:
                 raise LabError(f"{daemon.name} ended:\n{daemon.last_words()}")
             if time.monotonic() > deadline:
                 raise LabError(f"{daemon.name} does not get ready; see {daemon.log}:\n{daemon.last_words()}")
             time.sleep(_STEP_S)
-
-
-def _keep_secret(file: Path) -> str:
-    if not file.exists():
-        file.touch(mode=0o600)
-        file.write_text(secrets.token_hex(24), "ascii")
-    return file.read_text("ascii")
 
 
 def _accepts(port: int) -> bool:

@@ -73,6 +73,8 @@ def test_every_sip_failure_has_an_outcome_that_someone_decided(status: int, call
         (CALL, Hangup(18, 408), "trunk_silent", "trunk"),
         (RANG, Hangup(18, 408), "no_answer", "callee"),
         (PROGRESSED, Hangup(18, 408), "no_answer", "callee"),
+        (CALL, Hangup(102, 408), "trunk_silent", "trunk"),
+        (RANG, Hangup(102, 408), "no_answer", "callee"),
         (CALL, Hangup(20, 480), "unavailable", "callee"),
         (RANG, Hangup(19, gave_up=GaveUp.RING_TIMEOUT), "no_answer", "callee"),
         (CALL, Hangup(19, gave_up=GaveUp.RING_TIMEOUT), "trunk_silent", "trunk"),

@@ -167,6 +167,20 @@ def test_trunks_are_tried_in_order_each_with_its_own_number_format() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("number", "names"),
+    [
+        ("+12025550143", ["first", "american"]),
+        ("+442079460101", ["first"]),
+        ("+881612345678", ["first"]),
+    ],
+)
+def test_a_trunk_of_some_countries_is_tried_for_their_numbers_only(number: str, names: list[str]) -> None:
+    american = replace(SECOND, name="american", countries=frozenset({"US", "CA"}))
+    hops = find_route(Destination(number), Routes((FIRST, american)))
+    assert [hop.trunk.name for hop in hops] == names
+
+
 def test_an_internal_extension_is_dialed_only_as_its_own_endpoint() -> None:
     (hop,) = find_route(Destination("4021"), Routes((FIRST,), (DESKS,)))
     assert (hop.endpoint, hop.number) == ("desk-4021", None)

@@ -3,15 +3,22 @@
 import re
 from dataclasses import replace
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
 from voicegate import config
 from voicegate.lab.behaviour import LabNumber
 from voicegate.lab.numbers import NUMBERS
-from voicegate.lab.rendering import as_toml, render_carrier, render_controller, render_pbx
+from voicegate.lab.rendering import (
+    as_toml,
+    render_carrier,
+    render_controller,
+    render_freeswitch,
+    render_pbx,
+)
 from voicegate.lab.services import all_services
-from voicegate.lab.settings import LabSettings
+from voicegate.lab.settings import LabSettings, PbxKind
 from voicegate.lab.testers import TESTERS, Account
 
 
@@ -74,6 +81,45 @@ def test_everything_listens_on_loopback_only(settings: LabSettings) -> None:
     assert set(bound) == {"127.0.0.1"}
 
 
+def parameters(text: str) -> list[tuple[str, str]]:
+    """Of whole XML text, in order; a preprocessor's `$${…}` stands as written."""
+    root = ElementTree.fromstring(text)
+    return [(param.get("name", ""), param.get("value", "")) for param in root.iter("param")]
+
+
+@pytest.fixture
+def switched(settings: LabSettings) -> LabSettings:
+    return replace(settings, pbxs=(PbxKind.FREESWITCH,))
+
+
+def test_a_freeswitch_listens_on_loopback_only(switched: LabSettings) -> None:
+    files = render_freeswitch(switched, "s")
+    bound = [pair for text in files.values() for pair in parameters(text) if pair[0].endswith("-ip")]
+    assert bound == [("listen-ip", "127.0.0.1"), ("sip-ip", "127.0.0.1"), ("rtp-ip", "127.0.0.1")]
+
+
+def test_a_freeswitch_asks_whoever_comes_for_the_password_and_lets_in_loopback(switched: LabSettings) -> None:
+    files = render_freeswitch(switched, "s3<cret")
+    door = dict(parameters(files["event_socket.conf.xml"]))
+    assert (door["password"], door["apply-inbound-acl"]) == ("s3<cret", "voicegate")
+    allowed = [node.get("cidr") for node in ElementTree.fromstring(files["acl.conf.xml"]).iter("node")]
+    assert allowed == ["127.0.0.1/32"]
+
+
+def test_a_freeswitch_reads_every_one_of_its_files(switched: LabSettings) -> None:
+    files = dict(render_freeswitch(switched, "s"))
+    main = ElementTree.fromstring(files.pop("freeswitch.xml"))
+    included = [step.get("data") for step in main.iter("X-PRE-PROCESS") if step.get("cmd") == "include"]
+    assert sorted(files) == sorted(str(name) for name in included)
+
+
+def test_two_pbxs_share_the_rtp_ports(settings: LabSettings) -> None:
+    both = replace(settings, pbxs=(PbxKind.ASTERISK, PbxKind.FREESWITCH))
+    assert render_pbx(both, "s", ACCOUNTS)["rtp.conf"] == "[general]\nrtpstart = 20100\nrtpend = 20199\n"
+    second = dict(parameters(render_freeswitch(both, "s")["freeswitch.xml"]))
+    assert (second["rtp-start-port"], second["rtp-end-port"]) == ("20200", "20299")
+
+
 def test_elsewhere_only_the_testers_are_listened_for(settings: LabSettings) -> None:
     files = render_pbx(replace(settings, listen="192.0.2.7"), "s", ACCOUNTS)
     bound = re.findall(r"^bind(?:addr)? = ([0-9.:]+)", files["pjsip.conf"] + files["manager.conf"], re.M)
@@ -134,6 +180,24 @@ def test_the_controllers_settings_are_accepted(settings: LabSettings, tmp_path: 
     assert all(re.fullmatch(desks, each) for each in ("4021", *(tester.name for tester in TESTERS)))
     assert not re.fullmatch(desks, "carrier")
     assert loaded.trunks["carrier"].endpoint == "carrier"
+
+
+def test_a_controller_of_a_freeswitch_knows_no_asterisk(switched: LabSettings) -> None:
+    switched.config_file.write_text(render_controller(switched), "utf-8")
+    loaded = config.load(switched.config_file)
+    ((name, pbx),) = loaded.pbx.items()
+    assert (pbx.kind, pbx.esl_port) == ("freeswitch", switched.ports.esl)
+    assert {loaded.trunks["carrier"].pbx, loaded.internal["desks"].pbx} == {name}
+
+
+def test_a_controller_of_both_has_a_trunk_of_each(settings: LabSettings) -> None:
+    both = replace(settings, pbxs=(PbxKind.ASTERISK, PbxKind.FREESWITCH))
+    both.config_file.write_text(render_controller(both), "utf-8")
+    loaded = config.load(both.config_file)
+    assert [pbx.kind for pbx in loaded.pbx.values()] == ["asterisk", "freeswitch"]
+    first, second = loaded.trunks.values()
+    assert (loaded.pbx[first.pbx].kind, first.countries) == ("asterisk", ("US",))
+    assert (loaded.pbx[second.pbx].kind, second.countries) == ("freeswitch", ("GB",))
 
 
 @pytest.mark.parametrize(

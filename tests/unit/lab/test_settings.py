@@ -2,6 +2,7 @@
 
 import os
 import socket
+import stat
 import wave
 from datetime import timedelta
 from pathlib import Path
@@ -10,13 +11,13 @@ import pytest
 
 from voicegate.lab.errors import LabError
 from voicegate.lab.ports import Ports, free_port_base, reserve_port_base
-from voicegate.lab.settings import LabSettings, recall
+from voicegate.lab.settings import LabSettings, PbxKind, recall
 from voicegate.lab.world import Lab
 
 
 def test_settings_are_recalled_from_the_folder(tmp_path: Path) -> None:
-    overrides = {"call.time_cap_s": 20}
-    settings = LabSettings(tmp_path, 14000, "one", "Contoso", overrides, "192.0.2.7", ("full", "carrier"))
+    overrides, trunks = {"call.time_cap_s": 20}, ("full", "carrier")
+    settings = LabSettings(tmp_path, 14000, "one", "Contoso", overrides, "192.0.2.7", trunks, tuple(PbxKind))
     settings.save()
     assert recall(tmp_path) == settings
 
@@ -30,6 +31,21 @@ def test_settings_of_before_there_were_softphones_keep_to_loopback(tmp_path: Pat
 
 def test_an_empty_folder_recalls_nothing(tmp_path: Path) -> None:
     assert recall(tmp_path) is None
+
+
+def test_a_lab_of_before_there_was_a_choice_has_an_asterisk(tmp_path: Path) -> None:
+    (tmp_path / "lab.json").write_text('{"port_base": 1, "name": "a", "service": "b", "overrides": {}}')
+    kept = recall(tmp_path)
+    assert kept is not None
+    assert kept.pbxs == (PbxKind.ASTERISK,)
+
+
+def test_the_password_is_made_once_and_is_its_owners_only(tmp_path: Path) -> None:
+    settings = LabSettings(tmp_path)
+    secret = settings.keep_secret()
+    assert len(secret) > 40
+    assert LabSettings(tmp_path).keep_secret() == secret
+    assert stat.S_IMODE(settings.secret_file.stat().st_mode) == 0o600
 
 
 def test_a_damaged_file_is_refused_by_name(tmp_path: Path) -> None:
@@ -50,6 +66,7 @@ def test_two_folders_have_two_places_in_memory(tmp_path: Path) -> None:
 def test_ports_of_one_lab_do_not_meet() -> None:
     ports = Ports(20000)
     single = [ports.pbx_sip, ports.carrier_sip, ports.ami, ports.agi, ports.telephones, ports.reserved]
+    single += [ports.freeswitch_sip, ports.esl]
     single += [ports.testers, ports.callback]
     single += [ports.pbx_tls, ports.carrier_tls, ports.odd, ports.nobody]
     ranges = [range(first, first + Ports.RTP_SPAN) for first in (ports.pbx_rtp, ports.carrier_rtp)]

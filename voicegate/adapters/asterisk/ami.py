@@ -7,23 +7,21 @@ Source: Asterisk 22, "AMI v2 Specification"; log-in refusals as 22.10.1 words th
 """
 
 import asyncio
-import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Protocol
 
 import structlog
 from panoramisk.message import Message
 
 from voicegate.adapters.asterisk.ami_events import AmiEvent, read_event, text_of
-from voicegate.adapters.asterisk.ami_link import GuardedManager, ReplyLost
+from voicegate.adapters.asterisk.ami_link import GuardedManager
 from voicegate.adapters.asterisk.ami_wire import Fields
-from voicegate.adapters.asterisk.settings import AsteriskSettings, Pace
-from voicegate.domain.errors import PbxError, PbxUnavailable
+from voicegate.adapters.asterisk.settings import AsteriskSettings
+from voicegate.application.linking import SecretRefused, reason_of, watch
+from voicegate.domain.errors import PbxUnavailable, ReplyLost
 
 log = structlog.get_logger(__name__)
-
-_DICE: Final = secrets.SystemRandom()
 
 
 class AmiListener(Protocol):
@@ -64,10 +62,6 @@ class Reply:
         return not self.is_success and self.message == "No such channel"
 
 
-class _SecretRefused(PbxError):
-    """The PBX refuses our AMI name or secret."""
-
-
 class AmiClient:
     """Actions to one Asterisk and events from it, over whichever connection there is."""
 
@@ -81,26 +75,6 @@ class AmiClient:
     def is_connected(self) -> bool:
         """Logged in, and in step with the PBX?"""
         return self._is_ready
-
-    async def run(self) -> None:
-        """Keep a connection until cancelled."""
-        pace = self._settings.pace
-        failures = 0
-        while True:
-            try:
-                await self._serve()
-            except _SecretRefused as error:
-                name = self._settings.name
-                log.error("AMI log-in refused: check username and secret", pbx=name, why=str(error))
-                delay = pace.refused_delay.total_seconds()
-            except (PbxError, OSError, TimeoutError) as error:
-                failures = 0 if self._is_ready else failures
-                delay = _back_off(failures, pace)
-                failures += 1
-                log.warning("AMI down", pbx=self._settings.name, why=_name(error), retry_s=round(delay, 1))
-            finally:
-                self._drop()
-            await asyncio.sleep(delay * _DICE.uniform(0.5, 1))
 
     async def ask(self, action: str, fields: Fields, *, as_list: bool | None = None) -> Reply:
         """Send an action and return its response.
@@ -122,7 +96,7 @@ class AmiClient:
         finally:
             manager.forget(sent)
 
-    async def _serve(self) -> None:
+    async def serve(self) -> None:
         """Connect, log in, and watch until something is wrong, which is raised."""
         settings = self._settings
         manager = GuardedManager(settings.name, self._dispatch)
@@ -134,11 +108,16 @@ class AmiClient:
             await self._listener.on_ready()
             self._is_ready = True
             log.info("AMI up", pbx=settings.name)
-            await self._watch(manager)
+            await watch(manager, settings.pace.quiet, lambda: self.ask("Ping", {}))
         except ReplyLost:
-            raise _why(manager) from None
+            raise reason_of(manager) from None
         finally:
             manager.close()
+
+    def drop(self) -> None:
+        """Note that the connection is gone, or could not be made."""
+        self._is_ready, self._manager = False, None
+        self._listener.on_lost()
 
     async def _log_in(self) -> None:
         secret = self._settings.ami_secret.value
@@ -146,33 +125,7 @@ class AmiClient:
             "Login", {"Username": self._settings.ami_username, "Secret": secret, "Events": "on"}
         )
         if not reply.is_success:
-            raise _SecretRefused(reply.message)
-
-    async def _watch(self, manager: GuardedManager) -> None:
-        quiet = self._settings.pace.quiet.total_seconds()
-        loop = asyncio.get_running_loop()
-        while True:
-            try:
-                async with asyncio.timeout_at(max(manager.heard_at + quiet, loop.time())):
-                    await manager.lost.wait()
-            except TimeoutError:
-                if manager.heard_at + quiet <= loop.time():
-                    await self._prove(manager)
-            else:
-                raise _why(manager)
-
-    async def _prove(self, manager: GuardedManager) -> None:
-        """Ping a silent peer; any sign of life will do."""
-        asked_at = asyncio.get_running_loop().time()
-        try:
-            await self.ask("Ping", {})
-        except ReplyLost:
-            if manager.heard_at < asked_at:
-                raise
-
-    def _drop(self) -> None:
-        self._is_ready, self._manager = False, None
-        self._listener.on_lost()
+            raise SecretRefused(reply.message)
 
     def _dispatch(self, message: Message) -> None:
         event = read_event(message)
@@ -191,18 +144,3 @@ def read_reply(response: object) -> Reply:
         items=tuple(messages[1:-1]),
         fields={name: text_of(head, name) for name in head},
     )
-
-
-def _back_off(failures: int, pace: Pace) -> float:
-    doubled = pace.first_delay.total_seconds() * (1 << min(failures, 16))
-    return min(doubled, pace.longest_delay.total_seconds())
-
-
-def _why(manager: GuardedManager) -> Exception:
-    if isinstance(manager.reason, Exception):
-        return manager.reason
-    return PbxUnavailable("closed by the PBX" if manager.lost.is_set() else "no answer in time")
-
-
-def _name(error: Exception) -> str:
-    return str(error) or type(error).__name__

@@ -17,15 +17,11 @@ from panoramisk.manager import Manager
 from panoramisk.message import Message
 
 from voicegate.adapters.asterisk.ami_wire import Fields, Framer, check_fields
-from voicegate.domain.errors import PbxError, PbxProtocolError, PbxUnavailable
+from voicegate.domain.errors import PbxProtocolError, PbxUnavailable, ReplyLost
 
 log = structlog.get_logger(__name__)
 
 _SILENT: Final = logging.CRITICAL + 1
-
-
-class ReplyLost(PbxError):
-    """The connection was lost after an action was sent: what became of it is unknown."""
 
 
 def silence_panoramisk() -> None:

@@ -16,13 +16,12 @@ from typing import Final
 
 from voicegate.adapters.asterisk import endpoint_checks, variables
 from voicegate.adapters.asterisk.agi import AgiServer, address_of
-from voicegate.adapters.asterisk.ami_link import ReplyLost
 from voicegate.adapters.asterisk.rehearsal import Rehearsal, knock, rehearse
 from voicegate.adapters.asterisk.settings import AsteriskSettings
 from voicegate.adapters.asterisk.visit import Visit, visiting
 from voicegate.application.examination import Finding, doubtful, failed, passed
 from voicegate.application.ports import Clip, Clock
-from voicegate.domain.errors import ConfigError, PbxError, PbxRefused, SpeechError
+from voicegate.domain.errors import ConfigError, PbxError, PbxRefused, ReplyLost, SpeechError
 
 _NEEDED: Final[Mapping[str, str]] = {"Originate": "originate", "Hangup": "call", "Status": "call"}
 """Actions of calls, and the right that each takes."""

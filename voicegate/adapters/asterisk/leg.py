@@ -6,7 +6,6 @@ for a file it cannot read, and the channel lives; packets are counted as they go
 """
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Final
 
@@ -16,61 +15,32 @@ from voicegate.adapters.asterisk.agi_session import AgiSession
 from voicegate.adapters.asterisk.agi_wire import DEAD, Reply
 from voicegate.adapters.asterisk.ami import AmiClient
 from voicegate.adapters.asterisk.ami_events import AmiEvent, state_of
-from voicegate.adapters.asterisk.ami_link import ReplyLost
-from voicegate.adapters.asterisk.tracker import CallTracker, Due
-from voicegate.application.ports import Clip, DtmfTiming, LegSignal
+from voicegate.adapters.asterisk.tracker import CallTracker
+from voicegate.application.ports import Clip, DtmfTiming
+from voicegate.application.tending import TendedLeg, check_digits, check_keys
 from voicegate.domain.call import Media, Playback
-from voicegate.domain.errors import LegEnded, PbxUnavailable, UnsafeValue
-from voicegate.domain.hangup_cause import GaveUp, Hangup
+from voicegate.domain.errors import LegEnded, PbxUnavailable, ReplyLost
 
 log = structlog.get_logger(__name__)
 
-_RETRY: Final = 2.0
-"""Seconds between two tries to end or find a channel."""
-_MISSES: Final = 2
-"""How often a channel that was seen must be missing before it counts as gone: its Hangup may be under way."""
-_MISSES_UNSEEN: Final = 5
-"""The same for a channel that may not have been made yet."""
-_UNKNOWN_END: Final = frozenset((GaveUp.PBX_LOST, GaveUp.INTERNAL_ERROR))
-_DTMF_DIGITS: Final = frozenset("0123456789*#ABCDabcdwW")
-_KEYS: Final = frozenset("0123456789*#ABCD")
 _PAUSES: Final = {"w": timedelta(milliseconds=500), "W": timedelta(seconds=1)}
 
 
-class AsteriskLeg:
+class AsteriskLeg(TendedLeg[CallTracker]):
     """One call in the hands of Asterisk; fills the port `Leg`."""
 
     def __init__(
         self, call_id: str, tracker: CallTracker, *, ami: AmiClient, reply_within: timedelta
     ) -> None:
-        self._call_id = call_id
-        self._tracker = tracker
+        super().__init__(call_id, tracker)
         self._ami = ami
         self._margin = reply_within.total_seconds()
         self._session: AgiSession | None = None
         self._speaking = asyncio.Lock()
-        self._news = asyncio.Event()
-        self._wants_end = False
-        self._wants_probe = False
-        self._try_at = 0.0
-        self._misses = 0
-
-    async def signals(self) -> AsyncIterator[LegSignal]:
-        """Yield what happened to the call since its start, and what happens until its `Hangup`."""
-        seen = 0
-        while True:
-            news = self._news
-            while seen < len(self._tracker.told):
-                signal = self._tracker.told[seen]
-                seen += 1
-                yield signal
-                if isinstance(signal, Hangup):
-                    return
-            await news.wait()
 
     async def play(self, clip: Clip, keys: str = "") -> Playback:
         """Play a sound from its start until its end, one of `keys`, or the end of the call."""
-        _check_keys(keys)
+        check_keys(keys)
         async with self._speaking:
             try:
                 return await self._play(self._live_session(), clip, keys)
@@ -79,8 +49,7 @@ class AsteriskLeg:
 
     async def send_digits(self, digits: str, timing: DtmfTiming) -> None:
         """Send DTMF digits (`w` pauses 0.5 s, `W` 1 s); return when all are sent."""
-        if not digits or not _DTMF_DIGITS.issuperset(digits):
-            raise UnsafeValue("digits hold something that is neither a DTMF digit nor a pause")
+        check_digits(digits)
         gap, tone = _milliseconds(timing.gap), _milliseconds(timing.tone)
         length = sum((_PAUSES.get(digit, timing.gap + timing.tone) for digit in digits), timedelta())
         async with self._speaking:
@@ -91,7 +60,7 @@ class AsteriskLeg:
 
     async def wait_key(self, keys: str, within: timedelta) -> str | None:
         """Return the first of `keys` pressed `within` that time, or None."""
-        _check_keys(keys)
+        check_keys(keys)
         loop = asyncio.get_running_loop()
         until = loop.time() + within.total_seconds()
         async with self._speaking:
@@ -112,50 +81,16 @@ class AsteriskLeg:
             return session.media if session is not None else Media()
         return await session.count(self._margin)
 
-    async def hang_up(self) -> None:
-        """Ask the PBX to end the call. Does not wait for it."""
-        self.end()
-
-    def end(self) -> None:
-        """The same, for those who cannot await."""
-        if not self._tracker.is_settled and not self._wants_end:
-            self._wants_end, self._try_at = True, 0.0
-            self._tracker.ask_hangup()
-            self._stir()
-
-    async def wait_end(self) -> None:
-        """Wait until the call is settled."""
-        while not self._tracker.is_settled:
-            await self._news.wait()
-
     @property
     def may_attach(self) -> bool:
         """May a FastAGI request take the channel over?"""
         return self._tracker.may_attach
 
-    @property
-    def is_lost(self) -> bool:
-        """Was it given up without knowing whether its channel lives?"""
-        return any(isinstance(told, Hangup) and told.gave_up in _UNKNOWN_END for told in self._tracker.told)
-
     def observe(self, event: AmiEvent) -> None:
         """Take an AMI event of this call."""
         was_seen = self._tracker.is_seen
         self._tracker.observe(event, self._now())
-        if not was_seen:
-            # The channel exists from here on: a hangup that came too early is repeated at once.
-            self._try_at = 0.0
-        self._stir()
-
-    def lose(self) -> None:
-        """Note that the AMI connection is lost."""
-        self._tracker.lose(self._now())
-        self._stir()
-
-    def abandon(self, reason: GaveUp) -> None:
-        """Settle at once: the call was never placed, or is waited for no longer."""
-        self._tracker.give_up(reason)
-        self._stir()
+        self._hear_of(was_seen=was_seen)
 
     async def attach(self, session: AgiSession) -> None:
         """Take over the channel's FastAGI session until it ends."""
@@ -168,83 +103,35 @@ class AsteriskLeg:
             self._tracker.detach(session.cause, self._now())
             self._stir()
 
-    async def run(self) -> None:
-        """Tend the call until it is settled: a task's root, which settles whatever happens."""
-        try:
-            while not self._tracker.is_settled:
-                await self._rest()
-                await self._tend()
-        except Exception:  # a fault of ours must not leave a call without an end
-            log.exception("call not tended", call=self._call_id)
-            self._tracker.give_up(GaveUp.INTERNAL_ERROR)
-        finally:
-            self._stir()
-            if self._session is not None and not self._session.is_closed:
-                self._session.hang_up()
-                self._session.close()
-
-    async def probe(self) -> None:
-        """Ask the PBX whether the channel lives."""
+    async def _ask_state(self) -> bool:
         try:
             reply = await self._ami.ask("Status", {"Channel": self._call_id})
         except (PbxUnavailable, ReplyLost):
-            return
+            return False
         if reply.is_channel_unknown:
             self._tracker.miss(self._now())
         elif reply.is_success and reply.items:
             self._tracker.find(state_of(reply.items[0]), self._now())
         else:
             log.error("AMI Status refused: is `write = call` missing?", call=self._call_id, why=reply.message)
-            return
-        self._wants_probe = False
-        self._stir()
+            return False
+        return True
 
-    async def _rest(self) -> None:
-        """Wait for news or for something to be due."""
-        news, due = self._news, self._tracker.next_due
-        if self._wants_end or self._wants_probe:
-            due = self._try_at if due is None else min(due, self._try_at)
-        try:
-            async with asyncio.timeout_at(due):
-                await news.wait()
-        except TimeoutError:
-            return
-
-    async def _tend(self) -> None:
-        due = self._tracker.due(self._now())
-        if due is Due.PROBE:
-            self._wants_probe, self._try_at = True, 0.0
-        elif due is Due.HANG_UP:
-            self._wants_end, self._try_at = True, 0.0
-        if self._tracker.told:
-            self._stir()
-        if self._tracker.is_settled or self._now() < self._try_at:
-            return
-        self._try_at = self._now() + _RETRY
-        if self._wants_probe:
-            await self.probe()
-            # Over by all signs, and the channel still lives.
-            self._wants_end = self._wants_end or not self._wants_probe
-        if self._wants_end and not self._tracker.is_settled:
-            await self._end_channel()
-
-    async def _end_channel(self) -> None:
+    async def _ask_end(self) -> bool:
         try:
             reply = await self._ami.ask("Hangup", {"Channel": self._call_id})
         except (PbxUnavailable, ReplyLost):
             if self._session is not None:
                 self._session.hang_up()
-            return
-        if not reply.is_channel_unknown:
-            if not reply.is_success:
-                log.error(
-                    "AMI Hangup refused: is `write = call` missing?", call=self._call_id, why=reply.message
-                )
-            return
-        self._misses += 1
-        if self._misses >= (_MISSES if self._tracker.is_seen else _MISSES_UNSEEN):
-            self._tracker.miss(self._now())
-            self._stir()
+            return False
+        if not (reply.is_success or reply.is_channel_unknown):
+            log.error("AMI Hangup refused: is `write = call` missing?", call=self._call_id, why=reply.message)
+        return reply.is_channel_unknown
+
+    def _let_go(self) -> None:
+        if self._session is not None and not self._session.is_closed:
+            self._session.hang_up()
+            self._session.close()
 
     async def _play(self, session: AgiSession, clip: Clip, keys: str) -> Playback:
         before, holds = await session.count(self._margin), self._tracker.holds
@@ -283,19 +170,6 @@ class AsteriskLeg:
         if session is None or session.is_closed or session.is_hung_up or self._tracker.is_settled:
             raise LegEnded
         return session
-
-    def _stir(self) -> None:
-        self._news.set()
-        self._news = asyncio.Event()
-
-    @staticmethod
-    def _now() -> float:
-        return asyncio.get_running_loop().time()
-
-
-def _check_keys(keys: str) -> None:
-    if not _KEYS.issuperset(keys):
-        raise UnsafeValue("keys hold something that is no telephone key")
 
 
 def _milliseconds(length: timedelta) -> int:

@@ -11,14 +11,11 @@ from typing import Final
 
 from voicegate.adapters.asterisk import variables
 from voicegate.adapters.asterisk.ami_wire import Fields
+from voicegate.application.dialing import CALLER_NUMBER, ENDPOINT, NUMBER, check, check_call_id
 from voicegate.application.ports import Order
-from voicegate.domain.errors import UnsafeValue
 from voicegate.domain.routing import CallerId, Hop
 
-_CALL_ID: Final = re.compile(r"[A-Za-z0-9_]{1,100}")
-_NUMBER: Final = re.compile(r"\+?[0-9*#]{1,40}")
-_ENDPOINT: Final = re.compile(r"[A-Za-z0-9_.-]{1,100}")
-_CALLER_NUMBER: Final = re.compile(r"\+?[0-9A-Za-z*#_.-]{0,40}")
+_TOKEN: Final = re.compile(r"[0-9a-f]{1,100}")
 _CALLER_NAME: Final = re.compile(r"[^\x00-\x1f\x7f\"\\<>]{0,80}")
 _PATH: Final = re.compile(r"[A-Za-z0-9_./+=@~-]{1,1000}")
 _ADDRESS: Final = re.compile(r"agi://[A-Za-z0-9_.:\[\]-]{1,260}/[a-z]+")
@@ -54,36 +51,21 @@ def build_originate(order: Order, handover: Handover) -> Fields:
         "CallerID": _caller_id(order.hop.caller_id),
         "Async": "true",
         "Variable": (
-            f"{variables.AGI_VARIABLE}={_check(handover.address, _ADDRESS, 'FastAGI address')}",
-            f"{variables.TOKEN_VARIABLE}={_check(handover.token, _CALL_ID, 'token')}",
-            f"{variables.APOLOGY_VARIABLE}={_check(order.apology.path, _PATH, 'prompt path')}",
+            f"{variables.AGI_VARIABLE}={check(handover.address, _ADDRESS, 'FastAGI address')}",
+            f"{variables.TOKEN_VARIABLE}={check(handover.token, _TOKEN, 'token')}",
+            f"{variables.APOLOGY_VARIABLE}={check(order.apology.path, _PATH, 'prompt path')}",
             f"{variables.FORWARD_VARIABLE}={variables.REJECT_FORWARD_CONTEXT}",
         ),
     }
 
 
-def check_call_id(call_id: str) -> str:
-    """Return `call_id` if it may name a channel.
-
-    Raises:
-        UnsafeValue: it has other characters than letters, digits and `_`.
-    """
-    return _check(call_id, _CALL_ID, "call id")
-
-
 def _dial_string(hop: Hop) -> str:
-    endpoint = _check(hop.endpoint, _ENDPOINT, "endpoint")
+    endpoint = check(hop.endpoint, ENDPOINT, "endpoint")
     if hop.number is None:
         return f"PJSIP/{endpoint}"
-    return f"PJSIP/{_check(hop.number, _NUMBER, 'number')}@{endpoint}"
+    return f"PJSIP/{check(hop.number, NUMBER, 'number')}@{endpoint}"
 
 
 def _caller_id(caller: CallerId) -> str:
-    number = _check(caller.number, _CALLER_NUMBER, "caller number")
-    return f'"{_check(caller.name, _CALLER_NAME, "caller name")}" <{number}>'
-
-
-def _check(value: str, allowed: re.Pattern[str], what: str) -> str:
-    if not allowed.fullmatch(value):
-        raise UnsafeValue(f"the {what} has characters that the PBX would misread: nothing was sent")
-    return value
+    number = check(caller.number, CALLER_NUMBER, "caller number")
+    return f'"{check(caller.name, _CALLER_NAME, "caller name")}" <{number}>'

@@ -1,33 +1,10 @@
 """How one Asterisk is reached. Values only; their reading from TOML is `config`'s."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
-
-@dataclass(frozen=True, slots=True, repr=False)
-class Secret:
-    """A secret that `repr` does not show."""
-
-    value: str
-    """The secret itself."""
-
-    def __repr__(self) -> str:
-        return "Secret(redacted)"
-
-
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """How often the AMI connection is tried and proved."""
-
-    first_delay: timedelta = timedelta(milliseconds=500)
-    """From a loss to the first new try; doubled after each that fails, and shortened at random to half."""
-    longest_delay: timedelta = timedelta(seconds=30)
-    """Between two tries, at most."""
-    refused_delay: timedelta = timedelta(seconds=60)
-    """Between two tries while the PBX refuses our name or secret."""
-    quiet: timedelta = timedelta(seconds=10)
-    """How long the PBX may be silent before it is pinged."""
+from voicegate.application.linking import Pace, Secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,5 +41,5 @@ class AsteriskSettings:
     """How long an AMI action or a FastAGI command may take beyond its own length. Default: 5 s."""
     max_agi_connections: int = 500
     """How many FastAGI connections may be open at once. Default: 500."""
-    pace: Pace = Pace()
+    pace: Pace = field(default_factory=Pace)
     """How often the AMI connection is tried and proved."""

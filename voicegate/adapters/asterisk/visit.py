@@ -11,10 +11,10 @@ from panoramisk.message import Message
 
 from voicegate.adapters.asterisk.ami import Reply, read_reply
 from voicegate.adapters.asterisk.ami_events import text_of
-from voicegate.adapters.asterisk.ami_link import GuardedManager, ReplyLost
+from voicegate.adapters.asterisk.ami_link import GuardedManager
 from voicegate.adapters.asterisk.ami_wire import Fields
 from voicegate.adapters.asterisk.settings import AsteriskSettings
-from voicegate.domain.errors import PbxRefused
+from voicegate.domain.errors import PbxRefused, ReplyLost
 
 
 class Visit:

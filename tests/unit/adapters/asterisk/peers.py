@@ -9,7 +9,8 @@ from itertools import count
 from typing import ClassVar
 
 from voicegate.adapters.asterisk.pbx import AsteriskPbx
-from voicegate.adapters.asterisk.settings import AsteriskSettings, Pace, Secret
+from voicegate.adapters.asterisk.settings import AsteriskSettings
+from voicegate.application.linking import Pace, Secret
 from voicegate.application.ports import Clip, LegSignal, Order
 from voicegate.domain.routing import CallerId, Hop, Trunk
 

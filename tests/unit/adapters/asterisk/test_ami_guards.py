@@ -9,6 +9,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from tests.unit.adapters.asterisk.peers import (
+    BRISK,
     AmiPeer,
     Message,
     an_order,
@@ -21,11 +22,11 @@ from tests.unit.adapters.asterisk.peers import (
 )
 from voicegate.adapters.asterisk.ami import AmiClient
 from voicegate.adapters.asterisk.ami_events import AmiEvent, ChannelEnded
-from voicegate.adapters.asterisk.ami_link import GuardedManager, ReplyLost
+from voicegate.adapters.asterisk.ami_link import GuardedManager
 from voicegate.adapters.asterisk.pbx import AsteriskPbx
-from voicegate.adapters.asterisk.settings import Pace
+from voicegate.application.linking import Pace, keep_connected
 from voicegate.domain.call import Rang
-from voicegate.domain.errors import PbxRefused, PbxUnavailable, UnsafeValue
+from voicegate.domain.errors import PbxRefused, PbxUnavailable, ReplyLost, UnsafeValue
 from voicegate.domain.hangup_cause import GaveUp, Hangup
 from voicegate.domain.routing import CallerId
 
@@ -66,7 +67,7 @@ class Running:
         self.client = AmiClient(settings_for(peer, **changes), self.listener)
 
     async def __aenter__(self) -> "Running":
-        self.task = asyncio.create_task(self.client.run())
+        self.task = asyncio.create_task(keep_connected(self.client, BRISK, pbx="lab", wire="AMI"))
         await self.until_connected()
         return self
 
@@ -250,7 +251,7 @@ async def test_6_a_refused_secret_gives_an_alarm_and_a_slow_pace(peer: AmiPeer) 
     pace = Pace(first_delay=timedelta(milliseconds=1), refused_delay=timedelta(milliseconds=200))
     client = AmiClient(settings_for(peer, pace=pace), Listener())
     with capture_logs() as logs:
-        task = asyncio.create_task(client.run())
+        task = asyncio.create_task(keep_connected(client, pace, pbx="lab", wire="AMI"))
         await peer.until_asked("Login")
         started = asyncio.get_running_loop().time()
         await peer.until_asked("Login", times=2)

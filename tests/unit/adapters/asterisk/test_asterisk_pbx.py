@@ -23,7 +23,7 @@ from tests.unit.adapters.asterisk.peers import (
     until_lost,
 )
 from voicegate.adapters.asterisk.pbx import AsteriskPbx
-from voicegate.adapters.asterisk.settings import Pace, Secret
+from voicegate.application.linking import Pace, Secret
 from voicegate.application.ports import DtmfTiming, Leg, LegSignal
 from voicegate.domain.call import Answered, Media, Playback, Rang
 from voicegate.domain.errors import LegEnded

@@ -12,9 +12,10 @@ from tests.unit.adapters.asterisk.peers import READING, AgiCaller, AmiPeer, Mess
 from voicegate.adapters.asterisk import variables
 from voicegate.adapters.asterisk.agi import AgiServer
 from voicegate.adapters.asterisk.examiner import AsteriskExaminer, Patient
-from voicegate.adapters.asterisk.settings import AsteriskSettings, Secret
+from voicegate.adapters.asterisk.settings import AsteriskSettings
 from voicegate.adapters.system import SystemClock
 from voicegate.application.examination import Finding, Level
+from voicegate.application.linking import Secret
 from voicegate.application.ports import Clip
 from voicegate.config import project_folder
 from voicegate.domain.errors import SpeechError

@@ -17,12 +17,13 @@ from voicegate.adapters.asterisk.ami_events import (
     Originated,
     StateChanged,
 )
-from voicegate.adapters.asterisk.tracker import CallTracker, Due, Patience
+from voicegate.adapters.asterisk.tracker import AsteriskPatience, CallTracker
+from voicegate.application.tracking import Due
 from voicegate.domain.call import Answered, Progressed, Rang
 from voicegate.domain.hangup_cause import GaveUp, Hangup
 
 C = "call_1"
-PATIENCE = Patience(ring=40, lost=15)
+PATIENCE = AsteriskPatience(ring=40, lost=15)
 BEGIN = DialChanged(C, "")
 RINGING = StateChanged(C, ChannelState.RINGING)
 DIAL_RINGING = DialChanged(C, "RINGING")

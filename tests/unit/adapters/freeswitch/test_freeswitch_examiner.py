@@ -1,0 +1,205 @@
+"""What the examiner finds of a FreeSWITCH, and the cure that it names."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.unit.adapters.freeswitch.peers import a_clip, settings_for
+from tests.wire.switch import USER, Switch
+from voicegate.adapters.freeswitch.esl_events import EVENTS
+from voicegate.adapters.freeswitch.examiner import _NEEDED, FreeSwitchExaminer, Patient
+from voicegate.application.examination import Finding
+from voicegate.application.linking import Secret
+from voicegate.application.ports import Clip
+from voicegate.domain.errors import SpeechError
+
+RIGHTS = {"API": " ".join(sorted(_NEEDED)), "Events": EVENTS}
+
+
+@pytest.fixture
+async def switch() -> AsyncIterator[Switch]:
+    async with Switch(allowed=dict(RIGHTS)).serving() as switch:
+        yield switch
+
+
+class Room:
+    """Examines a switch; `sounds` are what it shall play."""
+
+    def __init__(self, switch: Switch, sounds: Sequence[Clip] = (), endpoint: str = "carrier") -> None:
+        self.switch, self.sounds, self.endpoint = switch, sounds, endpoint
+        self.changes: dict[str, object] = {"esl_user": USER}
+
+    async def findings(self) -> list[Finding]:
+        @asynccontextmanager
+        async def sounds() -> AsyncIterator[Sequence[Clip]]:
+            yield self.sounds
+
+        patient = Patient(settings_for(self.switch, **self.changes), {"main": self.endpoint}, sounds)
+        return [finding async for finding in FreeSwitchExaminer(patient).examine()]
+
+    async def of(self, about: str) -> Finding:
+        """The worst that is found of something."""
+        found = [finding for finding in await self.findings() if finding.about == about]
+        return max(found, key=lambda finding: ("ok", "warning", "error").index(finding.level))
+
+
+async def test_a_pbx_in_order_has_nothing_but_good_findings(switch: Switch, tmp_path: Path) -> None:
+    findings = await Room(switch, [a_clip(tmp_path)]).findings()
+    assert {finding.level for finding in findings} == {"ok"}
+    about = [
+        "ESL",
+        "version",
+        "capacity",
+        "ESL rights",
+        "modules",
+        "trunk main",
+        "trunk main",
+        "calls",
+        "sounds",
+    ]
+    assert [finding.about for finding in findings] == about
+    assert not switch.channels
+    assert switch.rung == ["nobody02"]
+
+
+async def test_a_sound_that_the_pbx_cannot_play_is_named(switch: Switch, tmp_path: Path) -> None:
+    clip = a_clip(tmp_path)
+    room = Room(switch, [clip, replace(clip, path=str(tmp_path / "missing"))])
+    found = [finding for finding in await room.findings() if finding.about == "sounds"]
+    assert [finding.level for finding in found] == ["ok", "error"]
+    assert "missing" in found[1].text
+    assert "audio.group" in found[1].cure
+
+
+async def test_without_sounds_of_ours_that_is_said(switch: Switch) -> None:
+    def fail() -> object:
+        raise SpeechError("audio.folder: /nowhere does not exist")
+
+    patient = Patient(settings_for(switch, esl_user=USER), {}, fail)  # type: ignore[arg-type]
+    findings = [finding async for finding in FreeSwitchExaminer(patient).examine()]
+    assert (findings[-1].level, findings[-1].about) == ("warning", "sounds")
+
+
+async def test_a_wrong_password_and_where_it_is_set(switch: Switch) -> None:
+    room = Room(switch)
+    room.changes["esl_password"] = Secret("guess")
+    (finding,) = await room.findings()
+    assert (finding.level, finding.about) == ("error", "ESL")
+    assert "esl_password_file" in finding.cure
+
+
+async def test_an_address_that_the_access_list_refuses(switch: Switch) -> None:
+    text = "Access Denied, go away.\n"
+    switch.greeting = f"Content-Type: text/rude-rejection\nContent-Length: {len(text)}\n\n{text}".encode()
+    (finding,) = await Room(switch).findings()
+    assert "access list" in finding.text
+    assert "apply-inbound-acl" in finding.cure
+
+
+@pytest.mark.parametrize("greeting", [b"", b"SSH-2.0-OpenSSH_9.2p1\r\n\n\n"])
+async def test_a_peer_that_is_silent_or_something_else(switch: Switch, greeting: bytes) -> None:
+    switch.greeting = greeting
+    (finding,) = await Room(switch).findings()
+    assert (finding.level, finding.about) == ("error", "ESL")
+
+
+async def test_nobody_there() -> None:
+    switch = Switch()
+    async with switch.serving():
+        pass
+    (finding,) = await Room(switch).findings()
+    assert finding.level == "error"
+    assert "no event socket" in finding.text
+
+
+@pytest.mark.parametrize(
+    ("rights", "level", "says"),
+    [
+        ({}, "warning", "anything"),
+        ({"API": "all", "Events": "all"}, "warning", "anything"),
+        (RIGHTS | {"API": "bgapi originate status module_exists sofia"}, "error", "uuid_kill"),
+        (RIGHTS | {"Events": "CHANNEL_CREATE,DTMF"}, "error", "CHANNEL_PARK"),
+        (RIGHTS | {"API": f"{RIGHTS['API']} shutdown"}, "warning", "shutdown"),
+        ({key: value.replace(" ", ",") for key, value in RIGHTS.items()}, "ok", "no more"),
+    ],
+)
+async def test_rights_too_few_and_too_many(
+    switch: Switch, rights: dict[str, str], level: str, says: str
+) -> None:
+    switch.allowed = rights
+    finding = await Room(switch).of("ESL rights")
+    assert finding.level == level
+    assert says in finding.text
+
+
+async def test_what_is_sure_to_fail_is_not_tried(switch: Switch) -> None:
+    switch.allowed["API"] = "status"
+    assert [finding.about for finding in await Room(switch).findings()][-1] == "trunk main"
+    assert not switch.rung
+
+
+async def test_a_module_that_is_missing(switch: Switch) -> None:
+    switch.answers["module_exists"] = lambda switch, argument: "false" if "sndfile" in argument else "true"
+    finding = await Room(switch).of("modules")
+    assert (finding.level, finding.text) == ("error", "not loaded: mod_sndfile")
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "pingfreq", "level", "says"),
+    [
+        ("unheard-of", 30, "error", "no gateway unheard-of"),
+        ("down", 30, "error", "is down"),
+        ("carrier", 0, "warning", "not watched"),
+        ("carrier", 30, "ok", ""),
+    ],
+)
+async def test_gateways(switch: Switch, endpoint: str, pingfreq: int, *, level: str, says: str) -> None:
+    switch.pingfreq = pingfreq
+    finding = await Room(switch, endpoint=endpoint).of("trunk main")
+    assert finding.level == level
+    assert says in finding.text
+
+
+async def test_a_profile_without_g711(switch: Switch) -> None:
+    switch.codecs = "OPUS@48000h,G729"
+    finding = await Room(switch).of("trunk main")
+    assert finding.level == "warning"
+    assert "outbound-codec-prefs" in finding.cure
+
+
+@pytest.mark.parametrize(
+    ("status", "about", "level"),
+    [
+        (
+            "FreeSWITCH (Version 1.8.7 64bit) is ready\n0 session(s) per Sec out of max 30",
+            "version",
+            "warning",
+        ),
+        (
+            "FreeSWITCH (Version 1.10.12 64bit) is ready\n0 session(s) per Sec out of max 3",
+            "capacity",
+            "warning",
+        ),
+        ("-ERR permission denied", "version", "warning"),
+    ],
+)
+async def test_version_and_capacity(switch: Switch, status: str, about: str, level: str) -> None:
+    switch.status = status
+    assert (await Room(switch).of(about)).level == level
+
+
+async def test_a_call_to_nobody_that_does_not_come_about(switch: Switch, tmp_path: Path) -> None:
+    def refuse(switch: Switch, argument: str) -> str:
+        job = switch.asked[-1].partition("Job-UUID: ")[2]
+        switch.event(
+            "BACKGROUND_JOB", {"Job-UUID": job, "Job-Command": "originate"}, "-ERR CHAN_NOT_IMPLEMENTED\n"
+        )
+        return f"+OK Job-UUID: {job}\nJob-UUID: {job}"
+
+    switch.answers["originate"] = refuse
+    assert (await Room(switch, [a_clip(tmp_path)]).of("calls")).level == "error"
+    switch.answers["event"] = lambda switch, argument: "-ERR permission denied"
+    assert (await Room(switch, [a_clip(tmp_path)]).of("calls")).level == "error"

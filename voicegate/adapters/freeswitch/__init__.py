@@ -1,0 +1,1 @@
+"""FreeSWITCH: ESL to place, follow and speak on calls, over one connection."""

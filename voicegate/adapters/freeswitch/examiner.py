@@ -1,0 +1,200 @@
+"""Examines one FreeSWITCH: may we in, with which rights, are modules and gateways there, can calls work.
+
+Everything is asked with the rights that calls have. What a call would do is done, by `rehearsal`. Source:
+FreeSWITCH 1.10.12: `userauth` tells an account's rights; `status` the version and how many calls a second it
+takes; `sofia xmlstatus` gateways and profiles. Whether a gateway shows our caller ID is told by nothing.
+"""
+
+import re
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Final
+
+from voicegate.adapters.freeswitch.esl_events import EVENTS
+from voicegate.adapters.freeswitch.rehearsal import rehearse
+from voicegate.adapters.freeswitch.settings import FreeSwitchSettings
+from voicegate.adapters.freeswitch.visit import Visit, visiting
+from voicegate.application.examination import Finding, doubtful, failed, passed
+from voicegate.application.ports import Clip
+from voicegate.domain.errors import PbxError, PbxRefused, ReplyLost, SpeechError
+
+_OF_CALLS: Final = (
+    "originate",
+    "uuid_kill",
+    "uuid_setvar",
+    "uuid_send_dtmf",
+    "uuid_dump",
+    "uuid_set_media_stats",
+)
+_NEEDED: Final = frozenset(("bgapi", *_OF_CALLS, "sofia", "status", "module_exists"))
+"""API commands of calls, and of this."""
+_MODULES: Final = ("mod_sofia", "mod_dptools", "mod_sndfile")
+_ACCOUNT: Final = "config/freeswitch/directory.xml shows the account"
+_UNPLACED: Final = "see the PBX's log; originate, sendmsg and CHANNEL_PARK must work for our account"
+_VERSION: Final = re.compile(r"Version (\d+)\.(\d+)\S*")
+_RATE: Final = re.compile(r"per Sec out of max (\d+)")
+_FEW_A_SECOND: Final = 10
+_G711: Final = frozenset(("PCMU", "PCMA"))
+_GATEWAY: Final = re.compile(r"<gateway>.*?</gateway>", re.DOTALL)
+_OLDEST: Final = (1, 10)
+
+
+@dataclass(frozen=True, slots=True)
+class Patient:
+    """One FreeSWITCH, and what our settings want of it."""
+
+    settings: FreeSwitchSettings
+    """How it is reached."""
+    trunks: Mapping[str, str]
+    """Trunk's name -> its gateway."""
+    sounds: Callable[[], AbstractAsyncContextManager[Sequence[Clip]]]
+    """Gives sounds that it must be able to play; raises SpeechError where there are none."""
+
+
+class FreeSwitchExaminer:
+    """Fills the port `Examiner` for one FreeSWITCH."""
+
+    def __init__(self, patient: Patient) -> None:
+        self._patient = patient
+        self._settings = patient.settings
+        self._name = f"pbx.{patient.settings.name}"
+
+    @property
+    def subject(self) -> str:
+        """What is examined."""
+        return f"PBX {self._settings.name}"
+
+    async def examine(self) -> AsyncIterator[Finding]:
+        """Yield what is found, as it is found."""
+        try:
+            async with visiting(self._settings) as visit:
+                yield passed("ESL", f"logged in as {self._settings.esl_user or 'the event socket itself'}")
+                async for finding in self._examine(visit):
+                    yield finding
+        except PbxRefused as error:
+            cure = f"{self._name}.esl_user, esl_password_file; {_ACCOUNT}"
+            yield failed("ESL", f"log-in refused: {error}", cure)
+        except (OSError, TimeoutError, PbxError) as error:
+            where = f"{self._settings.esl_host}:{self._settings.esl_port}"
+            cure = f"{self._name}.esl_host, esl_port; listen-ip, listen-port, apply-inbound-acl there"
+            yield failed("ESL", f"no event socket at {where}: {_reason(error)}", cure)
+
+    async def _examine(self, visit: Visit) -> AsyncIterator[Finding]:
+        for finding in await _look_at_status(visit):
+            yield finding
+        needed = [_look_at_rights(visit), await _look_at_modules(visit)]
+        for finding in needed:
+            yield finding
+        for trunk, gateway in self._patient.trunks.items():
+            for finding in await _look_at_gateway(visit, trunk, gateway):
+                yield finding
+        if all(finding.level != "error" for finding in needed):
+            async for finding in self._rehearse():
+                yield finding
+
+    async def _rehearse(self) -> AsyncIterator[Finding]:
+        """Yield what a call to nobody shows, with the sounds that calls need."""
+        try:
+            async with self._patient.sounds() as sounds:
+                for finding in _judge_rehearsal(await rehearse(self._settings, sounds), sounds):
+                    yield finding
+        except SpeechError as error:
+            cure = "look as the daemon's user, once the daemon has run"
+            yield doubtful("sounds", f"not tried: {error}", cure)
+        except (TimeoutError, PbxError) as error:
+            yield failed("calls", f"a call to nobody does not come about: {_reason(error)}", _UNPLACED)
+
+
+async def _look_at_status(visit: Visit) -> list[Finding]:
+    text = await visit.api("status")
+    version, rate = _VERSION.search(text), _RATE.search(text)
+    if version is None or rate is None:
+        return [
+            doubtful("version", "the PBX does not tell its version", f"esl-allowed-api status; {_ACCOUNT}")
+        ]
+    found = [passed("version", f"FreeSWITCH {version[0].removeprefix('Version ')}")]
+    if (int(version[1]), int(version[2])) < _OLDEST:
+        found = [doubtful("version", f"FreeSWITCH {version[0]} was never tried", "FreeSWITCH 1.10 was")]
+    if int(rate[1]) < _FEW_A_SECOND:
+        cure = "sessions-per-second in switch.conf: what is above it is refused"
+        return [*found, doubtful("capacity", f"{rate[1]} calls a second at most", cure)]
+    return [*found, passed("capacity", f"{rate[1]} calls a second at most")]
+
+
+def _look_at_rights(visit: Visit) -> Finding:
+    commands, events = visit.allowed("API"), visit.allowed("Events")
+    if commands is None or events is None:
+        return doubtful("ESL rights", "we may do anything", f"an account with fewer rights: {_ACCOUNT}")
+    missing = sorted({*(_NEEDED - commands), *(frozenset(EVENTS.split()) - events)})
+    if missing:
+        cure = f"esl-allowed-api, esl-allowed-events; {_ACCOUNT}"
+        return failed("ESL rights", f"the account lacks: {', '.join(missing)}", cure)
+    excess = sorted(commands - _NEEDED)
+    if excess:
+        cure = f"esl-allowed-api; {_ACCOUNT}"
+        return doubtful("ESL rights", f"the account may do more than it needs: {', '.join(excess)}", cure)
+    return passed("ESL rights", "what calls need, no more")
+
+
+async def _look_at_modules(visit: Visit) -> Finding:
+    missing = [module for module in _MODULES if await visit.api(f"module_exists {module}") != "true"]
+    if missing:
+        return failed("modules", f"not loaded: {', '.join(missing)}", "load them in modules.conf.xml")
+    return passed("modules", "all that calls need are loaded")
+
+
+async def _look_at_gateway(visit: Visit, trunk: str, gateway: str) -> list[Finding]:
+    about = f"trunk {trunk}"
+    blocks = _GATEWAY.findall(await visit.api("sofia xmlstatus gateway"))
+    block = next((block for block in blocks if _value(block, "name") == gateway), None)
+    if block is None:
+        cure = f"trunks.{trunk}.endpoint must name a gateway of a SIP profile that runs"
+        return [failed(about, f"the PBX has no gateway {gateway}", cure)]
+    return [
+        _judge_state(about, gateway, block),
+        await _look_at_codecs(visit, about, _value(block, "profile")),
+    ]
+
+
+def _judge_state(about: str, gateway: str, block: str) -> Finding:
+    if _value(block, "status") != "UP":
+        cure = f"see `sofia status gateway {gateway}` and the carrier; calls by it fail at once"
+        return failed(about, f"gateway {gateway} is down ({_value(block, 'state')})", cure)
+    if _value(block, "pingfreq") == "0" and _value(block, "state") == "NOREG":
+        cure = f'<param name="ping" value="30"/> in {gateway}: else a dead trunk costs each call its timeout'
+        return doubtful(about, f"gateway {gateway} is not watched, so that it counts as up", cure)
+    return passed(about, f"gateway {gateway} is up")
+
+
+async def _look_at_codecs(visit: Visit, about: str, profile: str) -> Finding:
+    codecs = _value(await visit.api(f"sofia xmlstatus profile {profile}"), "outbound-codecs")
+    names = {codec.partition("@")[0] for codec in codecs.split(",")}
+    if names.isdisjoint(_G711):
+        cure = f"outbound-codec-prefs in profile {profile}: PCMU,PCMA, so that our sounds need no transcoding"
+        return doubtful(about, f"profile {profile} offers no G.711: {codecs or 'nothing'}", cure)
+    return passed(about, f"profile {profile} offers {codecs}")
+
+
+def _judge_rehearsal(unplayed: frozenset[str] | None, sounds: Sequence[Clip]) -> list[Finding]:
+    if unplayed is None:
+        return [failed("calls", "a call to nobody does not come about", _UNPLACED)]
+    found = [passed("calls", "a call to nobody was placed, parked and played to")]
+    for clip in sounds:
+        if clip.path in unplayed:
+            cure = "audio.pbx_folder, audio.pbx_sounds, audio.group; the PBX must enter the folders above"
+            found.append(failed("sounds", f"the PBX cannot play {clip.path}", cure))
+        else:
+            found.append(passed("sounds", f"the PBX plays {clip.path}"))
+    return found
+
+
+def _value(xml: str, name: str) -> str:
+    found = re.search(f"<{name}>([^<]*)</{name}>", xml)
+    return found[1] if found else ""
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, TimeoutError | ReplyLost):
+        return "no answer in time"
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__

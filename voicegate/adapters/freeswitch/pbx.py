@@ -1,0 +1,106 @@
+"""FreeSWITCH as a `Pbx`: calls by `bgapi originate`, each parked when answered and spoken to over ESL.
+
+Wiring only: what a call's facts mean is `tracker`'s, what is said on it `leg`'s, the connection is `esl`'s.
+Source: FreeSWITCH 1.10.12, `mod_commands.c`, `mod_sofia.c`.
+"""
+
+import asyncio
+import re
+from collections.abc import Mapping
+from typing import Final
+from uuid import uuid4
+
+import structlog
+
+from voicegate.adapters.freeswitch.esl import EslClient
+from voicegate.adapters.freeswitch.esl_events import EslEvent, JobDone
+from voicegate.adapters.freeswitch.leg import FreeSwitchLeg
+from voicegate.adapters.freeswitch.orders import Draft, build_originate
+from voicegate.adapters.freeswitch.settings import FreeSwitchSettings
+from voicegate.adapters.freeswitch.tracker import CallTracker
+from voicegate.application.dialing import check_call_id
+from voicegate.application.exchange import Exchange
+from voicegate.application.linking import keep_connected
+from voicegate.application.ports import Order
+from voicegate.application.tracking import Patience
+from voicegate.domain.errors import PbxRefused, PbxUnavailable, ReplyLost
+
+log = structlog.get_logger(__name__)
+
+_BOOT_PATIENCE: Final = 10.0
+_BOOT_POLL: Final = 0.5
+_GATEWAY: Final = re.compile(r"<gateway>\s*<name>([^<]*)</name>.*?<status>([^<]*)</status>", re.DOTALL)
+_STATES: Final[Mapping[str, str]] = {"UP": "available", "DOWN": "unreachable"}
+
+
+class FreeSwitchPbx(Exchange[FreeSwitchLeg, Draft]):
+    """One FreeSWITCH; an async context manager that fills the port `Pbx` while it is entered."""
+
+    def __init__(self, settings: FreeSwitchSettings) -> None:
+        super().__init__(settings.name, settings.command_timeout)
+        self._settings = settings
+        self._esl = EslClient(settings, self)
+        self._jobs: dict[str, FreeSwitchLeg] = {}
+
+    @property
+    def is_connected(self) -> bool:
+        """Can calls be placed now?"""
+        return self._esl.is_connected
+
+    async def trunk_states(self) -> Mapping[str, str]:
+        """Return the state of each gateway, as its pings and its registration show it; empty while not
+        connected.
+
+        A gateway that neither pings nor registers counts as available: the PBX does not know better.
+        """
+        try:
+            answer = await self._esl.api("sofia xmlstatus gateway")
+        except (PbxUnavailable, ReplyLost):
+            return {}
+        return {name: _STATES.get(status, "unknown") for name, status in _GATEWAY.findall(answer)}
+
+    def on_event(self, event: EslEvent) -> None:
+        """Take an event; those of other calls end here."""
+        leg = self._jobs.get(event.job_id) if isinstance(event, JobDone) else self._legs.get(event.channel_id)
+        if leg is not None:
+            leg.observe(event)
+
+    async def _keep_connected(self) -> None:
+        await keep_connected(self._esl, self._settings.pace, pbx=self._settings.name, wire="ESL")
+
+    async def _await_boot(self) -> None:
+        """Wait until calls can be placed; the event socket is there before SIP is."""
+        loop = asyncio.get_running_loop()
+        since, is_told = loop.time(), False
+        while await self._esl.api("module_exists mod_sofia") == "false":
+            if loop.time() - since > _BOOT_PATIENCE and not is_told:
+                is_told = True
+                log.error("mod_sofia not loaded: no calls", pbx=self._settings.name)
+            await asyncio.sleep(_BOOT_POLL)
+
+    def _write(self, order: Order) -> Draft:
+        return build_originate(order, str(uuid4()), self._settings.call_cap)
+
+    def _follow(self, order: Order, draft: Draft) -> FreeSwitchLeg:
+        patience = Patience(
+            ring=order.hop.trunk.ring_timeout.total_seconds(),
+            lost=self._settings.lost_grace.total_seconds(),
+        )
+        tracker = CallTracker(patience, asyncio.get_running_loop().time())
+        leg = FreeSwitchLeg(order.call_id, tracker, esl=self._esl, settings=self._settings)
+        self._jobs[draft.job_id] = leg
+        return leg
+
+    async def _send(self, draft: Draft) -> None:
+        reply = await self._esl.ask(draft.command, {"Job-UUID": draft.job_id})
+        text = reply.headers.get("Reply-Text", "")
+        if not text.startswith("+OK"):
+            raise PbxRefused(f"the PBX refused the call: {text}")
+
+    def _forget(self, draft: Draft) -> None:
+        del self._jobs[draft.job_id]
+
+    async def _end_stray(self, call_id: str) -> None:
+        answer = await self._esl.api(f"uuid_kill {check_call_id(call_id)}")
+        if answer.startswith("-") and "No such channel" not in answer:
+            log.warning("stray not hung up", call=call_id, reason=answer)

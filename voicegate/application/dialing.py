@@ -1,0 +1,34 @@
+"""The characters that an order's values may have, whatever the PBX: what is left cannot be misread by one.
+
+How an order is written for a PBX is its adapter's. Pure.
+"""
+
+import re
+from typing import Final
+
+from voicegate.domain.errors import UnsafeValue
+
+NUMBER: Final = re.compile(r"\+?[0-9*#]{1,40}")
+ENDPOINT: Final = re.compile(r"[A-Za-z0-9_.-]{1,100}")
+CALLER_NUMBER: Final = re.compile(r"\+?[0-9A-Za-z*#_.-]{0,40}")
+_CALL_ID: Final = re.compile(r"[A-Za-z0-9_]{1,100}")
+
+
+def check(value: str, allowed: re.Pattern[str], what: str) -> str:
+    """Return `value` if the whole of it is `allowed`; `what` names it.
+
+    Raises:
+        UnsafeValue: it has other characters.
+    """
+    if not allowed.fullmatch(value):
+        raise UnsafeValue(f"the {what} has characters that the PBX would misread: nothing was sent")
+    return value
+
+
+def check_call_id(call_id: str) -> str:
+    """Return `call_id` if it may name a channel.
+
+    Raises:
+        UnsafeValue: it has other characters than letters, digits and `_`.
+    """
+    return check(call_id, _CALL_ID, "call id")

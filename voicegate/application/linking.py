@@ -1,0 +1,144 @@
+"""A PBX's connection as every adapter keeps it: made anew when it is gone, at a pace, and proved alive.
+
+What is spoken on it, and by which client, is the adapter's.
+"""
+
+import asyncio
+import secrets
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final, Protocol
+
+import structlog
+
+from voicegate.domain.errors import PbxError, PbxUnavailable, ReplyLost
+
+log = structlog.get_logger(__name__)
+
+_DICE: Final = secrets.SystemRandom()
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Secret:
+    """A secret that `repr` does not show."""
+
+    value: str
+    """The secret itself."""
+
+    def __repr__(self) -> str:
+        return "Secret(redacted)"
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How often a PBX's connection is tried and proved."""
+
+    first_delay: timedelta = timedelta(milliseconds=500)
+    """From a loss to the first new try; doubled after each that fails, and shortened at random to half."""
+    longest_delay: timedelta = timedelta(seconds=30)
+    """Between two tries, at most."""
+    refused_delay: timedelta = timedelta(seconds=60)
+    """Between two tries while the PBX refuses our name or secret."""
+    quiet: timedelta = timedelta(seconds=10)
+    """How long the PBX may be silent before it is pinged."""
+
+
+class SecretRefused(PbxError):
+    """The PBX refuses our name or secret."""
+
+
+class Peer(Protocol):
+    """The other end of a connection."""
+
+    @property
+    def heard_at(self) -> float:
+        """When it was last heard, on the loop's clock."""
+        ...
+
+    @property
+    def lost(self) -> asyncio.Event:
+        """Set once the connection is gone."""
+        ...
+
+    @property
+    def reason(self) -> object:
+        """Why it is gone; None when the peer closed it, or it lives."""
+        ...
+
+
+class Client(Protocol):
+    """Who speaks over whichever connection there is."""
+
+    @property
+    def is_connected(self) -> bool:
+        """In step with the PBX?"""
+        ...
+
+    async def serve(self) -> None:
+        """Connect, log in, and watch until something is wrong, which is raised."""
+        ...
+
+    def drop(self) -> None:
+        """Note that the connection is gone, or could not be made."""
+        ...
+
+
+async def keep_connected(client: Client, pace: Pace, *, pbx: str, wire: str) -> None:
+    """Keep a connection until cancelled; `wire` is its protocol's name in logs."""
+    failures = 0
+    while True:
+        try:
+            await client.serve()
+        except SecretRefused as error:
+            log.error(f"{wire} log-in refused: check username and secret", pbx=pbx, why=str(error))
+            delay = pace.refused_delay.total_seconds()
+        except (PbxError, OSError, TimeoutError) as error:
+            failures = 0 if client.is_connected else failures
+            delay = _back_off(failures, pace)
+            failures += 1
+            why = str(error) or type(error).__name__
+            log.warning(f"{wire} down", pbx=pbx, why=why, retry_s=round(delay, 1))
+        finally:
+            client.drop()
+        await asyncio.sleep(delay * _DICE.uniform(0.5, 1))
+
+
+async def watch(peer: Peer, quiet: timedelta, ping: Callable[[], Awaitable[object]]) -> None:
+    """Ping a silent peer, any sign of life will do, until it is lost; never returns.
+
+    Raises:
+        PbxError: the connection is gone.
+        ReplyLost: the peer is silent.
+    """
+    loop = asyncio.get_running_loop()
+    while True:
+        try:
+            async with asyncio.timeout_at(max(peer.heard_at + quiet.total_seconds(), loop.time())):
+                await peer.lost.wait()
+        except TimeoutError:
+            if peer.heard_at + quiet.total_seconds() <= loop.time():
+                await _prove(peer, ping)
+        else:
+            raise reason_of(peer)
+
+
+def reason_of(peer: Peer) -> Exception:
+    """Return why a connection cannot be used any more."""
+    if isinstance(peer.reason, Exception):
+        return peer.reason
+    return PbxUnavailable("closed by the PBX" if peer.lost.is_set() else "no answer in time")
+
+
+async def _prove(peer: Peer, ping: Callable[[], Awaitable[object]]) -> None:
+    asked_at = asyncio.get_running_loop().time()
+    try:
+        await ping()
+    except ReplyLost:
+        if peer.heard_at < asked_at:
+            raise
+
+
+def _back_off(failures: int, pace: Pace) -> float:
+    doubled = pace.first_delay.total_seconds() * (1 << min(failures, 16))
+    return min(doubled, pace.longest_delay.total_seconds())

@@ -1,0 +1,77 @@
+"""The PBXs, as configured: the only place that names their adapters."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext
+from datetime import timedelta
+from typing import Final, assert_never
+
+from voicegate.adapters.asterisk.pbx import AsteriskPbx
+from voicegate.adapters.freeswitch.settings import FreeSwitchSettings
+from voicegate.adapters.simulator.pbx import SimulatedPbx
+from voicegate.application.linking import Secret
+from voicegate.application.ports import Pbx
+from voicegate.bootstrap.exchanges import asterisk_settings
+from voicegate.config import Settings, read_secret
+from voicegate.domain.errors import ConfigError
+
+# A PBX's own cap is for calls whose controller is gone: it must not cut what we still hold.
+_CAP_MARGIN: Final = timedelta(seconds=30)
+
+
+def make_pbx(name: str, settings: Settings, endpoints: Sequence[str]) -> AbstractAsyncContextManager[Pbx]:
+    """Return the PBX of that name, to be entered; `endpoints` are those of its trunks.
+
+    Raises:
+        ConfigError: a secret's file cannot be read, or a package is missing.
+    """
+    pbx = settings.pbx[name]
+    match pbx.kind:
+        case "simulator":
+            return nullcontext(SimulatedPbx(endpoints=tuple(endpoints)))
+        case "asterisk":
+            return AsteriskPbx(asterisk_settings(settings, name))
+        case "freeswitch":
+            return _freeswitch(name, settings)
+        case _:
+            assert_never(pbx.kind)
+
+
+def freeswitch_settings(whole: Settings, name: str) -> FreeSwitchSettings:
+    """Return how a FreeSWITCH is reached, as configured.
+
+    Raises:
+        ConfigError: its password cannot be read, or it cannot play our sounds; names the setting.
+    """
+    if whole.audio.format == "wav16":
+        raise ConfigError(f"audio.format: FreeSWITCH ({name}) plays wav, ulaw and alaw, not wav16")
+    pbx, call = whole.pbx[name], whole.call
+    return FreeSwitchSettings(
+        name=name,
+        esl_host=pbx.esl_host,
+        esl_port=pbx.esl_port,
+        esl_user=pbx.esl_user or None,
+        esl_password=Secret(read_secret(pbx.esl_password_file, f"pbx.{name}.esl_password_file")),
+        sound_suffix=whole.audio.format,
+        lost_grace=timedelta(seconds=pbx.lost_grace_s),
+        call_cap=timedelta(seconds=max(call.time_cap_s, call.time_cap_extension_s)) + _CAP_MARGIN,
+    )
+
+
+@contextmanager
+def needing_freeswitch(name: str) -> Iterator[None]:
+    """Import its adapter within: its libraries are an extra, which who has no FreeSWITCH need not have.
+
+    Raises:
+        ConfigError: they are not installed.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        cure = "pip install 'voicegate[freeswitch]'"
+        raise ConfigError(f"pbx.{name}.kind: {error.name} is not installed: {cure}") from error
+
+
+def _freeswitch(name: str, settings: Settings) -> AbstractAsyncContextManager[Pbx]:
+    with needing_freeswitch(name):
+        from voicegate.adapters.freeswitch.pbx import FreeSwitchPbx  # noqa: PLC0415
+    return FreeSwitchPbx(freeswitch_settings(settings, name))

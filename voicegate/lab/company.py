@@ -1,0 +1,190 @@
+"""The company's PBXs in a lab: what differs between an Asterisk and a FreeSWITCH there, and nothing else.
+
+Their configuration is `rendering`'s business, how their programs run that of `asterisk` and `freeswitch`,
+and what else is in a lab `world`'s.
+"""
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from functools import cached_property
+from typing import Final, Protocol
+
+from voicegate.lab.asterisk import AsteriskInstance
+from voicegate.lab.freeswitch import FreeSwitchInstance
+from voicegate.lab.packages import ensure_asterisk
+from voicegate.lab.processes import Daemon
+from voicegate.lab.rendering import render_freeswitch, render_pbx
+from voicegate.lab.settings import LabSettings, PbxKind
+from voicegate.lab.testers import keep_accounts
+from voicegate.lab.trunks import QUALIFIED
+
+PATIENCE: Final = timedelta(seconds=30)
+"""How long a part of a lab may take to get ready."""
+_NAMES: Final = ("pbx", "second-pbx")
+
+
+class Exchange(Protocol):
+    """A telephone exchange that runs from a folder of its own."""
+
+    def write(self, files: Mapping[str, str]) -> None:
+        """Write its configuration."""
+
+    def start(self) -> None:
+        """Start it; does not wait until it is ready."""
+
+    def wait_ready(self, within: timedelta) -> None:
+        """Block until it has booted."""
+
+    def command(self, text: str) -> str:
+        """Return what its console answers to a command. Blocks."""
+        ...
+
+
+class CompanyPbx(ABC):
+    """One PBX of the company, running or not; every method blocks until it is done."""
+
+    def __init__(self, settings: LabSettings, daemon: Daemon) -> None:
+        self.settings = settings
+        self.daemon = daemon
+
+    def write(self) -> None:
+        """Write its configuration."""
+        self._exchange.write(self._files())
+
+    def start(self) -> None:
+        """Start it unless it runs, and wait until it has booted."""
+        self._exchange.start()
+        self._exchange.wait_ready(PATIENCE)
+
+    def command(self, text: str) -> str:
+        """Return what its console answers to a command."""
+        return self._exchange.command(text)
+
+    @property
+    @abstractmethod
+    def where(self) -> str:
+        """Where it listens."""
+
+    @property
+    @abstractmethod
+    def handover_port(self) -> int | None:
+        """Where on loopback it hands its answered calls to the controller; None: it does not need to."""
+
+    @abstractmethod
+    def knows_trunks(self) -> bool:
+        """Does it know by now how each trunk is at which it looks? If not, it looks again."""
+
+    @abstractmethod
+    def look_for_carrier(self) -> None:
+        """Have it look whether the carrier is there."""
+
+    @abstractmethod
+    def channels(self) -> int:
+        """Return how many calls it has in progress."""
+
+    @property
+    @abstractmethod
+    def _exchange(self) -> Exchange: ...
+
+    @abstractmethod
+    def _files(self) -> Mapping[str, str]: ...
+
+
+class CompanyAsterisk(CompanyPbx):
+    """A PBX that is an Asterisk."""
+
+    @property
+    def where(self) -> str:
+        """Where it listens."""
+        ports = self.settings.ports
+        registrar = self.settings.registrar
+        return f"SIP 127.0.0.1:{ports.pbx_sip}, AMI 127.0.0.1:{ports.ami}, testers {registrar}"
+
+    @property
+    def handover_port(self) -> int:
+        """Where on loopback it hands its answered calls to the controller."""
+        return self.settings.ports.agi
+
+    def knows_trunks(self) -> bool:
+        """Does it know by now how each trunk is at which it looks? If not, it looks again."""
+        contacts = self.command("pjsip show contacts")
+        missed = [
+            name
+            for name, state in QUALIFIED.items()
+            if not re.search(rf"{name}-aor/\S+\s+\S+\s+{state}", contacts)
+        ]
+        for name in missed:
+            self.command(f"pjsip qualify {name}")
+        return not missed
+
+    def look_for_carrier(self) -> None:
+        """Have it look whether the carrier is there."""
+        self.command("pjsip qualify carrier")
+
+    def channels(self) -> int:
+        """Return how many calls it has in progress."""
+        return _first_number(self.command("core show channels count"))
+
+    @cached_property
+    def _exchange(self) -> Exchange:
+        home, run = self.settings.folder / self.daemon.name, self.settings.volatile / self.daemon.name
+        return AsteriskInstance(self.daemon, ensure_asterisk(), home, run)
+
+    def _files(self) -> Mapping[str, str]:
+        accounts = keep_accounts(self.settings.accounts_file)
+        return render_pbx(self.settings, self.settings.keep_secret(), accounts)
+
+
+class CompanyFreeSwitch(CompanyPbx):
+    """A PBX that is a FreeSWITCH."""
+
+    @property
+    def where(self) -> str:
+        """Where it listens."""
+        ports = self.settings.ports
+        return f"SIP 127.0.0.1:{ports.freeswitch_sip}, ESL 127.0.0.1:{ports.esl}"
+
+    @property
+    def handover_port(self) -> None:
+        """It keeps its answered calls, and is told what to do with them."""
+
+    def knows_trunks(self) -> bool:
+        """Does it hold its one trunk to be up?"""
+        gateway = self.command("sofia status gateway carrier")
+        return re.search(r"^Status\s+UP\s*$", gateway, re.MULTILINE) is not None
+
+    def look_for_carrier(self) -> None:
+        """It cannot be told to, and does so every few seconds."""
+
+    def channels(self) -> int:
+        """Return how many calls it has in progress."""
+        return _first_number(self.command("show channels count"))
+
+    @cached_property
+    def _exchange(self) -> Exchange:
+        here, name = self.settings, self.daemon.name
+        return FreeSwitchInstance(
+            self.daemon, here.folder / name, here.volatile / name, here.ports.esl, here.keep_secret()
+        )
+
+    def _files(self) -> Mapping[str, str]:
+        return render_freeswitch(self.settings, self.settings.keep_secret())
+
+
+_CLASSES: Final[Mapping[PbxKind, type[CompanyPbx]]] = {
+    PbxKind.ASTERISK: CompanyAsterisk,
+    PbxKind.FREESWITCH: CompanyFreeSwitch,
+}
+
+
+def company_pbxs(settings: LabSettings) -> Sequence[CompanyPbx]:
+    """Return the lab's PBXs in the order of its settings."""
+    named = zip(_NAMES, settings.pbxs, strict=False)
+    return tuple(_CLASSES[kind](settings, Daemon(name, settings.processes)) for name, kind in named)
+
+
+def _first_number(text: str) -> int:
+    found = re.search(r"\d+", text)
+    return int(found[0]) if found else 0
