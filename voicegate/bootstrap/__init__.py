@@ -5,7 +5,7 @@ import fcntl
 import os
 import pwd
 import re
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator
 from contextlib import (
     AsyncExitStack,
     asynccontextmanager,
