@@ -1,4 +1,8 @@
-"""One lab a PBX for all tests that call for real: the PBX, the carrier, the telephones and the daemon."""
+"""One lab a PBX for all tests that call for real: the PBX, the carrier, the telephones and the daemon.
+
+Those tests mostly wait for telephones, so all others run beside them in a second process. Two labs busy at
+once would be more than two cores can keep whole audio for.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -57,3 +61,11 @@ def lab(request: pytest.FixtureRequest) -> Lab:
     kind: PbxKind = getattr(request, "param", PbxKind.ASTERISK)
     world: Lab = request.getfixturevalue(f"{kind}_lab")
     return world
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep whatever calls for real in one process."""
+    for item in items:
+        folder = item.path.parent.name
+        if folder in ("pbx", "contract") or {"lab", "asterisk_lab"} & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.xdist_group("calls"))

@@ -119,10 +119,8 @@ async def live_through_ami(pieces: list[bytes]) -> None:
             call_id = (await peer.until_asked("Originate"))["ChannelId"].encode()
             peer.say(b"".join(pieces).replace(b"CALL", call_id))
         assert [signal async for signal in leg.signals() if isinstance(signal, Hangup)] != []
-        while not pbx.is_connected:
+        while pbx._legs or pbx._actions or not pbx.is_connected:
             await asyncio.sleep(0.005)
-        assert not pbx._legs
-        assert not pbx._actions
 
 
 async def live_through_agi(pieces: list[bytes]) -> None:
