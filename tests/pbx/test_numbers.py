@@ -48,8 +48,9 @@ UNUSUAL = {
 """What happens on calls that are not just answered, heeded and told the code twice."""
 
 
-UNHEARD_IN_BAND = ("no_human", "media", "callee")
-"""FreeSWITCH is not told to listen for keys in the audio."""
+# FreeSWITCH 1.10.12 waits for key events under the first payload type that it offered, which is not Opus's.
+ON_FREESWITCH = {"speaks-opus": ("no_human", "media", "callee")}
+"""In what FreeSWITCH differs from the table."""
 
 
 @pytest.fixture(scope="module")
@@ -60,8 +61,8 @@ def hour(lab: Lab) -> BusyHour:
 @pytest.mark.parametrize("number", NUMBERS, ids=lambda number: number.name)
 def test_a_number_of_the_table_comes_to_what_it_says(hour: BusyHour, lab: Lab, number: LabNumber) -> None:
     verification = hour.table[number.name]
-    if number.name == "presses-in-band" and lab.settings.pbxs == (PbxKind.FREESWITCH,):
-        assert verdict(verification) == UNHEARD_IN_BAND
+    if number.name in ON_FREESWITCH and lab.settings.pbxs == (PbxKind.FREESWITCH,):
+        assert verdict(verification) == ON_FREESWITCH[number.name]
         return
     assert verdict(verification) == expected(number.expected)
     call, happened = last_call(verification), events(verification)
