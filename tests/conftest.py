@@ -68,6 +68,7 @@ def lab(request: pytest.FixtureRequest) -> Lab:
     return world
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist looks at the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep whatever calls for real in one process."""
     for item in items:

@@ -243,7 +243,7 @@ class AsteriskExaminer:
             await visit.evaluate(f"AST_CONFIG(rtp.conf,general,{name})") for name in ("rtpstart", "rtpend")
         ]
         if not (first.isdecimal() and last.isdecimal()):
-            cure = "see rtpstart and rtpend in rtp.conf: UDP, open to the carrier; or load func_config"
+            cure = "look at rtpstart and rtpend in rtp.conf yourself: UDP, open to the carrier"
             return doubtful("RTP", "the range of ports is not told", cure)
         ports = int(last) - int(first) + 1
         text = f"UDP ports {first} to {last}, for some {ports // _RTP_PORTS_A_CALL} calls"

@@ -252,7 +252,7 @@ SPOILT = {
         "func_pjsip_endpoint",
     ),
     "few ports": (value("AST_CONFIG(rtp.conf,general,rtpend)", "10019"), "RTP", Level.WARNING, "firewall"),
-    "untold ports": (value("AST_CONFIG(rtp.conf,general,rtpend)", ""), "RTP", Level.WARNING, "func_config"),
+    "untold ports": (value("AST_CONFIG(rtp.conf,general,rtpend)", ""), "RTP", Level.WARNING, "rtp.conf"),
 }
 
 

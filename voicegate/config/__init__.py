@@ -1,0 +1,222 @@
+"""Settings: one TOML file -> frozen `Settings`, strict to the last key.
+
+An unknown key, a wrong type or a value out of bounds is refused with its path and, where one is near,
+the key that was meant. Secrets are read from files that the settings name. Which settings there are is
+`shapes`' business.
+"""
+
+import difflib
+import os
+import tomllib
+import types
+import typing
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import msgspec
+import phonenumbers
+from msgspec import Struct
+
+from voicegate.config.shapes import (
+    Audio,
+    CallerIdSettings,
+    CallSettings,
+    InternalSettings,
+    Log,
+    Okta,
+    OktaHookSettings,
+    PasscodeSettings,
+    PbxSettings,
+    Policy,
+    ProviderSettings,
+    Service,
+    Settings,
+    Socket,
+    Storage,
+    Tcp,
+    TestNumbers,
+    TrunkSettings,
+    TwilioServiceSettings,
+)
+from voicegate.domain.errors import ConfigError
+from voicegate.domain.routing import NumberFormat
+
+__all__ = [
+    "DEFAULT_FILE",
+    "Audio",
+    "CallSettings",
+    "CallerIdSettings",
+    "InternalSettings",
+    "Log",
+    "Okta",
+    "OktaHookSettings",
+    "PasscodeSettings",
+    "PbxSettings",
+    "Policy",
+    "ProviderSettings",
+    "Service",
+    "Settings",
+    "Socket",
+    "Storage",
+    "Tcp",
+    "TestNumbers",
+    "TrunkSettings",
+    "TwilioServiceSettings",
+    "load",
+    "parse",
+    "project_folder",
+    "read_secret",
+    "sounds_folder",
+]
+
+_S = TypeVar("_S", bound=Struct)
+
+DEFAULT_FILE = Path("/etc/voicegate/voicegate.toml")
+
+_KINDS: dict[str, tuple[str, ...]] = {"asterisk": ("ami_", "agi_"), "freeswitch": ("esl_",)}
+"""How the settings of one kind of PBX begin; all others are every kind's."""
+
+_NAMED_TABLES: dict[str, type[Struct]] = {
+    "pbx": PbxSettings,
+    "trunks": TrunkSettings,
+    "internal": InternalSettings,
+    "providers": ProviderSettings,
+    "twilio": TwilioServiceSettings,
+}
+
+
+def load(file: Path) -> Settings:
+    """Return the settings in `file`; blocks on reading it.
+
+    Raises:
+        ConfigError: unreadable, not TOML, or a setting is unknown or wrong; names file and setting.
+    """
+    try:
+        raw = tomllib.loads(file.read_text("utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{file}: cannot be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{file}: is not TOML: {error}") from error
+    try:
+        return parse(raw)
+    except ConfigError as error:
+        raise ConfigError(f"{file}: {error}") from error
+
+
+def parse(raw: dict[str, Any]) -> Settings:
+    """Return the settings in a decoded TOML document.
+
+    Raises:
+        ConfigError: a setting is unknown or wrong; names it by its path.
+    """
+    _refuse_unknown(raw, Settings, path="")
+    for table, shape in _NAMED_TABLES.items():
+        entries = raw.get(table)
+        for name, entry in entries.items() if isinstance(entries, dict) else ():
+            _convert(entry, shape, path=f"{table}.{name}")
+    settings = _convert(raw, Settings, path="")
+    for name, pbx in settings.pbx.items():
+        _check_kind(pbx.kind, raw["pbx"][name], path=f"pbx.{name}")
+    _check_references(settings)
+    _check_countries(settings)
+    return settings
+
+
+def read_secret(path: str, setting: str) -> str:
+    """Return the secret in a file, without the line's end; `$CREDENTIALS_DIRECTORY` and the like expand.
+
+    Raises:
+        ConfigError: unset, unreadable or empty; names `setting`.
+    """
+    if not path:
+        raise ConfigError(f"{setting}: names no file")
+    file = Path(os.path.expandvars(path)).expanduser()
+    try:
+        secret = file.read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{setting}: {file} cannot be read: {error}") from error
+    if not secret:
+        raise ConfigError(f"{setting}: {file} is empty")
+    return secret
+
+
+def sounds_folder(settings: Settings) -> Path:
+    """Return the folder of the language folders."""
+    return Path(settings.service.sounds) if settings.service.sounds else project_folder("sounds")
+
+
+def project_folder(name: str) -> Path:
+    """Return the folder `dialplan`, `sounds` or `config`, in a checkout as in an installed package."""
+    package = Path(__file__).resolve().parent.parent
+    installed = package / "_project" / name
+    return installed if installed.is_dir() else package.parent / name
+
+
+def _convert(raw: object, shape: type[_S], *, path: str) -> _S:
+    try:
+        return msgspec.convert(raw, shape)
+    except msgspec.ValidationError as error:
+        message, _, where = str(error).partition(" - at `$")
+        setting = (path + where.rstrip("`")).strip(".") or "the file"
+        raise ConfigError(f"{setting}: {message}") from None
+
+
+def _refuse_unknown(raw: object, shape: Any, *, path: str) -> None:
+    shape = _unwrap(shape)
+    if typing.get_origin(shape) is dict and isinstance(raw, dict):
+        for key, value in raw.items():
+            _refuse_unknown(value, typing.get_args(shape)[1], path=f"{path}{key}.")
+    elif typing.get_origin(shape) is tuple and isinstance(raw, list):
+        for index, value in enumerate(raw):
+            _refuse_unknown(value, typing.get_args(shape)[0], path=f"{path.rstrip('.')}[{index}].")
+    elif isinstance(shape, type) and issubclass(shape, Struct) and isinstance(raw, dict):
+        _refuse_unknown_keys(raw, shape, path=path)
+
+
+def _refuse_unknown_keys(raw: dict[str, object], shape: type[Struct], *, path: str) -> None:
+    known = {entry.name: entry.type for entry in msgspec.structs.fields(shape)}
+    for key, value in raw.items():
+        if key not in known:
+            near = difflib.get_close_matches(key, known, n=1)
+            cure = f"did you mean {path}{near[0]}?" if near else f"known here: {', '.join(known)}"
+            raise ConfigError(f"{path}{key}: unknown setting; {cure}")
+        _refuse_unknown(value, known[key], path=f"{path}{key}.")
+
+
+def _unwrap(shape: Any) -> Any:
+    while typing.get_origin(shape) is Annotated:
+        shape = typing.get_args(shape)[0]
+    if isinstance(shape, types.UnionType):
+        return next(part for part in typing.get_args(shape) if part is not types.NoneType)
+    return shape
+
+
+def _check_countries(settings: Settings) -> None:
+    named = [("policy.allowed_countries", country) for country in settings.policy.allowed_countries]
+    for name, trunk in settings.trunks.items():
+        named += [(f"trunks.{name}.countries", country) for country in trunk.countries]
+        if trunk.home_country or trunk.number_format is NumberFormat.NATIONAL:
+            named.append((f"trunks.{name}.home_country", trunk.home_country))
+    for setting, country in named:
+        if not country:
+            raise ConfigError(f'{setting}: is missing; number_format = "national" needs it')
+        if country not in phonenumbers.SUPPORTED_REGIONS:
+            cure = "; Britain is GB" if country == "UK" else ""
+            raise ConfigError(f"{setting}: {country} is no country's ISO 3166 code{cure}")
+
+
+def _check_kind(kind: str, raw: dict[str, object], *, path: str) -> None:
+    foreign = {prefix: owner for owner, prefixes in _KINDS.items() if owner != kind for prefix in prefixes}
+    for key in raw:
+        owner = next((owner for prefix, owner in foreign.items() if key.startswith(prefix)), None)
+        if owner is not None:
+            own = " and ".join(f"{prefix}*" for prefix in _KINDS.get(kind, ())) or "none"
+            raise ConfigError(f"{path}.{key}: is for kind {owner}; this PBX is {kind}, whose own are: {own}")
+
+
+def _check_references(settings: Settings) -> None:
+    for table, entries in (("trunks", settings.trunks), ("internal", settings.internal)):
+        for name, entry in entries.items():
+            if entry.pbx not in settings.pbx:
+                known = ", ".join(settings.pbx) or "none is configured"
+                raise ConfigError(f"{table}.{name}.pbx: there is no [pbx.{entry.pbx}]; known: {known}")
