@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from voicegate.lab.errors import LabError
 from voicegate.lab.freeswitch import find_freeswitch
@@ -23,6 +25,15 @@ OVERRIDES = {
     "trunks.carrier.ring_timeout_s": 14,
 }
 LOST_GRACE_S = 8
+
+
+CALLING = (
+    "tests/pbx/",
+    "tests/contract/",
+    "tests/acceptance/test_okta_sdk",
+    "tests/acceptance/test_twilio_sdk",
+)
+"""Where tests call for real."""
 
 
 def skip_without(*pbxs: PbxKind) -> None:
@@ -68,12 +79,15 @@ def lab(request: pytest.FixtureRequest) -> Lab:
     return world
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist looks at the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep whatever calls for real in one process."""
-    for item in items:
-        folder = item.path.parent.name
-        if folder in ("pbx", "contract") or {"lab", "asterisk_lab", "freeswitch_lab"} & set(
-            getattr(item, "fixturenames", ())
-        ):
-            item.add_marker(pytest.mark.xdist_group("calls"))
+class Sides(LoadScopeScheduling):  # type: ignore[misc]  # untyped
+    """Whatever calls for real is one scope, for one process; every other test is a scope of its own.
+
+    By path, for pytest-xdist 3.8's own groups mean nothing to pytest 9.2.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "calls" if nodeid.startswith(CALLING) else nodeid
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Sides:
+    return Sides(config, log)
