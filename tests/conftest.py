@@ -36,14 +36,19 @@ CALLING = (
 """Where tests call for real."""
 
 
-@contextmanager
-def running_lab(folder: Path, *pbxs: PbxKind) -> Iterator[Lab]:
-    """A lab of its own with such PBXs; where one of them is not to be had, the tests are skipped aloud."""
+def skip_without(*pbxs: PbxKind) -> None:
+    """Skip, aloud, where one of them is not to be had."""
     if PbxKind.FREESWITCH in pbxs:
         try:
             find_freeswitch()
         except LabError as error:
             pytest.skip(str(error))
+
+
+@contextmanager
+def running_lab(folder: Path, *pbxs: PbxKind) -> Iterator[Lab]:
+    """A lab of its own with such PBXs; where one of them is not to be had, the tests are skipped aloud."""
+    skip_without(*pbxs)
     overrides = OVERRIDES | {f"pbx.{kind.section}.lost_grace_s": LOST_GRACE_S for kind in pbxs}
     with reserve_port_base() as port_base:
         world = Lab(LabSettings(folder, port_base, name="tests", overrides=overrides, pbxs=pbxs))

@@ -1,7 +1,7 @@
 """Hears all that a PBX, its neighbours and the machine can know of a call; what is secret is not its matter.
 
 Seen on Asterisk 22.10.1: `core set verbose` concerns the asking console only, so that a log file names its
-own level; CDR and CEL are the core's, their files are modules'.
+own level; CDR and CEL are the core's, their files are modules'. On FreeSWITCH 1.10.12 a console tells all.
 """
 
 import asyncio
@@ -18,10 +18,11 @@ import httpx
 
 from tests.pbx.relay import Relay, pump
 from voicegate.lab.processes import python_module
+from voicegate.lab.settings import PbxKind
 from voicegate.lab.world import Lab
 
 RELAY_OFFSET: Final = 10
-"""The port between the controller and the PBX's manager interface, from the lab's base on."""
+"""The port between the controller and the PBX, from the lab's base on."""
 _LOOK_S: Final = 0.2
 _SPY: Final = "eavesdropper"
 # The first is a part of the customs' that older versions do not have.
@@ -40,11 +41,44 @@ _FILES: Final = {
     "cel.conf": "[general]\nenable = yes\napps = all\nevents = ALL\n[manager]\nenabled = yes\n",
     "cel_custom.conf": f"[mappings]\nAll.csv => {','.join(f'${{{name}}}' for name in _CEL.split())}\n",
 }
-_COMMANDS: Final = ("core set verbose 10", "core set debug 10", "pjsip set logger on", "agi set debug on")
+_ASTERISK_COMMANDS: Final = (
+    "core set verbose 10",
+    "core set debug 10",
+    "pjsip set logger on",
+    "agi set debug on",
+)
+_FREESWITCH_COMMANDS: Final = (
+    "fsctl loglevel debug",
+    "fsctl debug_level 10",
+    "fsctl verbose_events on",
+    "sofia global siptrace on",
+    "sofia loglevel all 9",
+)
 
 
-def make_talkative(lab: Lab) -> str:
-    """Start the lab's PBX anew so that it tells all it can; return the secret of a manager who hears it."""
+@dataclass(frozen=True)
+class Door:
+    """Where a PBX tells of all its events, and what must be said there first."""
+
+    port: int
+    login: bytes
+
+
+def make_talkative(lab: Lab) -> Door:
+    """Have the lab's PBX tell all that it can."""
+    (kind,) = lab.settings.pbxs
+    return _MAKERS[kind](lab)
+
+
+def _make_freeswitch_talkative(lab: Lab) -> Door:
+    for command in _FREESWITCH_COMMANDS:
+        lab.pbx_command(command)
+    login = f"auth {lab.settings.keep_secret()}\n\nevent plain ALL\n\n"
+    return Door(lab.settings.ports.esl, login.encode())
+
+
+def _make_asterisk_talkative(lab: Lab) -> Door:
+    """Start it anew, with a manager who hears it all."""
     lab.kill_pbx()
     etc, log = lab.settings.folder / "pbx/etc", lab.settings.folder / "pbx/log"
     secret = secrets.token_urlsafe(16)
@@ -57,9 +91,16 @@ def make_talkative(lab: Lab) -> str:
     with (etc / "manager.conf").open("a", encoding="utf-8") as managers:
         managers.write(f"\n[{_SPY}]\nsecret = {secret}\nread = all\nwrite =\n")
     lab.start_pbx()
-    for command in _COMMANDS:
+    for command in _ASTERISK_COMMANDS:
         lab.pbx_command(command)
-    return secret
+    login = f"Action: Login\r\nUsername: {_SPY}\r\nSecret: {secret}\r\n\r\n"
+    return Door(lab.settings.ports.ami, login.encode())
+
+
+_MAKERS: Final = {
+    PbxKind.ASTERISK: _make_asterisk_talkative,
+    PbxKind.FREESWITCH: _make_freeswitch_talkative,
+}
 
 
 @dataclass
@@ -67,11 +108,11 @@ class Eavesdropper:
     """What was heard so far."""
 
     lab: Lab
-    secret: str
+    door: Door
     events: bytearray = field(default_factory=bytearray)
-    """What the second manager was sent: every event."""
+    """What was told at the door: every event."""
     traffic: list[bytearray] = field(default_factory=list)
-    """What controllers and the PBX's manager interface said to each other, one entry a direction."""
+    """What controllers and the PBX said to each other, one entry a direction."""
     processes: set[bytes] = field(default_factory=set)
     names: set[str] = field(default_factory=set)
     """Of files, whenever they were there."""
@@ -83,8 +124,8 @@ class Eavesdropper:
     @asynccontextmanager
     async def listening(self) -> AsyncIterator[None]:
         """Listen, with the relay open, as long as the context lasts."""
-        ports = self.lab.settings.ports
-        relay = Relay(ports.ami, ports.base + RELAY_OFFSET, traffic=self.traffic)
+        relay_port = self.lab.settings.port_base + RELAY_OFFSET
+        relay = Relay(self.door.port, relay_port, traffic=self.traffic)
         async with relay.running(), asyncio.TaskGroup() as tasks:
             spies = [tasks.create_task(self._hear_events()), tasks.create_task(self._look_on())]
             yield
@@ -148,9 +189,9 @@ class Eavesdropper:
             await asyncio.sleep(_LOOK_S)
 
     async def _hear_events(self) -> None:
-        reader, writer = await asyncio.open_connection("127.0.0.1", self.lab.settings.ports.ami)
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.door.port)
         try:
-            writer.write(f"Action: Login\r\nUsername: {_SPY}\r\nSecret: {self.secret}\r\n\r\n".encode())
+            writer.write(self.door.login)
             await pump(reader, self.events)
         finally:
             writer.close()

@@ -7,7 +7,7 @@ import asyncio
 import base64
 import hashlib
 import random
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -15,6 +15,7 @@ from typing import ClassVar
 
 import pytest
 
+from tests.conftest import skip_without
 from tests.pbx import secrets_search as search
 from tests.pbx.conftest import Backend
 from tests.pbx.eavesdropping import RELAY_OFFSET, Eavesdropper, make_talkative
@@ -23,11 +24,12 @@ from tests.pbx.secrets_search import Secret, Traces
 from tests.unit.application.conftest import TESTER
 from voicegate import bootstrap
 from voicegate.adapters.asterisk.leg import AsteriskLeg
+from voicegate.adapters.freeswitch.leg import FreeSwitchLeg
 from voicegate.adapters.keyfile import FileKeyring
 from voicegate.adapters.speech.mixer import Mixer
 from voicegate.adapters.speech.pack import digit_name
 from voicegate.application.housekeeping import INTERVAL
-from voicegate.application.ports import CallAudio, Clip
+from voicegate.application.ports import CallAudio, Clip, Leg
 from voicegate.application.sign_in import IssueRequest
 from voicegate.client import AsyncClient, Verification
 from voicegate.config import project_folder
@@ -37,12 +39,59 @@ from voicegate.domain.passcode import Passcode
 from voicegate.domain.phone_number import Destination
 from voicegate.lab.numbers import find_number
 from voicegate.lab.ports import reserve_port_base
-from voicegate.lab.settings import LabSettings
+from voicegate.lab.settings import LabSettings, PbxKind
 from voicegate.lab.world import Lab
 
 PRESSES = find_number("presses-key")
 OWN, DERIVED, CARELESS = PRESSES.american("646"), PRESSES.british(7), PRESSES.british(8)
 NUMBERS = [search.number(name, name) for name in (OWN, DERIVED)]
+HEARD = {
+    PbxKind.ASTERISK: [
+        ("manager events", b"Event: AGIExecStart"),
+        ("manager events", b"Event: VarSet"),
+        ("manager events", b"Event: Newexten"),
+        ("manager events", b"Event: RTCPSent"),
+        ("manager events", b"Event: CEL"),
+        ("manager events", b"Event: Cdr"),
+        ("manager traffic", b"Action: Originate"),
+        ("manager traffic", b"Event: Hangup"),
+        ("pbx/log/full", b"STREAM FILE"),
+        ("pbx/log/full", b"Playing '"),
+        ("pbx/log/full", b"DEBUG["),
+        ("pbx/log/full", b"Transmitting SIP request"),
+        ("pbx/log/cdr-csv/Master.csv", b"voicegate-answered"),
+        ("pbx/log/cdr-custom/All.csv", b"voicegate-answered"),
+        ("pbx/log/cel-custom/All.csv", b"CHAN_START"),
+        ("processes/pbx.log", b"Asterisk"),
+        ("pbx/db/astdb.sqlite3", b"SQLite format 3"),
+        ("processes", b"asterisk.conf"),
+    ],
+    PbxKind.FREESWITCH: [
+        ("manager events", b"Event-Name: CHANNEL_EXECUTE\n"),
+        ("manager events", b"Event-Name: PLAYBACK_START"),
+        ("manager events", b"Event-Name: CHANNEL_HANGUP_COMPLETE"),
+        ("manager events", b"Event-Name: RECV_RTCP_MESSAGE"),
+        ("manager events", b"variable_playback_last_offset_pos"),
+        ("manager traffic", b"bgapi originate"),
+        ("manager traffic", b"execute-app-name: playback"),
+        ("manager traffic", b"Event-Name: CHANNEL_PARK"),
+        ("pbx/log/freeswitch.log", b"[DEBUG]"),
+        ("pbx/log/freeswitch.log", b"INVITE sip:"),
+        ("pbx/log/freeswitch.log", b"playback("),
+        ("pbx/db/core.db", b"SQLite format 3"),
+        ("processes", b"-nonat"),
+    ],
+}
+"""By what each place shows that all of it was heard there."""
+LOGS = {PbxKind.ASTERISK: "pbx/log/full", PbxKind.FREESWITCH: "pbx/log/freeswitch.log"}
+LEGS: Mapping[PbxKind, type[AsteriskLeg] | type[FreeSwitchLeg]] = {
+    PbxKind.ASTERISK: AsteriskLeg,
+    PbxKind.FREESWITCH: FreeSwitchLeg,
+}
+RELAYED = {
+    PbxKind.ASTERISK: f"pbx.{PbxKind.ASTERISK.section}.ami_port",
+    PbxKind.FREESWITCH: f"pbx.{PbxKind.FREESWITCH.section}.esl_port",
+}
 DATABASE = {"voicegate.db", "voicegate.db-wal", "voicegate.db-shm"}
 
 
@@ -50,6 +99,7 @@ DATABASE = {"voicegate.db", "voicegate.db-wal", "voicegate.db-shm"}
 class Overheard:
     """The calls, their secrets, and what was heard of them."""
 
+    kind: PbxKind
     verifications: Sequence[Verification]
     own: Secret
     derived: Secret
@@ -67,16 +117,21 @@ def invent(length: int) -> str:
     return "".join(random.sample("0123456789", length))
 
 
-@pytest.fixture(scope="module")
-def overheard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Overheard]:
+@pytest.fixture(scope="module", params=PbxKind)
+def overheard(
+    tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Iterator[Overheard]:
+    kind: PbxKind = request.param
+    skip_without(kind)
     with reserve_port_base() as port_base:
         # Ten digits, for shorter ones come up by chance in the numbers of a long log.
         overrides = {
             "log.level": "debug",
             "passcode.length": 10,
-            "pbx.main.ami_port": port_base + RELAY_OFFSET,
+            RELAYED[kind]: port_base + RELAY_OFFSET,
         }
-        lab = Lab(LabSettings(tmp_path_factory.mktemp("leaks"), port_base, name="leaks", overrides=overrides))
+        folder = tmp_path_factory.mktemp("leaks")
+        lab = Lab(LabSettings(folder, port_base, name="leaks", overrides=overrides, pbxs=(kind,)))
         try:
             lab.up(with_controller=False)
             yield asyncio.run(overhear(Eavesdropper(lab, make_talkative(lab))))
@@ -110,6 +165,7 @@ async def overhear(spy: Eavesdropper) -> Overheard:
         await call_carelessly(lab, careless)
         await erased(spy, ended[0].id, sealed)
     return Overheard(
+        kind=lab.settings.pbxs[0],
         verifications=ended,
         own=search.code("own code", digits),
         derived=search.code("derived code", spoken),
@@ -151,9 +207,10 @@ class NamingMixer(Mixer):
 
 async def call_carelessly(lab: Lab, digits: str) -> None:
     """Have a daemon in this process that plays a code as one file a digit, as many systems do."""
-    play = AsteriskLeg.play
+    legs = LEGS[lab.settings.pbxs[0]]
+    play: Callable[..., Awaitable[Playback]] = legs.play
 
-    async def play_by_name(leg: AsteriskLeg, clip: Clip, keys: str = "") -> Playback:
+    async def play_by_name(leg: Leg, clip: Clip, keys: str = "") -> Playback:
         for path in NamingMixer.named.get(clip.path, ()):
             await play(leg, Clip(path, 1, timedelta(seconds=2), code_end=1), keys)
         return await play(leg, clip, keys) if clip.path not in NamingMixer.named else _nothing()
@@ -162,7 +219,7 @@ async def call_carelessly(lab: Lab, digits: str) -> None:
         TESTER, Destination.parse(CARELESS), passcode=Passcode(digits), human_check=HumanCheck.NONE
     )
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(AsteriskLeg, "play", play_by_name)
+        patch.setattr(legs, "play", play_by_name)
         patch.setattr(bootstrap, "Mixer", NamingMixer)
         async with second_daemon(lab) as app:
             await follow(app, await begin(app, request), is_over)
@@ -180,25 +237,7 @@ def test_the_calls_were_delivered(overheard: Overheard) -> None:
 @pytest.mark.parametrize(
     ("place", "sign"),
     [
-        ("manager events", b"Event: AGIExecStart"),
-        ("manager events", b"Event: VarSet"),
-        ("manager events", b"Event: Newexten"),
-        ("manager events", b"Event: RTCPSent"),
-        ("manager events", b"Event: CEL"),
-        ("manager events", b"Event: Cdr"),
-        ("manager traffic", b"Action: Originate"),
-        ("manager traffic", b"Event: Hangup"),
-        ("pbx/log/full", b"STREAM FILE"),
-        ("pbx/log/full", b"Playing '"),
-        ("pbx/log/full", b"DEBUG["),
-        ("pbx/log/full", b"Transmitting SIP request"),
-        ("pbx/log/cdr-csv/Master.csv", b"voicegate-answered"),
-        ("pbx/log/cdr-custom/All.csv", b"voicegate-answered"),
-        ("pbx/log/cel-custom/All.csv", b"CHAN_START"),
-        ("processes/pbx.log", b"Asterisk"),
-        ("pbx/db/astdb.sqlite3", b"SQLite format 3"),
         ("voicegate.db", b"SQLite format 3"),
-        ("processes", b"asterisk.conf"),
         ("processes", b"PYTHONUNBUFFERED"),
         ("file names", b"audio/vg-"),
         ("sounds", b"WAVE"),
@@ -207,8 +246,13 @@ def test_the_calls_were_delivered(overheard: Overheard) -> None:
         ("timeline", b"reading_ended"),
     ],
 )
-def test_everything_listened(overheard: Overheard, place: str, sign: bytes) -> None:
+def test_everything_of_ours_listened(overheard: Overheard, place: str, sign: bytes) -> None:
     assert sign in overheard.traces[place]
+
+
+def test_everything_of_the_pbx_listened(overheard: Overheard) -> None:
+    heard = HEARD[overheard.kind]
+    assert [(place, sign) for place, sign in heard if sign not in overheard.traces[place]] == []
 
 
 @pytest.mark.parametrize("moment", ["during", "while_open", "traces"])
@@ -239,12 +283,14 @@ def test_a_sealed_code_is_nowhere_once_its_verification_is_over(overheard: Overh
 def test_a_whole_number_is_in_nothing_that_we_say(overheard: Overheard, number: Secret) -> None:
     assert number.found_in(overheard.ours) == {}
     # The PBX has to know it: the search finds it there.
-    assert {"manager events", "manager traffic", "pbx/log/full"} <= number.found_in(overheard.traces).keys()
+    assert {"manager events", "manager traffic", LOGS[overheard.kind]} <= number.found_in(
+        overheard.traces
+    ).keys()
 
 
 def test_digits_played_by_name_are_found(overheard: Overheard) -> None:
     found = overheard.careless.found_in(overheard.careless_traces)
-    assert "sounds in order" in found["pbx/log/full"]
+    assert "sounds in order" in found[LOGS[overheard.kind]]
     assert "sounds in order" in found["manager events"]
     # By their names alone, and by that call alone.
     assert {form for forms in found.values() for form in forms} == {"sounds in order"}

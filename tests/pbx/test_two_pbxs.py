@@ -64,6 +64,10 @@ async def place_all(lab: Lab) -> Sequence[Placed]:
     wanted += [("second", row, row.british(spare % 10)) for spare, row in rows]
     async with AsyncClient(socket=lab.settings.socket) as client:
         backend = Backend(client, lab)
+        # The daemon is ready with the first of them.
+        async with asyncio.timeout(30):
+            while {trunk.state for trunk in await client.trunks()} != {"available"}:
+                await asyncio.sleep(0.1)
         ended = await asyncio.gather(*(backend.call(to, extension=row.extension) for _, row, to in wanted))
         return [
             await judge(backend, Placed(row, trunk, verification), number)

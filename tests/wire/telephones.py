@@ -87,6 +87,8 @@ class Channel:
     ended: asyncio.Event = field(default_factory=asyncio.Event)
     stop: asyncio.Event = field(default_factory=asyncio.Event)
     rate: int = 8000
+    in_band: bool = False
+    """Is the audio listened to for keys?"""
 
     def __post_init__(self) -> None:
         self.variables |= self.order.variables
@@ -140,6 +142,7 @@ class Channel:
         if is_job_first:
             self.switch.job(self.order, f"+OK {self.order.call_id}\n")
         self.variables["current_application"] = "park"
+        self.variables["rtp_2833_recv_payload"] = "101"
         self.tell("CHANNEL_PARK")
         if not is_job_first:
             self.switch.job(self.order, f"+OK {self.order.call_id}\n")
@@ -158,6 +161,9 @@ class Channel:
     def execute(self, message: Mapping[str, str]) -> None:
         """Run an application that was asked for by `sendmsg`."""
         assert message["call-command"] == "execute"
+        if message["execute-app-name"] == "start_dtmf":
+            self.in_band = True
+            return
         assert message["execute-app-name"] == "playback"
         self.switch.spawn(self.playback(message["execute-app-arg"], message["Event-UUID"]))
 

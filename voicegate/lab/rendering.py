@@ -74,7 +74,12 @@ def render_pbx(settings: LabSettings, secret: str, accounts: Sequence[Account]) 
 def render_freeswitch(settings: LabSettings, secret: str) -> Mapping[str, str]:
     """Return a FreeSWITCH's configuration files; `secret` opens its event socket."""
     examples, ports = project_folder("config") / "freeswitch", settings.ports
-    profile = {"sip-ip": "127.0.0.1", "rtp-ip": "127.0.0.1", "sip-port": str(ports.freeswitch_sip)}
+    profile = {
+        "sip-ip": "127.0.0.1",
+        "rtp-ip": "127.0.0.1",
+        "sip-port": str(ports.freeswitch_sip),
+        "outbound-codec-prefs": "PCMU,PCMA,G722,OPUS",
+    }
     gateway = {"proxy": f"127.0.0.1:{ports.carrier_sip}", "ping": _PING_S}
     door = {"listen-port": str(ports.esl), "password": secret}
     values = {

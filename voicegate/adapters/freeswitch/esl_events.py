@@ -184,6 +184,11 @@ def read_media(event: Event) -> Media:
     )
 
 
+def has_key_events(dump: Event) -> bool:
+    """Did both sides agree on keys as events (RFC 4733), as a `uuid_dump` shows?"""
+    return bool(dump.text("variable_rtp_2833_recv_payload"))
+
+
 def _read_hold(event: Event) -> EslEvent:
     return HoldChanged(event.text("Unique-ID"), event.text("Event-Name") == "CHANNEL_HOLD")
 

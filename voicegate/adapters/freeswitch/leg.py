@@ -24,6 +24,7 @@ from voicegate.adapters.freeswitch.esl_events import (
     Executed,
     KeyPressed,
     ReportedBack,
+    has_key_events,
     read_executed,
     read_media,
     read_step,
@@ -64,6 +65,7 @@ class FreeSwitchLeg(TendedLeg[CallTracker]):
         self._losses = 0
         self._media = Media()
         self._is_reported = False
+        self._is_listening = False
 
     async def play(self, clip: Clip, keys: str = "") -> Playback:
         """Play a sound from its start until its end, one of `keys`, or the end of the call."""
@@ -160,6 +162,7 @@ class FreeSwitchLeg(TendedLeg[CallTracker]):
             self._playing.exception()
 
     async def _play(self, clip: Clip, path: str, keys: str) -> Playback:
+        await self._listen_in_band()
         await self._command(f"api uuid_setvar {self._call_id} playback_terminators {keys or 'none'}")
         before, holds, losses = await self._count(), self._tracker.holds, self._losses
         is_held = self._tracker.is_held
@@ -180,15 +183,7 @@ class FreeSwitchLeg(TendedLeg[CallTracker]):
     async def _execute_playback(self, path: str, length: timedelta) -> Executed:
         self._execution_id = str(uuid4())
         self._playing = asyncio.get_running_loop().create_future()
-        await self._command(
-            f"sendmsg {self._call_id}",
-            {
-                "call-command": "execute",
-                "execute-app-name": "playback",
-                "execute-app-arg": path,
-                "Event-UUID": self._execution_id,
-            },
-        )
+        await self._execute("playback", {"execute-app-arg": path, "Event-UUID": self._execution_id})
         until = self._now() + (length + self._margin).total_seconds()
         while True:
             try:
@@ -199,6 +194,20 @@ class FreeSwitchLeg(TendedLeg[CallTracker]):
                     # A PBX that does not answer: nobody is left to speak to the called person.
                     raise self._let_go_of_pbx() from None
                 until = self._now() + self._margin.total_seconds()
+
+    async def _listen_in_band(self) -> None:
+        """Have keys heard as tones where they cannot come as events: elsewhere speech could pass for one."""
+        if self._is_listening:
+            return
+        with suppress(PbxUnavailable, ReplyLost):
+            answer = await self._esl.api(f"uuid_dump {self._call_id}")
+            if not (answer.startswith("-") or has_key_events(parse_event(answer))):
+                await self._execute("start_dtmf", {})
+            self._is_listening = True
+
+    async def _execute(self, application: str, headers: Mapping[str, str]) -> None:
+        asked = {"call-command": "execute", "execute-app-name": application, **headers}
+        await self._command(f"sendmsg {self._call_id}", asked)
 
     async def _count(self) -> Media:
         """Return the leg's packet counts, the last known ones when the channel is gone."""

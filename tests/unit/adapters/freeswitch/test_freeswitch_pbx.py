@@ -159,6 +159,19 @@ async def test_a_telephone_that_sends_no_audio_reports_back_by_rtcp(switch: Swit
         assert (await line.leg.media()).reports_back
 
 
+@pytest.mark.parametrize("sends_events", [True, False])
+async def test_keys_are_listened_for_in_the_audio_only_where_they_cannot_come_as_events(
+    switch: Switch, tmp_path: Path, *, sends_events: bool
+) -> None:
+    async with talking(switch) as line:
+        if not sends_events:
+            del line.channel.variables["rtp_2833_recv_payload"]
+        for _ in range(2):
+            await line.leg.play(a_clip(tmp_path))
+        assert line.channel.in_band is not sends_events
+    assert sum("start_dtmf" in asked for asked in switch.asked) == (not sends_events)
+
+
 async def test_samples_are_counted_at_the_files_own_rate(switch: Switch, tmp_path: Path) -> None:
     clip = a_clip(tmp_path)
     async with talking(switch) as line:
