@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from voicegate.adapters.freeswitch.esl_events import EVENTS
-from voicegate.adapters.freeswitch.rehearsal import rehearse
+from voicegate.adapters.freeswitch.rehearsal import REHEARSAL_MODULE, rehearse
 from voicegate.adapters.freeswitch.settings import FreeSwitchSettings
 from voicegate.adapters.freeswitch.visit import Visit, visiting
 from voicegate.application.examination import Finding, doubtful, failed, passed
@@ -89,9 +89,16 @@ class FreeSwitchExaminer:
         for trunk, gateway in self._patient.trunks.items():
             for finding in await _look_at_gateway(visit, trunk, gateway):
                 yield finding
-        if all(finding.level != "error" for finding in needed):
-            async for finding in self._rehearse():
-                yield finding
+        if any(finding.level == "error" for finding in needed):
+            return
+        if not await _has(visit, REHEARSAL_MODULE):
+            cure = f"load {REHEARSAL_MODULE} and look again, or call a number of your own"
+            yield doubtful(
+                "calls", f"not rehearsed: {REHEARSAL_MODULE} has the endpoint where nobody is", cure
+            )
+            return
+        async for finding in self._rehearse():
+            yield finding
 
     async def _rehearse(self) -> AsyncIterator[Finding]:
         """Yield what a call to nobody shows, with the sounds that calls need."""
@@ -138,10 +145,14 @@ def _look_at_rights(visit: Visit) -> Finding:
 
 
 async def _look_at_modules(visit: Visit) -> Finding:
-    missing = [module for module in _MODULES if await visit.api(f"module_exists {module}") != "true"]
+    missing = [module for module in _MODULES if not await _has(visit, module)]
     if missing:
         return failed("modules", f"not loaded: {', '.join(missing)}", "load them in modules.conf.xml")
     return passed("modules", "all that calls need are loaded")
+
+
+async def _has(visit: Visit, module: str) -> bool:
+    return await visit.api(f"module_exists {module}") == "true"
 
 
 async def _look_at_gateway(visit: Visit, trunk: str, gateway: str) -> list[Finding]:

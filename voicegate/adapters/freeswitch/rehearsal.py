@@ -1,6 +1,6 @@
 """A call to nobody: a channel without a telephone, placed, followed and played to as a call's is.
 
-It is FreeSWITCH's own `null` endpoint, which answers at once; mod_dptools has it. All else is what calls
+It is FreeSWITCH's own `null` endpoint, which answers at once; mod_loopback has it. All else is what calls
 live on: the event socket, the subscription, the parked channel, the sound files. Source: FreeSWITCH 1.10.12.
 """
 
@@ -19,6 +19,8 @@ from voicegate.domain.call import Answered
 from voicegate.domain.hangup_cause import Hangup
 from voicegate.domain.routing import CallerId, Hop, Trunk
 
+REHEARSAL_MODULE: Final = "mod_loopback"
+"""The module without which nobody can be called; calls themselves do not need it."""
 _CAP: Final = timedelta(seconds=30)
 _PLAYED: Final = 0.9
 

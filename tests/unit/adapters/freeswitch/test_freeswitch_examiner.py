@@ -147,6 +147,13 @@ async def test_a_module_that_is_missing(switch: Switch) -> None:
     assert (finding.level, finding.text) == ("error", "not loaded: mod_sndfile")
 
 
+async def test_without_the_endpoint_of_nobody_the_rest_is_looked_at_all_the_same(switch: Switch) -> None:
+    switch.answers["module_exists"] = lambda switch, argument: "false" if "loopback" in argument else "true"
+    finding = await Room(switch).of("calls")
+    assert (finding.level, finding.text.partition(":")[0]) == ("warning", "not rehearsed")
+    assert not switch.rung
+
+
 @pytest.mark.parametrize(
     ("endpoint", "pingfreq", "level", "says"),
     [
