@@ -158,14 +158,15 @@ def _show_status(settings: LabSettings, *, as_json: bool) -> bool:
             "socket": str(settings.socket),
             "config": str(settings.config_file),
             "parts": [{**dataclasses.asdict(part), "log": str(part.log)} for part in parts],
-            **describe_testers(settings),
+            **(describe_testers(settings) if settings.has_testers else {}),
         }
         print_json(shown)
     else:
         rows = [(part.name, f"runs ({part.pid})" if part.pid else "down", part.where) for part in parts]
         print_table(("part", "state", "where"), rows)
         click.echo(f"configuration {settings.config_file}, logs {settings.processes}")
-        show_testers(settings)
+        if settings.has_testers:
+            show_testers(settings)
     return all(part.pid for part in parts)
 
 

@@ -65,6 +65,11 @@ class LabSettings:
         return f"{self.listen}:{self.ports.testers}"
 
     @property
+    def has_testers(self) -> bool:
+        """Can softphones join? They do at the company's Asterisk."""
+        return PbxKind.ASTERISK in self.pbxs
+
+    @property
     def volatile(self) -> Path:
         """Folder on tmpfs for sockets and for the sound of calls in progress; a short path."""
         memory = Path("/dev/shm")  # noqa: S108
