@@ -83,6 +83,8 @@ class AsteriskPbx(Exchange[AsteriskLeg, _Draft]):
 
         An endpoint that is not qualified counts as available: the PBX does not know better.
         """
+        if not self.is_connected:
+            return {}  # logged in, perhaps, but no call could be placed yet
         try:
             reply = await self._ami.ask("DeviceStateList", {})
         except (PbxUnavailable, ReplyLost):

@@ -53,6 +53,8 @@ class FreeSwitchPbx(Exchange[FreeSwitchLeg, Draft]):
 
         A gateway that neither pings nor registers counts as available: the PBX does not know better.
         """
+        if not self.is_connected:
+            return {}  # logged in, perhaps, but no call could be placed yet
         try:
             answer = await self._esl.api("sofia xmlstatus gateway")
         except (PbxUnavailable, ReplyLost):

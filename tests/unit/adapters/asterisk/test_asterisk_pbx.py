@@ -282,6 +282,14 @@ async def test_trunk_states_are_in_our_words(peer: AmiPeer) -> None:
         }
 
 
+async def test_a_pbx_that_is_still_booting_tells_no_states(peer: AmiPeer) -> None:
+    peer.answers["Getvar"] = lambda peer, message: "Response: Success\r\nValue: 0"
+    async with AsteriskPbx(settings_for(peer)) as pbx:
+        await peer.until_asked("Getvar")
+        assert (pbx.is_connected, await pbx.trunk_states()) == (False, {})
+    assert "DeviceStateList" not in peer.names()
+
+
 async def test_an_orphan_is_hung_up_by_its_id(peer: AmiPeer) -> None:
     async with connected(peer) as pbx:
         await pbx.hang_up("call_orphan")
