@@ -49,6 +49,14 @@ class Backend:
                 await asyncio.sleep(0.05)
         return found[-1]
 
+    async def listens(self, number: str) -> None:
+        """Wait until the far telephone, which has picked up, has heard something."""
+        async with asyncio.timeout(15):
+            while not await asyncio.to_thread(
+                self.lab.listen_in, number, self.lab.settings.folder / "so-far.wav"
+            ):
+                await asyncio.sleep(0.05)
+
     async def hear(self, number: str, count: int = 1) -> str | None:
         """What the independent ear reads from that recording."""
         return await asyncio.to_thread(hear_code, await self.recording(number, count), 6)

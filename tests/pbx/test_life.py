@@ -69,6 +69,7 @@ async def test_a_controller_killed_in_mid_call_settles_it_and_calls_nobody_again
     number = PRESSES.american("901")
     created = await backend.client.create_verification(number)
     await backend.reaches(created.id, "awaiting_human")
+    await backend.listens(number)
     await asyncio.to_thread(backend.lab.kill_controller)
     await asyncio.to_thread(backend.lab.start_controller)
     verification = await backend.settled(created.id)

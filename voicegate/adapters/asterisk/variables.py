@@ -29,6 +29,6 @@ AGI_SCRIPT: Final = "call"
 AGI_KNOCK_SCRIPT: Final = "knock"
 """The path at which the controller says that it is there, and nothing else."""
 
-DIALPLAN_REVISION: Final = "bd747f22"
+DIALPLAN_REVISION: Final = "23a5cf32"
 """The dialplan file's digest, which is an extension in it too: what an older copy does not have. A test
 holds both to the file."""
