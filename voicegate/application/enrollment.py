@@ -17,6 +17,7 @@ from voicegate.domain import factor as factors
 from voicegate.domain.challenge import DEFAULT_LIFETIME, Purpose, VerifyResult
 from voicegate.domain.client import Asker
 from voicegate.domain.factor import Factor, FactorEvent, FactorState
+from voicegate.domain.language import best_language
 from voicegate.domain.phone_number import Destination
 from voicegate.domain.policy import Deny, DenyReason, may_reach
 
@@ -31,8 +32,8 @@ class EnrollRequest:
     """The person, by the client's own name for them."""
     destination: Destination
     """The telephone."""
-    language: str | None = None
-    """Language tag of its calls; None: the default."""
+    languages: tuple[str, ...] = ()
+    """Language tags of its calls, best first; where none of them has prompts, the default is spoken."""
     activation_lifetime: timedelta = DEFAULT_LIFETIME
     """How long a code of the activation counts, 1 s to 24 h."""
     is_proven: bool = False
@@ -59,15 +60,13 @@ class Enrollment:
         self._deeds = deeds
         self._proving = proving
         self._new_id = world.entropy.new_id
+        self._speech = world.speech
 
     async def enroll(self, request: EnrollRequest) -> FactorRecord | Deny:
         """Bind a telephone to a subscriber, and call it with the activation's code unless it is proven.
 
         The same telephone again, while it waits for its activation, is the same factor, called again where
         that is allowed now.
-
-        Raises:
-            UnknownLanguage: no prompts for the language asked for.
         """
         return await self._deeds.do(request.asker, "factor.enroll", lambda deed: self._enroll(deed, request))
 
@@ -144,7 +143,7 @@ class Enrollment:
             destination=request.destination,
             created_at=deed.now,
             updated_at=deed.now,
-            language=request.language,
+            language=best_language(request.languages, self._speech.languages()),
             activation_lifetime=request.activation_lifetime,
         )
         begun = None if request.is_proven else self._prepare_first(deed, factor)
@@ -169,7 +168,7 @@ class Enrollment:
         ):
             if isinstance(verdict, Deny):
                 return verdict
-        return self._proving.prepare(_wanted(factor, Purpose.ACTIVATION, None))
+        return self._prepare(factor, Purpose.ACTIVATION)
 
     def _repeat(self, deed: Deed, factor: Factor, request: EnrollRequest) -> FactorRecord | Deny:
         if factor.state is FactorState.LOCKED:
@@ -232,11 +231,21 @@ class Enrollment:
             return begun if isinstance(begun, Deny) else None
         if newest is not None and has_live_call(newest):
             return Deny(DenyReason.CALL_IN_PROGRESS)
-        begun = self._proving.prepare(_wanted(factor, purpose, lifetime))
+        begun = self._prepare(factor, purpose, lifetime)
         if isinstance(begun, Deny):
             return begun
         self._proving.begin(deed, begun)
         return None
+
+    def _prepare(self, factor: Factor, purpose: Purpose, lifetime: timedelta | None = None) -> Begun | Deny:
+        is_activation = purpose is Purpose.ACTIVATION
+        wanted = Wanted(
+            factor.destination,
+            # Its prompts may have gone since.
+            languages=(factor.language,) if factor.language else (),
+            lifetime=factor.activation_lifetime if is_activation else lifetime,
+        )
+        return self._proving.prepare(wanted, factor.client, factor_id=factor.id, purpose=purpose)
 
     def _reset(self, deed: Deed, factor: Factor) -> Factor:
         newest = deed.tx.newest_challenge(factor.id)
@@ -272,18 +281,6 @@ def _misplaced(factor: Factor, purpose: Purpose) -> Deny | None:
             return Deny(DenyReason.NOT_PENDING)
         case _:
             return None
-
-
-def _wanted(factor: Factor, purpose: Purpose, lifetime: timedelta | None) -> Wanted:
-    is_activation = purpose is Purpose.ACTIVATION
-    return Wanted(
-        client=factor.client,
-        destination=factor.destination,
-        language=factor.language,
-        lifetime=factor.activation_lifetime if is_activation else lifetime,
-        factor_id=factor.id,
-        purpose=purpose,
-    )
 
 
 def _record(deed: Deed, factor_id: str) -> FactorRecord:

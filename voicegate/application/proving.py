@@ -4,7 +4,6 @@
 policy, routing, passcode, challenge.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -28,8 +27,8 @@ from voicegate.domain.challenge import (
     Verdict,
     VerifyResult,
 )
-from voicegate.domain.errors import UnknownLanguage
 from voicegate.domain.factor import Factor, FactorState
+from voicegate.domain.language import match_language
 from voicegate.domain.passcode import DEFAULT_LENGTH, Passcode
 from voicegate.domain.phone_number import Destination
 from voicegate.domain.policy import (
@@ -64,14 +63,15 @@ class Defaults:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A challenge to be made; what is None takes the default."""
+    """What to speak to whom; what is None takes the default."""
 
-    client: str
-    """Under whose name."""
     destination: Destination
     """Whom to call."""
-    language: str | None = None
-    """Language tag such as `en` or `en-US`."""
+    languages: tuple[str, ...] = ()
+    """Language tags such as `en` or `en-US`, best first; where none of them has prompts, the default is
+    spoken: a call in another language is better than none."""
+    needs_language: bool = False
+    """Is it refused where none of them has prompts?"""
     passcode: Passcode | None = None
     """The caller's own code; None: a derived one."""
     passcode_length: int | None = None
@@ -82,12 +82,8 @@ class Wanted:
     """From now to the last guess."""
     reference: str | None = None
     """The caller's own note."""
-    factor_id: str | None = None
-    """The factor it is about."""
-    purpose: Purpose = Purpose.PLAIN
-    """What a right guess is good for."""
     service: str | None = None
-    """The service that asks; None: none."""
+    """The service that asks, of those that the settings name; None: none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,16 +107,19 @@ class Proving:
         self._defaults = defaults
         self._reachability = Reachability(world.pbxs)
 
-    def prepare(self, wanted: Wanted) -> Begun | Deny:
-        """Return a challenge with its first call, not stored yet; or why there is none.
+    def prepare(
+        self, wanted: Wanted, client: str, *, factor_id: str | None = None, purpose: Purpose = Purpose.PLAIN
+    ) -> Begun | Deny:
+        """Return a client's challenge with its first call, not stored yet; or why there is none.
 
         Raises:
-            UnknownLanguage: no prompts for the language asked for.
+            UnknownLanguage: no prompts for a language that is needed.
         """
         verdict = may_reach(wanted.destination, self.policy)
         if isinstance(verdict, Deny):
             return verdict
-        challenge = self._new_challenge(wanted)
+        plain = self._new_challenge(wanted, client)
+        challenge = replace(plain, factor_id=factor_id, purpose=purpose)
         hops = self._delivery.route(challenge)
         if not hops:
             return Deny(DenyReason.NO_ROUTE)
@@ -251,7 +250,7 @@ class Proving:
             for other in deed.tx.open_challenges(factor.id):
                 self.cancel(deed, other)
 
-    def _new_challenge(self, wanted: Wanted) -> Challenge:
+    def _new_challenge(self, wanted: Wanted, client: str) -> Challenge:
         keyring, defaults = self._world.keyring, self._defaults
         now = self._world.desk.clock.now()
         challenge_id = self._world.entropy.new_id("ver")
@@ -261,9 +260,9 @@ class Proving:
         passcode = own or keyring.derive(challenge_id, length)
         return Challenge(
             id=challenge_id,
-            client=wanted.client,
+            client=client,
             destination=wanted.destination,
-            language=match_language(wanted.language or defaults.language, self._world.speech.languages()),
+            language=self._language_of(wanted),
             human_check=wanted.human_check or defaults.human_check,
             passcode_length=length,
             digest=keyring.digest(challenge_id, passcode),
@@ -273,21 +272,9 @@ class Proving:
             attempts_left=defaults.attempts,
             state=ChallengeState.DELIVERING,
             reference=wanted.reference,
-            factor_id=wanted.factor_id,
-            purpose=wanted.purpose,
             service=wanted.service,
         )
 
-
-def match_language(tag: str, installed: Sequence[str]) -> str:
-    """Return the installed language that serves a tag: itself, or its first part (`en-GB` -> `en`).
-
-    Raises:
-        UnknownLanguage: none does.
-    """
-    wanted = tag.replace("_", "-").lower()
-    by_name = {name.replace("_", "-").lower(): name for name in installed}
-    for candidate in (wanted, wanted.split("-")[0]):
-        if candidate in by_name:
-            return by_name[candidate]
-    raise UnknownLanguage(f"no prompts for {tag!r}; installed: {', '.join(installed) or 'none'}")
+    def _language_of(self, wanted: Wanted) -> str:
+        fallback = () if wanted.needs_language else (self._defaults.language,)
+        return match_language((*wanted.languages, *fallback), self._world.speech.languages())

@@ -14,7 +14,6 @@ from voicegate.application.delivery import World, has_live_call
 from voicegate.application.ports import CallRecord, ChallengeRecord, IdempotencyKey, Replay
 from voicegate.application.proving import Begun, Proving, Wanted
 from voicegate.domain import challenge as challenges
-from voicegate.domain.announcement import HumanCheck
 from voicegate.domain.call import Call
 from voicegate.domain.challenge import (
     OPEN_STATES,
@@ -25,7 +24,6 @@ from voicegate.domain.challenge import (
 )
 from voicegate.domain.client import Asker
 from voicegate.domain.passcode import Passcode
-from voicegate.domain.phone_number import Destination
 from voicegate.domain.policy import Deny, DenyReason
 
 
@@ -35,24 +33,10 @@ class IssueRequest:
 
     asker: Asker
     """Who asks."""
-    destination: Destination
-    """Whom to call."""
-    language: str | None = None
-    """Language tag such as `en` or `en-US`; None: the default."""
-    passcode: Passcode | None = None
-    """The caller's own code; None: a derived one."""
-    passcode_length: int | None = None
-    """Digits in a derived code; None: the default."""
-    human_check: HumanCheck | None = None
-    """None: the default."""
-    lifetime: timedelta | None = None
-    """None: the default."""
-    reference: str | None = None
-    """The caller's own note."""
+    wanted: Wanted
+    """What to speak to whom."""
     idempotency: IdempotencyKey | None = None
     """The caller's promise that a repeat is a repeat."""
-    service: str | None = None
-    """The service that asks, of those that the settings name; None: none."""
     needs_way: bool = False
     """Is it refused when no trunk can take the call now? Otherwise the call's outcome tells."""
     is_held: bool = False
@@ -92,16 +76,15 @@ class SignIn:
         """Store a challenge with its first call and begin to deliver it.
 
         Raises:
-            UnknownLanguage: no prompts for the language asked for.
+            UnknownLanguage: no prompts for a language that is needed.
             StoreError: nothing was stored, nobody is called.
         """
-
-        begun = self._proving.prepare(_wanted(request))
+        begun = self._proving.prepare(request.wanted, request.asker.name)
         if request.needs_way and not isinstance(begun, Deny):
             begun = await self._proving.with_way(begun)
 
         def work(deed: Deed) -> Issued | Deny | Replay:
-            deed.destination = request.destination
+            deed.destination = request.wanted.destination
             if request.idempotency is not None and (replay := deed.tx.replay(request.idempotency)):
                 deed.subject = replay.challenge_id
                 return replay
@@ -122,24 +105,24 @@ class SignIn:
         one, issue it. One that is locked stands in the way until its time is over.
 
         Raises:
-            UnknownLanguage: no prompts for the language asked for.
+            UnknownLanguage: no prompts for a language that is needed.
             StoreError: nothing was stored, nobody is called.
         """
-        begun = self._proving.prepare(_wanted(request))
+        wanted, client = request.wanted, request.asker.name
+        begun = self._proving.prepare(wanted, client)
 
         def work(deed: Deed) -> Issued | OtherCode | Deny:
-            deed.destination = request.destination
+            deed.destination = wanted.destination
             if isinstance(begun, Deny):
                 return begun
-            service, client = request.service, request.asker.name
-            found = deed.tx.newest_plain(request.destination, client=client, service=service)
+            found = deed.tx.newest_plain(wanted.destination, client=client, service=wanted.service)
             if found is None or deed.now >= found.challenge.expires_at:
                 return self._begin(deed, begun)
             if found.challenge.state is ChallengeState.LOCKED:
                 return Deny(DenyReason.TOO_MANY_GUESSES, found.challenge.expires_at - deed.now)
             if found.challenge.state not in OPEN_STATES:
                 return self._begin(deed, begun)
-            return self._send_again(deed, found, request.passcode)
+            return self._send_again(deed, found, wanted.passcode)
 
         return await self._deeds.do(request.asker, "verification.send", work)
 
@@ -275,7 +258,7 @@ class SignIn:
         if not replay.is_same_request or record is None:
             return KeyReused()
         # A fingerprint must not hold a code, not even hashed; whether it is the same one, the key tells.
-        first, own = record.challenge, request.passcode
+        first, own = record.challenge, request.wanted.passcode
         if own and not self._world.keyring.matches(first.id, first.digest, own.digits):
             return KeyReused()
         return Issued(record, is_replay=True)
@@ -291,20 +274,6 @@ def _find(deed: Deed, challenge_id: str) -> ChallengeRecord | None:
         return None
     deed.destination = record.challenge.destination
     return record
-
-
-def _wanted(request: IssueRequest) -> Wanted:
-    return Wanted(
-        client=request.asker.name,
-        destination=request.destination,
-        language=request.language,
-        passcode=request.passcode,
-        passcode_length=request.passcode_length,
-        human_check=request.human_check,
-        lifetime=request.lifetime,
-        reference=request.reference,
-        service=request.service,
-    )
 
 
 def _is_settled(record: ChallengeRecord) -> bool:

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from tests.unit.application.conftest import ADMIN, NUMBER, OTHER, TESTER, Bench
 from voicegate.application.enrollment import EnrollRequest, FactorJudgement
+from voicegate.application.proving import Wanted
 from voicegate.application.sign_in import Issued, IssueRequest
 from voicegate.application.storing import FactorRecord
 from voicegate.domain.challenge import Verdict, VerifyResult
@@ -18,7 +19,7 @@ WINDOW = timedelta(seconds=300)
 
 
 async def issue(bench: Bench, asker: Asker = TESTER, number: str = NUMBER) -> str:
-    issued = await bench.sign_in.issue(IssueRequest(asker, Destination.parse(number)))
+    issued = await bench.sign_in.issue(IssueRequest(asker, Wanted(Destination.parse(number))))
     assert isinstance(issued, Issued)
     return issued.record.challenge.id
 

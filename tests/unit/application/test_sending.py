@@ -1,7 +1,6 @@
 """A service's code is sent: one challenge a telephone, called again while it is open."""
 
 import asyncio
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -9,6 +8,7 @@ import pytest
 from tests.unit.application.conftest import ADMIN, NUMBER, OTHER, TESTER, Bench
 from tests.unit.application.scripted import ScriptedLeg
 from voicegate.application.attempts import Attempts, Summary
+from voicegate.application.proving import Wanted
 from voicegate.application.sign_in import Issued, IssueRequest, OtherCode
 from voicegate.application.storing import AttemptFilter
 from voicegate.domain.call import Rang
@@ -19,8 +19,8 @@ from voicegate.domain.phone_number import Destination
 from voicegate.domain.policy import Deny, DenyReason
 
 
-def request(asker: Asker = TESTER, service: str | None = "bank") -> IssueRequest:
-    return IssueRequest(asker, Destination(NUMBER), service=service)
+def request(asker: Asker = TESTER, service: str | None = "bank", own: Passcode | None = None) -> IssueRequest:
+    return IssueRequest(asker, Wanted(Destination(NUMBER), passcode=own, service=service))
 
 
 async def send(bench: Bench, asker: Asker = TESTER, service: str = "bank") -> str:
@@ -116,4 +116,4 @@ async def test_a_code_of_ours_cannot_be_guessed_by_sending_it_as_ones_own(bench:
     code = Passcode(bench.code(await send(bench)))
     wrong = Passcode("000000" if code.digits != "000000" else "111111")
     for own in (code, wrong):
-        assert await bench.sign_in.send(replace(request(), passcode=own)) == OtherCode()
+        assert await bench.sign_in.send(request(own=own)) == OtherCode()

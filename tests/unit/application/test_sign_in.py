@@ -13,12 +13,11 @@ from tests.unit.application.scripted import ScriptedLeg, answers
 from voicegate.application.housekeeping import settle_orphans
 from voicegate.application.journal import Journal
 from voicegate.application.ports import CallRecord, IdempotencyKey
-from voicegate.application.proving import Begun, Wanted, match_language
+from voicegate.application.proving import Begun, Wanted
 from voicegate.application.sign_in import Issued, IssueRequest, KeyReused
 from voicegate.domain.announcement import Digit
 from voicegate.domain.call import Answered, Call, Invited, KeyPressed, Originated, Rang
 from voicegate.domain.challenge import Verdict
-from voicegate.domain.errors import UnknownLanguage
 from voicegate.domain.hangup_cause import Hangup
 from voicegate.domain.passcode import Passcode
 from voicegate.domain.phone_number import Destination
@@ -35,7 +34,7 @@ async def busy(leg: ScriptedLeg) -> None:
 
 def request(number: str = NUMBER, key: tuple[str, bytes] | None = None) -> IssueRequest:
     idempotency = IdempotencyKey("tester", *key) if key else None
-    return IssueRequest(TESTER, Destination.parse(number), idempotency=idempotency)
+    return IssueRequest(TESTER, Wanted(Destination.parse(number)), idempotency)
 
 
 async def test_the_right_code_verifies_once(bench: Bench) -> None:
@@ -204,13 +203,6 @@ async def test_a_look_that_sees_no_change_returns_in_time(bench: Bench) -> None:
     assert record is not None
 
 
-def test_a_language_tag_falls_back_to_its_first_part() -> None:
-    assert match_language("en-GB", ["de", "en"]) == "en"
-    assert match_language("PT-br", ["pt-BR", "pt"]) == "pt-BR"
-    with pytest.raises(UnknownLanguage, match="installed: de, en"):
-        match_language("fr", ["de", "en"])
-
-
 async def test_a_restart_settles_what_was_in_progress_and_calls_nobody(bench: Bench) -> None:
     store, now = bench.world.desk.store, bench.clock.now()
     live = []
@@ -219,7 +211,7 @@ async def test_a_restart_settles_what_was_in_progress_and_calls_nobody(bench: Be
         (212, (Originated(), Rang(), Answered(), Invited(), KeyPressed())),
         (312, ()),
     ):
-        begun = bench.proving.prepare(Wanted("tester", Destination.parse(f"+1{area}5550101")))
+        begun = bench.proving.prepare(Wanted(Destination.parse(f"+1{area}5550101")), "tester")
         assert isinstance(begun, Begun)
         challenge, call = begun.challenge, begun.call
         await open_challenge(store, challenge, call)

@@ -35,6 +35,7 @@ from voicegate.adapters.http.schemas import (
 from voicegate.application.clients import Clients
 from voicegate.application.deeds import Deeds
 from voicegate.application.ports import CallRecord, ChallengeRecord, Pbx
+from voicegate.application.proving import Wanted
 from voicegate.application.sign_in import IssueRequest, KeyReused, SignIn
 from voicegate.domain.call import TEST_TRUNK
 from voicegate.domain.errors import (
@@ -227,13 +228,14 @@ def _issue_request(request: web.Request, body: NewVerification) -> IssueRequest:
         raise reading.wrong("extension", error) from error
     except InvalidPasscode as error:
         raise reading.wrong("passcode", error) from error
-    return IssueRequest(
-        asker=request[ASKER],
-        destination=destination,
-        language=body.language,
+    wanted = Wanted(
+        destination,
+        languages=(body.language,) if body.language else (),
+        needs_language=body.language is not None,
         passcode=passcode,
         human_check=body.human_check,
         lifetime=timedelta(seconds=body.lifetime_s) if body.lifetime_s is not None else None,
         reference=body.reference,
-        idempotency=reading.read_idempotency_key(request, request[ASKER].name, body),
     )
+    asker = request[ASKER]
+    return IssueRequest(asker, wanted, reading.read_idempotency_key(request, asker.name, body))

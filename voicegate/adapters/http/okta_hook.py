@@ -16,14 +16,15 @@ import msgspec
 from aiohttp import web
 from msgspec import Meta, Struct
 
-from voicegate.adapters.http import handed_codes, problems, reading
+from voicegate.adapters.http import problems, reading
 from voicegate.adapters.http.doors import ASKER, Door, any_form
-from voicegate.adapters.http.handed_codes import HandedCode
+from voicegate.adapters.http.handed_codes import handed_over
 from voicegate.adapters.http.operations import Operation, Success
 from voicegate.adapters.http.problems import Refused
 from voicegate.adapters.http.schemas import Discreet
 from voicegate.application.ports import Clock
-from voicegate.application.sign_in import Issued, KeyReused, SignIn
+from voicegate.application.proving import Wanted
+from voicegate.application.sign_in import Issued, IssueRequest, KeyReused, SignIn
 from voicegate.domain.challenge import ChallengeState
 from voicegate.domain.client import Scope
 from voicegate.domain.errors import InvalidNumber, InvalidPasscode
@@ -119,7 +120,7 @@ class _Handlers:
         handed = self._read(request, event)
         if isinstance(handed, str):
             return self._answer(request, "FAILED", reason=handed)
-        issuing = asyncio.ensure_future(handed_codes.issue(self._hook.sign_in, handed))
+        issuing = asyncio.ensure_future(self._hook.sign_in.issue(handed))
         done, _ = await asyncio.wait([issuing], timeout=self._hook.answer_within.total_seconds())
         if done:
             response = self._tell(request, issuing.result())
@@ -131,13 +132,13 @@ class _Handlers:
             await self._follow(handed, issued, is_told=is_told)
         return response
 
-    async def _follow(self, handed: HandedCode, issued: Issued, *, is_told: bool) -> None:
+    async def _follow(self, handed: IssueRequest, issued: Issued, *, is_told: bool) -> None:
         if not is_told:
             # Okta sends a code of its own by now. The held call finds that it is not wanted, and says so.
             await self._hook.sign_in.cancel(handed.asker, issued.record.challenge.id)
         self._hook.sign_in.release(issued)
 
-    def _read(self, request: web.Request, event: TelephonyEvent) -> HandedCode | str:
+    def _read(self, request: web.Request, event: TelephonyEvent) -> IssueRequest | str:
         """Return the code to speak, or why it cannot be."""
         profile = event.data.message_profile
         if profile.delivery_channel.strip().lower() == "sms":
@@ -152,15 +153,13 @@ class _Handlers:
         lifetime = _left(profile.otp_expires, self._hook.clock.now())
         if lifetime is not None and lifetime <= timedelta():
             return "expired"
-        return HandedCode(
-            asker=request[ASKER],
-            destination=Destination(number, self._hook.extensions.get(number)),
+        wanted = Wanted(
+            Destination(number, self._hook.extensions.get(number)),
+            languages=(profile.locale,) if profile.locale else (),
             passcode=passcode,
-            language=profile.locale,
             lifetime=lifetime,
-            event=f"okta-hook:{event.event_id}",
-            is_held=True,
         )
+        return handed_over(request[ASKER], wanted, f"okta-hook:{event.event_id}", is_held=True)
 
     def _tell(self, request: web.Request, issued: Issued | KeyReused | Deny) -> web.Response:
         if isinstance(issued, Issued):

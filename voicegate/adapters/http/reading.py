@@ -119,7 +119,7 @@ def read_query(request: web.Request, shape: type[R]) -> R:
         raise _wrong_value(str(error), shape) from None
 
 
-def read_languages(request: web.Request) -> list[str]:
+def read_languages(request: web.Request) -> tuple[str, ...]:
     """Return the language tags in the `Accept-Language` header, best first (RFC 9110 12.5.4); those that
     cannot be read are passed by."""
     weighed: list[tuple[float, str]] = []
@@ -130,7 +130,7 @@ def read_languages(request: web.Request) -> list[str]:
         if _TAG.fullmatch(tag) and quality:
             weighed.append((quality, tag))
     # Sorting keeps the order of those that weigh the same.
-    return [tag for _, tag in sorted(weighed, key=lambda entry: -entry[0])]
+    return tuple(tag for _, tag in sorted(weighed, key=lambda entry: -entry[0]))
 
 
 def read_idempotency_key(request: web.Request, client: str, body: NewVerification) -> IdempotencyKey | None:

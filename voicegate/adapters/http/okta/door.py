@@ -6,7 +6,6 @@ refusals are values that `errors` gives Okta's form.
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
@@ -33,10 +32,9 @@ from voicegate.adapters.http.okta.schemas import (
 from voicegate.adapters.http.okta.views import Shape
 from voicegate.adapters.http.problems import Facts, Refused
 from voicegate.application.enrollment import Enrollment, EnrollRequest, FactorJudgement
-from voicegate.application.proving import match_language
 from voicegate.application.storing import FactorRecord
 from voicegate.domain.challenge import DEFAULT_LIFETIME, Verdict
-from voicegate.domain.errors import InvalidExtension, InvalidNumber, InvalidPasscode, UnknownLanguage
+from voicegate.domain.errors import InvalidExtension, InvalidNumber, InvalidPasscode
 from voicegate.domain.passcode import Passcode
 from voicegate.domain.phone_number import Destination
 from voicegate.domain.policy import Deny
@@ -51,8 +49,6 @@ class OktaHouse:
 
     enrollment: Enrollment
     """The use cases around a factor."""
-    languages: Sequence[str] = ()
-    """The installed ones."""
     call_spacing: timedelta = timedelta(seconds=30)
     """From one call of a user to the next, as policy has it."""
     public_url: str = ""
@@ -82,7 +78,7 @@ class OktaDoor:
                 asker=request[ASKER],
                 subscriber=_user(request),
                 destination=_destination(body.profile),
-                language=self._language(request),
+                languages=reading.read_languages(request),
                 activation_lifetime=timedelta(seconds=lifetime) if lifetime else DEFAULT_LIFETIME,
                 replaces=query.update_phone,
                 is_proven=query.activate,
@@ -190,13 +186,6 @@ class OktaDoor:
             last = answer.challenge.calls[-1].call.created_at
             headers = errors.rate_limit(last + self._house.call_spacing)
         return _json(request, shown(answer, self._shape(request)), headers)
-
-    def _language(self, request: web.Request) -> str | None:
-        """Return the installed language that a request likes best; None: the default."""
-        for tag in reading.read_languages(request):
-            with suppress(UnknownLanguage):
-                return match_language(tag, self._house.languages)
-        return None
 
     def _shape(self, request: web.Request) -> Shape:
         base = self._house.public_url or f"{request.scheme}://{request.host}"
