@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from voicegate.application.deeds import Deed, Deeds
+from voicegate.application.deeds import Begun, Deed, Deeds
 from voicegate.application.delivery import World, has_live_call
-from voicegate.application.proving import Begun, Proving, Wanted
+from voicegate.application.proving import Proving, Wanted
 from voicegate.application.storing import FactorRecord
 from voicegate.domain import challenge as challenges
 from voicegate.domain import factor as factors

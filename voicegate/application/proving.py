@@ -7,7 +7,7 @@ policy, routing, passcode, challenge.
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from voicegate.application.deeds import Deed
+from voicegate.application.deeds import Begun, Deed
 from voicegate.application.delivery import Delivery, World, has_live_call
 from voicegate.application.ports import ChallengeRecord
 from voicegate.application.reachability import Reachability
@@ -15,7 +15,6 @@ from voicegate.application.storing import WrongGuess
 from voicegate.domain import challenge as challenges
 from voicegate.domain import factor as factors
 from voicegate.domain.announcement import HumanCheck
-from voicegate.domain.call import Call
 from voicegate.domain.challenge import (
     DEFAULT_ATTEMPTS,
     DEFAULT_LIFETIME,
@@ -86,16 +85,6 @@ class Wanted:
     """The service that asks, of those that the settings name; None: none."""
 
 
-@dataclass(frozen=True, slots=True)
-class Begun:
-    """A challenge that stands, and the call that is to be placed for it."""
-
-    challenge: Challenge
-    """The challenge."""
-    call: Call
-    """Its new call."""
-
-
 class Proving:
     """Makes challenges, calls again, judges guesses."""
 
@@ -125,20 +114,25 @@ class Proving:
             return Deny(DenyReason.NO_ROUTE)
         return Begun(challenge, self._delivery.new_call(challenge, hops[0]))
 
-    def begin(self, deed: Deed, begun: Begun) -> None:
-        """Store what was prepared; the call is placed after the commit."""
+    def begin(self, deed: Deed, begun: Begun, *, is_held: bool = False) -> None:
+        """Store what was prepared; the call is placed after the commit, one that is held by `place`."""
         deed.tx.add_challenge(begun.challenge)
         deed.tx.add_call(begun.call)
-        deed.begun.append((begun.challenge, begun.call))
+        if not is_held:
+            deed.begun.append(begun)
 
     async def with_way(self, begun: Begun) -> Begun | Deny:
         """Return what was prepared if a trunk could take its call now."""
         hops = self._delivery.route(begun.challenge)
         return begun if await self._reachability.has_way(hops) else Deny(DenyReason.TRUNKS_DOWN)
 
-    def place(self, begun: Begun) -> None:
-        """Place a stored call that no deed did. Does not wait."""
-        self._delivery.start(begun.challenge, begun.call)
+    def place(self, held: Begun) -> None:
+        """Place a call that was held. Does not wait."""
+        self._delivery.start(held.challenge, held.call)
+
+    def drop(self, held: Begun) -> None:
+        """Let a call that was held end without being placed. Does not wait."""
+        self._delivery.drop(held.challenge, held.call)
 
     def call_again(self, deed: Deed, record: ChallengeRecord) -> Begun | Deny:
         """Call again with the same code, if the challenge is open and policy allows."""
@@ -160,7 +154,7 @@ class Proving:
         )
         deed.tx.save_challenge(begun.challenge)
         deed.tx.add_call(begun.call)
-        deed.begun.append((begun.challenge, begun.call))
+        deed.begun.append(begun)
         deed.changed.append(challenge.id)
         return begun
 

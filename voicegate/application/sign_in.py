@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from voicegate.application.deeds import Deed, Deeds
+from voicegate.application.deeds import Begun, Deed, Deeds
 from voicegate.application.delivery import World, has_live_call
 from voicegate.application.ports import CallRecord, ChallengeRecord, IdempotencyKey, Replay
-from voicegate.application.proving import Begun, Proving, Wanted
+from voicegate.application.proving import Proving, Wanted
 from voicegate.domain import challenge as challenges
 from voicegate.domain.call import Call
 from voicegate.domain.challenge import (
@@ -40,7 +40,7 @@ class IssueRequest:
     needs_way: bool = False
     """Is it refused when no trunk can take the call now? Otherwise the call's outcome tells."""
     is_held: bool = False
-    """Does its call wait for `release`?"""
+    """Does its call wait for `release` or `withdraw`?"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +90,7 @@ class SignIn:
                 return replay
             if isinstance(begun, Deny):
                 return begun
-            issued = self._begin(deed, begun)
-            if request.is_held:
-                deed.begun.clear()
+            issued = self._begin(deed, begun, is_held=request.is_held)
             if request.idempotency is not None:
                 deed.tx.remember(request.idempotency, begun.challenge)
             return issued
@@ -129,7 +127,20 @@ class SignIn:
     def release(self, issued: Issued) -> None:
         """Place the call of a challenge that was issued as held; once. A replay has none to place."""
         if not issued.is_replay:
-            self._proving.place(Begun(issued.record.challenge, issued.record.calls[0].call))
+            self._proving.place(_held(issued))
+
+    async def withdraw(self, asker: Asker, issued: Issued) -> None:
+        """Take back a challenge that was issued as held: its call is never placed. A replay is left as it is.
+
+        Raises:
+            StoreError: not taken back, but nobody is called all the same.
+        """
+        if issued.is_replay:
+            return
+        try:
+            await self.cancel(asker, issued.record.challenge.id)
+        finally:
+            self._proving.drop(_held(issued))
 
     async def verify(self, asker: Asker, challenge_id: str, guess: str) -> VerifyResult | None:
         """Judge one guess; None: no such challenge. Two at once are judged one after the other."""
@@ -212,9 +223,9 @@ class SignIn:
         client = None if asker.is_admin else asker.name
         return await self._store.recent_calls(limit, before, client=client, with_tests=with_tests)
 
-    def _begin(self, deed: Deed, begun: Begun) -> Issued:
+    def _begin(self, deed: Deed, begun: Begun, *, is_held: bool = False) -> Issued:
         deed.subject = begun.challenge.id
-        self._proving.begin(deed, begun)
+        self._proving.begin(deed, begun, is_held=is_held)
         return Issued(ChallengeRecord(begun.challenge, (CallRecord(begun.call),)))
 
     def _send_again(
@@ -274,6 +285,10 @@ def _find(deed: Deed, challenge_id: str) -> ChallengeRecord | None:
         return None
     deed.destination = record.challenge.destination
     return record
+
+
+def _held(issued: Issued) -> Begun:
+    return Begun(issued.record.challenge, issued.record.calls[0].call)
 
 
 def _is_settled(record: ChallengeRecord) -> bool:

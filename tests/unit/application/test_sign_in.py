@@ -10,10 +10,11 @@ import pytest
 from tests.contract.making import open_challenge
 from tests.unit.application.conftest import NUMBER, TESTER, Bench
 from tests.unit.application.scripted import ScriptedLeg, answers
+from voicegate.application.deeds import Begun
 from voicegate.application.housekeeping import settle_orphans
 from voicegate.application.journal import Journal
 from voicegate.application.ports import CallRecord, IdempotencyKey
-from voicegate.application.proving import Begun, Wanted
+from voicegate.application.proving import Wanted
 from voicegate.application.sign_in import Issued, IssueRequest, KeyReused
 from voicegate.domain.announcement import Digit
 from voicegate.domain.call import Answered, Call, Invited, KeyPressed, Originated, Rang

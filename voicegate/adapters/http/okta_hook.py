@@ -7,12 +7,13 @@ taken back. Okta's examples write numbers and codes with and without quotes, and
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Final
 
 import msgspec
+import structlog
 from aiohttp import web
 from msgspec import Meta, Struct
 
@@ -27,10 +28,12 @@ from voicegate.application.proving import Wanted
 from voicegate.application.sign_in import Issued, IssueRequest, KeyReused, SignIn
 from voicegate.domain.challenge import ChallengeState
 from voicegate.domain.client import Scope
-from voicegate.domain.errors import InvalidNumber, InvalidPasscode
+from voicegate.domain.errors import InvalidNumber, InvalidPasscode, StoreError
 from voicegate.domain.passcode import Passcode
 from voicegate.domain.phone_number import Destination
 from voicegate.domain.policy import Deny
+
+log = structlog.get_logger(__name__)
 
 PATH: Final = "/hooks/okta/telephony"
 MAX_BODY_BYTES: Final = 256 * 1024
@@ -127,16 +130,22 @@ class _Handlers:
         else:
             response = self._answer(request, "FAILED", reason="too_slow")
         is_told = await _send(request, response) and bool(done)
-        issued = await issuing
-        if isinstance(issued, Issued) and not issued.is_replay:
-            await self._follow(handed, issued, is_told=is_told)
+        await self._follow(handed, issuing, is_told=is_told)
         return response
 
-    async def _follow(self, handed: IssueRequest, issued: Issued, *, is_told: bool) -> None:
-        if not is_told:
-            # Okta sends a code of its own by now. The held call finds that it is not wanted, and says so.
-            await self._hook.sign_in.cancel(handed.asker, issued.record.challenge.id)
-        self._hook.sign_in.release(issued)
+    async def _follow(
+        self, handed: IssueRequest, issuing: Awaitable[Issued | KeyReused | Deny], *, is_told: bool
+    ) -> None:
+        """Place the call, or take it back. The answer is out: what fails now has no other one."""
+        try:
+            issued = await issuing
+            if isinstance(issued, Issued) and is_told:
+                self._hook.sign_in.release(issued)
+            elif isinstance(issued, Issued):
+                # Okta sends a code of its own by now.
+                await self._hook.sign_in.withdraw(handed.asker, issued)
+        except StoreError as error:
+            log.error("not taken back, or never accepted", error=str(error))
 
     def _read(self, request: web.Request, event: TelephonyEvent) -> IssueRequest | str:
         """Return the code to speak, or why it cannot be."""
