@@ -20,7 +20,6 @@ from voicegate.application.conversation import ANY_KEYS, Conversation, Manners, 
 from voicegate.application.journal import Desk, Journal
 from voicegate.application.ports import (
     CallRecord,
-    ChallengeRecord,
     Entropy,
     Keyring,
     Leg,
@@ -327,8 +326,3 @@ def passcode_of(challenge: Challenge, keyring: Keyring) -> Passcode:
     if keyring.digest(challenge.id, passcode) != challenge.digest:
         raise KeyFileError("the key file is not the one this code was made with")
     return passcode
-
-
-def has_live_call(record: ChallengeRecord) -> bool:
-    """Is one of the challenge's calls in progress?"""
-    return any(entry.call.is_live for entry in record.calls)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from voicegate.application.deeds import Begun, Deed, Deeds
-from voicegate.application.delivery import World, has_live_call
+from voicegate.application.delivery import World
 from voicegate.application.proving import Proving, Wanted
 from voicegate.application.storing import FactorRecord
 from voicegate.domain import challenge as challenges
@@ -229,7 +229,7 @@ class Enrollment:
         if newest is not None and newest.challenge.is_open(deed.now):
             begun = self._proving.call_again(deed, newest)
             return begun if isinstance(begun, Deny) else None
-        if newest is not None and has_live_call(newest):
+        if newest is not None and newest.has_live_call:
             return Deny(DenyReason.CALL_IN_PROGRESS)
         begun = self._prepare(factor, purpose, lifetime)
         if isinstance(begun, Deny):
@@ -249,7 +249,7 @@ class Enrollment:
 
     def _reset(self, deed: Deed, factor: Factor) -> Factor:
         newest = deed.tx.newest_challenge(factor.id)
-        if newest is not None and has_live_call(newest):
+        if newest is not None and newest.has_live_call:
             deed.ended.append(newest.challenge.id)  # also of a challenge that is over
         for challenge in deed.tx.open_challenges(factor.id):
             self._proving.cancel(deed, challenge)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from voicegate.application.deeds import Begun, Deed
-from voicegate.application.delivery import Delivery, World, has_live_call
+from voicegate.application.delivery import Delivery, World
 from voicegate.application.ports import ChallengeRecord
 from voicegate.application.reachability import Reachability
 from voicegate.application.storing import WrongGuess
@@ -220,7 +220,7 @@ class Proving:
         if factor is not None and isinstance(verdict := self.may_call_yet(deed, factor), Deny):
             return verdict
         calls = len(record.calls)
-        verdict = may_call_again(live=has_live_call(record), calls=calls, policy=self.policy)
+        verdict = may_call_again(live=record.has_live_call, calls=calls, policy=self.policy)
         if isinstance(verdict, Deny) and verdict.reason is DenyReason.TOO_MANY_CALLS and factor is not None:
             # A factor gets another code, and calls with it, when this one is over.
             return replace(verdict, retry_after=challenge.expires_at - deed.now)

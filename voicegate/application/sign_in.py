@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from voicegate.application.deeds import Begun, Deed, Deeds
-from voicegate.application.delivery import World, has_live_call
+from voicegate.application.delivery import World
 from voicegate.application.ports import CallRecord, ChallengeRecord, IdempotencyKey, Replay
 from voicegate.application.proving import Proving, Wanted
 from voicegate.domain import challenge as challenges
@@ -186,22 +186,22 @@ class SignIn:
     async def look(
         self, asker: Asker, challenge_id: str, *, since: int | None = None, wait: timedelta = timedelta()
     ) -> ChallengeRecord | None:
-        """Return a challenge, once its revision passes `since` or `wait` is over; None: unknown.
+        """Return a challenge, once its revision passes `since`, its time or `wait` is over; None: unknown.
 
         Without `since`, `wait` counts from the present revision.
         """
         with self._world.desk.board.watching(challenge_id) as change:
             record = await self._read(asker, challenge_id)
-            if record is None or _is_settled(record):
+            if record is None or record.is_settled:
                 return record
             seen = record.revision if since is None else since
             if record.revision > seen:
                 return record
             try:
-                async with asyncio.timeout(wait.total_seconds()):
+                async with asyncio.timeout(self._patience(record, wait).total_seconds()):
                     return await self._read_news(asker, challenge_id, seen=seen, change=change)
             except TimeoutError:
-                return record
+                return self._present(record)
 
     async def newest(self, asker: Asker, number: str, service: str | None = None) -> ChallengeRecord | None:
         """Return the asker's own newest challenge for a number that no factor is about and that service
@@ -242,6 +242,11 @@ class SignIn:
         if again.reason is DenyReason.TOO_MANY_CALLS:
             return replace(again, retry_after=found.challenge.expires_at - deed.now)
         return again
+
+    def _patience(self, record: ChallengeRecord, wait: timedelta) -> timedelta:
+        """Return how long to wait for news of a challenge: that its time is over, the clock alone tells."""
+        left = record.challenge.expires_at - self._world.desk.clock.now()
+        return min(wait, left) if record.challenge.state in OPEN_STATES else wait
 
     async def _read_news(
         self, asker: Asker, challenge_id: str, *, seen: int, change: asyncio.Event
@@ -289,7 +294,3 @@ def _find(deed: Deed, challenge_id: str) -> ChallengeRecord | None:
 
 def _held(issued: Issued) -> Begun:
     return Begun(issued.record.challenge, issued.record.calls[0].call)
-
-
-def _is_settled(record: ChallengeRecord) -> bool:
-    return record.challenge.state not in OPEN_STATES and not has_live_call(record)

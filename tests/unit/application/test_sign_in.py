@@ -13,7 +13,7 @@ from tests.unit.application.scripted import ScriptedLeg, answers
 from voicegate.application.deeds import Begun
 from voicegate.application.housekeeping import settle_orphans
 from voicegate.application.journal import Journal
-from voicegate.application.ports import CallRecord, IdempotencyKey
+from voicegate.application.ports import CallRecord, ChallengeRecord, IdempotencyKey
 from voicegate.application.proving import Wanted
 from voicegate.application.sign_in import Issued, IssueRequest, KeyReused
 from voicegate.domain.announcement import Digit
@@ -202,6 +202,32 @@ async def test_a_look_that_sees_no_change_returns_in_time(bench: Bench) -> None:
     challenge_id = await bench.issue()
     record = await bench.sign_in.look(TESTER, challenge_id, since=10_000, wait=timedelta(milliseconds=20))
     assert record is not None
+
+
+async def test_a_look_returns_when_the_challenges_time_is_over(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, is_read = bench.world.desk.store, asyncio.Event()
+    find = store.challenge
+
+    async def noting(challenge_id: str) -> ChallengeRecord | None:
+        found = await find(challenge_id)
+        is_read.set()
+        return found
+
+    bench.pbx.plots = [busy]
+    challenge_id = await bench.issue(lifetime=timedelta(milliseconds=50))
+    seen = await bench.settled(challenge_id)
+    monkeypatch.setattr(store, "challenge", noting)
+    waiting = asyncio.create_task(
+        bench.sign_in.look(TESTER, challenge_id, since=seen.revision, wait=timedelta(seconds=60))
+    )
+    await is_read.wait()
+    bench.clock.time += timedelta(milliseconds=50)
+    async with asyncio.timeout(10):
+        record = await waiting
+    assert record is not None
+    assert record.challenge.state == "expired"
 
 
 async def test_a_restart_settles_what_was_in_progress_and_calls_nobody(bench: Bench) -> None:
