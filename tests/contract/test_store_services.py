@@ -91,9 +91,9 @@ async def test_a_services_newest_challenge_is_its_own(stored: Store) -> None:
         return [record.challenge.id if record else None for record in found]
 
     assert await stored.transact(work) == ["ver_3", "ver_4", None, None]
-    newest = await stored.newest_challenge(NUMBER, "tester", "bank")
+    newest = await stored.newest_plain(NUMBER, "tester", "bank")
     assert newest is not None
     assert (newest.challenge.id, newest.challenge.service) == ("ver_3", "bank")
-    plain = await stored.newest_challenge(NUMBER, "tester")
+    plain = await stored.newest_plain(NUMBER, "tester")
     assert plain is not None
     assert (plain.challenge.id, plain.challenge.service) == ("ver_4", None)

@@ -206,7 +206,7 @@ class SignIn:
     async def newest(self, asker: Asker, number: str, service: str | None = None) -> ChallengeRecord | None:
         """Return the asker's own newest challenge for a number that no factor is about and that service
         asked for; None: none."""
-        return self._present(await self._store.newest_challenge(number, asker.name, service))
+        return self._present(await self._store.newest_plain(number, asker.name, service))
 
     async def call(self, asker: Asker, call_id: str) -> CallRecord | None:
         """Return a call with its timeline; None: unknown."""

@@ -258,11 +258,11 @@ class Store(Protocol):
         """Return a challenge with its calls and timelines; None: unknown."""
         ...
 
-    async def newest_challenge(
-        self, number: str, client: str | None, service: str | None = None
+    async def newest_plain(
+        self, number: str, client: str, service: str | None = None
     ) -> ChallengeRecord | None:
-        """Return the newest plain challenge for a number that a service (None: none) asked for, of one client
-        or (None) of all; None: none."""
+        """Return a client's newest plain challenge for a number, whatever the extension, that a service
+        (None: none) asked for; None: there was none."""
         ...
 
     async def call(self, call_id: str) -> CallRecord | None:
