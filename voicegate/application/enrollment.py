@@ -6,11 +6,11 @@ None, as if it were not there.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from voicegate.application.deeds import Begun, Deed, Deeds
 from voicegate.application.delivery import World
-from voicegate.application.proving import Proving, Wanted
+from voicegate.application.proving import Proving, Wanted, till_over
 from voicegate.application.storing import FactorRecord
 from voicegate.domain import challenge as challenges
 from voicegate.domain import factor as factors
@@ -19,7 +19,7 @@ from voicegate.domain.client import Asker
 from voicegate.domain.factor import Factor, FactorEvent, FactorState
 from voicegate.domain.language import best_language
 from voicegate.domain.phone_number import Destination
-from voicegate.domain.policy import Deny, DenyReason, may_reach
+from voicegate.domain.policy import Deny, DenyReason, may_reach, refusal
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,21 +72,23 @@ class Enrollment:
 
     async def activate(self, asker: Asker, factor_id: str, guess: str) -> FactorJudgement | Deny | None:
         """Judge a guess at the activation's code; None: no such factor."""
-        return await self._guess(asker, "factor.activate", factor_id, guess=(Purpose.ACTIVATION, guess))
+        return await self._guess(asker, "factor.activate", factor_id, guess=guess, purpose=Purpose.ACTIVATION)
 
     async def verify(self, asker: Asker, factor_id: str, guess: str) -> FactorJudgement | Deny | None:
         """Judge a guess at the newest sign-in's code; None: no such factor."""
-        return await self._guess(asker, "factor.verify", factor_id, guess=(Purpose.SIGN_IN, guess))
+        return await self._guess(asker, "factor.verify", factor_id, guess=guess, purpose=Purpose.SIGN_IN)
 
     async def resend(self, asker: Asker, factor_id: str) -> FactorRecord | Deny | None:
         """Call again for the activation: with the same code, or a new one when that is over."""
-        return await self._call(asker, "factor.resend", factor_id, wanted=(Purpose.ACTIVATION, None))
+        return await self._call(asker, "factor.resend", factor_id, purpose=Purpose.ACTIVATION)
 
     async def challenge(
         self, asker: Asker, factor_id: str, lifetime: timedelta | None = None
     ) -> FactorRecord | Deny | None:
         """Call with a code for a sign-in: the same code while the last one is open. None: no such factor."""
-        return await self._call(asker, "factor.challenge", factor_id, wanted=(Purpose.SIGN_IN, lifetime))
+        return await self._call(
+            asker, "factor.challenge", factor_id, purpose=Purpose.SIGN_IN, lifetime=lifetime
+        )
 
     async def reset(self, asker: Asker, factor_id: str) -> Factor | None:
         """End a factor and its open challenges, and hang up its call; None: no such factor."""
@@ -128,24 +130,14 @@ class Enrollment:
 
     def _enroll(self, deed: Deed, request: EnrollRequest) -> FactorRecord | Deny:
         deed.subject, deed.destination = request.subscriber, request.destination
-        verdict = may_reach(request.destination, self._proving.policy)
-        if isinstance(verdict, Deny):
-            return verdict
-        living = deed.tx.living_factors(request.subscriber, request.asker.name)
+        if refused := refusal(may_reach(request.destination, self._proving.policy)):
+            return refused
         if request.is_proven and not request.asker.is_admin:
             return Deny(DenyReason.ADMINS_ONLY)
+        living = deed.tx.living_factors(request.subscriber, request.asker.name)
         if living and not request.replaces:
             return self._repeat(deed, living[0], request)
-        factor = Factor(
-            id=self._new_id("fac"),
-            client=request.asker.name,
-            subscriber=request.subscriber,
-            destination=request.destination,
-            created_at=deed.now,
-            updated_at=deed.now,
-            language=best_language(request.languages, self._speech.languages()),
-            activation_lifetime=request.activation_lifetime,
-        )
+        factor = self._new_factor(request, deed.now)
         begun = None if request.is_proven else self._prepare_first(deed, factor)
         if isinstance(begun, Deny):
             return begun
@@ -159,16 +151,22 @@ class Enrollment:
             self._proving.begin(deed, begun)
         return _record(deed, factor.id)
 
+    def _new_factor(self, request: EnrollRequest, now: datetime) -> Factor:
+        return Factor(
+            id=self._new_id("fac"),
+            client=request.asker.name,
+            subscriber=request.subscriber,
+            destination=request.destination,
+            created_at=now,
+            updated_at=now,
+            language=best_language(request.languages, self._speech.languages()),
+            activation_lifetime=request.activation_lifetime,
+        )
+
     def _prepare_first(self, deed: Deed, factor: Factor) -> Begun | Deny:
         """Return a new factor's first challenge and call, not stored yet."""
-        number = factor.destination.number
-        for verdict in (
-            self._proving.may_guess(deed, factor.destination, factor, client=factor.client),
-            self._proving.may_call_yet(deed, factor, number),
-        ):
-            if isinstance(verdict, Deny):
-                return verdict
-        return self._prepare(factor, Purpose.ACTIVATION)
+        refused = self._may_ring(deed, factor, factor.destination.number)
+        return refused or self._prepare(factor, Purpose.ACTIVATION)
 
     def _repeat(self, deed: Deed, factor: Factor, request: EnrollRequest) -> FactorRecord | Deny:
         if factor.state is FactorState.LOCKED:
@@ -183,10 +181,14 @@ class Enrollment:
         return _record(deed, factor.id)
 
     async def _call(
-        self, asker: Asker, action: str, factor_id: str, *, wanted: tuple[Purpose, timedelta | None]
+        self,
+        asker: Asker,
+        action: str,
+        factor_id: str,
+        *,
+        purpose: Purpose,
+        lifetime: timedelta | None = None,
     ) -> FactorRecord | Deny | None:
-        purpose, lifetime = wanted
-
         def work(deed: Deed) -> FactorRecord | Deny | None:
             factor = _find(deed, factor_id)
             if factor is None:
@@ -197,10 +199,8 @@ class Enrollment:
         return await self._deeds.do(asker, action, work)
 
     async def _guess(
-        self, asker: Asker, action: str, factor_id: str, *, guess: tuple[Purpose, str]
+        self, asker: Asker, action: str, factor_id: str, *, guess: str, purpose: Purpose
     ) -> FactorJudgement | Deny | None:
-        purpose, digits = guess
-
         def work(deed: Deed) -> FactorJudgement | Deny | None:
             factor = _find(deed, factor_id)
             if factor is None:
@@ -210,7 +210,7 @@ class Enrollment:
                 return Deny(DenyReason.FACTOR_LOCKED)
             if newest is None:
                 return _misplaced(factor, purpose) or Deny(DenyReason.NO_CHALLENGE)
-            result = self._proving.judge(deed, newest, digits)
+            result = self._proving.judge(deed, newest, guess)
             return FactorJudgement(result, deed.tx.factor(factor.id) or factor)
 
         return await self._deeds.do(asker, action, work)
@@ -220,15 +220,11 @@ class Enrollment:
     ) -> Deny | None:
         """Have a factor's telephone called; return why not, if not."""
         newest = deed.tx.newest_challenge(factor.id)
-        for verdict in (
-            self._proving.may_guess(deed, factor.destination, factor, client=factor.client),
-            self._proving.may_call_yet(deed, factor),
-        ):
-            if isinstance(verdict, Deny):
-                return verdict
+        if refused := self._may_ring(deed, factor):
+            return refused
         if newest is not None and newest.challenge.is_open(deed.now):
-            begun = self._proving.call_again(deed, newest)
-            return begun if isinstance(begun, Deny) else None
+            again = self._proving.call_again(deed, newest)
+            return till_over(again, newest.challenge, deed.now) if isinstance(again, Deny) else None
         if newest is not None and newest.has_live_call:
             return Deny(DenyReason.CALL_IN_PROGRESS)
         begun = self._prepare(factor, purpose, lifetime)
@@ -236,6 +232,13 @@ class Enrollment:
             return begun
         self._proving.begin(deed, begun)
         return None
+
+    def _may_ring(self, deed: Deed, factor: Factor, number: str | None = None) -> Deny | None:
+        """Return why a factor's telephone is not called now; with `number`, only calls to that one count."""
+        return refusal(
+            self._proving.may_guess(deed, factor.destination, factor, client=factor.client),
+            self._proving.may_call_yet(deed, factor, number),
+        )
 
     def _prepare(self, factor: Factor, purpose: Purpose, lifetime: timedelta | None = None) -> Begun | Deny:
         is_activation = purpose is Purpose.ACTIVATION

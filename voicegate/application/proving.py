@@ -5,7 +5,7 @@ policy, routing, passcode, challenge.
 """
 
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from voicegate.application.deeds import Begun, Deed
 from voicegate.application.delivery import Delivery, World
@@ -39,6 +39,7 @@ from voicegate.domain.policy import (
     may_call_yet,
     may_guess,
     may_reach,
+    refusal,
 )
 
 
@@ -104,15 +105,10 @@ class Proving:
         Raises:
             UnknownLanguage: no prompts for a language that is needed.
         """
-        verdict = may_reach(wanted.destination, self.policy)
-        if isinstance(verdict, Deny):
-            return verdict
+        if refused := refusal(may_reach(wanted.destination, self.policy)):
+            return refused
         plain = self._new_challenge(wanted, client)
-        challenge = replace(plain, factor_id=factor_id, purpose=purpose)
-        hops = self._delivery.route(challenge)
-        if not hops:
-            return Deny(DenyReason.NO_ROUTE)
-        return Begun(challenge, self._delivery.new_call(challenge, hops[0]))
+        return self._with_call(replace(plain, factor_id=factor_id, purpose=purpose))
 
     def begin(self, deed: Deed, begun: Begun, *, is_held: bool = False) -> None:
         """Store what was prepared; the call is placed after the commit, one that is held by `place`."""
@@ -141,17 +137,11 @@ class Proving:
             deed.tx.save_challenge(challenge)
         if challenge.state not in OPEN_STATES:
             return Deny(DenyReason.NOT_OPEN)
-        # What is allowed may have changed since the first call: another start, other settings.
-        verdict = may_reach(challenge.destination, self.policy)
-        if isinstance(verdict, Allow):
-            verdict = self._may_call_again(deed, challenge, record)
-        hops = self._delivery.route(challenge)
-        if isinstance(verdict, Deny) or not hops:
-            return verdict if isinstance(verdict, Deny) else Deny(DenyReason.NO_ROUTE)
-        begun = Begun(
-            challenges.step(challenge, ChallengeEvent.CALL_STARTED),
-            self._delivery.new_call(challenge, hops[0]),
+        begun = self._may_call_again(deed, record) or self._with_call(
+            challenges.step(challenge, ChallengeEvent.CALL_STARTED)
         )
+        if isinstance(begun, Deny):
+            return begun
         deed.tx.save_challenge(begun.challenge)
         deed.tx.add_call(begun.call)
         deed.begun.append(begun)
@@ -161,7 +151,7 @@ class Proving:
     def judge(self, deed: Deed, record: ChallengeRecord, guess: str) -> VerifyResult:
         """Judge one guess, with what it does to the challenge, its factor and the budgets."""
         challenge = challenges.expire(record.challenge, deed.now)
-        factor = deed.tx.factor(challenge.factor_id) if challenge.factor_id else None
+        factor = _factor_of(deed, challenge)
         is_open = challenge.is_open(deed.now)
         if is_open:
             spent = self.may_guess(deed, challenge.destination, factor, client=challenge.client)
@@ -215,16 +205,21 @@ class Proving:
         deed.ended.append(current.id)
         return current
 
-    def _may_call_again(self, deed: Deed, challenge: Challenge, record: ChallengeRecord) -> Allow | Deny:
-        factor = deed.tx.factor(challenge.factor_id) if challenge.factor_id else None
-        if factor is not None and isinstance(verdict := self.may_call_yet(deed, factor), Deny):
-            return verdict
-        calls = len(record.calls)
-        verdict = may_call_again(live=record.has_live_call, calls=calls, policy=self.policy)
-        if isinstance(verdict, Deny) and verdict.reason is DenyReason.TOO_MANY_CALLS and factor is not None:
-            # A factor gets another code, and calls with it, when this one is over.
-            return replace(verdict, retry_after=challenge.expires_at - deed.now)
-        return verdict
+    def _with_call(self, challenge: Challenge) -> Begun | Deny:
+        """Return a challenge with its next call, neither stored yet."""
+        hops = self._delivery.route(challenge)
+        if not hops:
+            return Deny(DenyReason.NO_ROUTE)
+        return Begun(challenge, self._delivery.new_call(challenge, hops[0]))
+
+    def _may_call_again(self, deed: Deed, record: ChallengeRecord) -> Deny | None:
+        factor = _factor_of(deed, record.challenge)
+        return refusal(
+            # What is allowed may have changed since the first call: another start, other settings.
+            may_reach(record.challenge.destination, self.policy),
+            self.may_call_yet(deed, factor) if factor is not None else Allow(),
+            may_call_again(live=record.has_live_call, calls=len(record.calls), policy=self.policy),
+        )
 
     def _learn(self, deed: Deed, challenge: Challenge, factor: Factor | None, *, is_match: bool) -> None:
         if not is_match:
@@ -272,3 +267,14 @@ class Proving:
     def _language_of(self, wanted: Wanted) -> str:
         fallback = () if wanted.needs_language else (self._defaults.language,)
         return match_language((*wanted.languages, *fallback), self._world.speech.languages())
+
+
+def till_over(refused: Deny, challenge: Challenge, now: datetime) -> Deny:
+    """Return a refusal to call again as it is for those who get another code, and calls, after this one."""
+    if refused.reason is not DenyReason.TOO_MANY_CALLS:
+        return refused
+    return replace(refused, retry_after=challenge.expires_at - now)
+
+
+def _factor_of(deed: Deed, challenge: Challenge) -> Factor | None:
+    return deed.tx.factor(challenge.factor_id) if challenge.factor_id else None

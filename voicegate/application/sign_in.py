@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from voicegate.application.deeds import Begun, Deed, Deeds
 from voicegate.application.delivery import World
 from voicegate.application.ports import CallRecord, ChallengeRecord, IdempotencyKey, Replay
-from voicegate.application.proving import Proving, Wanted
+from voicegate.application.proving import Proving, Wanted, till_over
 from voicegate.domain import challenge as challenges
 from voicegate.domain.call import Call
 from voicegate.domain.challenge import (
@@ -237,11 +237,9 @@ class SignIn:
         if own and not (is_own and self._world.keyring.matches(first, found.challenge.digest, own.digits)):
             return OtherCode()
         again = self._proving.call_again(deed, found)
-        if isinstance(again, Begun):
-            return Issued(ChallengeRecord(again.challenge, (*found.calls, CallRecord(again.call))))
-        if again.reason is DenyReason.TOO_MANY_CALLS:
-            return replace(again, retry_after=found.challenge.expires_at - deed.now)
-        return again
+        if isinstance(again, Deny):
+            return till_over(again, found.challenge, deed.now)
+        return Issued(ChallengeRecord(again.challenge, (*found.calls, CallRecord(again.call))))
 
     def _patience(self, record: ChallengeRecord, wait: timedelta) -> timedelta:
         """Return how long to wait for news of a challenge: that its time is over, the clock alone tells."""

@@ -11,11 +11,13 @@ from tests.contract.making import open_challenge
 from tests.unit.application.conftest import NUMBER, TESTER, Bench
 from tests.unit.application.scripted import ScriptedLeg, answers
 from voicegate.application.deeds import Begun
+from voicegate.application.enrollment import EnrollRequest
 from voicegate.application.housekeeping import settle_orphans
 from voicegate.application.journal import Journal
 from voicegate.application.ports import CallRecord, ChallengeRecord, IdempotencyKey
 from voicegate.application.proving import Wanted
 from voicegate.application.sign_in import Issued, IssueRequest, KeyReused
+from voicegate.application.storing import FactorRecord
 from voicegate.domain.announcement import Digit
 from voicegate.domain.call import Answered, Call, Invited, KeyPressed, Originated, Rang
 from voicegate.domain.challenge import Verdict
@@ -114,6 +116,19 @@ async def test_the_sixth_call_for_one_code_is_refused(bench: Bench) -> None:
         assert isinstance(await bench.sign_in.redial(TESTER, challenge_id), Call)
     await bench.settled(challenge_id)
     assert await bench.sign_in.redial(TESTER, challenge_id) == Deny(DenyReason.TOO_MANY_CALLS)
+
+
+async def test_only_who_gets_another_code_is_told_when_to_ask_for_a_call_again(bench: Bench) -> None:
+    bench.proving.policy = replace(bench.proving.policy, max_calls=1)
+    bound = await bench.enrollment.enroll(EnrollRequest(TESTER, "alice", Destination.parse(NUMBER)))
+    assert isinstance(bound, FactorRecord)
+    assert bound.challenge is not None
+    await bench.settled(bound.challenge.challenge.id)
+    bench.clock.time += timedelta(seconds=60)
+    redialed = await bench.sign_in.redial(TESTER, bound.challenge.challenge.id)
+    assert redialed == Deny(DenyReason.TOO_MANY_CALLS)
+    resent = await bench.enrollment.resend(TESTER, bound.factor.id)
+    assert resent == Deny(DenyReason.TOO_MANY_CALLS, timedelta(seconds=240))
 
 
 async def test_a_destination_that_is_not_allowed_any_more_is_not_called_again(bench: Bench) -> None:
