@@ -107,7 +107,7 @@ def _decision(answer: object) -> str:
             return "unknown"
         case Deny():
             return str(answer.reason)
-        case VerifyResult(verdict=verdict) | object(result=VerifyResult(verdict=verdict)):
-            return str(verdict)
+        case VerifyResult():
+            return str(answer.verdict)
         case _:
             return "allowed"

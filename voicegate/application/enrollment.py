@@ -42,16 +42,6 @@ class EnrollRequest:
     """Is a living factor reset for this one (Okta's `updatePhone`)?"""
 
 
-@dataclass(frozen=True, slots=True)
-class FactorJudgement:
-    """What a guess at a factor's code came to."""
-
-    result: VerifyResult
-    """The verdict."""
-    factor: Factor
-    """The factor after it."""
-
-
 class Enrollment:
     """The use cases around a factor."""
 
@@ -70,11 +60,11 @@ class Enrollment:
         """
         return await self._deeds.do(request.asker, "factor.enroll", lambda deed: self._enroll(deed, request))
 
-    async def activate(self, asker: Asker, factor_id: str, guess: str) -> FactorJudgement | Deny | None:
+    async def activate(self, asker: Asker, factor_id: str, guess: str) -> VerifyResult | Deny | None:
         """Judge a guess at the activation's code; None: no such factor."""
         return await self._guess(asker, "factor.activate", factor_id, guess=guess, purpose=Purpose.ACTIVATION)
 
-    async def verify(self, asker: Asker, factor_id: str, guess: str) -> FactorJudgement | Deny | None:
+    async def verify(self, asker: Asker, factor_id: str, guess: str) -> VerifyResult | Deny | None:
         """Judge a guess at the newest sign-in's code; None: no such factor."""
         return await self._guess(asker, "factor.verify", factor_id, guess=guess, purpose=Purpose.SIGN_IN)
 
@@ -200,8 +190,8 @@ class Enrollment:
 
     async def _guess(
         self, asker: Asker, action: str, factor_id: str, *, guess: str, purpose: Purpose
-    ) -> FactorJudgement | Deny | None:
-        def work(deed: Deed) -> FactorJudgement | Deny | None:
+    ) -> VerifyResult | Deny | None:
+        def work(deed: Deed) -> VerifyResult | Deny | None:
             factor = _find(deed, factor_id)
             if factor is None:
                 return None
@@ -210,8 +200,7 @@ class Enrollment:
                 return Deny(DenyReason.FACTOR_LOCKED)
             if newest is None:
                 return _misplaced(factor, purpose) or Deny(DenyReason.NO_CHALLENGE)
-            result = self._proving.judge(deed, newest, guess)
-            return FactorJudgement(result, deed.tx.factor(factor.id) or factor)
+            return self._proving.judge(deed, newest, guess)
 
         return await self._deeds.do(asker, action, work)
 

@@ -1,4 +1,4 @@
-"""Could a call be placed now? Asked before a promise is made whose failure somebody else would mend.
+"""How trunks are, and could a call be placed now: before a promise whose failure somebody else would mend.
 
 A trunk counts as lost only where its PBX is not connected or says that the trunk is unreachable; not
 knowing is no reason to refuse.
@@ -42,13 +42,14 @@ class Reachability:
             now = asyncio.get_running_loop().time()
             if now - self._asked_at.get(name, -_FRESH.total_seconds()) >= _FRESH.total_seconds():
                 self._asked_at[name] = now
-                self._states[name] = await _ask(self._pbxs[name])
+                self._states[name] = await trunk_states(self._pbxs[name], _PATIENCE)
             return self._states[name]
 
 
-async def _ask(pbx: Pbx) -> Mapping[str, str]:
+async def trunk_states(pbx: Pbx, within: timedelta) -> Mapping[str, str]:
+    """Return what `Pbx.trunk_states` does; nothing when the PBX does not say in time."""
     try:
-        async with asyncio.timeout(_PATIENCE.total_seconds()):
+        async with asyncio.timeout(within.total_seconds()):
             return await pbx.trunk_states()
     except (PbxError, TimeoutError):
         return {}

@@ -4,7 +4,6 @@ A domain challenge is a *verification* in this door, as in Twilio's API. What ca
 `routes`; what policy refuses becomes a problem in `denials`.
 """
 
-import asyncio
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -36,13 +35,13 @@ from voicegate.application.clients import Clients
 from voicegate.application.deeds import Deeds
 from voicegate.application.ports import CallRecord, ChallengeRecord, Pbx
 from voicegate.application.proving import Wanted
+from voicegate.application.reachability import trunk_states
 from voicegate.application.sign_in import IssueRequest, KeyReused, SignIn
 from voicegate.domain.call import TEST_TRUNK
 from voicegate.domain.errors import (
     InvalidExtension,
     InvalidNumber,
     InvalidPasscode,
-    PbxError,
     UnknownLanguage,
 )
 from voicegate.domain.passcode import Passcode
@@ -177,7 +176,8 @@ class NativeDoor:
 
     async def trunks(self, _request: web.Request) -> web.Response:
         """Show the trunks as their PBXs see them."""
-        states = {name: await _trunk_states(pbx) for name, pbx in self._house.pbxs.items()}
+        # A PBX that does not say is an answer too: its trunks are "unknown".
+        states = {name: await trunk_states(pbx, _PBX_PATIENCE) for name, pbx in self._house.pbxs.items()}
         return json_response(
             TrunkList(trunks=[self._trunk(trunk, states) for trunk in self._house.routes.trunks])
         )
@@ -206,14 +206,6 @@ class NativeDoor:
             state=next((known for known in _TRUNK_STATES if known == state), "unknown"),
             pbx_connected=pbx is not None and pbx.is_connected,
         )
-
-
-async def _trunk_states(pbx: Pbx) -> Mapping[str, str]:
-    try:
-        async with asyncio.timeout(_PBX_PATIENCE.total_seconds()):
-            return await pbx.trunk_states()
-    except (PbxError, TimeoutError):
-        return {}  # shown as "unknown": not knowing is an answer too
 
 
 def _issue_request(request: web.Request, body: NewVerification) -> IssueRequest:

@@ -31,9 +31,9 @@ from voicegate.adapters.http.okta.schemas import (
 )
 from voicegate.adapters.http.okta.views import Shape
 from voicegate.adapters.http.problems import Facts, Refused
-from voicegate.application.enrollment import Enrollment, EnrollRequest, FactorJudgement
+from voicegate.application.enrollment import Enrollment, EnrollRequest
 from voicegate.application.storing import FactorRecord
-from voicegate.domain.challenge import DEFAULT_LIFETIME, Verdict
+from voicegate.domain.challenge import DEFAULT_LIFETIME, Verdict, VerifyResult
 from voicegate.domain.errors import InvalidExtension, InvalidNumber, InvalidPasscode
 from voicegate.domain.passcode import Passcode
 from voicegate.domain.phone_number import Destination
@@ -211,13 +211,13 @@ def _destination(profile: PhoneProfile) -> Destination:
         raise Refused(errors.INVALID_EXTENSION, str(error)) from error
 
 
-def _judged(answer: FactorJudgement | Deny | None) -> None:
+def _judged(answer: VerifyResult | Deny | None) -> None:
     if answer is None:
         raise _gone()
     if isinstance(answer, Deny):
         raise errors.refusal(answer)
-    if answer.result.verdict is not Verdict.VERIFIED:
-        raise errors.denial(answer.result)
+    if answer.verdict is not Verdict.VERIFIED:
+        raise errors.denial(answer)
 
 
 def _invalid(field: str, what: str) -> Refused:
