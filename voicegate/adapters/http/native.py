@@ -4,7 +4,6 @@ A domain challenge is a *verification* in this door, as in Twilio's API. What ca
 `routes`; what policy refuses becomes a problem in `denials`.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -49,7 +48,6 @@ from voicegate.domain.phone_number import Destination
 from voicegate.domain.policy import Deny
 from voicegate.domain.routing import Routes, Trunk
 
-_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _PBX_PATIENCE: Final = timedelta(seconds=3)
 _TRUNK_STATES: Final = ("available", "in_use", "unreachable")
 
@@ -209,7 +207,7 @@ class NativeDoor:
 
 
 def _issue_request(request: web.Request, body: NewVerification) -> IssueRequest:
-    if _CONTROL.search(body.reference or ""):
+    if reading.has_controls(body.reference or ""):
         raise Refused(problems.INVALID, "reference: has control characters", Facts(field="reference"))
     try:
         destination = Destination.parse(body.destination, body.extension)

@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Final
 
-import msgspec
 import structlog
 from aiohttp import web
 from msgspec import Meta, Struct
 
 from voicegate.adapters.http import problems, reading
+from voicegate.adapters.http.answering import json_response
 from voicegate.adapters.http.doors import ASKER, Door, any_form
 from voicegate.adapters.http.handed_codes import handed_over
 from voicegate.adapters.http.operations import Operation, Success
@@ -188,12 +188,8 @@ class _Handlers:
             transaction_id=transaction or request_id,
             transaction_metadata=reason,
         )
-        return web.Response(
-            body=msgspec.json.encode(Answer([Command(value=[value])])),
-            content_type="application/json",
-            # Here and not by the frame: the answer is out before that sees it.
-            headers={"X-Request-Id": request_id},
-        )
+        # The id here and not by the frame: the answer is out before that sees it.
+        return json_response(Answer([Command(value=[value])]), headers={"X-Request-Id": request_id})
 
 
 def okta_hook_door(hook: OktaHook) -> Door:
@@ -217,10 +213,7 @@ def _refuse(refused: Refused, request_id: str) -> web.Response:
     cause = {"errorSummary": refused.detail, "reason": refused.kind.name, "location": PATH}
     error = {"error": {"errorSummary": refused.kind.title, "errorCauses": [cause]}}
     headers = {**refused.facts.headers, "X-Request-Id": request_id}
-    body = msgspec.json.encode(error)
-    return web.Response(
-        status=refused.kind.status, body=body, content_type="application/json", headers=headers
-    )
+    return json_response(error, status=refused.kind.status, headers=headers)
 
 
 async def _send(request: web.Request, response: web.Response) -> bool:

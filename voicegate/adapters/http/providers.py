@@ -10,12 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-import msgspec
 from aiohttp import web
 from msgspec import Struct
 
 from voicegate.adapters.http import problems, reading
-from voicegate.adapters.http.answering import unknown
+from voicegate.adapters.http.answering import json_response, unknown
 from voicegate.adapters.http.denials import refuse
 from voicegate.adapters.http.doors import ASKER, Door, any_form
 from voicegate.adapters.http.handed_codes import handed_over
@@ -77,8 +76,7 @@ class _Handlers:
         if isinstance(issued, KeyReused):
             raise Refused(problems.KEY_REUSED, f"{mapped.event}: came before with another message")
         challenge = issued.record.challenge
-        body = msgspec.json.encode(Accepted(id=challenge.id, status=str(challenge.state)))
-        return web.Response(body=body, content_type="application/json")
+        return json_response(Accepted(id=challenge.id, status=str(challenge.state)))
 
 
 def providers_door(sign_in: SignIn, providers: Mapping[str, Mapped]) -> Door:

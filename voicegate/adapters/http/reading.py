@@ -41,6 +41,7 @@ _MISSING = re.compile(r"Object missing required field `(.*)`")
 _UNKNOWN = re.compile(r"Object contains unknown field `(.*)`", re.DOTALL)
 _AT = re.compile(r"(.*) - at `(?:key in )?\$\.?(.*)`", re.DOTALL)
 _TAG = re.compile(r"[A-Za-z]{1,8}(-[A-Za-z0-9]{1,8})*", re.ASCII)
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _WEIGHT = re.compile(r"q=(0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)", re.ASCII)
 _SHOWN_CHARACTERS: Final = 80
 _NOT_JSON: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
@@ -150,6 +151,11 @@ def read_idempotency_key(request: web.Request, client: str, body: NewVerificatio
         raise Refused(problems.BAD_REQUEST, detail, Facts(field="Idempotency-Key"))
     canonical = msgspec.structs.replace(body, passcode=body.passcode and "given")
     return IdempotencyKey(client, key, hashlib.sha256(msgspec.json.encode(canonical)).digest())
+
+
+def has_controls(text: str) -> bool:
+    """Has a text control characters, of either set? One that has may not be shown on a terminal."""
+    return _CONTROL.search(text) is not None
 
 
 def wrong(field: str, error: Exception) -> Refused:
