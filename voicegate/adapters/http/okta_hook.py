@@ -136,7 +136,7 @@ class _Handlers:
     async def _follow(
         self, handed: IssueRequest, issuing: Awaitable[Issued | KeyReused | Deny], *, is_told: bool
     ) -> None:
-        """Place the call, or take it back. The answer is out: what fails now has no other one."""
+        """Place the call, or take it back. The answer is out: of what fails now, only the log can tell."""
         try:
             issued = await issuing
             if isinstance(issued, Issued) and is_told:

@@ -184,7 +184,7 @@ async def test_an_answer_that_would_be_late_says_failed_and_nobody_is_called(
     assert served.bench.pbx.legs == []
 
 
-async def test_nobody_is_called_and_nothing_answered_twice_when_taking_back_fails(
+async def test_nobody_is_called_and_the_call_ends_when_taking_it_back_fails(
     served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = served.bench.world.desk.store
@@ -209,8 +209,6 @@ async def test_nobody_is_called_and_nothing_answered_twice_when_taking_back_fail
     assert call.outcome is not None
     assert call.outcome.outcome == "canceled"
     assert served.bench.pbx.legs == []
-    # On the same connection: an answer too many would be taken for this one's.
-    assert (await answer(served, event("event-2", phoneNumber=OFFICE)))["status"] == "PENDING"
 
 
 async def test_nobody_is_called_for_whom_the_answer_did_not_reach(
