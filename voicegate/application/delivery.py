@@ -59,7 +59,7 @@ _STORE_RETRY: Final = timedelta(seconds=1)
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """What delivery works with."""
+    """What the use cases work with, delivery among them."""
 
     desk: Desk
     """Store, board and clock."""

@@ -80,7 +80,7 @@ class ClientRecord:
 
 @dataclass(frozen=True, slots=True)
 class AttemptFilter:
-    """Which calls of services' challenges are meant, those to test numbers never; what is None bars none."""
+    """Which calls of services' challenges are meant; what is None bars none."""
 
     client: str | None = None
     """Whose."""
@@ -88,6 +88,8 @@ class AttemptFilter:
     """The service that asked."""
     challenge_id: str | None = None
     """The challenge."""
+    call_id: str | None = None
+    """The one call."""
     number: str | None = field(default=None, repr=False)
     """The number called."""
     prefix: str = field(default="", repr=False)
@@ -98,6 +100,8 @@ class AttemptFilter:
     """Queued earlier."""
     is_converted: bool | None = None
     """Was its code entered?"""
+    with_tests: bool = False
+    """Those to test numbers too?"""
 
 
 @dataclass(frozen=True, slots=True)
