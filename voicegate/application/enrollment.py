@@ -111,6 +111,11 @@ class Enrollment:
         records = await self._desk.store.factors(subscriber, None if asker.is_admin else asker.name)
         return [self._as_of_now(record) for record in records]
 
+    def next_call_at(self, record: FactorRecord) -> datetime | None:
+        """Return from when on a telephone may be called again, by its newest call; None: there was none."""
+        calls = record.challenge.calls if record.challenge else ()
+        return calls[-1].call.created_at + self._proving.policy.call_spacing if calls else None
+
     def _as_of_now(self, record: FactorRecord) -> FactorRecord:
         """Return a record whose code says by itself that its time is over."""
         if record.challenge is None:

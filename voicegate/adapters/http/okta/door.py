@@ -47,8 +47,6 @@ class OktaHouse:
 
     enrollment: Enrollment
     """The use cases around a factor."""
-    call_spacing: timedelta = timedelta(seconds=30)
-    """From one call of a user to the next, as policy has it."""
     public_url: str = ""
     """What links begin with; empty: what the request itself was sent to."""
     sdk3_compat: bool = False
@@ -179,10 +177,8 @@ class OktaDoor:
             raise _gone()
         if isinstance(answer, Deny):
             raise errors.refusal(answer)
-        headers: dict[str, str] = {}
-        if answer.challenge is not None and answer.challenge.calls:
-            last = answer.challenge.calls[-1].call.created_at
-            headers = errors.rate_limit(last + self._house.call_spacing)
+        until = self._enrollment.next_call_at(answer)
+        headers = errors.rate_limit(until) if until else {}
         return _json(request, shown(answer, self._shape(request)), headers)
 
     def _shape(self, request: web.Request) -> Shape:
