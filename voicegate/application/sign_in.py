@@ -98,7 +98,7 @@ class SignIn:
         answer = await self._deeds.do(request.asker, "verification.create", work)
         return await self._replay(answer, request) if isinstance(answer, Replay) else answer
 
-    async def send(self, request: IssueRequest) -> Issued | OtherCode | Deny:
+    async def send(self, asker: Asker, wanted: Wanted) -> Issued | OtherCode | Deny:
         """Call again about a service's open challenge for the same telephone, with the same code; without
         one, issue it. One that is locked stands in the way until its time is over.
 
@@ -106,14 +106,13 @@ class SignIn:
             UnknownLanguage: no prompts for a language that is needed.
             StoreError: nothing was stored, nobody is called.
         """
-        wanted, client = request.wanted, request.asker.name
-        begun = self._proving.prepare(wanted, client)
+        begun = self._proving.prepare(wanted, asker.name)
 
         def work(deed: Deed) -> Issued | OtherCode | Deny:
             deed.destination = wanted.destination
             if isinstance(begun, Deny):
                 return begun
-            found = deed.tx.newest_plain(wanted.destination, client=client, service=wanted.service)
+            found = deed.tx.newest_plain(wanted.destination, client=asker.name, service=wanted.service)
             if found is None or deed.now >= found.challenge.expires_at:
                 return self._begin(deed, begun)
             if found.challenge.state is ChallengeState.LOCKED:
@@ -122,7 +121,7 @@ class SignIn:
                 return self._begin(deed, begun)
             return self._send_again(deed, found, wanted.passcode)
 
-        return await self._deeds.do(request.asker, "verification.send", work)
+        return await self._deeds.do(asker, "verification.send", work)
 
     def release(self, issued: Issued) -> None:
         """Place the call of a challenge that was issued as held; once. A replay has none to place."""

@@ -23,7 +23,7 @@ from voicegate.adapters.http.twilio.sids import account_of, id_of
 from voicegate.adapters.http.twilio.views import Place
 from voicegate.application.ports import ChallengeRecord, Clock
 from voicegate.application.proving import Wanted
-from voicegate.application.sign_in import IssueRequest, OtherCode, SignIn
+from voicegate.application.sign_in import OtherCode, SignIn
 from voicegate.domain.announcement import HumanCheck
 from voicegate.domain.challenge import OPEN_STATES, ChallengeState, Verdict
 from voicegate.domain.errors import InvalidExtension, InvalidNumber, InvalidPasscode
@@ -85,7 +85,7 @@ class TwilioDoor:
     async def create(self, request: web.Request) -> web.Response:
         """Call a number with a code, or call again with the code that is pending."""
         service, form = self._service(request), await self._form(request)
-        answer = await self._sign_in.send(IssueRequest(request[ASKER], _wanted(service, form)))
+        answer = await self._sign_in.send(request[ASKER], _wanted(service, form))
         if isinstance(answer, Deny):
             raise errors.refusal(answer)
         if isinstance(answer, OtherCode):
