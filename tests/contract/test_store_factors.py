@@ -124,7 +124,7 @@ async def test_a_factors_newest_challenge_is_found_by_its_purpose(store: Store) 
     assert record is not None
     assert record.challenge is not None
     assert (record.challenge.challenge.id, len(record.challenge.calls)) == ("ver_3", 1)
-    assert await store.newest_challenge(NUMBER, None) is None
+    assert await store.newest_plain(NUMBER, "tester") is None
 
 
 async def test_wrong_guesses_are_counted_newest_first_in_their_window(store: Store) -> None:

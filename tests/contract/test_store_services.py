@@ -46,6 +46,10 @@ async def stored(store: Store) -> Store:
         (AttemptFilter(service="bank"), [("call_2", True), ("call_1", False)]),
         (AttemptFilter(challenge_id="ver_2"), [("call_3", False)]),
         (AttemptFilter(challenge_id="ver_3"), []),
+        (AttemptFilter(challenge_id="ver_3", with_tests=True), [("call_4", True)]),
+        (AttemptFilter(call_id="call_1"), [("call_1", False)]),
+        (AttemptFilter(call_id="call_4"), []),
+        (AttemptFilter(call_id="call_5", with_tests=True), []),
         (AttemptFilter(number=OTHER_NUMBER), [("call_3", False)]),
         (AttemptFilter(prefix="+1202"), [("call_2", True), ("call_1", False)]),
         (AttemptFilter(prefix="+_2"), []),
@@ -91,9 +95,9 @@ async def test_a_services_newest_challenge_is_its_own(stored: Store) -> None:
         return [record.challenge.id if record else None for record in found]
 
     assert await stored.transact(work) == ["ver_3", "ver_4", None, None]
-    newest = await stored.newest_challenge(NUMBER, "tester", "bank")
+    newest = await stored.newest_plain(NUMBER, "tester", "bank")
     assert newest is not None
     assert (newest.challenge.id, newest.challenge.service) == ("ver_3", "bank")
-    plain = await stored.newest_challenge(NUMBER, "tester")
+    plain = await stored.newest_plain(NUMBER, "tester")
     assert plain is not None
     assert (plain.challenge.id, plain.challenge.service) == ("ver_4", None)

@@ -12,6 +12,7 @@ from tests.pbx.relay import Relay
 from tests.pbx.second_daemon import Raw, begin, follow, is_over, second_daemon
 from tests.unit.application.conftest import TESTER
 from voicegate.application.ports import CallRecord, ChallengeRecord
+from voicegate.application.proving import Wanted
 from voicegate.application.sign_in import IssueRequest
 from voicegate.bootstrap.parts import App
 from voicegate.domain.call import CallState
@@ -73,7 +74,7 @@ class Scene:
         self, number: LabNumber, area: str, until: Callable[[ChallengeRecord], bool] = is_over
     ) -> ChallengeRecord:
         """Ask for a call, and wait for something to become true of it."""
-        request = IssueRequest(TESTER, Destination.parse(number.american(area), number.extension))
+        request = IssueRequest(TESTER, Wanted(Destination.parse(number.american(area), number.extension)))
         return await follow(self.app, await begin(self.app, request), until)
 
     async def connected(self) -> None:

@@ -30,6 +30,7 @@ from voicegate.adapters.speech.mixer import Mixer
 from voicegate.adapters.speech.pack import digit_name
 from voicegate.application.housekeeping import INTERVAL
 from voicegate.application.ports import CallAudio, Clip, Leg
+from voicegate.application.proving import Wanted
 from voicegate.application.sign_in import IssueRequest
 from voicegate.client import AsyncClient, Verification
 from voicegate.config import project_folder
@@ -215,14 +216,12 @@ async def call_carelessly(lab: Lab, digits: str) -> None:
             await play(leg, Clip(path, 1, timedelta(seconds=2), code_end=1), keys)
         return await play(leg, clip, keys) if clip.path not in NamingMixer.named else _nothing()
 
-    request = IssueRequest(
-        TESTER, Destination.parse(CARELESS), passcode=Passcode(digits), human_check=HumanCheck.NONE
-    )
+    wanted = Wanted(Destination.parse(CARELESS), passcode=Passcode(digits), human_check=HumanCheck.NONE)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(legs, "play", play_by_name)
         patch.setattr(bootstrap, "Mixer", NamingMixer)
         async with second_daemon(lab) as app:
-            await follow(app, await begin(app, request), is_over)
+            await follow(app, await begin(app, IssueRequest(TESTER, wanted)), is_over)
 
 
 def _nothing() -> Playback:

@@ -3,11 +3,11 @@
 A client sees its own, an admin all. Calls to test numbers count for nothing here.
 """
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from voicegate.application.storing import Attempt, AttemptFilter, Store
-from voicegate.domain.challenge import ChallengeState
+from voicegate.application.storing import Attempt, AttemptFilter, Conversion, Store
 from voicegate.domain.client import Asker
 from voicegate.domain.phone_number import Destination
 
@@ -34,24 +34,20 @@ class Attempts:
 
     async def find(self, asker: Asker, call_id: str) -> Attempt | None:
         """Return one call, to a test number too; None: no service asked for such a one."""
-        record = await self._store.call(call_id)
-        found = None if record is None else await self._store.challenge(record.call.challenge_id)
-        if record is None or found is None:
-            return None
-        challenge = found.challenge
-        if challenge.service is None or not asker.owns(challenge.client):
-            return None
-        is_newest = found.calls[-1].call.id == call_id
-        return Attempt(record, challenge, is_newest and challenge.state is ChallengeState.VERIFIED)
+        wanted = AttemptFilter(call_id=call_id, with_tests=True)
+        return next(iter(await self.list(asker, wanted, 1)), None)
 
     async def summarise(self, asker: Asker, wanted: AttemptFilter, country: str | None = None) -> Summary:
         """Return how the calls fared, to one country if given."""
-        counted = [
-            entry
-            for entry in await self._store.conversions(_own(asker, wanted))
-            if country is None or Destination(entry.number).country == country
-        ]
+        counted = await self._store.conversions(_own(asker, wanted))
+        if country is not None:
+            # In a thread: to tell the countries of very many numbers would hold up the calls.
+            counted = await asyncio.to_thread(_in_country, counted, country)
         return Summary(sum(entry.attempts for entry in counted), sum(entry.converted for entry in counted))
+
+
+def _in_country(counted: Sequence[Conversion], country: str) -> Sequence[Conversion]:
+    return [entry for entry in counted if Destination(entry.number).country == country]
 
 
 def _own(asker: Asker, wanted: AttemptFilter) -> AttemptFilter:

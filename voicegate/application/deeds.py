@@ -20,6 +20,16 @@ from voicegate.domain.policy import Deny
 T = TypeVar("T")
 
 
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A challenge that stands, and the call that is to be placed for it."""
+
+    challenge: Challenge
+    """The challenge."""
+    call: Call
+    """Its new call."""
+
+
 @dataclass(slots=True)
 class Deed:
     """One request's transaction, and what is to follow it."""
@@ -34,8 +44,8 @@ class Deed:
     """The id of what it is about, for the audit."""
     destination: Destination | None = None
     """The number it is about, for the audit."""
-    begun: list[tuple[Challenge, Call]] = field(default_factory=list)
-    """Stored calls that are to be placed."""
+    begun: list[Begun] = field(default_factory=list)
+    """What is stored and whose calls are to be placed."""
     changed: list[str] = field(default_factory=list)
     """Challenges whose watchers are to be told."""
     ended: list[str] = field(default_factory=list)
@@ -55,17 +65,15 @@ class Deeds:
         Raises:
             StoreError: nothing was stored, and nothing follows.
         """
-        deeds: list[Deed] = []
 
-        def transaction(tx: Transaction) -> T:
+        def transaction(tx: Transaction) -> tuple[T, Deed]:
             deed = Deed(tx, asker, self._desk.clock.now())
             answer = work(deed)
             tx.audit(_entry(deed, action, answer))
-            deeds.append(deed)
-            return answer
+            return answer, deed
 
-        answer = await self._desk.store.transact(transaction)
-        await self._follow(deeds[-1])
+        answer, deed = await self._desk.store.transact(transaction)
+        await self._follow(deed)
         return answer
 
     async def past(self, limit: int, before: int | None = None) -> Sequence[AuditEntry]:
@@ -73,8 +81,8 @@ class Deeds:
         return await self._desk.store.audit(limit, before)
 
     async def _follow(self, deed: Deed) -> None:
-        for challenge, call in deed.begun:
-            self._delivery.start(challenge, call)
+        for begun in deed.begun:
+            self._delivery.start(begun.challenge, begun.call)
         for challenge_id in deed.ended:
             await self._delivery.cancel(challenge_id)
         for challenge_id in (*deed.changed, *deed.ended):
@@ -99,7 +107,7 @@ def _decision(answer: object) -> str:
             return "unknown"
         case Deny():
             return str(answer.reason)
-        case VerifyResult(verdict=verdict) | object(result=VerifyResult(verdict=verdict)):
-            return str(verdict)
+        case VerifyResult():
+            return str(answer.verdict)
         case _:
             return "allowed"

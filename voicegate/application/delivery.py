@@ -20,7 +20,6 @@ from voicegate.application.conversation import ANY_KEYS, Conversation, Manners, 
 from voicegate.application.journal import Desk, Journal
 from voicegate.application.ports import (
     CallRecord,
-    ChallengeRecord,
     Entropy,
     Keyring,
     Leg,
@@ -60,7 +59,7 @@ _STORE_RETRY: Final = timedelta(seconds=1)
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """What delivery works with."""
+    """What the use cases work with, delivery among them."""
 
     desk: Desk
     """Store, board and clock."""
@@ -226,6 +225,10 @@ class Delivery:
         """Begin to deliver; `call` is the stored first call along the route. Does not wait."""
         self._tasks.create_task(self._deliver(challenge, call), name=f"delivery {challenge.id}")
 
+    def drop(self, challenge: Challenge, call: Call) -> None:
+        """Record that `call`, stored and never started, is not placed after all. Does not wait."""
+        self._tasks.create_task(self._drop(challenge, call), name=f"dropping {challenge.id}")
+
     async def cancel(self, challenge_id: str) -> None:
         """Hang up the challenge's call in progress, if there is one."""
         attempt = self._attempts.get(challenge_id)
@@ -245,6 +248,14 @@ class Delivery:
             # Housekeeping settles it at the next start: the store holds it as live.
             log.exception("call not recorded", challenge=challenge.id)
 
+    async def _drop(self, challenge: Challenge, call: Call) -> None:
+        """End a call as canceled: a task's root."""
+        journal = Journal(self._world.desk, CallRecord(call))
+        try:
+            await self._close(challenge, journal, Hangup(gave_up=GaveUp.CANCELED))
+        except Exception:  # as in `_deliver`
+            log.exception("call not recorded", challenge=challenge.id)
+
     async def _attempt(
         self, challenge: Challenge, call: Call, *, hop: Hop, following: Hop | None
     ) -> Call | None:
@@ -261,6 +272,12 @@ class Delivery:
             hangup = Hangup(gave_up=GaveUp.INTERNAL_ERROR)
         finally:
             self._attempts.pop(challenge.id, None)
+        return await self._close(challenge, journal, hangup, following=following)
+
+    async def _close(
+        self, challenge: Challenge, journal: Journal, hangup: Hangup, *, following: Hop | None = None
+    ) -> Call | None:
+        """Record a call's end; return the next call where one is due."""
         outcome = classify(journal.call, hangup, challenge.human_check)
         if following is not None and may_fail_over(outcome):
             # In one commit: between two, a redial would find no call in progress, and ring as well.
@@ -309,8 +326,3 @@ def passcode_of(challenge: Challenge, keyring: Keyring) -> Passcode:
     if keyring.digest(challenge.id, passcode) != challenge.digest:
         raise KeyFileError("the key file is not the one this code was made with")
     return passcode
-
-
-def has_live_call(record: ChallengeRecord) -> bool:
-    """Is one of the challenge's calls in progress?"""
-    return any(entry.call.is_live for entry in record.calls)

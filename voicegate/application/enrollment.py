@@ -6,19 +6,20 @@ None, as if it were not there.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from voicegate.application.deeds import Deed, Deeds
-from voicegate.application.delivery import World, has_live_call
-from voicegate.application.proving import Begun, Proving, Wanted
+from voicegate.application.deeds import Begun, Deed, Deeds
+from voicegate.application.delivery import World
+from voicegate.application.proving import Proving, Wanted, till_over
 from voicegate.application.storing import FactorRecord
 from voicegate.domain import challenge as challenges
 from voicegate.domain import factor as factors
 from voicegate.domain.challenge import DEFAULT_LIFETIME, Purpose, VerifyResult
 from voicegate.domain.client import Asker
 from voicegate.domain.factor import Factor, FactorEvent, FactorState
+from voicegate.domain.language import best_language
 from voicegate.domain.phone_number import Destination
-from voicegate.domain.policy import Deny, DenyReason, may_reach
+from voicegate.domain.policy import Deny, DenyReason, may_reach, refusal
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,24 +32,14 @@ class EnrollRequest:
     """The person, by the client's own name for them."""
     destination: Destination
     """The telephone."""
-    language: str | None = None
-    """Language tag of its calls; None: the default."""
+    languages: tuple[str, ...] = ()
+    """Language tags of its calls, best first; where none of them has prompts, the default is spoken."""
     activation_lifetime: timedelta = DEFAULT_LIFETIME
     """How long a code of the activation counts, 1 s to 24 h."""
     is_proven: bool = False
     """Was it proven elsewhere, so that the factor is active without a call? An admin's word only."""
     replaces: bool = False
     """Is a living factor reset for this one (Okta's `updatePhone`)?"""
-
-
-@dataclass(frozen=True, slots=True)
-class FactorJudgement:
-    """What a guess at a factor's code came to."""
-
-    result: VerifyResult
-    """The verdict."""
-    factor: Factor
-    """The factor after it."""
 
 
 class Enrollment:
@@ -59,35 +50,35 @@ class Enrollment:
         self._deeds = deeds
         self._proving = proving
         self._new_id = world.entropy.new_id
+        self._speech = world.speech
 
     async def enroll(self, request: EnrollRequest) -> FactorRecord | Deny:
         """Bind a telephone to a subscriber, and call it with the activation's code unless it is proven.
 
         The same telephone again, while it waits for its activation, is the same factor, called again where
         that is allowed now.
-
-        Raises:
-            UnknownLanguage: no prompts for the language asked for.
         """
         return await self._deeds.do(request.asker, "factor.enroll", lambda deed: self._enroll(deed, request))
 
-    async def activate(self, asker: Asker, factor_id: str, guess: str) -> FactorJudgement | Deny | None:
+    async def activate(self, asker: Asker, factor_id: str, guess: str) -> VerifyResult | Deny | None:
         """Judge a guess at the activation's code; None: no such factor."""
-        return await self._guess(asker, "factor.activate", factor_id, guess=(Purpose.ACTIVATION, guess))
+        return await self._guess(asker, "factor.activate", factor_id, guess=guess, purpose=Purpose.ACTIVATION)
 
-    async def verify(self, asker: Asker, factor_id: str, guess: str) -> FactorJudgement | Deny | None:
+    async def verify(self, asker: Asker, factor_id: str, guess: str) -> VerifyResult | Deny | None:
         """Judge a guess at the newest sign-in's code; None: no such factor."""
-        return await self._guess(asker, "factor.verify", factor_id, guess=(Purpose.SIGN_IN, guess))
+        return await self._guess(asker, "factor.verify", factor_id, guess=guess, purpose=Purpose.SIGN_IN)
 
     async def resend(self, asker: Asker, factor_id: str) -> FactorRecord | Deny | None:
         """Call again for the activation: with the same code, or a new one when that is over."""
-        return await self._call(asker, "factor.resend", factor_id, wanted=(Purpose.ACTIVATION, None))
+        return await self._call(asker, "factor.resend", factor_id, purpose=Purpose.ACTIVATION)
 
     async def challenge(
         self, asker: Asker, factor_id: str, lifetime: timedelta | None = None
     ) -> FactorRecord | Deny | None:
         """Call with a code for a sign-in: the same code while the last one is open. None: no such factor."""
-        return await self._call(asker, "factor.challenge", factor_id, wanted=(Purpose.SIGN_IN, lifetime))
+        return await self._call(
+            asker, "factor.challenge", factor_id, purpose=Purpose.SIGN_IN, lifetime=lifetime
+        )
 
     async def reset(self, asker: Asker, factor_id: str) -> Factor | None:
         """End a factor and its open challenges, and hang up its call; None: no such factor."""
@@ -120,6 +111,11 @@ class Enrollment:
         records = await self._desk.store.factors(subscriber, None if asker.is_admin else asker.name)
         return [self._as_of_now(record) for record in records]
 
+    def next_call_at(self, record: FactorRecord) -> datetime | None:
+        """Return from when on a telephone may be called again, by its newest call; None: there was none."""
+        calls = record.challenge.calls if record.challenge else ()
+        return calls[-1].call.created_at + self._proving.policy.call_spacing if calls else None
+
     def _as_of_now(self, record: FactorRecord) -> FactorRecord:
         """Return a record whose code says by itself that its time is over."""
         if record.challenge is None:
@@ -129,24 +125,14 @@ class Enrollment:
 
     def _enroll(self, deed: Deed, request: EnrollRequest) -> FactorRecord | Deny:
         deed.subject, deed.destination = request.subscriber, request.destination
-        verdict = may_reach(request.destination, self._proving.policy)
-        if isinstance(verdict, Deny):
-            return verdict
-        living = deed.tx.living_factors(request.subscriber, request.asker.name)
+        if refused := refusal(may_reach(request.destination, self._proving.policy)):
+            return refused
         if request.is_proven and not request.asker.is_admin:
             return Deny(DenyReason.ADMINS_ONLY)
+        living = deed.tx.living_factors(request.subscriber, request.asker.name)
         if living and not request.replaces:
             return self._repeat(deed, living[0], request)
-        factor = Factor(
-            id=self._new_id("fac"),
-            client=request.asker.name,
-            subscriber=request.subscriber,
-            destination=request.destination,
-            created_at=deed.now,
-            updated_at=deed.now,
-            language=request.language,
-            activation_lifetime=request.activation_lifetime,
-        )
+        factor = self._new_factor(request, deed.now)
         begun = None if request.is_proven else self._prepare_first(deed, factor)
         if isinstance(begun, Deny):
             return begun
@@ -160,16 +146,22 @@ class Enrollment:
             self._proving.begin(deed, begun)
         return _record(deed, factor.id)
 
+    def _new_factor(self, request: EnrollRequest, now: datetime) -> Factor:
+        return Factor(
+            id=self._new_id("fac"),
+            client=request.asker.name,
+            subscriber=request.subscriber,
+            destination=request.destination,
+            created_at=now,
+            updated_at=now,
+            language=best_language(request.languages, self._speech.languages()),
+            activation_lifetime=request.activation_lifetime,
+        )
+
     def _prepare_first(self, deed: Deed, factor: Factor) -> Begun | Deny:
         """Return a new factor's first challenge and call, not stored yet."""
-        number = factor.destination.number
-        for verdict in (
-            self._proving.may_guess(deed, factor.destination, factor, client=factor.client),
-            self._proving.may_call_yet(deed, factor, number),
-        ):
-            if isinstance(verdict, Deny):
-                return verdict
-        return self._proving.prepare(_wanted(factor, Purpose.ACTIVATION, None))
+        refused = self._may_ring(deed, factor, factor.destination.number)
+        return refused or self._prepare(factor, Purpose.ACTIVATION)
 
     def _repeat(self, deed: Deed, factor: Factor, request: EnrollRequest) -> FactorRecord | Deny:
         if factor.state is FactorState.LOCKED:
@@ -184,10 +176,14 @@ class Enrollment:
         return _record(deed, factor.id)
 
     async def _call(
-        self, asker: Asker, action: str, factor_id: str, *, wanted: tuple[Purpose, timedelta | None]
+        self,
+        asker: Asker,
+        action: str,
+        factor_id: str,
+        *,
+        purpose: Purpose,
+        lifetime: timedelta | None = None,
     ) -> FactorRecord | Deny | None:
-        purpose, lifetime = wanted
-
         def work(deed: Deed) -> FactorRecord | Deny | None:
             factor = _find(deed, factor_id)
             if factor is None:
@@ -198,11 +194,9 @@ class Enrollment:
         return await self._deeds.do(asker, action, work)
 
     async def _guess(
-        self, asker: Asker, action: str, factor_id: str, *, guess: tuple[Purpose, str]
-    ) -> FactorJudgement | Deny | None:
-        purpose, digits = guess
-
-        def work(deed: Deed) -> FactorJudgement | Deny | None:
+        self, asker: Asker, action: str, factor_id: str, *, guess: str, purpose: Purpose
+    ) -> VerifyResult | Deny | None:
+        def work(deed: Deed) -> VerifyResult | Deny | None:
             factor = _find(deed, factor_id)
             if factor is None:
                 return None
@@ -211,8 +205,7 @@ class Enrollment:
                 return Deny(DenyReason.FACTOR_LOCKED)
             if newest is None:
                 return _misplaced(factor, purpose) or Deny(DenyReason.NO_CHALLENGE)
-            result = self._proving.judge(deed, newest, digits)
-            return FactorJudgement(result, deed.tx.factor(factor.id) or factor)
+            return self._proving.judge(deed, newest, guess)
 
         return await self._deeds.do(asker, action, work)
 
@@ -221,26 +214,39 @@ class Enrollment:
     ) -> Deny | None:
         """Have a factor's telephone called; return why not, if not."""
         newest = deed.tx.newest_challenge(factor.id)
-        for verdict in (
-            self._proving.may_guess(deed, factor.destination, factor, client=factor.client),
-            self._proving.may_call_yet(deed, factor),
-        ):
-            if isinstance(verdict, Deny):
-                return verdict
+        if refused := self._may_ring(deed, factor):
+            return refused
         if newest is not None and newest.challenge.is_open(deed.now):
-            begun = self._proving.call_again(deed, newest)
-            return begun if isinstance(begun, Deny) else None
-        if newest is not None and has_live_call(newest):
+            again = self._proving.call_again(deed, newest)
+            return till_over(again, newest.challenge, deed.now) if isinstance(again, Deny) else None
+        if newest is not None and newest.has_live_call:
             return Deny(DenyReason.CALL_IN_PROGRESS)
-        begun = self._proving.prepare(_wanted(factor, purpose, lifetime))
+        begun = self._prepare(factor, purpose, lifetime)
         if isinstance(begun, Deny):
             return begun
         self._proving.begin(deed, begun)
         return None
 
+    def _may_ring(self, deed: Deed, factor: Factor, number: str | None = None) -> Deny | None:
+        """Return why a factor's telephone is not called now; with `number`, only calls to that one count."""
+        return refusal(
+            self._proving.may_guess(deed, factor.destination, factor, client=factor.client),
+            self._proving.may_call_yet(deed, factor, number),
+        )
+
+    def _prepare(self, factor: Factor, purpose: Purpose, lifetime: timedelta | None = None) -> Begun | Deny:
+        is_activation = purpose is Purpose.ACTIVATION
+        wanted = Wanted(
+            factor.destination,
+            # Its prompts may have gone since.
+            languages=(factor.language,) if factor.language else (),
+            lifetime=factor.activation_lifetime if is_activation else lifetime,
+        )
+        return self._proving.prepare(wanted, factor.client, factor_id=factor.id, purpose=purpose)
+
     def _reset(self, deed: Deed, factor: Factor) -> Factor:
         newest = deed.tx.newest_challenge(factor.id)
-        if newest is not None and has_live_call(newest):
+        if newest is not None and newest.has_live_call:
             deed.ended.append(newest.challenge.id)  # also of a challenge that is over
         for challenge in deed.tx.open_challenges(factor.id):
             self._proving.cancel(deed, challenge)
@@ -272,18 +278,6 @@ def _misplaced(factor: Factor, purpose: Purpose) -> Deny | None:
             return Deny(DenyReason.NOT_PENDING)
         case _:
             return None
-
-
-def _wanted(factor: Factor, purpose: Purpose, lifetime: timedelta | None) -> Wanted:
-    is_activation = purpose is Purpose.ACTIVATION
-    return Wanted(
-        client=factor.client,
-        destination=factor.destination,
-        language=factor.language,
-        lifetime=factor.activation_lifetime if is_activation else lifetime,
-        factor_id=factor.id,
-        purpose=purpose,
-    )
 
 
 def _record(deed: Deed, factor_id: str) -> FactorRecord:

@@ -19,7 +19,7 @@ from voicegate.domain.call import (
     Progressed,
     Rang,
 )
-from voicegate.domain.challenge import Challenge
+from voicegate.domain.challenge import OPEN_STATES, Challenge
 from voicegate.domain.hangup_cause import CallOutcome, Hangup
 from voicegate.domain.passcode import Passcode
 from voicegate.domain.routing import Hop
@@ -285,6 +285,16 @@ class ChallengeRecord:
     """Its calls, each with its timeline."""
     revision: int = 0
     """Grows with every change of the challenge or one of its calls."""
+
+    @property
+    def has_live_call(self) -> bool:
+        """Is one of its calls in progress?"""
+        return any(entry.call.is_live for entry in self.calls)
+
+    @property
+    def is_settled(self) -> bool:
+        """Can nothing more happen to it?"""
+        return self.challenge.state not in OPEN_STATES and not self.has_live_call
 
 
 @dataclass(frozen=True, slots=True)

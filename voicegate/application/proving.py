@@ -4,19 +4,17 @@
 policy, routing, passcode, challenge.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from voicegate.application.deeds import Deed
-from voicegate.application.delivery import Delivery, World, has_live_call
+from voicegate.application.deeds import Begun, Deed
+from voicegate.application.delivery import Delivery, World
 from voicegate.application.ports import ChallengeRecord
 from voicegate.application.reachability import Reachability
 from voicegate.application.storing import WrongGuess
 from voicegate.domain import challenge as challenges
 from voicegate.domain import factor as factors
 from voicegate.domain.announcement import HumanCheck
-from voicegate.domain.call import Call
 from voicegate.domain.challenge import (
     DEFAULT_ATTEMPTS,
     DEFAULT_LIFETIME,
@@ -28,8 +26,8 @@ from voicegate.domain.challenge import (
     Verdict,
     VerifyResult,
 )
-from voicegate.domain.errors import UnknownLanguage
 from voicegate.domain.factor import Factor, FactorState
+from voicegate.domain.language import match_language
 from voicegate.domain.passcode import DEFAULT_LENGTH, Passcode
 from voicegate.domain.phone_number import Destination
 from voicegate.domain.policy import (
@@ -41,6 +39,7 @@ from voicegate.domain.policy import (
     may_call_yet,
     may_guess,
     may_reach,
+    refusal,
 )
 
 
@@ -64,14 +63,15 @@ class Defaults:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A challenge to be made; what is None takes the default."""
+    """What to speak to whom; what is None takes the default."""
 
-    client: str
-    """Under whose name."""
     destination: Destination
     """Whom to call."""
-    language: str | None = None
-    """Language tag such as `en` or `en-US`."""
+    languages: tuple[str, ...] = ()
+    """Language tags such as `en` or `en-US`, best first; where none of them has prompts, the default is
+    spoken: a call in another language is better than none."""
+    needs_language: bool = False
+    """Is it refused where none of them has prompts?"""
     passcode: Passcode | None = None
     """The caller's own code; None: a derived one."""
     passcode_length: int | None = None
@@ -82,22 +82,8 @@ class Wanted:
     """From now to the last guess."""
     reference: str | None = None
     """The caller's own note."""
-    factor_id: str | None = None
-    """The factor it is about."""
-    purpose: Purpose = Purpose.PLAIN
-    """What a right guess is good for."""
     service: str | None = None
-    """The service that asks; None: none."""
-
-
-@dataclass(frozen=True, slots=True)
-class Begun:
-    """A challenge that stands, and the call that is to be placed for it."""
-
-    challenge: Challenge
-    """The challenge."""
-    call: Call
-    """Its new call."""
+    """The service that asks, of those that the settings name; None: none."""
 
 
 class Proving:
@@ -111,35 +97,38 @@ class Proving:
         self._defaults = defaults
         self._reachability = Reachability(world.pbxs)
 
-    def prepare(self, wanted: Wanted) -> Begun | Deny:
-        """Return a challenge with its first call, not stored yet; or why there is none.
+    def prepare(
+        self, wanted: Wanted, client: str, *, factor_id: str | None = None, purpose: Purpose = Purpose.PLAIN
+    ) -> Begun | Deny:
+        """Return a client's challenge with its first call, not stored yet; or why there is none.
 
         Raises:
-            UnknownLanguage: no prompts for the language asked for.
+            UnknownLanguage: no prompts for a language that is needed.
         """
-        verdict = may_reach(wanted.destination, self.policy)
-        if isinstance(verdict, Deny):
-            return verdict
-        challenge = self._new_challenge(wanted)
-        hops = self._delivery.route(challenge)
-        if not hops:
-            return Deny(DenyReason.NO_ROUTE)
-        return Begun(challenge, self._delivery.new_call(challenge, hops[0]))
+        if refused := refusal(may_reach(wanted.destination, self.policy)):
+            return refused
+        plain = self._new_challenge(wanted, client)
+        return self._with_call(replace(plain, factor_id=factor_id, purpose=purpose))
 
-    def begin(self, deed: Deed, begun: Begun) -> None:
-        """Store what was prepared; the call is placed after the commit."""
+    def begin(self, deed: Deed, begun: Begun, *, is_held: bool = False) -> None:
+        """Store what was prepared; the call is placed after the commit, one that is held by `place`."""
         deed.tx.add_challenge(begun.challenge)
         deed.tx.add_call(begun.call)
-        deed.begun.append((begun.challenge, begun.call))
+        if not is_held:
+            deed.begun.append(begun)
 
     async def with_way(self, begun: Begun) -> Begun | Deny:
         """Return what was prepared if a trunk could take its call now."""
         hops = self._delivery.route(begun.challenge)
         return begun if await self._reachability.has_way(hops) else Deny(DenyReason.TRUNKS_DOWN)
 
-    def place(self, begun: Begun) -> None:
-        """Place a stored call that no deed did. Does not wait."""
-        self._delivery.start(begun.challenge, begun.call)
+    def place(self, held: Begun) -> None:
+        """Place a call that was held. Does not wait."""
+        self._delivery.start(held.challenge, held.call)
+
+    def drop(self, held: Begun) -> None:
+        """Let a call that was held end without being placed. Does not wait."""
+        self._delivery.drop(held.challenge, held.call)
 
     def call_again(self, deed: Deed, record: ChallengeRecord) -> Begun | Deny:
         """Call again with the same code, if the challenge is open and policy allows."""
@@ -148,27 +137,21 @@ class Proving:
             deed.tx.save_challenge(challenge)
         if challenge.state not in OPEN_STATES:
             return Deny(DenyReason.NOT_OPEN)
-        # What is allowed may have changed since the first call: another start, other settings.
-        verdict = may_reach(challenge.destination, self.policy)
-        if isinstance(verdict, Allow):
-            verdict = self._may_call_again(deed, challenge, record)
-        hops = self._delivery.route(challenge)
-        if isinstance(verdict, Deny) or not hops:
-            return verdict if isinstance(verdict, Deny) else Deny(DenyReason.NO_ROUTE)
-        begun = Begun(
-            challenges.step(challenge, ChallengeEvent.CALL_STARTED),
-            self._delivery.new_call(challenge, hops[0]),
+        begun = self._may_call_again(deed, record) or self._with_call(
+            challenges.step(challenge, ChallengeEvent.CALL_STARTED)
         )
+        if isinstance(begun, Deny):
+            return begun
         deed.tx.save_challenge(begun.challenge)
         deed.tx.add_call(begun.call)
-        deed.begun.append((begun.challenge, begun.call))
+        deed.begun.append(begun)
         deed.changed.append(challenge.id)
         return begun
 
     def judge(self, deed: Deed, record: ChallengeRecord, guess: str) -> VerifyResult:
         """Judge one guess, with what it does to the challenge, its factor and the budgets."""
         challenge = challenges.expire(record.challenge, deed.now)
-        factor = deed.tx.factor(challenge.factor_id) if challenge.factor_id else None
+        factor = _factor_of(deed, challenge)
         is_open = challenge.is_open(deed.now)
         if is_open:
             spent = self.may_guess(deed, challenge.destination, factor, client=challenge.client)
@@ -222,16 +205,21 @@ class Proving:
         deed.ended.append(current.id)
         return current
 
-    def _may_call_again(self, deed: Deed, challenge: Challenge, record: ChallengeRecord) -> Allow | Deny:
-        factor = deed.tx.factor(challenge.factor_id) if challenge.factor_id else None
-        if factor is not None and isinstance(verdict := self.may_call_yet(deed, factor), Deny):
-            return verdict
-        calls = len(record.calls)
-        verdict = may_call_again(live=has_live_call(record), calls=calls, policy=self.policy)
-        if isinstance(verdict, Deny) and verdict.reason is DenyReason.TOO_MANY_CALLS and factor is not None:
-            # A factor gets another code, and calls with it, when this one is over.
-            return replace(verdict, retry_after=challenge.expires_at - deed.now)
-        return verdict
+    def _with_call(self, challenge: Challenge) -> Begun | Deny:
+        """Return a challenge with its next call, neither stored yet."""
+        hops = self._delivery.route(challenge)
+        if not hops:
+            return Deny(DenyReason.NO_ROUTE)
+        return Begun(challenge, self._delivery.new_call(challenge, hops[0]))
+
+    def _may_call_again(self, deed: Deed, record: ChallengeRecord) -> Deny | None:
+        factor = _factor_of(deed, record.challenge)
+        return refusal(
+            # What is allowed may have changed since the first call: another start, other settings.
+            may_reach(record.challenge.destination, self.policy),
+            self.may_call_yet(deed, factor) if factor is not None else Allow(),
+            may_call_again(live=record.has_live_call, calls=len(record.calls), policy=self.policy),
+        )
 
     def _learn(self, deed: Deed, challenge: Challenge, factor: Factor | None, *, is_match: bool) -> None:
         if not is_match:
@@ -251,7 +239,7 @@ class Proving:
             for other in deed.tx.open_challenges(factor.id):
                 self.cancel(deed, other)
 
-    def _new_challenge(self, wanted: Wanted) -> Challenge:
+    def _new_challenge(self, wanted: Wanted, client: str) -> Challenge:
         keyring, defaults = self._world.keyring, self._defaults
         now = self._world.desk.clock.now()
         challenge_id = self._world.entropy.new_id("ver")
@@ -261,9 +249,9 @@ class Proving:
         passcode = own or keyring.derive(challenge_id, length)
         return Challenge(
             id=challenge_id,
-            client=wanted.client,
+            client=client,
             destination=wanted.destination,
-            language=match_language(wanted.language or defaults.language, self._world.speech.languages()),
+            language=self._language_of(wanted),
             human_check=wanted.human_check or defaults.human_check,
             passcode_length=length,
             digest=keyring.digest(challenge_id, passcode),
@@ -273,21 +261,20 @@ class Proving:
             attempts_left=defaults.attempts,
             state=ChallengeState.DELIVERING,
             reference=wanted.reference,
-            factor_id=wanted.factor_id,
-            purpose=wanted.purpose,
             service=wanted.service,
         )
 
+    def _language_of(self, wanted: Wanted) -> str:
+        fallback = () if wanted.needs_language else (self._defaults.language,)
+        return match_language((*wanted.languages, *fallback), self._world.speech.languages())
 
-def match_language(tag: str, installed: Sequence[str]) -> str:
-    """Return the installed language that serves a tag: itself, or its first part (`en-GB` -> `en`).
 
-    Raises:
-        UnknownLanguage: none does.
-    """
-    wanted = tag.replace("_", "-").lower()
-    by_name = {name.replace("_", "-").lower(): name for name in installed}
-    for candidate in (wanted, wanted.split("-")[0]):
-        if candidate in by_name:
-            return by_name[candidate]
-    raise UnknownLanguage(f"no prompts for {tag!r}; installed: {', '.join(installed) or 'none'}")
+def till_over(refused: Deny, challenge: Challenge, now: datetime) -> Deny:
+    """Return a refusal to call again as it is for those who get another code, and calls, after this one."""
+    if refused.reason is not DenyReason.TOO_MANY_CALLS:
+        return refused
+    return replace(refused, retry_after=challenge.expires_at - now)
+
+
+def _factor_of(deed: Deed, challenge: Challenge) -> Factor | None:
+    return deed.tx.factor(challenge.factor_id) if challenge.factor_id else None

@@ -1,10 +1,11 @@
-"""Could a call be placed now? Asked before a promise is made whose failure somebody else would mend.
+"""How trunks are, and could a call be placed now: before a promise whose failure somebody else would mend.
 
 A trunk counts as lost only where its PBX is not connected or says that the trunk is unreachable; not
 knowing is no reason to refuse.
 """
 
 import asyncio
+import math
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import Final
@@ -23,8 +24,7 @@ class Reachability:
 
     def __init__(self, pbxs: Mapping[str, Pbx]) -> None:
         self._pbxs = pbxs
-        self._states: dict[str, Mapping[str, str]] = {}
-        self._asked_at: dict[str, float] = {}
+        self._known: dict[str, tuple[float, Mapping[str, str]]] = {}
         self._asking = asyncio.Lock()
 
     async def has_way(self, hops: Iterable[Hop]) -> bool:
@@ -40,15 +40,17 @@ class Reachability:
     async def _states_of(self, name: str) -> Mapping[str, str]:
         async with self._asking:
             now = asyncio.get_running_loop().time()
-            if now - self._asked_at.get(name, -_FRESH.total_seconds()) >= _FRESH.total_seconds():
-                self._asked_at[name] = now
-                self._states[name] = await _ask(self._pbxs[name])
-            return self._states[name]
+            asked_at, states = self._known.get(name, (-math.inf, {}))
+            if now - asked_at >= _FRESH.total_seconds():
+                states = await trunk_states(self._pbxs[name], _PATIENCE)
+                self._known[name] = (now, states)
+            return states
 
 
-async def _ask(pbx: Pbx) -> Mapping[str, str]:
+async def trunk_states(pbx: Pbx, within: timedelta) -> Mapping[str, str]:
+    """Return what `Pbx.trunk_states` does; nothing when the PBX does not say in time."""
     try:
-        async with asyncio.timeout(_PATIENCE.total_seconds()):
+        async with asyncio.timeout(within.total_seconds()):
             return await pbx.trunk_states()
     except (PbxError, TimeoutError):
         return {}

@@ -9,12 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from voicegate.application.deeds import Deed, Deeds
-from voicegate.application.delivery import World, has_live_call
+from voicegate.application.deeds import Begun, Deed, Deeds
+from voicegate.application.delivery import World
 from voicegate.application.ports import CallRecord, ChallengeRecord, IdempotencyKey, Replay
-from voicegate.application.proving import Begun, Proving, Wanted
+from voicegate.application.proving import Proving, Wanted, till_over
 from voicegate.domain import challenge as challenges
-from voicegate.domain.announcement import HumanCheck
 from voicegate.domain.call import Call
 from voicegate.domain.challenge import (
     OPEN_STATES,
@@ -25,7 +24,6 @@ from voicegate.domain.challenge import (
 )
 from voicegate.domain.client import Asker
 from voicegate.domain.passcode import Passcode
-from voicegate.domain.phone_number import Destination
 from voicegate.domain.policy import Deny, DenyReason
 
 
@@ -35,28 +33,14 @@ class IssueRequest:
 
     asker: Asker
     """Who asks."""
-    destination: Destination
-    """Whom to call."""
-    language: str | None = None
-    """Language tag such as `en` or `en-US`; None: the default."""
-    passcode: Passcode | None = None
-    """The caller's own code; None: a derived one."""
-    passcode_length: int | None = None
-    """Digits in a derived code; None: the default."""
-    human_check: HumanCheck | None = None
-    """None: the default."""
-    lifetime: timedelta | None = None
-    """None: the default."""
-    reference: str | None = None
-    """The caller's own note."""
+    wanted: Wanted
+    """What to speak to whom."""
     idempotency: IdempotencyKey | None = None
     """The caller's promise that a repeat is a repeat."""
-    service: str | None = None
-    """The service that asks, of those that the settings name; None: none."""
     needs_way: bool = False
     """Is it refused when no trunk can take the call now? Otherwise the call's outcome tells."""
     is_held: bool = False
-    """Does its call wait for `release`?"""
+    """Does its call wait for `release` or `withdraw`?"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,24 +76,21 @@ class SignIn:
         """Store a challenge with its first call and begin to deliver it.
 
         Raises:
-            UnknownLanguage: no prompts for the language asked for.
+            UnknownLanguage: no prompts for a language that is needed.
             StoreError: nothing was stored, nobody is called.
         """
-
-        begun = self._proving.prepare(_wanted(request))
+        begun = self._proving.prepare(request.wanted, request.asker.name)
         if request.needs_way and not isinstance(begun, Deny):
             begun = await self._proving.with_way(begun)
 
         def work(deed: Deed) -> Issued | Deny | Replay:
-            deed.destination = request.destination
+            deed.destination = request.wanted.destination
             if request.idempotency is not None and (replay := deed.tx.replay(request.idempotency)):
                 deed.subject = replay.challenge_id
                 return replay
             if isinstance(begun, Deny):
                 return begun
-            issued = self._begin(deed, begun)
-            if request.is_held:
-                deed.begun.clear()
+            issued = self._begin(deed, begun, is_held=request.is_held)
             if request.idempotency is not None:
                 deed.tx.remember(request.idempotency, begun.challenge)
             return issued
@@ -117,36 +98,48 @@ class SignIn:
         answer = await self._deeds.do(request.asker, "verification.create", work)
         return await self._replay(answer, request) if isinstance(answer, Replay) else answer
 
-    async def send(self, request: IssueRequest) -> Issued | OtherCode | Deny:
+    async def send(self, asker: Asker, wanted: Wanted) -> Issued | OtherCode | Deny:
         """Call again about a service's open challenge for the same telephone, with the same code; without
         one, issue it. One that is locked stands in the way until its time is over.
 
         Raises:
-            UnknownLanguage: no prompts for the language asked for.
+            UnknownLanguage: no prompts for a language that is needed.
             StoreError: nothing was stored, nobody is called.
         """
-        begun = self._proving.prepare(_wanted(request))
+        begun = self._proving.prepare(wanted, asker.name)
 
         def work(deed: Deed) -> Issued | OtherCode | Deny:
-            deed.destination = request.destination
+            deed.destination = wanted.destination
             if isinstance(begun, Deny):
                 return begun
-            service, client = request.service, request.asker.name
-            found = deed.tx.newest_plain(request.destination, client=client, service=service)
+            found = deed.tx.newest_plain(wanted.destination, client=asker.name, service=wanted.service)
             if found is None or deed.now >= found.challenge.expires_at:
                 return self._begin(deed, begun)
             if found.challenge.state is ChallengeState.LOCKED:
                 return Deny(DenyReason.TOO_MANY_GUESSES, found.challenge.expires_at - deed.now)
             if found.challenge.state not in OPEN_STATES:
                 return self._begin(deed, begun)
-            return self._send_again(deed, found, request.passcode)
+            return self._send_again(deed, found, wanted.passcode)
 
-        return await self._deeds.do(request.asker, "verification.send", work)
+        return await self._deeds.do(asker, "verification.send", work)
 
     def release(self, issued: Issued) -> None:
         """Place the call of a challenge that was issued as held; once. A replay has none to place."""
         if not issued.is_replay:
-            self._proving.place(Begun(issued.record.challenge, issued.record.calls[0].call))
+            self._proving.place(_held(issued))
+
+    async def withdraw(self, asker: Asker, issued: Issued) -> None:
+        """Take back a challenge that was issued as held: its call is never placed. A replay is left as it is.
+
+        Raises:
+            StoreError: not taken back, but nobody is called all the same.
+        """
+        if issued.is_replay:
+            return
+        try:
+            await self.cancel(asker, issued.record.challenge.id)
+        finally:
+            self._proving.drop(_held(issued))
 
     async def verify(self, asker: Asker, challenge_id: str, guess: str) -> VerifyResult | None:
         """Judge one guess; None: no such challenge. Two at once are judged one after the other."""
@@ -192,27 +185,27 @@ class SignIn:
     async def look(
         self, asker: Asker, challenge_id: str, *, since: int | None = None, wait: timedelta = timedelta()
     ) -> ChallengeRecord | None:
-        """Return a challenge, once its revision passes `since` or `wait` is over; None: unknown.
+        """Return a challenge, once its revision passes `since`, its time or `wait` is over; None: unknown.
 
         Without `since`, `wait` counts from the present revision.
         """
         with self._world.desk.board.watching(challenge_id) as change:
             record = await self._read(asker, challenge_id)
-            if record is None or _is_settled(record):
+            if record is None or record.is_settled:
                 return record
             seen = record.revision if since is None else since
             if record.revision > seen:
                 return record
             try:
-                async with asyncio.timeout(wait.total_seconds()):
+                async with asyncio.timeout(self._patience(record, wait).total_seconds()):
                     return await self._read_news(asker, challenge_id, seen=seen, change=change)
             except TimeoutError:
-                return record
+                return self._present(record)
 
     async def newest(self, asker: Asker, number: str, service: str | None = None) -> ChallengeRecord | None:
         """Return the asker's own newest challenge for a number that no factor is about and that service
         asked for; None: none."""
-        return self._present(await self._store.newest_challenge(number, asker.name, service))
+        return self._present(await self._store.newest_plain(number, asker.name, service))
 
     async def call(self, asker: Asker, call_id: str) -> CallRecord | None:
         """Return a call with its timeline; None: unknown."""
@@ -229,9 +222,9 @@ class SignIn:
         client = None if asker.is_admin else asker.name
         return await self._store.recent_calls(limit, before, client=client, with_tests=with_tests)
 
-    def _begin(self, deed: Deed, begun: Begun) -> Issued:
+    def _begin(self, deed: Deed, begun: Begun, *, is_held: bool = False) -> Issued:
         deed.subject = begun.challenge.id
-        self._proving.begin(deed, begun)
+        self._proving.begin(deed, begun, is_held=is_held)
         return Issued(ChallengeRecord(begun.challenge, (CallRecord(begun.call),)))
 
     def _send_again(
@@ -243,11 +236,14 @@ class SignIn:
         if own and not (is_own and self._world.keyring.matches(first, found.challenge.digest, own.digits)):
             return OtherCode()
         again = self._proving.call_again(deed, found)
-        if isinstance(again, Begun):
-            return Issued(ChallengeRecord(again.challenge, (*found.calls, CallRecord(again.call))))
-        if again.reason is DenyReason.TOO_MANY_CALLS:
-            return replace(again, retry_after=found.challenge.expires_at - deed.now)
-        return again
+        if isinstance(again, Deny):
+            return till_over(again, found.challenge, deed.now)
+        return Issued(ChallengeRecord(again.challenge, (*found.calls, CallRecord(again.call))))
+
+    def _patience(self, record: ChallengeRecord, wait: timedelta) -> timedelta:
+        """Return how long to wait for news of a challenge: that its time is over, the clock alone tells."""
+        left = record.challenge.expires_at - self._world.desk.clock.now()
+        return min(wait, left) if record.challenge.state in OPEN_STATES else wait
 
     async def _read_news(
         self, asker: Asker, challenge_id: str, *, seen: int, change: asyncio.Event
@@ -275,7 +271,7 @@ class SignIn:
         if not replay.is_same_request or record is None:
             return KeyReused()
         # A fingerprint must not hold a code, not even hashed; whether it is the same one, the key tells.
-        first, own = record.challenge, request.passcode
+        first, own = record.challenge, request.wanted.passcode
         if own and not self._world.keyring.matches(first.id, first.digest, own.digits):
             return KeyReused()
         return Issued(record, is_replay=True)
@@ -293,19 +289,5 @@ def _find(deed: Deed, challenge_id: str) -> ChallengeRecord | None:
     return record
 
 
-def _wanted(request: IssueRequest) -> Wanted:
-    return Wanted(
-        client=request.asker.name,
-        destination=request.destination,
-        language=request.language,
-        passcode=request.passcode,
-        passcode_length=request.passcode_length,
-        human_check=request.human_check,
-        lifetime=request.lifetime,
-        reference=request.reference,
-        service=request.service,
-    )
-
-
-def _is_settled(record: ChallengeRecord) -> bool:
-    return record.challenge.state not in OPEN_STATES and not has_live_call(record)
+def _held(issued: Issued) -> Begun:
+    return Begun(issued.record.challenge, issued.record.calls[0].call)

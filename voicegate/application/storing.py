@@ -80,7 +80,7 @@ class ClientRecord:
 
 @dataclass(frozen=True, slots=True)
 class AttemptFilter:
-    """Which calls of services' challenges are meant, those to test numbers never; what is None bars none."""
+    """Which calls of services' challenges are meant; what is None bars none."""
 
     client: str | None = None
     """Whose."""
@@ -88,6 +88,8 @@ class AttemptFilter:
     """The service that asked."""
     challenge_id: str | None = None
     """The challenge."""
+    call_id: str | None = None
+    """The one call."""
     number: str | None = field(default=None, repr=False)
     """The number called."""
     prefix: str = field(default="", repr=False)
@@ -98,6 +100,8 @@ class AttemptFilter:
     """Queued earlier."""
     is_converted: bool | None = None
     """Was its code entered?"""
+    with_tests: bool = False
+    """Those to test numbers too?"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,11 +262,11 @@ class Store(Protocol):
         """Return a challenge with its calls and timelines; None: unknown."""
         ...
 
-    async def newest_challenge(
-        self, number: str, client: str | None, service: str | None = None
+    async def newest_plain(
+        self, number: str, client: str, service: str | None = None
     ) -> ChallengeRecord | None:
-        """Return the newest plain challenge for a number that a service (None: none) asked for, of one client
-        or (None) of all; None: none."""
+        """Return a client's newest plain challenge for a number, whatever the extension, that a service
+        (None: none) asked for; None: there was none."""
         ...
 
     async def call(self, call_id: str) -> CallRecord | None:

@@ -36,7 +36,7 @@ from voicegate.application.enrollment import Enrollment
 from voicegate.application.housekeeping import settle_orphans, tidy_for_ever
 from voicegate.application.journal import Desk
 from voicegate.application.ports import DtmfTiming, Pbx
-from voicegate.application.proving import Defaults, Proving, match_language
+from voicegate.application.proving import Defaults, Proving
 from voicegate.application.sign_in import SignIn
 from voicegate.bootstrap.doors import doors, extensions, providers, twilio_services
 from voicegate.bootstrap.exchanges import group_id
@@ -51,6 +51,7 @@ from voicegate.config import (
 )
 from voicegate.domain.call import TEST_TRUNK
 from voicegate.domain.errors import ConfigError, UnknownLanguage
+from voicegate.domain.language import match_language
 from voicegate.domain.passcode import Passcode
 from voicegate.domain.policy import CallPolicy, GuessPolicy
 from voicegate.domain.routing import CallerId, InternalRoute, Routes, Trunk
@@ -309,7 +310,7 @@ def _check_languages(settings: Settings, speech: Mixer) -> None:
     named |= {f"twilio.{name}": entry.language for name, entry in settings.twilio.items() if entry.language}
     for section, language in named.items():
         try:
-            match_language(language, speech.languages())
+            match_language((language,), speech.languages())
         except UnknownLanguage as error:
             raise ConfigError(f"{section}.language: {error}") from None
 

@@ -34,8 +34,6 @@ def okta_house(app: App, settings: Settings) -> OktaHouse:
     """Return what the door for Okta's Factors API needs, as configured."""
     return OktaHouse(
         app.enrollment,
-        languages=app.world.speech.languages(),
-        call_spacing=timedelta(seconds=settings.policy.call_spacing_s),
         public_url=settings.okta.public_url,
         sdk3_compat=settings.okta.sdk3_compat,
     )

@@ -15,13 +15,13 @@ from voicegate.adapters.storage.examiner import StoreExaminer
 from voicegate.adapters.system import SystemClock
 from voicegate.application.examination import Examiner
 from voicegate.application.ports import Clip
-from voicegate.application.proving import match_language
 from voicegate.bootstrap import speech_settings
 from voicegate.bootstrap.exchanges import asterisk_settings
 from voicegate.bootstrap.pbxs import freeswitch_settings, needing_freeswitch
 from voicegate.config import Settings
 from voicegate.domain.announcement import Pause, PromptName
 from voicegate.domain.errors import SpeechError
+from voicegate.domain.language import match_language
 
 
 def examiners(settings: Settings) -> Sequence[Examiner]:
@@ -72,7 +72,7 @@ async def _probe_sounds(settings: Settings) -> AsyncIterator[Sequence[Clip]]:
     if not os.path.isdir(settings.audio.folder):  # noqa: PTH112, ASYNC240  # blocks for moments
         raise SpeechError(f"audio.folder: {settings.audio.folder} does not exist")
     speech = Mixer(speech_settings(settings))
-    language = match_language(settings.service.language, speech.languages())
+    language = match_language((settings.service.language,), speech.languages())
     silence = [Pause(timedelta(milliseconds=100))]
     async with speech.mix(language, silence, silence) as audio:
         yield (speech.prompt(language, PromptName.GOODBYE), audio.reading)

@@ -315,6 +315,9 @@ def classify(call: Call, hangup: Hangup, check: HumanCheck) -> CallOutcome:
 def _classify_answered(evidence: Evidence, hangup: Hangup) -> CallOutcome:
     if evidence.announced:
         return _V(_O.NO_MEDIA, _B.UNKNOWN, retry_safe=True)
+    if hangup.gave_up in (GaveUp.RING_TIMEOUT, GaveUp.PROGRESS_TIMEOUT):
+        # Answered in the moment that our patience ended: it was we who hung up.
+        return NO_ANSWER
     if hangup.gave_up in (GaveUp.NO_KEY, GaveUp.TIME_CAP) and not evidence.human:
         return _V(_O.NO_HUMAN, _B.CALLEE, retry_safe=True)
     if hangup.gave_up in (GaveUp.TIME_CAP, GaveUp.FINISHED):

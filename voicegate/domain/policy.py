@@ -69,6 +69,11 @@ class Deny:
     """When asking again may help; None when it will not."""
 
 
+def refusal(*verdicts: Allow | Deny) -> Deny | None:
+    """Return the first refusal among verdicts; None: all allow."""
+    return next((verdict for verdict in verdicts if isinstance(verdict, Deny)), None)
+
+
 @dataclass(frozen=True, slots=True)
 class GuessPolicy:
     """How many wrong guesses are borne in a sliding window, over all challenges and doors."""

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Select, insert, select
+from sqlalchemy import Select, event, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.schema import CreateIndex, CreateTable
 
@@ -186,7 +186,16 @@ async def test_what_the_first_version_kept_is_kept(file: Path) -> None:
     engine.dispose()
     async with SqlStore(file) as store:
         assert await store.challenge("ver_1") == ChallengeRecord(challenge, [CallRecord(call)], revision=3)
-        assert await store.newest_challenge(challenge.destination.number, "tester") is not None
+        assert await store.newest_plain(challenge.destination.number, "tester") is not None
+
+
+async def test_a_factor_is_locked_before_its_challenge_whoever_asks(file: Path) -> None:
+    asked: list[str] = []
+    async with SqlStore(file) as store:
+        event.listen(store._writing, "before_cursor_execute", lambda *given: asked.append(given[2]))
+        await store.transact(lambda tx: tx.challenge("ver_1"))
+    read = [text.split()[1].partition(".")[0] for text in asked if text.startswith("SELECT")]
+    assert read == ["factors", "verifications"]
 
 
 def test_the_tables_can_be_made_in_postgresql() -> None:

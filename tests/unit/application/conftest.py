@@ -19,7 +19,7 @@ from voicegate.application.delivery import Delivery, World
 from voicegate.application.enrollment import Enrollment
 from voicegate.application.journal import Desk
 from voicegate.application.ports import ChallengeRecord
-from voicegate.application.proving import Defaults, Proving
+from voicegate.application.proving import Defaults, Proving, Wanted
 from voicegate.application.sign_in import Issued, IssueRequest, SignIn
 from voicegate.domain.client import Asker, Scope
 from voicegate.domain.phone_number import Destination
@@ -64,7 +64,7 @@ class Bench:
 
     async def issue(self, number: str = NUMBER, extension: str | None = None, **more: object) -> str:
         issued = await self.sign_in.issue(
-            IssueRequest(TESTER, Destination.parse(number, extension), **more)  # type: ignore[arg-type]
+            IssueRequest(TESTER, Wanted(Destination.parse(number, extension), **more))  # type: ignore[arg-type]
         )
         assert isinstance(issued, Issued)
         return issued.record.challenge.id

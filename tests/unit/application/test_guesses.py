@@ -6,7 +6,8 @@ from dataclasses import replace
 from datetime import timedelta
 
 from tests.unit.application.conftest import ADMIN, NUMBER, OTHER, TESTER, Bench
-from voicegate.application.enrollment import EnrollRequest, FactorJudgement
+from voicegate.application.enrollment import EnrollRequest
+from voicegate.application.proving import Wanted
 from voicegate.application.sign_in import Issued, IssueRequest
 from voicegate.application.storing import FactorRecord
 from voicegate.domain.challenge import Verdict, VerifyResult
@@ -18,7 +19,7 @@ WINDOW = timedelta(seconds=300)
 
 
 async def issue(bench: Bench, asker: Asker = TESTER, number: str = NUMBER) -> str:
-    issued = await bench.sign_in.issue(IssueRequest(asker, Destination.parse(number)))
+    issued = await bench.sign_in.issue(IssueRequest(asker, Wanted(Destination.parse(number))))
     assert isinstance(issued, Issued)
     return issued.record.challenge.id
 
@@ -86,10 +87,10 @@ async def test_a_subscriber_has_one_budget_over_all_their_telephones(bench: Benc
     (record,) = await bench.enrollment.list(TESTER, "alice")
     assert record.challenge is not None
     code = bench.code(record.challenge.challenge.id)
-    judgement = await bench.enrollment.activate(TESTER, record.factor.id, code)
-    assert isinstance(judgement, FactorJudgement)
-    assert judgement.result.verdict is Verdict.TOO_MANY_GUESSES
-    assert judgement.factor.failures == 2
+    result = await bench.enrollment.activate(TESTER, record.factor.id, code)
+    assert isinstance(result, VerifyResult)
+    assert result.verdict is Verdict.TOO_MANY_GUESSES
+    assert record.factor.failures == 2
 
 
 async def test_guesses_at_once_on_many_verifications_share_the_budget(bench: Bench) -> None:

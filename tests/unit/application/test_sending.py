@@ -1,7 +1,6 @@
 """A service's code is sent: one challenge a telephone, called again while it is open."""
 
 import asyncio
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -9,7 +8,8 @@ import pytest
 from tests.unit.application.conftest import ADMIN, NUMBER, OTHER, TESTER, Bench
 from tests.unit.application.scripted import ScriptedLeg
 from voicegate.application.attempts import Attempts, Summary
-from voicegate.application.sign_in import Issued, IssueRequest, OtherCode
+from voicegate.application.proving import Wanted
+from voicegate.application.sign_in import Issued, OtherCode
 from voicegate.application.storing import AttemptFilter
 from voicegate.domain.call import Rang
 from voicegate.domain.challenge import ChallengeState, Verdict
@@ -19,12 +19,12 @@ from voicegate.domain.phone_number import Destination
 from voicegate.domain.policy import Deny, DenyReason
 
 
-def request(asker: Asker = TESTER, service: str | None = "bank") -> IssueRequest:
-    return IssueRequest(asker, Destination(NUMBER), service=service)
+def wanted(service: str | None = "bank", own: Passcode | None = None) -> Wanted:
+    return Wanted(Destination(NUMBER), passcode=own, service=service)
 
 
 async def send(bench: Bench, asker: Asker = TESTER, service: str = "bank") -> str:
-    sent = await bench.sign_in.send(request(asker, service))
+    sent = await bench.sign_in.send(asker, wanted(service))
     assert isinstance(sent, Issued)
     await bench.settled(sent.record.challenge.id)
     return sent.record.challenge.id
@@ -36,7 +36,7 @@ async def rings(leg: ScriptedLeg) -> None:
 
 async def test_asked_at_once_one_call_is_placed(bench: Bench) -> None:
     bench.pbx.plots = [rings]
-    answers = await asyncio.gather(*(bench.sign_in.send(request()) for _ in range(20)))
+    answers = await asyncio.gather(*(bench.sign_in.send(TESTER, wanted()) for _ in range(20)))
     assert sum(isinstance(answer, Issued) for answer in answers) == 1
     assert answers.count(Deny(DenyReason.CALL_IN_PROGRESS)) == 19
     await asyncio.sleep(0)
@@ -69,7 +69,7 @@ async def test_a_locked_one_stands_in_the_way_until_its_time_is_over(bench: Benc
     for _ in range(5):
         await bench.sign_in.verify(TESTER, first, "0000")
     bench.clock.time += timedelta(seconds=100)
-    refused = await bench.sign_in.send(request())
+    refused = await bench.sign_in.send(TESTER, wanted())
     assert refused == Deny(DenyReason.TOO_MANY_GUESSES, timedelta(seconds=200))
     bench.clock.time += timedelta(seconds=200)
     assert await send(bench) != first
@@ -79,7 +79,7 @@ async def test_the_last_call_tells_when_it_ends(bench: Bench) -> None:
     for _ in range(5):
         await send(bench)
     bench.clock.time += timedelta(seconds=60)
-    refused = await bench.sign_in.send(request())
+    refused = await bench.sign_in.send(TESTER, wanted())
     assert refused == Deny(DenyReason.TOO_MANY_CALLS, timedelta(seconds=240))
 
 
@@ -116,4 +116,4 @@ async def test_a_code_of_ours_cannot_be_guessed_by_sending_it_as_ones_own(bench:
     code = Passcode(bench.code(await send(bench)))
     wrong = Passcode("000000" if code.digits != "000000" else "111111")
     for own in (code, wrong):
-        assert await bench.sign_in.send(replace(request(), passcode=own)) == OtherCode()
+        assert await bench.sign_in.send(TESTER, wanted(own=own)) == OtherCode()

@@ -10,15 +10,17 @@ import pytest
 from tests.contract.making import open_challenge
 from tests.unit.application.conftest import NUMBER, TESTER, Bench
 from tests.unit.application.scripted import ScriptedLeg, answers
+from voicegate.application.deeds import Begun
+from voicegate.application.enrollment import EnrollRequest
 from voicegate.application.housekeeping import settle_orphans
 from voicegate.application.journal import Journal
-from voicegate.application.ports import CallRecord, IdempotencyKey
-from voicegate.application.proving import Begun, Wanted, match_language
+from voicegate.application.ports import CallRecord, ChallengeRecord, IdempotencyKey
+from voicegate.application.proving import Wanted
 from voicegate.application.sign_in import Issued, IssueRequest, KeyReused
+from voicegate.application.storing import FactorRecord
 from voicegate.domain.announcement import Digit
 from voicegate.domain.call import Answered, Call, Invited, KeyPressed, Originated, Rang
 from voicegate.domain.challenge import Verdict
-from voicegate.domain.errors import UnknownLanguage
 from voicegate.domain.hangup_cause import Hangup
 from voicegate.domain.passcode import Passcode
 from voicegate.domain.phone_number import Destination
@@ -35,7 +37,7 @@ async def busy(leg: ScriptedLeg) -> None:
 
 def request(number: str = NUMBER, key: tuple[str, bytes] | None = None) -> IssueRequest:
     idempotency = IdempotencyKey("tester", *key) if key else None
-    return IssueRequest(TESTER, Destination.parse(number), idempotency=idempotency)
+    return IssueRequest(TESTER, Wanted(Destination.parse(number)), idempotency)
 
 
 async def test_the_right_code_verifies_once(bench: Bench) -> None:
@@ -114,6 +116,19 @@ async def test_the_sixth_call_for_one_code_is_refused(bench: Bench) -> None:
         assert isinstance(await bench.sign_in.redial(TESTER, challenge_id), Call)
     await bench.settled(challenge_id)
     assert await bench.sign_in.redial(TESTER, challenge_id) == Deny(DenyReason.TOO_MANY_CALLS)
+
+
+async def test_only_who_gets_another_code_is_told_when_to_ask_for_a_call_again(bench: Bench) -> None:
+    bench.proving.policy = replace(bench.proving.policy, max_calls=1)
+    bound = await bench.enrollment.enroll(EnrollRequest(TESTER, "alice", Destination.parse(NUMBER)))
+    assert isinstance(bound, FactorRecord)
+    assert bound.challenge is not None
+    await bench.settled(bound.challenge.challenge.id)
+    bench.clock.time += timedelta(seconds=60)
+    redialed = await bench.sign_in.redial(TESTER, bound.challenge.challenge.id)
+    assert redialed == Deny(DenyReason.TOO_MANY_CALLS)
+    resent = await bench.enrollment.resend(TESTER, bound.factor.id)
+    assert resent == Deny(DenyReason.TOO_MANY_CALLS, timedelta(seconds=240))
 
 
 async def test_a_destination_that_is_not_allowed_any_more_is_not_called_again(bench: Bench) -> None:
@@ -204,11 +219,30 @@ async def test_a_look_that_sees_no_change_returns_in_time(bench: Bench) -> None:
     assert record is not None
 
 
-def test_a_language_tag_falls_back_to_its_first_part() -> None:
-    assert match_language("en-GB", ["de", "en"]) == "en"
-    assert match_language("PT-br", ["pt-BR", "pt"]) == "pt-BR"
-    with pytest.raises(UnknownLanguage, match="installed: de, en"):
-        match_language("fr", ["de", "en"])
+async def test_a_look_returns_when_the_challenges_time_is_over(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, is_read = bench.world.desk.store, asyncio.Event()
+    find = store.challenge
+
+    async def noting(challenge_id: str) -> ChallengeRecord | None:
+        found = await find(challenge_id)
+        is_read.set()
+        return found
+
+    bench.pbx.plots = [busy]
+    challenge_id = await bench.issue(lifetime=timedelta(milliseconds=50))
+    seen = await bench.settled(challenge_id)
+    monkeypatch.setattr(store, "challenge", noting)
+    waiting = asyncio.create_task(
+        bench.sign_in.look(TESTER, challenge_id, since=seen.revision, wait=timedelta(seconds=60))
+    )
+    await is_read.wait()
+    bench.clock.time += timedelta(milliseconds=50)
+    async with asyncio.timeout(10):
+        record = await waiting
+    assert record is not None
+    assert record.challenge.state == "expired"
 
 
 async def test_a_restart_settles_what_was_in_progress_and_calls_nobody(bench: Bench) -> None:
@@ -219,7 +253,7 @@ async def test_a_restart_settles_what_was_in_progress_and_calls_nobody(bench: Be
         (212, (Originated(), Rang(), Answered(), Invited(), KeyPressed())),
         (312, ()),
     ):
-        begun = bench.proving.prepare(Wanted("tester", Destination.parse(f"+1{area}5550101")))
+        begun = bench.proving.prepare(Wanted(Destination.parse(f"+1{area}5550101")), "tester")
         assert isinstance(begun, Begun)
         challenge, call = begun.challenge, begun.call
         await open_challenge(store, challenge, call)

@@ -96,6 +96,8 @@ def test_a_call_that_was_not_answered(call: Call, hangup: Hangup, outcome: str, 
     [
         (Evidence(answered=True), Hangup(16), "hung_up"),
         (Evidence(answered=True, human=True), Hangup(16), "hung_up"),
+        (Evidence(answered=True), Hangup(16, gave_up=GaveUp.RING_TIMEOUT), "no_answer"),
+        (Evidence(answered=True), Hangup(16, gave_up=GaveUp.PROGRESS_TIMEOUT), "no_answer"),
         (Evidence(answered=True, media=True), Hangup(0, gave_up=GaveUp.NO_KEY), "no_human"),
         (Evidence(answered=True, media=True), Hangup(0, gave_up=GaveUp.TIME_CAP), "no_human"),
         (Evidence(answered=True, human=True), Hangup(0, gave_up=GaveUp.TIME_CAP), "playback_failed"),

@@ -19,6 +19,7 @@ from voicegate.domain.policy import (
     may_call_yet,
     may_guess,
     may_reach,
+    refusal,
 )
 from voicegate.domain.routing import (
     CallerId,
@@ -144,6 +145,12 @@ def test_a_guess_is_judged_when_every_budget_has_room_and_else_exactly_when_it_s
         assert verdict.retry_after is not None
         assert judged(NOW + verdict.retry_after) == Allow()
         assert judged(NOW + verdict.retry_after - timedelta(microseconds=1)) != Allow()
+
+
+def test_of_many_verdicts_the_first_refusal_counts() -> None:
+    first, second = Deny(DenyReason.TOO_SOON), Deny(DenyReason.TOO_MANY_CALLS)
+    assert refusal(Allow(), first, second) is first
+    assert refusal(Allow(), Allow()) is None
 
 
 def test_a_person_is_called_again_when_the_spacing_is_over_and_not_before() -> None:

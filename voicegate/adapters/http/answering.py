@@ -16,7 +16,10 @@ _SHOWN_CHARACTERS: Final = 80
 
 
 def json_response(
-    body: Struct | Sequence[Struct], *, status: int = 200, headers: Mapping[str, str] | None = None
+    body: Struct | Sequence[Struct] | Mapping[str, object],
+    *,
+    status: int = 200,
+    headers: Mapping[str, str] | None = None,
 ) -> web.Response:
     """Return an answer with a body."""
     return web.Response(

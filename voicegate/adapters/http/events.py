@@ -23,8 +23,6 @@ from voicegate.adapters.http.long_polls import LongPolls
 from voicegate.adapters.http.problems import Facts, Refused
 from voicegate.adapters.http.schemas import StatusEvent, StepEvent, VerificationView
 from voicegate.application.ports import ChallengeRecord
-from voicegate.domain.call import CallState
-from voicegate.domain.challenge import OPEN_STATES
 from voicegate.domain.errors import StoreError
 
 log = structlog.get_logger(__name__)
@@ -108,7 +106,7 @@ class Streams:
                     chunks.append(encode(cursor, data))
                 async with asyncio.timeout(_STUCK.total_seconds()):
                     await response.write(b"".join(chunks))
-                if is_over(view) or self._long_polls.is_closed:
+                if record.is_settled or self._long_polls.is_closed:
                     return
                 record = await self._long_polls.run(partial(look, record.revision), HEARTBEAT)
         except StoreError as error:
@@ -138,8 +136,3 @@ def encode(cursor: Cursor, data: Struct) -> bytes:
         name.encode(),
         msgspec.json.encode(data),
     )
-
-
-def is_over(view: VerificationView) -> bool:
-    """Can nothing more happen to a verification?"""
-    return view.status not in OPEN_STATES and all(call.state is CallState.ENDED for call in view.calls)

@@ -16,6 +16,7 @@ from aiohttp.typedefs import Middleware
 
 from voicegate.adapters.http import problems
 from voicegate.adapters.http.doors import ASKER, REQUEST_ID, Door
+from voicegate.adapters.http.operations import Handler
 from voicegate.adapters.http.problems import Facts, Refused
 from voicegate.domain.client import Asker
 from voicegate.domain.errors import StoreError
@@ -24,8 +25,6 @@ log = structlog.get_logger(__name__)
 
 Identify = Callable[[web.BaseRequest, Door, str], Awaitable[Asker]]
 """Tells who sent a request to a door, given the request's id; raises `Refused` for one who may not ask."""
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 _SANE_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 _RETRY_STORE_S: Final = 1.0

@@ -4,8 +4,6 @@ A domain challenge is a *verification* in this door, as in Twilio's API. What ca
 `routes`; what policy refuses becomes a problem in `denials`.
 """
 
-import asyncio
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -35,13 +33,14 @@ from voicegate.adapters.http.schemas import (
 from voicegate.application.clients import Clients
 from voicegate.application.deeds import Deeds
 from voicegate.application.ports import CallRecord, ChallengeRecord, Pbx
+from voicegate.application.proving import Wanted
+from voicegate.application.reachability import trunk_states
 from voicegate.application.sign_in import IssueRequest, KeyReused, SignIn
 from voicegate.domain.call import TEST_TRUNK
 from voicegate.domain.errors import (
     InvalidExtension,
     InvalidNumber,
     InvalidPasscode,
-    PbxError,
     UnknownLanguage,
 )
 from voicegate.domain.passcode import Passcode
@@ -49,7 +48,6 @@ from voicegate.domain.phone_number import Destination
 from voicegate.domain.policy import Deny
 from voicegate.domain.routing import Routes, Trunk
 
-_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _PBX_PATIENCE: Final = timedelta(seconds=3)
 _TRUNK_STATES: Final = ("available", "in_use", "unreachable")
 
@@ -176,7 +174,8 @@ class NativeDoor:
 
     async def trunks(self, _request: web.Request) -> web.Response:
         """Show the trunks as their PBXs see them."""
-        states = {name: await _trunk_states(pbx) for name, pbx in self._house.pbxs.items()}
+        # A PBX that does not say is an answer too: its trunks are "unknown".
+        states = {name: await trunk_states(pbx, _PBX_PATIENCE) for name, pbx in self._house.pbxs.items()}
         return json_response(
             TrunkList(trunks=[self._trunk(trunk, states) for trunk in self._house.routes.trunks])
         )
@@ -207,16 +206,8 @@ class NativeDoor:
         )
 
 
-async def _trunk_states(pbx: Pbx) -> Mapping[str, str]:
-    try:
-        async with asyncio.timeout(_PBX_PATIENCE.total_seconds()):
-            return await pbx.trunk_states()
-    except (PbxError, TimeoutError):
-        return {}  # shown as "unknown": not knowing is an answer too
-
-
 def _issue_request(request: web.Request, body: NewVerification) -> IssueRequest:
-    if _CONTROL.search(body.reference or ""):
+    if reading.has_controls(body.reference or ""):
         raise Refused(problems.INVALID, "reference: has control characters", Facts(field="reference"))
     try:
         destination = Destination.parse(body.destination, body.extension)
@@ -227,13 +218,14 @@ def _issue_request(request: web.Request, body: NewVerification) -> IssueRequest:
         raise reading.wrong("extension", error) from error
     except InvalidPasscode as error:
         raise reading.wrong("passcode", error) from error
-    return IssueRequest(
-        asker=request[ASKER],
-        destination=destination,
-        language=body.language,
+    wanted = Wanted(
+        destination,
+        languages=(body.language,) if body.language else (),
+        needs_language=body.language is not None,
         passcode=passcode,
         human_check=body.human_check,
         lifetime=timedelta(seconds=body.lifetime_s) if body.lifetime_s is not None else None,
         reference=body.reference,
-        idempotency=reading.read_idempotency_key(request, request[ASKER].name, body),
     )
+    asker = request[ASKER]
+    return IssueRequest(asker, wanted, reading.read_idempotency_key(request, asker.name, body))

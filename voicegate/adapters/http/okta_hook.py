@@ -7,29 +7,33 @@ taken back. Okta's examples write numbers and codes with and without quotes, and
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Final
 
-import msgspec
+import structlog
 from aiohttp import web
 from msgspec import Meta, Struct
 
-from voicegate.adapters.http import handed_codes, problems, reading
+from voicegate.adapters.http import problems, reading
+from voicegate.adapters.http.answering import json_response
 from voicegate.adapters.http.doors import ASKER, Door, any_form
-from voicegate.adapters.http.handed_codes import HandedCode
+from voicegate.adapters.http.handed_codes import handed_over
 from voicegate.adapters.http.operations import Operation, Success
 from voicegate.adapters.http.problems import Refused
 from voicegate.adapters.http.schemas import Discreet
 from voicegate.application.ports import Clock
-from voicegate.application.sign_in import Issued, KeyReused, SignIn
+from voicegate.application.proving import Wanted
+from voicegate.application.sign_in import Issued, IssueRequest, KeyReused, SignIn
 from voicegate.domain.challenge import ChallengeState
 from voicegate.domain.client import Scope
-from voicegate.domain.errors import InvalidNumber, InvalidPasscode
+from voicegate.domain.errors import InvalidNumber, InvalidPasscode, StoreError
 from voicegate.domain.passcode import Passcode
 from voicegate.domain.phone_number import Destination
 from voicegate.domain.policy import Deny
+
+log = structlog.get_logger(__name__)
 
 PATH: Final = "/hooks/okta/telephony"
 MAX_BODY_BYTES: Final = 256 * 1024
@@ -119,25 +123,31 @@ class _Handlers:
         handed = self._read(request, event)
         if isinstance(handed, str):
             return self._answer(request, "FAILED", reason=handed)
-        issuing = asyncio.ensure_future(handed_codes.issue(self._hook.sign_in, handed))
+        issuing = asyncio.ensure_future(self._hook.sign_in.issue(handed))
         done, _ = await asyncio.wait([issuing], timeout=self._hook.answer_within.total_seconds())
         if done:
             response = self._tell(request, issuing.result())
         else:
             response = self._answer(request, "FAILED", reason="too_slow")
         is_told = await _send(request, response) and bool(done)
-        issued = await issuing
-        if isinstance(issued, Issued) and not issued.is_replay:
-            await self._follow(handed, issued, is_told=is_told)
+        await self._follow(handed, issuing, is_told=is_told)
         return response
 
-    async def _follow(self, handed: HandedCode, issued: Issued, *, is_told: bool) -> None:
-        if not is_told:
-            # Okta sends a code of its own by now. The held call finds that it is not wanted, and says so.
-            await self._hook.sign_in.cancel(handed.asker, issued.record.challenge.id)
-        self._hook.sign_in.release(issued)
+    async def _follow(
+        self, handed: IssueRequest, issuing: Awaitable[Issued | KeyReused | Deny], *, is_told: bool
+    ) -> None:
+        """Place the call, or take it back. The answer is out: of what fails now, only the log can tell."""
+        try:
+            issued = await issuing
+            if isinstance(issued, Issued) and is_told:
+                self._hook.sign_in.release(issued)
+            elif isinstance(issued, Issued):
+                # Okta sends a code of its own by now.
+                await self._hook.sign_in.withdraw(handed.asker, issued)
+        except StoreError as error:
+            log.error("not taken back, or never accepted", error=str(error))
 
-    def _read(self, request: web.Request, event: TelephonyEvent) -> HandedCode | str:
+    def _read(self, request: web.Request, event: TelephonyEvent) -> IssueRequest | str:
         """Return the code to speak, or why it cannot be."""
         profile = event.data.message_profile
         if profile.delivery_channel.strip().lower() == "sms":
@@ -152,15 +162,13 @@ class _Handlers:
         lifetime = _left(profile.otp_expires, self._hook.clock.now())
         if lifetime is not None and lifetime <= timedelta():
             return "expired"
-        return HandedCode(
-            asker=request[ASKER],
-            destination=Destination(number, self._hook.extensions.get(number)),
+        wanted = Wanted(
+            Destination(number, self._hook.extensions.get(number)),
+            languages=(profile.locale,) if profile.locale else (),
             passcode=passcode,
-            language=profile.locale,
             lifetime=lifetime,
-            event=f"okta-hook:{event.event_id}",
-            is_held=True,
         )
+        return handed_over(request[ASKER], wanted, f"okta-hook:{event.event_id}", is_held=True)
 
     def _tell(self, request: web.Request, issued: Issued | KeyReused | Deny) -> web.Response:
         if isinstance(issued, Issued):
@@ -180,12 +188,8 @@ class _Handlers:
             transaction_id=transaction or request_id,
             transaction_metadata=reason,
         )
-        return web.Response(
-            body=msgspec.json.encode(Answer([Command(value=[value])])),
-            content_type="application/json",
-            # Here and not by the frame: the answer is out before that sees it.
-            headers={"X-Request-Id": request_id},
-        )
+        # The id here and not by the frame: the answer is out before that sees it.
+        return json_response(Answer([Command(value=[value])]), headers={"X-Request-Id": request_id})
 
 
 def okta_hook_door(hook: OktaHook) -> Door:
@@ -209,10 +213,7 @@ def _refuse(refused: Refused, request_id: str) -> web.Response:
     cause = {"errorSummary": refused.detail, "reason": refused.kind.name, "location": PATH}
     error = {"error": {"errorSummary": refused.kind.title, "errorCauses": [cause]}}
     headers = {**refused.facts.headers, "X-Request-Id": request_id}
-    body = msgspec.json.encode(error)
-    return web.Response(
-        status=refused.kind.status, body=body, content_type="application/json", headers=headers
-    )
+    return json_response(error, status=refused.kind.status, headers=headers)
 
 
 async def _send(request: web.Request, response: web.Response) -> bool:

@@ -6,6 +6,7 @@ facts for programs are in extension members. Which kind applies is decided where
 """
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated
@@ -136,5 +137,5 @@ def problem_response(refused: Refused, request_id: str) -> web.Response:
     headers = {**facts.headers, "Content-Type": MEDIA_TYPE, "X-Request-Id": request_id}
     if not isinstance(facts.retry_after_s, UnsetType):
         # RFC 9110 counts Retry-After in whole seconds; rounding down would invite a second refusal.
-        headers["Retry-After"] = str(-int(-facts.retry_after_s // 1))
+        headers["Retry-After"] = str(math.ceil(facts.retry_after_s))
     return web.Response(status=kind.status, body=msgspec.json.encode(body), headers=headers)

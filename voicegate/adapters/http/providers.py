@@ -10,17 +10,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-import msgspec
 from aiohttp import web
 from msgspec import Struct
 
-from voicegate.adapters.http import handed_codes, problems, reading
+from voicegate.adapters.http import problems, reading
+from voicegate.adapters.http.answering import json_response, unknown
 from voicegate.adapters.http.denials import refuse
 from voicegate.adapters.http.doors import ASKER, Door, any_form
-from voicegate.adapters.http.handed_codes import HandedCode
+from voicegate.adapters.http.handed_codes import handed_over
 from voicegate.adapters.http.operations import Operation, Success
 from voicegate.adapters.http.problems import Facts, Refused
-from voicegate.application.sign_in import KeyReused, SignIn
+from voicegate.application.proving import Wanted
+from voicegate.application.sign_in import IssueRequest, KeyReused, SignIn
 from voicegate.domain.client import Scope
 from voicegate.domain.errors import InvalidExtension, InvalidNumber, InvalidPasscode
 from voicegate.domain.passcode import Passcode
@@ -28,7 +29,6 @@ from voicegate.domain.phone_number import Destination
 from voicegate.domain.policy import Deny
 
 PREFIX: Final = "/hooks/providers/"
-_SHOWN_CHARACTERS: Final = 80
 _MAX_EVENT: Final = 200
 
 
@@ -69,17 +69,14 @@ class _Handlers:
         name = request.match_info["provider"]
         mapped = self._providers.get(name)
         if mapped is None:
-            shown = name[:_SHOWN_CHARACTERS]
-            raise Refused(problems.NOT_FOUND, f"there is no [providers] entry {shown!r}")
-        handed = _read(request, mapped, await _message(request), name=name)
-        issued = await handed_codes.issue(self._sign_in, handed)
+            raise unknown("[providers] entry", name)
+        issued = await self._sign_in.issue(_read(request, mapped, await _message(request), name=name))
         if isinstance(issued, Deny):
             refuse(issued, field=mapped.number)
         if isinstance(issued, KeyReused):
             raise Refused(problems.KEY_REUSED, f"{mapped.event}: came before with another message")
         challenge = issued.record.challenge
-        body = msgspec.json.encode(Accepted(id=challenge.id, status=str(challenge.state)))
-        return web.Response(body=body, content_type="application/json")
+        return json_response(Accepted(id=challenge.id, status=str(challenge.state)))
 
 
 def providers_door(sign_in: SignIn, providers: Mapping[str, Mapped]) -> Door:
@@ -118,7 +115,7 @@ async def _message(request: web.Request) -> object:
     return await reading.read_json(request)
 
 
-def _read(request: web.Request, mapped: Mapped, message: object, *, name: str) -> HandedCode:
+def _read(request: web.Request, mapped: Mapped, message: object, *, name: str) -> IssueRequest:
     code = mapped.code_pattern.search(_field(message, mapped.code))
     if code is None:
         raise Refused(problems.INVALID, f"{mapped.code}: has no code in it", Facts(field=mapped.code))
@@ -135,13 +132,9 @@ def _read(request: web.Request, mapped: Mapped, message: object, *, name: str) -
     event = _optional(message, mapped.event)
     if event is not None and len(event) > _MAX_EVENT:
         raise Refused(problems.INVALID, f"{mapped.event}: is too long", Facts(field=mapped.event))
-    return HandedCode(
-        asker=request[ASKER],
-        destination=destination,
-        passcode=passcode,
-        language=_optional(message, mapped.language),
-        event=None if event is None else f"{name}:{event}",
-    )
+    language = _optional(message, mapped.language)
+    wanted = Wanted(destination, languages=(language,) if language else (), passcode=passcode)
+    return handed_over(request[ASKER], wanted, None if event is None else f"{name}:{event}")
 
 
 def _field(message: object, path: str) -> str:

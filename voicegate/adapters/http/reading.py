@@ -41,6 +41,7 @@ _MISSING = re.compile(r"Object missing required field `(.*)`")
 _UNKNOWN = re.compile(r"Object contains unknown field `(.*)`", re.DOTALL)
 _AT = re.compile(r"(.*) - at `(?:key in )?\$\.?(.*)`", re.DOTALL)
 _TAG = re.compile(r"[A-Za-z]{1,8}(-[A-Za-z0-9]{1,8})*", re.ASCII)
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _WEIGHT = re.compile(r"q=(0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)", re.ASCII)
 _SHOWN_CHARACTERS: Final = 80
 _NOT_JSON: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
@@ -119,7 +120,7 @@ def read_query(request: web.Request, shape: type[R]) -> R:
         raise _wrong_value(str(error), shape) from None
 
 
-def read_languages(request: web.Request) -> list[str]:
+def read_languages(request: web.Request) -> tuple[str, ...]:
     """Return the language tags in the `Accept-Language` header, best first (RFC 9110 12.5.4); those that
     cannot be read are passed by."""
     weighed: list[tuple[float, str]] = []
@@ -130,7 +131,7 @@ def read_languages(request: web.Request) -> list[str]:
         if _TAG.fullmatch(tag) and quality:
             weighed.append((quality, tag))
     # Sorting keeps the order of those that weigh the same.
-    return [tag for _, tag in sorted(weighed, key=lambda entry: -entry[0])]
+    return tuple(tag for _, tag in sorted(weighed, key=lambda entry: -entry[0]))
 
 
 def read_idempotency_key(request: web.Request, client: str, body: NewVerification) -> IdempotencyKey | None:
@@ -150,6 +151,11 @@ def read_idempotency_key(request: web.Request, client: str, body: NewVerificatio
         raise Refused(problems.BAD_REQUEST, detail, Facts(field="Idempotency-Key"))
     canonical = msgspec.structs.replace(body, passcode=body.passcode and "given")
     return IdempotencyKey(client, key, hashlib.sha256(msgspec.json.encode(canonical)).digest())
+
+
+def has_controls(text: str) -> bool:
+    """Has a text control characters, of either set? One that has may not be shown on a terminal."""
+    return _CONTROL.search(text) is not None
 
 
 def wrong(field: str, error: Exception) -> Refused:

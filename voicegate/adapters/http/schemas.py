@@ -69,6 +69,10 @@ Reference = Annotated[
     ),
 ]
 Page = Annotated[datetime, Meta(tz=True, description="Only calls made before this moment: a page's `next`.")]
+Strongest = Annotated[
+    Literal["none", "answered", "media", "human", "announced"],
+    Meta(description="The strongest thing shown."),
+]
 DeniedReason = Literal["wrong_passcode", "locked", "expired", "canceled", "already_used", "too_many_guesses"]
 Revision = Annotated[
     int,
@@ -152,10 +156,7 @@ class CallsQuery(_Request, kw_only=True, frozen=True):
 class EvidenceView(_Answer, kw_only=True, frozen=True):
     """What a call proved."""
 
-    strongest: Annotated[
-        Literal["none", "answered", "media", "human", "announced"],
-        Meta(description="The strongest thing shown."),
-    ]
+    strongest: Strongest
     answered: Annotated[bool, Meta(description="The far end answered; a machine may have.")]
     media: Annotated[bool, Meta(description="RTP or RTCP came back from the far end.")]
     extension_sent: Annotated[bool, Meta(description="The extension's digits were played to the far end.")]

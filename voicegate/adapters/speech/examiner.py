@@ -15,8 +15,8 @@ from voicegate.adapters.speech.mixer import SpeechSettings, kept_introduction
 from voicegate.adapters.speech.pack import Pack, find_languages, load_pack
 from voicegate.adapters.speech.recordings import FOLDER
 from voicegate.application.examination import Finding, doubtful, failed, passed
-from voicegate.application.proving import match_language
 from voicegate.domain.errors import SpeechError, UnknownLanguage
+from voicegate.domain.language import match_language
 
 _IN_MEMORY: Final = frozenset(("tmpfs", "ramfs"))
 _MOUNTS: Final = Path("/proc/self/mounts")
@@ -42,7 +42,7 @@ class SpeechExaminer:
         try:
             languages = find_languages(sounds)
             packs = [load_pack(sounds, language) for language in languages]
-            match_language(self._default, languages)
+            match_language((self._default,), languages)
         except UnknownLanguage as error:
             return [failed("languages", str(error), "service.language, or service.sounds")]
         except SpeechError as error:

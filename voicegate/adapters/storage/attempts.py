@@ -48,11 +48,12 @@ def count_conversions(connection: Connection, wanted: AttemptFilter) -> Sequence
 
 
 def _fitting(wanted: AttemptFilter) -> list[ColumnElement[bool]]:
-    fitting = [verifications.c.service.is_not(None), calls.c.trunk != TEST_TRUNK]
+    fitting: list[ColumnElement[bool]] = [verifications.c.service.is_not(None)]
     exact = (
         (verifications.c.client, wanted.client),
         (verifications.c.service, wanted.service),
         (verifications.c.id, wanted.challenge_id),
+        (calls.c.id, wanted.call_id),
         (calls.c.number, wanted.number),
     )
     fitting += [column == value for column, value in exact if value is not None]
@@ -64,4 +65,6 @@ def _fitting(wanted: AttemptFilter) -> list[ColumnElement[bool]]:
         fitting.append(calls.c.created_at < wanted.before)
     if wanted.is_converted is not None:
         fitting.append(_IS_CONVERTED if wanted.is_converted else ~_IS_CONVERTED)
+    if not wanted.with_tests:
+        fitting.append(calls.c.trunk != TEST_TRUNK)
     return fitting

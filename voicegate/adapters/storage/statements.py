@@ -127,14 +127,11 @@ def find_challenge(connection: Connection, challenge_id: str) -> ChallengeRecord
     return _one_challenge(connection, select(verifications).where(verifications.c.id == challenge_id))
 
 
-def find_newest_challenge(
-    connection: Connection, number: str, *, client: str | None, service: str | None
+def find_newest_plain(
+    connection: Connection, number: str, *, client: str, service: str | None
 ) -> ChallengeRecord | None:
-    """Return the newest plain challenge for a number that a service (None: none) asked for."""
-    wanted = newest_plain(number, service)
-    if client is not None:
-        wanted = wanted.where(verifications.c.client == client)
-    return _one_challenge(connection, wanted)
+    """Return a client's newest plain challenge for a number that a service (None: none) asked for."""
+    return _one_challenge(connection, newest_plain(number, client=client, service=service))
 
 
 def find_call(connection: Connection, call_id: str) -> CallRecord | None:
@@ -218,9 +215,11 @@ def newest_of(factor_id: str, purpose: Purpose | None = None) -> Select[tuple[ob
     return own if purpose is None else own.where(verifications.c.purpose == str(purpose))
 
 
-def newest_plain(number: str, service: str | None) -> Select[tuple[object, ...]]:
-    """Return the query for the newest plain challenge for a number that a service (None: none) asked for."""
+def newest_plain(number: str, *, client: str, service: str | None) -> Select[tuple[object, ...]]:
+    """Return the query for a client's newest plain challenge for a number that a service (None: none) asked
+    for."""
     return _newest().where(
+        verifications.c.client == client,
         verifications.c.number == number,
         verifications.c.factor_id.is_(None),
         verifications.c.service.is_not_distinct_from(service),

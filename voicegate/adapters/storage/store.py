@@ -98,11 +98,11 @@ class SqlStore:
         """Return a challenge with its calls and timelines; None: unknown."""
         return await self._read(partial(statements.find_challenge, challenge_id=challenge_id))
 
-    async def newest_challenge(
-        self, number: str, client: str | None, service: str | None = None
+    async def newest_plain(
+        self, number: str, client: str, service: str | None = None
     ) -> ChallengeRecord | None:
-        """Return the newest plain challenge for a number that a service (None: none) asked for."""
-        job = partial(statements.find_newest_challenge, number=number, client=client, service=service)
+        """Return a client's newest plain challenge for a number that a service (None: none) asked for."""
+        job = partial(statements.find_newest_plain, number=number, client=client, service=service)
         return await self._read(job)
 
     async def call(self, call_id: str) -> CallRecord | None:
@@ -118,8 +118,9 @@ class SqlStore:
         with_tests: bool = True,
     ) -> Sequence[CallRecord]:
         """Return the newest calls first, without timelines, those created before `before` if given."""
-        find = partial(statements.find_recent_calls, with_tests=with_tests)
-        return await self._read(partial(find, limit=limit, before=before, client=client))
+        find = statements.find_recent_calls
+        job = partial(find, limit=limit, before=before, client=client, with_tests=with_tests)
+        return await self._read(job)
 
     async def attempts(self, wanted: AttemptFilter, limit: int) -> Sequence[Attempt]:
         """Return the newest of those calls first."""

@@ -1,7 +1,7 @@
 """The tables, for SQLite and PostgreSQL alike; what their values mean is `rows`'s.
 
-A challenge is called a verification here, as the API calls it. Times are UTC; durations, should there
-be any, end in `_s`. A change of a table needs a revision in `migrations/versions`; a test compares the two.
+A challenge is called a verification here, as the API calls it. Times are UTC; durations end in `_s`. A
+change of a table needs a revision in `migrations/versions`; a test compares the two.
 """
 
 from datetime import UTC, datetime

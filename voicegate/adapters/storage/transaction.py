@@ -1,7 +1,7 @@
 """The `Transaction` port on a connection whose transaction is the writer's.
 
-Rows that are about to change are read FOR UPDATE, which PostgreSQL needs and SQLite, having one writer,
-leaves out.
+Rows that are about to change are read FOR UPDATE, a factor before its challenges, which PostgreSQL needs and
+SQLite, having one writer, leaves out.
 """
 
 from collections.abc import Sequence
@@ -51,7 +51,10 @@ class SqlTransaction:
 
     def challenge(self, challenge_id: str) -> ChallengeRecord | None:
         """Return a challenge with its calls and timelines; None: unknown."""
-        return self._record(select(verifications).where(verifications.c.id == challenge_id))
+        own = verifications.c.id == challenge_id
+        # Its factor first, as by those who begin with that: else two could wait for each other for ever.
+        self._factors(factors.c.id == select(verifications.c.factor_id).where(own).scalar_subquery())
+        return self._record(select(verifications).where(own))
 
     def newest_challenge(self, factor_id: str, purpose: Purpose | None = None) -> ChallengeRecord | None:
         """Return a factor's newest challenge, of one purpose if given; None: there was none yet."""
@@ -61,9 +64,9 @@ class SqlTransaction:
         self, destination: Destination, *, client: str, service: str | None
     ) -> ChallengeRecord | None:
         """Return a client's newest plain challenge for a telephone that a service (None: none) asked for."""
-        wanted = statements.newest_plain(destination.number, service)
+        wanted = statements.newest_plain(destination.number, client=client, service=service)
         extension = verifications.c.extension.is_not_distinct_from(destination.extension)
-        return self._record(wanted.where(extension, verifications.c.client == client))
+        return self._record(wanted.where(extension))
 
     def open_challenges(self, factor_id: str) -> Sequence[Challenge]:
         """Return a factor's challenges that are in an open state."""

@@ -2,7 +2,7 @@
 
 One fsync then serves all who wait, which at 20 clients does several times what a commit each does. A job
 knows nothing of this: it runs in a savepoint of its own, and its answer is given after the commit.
-What the jobs do is `transactions`'s.
+What the jobs do is `transaction`'s and `statements`'s.
 """
 
 import threading

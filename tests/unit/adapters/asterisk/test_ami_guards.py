@@ -20,6 +20,7 @@ from tests.unit.adapters.asterisk.peers import (
     until_connected,
     until_lost,
 )
+from tests.unit.adapters.listener import Listener
 from voicegate.adapters.asterisk.ami import AmiClient
 from voicegate.adapters.asterisk.ami_events import AmiEvent, ChannelEnded
 from voicegate.adapters.asterisk.ami_link import GuardedManager
@@ -29,28 +30,6 @@ from voicegate.domain.call import Rang
 from voicegate.domain.errors import PbxRefused, PbxUnavailable, ReplyLost, UnsafeValue
 from voicegate.domain.hangup_cause import GaveUp, Hangup
 from voicegate.domain.routing import CallerId
-
-
-class Listener:
-    """Follows, and breaks when it is told to."""
-
-    def __init__(self) -> None:
-        self.heard: list[AmiEvent] = []
-        self.news = asyncio.Event()
-        self.is_broken = False
-
-    def on_event(self, event: AmiEvent) -> None:
-        if self.is_broken:
-            self.is_broken = False
-            raise RuntimeError("a fault in handling")
-        self.heard.append(event)
-        self.news.set()
-
-    async def on_ready(self) -> None:
-        """Nothing to resync."""
-
-    def on_lost(self) -> None:
-        """Nothing to lose."""
 
 
 @pytest.fixture
@@ -63,7 +42,7 @@ class Running:
     """A client with its supervisor as a task."""
 
     def __init__(self, peer: AmiPeer, **changes: object) -> None:
-        self.listener = Listener()
+        self.listener = Listener[AmiEvent]()
         self.client = AmiClient(settings_for(peer, **changes), self.listener)
 
     async def __aenter__(self) -> "Running":
@@ -249,7 +228,7 @@ async def test_6_a_silent_peer_that_answers_pings_is_kept(peer: AmiPeer) -> None
 async def test_6_a_refused_secret_gives_an_alarm_and_a_slow_pace(peer: AmiPeer) -> None:
     peer.answers["Login"] = lambda peer, message: "Response: Error\r\nMessage: Authentication failed"
     pace = Pace(first_delay=timedelta(milliseconds=1), refused_delay=timedelta(milliseconds=200))
-    client = AmiClient(settings_for(peer, pace=pace), Listener())
+    client = AmiClient(settings_for(peer, pace=pace), Listener[AmiEvent]())
     with capture_logs() as logs:
         task = asyncio.create_task(keep_connected(client, pace, pbx="lab", wire="AMI"))
         await peer.until_asked("Login")

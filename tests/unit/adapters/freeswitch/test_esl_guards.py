@@ -19,6 +19,7 @@ from tests.unit.adapters.freeswitch.peers import (
     until_connected,
     until_lost,
 )
+from tests.unit.adapters.listener import Listener
 from tests.wire.switch import PASSWORD, USER, Switch
 from voicegate.adapters.freeswitch.esl import EslClient
 from voicegate.adapters.freeswitch.esl_events import EslEvent, JobDone, Moved, Step
@@ -32,33 +33,11 @@ from voicegate.domain.hangup_cause import GaveUp, Hangup
 from voicegate.domain.routing import CallerId
 
 
-class Listener:
-    """Follows, and breaks when it is told to."""
-
-    def __init__(self) -> None:
-        self.heard: list[EslEvent] = []
-        self.news = asyncio.Event()
-        self.is_broken = False
-
-    def on_event(self, event: EslEvent) -> None:
-        if self.is_broken:
-            self.is_broken = False
-            raise RuntimeError("a fault in handling")
-        self.heard.append(event)
-        self.news.set()
-
-    async def on_ready(self) -> None:
-        """Nothing to resync."""
-
-    def on_lost(self) -> None:
-        """Nothing to lose."""
-
-
 class Running:
     """A client with its supervisor as a task."""
 
     def __init__(self, switch: Switch, **changes: object) -> None:
-        self.listener = Listener()
+        self.listener = Listener[EslEvent]()
         self.client = EslClient(settings_for(switch, **changes), self.listener)
 
     async def __aenter__(self) -> "Running":
@@ -208,7 +187,7 @@ async def test_5_a_wrong_password_gives_an_alarm_a_slow_pace_and_a_closed_socket
     settings = settings_for(switch, pace=pace, esl_password=Secret("guess"))
     with capture_logs() as logs:
         task = asyncio.create_task(
-            keep_connected(EslClient(settings, Listener()), pace, pbx="lab", wire="ESL")
+            keep_connected(EslClient(settings, Listener[EslEvent]()), pace, pbx="lab", wire="ESL")
         )
         await switch.until_asked("auth guess")
         started = asyncio.get_running_loop().time()

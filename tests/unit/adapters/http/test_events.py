@@ -17,6 +17,7 @@ from tests.unit.adapters.http.test_server import rings
 from tests.unit.application.conftest import Bench
 from voicegate.adapters.http import events
 from voicegate.adapters.http.socket_file import SocketFile
+from voicegate.application.ports import ChallengeRecord
 from voicegate.client import AsyncClient, Step, Unreachable
 from voicegate.domain.errors import StoreError
 
@@ -232,7 +233,7 @@ async def test_a_watch_goes_on_after_the_last_event_when_the_connection_ends(
         created = await client.create_verification("+12025550101")
         watching = asyncio.create_task(watch(client, created.id))
         with monkeypatch.context() as patch:
-            patch.setattr(events, "is_over", lambda _: True)
+            patch.setattr(ChallengeRecord, "is_settled", property(lambda _: True))
             async with asyncio.timeout(10):
                 while len(asked) < 4:
                     await asyncio.sleep(0.01)

@@ -17,6 +17,7 @@ from tests.unit.application.scripted import ScriptedLeg
 from voicegate.adapters.http.okta_hook import PATH, OktaHook, okta_hook_door
 from voicegate.domain.announcement import Digit
 from voicegate.domain.client import Scope
+from voicegate.domain.errors import StoreError
 from voicegate.domain.hangup_cause import Hangup
 
 OFFICE = "+12025550106"
@@ -180,6 +181,33 @@ async def test_an_answer_that_would_be_late_says_failed_and_nobody_is_called(
             await asyncio.sleep(0.01)
     assert calls[0].outcome is not None
     assert calls[0].outcome.outcome == "canceled"
+    assert served.bench.pbx.legs == []
+
+
+async def test_nobody_is_called_and_the_call_ends_when_taking_it_back_fails(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = served.bench.world.desk.store
+    transact, stuck, failed = store.transact, asyncio.Event(), asyncio.Event()
+
+    async def break_after_the_first(work: Any) -> Any:
+        if stuck.is_set():
+            failed.set()
+            raise StoreError
+        await stuck.wait()
+        return await transact(work)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "transact", break_after_the_first)
+        assert (await answer(served, event()))["transactionMetadata"] == "too_slow"
+        stuck.set()
+        async with asyncio.timeout(5):
+            await failed.wait()
+            while (await store.recent_calls(1))[0].call.is_live:
+                await asyncio.sleep(0.01)
+    (call,) = await store.recent_calls(2)
+    assert call.outcome is not None
+    assert call.outcome.outcome == "canceled"
     assert served.bench.pbx.legs == []
 
 

@@ -4,9 +4,7 @@ A domain subscriber is a *user* in this door, as in Okta's API. What can be aske
 refusals are values that `errors` gives Okta's form.
 """
 
-import re
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
@@ -32,17 +30,15 @@ from voicegate.adapters.http.okta.schemas import (
 )
 from voicegate.adapters.http.okta.views import Shape
 from voicegate.adapters.http.problems import Facts, Refused
-from voicegate.application.enrollment import Enrollment, EnrollRequest, FactorJudgement
-from voicegate.application.proving import match_language
+from voicegate.application.enrollment import Enrollment, EnrollRequest
 from voicegate.application.storing import FactorRecord
-from voicegate.domain.challenge import DEFAULT_LIFETIME, Verdict
-from voicegate.domain.errors import InvalidExtension, InvalidNumber, InvalidPasscode, UnknownLanguage
+from voicegate.domain.challenge import DEFAULT_LIFETIME, Verdict, VerifyResult
+from voicegate.domain.errors import InvalidExtension, InvalidNumber, InvalidPasscode
 from voicegate.domain.passcode import Passcode
 from voicegate.domain.phone_number import Destination
 from voicegate.domain.policy import Deny
 
-# No control characters, of either set: a name is printed on terminals.
-_USER: Final = re.compile(r"[^\x00-\x1f\x7f-\x9f]{1,255}")
+_LONGEST_USER: Final = 255
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +47,6 @@ class OktaHouse:
 
     enrollment: Enrollment
     """The use cases around a factor."""
-    languages: Sequence[str] = ()
-    """The installed ones."""
-    call_spacing: timedelta = timedelta(seconds=30)
-    """From one call of a user to the next, as policy has it."""
     public_url: str = ""
     """What links begin with; empty: what the request itself was sent to."""
     sdk3_compat: bool = False
@@ -82,7 +74,7 @@ class OktaDoor:
                 asker=request[ASKER],
                 subscriber=_user(request),
                 destination=_destination(body.profile),
-                language=self._language(request),
+                languages=reading.read_languages(request),
                 activation_lifetime=timedelta(seconds=lifetime) if lifetime else DEFAULT_LIFETIME,
                 replaces=query.update_phone,
                 is_proven=query.activate,
@@ -185,18 +177,9 @@ class OktaDoor:
             raise _gone()
         if isinstance(answer, Deny):
             raise errors.refusal(answer)
-        headers: dict[str, str] = {}
-        if answer.challenge is not None and answer.challenge.calls:
-            last = answer.challenge.calls[-1].call.created_at
-            headers = errors.rate_limit(last + self._house.call_spacing)
+        until = self._enrollment.next_call_at(answer)
+        headers = errors.rate_limit(until) if until else {}
         return _json(request, shown(answer, self._shape(request)), headers)
-
-    def _language(self, request: web.Request) -> str | None:
-        """Return the installed language that a request likes best; None: the default."""
-        for tag in reading.read_languages(request):
-            with suppress(UnknownLanguage):
-                return match_language(tag, self._house.languages)
-        return None
 
     def _shape(self, request: web.Request) -> Shape:
         base = self._house.public_url or f"{request.scheme}://{request.host}"
@@ -205,7 +188,7 @@ class OktaDoor:
 
 def _user(request: web.Request) -> str:
     user = request.match_info["userId"]
-    if not _USER.fullmatch(user):
+    if not user or len(user) > _LONGEST_USER or reading.has_controls(user):
         raise Refused(errors.NOT_FOUND, "A user is named by 1 to 255 characters.")
     return user
 
@@ -222,13 +205,13 @@ def _destination(profile: PhoneProfile) -> Destination:
         raise Refused(errors.INVALID_EXTENSION, str(error)) from error
 
 
-def _judged(answer: FactorJudgement | Deny | None) -> None:
+def _judged(answer: VerifyResult | Deny | None) -> None:
     if answer is None:
         raise _gone()
     if isinstance(answer, Deny):
         raise errors.refusal(answer)
-    if answer.result.verdict is not Verdict.VERIFIED:
-        raise errors.denial(answer.result)
+    if answer.verdict is not Verdict.VERIFIED:
+        raise errors.denial(answer)
 
 
 def _invalid(field: str, what: str) -> Refused:

@@ -10,11 +10,11 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-import msgspec
 from aiohttp import web
 from msgspec import UNSET, UnsetType
 
 from voicegate.adapters.http import problems
+from voicegate.adapters.http.answering import json_response
 from voicegate.adapters.http.okta.schemas import ErrorCause, OktaError
 from voicegate.adapters.http.problems import Facts, Kind, Refused
 from voicegate.domain.challenge import Verdict, VerifyResult
@@ -136,9 +136,7 @@ def error_response(refused: Refused, request_id: str) -> web.Response:
         **_waiting(refused.facts),
         "X-Okta-Request-Id": request_id,
     }
-    return web.Response(
-        status=kind.status, body=msgspec.json.encode(body), content_type="application/json", headers=headers
-    )
+    return json_response(body, status=kind.status, headers=headers)
 
 
 def rate_limit(until: datetime) -> dict[str, str]:

@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from voicegate.adapters.http.schemas import Discreet
+from voicegate.adapters.http.schemas import Discreet, Strongest
 from voicegate.domain.call import CallState
 from voicegate.domain.challenge import ChallengeState
 from voicegate.domain.hangup_cause import Blame, Outcome
@@ -172,10 +172,7 @@ class CallTruth(_Answer, kw_only=True, frozen=True):
 
     id: str
     state: CallState
-    evidence: Annotated[
-        Literal["none", "answered", "media", "human", "announced"],
-        Meta(description="The strongest thing shown."),
-    ]
+    evidence: Strongest
     outcome: Annotated[Outcome, Meta(description="The verdict; null while the call lives.")] | None
     blame: Annotated[Blame, Meta(description="Where to look first; null while the call lives.")] | None
     retry_safe: Annotated[bool, Meta(description="Is a redial sure not to ring the person twice?")] | None

@@ -18,16 +18,15 @@ from voicegate.adapters.http.answering import json_response
 from voicegate.adapters.http.doors import ASKER, basic
 from voicegate.adapters.http.problems import Refused
 from voicegate.adapters.http.twilio import errors, views
-from voicegate.adapters.http.twilio.schemas import (
-    Channel,
-)
+from voicegate.adapters.http.twilio.schemas import Channel
 from voicegate.adapters.http.twilio.sids import account_of, id_of
 from voicegate.adapters.http.twilio.views import Place
 from voicegate.application.ports import ChallengeRecord, Clock
-from voicegate.application.sign_in import Issued, IssueRequest, OtherCode, SignIn
+from voicegate.application.proving import Wanted
+from voicegate.application.sign_in import OtherCode, SignIn
 from voicegate.domain.announcement import HumanCheck
 from voicegate.domain.challenge import OPEN_STATES, ChallengeState, Verdict
-from voicegate.domain.errors import InvalidExtension, InvalidNumber, InvalidPasscode, UnknownLanguage
+from voicegate.domain.errors import InvalidExtension, InvalidNumber, InvalidPasscode
 from voicegate.domain.passcode import DEFAULT_LENGTH, Passcode
 from voicegate.domain.phone_number import Destination
 from voicegate.domain.policy import Deny
@@ -86,7 +85,7 @@ class TwilioDoor:
     async def create(self, request: web.Request) -> web.Response:
         """Call a number with a code, or call again with the code that is pending."""
         service, form = self._service(request), await self._form(request)
-        answer = await self._send(_wanted(request, service, form), service)
+        answer = await self._sign_in.send(request[ASKER], _wanted(service, form))
         if isinstance(answer, Deny):
             raise errors.refusal(answer)
         if isinstance(answer, OtherCode):
@@ -130,12 +129,6 @@ class TwilioDoor:
             raise Refused(errors.NOT_FOUND)
         after = await self._sign_in.look(request[ASKER], challenge.id)
         return json_response(views.check(after or record, place(request)))
-
-    async def _send(self, wanted: IssueRequest, service: TwilioService) -> Issued | OtherCode | Deny:
-        try:
-            return await self._sign_in.send(wanted)
-        except UnknownLanguage:
-            return await self._sign_in.send(replace(wanted, language=service.language))
 
     async def _form(self, request: web.Request) -> Form:
         return await reading.read_form(request, self._house.body_timeout)
@@ -197,7 +190,7 @@ def place(request: web.Request) -> Place:
     return Place(f"{request.scheme}://{host}", account)
 
 
-def _wanted(request: web.Request, service: TwilioService, form: Form) -> IssueRequest:
+def _wanted(service: TwilioService, form: Form) -> Wanted:
     for parameter in _NOT_SUPPORTED:
         if form.get(parameter):
             raise errors.not_supported(parameter)
@@ -205,10 +198,9 @@ def _wanted(request: web.Request, service: TwilioService, form: Form) -> IssueRe
         raise errors.invalid("Channel")
     if form["Channel"] != Channel.CALL:
         raise Refused(errors.CHANNEL_DISABLED)
-    return IssueRequest(
-        asker=request[ASKER],
-        destination=destination("To", form.get("To", ""), form.get("SendDigits")),
-        language=form.get("Locale") or service.language,
+    return Wanted(
+        destination("To", form.get("To", ""), form.get("SendDigits")),
+        languages=tuple(filter(None, (form.get("Locale"), service.language))),
         passcode=_code(form, "CustomCode"),
         passcode_length=service.code_length,
         human_check=service.human_check,

@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Final
 
-import msgspec
 from aiohttp import web
 from msgspec import UNSET, Struct, UnsetType
 
 from voicegate.adapters.http import problems
+from voicegate.adapters.http.answering import json_response
 from voicegate.adapters.http.problems import Facts, Kind, Refused
 from voicegate.domain.policy import Deny, DenyReason
 
@@ -104,12 +104,8 @@ def error_response(refused: Refused, _request_id: str) -> web.Response:
         more_info=f"{_MORE_INFO}{kind.name}",
         status=kind.status,
     )
-    return web.Response(
-        status=kind.status,
-        body=msgspec.json.encode(body),
-        content_type="application/json",
-        headers={**facts.headers, **_retry_after(kind, facts)},
-    )
+    headers = {**facts.headers, **_retry_after(kind, facts)}
+    return json_response(body, status=kind.status, headers=headers)
 
 
 def _about(kind: Kind, parameter: str, why: str) -> Refused:

@@ -13,5 +13,5 @@ __all__ = ["bench", "manners", "trunks"]
 
 @pytest.fixture
 async def okta(bench: Bench, tmp_path: Path) -> AsyncIterator[Okta]:
-    async with serving(bench, tmp_path, languages=("de", "en")) as served:
+    async with serving(bench, tmp_path) as served:
         yield served
