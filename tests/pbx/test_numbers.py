@@ -10,7 +10,6 @@ from tests.pbx.conftest import EACH_PBX
 from tests.pbx.verdicts import events, expected, last_call, readings, verdict
 from voicegate.lab.behaviour import LabNumber
 from voicegate.lab.numbers import NUMBERS, PREMIUM, find_number
-from voicegate.lab.settings import PbxKind
 from voicegate.lab.world import Lab
 
 pytestmark = EACH_PBX
@@ -23,12 +22,14 @@ UNHEEDED = [*RUNG, "answered", "invited", *OVER]
 HEEDED = ["answered", "invited", "key_pressed"]
 TOLD = [*RUNG, *HEEDED, *READ, *READ, *OVER]
 TOLD_ONCE = [*RUNG, *HEEDED, *READ, *OVER]
+PUT_THROUGH = [*RUNG, "answered", "extension_started", "extension_sent", *HEEDED[1:], *READ, *READ, *OVER]
 UNUSUAL = {
     "never-presses": UNHEEDED,
     "busy": UNRUNG,
     "rings-for-ever": [*RUNG, "ended"],
     "hangs-up-midway": TOLD_ONCE,
-    "office": [*RUNG, "answered", "extension_started", "extension_sent", *HEEDED[1:], *READ, *READ, *OVER],
+    "office": PUT_THROUGH,
+    "office-in-opus": PUT_THROUGH,
     "rejects": [*RUNG, "ended"],
     "unallocated": UNRUNG,
     "congested": UNRUNG,
@@ -48,22 +49,14 @@ UNUSUAL = {
 """What happens on calls that are not just answered, heeded and told the code twice."""
 
 
-# FreeSWITCH 1.10.12 waits for key events under the first payload type that it offered, which is not Opus's.
-ON_FREESWITCH = {"speaks-opus": ("no_human", "media", "callee")}
-"""In what FreeSWITCH differs from the table."""
-
-
 @pytest.fixture(scope="module")
 def hour(lab: Lab) -> BusyHour:
     return asyncio.run(live_through(lab))
 
 
 @pytest.mark.parametrize("number", NUMBERS, ids=lambda number: number.name)
-def test_a_number_of_the_table_comes_to_what_it_says(hour: BusyHour, lab: Lab, number: LabNumber) -> None:
+def test_a_number_of_the_table_comes_to_what_it_says(hour: BusyHour, number: LabNumber) -> None:
     verification = hour.table[number.name]
-    if number.name in ON_FREESWITCH and lab.settings.pbxs == (PbxKind.FREESWITCH,):
-        assert verdict(verification) == ON_FREESWITCH[number.name]
-        return
     assert verdict(verification) == expected(number.expected)
     call, happened = last_call(verification), events(verification)
     if number.name == "hangs-up-at-once" and "invited" in happened:

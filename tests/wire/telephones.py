@@ -142,7 +142,8 @@ class Channel:
         if is_job_first:
             self.switch.job(self.order, f"+OK {self.order.call_id}\n")
         self.variables["current_application"] = "park"
-        self.variables["rtp_2833_recv_payload"] = "101"
+        self.variables |= {f"rtp_2833_{way}_payload": "101" for way in ("send", "recv")}
+        self.variables["rtp_use_codec_rate"] = "8000"
         self.tell("CHANNEL_PARK")
         if not is_job_first:
             self.switch.job(self.order, f"+OK {self.order.call_id}\n")

@@ -17,6 +17,7 @@ _DELIVERED: Final = Expected(Outcome.DELIVERED, Rung.ANNOUNCED, Blame.NOBODY)
 _REFUSED: Final = Expected(Outcome.TRUNK_REFUSED, Rung.NONE, Blame.TRUNK)
 _CARRIER_FAILED: Final = Expected(Outcome.TRUNK_FAILED, Rung.NONE, Blame.TRUNK)
 _NO_SUCH_NUMBER: Final = Expected(Outcome.INVALID_NUMBER, Rung.NONE, Blame.NUMBER)
+_SORRY: Final = Expected(Outcome.HUNG_UP, Rung.MEDIA, Blame.CALLEE)
 
 PREMIUM: Final = "+449098790000"
 """Whither `forwards` sends its callers, of Ofcom's premium numbers for fiction: nobody may dial it."""
@@ -72,7 +73,7 @@ NUMBERS: Final = (
         expected=_DELIVERED,
         dialplan="office",
         extension="4321",
-        otherwise=Expected(Outcome.HUNG_UP, Rung.MEDIA, Blame.CALLEE),
+        otherwise=_SORRY,
     ),
     LabNumber(
         digits="07",
@@ -271,6 +272,17 @@ NUMBERS: Final = (
         behaviour="Speaks Opus only; the person presses the key.",
         deed=Deed.PRESS,
         expected=_DELIVERED,
+        endpoint={"allow": "!all,opus"},
+    ),
+    LabNumber(
+        digits="31",
+        name="office-in-opus",
+        behaviour="The office again, which speaks Opus only.",
+        deed=Deed.PRESS,
+        expected=_DELIVERED,
+        dialplan="office",
+        extension="4321",
+        otherwise=_SORRY,
         endpoint={"allow": "!all,opus"},
     ),
 )

@@ -189,6 +189,16 @@ def has_key_events(dump: Event) -> bool:
     return bool(dump.text("variable_rtp_2833_recv_payload"))
 
 
+def may_miss_key_events(dump: Event) -> bool:
+    """Do keys likely come under a payload type of which FreeSWITCH hears none?
+
+    What it waits for stays the number that it offered at 8 kHz, whatever the far end agrees to for a codec
+    of another rate. A far end may send and want different ones, so this is no proof.
+    """
+    agreed, awaited = (dump.text(f"variable_rtp_2833_{way}_payload") for way in ("send", "recv"))
+    return agreed != awaited and dump.text("variable_rtp_use_codec_rate") != "8000"
+
+
 def _read_hold(event: Event) -> EslEvent:
     return HoldChanged(event.text("Unique-ID"), event.text("Event-Name") == "CHANNEL_HOLD")
 

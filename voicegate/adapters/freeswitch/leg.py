@@ -25,6 +25,7 @@ from voicegate.adapters.freeswitch.esl_events import (
     KeyPressed,
     ReportedBack,
     has_key_events,
+    may_miss_key_events,
     read_executed,
     read_media,
     read_step,
@@ -201,9 +202,15 @@ class FreeSwitchLeg(TendedLeg[CallTracker]):
             return
         with suppress(PbxUnavailable, ReplyLost):
             answer = await self._esl.api(f"uuid_dump {self._call_id}")
-            if not (answer.startswith("-") or has_key_events(parse_event(answer))):
-                await self._execute("start_dtmf", {})
+            if not answer.startswith("-"):
+                await self._listen_as_agreed(parse_event(answer))
             self._is_listening = True
+
+    async def _listen_as_agreed(self, dump: Event) -> None:
+        if not has_key_events(dump):
+            await self._execute("start_dtmf", {})
+        elif may_miss_key_events(dump):
+            log.warning("keys may go unheard: see config/freeswitch/profile.xml on Opus", call=self._call_id)
 
     async def _execute(self, application: str, headers: Mapping[str, str]) -> None:
         asked = {"call-command": "execute", "execute-app-name": application, **headers}

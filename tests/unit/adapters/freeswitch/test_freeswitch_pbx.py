@@ -8,6 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from tests.unit.adapters.freeswitch.peers import (
     a_clip,
@@ -170,6 +171,21 @@ async def test_keys_are_listened_for_in_the_audio_only_where_they_cannot_come_as
             await line.leg.play(a_clip(tmp_path))
         assert line.channel.in_band is not sends_events
     assert sum("start_dtmf" in asked for asked in switch.asked) == (not sends_events)
+
+
+@pytest.mark.parametrize(
+    ("agreed", "rate", "warns"), [("103", "48000", True), ("101", "48000", False), ("96", "8000", False)]
+)
+async def test_keys_that_likely_go_unheard_are_told_once_a_call(
+    switch: Switch, tmp_path: Path, agreed: str, rate: str, *, warns: bool
+) -> None:
+    with capture_logs() as logs:
+        async with talking(switch) as line:
+            line.channel.variables |= {"rtp_2833_send_payload": agreed, "rtp_use_codec_rate": rate}
+            for _ in range(2):
+                await line.leg.play(a_clip(tmp_path))
+    told = [entry["event"] for entry in logs if entry["log_level"] == "warning"]
+    assert sum("keys may go unheard" in event for event in told) == warns
 
 
 async def test_samples_are_counted_at_the_files_own_rate(switch: Switch, tmp_path: Path) -> None:
