@@ -22,7 +22,7 @@ from voicegate.lab.settings import LabSettings, PbxKind
 from voicegate.lab.testers import Account
 from voicegate.lab.trunks import ACCOUNT, PASSWORD
 
-# The least that FreeSWITCH takes; a trunk that came back is known as soon as that.
+# The least that FreeSWITCH takes, for registrations too; a trunk that came back is known as soon as that.
 _PING_S: Final = "5"
 _DOMAIN: Final = "127.0.0.1"
 
@@ -161,7 +161,7 @@ def as_toml(value: object) -> str:
 def _freeswitch_values(settings: LabSettings, secret: str) -> Mapping[str, Mapping[str, Mapping[str, str]]]:
     """Return in what a FreeSWITCH's files differ from our examples: by file, element and parameter."""
     ports, loopback = settings.ports, {"sip-ip": "127.0.0.1", "rtp-ip": "127.0.0.1"}
-    account = {"username": ACCOUNT, "password": PASSWORD}
+    account = {"username": ACCOUNT, "password": PASSWORD, "retry-seconds": _PING_S}
     # Wideband only for a far end that speaks nothing else.
     codecs = {"outbound-codec-prefs": "PCMU,PCMA,G722,OPUS"}
     tls = {"tls-sip-port": str(ports.freeswitch_tls), "tls-cert-dir": str(settings.certificates)}
