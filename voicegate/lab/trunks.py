@@ -70,7 +70,7 @@ TRUNKS: Final = (
     ),
     LabTrunk(
         name="unplugged",
-        behaviour="Nobody is at its address, and the PBX knows, for it looks (qualify_frequency).",
+        behaviour="Nobody is at its address, and the PBX knows, for it looks (qualify_frequency, ping).",
         expected=Expected(Outcome.TRUNK_UNREACHABLE, Rung.NONE, Blame.TRUNK),
         fails_over=True,
     ),
