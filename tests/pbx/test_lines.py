@@ -78,15 +78,17 @@ def test_a_call_along_a_trunk_of_the_table_comes_to_what_it_says(
 def test_a_trunk_is_followed_by_the_next_where_it_certainly_rang_nobody_and_only_there(
     lines: Lines, lab: Lab, trunk: LabTrunk
 ) -> None:
-    first, *others = lines.trunks[trunk.name].calls
+    verification = lines.trunks[trunk.name]
+    first, *others = verification.calls
     if through(lab, trunk).fails_over:
         assert first.retry_safe
         (second,) = others
         assert (second.trunk, *verdict_on(second)) == ("carrier", "delivered", "announced", "nobody")
-        assert lines.trunks[trunk.name].status == "delivered"
+        assert verification.status == "delivered"
     else:
         assert not others
         assert first.retry_safe == (first.blame != "trunk")
+        assert verification.status == ("delivered" if first.outcome == "delivered" else "undeliverable")
 
 
 def test_every_code_that_came_through_was_heard(lines: Lines, lab: Lab) -> None:
