@@ -11,6 +11,7 @@ from tests.pbx.conftest import Backend
 from voicegate import bootstrap, config
 from voicegate.client import ApiError, AsyncClient, Unreachable
 from voicegate.lab.rendering import render_controller
+from voicegate.lab.settings import PbxKind
 from voicegate.lab.world import Lab
 
 _NUMBER = count(1)
@@ -20,13 +21,14 @@ _NUMBER = count(1)
 async def daemon(lab: Lab, *trunks: str, **overrides: str) -> AsyncIterator[Backend]:
     """One that uses `trunks` in that order, ready for calls. Not two at once: alembic has one stage."""
     own = lab.settings.volatile / f"daemon-{next(_NUMBER)}"
-    apart = {
+    apart: dict[str, object] = {
         "storage.database": f"{own}.db",
         "storage.key_file": f"{own}.key",
         "socket.path": f"{own}.sock",
         "audio.folder": str(own),
-        "pbx.main.agi_port": 0,
     }
+    if PbxKind.ASTERISK in lab.settings.pbxs:
+        apart["pbx.main.agi_port"] = 0
     differing = {**lab.settings.overrides, **apart, **overrides}
     settings = dataclasses.replace(lab.settings, trunks=trunks, overrides=differing)
     parsed = config.parse(tomllib.loads(render_controller(settings)))

@@ -17,6 +17,7 @@ from tests.pbx.wiretap import Tap, tapped
 from voicegate.client import AsyncClient, Verification
 from voicegate.lab.ear import hear_code
 from voicegate.lab.numbers import find_number
+from voicegate.lab.settings import PbxKind
 from voicegate.lab.trunks import TRUNKS
 from voicegate.lab.world import Lab
 
@@ -27,7 +28,8 @@ TRUNK_NUMBERS: Final = {
 CANCELED: Final = PRESSES.british(9)
 NARROW: Final = ("speaks-alaw",)
 WIDE: Final = ("speaks-g722", "speaks-opus")
-"""Which get sounds of 16 kHz. µ-law is what the busy hour's calls speak."""
+"""Which get sounds of 16 kHz, where the PBX can play them. µ-law is what the busy hour's calls speak."""
+WIDE_SOUNDS: Final = {PbxKind.ASTERISK: "wav16", PbxKind.FREESWITCH: "wav"}
 TAPPED: Final = ("secure", "8271")
 """The carrier's endpoints for two trunks; the audio of the second is in the clear."""
 _AT_ONCE: Final = 30
@@ -56,7 +58,8 @@ class Lines:
     """What the telephone heard of those that came through."""
     canceled: Verification | None = None
     """Taken back as the person picked up."""
-    registrations: str = ""
+    is_registered: bool = False
+    """Is the PBX known to the carrier that wants it?"""
     taps: dict[str, Tap] = field(default_factory=dict)
     overheard: dict[str, str | None] = field(default_factory=dict)
     """The codes that an eavesdropper on the wire made out."""
@@ -73,7 +76,8 @@ async def try_all(lab: Lab, folder: Path) -> Lines:
     with ears:
         async with AsyncExitStack() as stack:
             narrow = Backend(await stack.enter_async_context(AsyncClient(socket=lab.settings.socket)), lab)
-            wide = await stack.enter_async_context(daemon(lab, "carrier", **{"audio.format": "wav16"}))
+            sounds = {"audio.format": WIDE_SOUNDS[lab.settings.pbxs[0]]}
+            wide = await stack.enter_async_context(daemon(lab, "carrier", **sounds))
             lines.taps = dict(await stack.enter_async_context(tapped(lab, *TAPPED)))
             routes = await _open_routes(stack, lab)
             async with asyncio.TaskGroup() as tasks:
@@ -112,8 +116,8 @@ async def _cancel(backend: Backend, lines: Lines) -> None:
 
 async def _registration(lab: Lab, lines: Lines) -> None:
     async with asyncio.timeout(_REGISTERED_WITHIN_S):
-        while " Registered " not in lines.registrations:
-            lines.registrations = await asyncio.to_thread(lab.pbx_command, "pjsip show registrations")
+        while not lines.is_registered:
+            lines.is_registered = await asyncio.to_thread(lab.pbxs[0].is_registered)
             await asyncio.sleep(0.2)
 
 

@@ -1,7 +1,8 @@
 """Listens on the way from the PBX to the carrier, as somebody on the wire would; changes nothing there.
 
 The carrier says that its audio is wanted at another address of loopback, where each of its RTP ports is
-listened to, kept, and passed on. That needs no rights, but addresses 127.0.0.0/8 that are all there: Linux.
+listened to, kept, and passed on. Its own goes back the same way, for a PBX may take audio from there only.
+That needs no rights, but addresses 127.0.0.0/8 that are all there: Linux.
 """
 
 import asyncio
@@ -49,14 +50,19 @@ class Tap:
 class _Port(asyncio.DatagramProtocol):
     def __init__(self, tap: Tap, port: int) -> None:
         self._tap = tap
-        self._port = port
+        self._carrier = ("127.0.0.1", port)
+        self._pbx: tuple[str, int] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.DatagramTransport", transport)
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
-        self._tap.take(data)
-        self._transport.sendto(data, ("127.0.0.1", self._port))
+        if addr != self._carrier:
+            self._pbx = addr
+            self._tap.take(data)
+            self._transport.sendto(data, self._carrier)
+        elif self._pbx is not None:
+            self._transport.sendto(data, self._pbx)
 
 
 @asynccontextmanager
@@ -68,7 +74,7 @@ async def tapped(lab: Lab, *endpoints: str) -> AsyncIterator[Mapping[str, Tap]]:
     for name, tap in taps.items():
         header = f"[{name}](telephone)\n"
         assert header in text
-        text = text.replace(header, f"{header}media_address = {tap.address}\n")
+        text = text.replace(header, f"{header}media_address = {tap.address}\nrtp_symmetric = yes\n")
     async with AsyncExitStack() as stack:
         for tap in taps.values():
             await _listen(stack, tap, lab.settings.ports)

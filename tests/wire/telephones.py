@@ -39,6 +39,8 @@ class Behaviour(StrEnum):
     HOLDS = "17"
     """As `02`, and holds each playback midway."""
     NO_CODEC = "18"
+    LOCKED_OUT = "19"
+    """The carrier will not have our password."""
 
 
 FAILURES: Mapping[Behaviour, tuple[str, int, int]] = {
@@ -102,6 +104,8 @@ class Channel:
             self.be_forwarded()
         elif self.behaviour is Behaviour.NOBODY_THERE:
             self.end("NORMAL_TEMPORARY_FAILURE", 41, status=503)
+        elif self.behaviour is Behaviour.LOCKED_OUT:
+            self.end("NORMAL_UNSPECIFIED", 31, status=904)
         elif self.behaviour in FAILURES:
             await self.fail(*FAILURES[self.behaviour])
         elif self.behaviour is Behaviour.NO_CODEC:

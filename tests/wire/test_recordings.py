@@ -111,12 +111,12 @@ OUTCOMES = [
     ("06b_blackhole_no_timeout", [Hangup(cause=102, sip_status=408)], Outcome.TRUNK_SILENT),
     (
         "06_unreachable_dead_udp",
-        [Hangup(cause=41, sip_status=503, is_unreachable=True)],
+        [Hangup(cause=41, is_unreachable=True)],
         Outcome.TRUNK_UNREACHABLE,
     ),
     (
         "06_unreachable_dead_tcp",
-        [Hangup(cause=41, sip_status=503, is_unreachable=True)],
+        [Hangup(cause=41, is_unreachable=True)],
         Outcome.TRUNK_UNREACHABLE,
     ),
     ("06_unreachable_nosuchgw", [Hangup(is_unreachable=True)], Outcome.TRUNK_UNREACHABLE),

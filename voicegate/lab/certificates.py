@@ -28,8 +28,8 @@ class Certificates:
 
     @property
     def authority(self) -> Path:
-        """The authority's certificate: what the company's PBX believes."""
-        return self.folder / "authority.pem"
+        """The authority's certificate: what the company's PBX believes. FreeSWITCH looks for this name."""
+        return self.folder / "cafile.pem"
 
     @property
     def carrier(self) -> Path:
@@ -43,15 +43,20 @@ class Certificates:
 
     def ensure(self) -> None:
         """Make them unless they are there. The authority's key is not kept: it vouches for nothing else."""
-        if self.carrier_key.exists():
+        if self.carrier_key.exists() and self.authority.exists():
             return
         self.folder.mkdir(parents=True, exist_ok=True)
         root_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
         root_name, name = _name("Voicegate lab authority"), _name("Voicegate lab carrier")
         root = _draft(root_name, root_name, root_key.public_key())
         root = root.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        address = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
-        leaf = _draft(name, root_name, key.public_key()).add_extension(address, critical=False)
+        address = (
+            x509.IPAddress(ipaddress.ip_address("127.0.0.1")),
+            # FreeSWITCH 1.10.12 looks for names and SIP URIs only.
+            x509.UniformResourceIdentifier("sip:127.0.0.1"),
+        )
+        leaf = _draft(name, root_name, key.public_key())
+        leaf = leaf.add_extension(x509.SubjectAlternativeName(address), critical=False)
         self.authority.write_bytes(_signed(root, root_key))
         self.carrier.write_bytes(_signed(leaf, root_key))
         self.carrier_key.touch(mode=0o600)

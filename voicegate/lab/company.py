@@ -81,6 +81,10 @@ class CompanyPbx(ABC):
         """Have it look whether the carrier is there."""
 
     @abstractmethod
+    def is_registered(self) -> bool:
+        """Does the carrier know where it is, along the trunk that wants that?"""
+
+    @abstractmethod
     def channels(self) -> int:
         """Return how many calls it has in progress."""
 
@@ -112,8 +116,8 @@ class CompanyAsterisk(CompanyPbx):
         contacts = self.command("pjsip show contacts")
         missed = [
             name
-            for name, state in QUALIFIED.items()
-            if not re.search(rf"{name}-aor/\S+\s+\S+\s+{state}", contacts)
+            for name, is_up in QUALIFIED.items()
+            if not re.search(rf"{name}-aor/\S+\s+\S+\s+{'Avail' if is_up else 'Unavail'}", contacts)
         ]
         for name in missed:
             self.command(f"pjsip qualify {name}")
@@ -122,6 +126,10 @@ class CompanyAsterisk(CompanyPbx):
     def look_for_carrier(self) -> None:
         """Have it look whether the carrier is there."""
         self.command("pjsip qualify carrier")
+
+    def is_registered(self) -> bool:
+        """Does the carrier know where it is, along the trunk that wants that?"""
+        return " Registered " in self.command("pjsip show registrations")
 
     def channels(self) -> int:
         """Return how many calls it has in progress."""
@@ -151,16 +159,25 @@ class CompanyFreeSwitch(CompanyPbx):
         """It keeps its answered calls, and is told what to do with them."""
 
     def knows_trunks(self) -> bool:
-        """Does it hold its one trunk to be up?"""
-        gateway = self.command("sofia status gateway carrier")
-        return re.search(r"^Status\s+UP\s*$", gateway, re.MULTILINE) is not None
+        """Does it know by now how each trunk is at which it looks? It does so every few seconds."""
+        return all(
+            re.search(rf"^Status\s+{'UP' if is_up else 'DOWN'}\b", self._gateway(name), re.MULTILINE)
+            for name, is_up in QUALIFIED.items()
+        )
 
     def look_for_carrier(self) -> None:
         """It cannot be told to, and does so every few seconds."""
 
+    def is_registered(self) -> bool:
+        """Does the carrier know where it is, along the trunk that wants that?"""
+        return re.search(r"^State\s+REGED\b", self._gateway("registered"), re.MULTILINE) is not None
+
     def channels(self) -> int:
         """Return how many calls it has in progress."""
         return _first_number(self.command("show channels count"))
+
+    def _gateway(self, name: str) -> str:
+        return self.command(f"sofia status gateway {name}")
 
     @cached_property
     def _exchange(self) -> Exchange:

@@ -73,6 +73,7 @@ class FreeSwitchInstance:
         self.run.mkdir(parents=True, exist_ok=True)
         for name, text in files.items():
             file = self.home / "etc" / name
+            file.parent.mkdir(exist_ok=True)
             file.touch(mode=0o600)
             file.write_text(text, "utf-8")
 

@@ -96,6 +96,11 @@ class Ports:
         return self.base + 31
 
     @property
+    def freeswitch_tls(self) -> int:
+        """SIP over TLS of that PBX (TCP): base + 32."""
+        return self.base + 32
+
+    @property
     def pbx_rtp(self) -> int:
         """First RTP port of the PBX: base + 100. Two PBXs have half of the span each."""
         return self.base + 100
@@ -109,7 +114,8 @@ class Ports:
         """Return those of its fixed ports that another program holds at this moment."""
         datagrams = (self.pbx_sip, self.carrier_sip, self.testers, self.odd, self.nobody, self.freeswitch_sip)
         agi = (self.agi, self.telephones, self.callback)
-        streams = (self.ami, *agi, self.testers, self.pbx_tls, self.carrier_tls, self.esl)
+        secure = (self.pbx_tls, self.carrier_tls, self.freeswitch_tls)
+        streams = (self.ami, *agi, self.testers, *secure, self.esl)
         kinds = {socket.SOCK_DGRAM: datagrams, socket.SOCK_STREAM: streams}
         return [port for kind, ports in kinds.items() for port in ports if not _is_free(kind, port)]
 

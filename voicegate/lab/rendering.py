@@ -22,7 +22,7 @@ from voicegate.lab.settings import LabSettings, PbxKind
 from voicegate.lab.testers import Account
 from voicegate.lab.trunks import ACCOUNT, PASSWORD
 
-# The least that FreeSWITCH takes; a trunk that came back is known as soon as that.
+# The least that FreeSWITCH takes, for registrations too; a trunk that came back is known as soon as that.
 _PING_S: Final = "5"
 _DOMAIN: Final = "127.0.0.1"
 
@@ -73,28 +73,17 @@ def render_pbx(settings: LabSettings, secret: str, accounts: Sequence[Account]) 
 
 def render_freeswitch(settings: LabSettings, secret: str) -> Mapping[str, str]:
     """Return a FreeSWITCH's configuration files; `secret` opens its event socket."""
-    examples, ports = project_folder("config") / "freeswitch", settings.ports
-    profile = {
-        "sip-ip": "127.0.0.1",
-        "rtp-ip": "127.0.0.1",
-        "sip-port": str(ports.freeswitch_sip),
-        "outbound-codec-prefs": "PCMU,PCMA,G722,OPUS",
-    }
-    gateway = {"proxy": f"127.0.0.1:{ports.carrier_sip}", "ping": _PING_S}
-    door = {"listen-port": str(ports.esl), "password": secret}
-    values = {
-        "acl.conf.xml": {},
-        "directory.xml": {("voicegate", "esl-password"): secret},
-        "event_socket.conf.xml": {("event_socket.conf", name): value for name, value in door.items()},
-        "profile.xml": {("voicegate", name): value for name, value in profile.items()}
-        | {("carrier", name): value for name, value in gateway.items()},
-    }
+    examples = project_folder("config") / "freeswitch"
     filled = {
-        name: fill_in_xml((examples / name).read_text("utf-8"), these) for name, these in values.items()
+        name: fill_in_xml((examples / name).read_text("utf-8"), _places(values))
+        for name, values in _freeswitch_values(settings, secret).items()
     }
+    # Of the folder whose files the profile includes.
+    filled["voicegate/trunk-registered.xml"] = filled.pop("trunk-registered.xml")
+    filled["voicegate/odd-trunks.xml"] = _render("company", "odd-trunks.xml", settings)
     main = _templates("company").get_template("freeswitch.xml.j2")
     rtp = _rtp_ports(settings, PbxKind.FREESWITCH)
-    return {**filled, "freeswitch.xml": main.render(rtp=rtp, domain=_DOMAIN, ports=ports)}
+    return {**filled, "freeswitch.xml": main.render(rtp=rtp, domain=_DOMAIN, ports=settings.ports)}
 
 
 def render_carrier(settings: LabSettings) -> Mapping[str, str]:
@@ -169,6 +158,36 @@ def as_toml(value: object) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
+def _freeswitch_values(settings: LabSettings, secret: str) -> Mapping[str, Mapping[str, Mapping[str, str]]]:
+    """Return in what a FreeSWITCH's files differ from our examples: by file, element and parameter."""
+    ports, loopback = settings.ports, {"sip-ip": "127.0.0.1", "rtp-ip": "127.0.0.1"}
+    account = {"username": ACCOUNT, "password": PASSWORD, "retry-seconds": _PING_S}
+    # Wideband only for a far end that speaks nothing else.
+    codecs = {"outbound-codec-prefs": "PCMU,PCMA,G722,OPUS"}
+    tls = {"tls-sip-port": str(ports.freeswitch_tls), "tls-cert-dir": str(settings.certificates)}
+    return {
+        "acl.conf.xml": {},
+        "directory.xml": {"voicegate": {"esl-password": secret}},
+        "event_socket.conf.xml": {"event_socket.conf": {"listen-port": str(ports.esl), "password": secret}},
+        "profile.xml": {
+            "voicegate": loopback | codecs | {"sip-port": str(ports.freeswitch_sip)},
+            "carrier": _watched(ports.carrier_sip),
+        },
+        "trunk-tls.xml": {"voicegate-tls": loopback | tls, "secure": _watched(ports.carrier_tls)},
+        "trunk-registered.xml": {"registered": _watched(ports.carrier_sip) | account},
+    }
+
+
+def _watched(port: int) -> dict[str, str]:
+    """Return the parameters of a gateway to the carrier at that port."""
+    return {"proxy": f"127.0.0.1:{port}", "ping": _PING_S}
+
+
+def _places(values: Mapping[str, Mapping[str, str]]) -> Mapping[tuple[str, str], str]:
+    """Return an example's values by (element, parameter), as `fill_in_xml` wants them."""
+    return {(element, name): value for element, these in values.items() for name, value in these.items()}
+
+
 def _render_company(settings: LabSettings, accounts: Sequence[Account]) -> Mapping[str, str]:
     """Return what the lab adds to the PBX's files."""
     values = {
@@ -211,6 +230,7 @@ def _render(folder: str, name: str, settings: LabSettings) -> str:
             certificates=Certificates(settings.certificates),
             account=ACCOUNT,
             password=PASSWORD,
+            ping_s=_PING_S,
         )
     )
 

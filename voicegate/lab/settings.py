@@ -51,8 +51,7 @@ class LabSettings:
     trunks: tuple[str, ...] = ("carrier",)
     """The trunks that the controller uses, in this order: names of `trunks`' table."""
     pbxs: tuple[PbxKind, ...] = (PbxKind.ASTERISK,)
-    """The company's PBXs, one of a kind; a second has the calls to Britain. A FreeSWITCH has the trunk
-    `carrier` only."""
+    """The company's PBXs, one of a kind; a second has the calls to Britain."""
 
     @property
     def ports(self) -> Ports:

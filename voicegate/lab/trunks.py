@@ -3,7 +3,7 @@
 A person who presses the key is at the far end, if anybody is. `voicegate lab trunks` prints the table, tests
 expect it, and `LabSettings.trunks` chooses which of them the controller uses, in which order. The PBX has an
 endpoint of the same name for each: `carrier` and those of an honest carrier are our own examples in
-`config/asterisk/`, the others are `pbx/odd-trunks.conf.j2`.
+`config/`, the others are `odd-trunks` in `company/`.
 """
 
 from collections.abc import Mapping
@@ -70,13 +70,14 @@ TRUNKS: Final = (
     ),
     LabTrunk(
         name="unplugged",
-        behaviour="Nobody is at its address, and the PBX knows, for it looks (qualify_frequency).",
+        behaviour="Nobody is at its address, and the PBX knows, for it looks (qualify_frequency, ping).",
         expected=Expected(Outcome.TRUNK_UNREACHABLE, Rung.NONE, Blame.TRUNK),
         fails_over=True,
     ),
     LabTrunk(
         name="nobody",
-        behaviour="Nobody is at its address, and the PBX does not look: a late answer is still possible.",
+        behaviour="Nobody is at its address, and the PBX does not look: a late answer is still possible. "
+        "FreeSWITCH hears of it from the host: trunk_unreachable, and the next trunk is tried.",
         expected=Expected(Outcome.TRUNK_SILENT, Rung.NONE, Blame.TRUNK),
     ),
     LabTrunk(
@@ -92,10 +93,10 @@ TRUNKS: Final = (
     ),
 )
 """Every trunk of the lab's PBX."""
-QUALIFIED: Final[Mapping[str, str]] = {
-    "carrier": "Avail",
-    "secure": "Avail",
-    "registered": "Avail",
-    "unplugged": "Unavail",
+QUALIFIED: Final[Mapping[str, bool]] = {
+    "carrier": True,
+    "secure": True,
+    "registered": True,
+    "unplugged": False,
 }
-"""Those at which the PBX looks, and what it calls what it finds (`pjsip show contacts`)."""
+"""Those at which the PBX looks, and whether it finds anybody."""

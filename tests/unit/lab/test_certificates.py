@@ -25,6 +25,7 @@ def test_the_authority_vouches_for_the_carrier(made: Certificates) -> None:
     carrier.verify_directly_issued_by(authority)
     names = carrier.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     assert names.get_values_for_type(x509.IPAddress) == [ipaddress.ip_address("127.0.0.1")]
+    assert names.get_values_for_type(x509.UniformResourceIdentifier) == ["sip:127.0.0.1"]
 
 
 def test_the_carriers_key_is_its_own_and_nobody_elses(made: Certificates) -> None:

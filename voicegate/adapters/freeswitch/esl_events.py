@@ -141,6 +141,9 @@ _STEPS: Final[Mapping[str, Step]] = {
     "CHANNEL_PARK": Step.PARKED,
 }
 _PROTOCOL_CAUSE: Final = "sip:"
+_REALLY: Final[Mapping[int, int]] = {904: 401}
+"""What the far end said where FreeSWITCH tells a status of its SIP library's making: 904 when name and
+password were wanted once more, after we had given them. A 407 would be told so too."""
 
 
 def read_event(event: Event) -> EslEvent | None:
@@ -227,7 +230,7 @@ def _status_of(event: Event) -> int | None:
     told = event.text("variable_proto_specific_hangup_cause").removeprefix(_PROTOCOL_CAUSE)
     if status is None and len(told) == 3 and told.isdigit():
         return int(told)
-    return status
+    return None if status is None else _REALLY.get(status, status)
 
 
 def _read_job(event: Event) -> EslEvent:

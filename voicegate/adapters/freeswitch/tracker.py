@@ -146,7 +146,7 @@ class CallTracker(Tracker):
         if ended.sip_status is None and ended.name in _TIMEOUTS and not self._is_asked:
             return Hangup(cause=ended.cause, gave_up=GaveUp.RING_TIMEOUT)
         if ended.sip_status == _MADE_UP and ended.is_local:
-            return Hangup(cause=ended.cause, sip_status=ended.sip_status, is_unreachable=True)
+            return Hangup(cause=ended.cause, is_unreachable=True)
         return Hangup(cause=ended.cause, sip_status=ended.sip_status)
 
 

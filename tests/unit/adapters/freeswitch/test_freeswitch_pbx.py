@@ -119,6 +119,10 @@ async def test_nobody_at_the_gateways_address_is_unreachable(switch: Switch) -> 
     assert hangup.is_unreachable
 
 
+async def test_a_password_that_is_refused_is_told_by_the_far_ends_status(switch: Switch) -> None:
+    assert await told_of(switch, an_order("19")) == [Hangup(cause=31, sip_status=401)]
+
+
 async def test_silence_until_the_ring_timeout_has_no_sign_of_ringing(switch: Switch) -> None:
     order = an_order("14", ring_timeout=timedelta(seconds=1))
     assert await told_of(switch, order) == [Hangup(cause=19, gave_up=GaveUp.RING_TIMEOUT)]

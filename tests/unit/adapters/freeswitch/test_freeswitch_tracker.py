@@ -93,7 +93,7 @@ def test_a_stopped_302_is_told_by_its_status() -> None:
 
 def test_a_503_that_no_far_end_sent_is_nobody_there() -> None:
     event = ended("NORMAL_TEMPORARY_FAILURE", 41, 503, is_local=True)
-    assert tracker_after(CREATED, event).told == [Hangup(cause=41, sip_status=503, is_unreachable=True)]
+    assert tracker_after(CREATED, event).told == [Hangup(cause=41, is_unreachable=True)]
 
 
 @pytest.mark.parametrize("reason", ["INVALID_GATEWAY", "GATEWAY_DOWN", "USER_NOT_REGISTERED"])
