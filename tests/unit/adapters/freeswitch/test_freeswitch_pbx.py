@@ -78,6 +78,7 @@ async def test_an_originate_says_all_that_the_pbx_needs_and_no_code(switch: Swit
         "outbound_redirect_fatal": "true",
         "park_timeout": "99",
         "rtcp_audio_interval_msec": "5000",
+        "rtp_digit_delay": "1",
         "playback_terminators": "none",
     }
     assert rest == ["&park()", "XML", "default", "Example", "+12025550100", "7"]
