@@ -118,6 +118,12 @@ def test_a_module_that_calls_need_and_is_missing_is_named(lab: Lab, module: str)
     assert "modules.conf.xml" in finding.cure
 
 
+def test_without_sip_there_is_no_trunk_either(lab: Lab) -> None:
+    with told(lab, "unload mod_sofia", "load mod_sofia"):
+        assert wrong(lab) == {("modules", ERROR), ("trunk carrier", ERROR)}
+    lab.wait_trunks()
+
+
 def test_without_the_endpoint_of_nobody_no_call_is_tried(lab: Lab) -> None:
     with told(lab, "unload mod_loopback", "load mod_loopback"):
         assert wrong(lab) == {("calls", WARNING)}
