@@ -1,6 +1,7 @@
 """What the doctor finds of the lab's real FreeSWITCH: nothing, and then what was broken in it."""
 
 import asyncio
+import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -47,7 +48,7 @@ def gateway(lab: Lab, old: str, new: str) -> Iterator[None]:
     def reload() -> None:
         for name in ("carrier", "elsewhere"):
             lab.pbx_command(f"{PROFILE} killgw {name}")
-        wait(lambda: "::" not in lab.pbx_command("sofia status"))
+        wait(lambda: not re.search("::(carrier|elsewhere)", lab.pbx_command("sofia status")))
         rescan(lab)
 
     with edited(lab, "profile.xml", old, new, reload=reload):
