@@ -61,9 +61,11 @@ class Sipp:
     port: int
     """SIP, UDP; its media are two ports further."""
 
-    async def register(self, name: str, password: str, status: int = 200) -> None:
-        """Register by digest; fail unless the answer to the password is `status`."""
-        answer = f"[authentication username={name} password={password}]\n"
+    async def register(
+        self, name: str, password: str, *, account: str | None = None, status: int = 200
+    ) -> None:
+        """Register by digest, of `name` or another account; fail unless the answer to it is `status`."""
+        answer = f"[authentication username={account or name} password={password}]\n"
         await self._play(
             "register",
             self._request("REGISTER", name, 1, more="Expires: 300\n"),

@@ -1,51 +1,19 @@
-"""What the doctor finds of the lab's real PBX: nothing, and then what was broken in it."""
+"""What the doctor finds of the lab's real Asterisk: nothing, and then what was broken in it."""
 
-import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-import msgspec
-
-from voicegate import config
-from voicegate.application.examination import Finding, Level, examine
-from voicegate.bootstrap.examiners import examiners
+from tests.pbx import examining
+from tests.pbx.examining import findings, wrong
+from voicegate.application.examination import Level
 from voicegate.lab.world import Lab
-
-
-def findings(lab: Lab, **changes: Any) -> list[Finding]:
-    """Examine the lab as its daemon's settings say, but for `changes` in [pbx.main] and [audio]."""
-    settings = config.load(lab.settings.config_file)
-    audio = msgspec.structs.replace(settings.audio, **changes.pop("audio", {}))
-    main = msgspec.structs.replace(settings.pbx["main"], **changes)
-    changed = msgspec.structs.replace(settings, audio=audio, pbx={"main": main})
-
-    async def look() -> list[Finding]:
-        return [finding async for finding in examine(examiners(changed), lambda _: None)]
-
-    return asyncio.run(look())
-
-
-def wrong(lab: Lab, **changes: Any) -> set[tuple[str, Level]]:
-    found = [finding for finding in findings(lab, **changes) if finding.level is not Level.OK]
-    assert all(finding.cure for finding in found)
-    return {(finding.about, finding.level) for finding in found}
 
 
 @contextmanager
 def edited(lab: Lab, name: str, old: str, new: str, *, reload: str) -> Iterator[None]:
-    """One of the PBX's files with another text in it, loaded; as it was afterwards."""
-    file = lab.settings.folder / "pbx/etc" / name
-    before = file.read_text("utf-8")
-    assert old in before
-    try:
-        file.write_text(before.replace(old, new), "utf-8")
-        lab.pbx_command(reload)
+    with examining.edited(lab, name, old, new, reload=lambda: lab.pbx_command(reload)):
         yield
-    finally:
-        file.write_text(before, "utf-8")
-        lab.pbx_command(reload)
 
 
 def test_a_healthy_lab_has_nothing_wrong_and_no_channel_is_left(lab: Lab) -> None:

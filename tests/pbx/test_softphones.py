@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from tests.pbx.conftest import Backend
+from tests.pbx.conftest import EACH_PBX, Backend
 from tests.pbx.sipp import Sipp
 from tests.pbx.softphones import SAID_KEY, Login, Softphone, softphone
 from voicegate.cli.main import main
@@ -20,7 +20,10 @@ from voicegate.lab.ear import hear_code
 from voicegate.lab.numbers import find_number
 from voicegate.lab.phrases import SAMPLE_CODE
 from voicegate.lab.services import CODE, ECHO, all_services
+from voicegate.lab.settings import PbxKind
 from voicegate.lab.world import Lab
+
+pytestmark = EACH_PBX
 
 # Eight of North America's that no other test calls.
 AREA_CODES = ("206", "207", "208", "209", "217", "218", "219", "224")
@@ -29,6 +32,11 @@ FIRST_PORT = 40
 """Of the softphones, from the lab's base on."""
 SIPP = 50
 """SIPp's, from there on."""
+# What each PBX answers to a wrong password, and to a call of somebody who shows none.
+GUESSED = {PbxKind.ASTERISK: 401, PbxKind.FREESWITCH: 403}
+UNPROVEN = {PbxKind.ASTERISK: 401, PbxKind.FREESWITCH: 407}
+# Accounts that are not to register: FreeSWITCH's directory is one for all that have a name.
+WITHOUT_TELEPHONE = {PbxKind.ASTERISK: ["voicegate"], PbxKind.FREESWITCH: ["voicegate", "4021"]}
 
 Heard = tuple[Verification, str | None]
 
@@ -217,14 +225,29 @@ def stranger(lab: Lab, tmp_path: Path) -> Sipp:
     return Sipp(tmp_path, lab.settings.registrar, lab.settings.port_base + FIRST_PORT + SIPP)
 
 
-async def test_a_wrong_password_registers_nobody(stranger: Sipp) -> None:
-    await stranger.register("tester6", "a-guess", status=401)
+@pytest.fixture
+def kind(lab: Lab) -> PbxKind:
+    return lab.settings.pbxs[0]
 
 
-@pytest.mark.parametrize(
-    ("name", "status"), [("tester6", 401), ("4106", 401), ("a-stranger", 401), ("4021", 403)]
-)
+async def test_a_wrong_password_registers_nobody(stranger: Sipp, kind: PbxKind) -> None:
+    await stranger.register("tester6", "a-guess", status=GUESSED[kind])
+
+
+async def test_a_tester_registers_as_no_other(stranger: Sipp, kind: PbxKind, printed: Any) -> None:
+    other = printed["testers"][4]
+    await stranger.register("tester6", other["password"], account=other["name"], status=GUESSED[kind])
+
+
+async def test_who_has_no_telephone_registers_none(stranger: Sipp, kind: PbxKind) -> None:
+    for name in WITHOUT_TELEPHONE[kind]:
+        await stranger.register(name, "a-guess", status=GUESSED[kind])
+
+
+@pytest.mark.parametrize("name", ["tester6", "4106", "a-stranger", "4021"])
 async def test_nobody_calls_a_service_number_without_a_password(
-    stranger: Sipp, name: str, status: int
+    stranger: Sipp, kind: PbxKind, name: str
 ) -> None:
+    # The Asterisk knows its desk telephone by address, and lets it call nobody.
+    status = 403 if (kind, name) == (PbxKind.ASTERISK, "4021") else UNPROVEN[kind]
     await stranger.intrude(name, ECHO.number, status)

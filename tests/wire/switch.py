@@ -49,9 +49,11 @@ class Switch:
     allowed: dict[str, str] = field(default_factory=dict)
     """What `userauth` tells of its rights."""
     status: str = (
-        "FreeSWITCH (Version 1.10.12-release  64bit) is ready\n0 session(s) per Sec out of max 30, peak 0\n"
+        "FreeSWITCH (Version 1.10.12-release  64bit) is ready\n"
+        "0 session(s) per Sec out of max 30, peak 0, last 5min 0 \n1000 session(s) max\n"
     )
     codecs: str = "PCMU,PCMA"
+    dtmf_mode: str = "rfc2833"
     pingfreq: int = 30
     channels: dict[str, Channel] = field(default_factory=dict)
     rung: list[str] = field(default_factory=list)
@@ -205,7 +207,9 @@ class Switch:
         if name == "status":
             return self.status
         if rest.startswith("xmlstatus profile"):
-            return f"<profile><outbound-codecs>{self.codecs}</outbound-codecs></profile>\n"
+            codecs, keys = self.codecs, self.dtmf_mode
+            told = f"<outbound-codecs>{codecs}</outbound-codecs>\n<dtmf-mode>{keys}</dtmf-mode>"
+            return f"<profile>{told}</profile>\n"
         if name == "sofia":
             return _gateways_xml(self.gateways, self.pingfreq)
         call_id, _, value = rest.partition(" ")

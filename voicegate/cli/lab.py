@@ -158,15 +158,14 @@ def _show_status(settings: LabSettings, *, as_json: bool) -> bool:
             "socket": str(settings.socket),
             "config": str(settings.config_file),
             "parts": [{**dataclasses.asdict(part), "log": str(part.log)} for part in parts],
-            **(describe_testers(settings) if settings.has_testers else {}),
+            **describe_testers(settings),
         }
         print_json(shown)
     else:
         rows = [(part.name, f"runs ({part.pid})" if part.pid else "down", part.where) for part in parts]
         print_table(("part", "state", "where"), rows)
         click.echo(f"configuration {settings.config_file}, logs {settings.processes}")
-        if settings.has_testers:
-            show_testers(settings)
+        show_testers(settings)
     return all(part.pid for part in parts)
 
 

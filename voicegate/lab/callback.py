@@ -1,32 +1,105 @@
 """The service "call me with a code": a tester dials it, hangs up, and is called back by Voicegate.
 
-A FastAGI server for the company's PBX (Asterisk 22's `AGI()` with an agi:// address) and a client of the
-lab's daemon. Whom to call is the endpoint that the PBX knows by its password, never a caller ID, which
-anybody may invent. The code is checked elsewhere: nothing is asked for on the telephone. Run as
-`python -m voicegate.lab.callback`.
+A server for the company's PBX, which hands it the call (Asterisk 22 by `AGI()` with an agi:// address,
+FreeSWITCH 1.10 by its application `socket`), and a client of the lab's daemon. Whom to call is the tester
+whose password the PBX saw, never a caller ID, which anybody may invent. The code is checked elsewhere:
+nothing is asked for on the telephone. Run as `python -m voicegate.lab.callback`.
 """
 
 import asyncio
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
+from urllib.parse import unquote
 
+from voicegate.adapters.freeswitch.esl_wire import Frame, Framer, build_command
 from voicegate.client import ApiError, AsyncClient, Unreachable
 from voicegate.config import project_folder
 from voicegate.lab.services import CODE
+from voicegate.lab.settings import PbxKind
 from voicegate.lab.telephones import Line
 
 # A telephone needs a moment to be free again.
 _PAUSE_S: Final = 1.0
 _DEADLINE_S: Final = 60
+_CHUNK_BYTES: Final = 65_536
+
+
+class Desk(Protocol):
+    """The PBX's end of a call to the service."""
+
+    async def caller(self) -> str | None:
+        """Return who calls; None when nobody known does."""
+
+    async def dismiss(self, sound: Path) -> None:
+        """Play a sound, named without the end of its name, and hang up; sooner, if the caller does."""
+
+
+class AsteriskDesk:
+    """FastAGI: one line a command, one line a reply."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._line = Line(reader, writer)
+
+    async def caller(self) -> str | None:
+        """Return who calls; None when nobody known does."""
+        return (await self._line.read_request()).get("agi_arg_1")
+
+    async def dismiss(self, sound: Path) -> None:
+        """Play a sound, named without the end of its name, and hang up; sooner, if the caller does."""
+        watching = asyncio.create_task(self._line.watch())
+        try:
+            await self._line.command(f'STREAM FILE "{sound}" ""')
+            await self._line.command("HANGUP")
+        finally:
+            watching.cancel()
+
+
+class FreeSwitchDesk:
+    """Outbound ESL, neither async nor full: a command's reply comes when it is done."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._framer = Framer()
+
+    async def caller(self) -> str | None:
+        """Return who calls; None when nobody known does."""
+        channel = await self._ask("connect")
+        return unquote(channel.headers.get("variable_tester", "")) if channel else None
+
+    async def dismiss(self, sound: Path) -> None:
+        """Play a sound, named without the end of its name, and hang up; sooner, if the caller does."""
+        await self._execute("playback", f"{sound}.wav")
+        await self._execute("hangup")
+
+    async def _execute(self, application: str, argument: str = "") -> None:
+        order = {"execute-app-name": application, "execute-app-arg": argument}
+        await self._ask("sendmsg", {"call-command": "execute", **order})
+
+    async def _ask(self, line: str, headers: Mapping[str, str] | None = None) -> Frame | None:
+        """Send a command and return its reply; None when the call has ended."""
+        self._writer.write(build_command(line, headers))
+        while chunk := await self._reader.read(_CHUNK_BYTES):
+            for frame in self._framer.feed(chunk):
+                return frame
+        return None
+
+
+_DESKS: Final[Mapping[PbxKind, Callable[[asyncio.StreamReader, asyncio.StreamWriter], Desk]]] = {
+    PbxKind.ASTERISK: AsteriskDesk,
+    PbxKind.FREESWITCH: FreeSwitchDesk,
+}
 
 
 @dataclass(frozen=True, slots=True)
 class CallBack:
     """Everybody who asks to be called."""
 
+    kind: PbxKind
+    """The PBX's."""
     socket: Path
     """The daemon's."""
     sounds: Path
@@ -39,27 +112,21 @@ class CallBack:
             await server.serve_forever()
 
     async def _take_call(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        line = Line(reader, writer)
+        desk = _DESKS[self.kind](reader, writer)
         try:
-            caller = (await line.read_request()).get("agi_arg_1")
-            is_promised = bool(caller) and await asyncio.wait_for(self._promise(line), _DEADLINE_S)
+            caller = await desk.caller()
+            is_promised = bool(caller) and await asyncio.wait_for(self._promise(desk), _DEADLINE_S)
         finally:
-            # Asterisk holds the channel until then.
+            # The PBX holds the channel until then.
             writer.close()
         if caller and is_promised:
             await asyncio.sleep(_PAUSE_S)
             await self._call(caller)
 
-    async def _promise(self, line: Line) -> bool:
+    async def _promise(self, desk: Desk) -> bool:
         """Tell the caller what will happen, and hang up; return whether it will."""
-        watching = asyncio.create_task(line.watch())
         is_ready = await self._is_ready()
-        sound = self.sounds / CODE.name if is_ready else project_folder("sounds") / "en/apology"
-        try:
-            await line.command(f'STREAM FILE "{sound}" ""')
-            await line.command("HANGUP")
-        finally:
-            watching.cancel()
+        await desk.dismiss(self.sounds / CODE.name if is_ready else project_folder("sounds") / "en/apology")
         return is_ready
 
     async def _is_ready(self) -> bool:
@@ -82,9 +149,9 @@ class CallBack:
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Serve until killed: PORT SOCKET SOUNDS-FOLDER."""
-    socket, sounds = map(Path, arguments[1:])
-    asyncio.run(CallBack(socket, sounds).serve(int(arguments[0])))
+    """Serve until killed: PORT PBX-KIND SOCKET SOUNDS-FOLDER."""
+    socket, sounds = map(Path, arguments[2:])
+    asyncio.run(CallBack(PbxKind(arguments[1]), socket, sounds).serve(int(arguments[0])))
 
 
 if __name__ == "__main__":

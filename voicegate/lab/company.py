@@ -17,7 +17,7 @@ from voicegate.lab.packages import ensure_asterisk
 from voicegate.lab.processes import Daemon
 from voicegate.lab.rendering import render_freeswitch, render_pbx
 from voicegate.lab.settings import LabSettings, PbxKind
-from voicegate.lab.testers import keep_accounts
+from voicegate.lab.testers import Account, keep_accounts
 from voicegate.lab.trunks import QUALIFIED
 
 PATIENCE: Final = timedelta(seconds=30)
@@ -63,9 +63,14 @@ class CompanyPbx(ABC):
         return self._exchange.command(text)
 
     @property
-    @abstractmethod
     def where(self) -> str:
         """Where it listens."""
+        return f"{self._doors}, testers {self.settings.registrar}" if self.has_testers else self._doors
+
+    @property
+    def has_testers(self) -> bool:
+        """Do softphones join here? They do at the first."""
+        return self.daemon.name == _NAMES[0]
 
     @property
     @abstractmethod
@@ -89,6 +94,14 @@ class CompanyPbx(ABC):
         """Return how many calls it has in progress."""
 
     @property
+    def _accounts(self) -> Sequence[Account]:
+        return keep_accounts(self.settings.accounts_file) if self.has_testers else ()
+
+    @property
+    @abstractmethod
+    def _doors(self) -> str: ...
+
+    @property
     @abstractmethod
     def _exchange(self) -> Exchange: ...
 
@@ -98,13 +111,6 @@ class CompanyPbx(ABC):
 
 class CompanyAsterisk(CompanyPbx):
     """A PBX that is an Asterisk."""
-
-    @property
-    def where(self) -> str:
-        """Where it listens."""
-        ports = self.settings.ports
-        registrar = self.settings.registrar
-        return f"SIP 127.0.0.1:{ports.pbx_sip}, AMI 127.0.0.1:{ports.ami}, testers {registrar}"
 
     @property
     def handover_port(self) -> int:
@@ -135,24 +141,22 @@ class CompanyAsterisk(CompanyPbx):
         """Return how many calls it has in progress."""
         return _first_number(self.command("core show channels count"))
 
+    @property
+    def _doors(self) -> str:
+        ports = self.settings.ports
+        return f"SIP 127.0.0.1:{ports.pbx_sip}, AMI 127.0.0.1:{ports.ami}"
+
     @cached_property
     def _exchange(self) -> Exchange:
         home, run = self.settings.folder / self.daemon.name, self.settings.volatile / self.daemon.name
         return AsteriskInstance(self.daemon, ensure_asterisk(), home, run)
 
     def _files(self) -> Mapping[str, str]:
-        accounts = keep_accounts(self.settings.accounts_file)
-        return render_pbx(self.settings, self.settings.keep_secret(), accounts)
+        return render_pbx(self.settings, self.settings.keep_secret(), self._accounts)
 
 
 class CompanyFreeSwitch(CompanyPbx):
     """A PBX that is a FreeSWITCH."""
-
-    @property
-    def where(self) -> str:
-        """Where it listens."""
-        ports = self.settings.ports
-        return f"SIP 127.0.0.1:{ports.freeswitch_sip}, ESL 127.0.0.1:{ports.esl}"
 
     @property
     def handover_port(self) -> None:
@@ -179,6 +183,11 @@ class CompanyFreeSwitch(CompanyPbx):
     def _gateway(self, name: str) -> str:
         return self.command(f"sofia status gateway {name}")
 
+    @property
+    def _doors(self) -> str:
+        ports = self.settings.ports
+        return f"SIP 127.0.0.1:{ports.freeswitch_sip}, ESL 127.0.0.1:{ports.esl}"
+
     @cached_property
     def _exchange(self) -> Exchange:
         here, name = self.settings, self.daemon.name
@@ -187,7 +196,7 @@ class CompanyFreeSwitch(CompanyPbx):
         )
 
     def _files(self) -> Mapping[str, str]:
-        return render_freeswitch(self.settings, self.settings.keep_secret())
+        return render_freeswitch(self.settings, self.settings.keep_secret(), self._accounts)
 
 
 _CLASSES: Final[Mapping[PbxKind, type[CompanyPbx]]] = {

@@ -57,7 +57,7 @@ class Ports:
 
     @property
     def callback(self) -> int:
-        """FastAGI of the service "call me with a code" (TCP): base + 8."""
+        """The service "call me with a code" (TCP): base + 8."""
         return self.base + 8
 
     @property

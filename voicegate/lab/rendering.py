@@ -62,17 +62,16 @@ def render_pbx(settings: LabSettings, secret: str, accounts: Sequence[Account]) 
         },
     }
     filled = {name: fill_in((examples / name).read_text("utf-8"), these) for name, these in values.items()}
-    added = _render_company(settings, accounts)
-    filled["pjsip.conf"] = added["pjsip.conf"] + filled["pjsip.conf"]
-    filled["extensions.conf"] += added["extensions.conf"]
+    filled["pjsip.conf"] = _render_company("pjsip.conf", settings, accounts) + filled["pjsip.conf"]
+    filled["extensions.conf"] += _render_company("extensions.conf", settings, accounts)
     filled["odd-trunks.conf"] = _render("company", "odd-trunks.conf", settings)
     trunks = "".join(f'#include "{name}"\n' for name in filled if "trunk" in name)
     filled["pjsip.conf"] += f"\n{trunks}"
     return {**dialplan, **filled, "rtp.conf": _render_rtp(_rtp_ports(settings, PbxKind.ASTERISK))}
 
 
-def render_freeswitch(settings: LabSettings, secret: str) -> Mapping[str, str]:
-    """Return a FreeSWITCH's configuration files; `secret` opens its event socket."""
+def render_freeswitch(settings: LabSettings, secret: str, accounts: Sequence[Account]) -> Mapping[str, str]:
+    """Return a FreeSWITCH's configuration files; `secret` opens its event socket, `accounts` the testers'."""
     examples = project_folder("config") / "freeswitch"
     filled = {
         name: fill_in_xml((examples / name).read_text("utf-8"), _places(values))
@@ -81,9 +80,8 @@ def render_freeswitch(settings: LabSettings, secret: str) -> Mapping[str, str]:
     # Of the folder whose files the profile includes.
     filled["voicegate/trunk-registered.xml"] = filled.pop("trunk-registered.xml")
     filled["voicegate/odd-trunks.xml"] = _render("company", "odd-trunks.xml", settings)
-    main = _templates("company").get_template("freeswitch.xml.j2")
-    rtp = _rtp_ports(settings, PbxKind.FREESWITCH)
-    return {**filled, "freeswitch.xml": main.render(rtp=rtp, domain=_DOMAIN, ports=settings.ports)}
+    own = {"rtp": _rtp_ports(settings, PbxKind.FREESWITCH), "domain": _DOMAIN}
+    return {**filled, "freeswitch.xml": _render_company("freeswitch.xml", settings, accounts, **own)}
 
 
 def render_carrier(settings: LabSettings) -> Mapping[str, str]:
@@ -188,18 +186,20 @@ def _places(values: Mapping[str, Mapping[str, str]]) -> Mapping[tuple[str, str],
     return {(element, name): value for element, these in values.items() for name, value in these.items()}
 
 
-def _render_company(settings: LabSettings, accounts: Sequence[Account]) -> Mapping[str, str]:
-    """Return what the lab adds to the PBX's files."""
-    values = {
-        "accounts": accounts,
-        "services": all_services(),
-        "sounds": settings.sounds,
-        "listen": settings.listen,
-        "testers_port": settings.ports.testers,
-        "callback_port": settings.ports.callback,
-    }
-    names, templates = ("extensions.conf", "pjsip.conf"), _templates("company")
-    return {name: templates.get_template(f"{name}.j2").render(values) for name in names}
+def _render_company(name: str, settings: LabSettings, accounts: Sequence[Account], **own: object) -> str:
+    """Return what the lab adds to a PBX's file, or all of it: with the testers, and `own` values."""
+    return (
+        _templates("company")
+        .get_template(f"{name}.j2")
+        .render(
+            accounts=accounts,
+            services=all_services(),
+            sounds=settings.sounds,
+            listen=settings.listen,
+            ports=settings.ports,
+            **own,
+        )
+    )
 
 
 def _templates(folder: str) -> jinja2.Environment:

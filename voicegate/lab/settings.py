@@ -51,7 +51,7 @@ class LabSettings:
     trunks: tuple[str, ...] = ("carrier",)
     """The trunks that the controller uses, in this order: names of `trunks`' table."""
     pbxs: tuple[PbxKind, ...] = (PbxKind.ASTERISK,)
-    """The company's PBXs, one of a kind; a second has the calls to Britain."""
+    """The company's PBXs, one of a kind; testers join the first, a second has the calls to Britain."""
 
     @property
     def ports(self) -> Ports:
@@ -62,11 +62,6 @@ class LabSettings:
     def registrar(self) -> str:
         """Where the testers' softphones register: host:port."""
         return f"{self.listen}:{self.ports.testers}"
-
-    @property
-    def has_testers(self) -> bool:
-        """Can softphones join? They do at the company's Asterisk."""
-        return PbxKind.ASTERISK in self.pbxs
 
     @property
     def volatile(self) -> Path:

@@ -98,7 +98,7 @@ class Lab:
             *((pbx.daemon, pbx.where) for pbx in self.pbxs),
             (self._carrier, f"SIP 127.0.0.1:{ports.carrier_sip}"),
             (self._telephones, f"FastAGI 127.0.0.1:{ports.telephones}"),
-            (self._callback, f"FastAGI 127.0.0.1:{ports.callback}"),
+            (self._callback, f"calls 127.0.0.1:{ports.callback}"),
             (self._controller, ", ".join((str(self.settings.socket), *doors))),
         )
         return [PartStatus(daemon.name, daemon.pid, where, daemon.log) for daemon, where in places]
@@ -139,7 +139,7 @@ class Lab:
     def start_callback(self) -> None:
         """Start what calls testers back unless it runs, and wait until it listens."""
         here, port = self.settings, self.settings.ports.callback
-        command = [str(port), str(here.socket), str(here.sounds)]
+        command = [str(port), here.pbxs[0].value, str(here.socket), str(here.sounds)]
         self._callback.start(python_module("voicegate.lab.callback", *command))
         self._wait(self._callback, lambda: _accepts(port))
 

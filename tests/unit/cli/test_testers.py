@@ -8,7 +8,7 @@ import pytest
 from tests.unit.cli.conftest import run
 from voicegate.cli.exits import Exit
 from voicegate.lab.services import all_services
-from voicegate.lab.settings import LabSettings, PbxKind
+from voicegate.lab.settings import LabSettings
 from voicegate.lab.testers import TESTERS, Account, keep_accounts
 
 
@@ -47,10 +47,3 @@ def test_a_lab_that_never_was_has_no_testers(tmp_path: Path) -> None:
     result = run("lab", "testers", "--folder", str(tmp_path))
     assert result.exit_code == Exit.FAILED
     assert result.stderr == f"voicegate: there is no lab in {tmp_path}: voicegate lab up\n"
-
-
-def test_a_lab_without_an_asterisk_has_none_either(tmp_path: Path) -> None:
-    LabSettings(tmp_path, 14000, pbxs=(PbxKind.FREESWITCH,)).save()
-    result = run("lab", "testers", "--folder", str(tmp_path))
-    assert (result.exit_code, result.stdout) == (Exit.FAILED, "")
-    assert "testers" not in json.loads(run("lab", "status", "--folder", str(tmp_path), "--json").stdout)

@@ -2,6 +2,7 @@
 
 import fnmatch
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
@@ -10,6 +11,7 @@ import pytest
 
 from voicegate import config
 from voicegate.lab.behaviour import LabNumber
+from voicegate.lab.company import company_pbxs
 from voicegate.lab.numbers import NUMBERS
 from voicegate.lab.rendering import (
     as_toml,
@@ -88,20 +90,25 @@ def parameters(text: str) -> list[tuple[str, str]]:
     return [(param.get("name", ""), param.get("value", "")) for param in root.iter("param")]
 
 
+def switchboard(files: Mapping[str, str]) -> ElementTree.Element:
+    """A FreeSWITCH's main file."""
+    return ElementTree.fromstring(files["freeswitch.xml"])
+
+
 @pytest.fixture
 def switched(settings: LabSettings) -> LabSettings:
     return replace(settings, pbxs=(PbxKind.FREESWITCH,))
 
 
 def test_a_freeswitch_listens_on_loopback_only(switched: LabSettings) -> None:
-    files = render_freeswitch(switched, "s")
+    files = render_freeswitch(switched, "s", ACCOUNTS)
     bound = [pair for text in files.values() for pair in parameters(text) if pair[0].endswith("-ip")]
     profile = [("sip-ip", "127.0.0.1"), ("rtp-ip", "127.0.0.1")]
-    assert bound == [("listen-ip", "127.0.0.1"), *profile, *profile]
+    assert sorted(bound) == sorted([("listen-ip", "127.0.0.1"), *profile, *profile, *profile])
 
 
 def test_a_freeswitch_asks_whoever_comes_for_the_password_and_lets_in_loopback(switched: LabSettings) -> None:
-    files = render_freeswitch(switched, "s3<cret")
+    files = render_freeswitch(switched, "s3<cret", ACCOUNTS)
     door = dict(parameters(files["event_socket.conf.xml"]))
     assert (door["password"], door["apply-inbound-acl"]) == ("s3<cret", "voicegate")
     allowed = [node.get("cidr") for node in ElementTree.fromstring(files["acl.conf.xml"]).iter("node")]
@@ -109,7 +116,7 @@ def test_a_freeswitch_asks_whoever_comes_for_the_password_and_lets_in_loopback(s
 
 
 def test_a_freeswitch_reads_every_one_of_its_files(switched: LabSettings) -> None:
-    files = dict(render_freeswitch(switched, "s"))
+    files = dict(render_freeswitch(switched, "s", ACCOUNTS))
     steps = [step for text in files.values() for step in ElementTree.fromstring(text).iter("X-PRE-PROCESS")]
     del files["freeswitch.xml"]
     patterns = [step.get("data", "") for step in steps if step.get("cmd") == "include"]
@@ -120,7 +127,7 @@ def test_a_freeswitch_reads_every_one_of_its_files(switched: LabSettings) -> Non
 def test_two_pbxs_share_the_rtp_ports(settings: LabSettings) -> None:
     both = replace(settings, pbxs=(PbxKind.ASTERISK, PbxKind.FREESWITCH))
     assert render_pbx(both, "s", ACCOUNTS)["rtp.conf"] == "[general]\nrtpstart = 20100\nrtpend = 20199\n"
-    second = dict(parameters(render_freeswitch(both, "s")["freeswitch.xml"]))
+    second = dict(parameters(render_freeswitch(both, "s", ())["freeswitch.xml"]))
     assert (second["rtp-start-port"], second["rtp-end-port"]) == ("20200", "20299")
 
 
@@ -130,6 +137,60 @@ def test_elsewhere_only_the_testers_are_listened_for(settings: LabSettings) -> N
     assert bound == ["192.0.2.7:20007", "192.0.2.7:20007", "127.0.0.1:20000", "127.0.0.1"]
     endpoint = contexts(files["pjsip.conf"].replace("](!)", "]"))["tester"]
     assert "\nmedia_address = 192.0.2.7\nbind_rtp_to_media_address = yes\n" in endpoint
+
+
+def test_elsewhere_a_freeswitch_too_listens_for_the_testers_only(switched: LabSettings) -> None:
+    files = render_freeswitch(replace(switched, listen="192.0.2.7"), "s", ACCOUNTS)
+    (profile,) = switchboard(files).findall(".//profile[@name='testers']")
+    settings = {param.get("name"): param.get("value") for param in profile.iter("param")}
+    assert (settings["sip-ip"], settings["rtp-ip"], settings["sip-port"]) == (
+        "192.0.2.7",
+        "192.0.2.7",
+        "20007",
+    )
+    assert settings["auth-calls"] == "true"
+
+
+def test_a_freeswitch_lets_nobody_in_without_a_password(switched: LabSettings) -> None:
+    files = render_freeswitch(switched, "s", ACCOUNTS)
+    users = [*switchboard(files).iter("user"), *ElementTree.fromstring(files["directory.xml"]).iter("user")]
+    for user in users:
+        params = {param.get("name"): param.get("value") for param in user.iter("param")}
+        assert params.get("password") or params["allow-empty-password"] == "false"
+    known = {user.get("id"): user for user in users}
+    for account in ACCOUNTS:
+        user = known[account.tester.name]
+        assert user.get("number-alias") == account.tester.extension
+        assert user.findall("params/param[@name='password']")[0].get("value") == account.password
+
+
+def test_testers_of_a_freeswitch_dial_each_other_and_the_services_and_no_trunk(switched: LabSettings) -> None:
+    (context,) = switchboard(render_freeswitch(switched, "s", ACCOUNTS)).findall(
+        ".//context[@name='testers']"
+    )
+    dialed = {condition.get("expression") for condition in context.iter("condition")}
+    pairs = [(tester.extension, tester.name) for tester in TESTERS]
+    pairs += [(service.number, service.name) for service in all_services()]
+    assert dialed == {f"^({number}|{name})$" for number, name in pairs}
+    bridged = {action.get("data") for action in context.findall(".//action[@application='bridge']")}
+    assert bridged == {f"user/{tester.name}" for tester in TESTERS}
+
+
+def test_who_is_called_back_is_whom_a_freeswitch_knows_by_password(switched: LabSettings) -> None:
+    main = switchboard(render_freeswitch(switched, "s", ACCOUNTS))
+    assert [action.get("data") for action in main.findall(".//action[@application='socket']")] == [
+        "127.0.0.1:20008"
+    ]
+    names = [variable.get("value") for variable in main.findall(".//variable[@name='tester']")]
+    assert names == [tester.name for tester in TESTERS]
+
+
+@pytest.mark.parametrize("pbxs", [tuple(PbxKind), tuple(reversed(PbxKind))])
+def test_testers_join_the_first_pbx_and_no_other(settings: LabSettings, pbxs: tuple[PbxKind, ...]) -> None:
+    both = replace(settings, pbxs=pbxs)
+    assert ["testers 127.0.0.1:20007" in pbx.where for pbx in company_pbxs(both)] == [True, False]
+    assert "20007" not in "".join(render_freeswitch(both, "s", ()).values())
+    assert "20007" not in "".join(render_pbx(both, "s", ()).values())
 
 
 def test_no_tester_is_let_in_without_their_password(settings: LabSettings) -> None:

@@ -29,7 +29,7 @@ def test_a_trunk_has_an_endpoint_of_its_name_at_the_pbx(tmp_path: Path, trunk: L
 
 @each_trunk
 def test_a_trunk_has_a_gateway_of_its_name_at_a_freeswitch(tmp_path: Path, trunk: LabTrunk) -> None:
-    files = render_freeswitch(LabSettings(tmp_path, pbxs=(PbxKind.FREESWITCH,)), "secret")
+    files = render_freeswitch(LabSettings(tmp_path, pbxs=(PbxKind.FREESWITCH,)), "secret", ())
     gateways = [
         gateway for text in files.values() for gateway in ElementTree.fromstring(text).iter("gateway")
     ]
@@ -74,7 +74,7 @@ def test_an_honest_carriers_audio_is_encrypted_where_it_is_said_to_be(tmp_path: 
 
 
 def test_a_freeswitchs_audio_is_encrypted_and_the_carriers_certificate_checked(tmp_path: Path) -> None:
-    files = render_freeswitch(LabSettings(tmp_path, pbxs=(PbxKind.FREESWITCH,)), "secret")
+    files = render_freeswitch(LabSettings(tmp_path, pbxs=(PbxKind.FREESWITCH,)), "secret", ())
     profile = ElementTree.fromstring(files["trunk-tls.xml"])
     settings = parameters(profile)
     assert (settings["tls-only"], settings["register-transport"]) == ("true", "tls")

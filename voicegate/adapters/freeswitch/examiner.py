@@ -3,6 +3,8 @@
 Everything is asked with the rights that calls have. What a call would do is done, by `rehearsal`. Source:
 FreeSWITCH 1.10.12: `userauth` tells an account's rights; `status` the version and how many calls a second it
 takes; `sofia xmlstatus` gateways and profiles. Whether a gateway shows our caller ID is told by nothing.
+Media that a profile lets pass by (`inbound-bypass-media`, `inbound-proxy-media`) is that of bridged calls:
+ours have no second leg, and stay as they are.
 """
 
 import re
@@ -30,11 +32,18 @@ _OF_CALLS: Final = (
 _NEEDED: Final = frozenset(("bgapi", *_OF_CALLS, "sofia", "status", "module_exists"))
 """API commands of calls, and of this."""
 _MODULES: Final = ("mod_sofia", "mod_dptools", "mod_sndfile")
+_YES: Final = "true"
+_TRUTHS: Final = frozenset((_YES, "false"))
 _ACCOUNT: Final = "config/freeswitch/directory.xml shows the account"
-_UNPLACED: Final = "see the PBX's log; originate, sendmsg and CHANNEL_PARK must work for our account"
+_DOOR: Final = "listen-ip, listen-port, apply-inbound-acl in event_socket.conf.xml; that list in acl.conf.xml"
+_UNPLACED: Final = (
+    "see the PBX's log; `fsctl resume` where it is paused; our account must have originate, CHANNEL_PARK"
+)
 _VERSION: Final = re.compile(r"Version (\d+)\.(\d+)\S*")
 _RATE: Final = re.compile(r"per Sec out of max (\d+)")
-_FEW_A_SECOND: Final = 10
+_ROOM: Final = re.compile(r"^(\d+) session\(s\) max", re.MULTILINE)
+_FEW: Final = 10
+_KEYS: Final = "rfc2833"
 _G711: Final = frozenset(("PCMU", "PCMA"))
 _GATEWAY: Final = re.compile(r"<gateway>.*?</gateway>", re.DOTALL)
 _OLDEST: Final = (1, 10)
@@ -77,7 +86,7 @@ class FreeSwitchExaminer:
             yield failed("ESL", f"log-in refused: {error}", cure)
         except (OSError, TimeoutError, PbxError) as error:
             where = f"{self._settings.esl_host}:{self._settings.esl_port}"
-            cure = f"{self._name}.esl_host, esl_port; listen-ip, listen-port, apply-inbound-acl there"
+            cure = f"{self._name}.esl_host, esl_port; {_DOOR}"
             yield failed("ESL", f"no event socket at {where}: {_reason(error)}", cure)
 
     async def _examine(self, visit: Visit) -> AsyncIterator[Finding]:
@@ -115,18 +124,19 @@ class FreeSwitchExaminer:
 
 async def _look_at_status(visit: Visit) -> list[Finding]:
     text = await visit.api("status")
-    version, rate = _VERSION.search(text), _RATE.search(text)
-    if version is None or rate is None:
+    version, rate, room = (pattern.search(text) for pattern in (_VERSION, _RATE, _ROOM))
+    if version is None or rate is None or room is None:
         return [
             doubtful("version", "the PBX does not tell its version", f"esl-allowed-api status; {_ACCOUNT}")
         ]
     found = [passed("version", f"FreeSWITCH {version[0].removeprefix('Version ')}")]
     if (int(version[1]), int(version[2])) < _OLDEST:
         found = [doubtful("version", f"FreeSWITCH {version[0]} was never tried", "FreeSWITCH 1.10 was")]
-    if int(rate[1]) < _FEW_A_SECOND:
-        cure = "sessions-per-second in switch.conf: what is above it is refused"
-        return [*found, doubtful("capacity", f"{rate[1]} calls a second at most", cure)]
-    return [*found, passed("capacity", f"{rate[1]} calls a second at most")]
+    capacity = f"{rate[1]} calls a second at most, and {room[1]} at once"
+    if min(int(rate[1]), int(room[1])) < _FEW:
+        cure = "sessions-per-second and max-sessions in switch.conf.xml: what is above them is refused"
+        return [*found, doubtful("capacity", capacity, cure)]
+    return [*found, passed("capacity", capacity)]
 
 
 def _look_at_rights(visit: Visit) -> Finding:
@@ -145,14 +155,18 @@ def _look_at_rights(visit: Visit) -> Finding:
 
 
 async def _look_at_modules(visit: Visit) -> Finding:
-    missing = [module for module in _MODULES if not await _has(visit, module)]
+    told = {module: await visit.api(f"module_exists {module}") for module in _MODULES}
+    if not _TRUTHS.issuperset(told.values()):
+        cure = f"load mod_commands in modules.conf.xml; esl-allowed-api module_exists; {_ACCOUNT}"
+        return failed("modules", "the PBX does not tell which are loaded", cure)
+    missing = [module for module, is_there in told.items() if is_there != _YES]
     if missing:
         return failed("modules", f"not loaded: {', '.join(missing)}", "load them in modules.conf.xml")
     return passed("modules", "all that calls need are loaded")
 
 
 async def _has(visit: Visit, module: str) -> bool:
-    return await visit.api(f"module_exists {module}") == "true"
+    return await visit.api(f"module_exists {module}") == _YES
 
 
 async def _look_at_gateway(visit: Visit, trunk: str, gateway: str) -> list[Finding]:
@@ -164,7 +178,7 @@ async def _look_at_gateway(visit: Visit, trunk: str, gateway: str) -> list[Findi
         return [failed(about, f"the PBX has no gateway {gateway}", cure)]
     return [
         _judge_state(about, gateway, block),
-        await _look_at_codecs(visit, about, _value(block, "profile")),
+        *await _look_at_profile(visit, about, _value(block, "profile")),
     ]
 
 
@@ -178,13 +192,17 @@ def _judge_state(about: str, gateway: str, block: str) -> Finding:
     return passed(about, f"gateway {gateway} is up")
 
 
-async def _look_at_codecs(visit: Visit, about: str, profile: str) -> Finding:
-    codecs = _value(await visit.api(f"sofia xmlstatus profile {profile}"), "outbound-codecs")
-    names = {codec.partition("@")[0] for codec in codecs.split(",")}
-    if names.isdisjoint(_G711):
+async def _look_at_profile(visit: Visit, about: str, profile: str) -> list[Finding]:
+    told = await visit.api(f"sofia xmlstatus profile {profile}")
+    codecs, keys = _value(told, "outbound-codecs"), _value(told, "dtmf-mode")
+    found = []
+    if _G711.isdisjoint(codec.partition("@")[0] for codec in codecs.split(",")):
         cure = f"outbound-codec-prefs in profile {profile}: PCMU,PCMA, so that our sounds need no transcoding"
-        return doubtful(about, f"profile {profile} offers no G.711: {codecs or 'nothing'}", cure)
-    return passed(about, f"profile {profile} offers {codecs}")
+        found.append(doubtful(about, f"profile {profile} offers no G.711: {codecs or 'nothing'}", cure))
+    if keys != _KEYS:
+        cure = f"dtmf-type in profile {profile}: {_KEYS}, else no key is heard that a carrier sends so"
+        found.append(failed(about, f"profile {profile} has keys sent as {keys}", cure))
+    return found or [passed(about, f"profile {profile} offers {codecs}, and keys as events")]
 
 
 def _judge_rehearsal(unplayed: frozenset[str] | None, sounds: Sequence[Clip]) -> list[Finding]:

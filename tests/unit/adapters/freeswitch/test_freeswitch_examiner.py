@@ -97,6 +97,7 @@ async def test_an_address_that_the_access_list_refuses(switch: Switch) -> None:
     (finding,) = await Room(switch).findings()
     assert "access list" in finding.text
     assert "apply-inbound-acl" in finding.cure
+    assert "acl.conf.xml" in finding.cure
 
 
 @pytest.mark.parametrize("greeting", [b"", b"SSH-2.0-OpenSSH_9.2p1\r\n\n\n"])
@@ -147,6 +148,15 @@ async def test_a_module_that_is_missing(switch: Switch) -> None:
     assert (finding.level, finding.text) == ("error", "not loaded: mod_sndfile")
 
 
+@pytest.mark.parametrize("answer", ["-ERR module_exists command not found!", "-ERR permission denied"])
+async def test_modules_that_are_not_told_are_not_held_to_be_missing(switch: Switch, answer: str) -> None:
+    switch.answers["module_exists"] = lambda switch, argument: answer
+    finding = await Room(switch).of("modules")
+    assert (finding.level, finding.text) == ("error", "the PBX does not tell which are loaded")
+    assert "mod_commands" in finding.cure
+    assert "esl-allowed-api" in finding.cure
+
+
 async def test_without_the_endpoint_of_nobody_the_rest_is_looked_at_all_the_same(switch: Switch) -> None:
     switch.answers["module_exists"] = lambda switch, argument: "false" if "loopback" in argument else "true"
     finding = await Room(switch).of("calls")
@@ -177,25 +187,27 @@ async def test_a_profile_without_g711(switch: Switch) -> None:
     assert "outbound-codec-prefs" in finding.cure
 
 
+@pytest.mark.parametrize("mode", ["info", "none"])
+async def test_a_profile_that_has_keys_sent_otherwise(switch: Switch, mode: str) -> None:
+    switch.dtmf_mode = mode
+    finding = await Room(switch).of("trunk main")
+    assert (finding.level, finding.text) == ("error", f"profile external has keys sent as {mode}")
+    assert "dtmf-type" in finding.cure
+
+
 @pytest.mark.parametrize(
-    ("status", "about", "level"),
+    ("now", "otherwise", "about"),
     [
-        (
-            "FreeSWITCH (Version 1.8.7 64bit) is ready\n0 session(s) per Sec out of max 30",
-            "version",
-            "warning",
-        ),
-        (
-            "FreeSWITCH (Version 1.10.12 64bit) is ready\n0 session(s) per Sec out of max 3",
-            "capacity",
-            "warning",
-        ),
-        ("-ERR permission denied", "version", "warning"),
+        ("Version 1.10.12", "Version 1.8.7", "version"),
+        ("per Sec out of max 30", "per Sec out of max 3", "capacity"),
+        ("1000 session(s) max", "5 session(s) max", "capacity"),
+        ("FreeSWITCH (Version", "-ERR permission denied", "version"),
     ],
 )
-async def test_version_and_capacity(switch: Switch, status: str, about: str, level: str) -> None:
-    switch.status = status
-    assert (await Room(switch).of(about)).level == level
+async def test_version_and_capacity(switch: Switch, now: str, otherwise: str, about: str) -> None:
+    assert now in switch.status
+    switch.status = switch.status.replace(now, otherwise)
+    assert (await Room(switch).of(about)).level == "warning"
 
 
 async def test_a_call_to_nobody_that_does_not_come_about(switch: Switch, tmp_path: Path) -> None:
