@@ -6,7 +6,7 @@ RUN apt-get update \
  && apt-get install -y --no-install-recommends asterisk \
  && rm -rf /var/lib/apt/lists/*
 RUN groupadd --gid 2001 voicegate-audio && usermod --append --groups voicegate-audio asterisk
-COPY dialplan/asterisk/voicegate.conf config/asterisk/extensions.conf /etc/asterisk/
+COPY dialplan/asterisk/voicegate.conf dialplan/asterisk/extensions.conf /etc/asterisk/
 COPY sounds /usr/share/voicegate/sounds
 # As many ports as compose.yaml publishes: 50 calls at once.
 RUN printf '[general]\nrtpstart=10000\nrtpend=10100\n' > /etc/asterisk/rtp.conf

@@ -30,12 +30,9 @@ _DOMAIN: Final = "127.0.0.1"
 def render_pbx(settings: LabSettings, secret: str, accounts: Sequence[Account]) -> Mapping[str, str]:
     """Return an Asterisk's configuration files; `secret` opens its manager interface, `accounts` the
     testers'."""
-    examples, ports = project_folder("config") / "asterisk", settings.ports
-    dialplan = {
-        file.name: file.read_text("utf-8")
-        for file in (project_folder("dialplan") / "asterisk").glob("*.conf")
-    }
+    examples, ports = project_folder("dialplan") / "asterisk", settings.ports
     values: dict[str, dict[tuple[str, str], str]] = {
+        "voicegate.conf": {},
         "extensions.conf": {},
         "manager.conf": {("general", "port"): str(ports.ami), ("voicegate", "secret"): secret},
         "pjsip.conf": {
@@ -67,12 +64,12 @@ def render_pbx(settings: LabSettings, secret: str, accounts: Sequence[Account]) 
     filled["odd-trunks.conf"] = _render("company", "odd-trunks.conf", settings)
     trunks = "".join(f'#include "{name}"\n' for name in filled if "trunk" in name)
     filled["pjsip.conf"] += f"\n{trunks}"
-    return {**dialplan, **filled, "rtp.conf": _render_rtp(_rtp_ports(settings, PbxKind.ASTERISK))}
+    return {**filled, "rtp.conf": _render_rtp(_rtp_ports(settings, PbxKind.ASTERISK))}
 
 
 def render_freeswitch(settings: LabSettings, secret: str, accounts: Sequence[Account]) -> Mapping[str, str]:
     """Return a FreeSWITCH's configuration files; `secret` opens its event socket, `accounts` the testers'."""
-    examples = project_folder("config") / "freeswitch"
+    examples = project_folder("dialplan") / "freeswitch"
     filled = {
         name: fill_in_xml((examples / name).read_text("utf-8"), _places(values))
         for name, values in _freeswitch_values(settings, secret).items()

@@ -33,7 +33,7 @@ _REHEARSED: Final = frozenset(
 """Events that a call to nobody brings about."""
 _WANTED: Final = _REHEARSED | {"Hold", "Unhold"}
 _FILTERS_SINCE: Final = {20: 11, 21: 6, 22: 1}
-_MANAGER: Final = "config/asterisk/manager.conf shows the account"
+_MANAGER: Final = "dialplan/asterisk/manager.conf shows the account"
 _DIALPLAN: Final = (
     "copy dialplan/asterisk/voicegate.conf beside extensions.conf and #include it; `dialplan reload`"
 )

@@ -34,7 +34,7 @@ _NEEDED: Final = frozenset(("bgapi", *_OF_CALLS, "sofia", "status", "module_exis
 _MODULES: Final = ("mod_sofia", "mod_dptools", "mod_sndfile")
 _YES: Final = "true"
 _TRUTHS: Final = frozenset((_YES, "false"))
-_ACCOUNT: Final = "config/freeswitch/directory.xml shows the account"
+_ACCOUNT: Final = "dialplan/freeswitch/directory.xml shows the account"
 _DOOR: Final = "listen-ip, listen-port, apply-inbound-acl in event_socket.conf.xml; that list in acl.conf.xml"
 _UNPLACED: Final = (
     "see the PBX's log; `fsctl resume` where it is paused; our account must have originate, CHANNEL_PARK"

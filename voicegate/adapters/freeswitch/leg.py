@@ -210,7 +210,9 @@ class FreeSwitchLeg(TendedLeg[CallTracker]):
         if not has_key_events(dump):
             await self._execute("start_dtmf", {})
         elif may_miss_key_events(dump):
-            log.warning("keys may go unheard: see config/freeswitch/profile.xml on Opus", call=self._call_id)
+            log.warning(
+                "keys may go unheard: see dialplan/freeswitch/profile.xml on Opus", call=self._call_id
+            )
 
     async def _execute(self, application: str, headers: Mapping[str, str]) -> None:
         asked = {"call-command": "execute", "execute-app-name": application, **headers}
