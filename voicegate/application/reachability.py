@@ -1,4 +1,4 @@
-"""How trunks are, and could a call be placed now: before a promise whose failure somebody else would mend.
+"""How trunks are, and whether a call could be placed now: asked before a promise that somebody builds on.
 
 A trunk counts as lost only where its PBX is not connected or says that the trunk is unreachable; not
 knowing is no reason to refuse.

@@ -9,6 +9,7 @@ nothing is asked for on the telephone. Run as `python -m voicegate.lab.callback`
 import asyncio
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
@@ -27,7 +28,7 @@ _DEADLINE_S: Final = 60
 _CHUNK_BYTES: Final = 65_536
 
 
-class Desk(Protocol):
+class IncomingCall(Protocol):
     """The PBX's end of a call to the service."""
 
     async def caller(self) -> str | None:
@@ -37,7 +38,7 @@ class Desk(Protocol):
         """Play a sound, named without the end of its name, and hang up; sooner, if the caller does."""
 
 
-class AsteriskDesk:
+class AsteriskCall:
     """FastAGI: one line a command, one line a reply."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -45,7 +46,7 @@ class AsteriskDesk:
 
     async def caller(self) -> str | None:
         """Return who calls; None when nobody known does."""
-        return (await self._line.read_request()).get("agi_arg_1")
+        return (await self._line.read_request()).get("agi_arg_1") or None
 
     async def dismiss(self, sound: Path) -> None:
         """Play a sound, named without the end of its name, and hang up; sooner, if the caller does."""
@@ -57,7 +58,7 @@ class AsteriskDesk:
             watching.cancel()
 
 
-class FreeSwitchDesk:
+class FreeSwitchCall:
     """Outbound ESL, neither async nor full: a command's reply comes when it is done."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -68,7 +69,7 @@ class FreeSwitchDesk:
     async def caller(self) -> str | None:
         """Return who calls; None when nobody known does."""
         channel = await self._ask("connect")
-        return unquote(channel.headers.get("variable_tester", "")) if channel else None
+        return unquote(channel.headers.get("variable_tester", "")) or None if channel else None
 
     async def dismiss(self, sound: Path) -> None:
         """Play a sound, named without the end of its name, and hang up; sooner, if the caller does."""
@@ -82,15 +83,17 @@ class FreeSwitchDesk:
     async def _ask(self, line: str, headers: Mapping[str, str] | None = None) -> Frame | None:
         """Send a command and return its reply; None when the call has ended."""
         self._writer.write(build_command(line, headers))
-        while chunk := await self._reader.read(_CHUNK_BYTES):
-            for frame in self._framer.feed(chunk):
-                return frame
+        # What FreeSWITCH had not read of us when it closed makes its end a reset.
+        with suppress(ConnectionError):
+            while chunk := await self._reader.read(_CHUNK_BYTES):
+                for frame in self._framer.feed(chunk):
+                    return frame
         return None
 
 
-_DESKS: Final[Mapping[PbxKind, Callable[[asyncio.StreamReader, asyncio.StreamWriter], Desk]]] = {
-    PbxKind.ASTERISK: AsteriskDesk,
-    PbxKind.FREESWITCH: FreeSwitchDesk,
+_CALLS: Final[Mapping[PbxKind, Callable[[asyncio.StreamReader, asyncio.StreamWriter], IncomingCall]]] = {
+    PbxKind.ASTERISK: AsteriskCall,
+    PbxKind.FREESWITCH: FreeSwitchCall,
 }
 
 
@@ -112,10 +115,11 @@ class CallBack:
             await server.serve_forever()
 
     async def _take_call(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        desk = _DESKS[self.kind](reader, writer)
+        call = _CALLS[self.kind](reader, writer)
         try:
-            caller = await desk.caller()
-            is_promised = bool(caller) and await asyncio.wait_for(self._promise(desk), _DEADLINE_S)
+            async with asyncio.timeout(_DEADLINE_S):
+                caller = await call.caller()
+                is_promised = caller is not None and await self._promise(call)
         finally:
             # The PBX holds the channel until then.
             writer.close()
@@ -123,10 +127,10 @@ class CallBack:
             await asyncio.sleep(_PAUSE_S)
             await self._call(caller)
 
-    async def _promise(self, desk: Desk) -> bool:
+    async def _promise(self, call: IncomingCall) -> bool:
         """Tell the caller what will happen, and hang up; return whether it will."""
         is_ready = await self._is_ready()
-        await desk.dismiss(self.sounds / CODE.name if is_ready else project_folder("sounds") / "en/apology")
+        await call.dismiss(self.sounds / CODE.name if is_ready else project_folder("sounds") / "en/apology")
         return is_ready
 
     async def _is_ready(self) -> bool:

@@ -202,7 +202,7 @@ def _render_company(name: str, settings: LabSettings, accounts: Sequence[Account
 def _templates(folder: str) -> jinja2.Environment:
     return jinja2.Environment(
         loader=jinja2.PackageLoader("voicegate.lab", folder),
-        autoescape=jinja2.select_autoescape(),
+        autoescape=jinja2.select_autoescape(("xml.j2",)),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
     )

@@ -3,7 +3,7 @@
 A person who presses the key is at the far end, if anybody is. `voicegate lab trunks` prints the table, tests
 expect it, and `LabSettings.trunks` chooses which of them the controller uses, in which order. The PBX has an
 endpoint of the same name for each: `carrier` and those of an honest carrier are our own examples in
-`config/`, the others are `odd-trunks` in `company/`.
+`dialplan/`, the others are `odd-trunks` in `company/`.
 """
 
 from collections.abc import Mapping

@@ -128,8 +128,9 @@ class AtFreeSwitch(Telephone):
         self.writer.write(
             f"Content-Type: text/disconnect-notice\nContent-Length: {len(text)}\n\n{text}".encode()
         )
-        self.writer.write_eof()
-        assert await self.is_over() or True
+        await self.writer.drain()
+        # Our order to hang up comes too late for it to be read.
+        self.writer.transport.abort()
 
     async def _order(self, application: str) -> str:
         command, *lines = (await self.receive(b"\n\n")).split("\n")

@@ -164,6 +164,19 @@ def test_a_freeswitch_lets_nobody_in_without_a_password(switched: LabSettings) -
         assert user.findall("params/param[@name='password']")[0].get("value") == account.password
 
 
+def test_a_testers_contact_is_an_address_and_never_a_dial_string(switched: LabSettings) -> None:
+    main = switchboard(render_freeswitch(switched, "s", ACCOUNTS))
+    dialed = [param.get("value", "") for param in main.findall(".//param[@name='dial-string']")]
+    assert len(dialed) > len(TESTERS)
+    assert not [text for text in dialed if "sofia_contact" in text]
+
+
+def test_a_folder_of_any_name_makes_well_formed_xml(switched: LabSettings, tmp_path: Path) -> None:
+    main = switchboard(render_freeswitch(replace(switched, folder=tmp_path / "R&D <x>"), "s", ACCOUNTS))
+    played = {action.get("data", "") for action in main.findall(".//action[@application='playback']")}
+    assert all("R&D <x>" in file for file in played)
+
+
 def test_testers_of_a_freeswitch_dial_each_other_and_the_services_and_no_trunk(switched: LabSettings) -> None:
     (context,) = switchboard(render_freeswitch(switched, "s", ACCOUNTS)).findall(
         ".//context[@name='testers']"
@@ -189,7 +202,7 @@ def test_who_is_called_back_is_whom_a_freeswitch_knows_by_password(switched: Lab
 def test_testers_join_the_first_pbx_and_no_other(settings: LabSettings, pbxs: tuple[PbxKind, ...]) -> None:
     both = replace(settings, pbxs=pbxs)
     assert ["testers 127.0.0.1:20007" in pbx.where for pbx in company_pbxs(both)] == [True, False]
-    assert "20007" not in "".join(render_freeswitch(both, "s", ()).values())
+    assert 'name="testers"' not in "".join(render_freeswitch(both, "s", ()).values())
     assert "20007" not in "".join(render_pbx(both, "s", ()).values())
 
 

@@ -125,18 +125,26 @@ class FreeSwitchExaminer:
 async def _look_at_status(visit: Visit) -> list[Finding]:
     text = await visit.api("status")
     version, rate, room = (pattern.search(text) for pattern in (_VERSION, _RATE, _ROOM))
-    if version is None or rate is None or room is None:
-        return [
-            doubtful("version", "the PBX does not tell its version", f"esl-allowed-api status; {_ACCOUNT}")
-        ]
-    found = [passed("version", f"FreeSWITCH {version[0].removeprefix('Version ')}")]
+    return [_judge_version(version), _judge_capacity(rate, room)]
+
+
+def _judge_version(version: re.Match[str] | None) -> Finding:
+    if version is None:
+        return doubtful("version", "the PBX does not tell its version", f"esl-allowed-api status; {_ACCOUNT}")
     if (int(version[1]), int(version[2])) < _OLDEST:
-        found = [doubtful("version", f"FreeSWITCH {version[0]} was never tried", "FreeSWITCH 1.10 was")]
+        return doubtful("version", f"FreeSWITCH {version[0]} was never tried", "FreeSWITCH 1.10 was")
+    return passed("version", f"FreeSWITCH {version[0].removeprefix('Version ')}")
+
+
+def _judge_capacity(rate: re.Match[str] | None, room: re.Match[str] | None) -> Finding:
+    if rate is None or room is None:
+        cure = f"esl-allowed-api status; {_ACCOUNT}"
+        return doubtful("capacity", "the PBX does not tell how many calls it takes", cure)
     capacity = f"{rate[1]} calls a second at most, and {room[1]} at once"
     if min(int(rate[1]), int(room[1])) < _FEW:
         cure = "sessions-per-second and max-sessions in switch.conf.xml: what is above them is refused"
-        return [*found, doubtful("capacity", capacity, cure)]
-    return [*found, passed("capacity", capacity)]
+        return doubtful("capacity", capacity, cure)
+    return passed("capacity", capacity)
 
 
 def _look_at_rights(visit: Visit) -> Finding:
@@ -200,8 +208,8 @@ async def _look_at_profile(visit: Visit, about: str, profile: str) -> list[Findi
         cure = f"outbound-codec-prefs in profile {profile}: PCMU,PCMA, so that our sounds need no transcoding"
         found.append(doubtful(about, f"profile {profile} offers no G.711: {codecs or 'nothing'}", cure))
     if keys != _KEYS:
-        cure = f"dtmf-type in profile {profile}: {_KEYS}, else no key is heard that a carrier sends so"
-        found.append(failed(about, f"profile {profile} has keys sent as {keys}", cure))
+        cure = f"dtmf-type in profile {profile}: {_KEYS}, else keys are heard as tones or by INFO only"
+        found.append(doubtful(about, f"profile {profile} has keys sent as {keys}", cure))
     return found or [passed(about, f"profile {profile} offers {codecs}, and keys as events")]
 
 
