@@ -5,12 +5,12 @@ floors are the least that a call with a sound costs: an AMI Originate, one µ-la
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from asterisk.manager import Manager
+from panoramisk import Manager
 
 from voicegate.adapters.asterisk import variables
 from voicegate.client import AsyncClient
@@ -23,23 +23,26 @@ Road = Callable[[str], Awaitable[None]]
 @asynccontextmanager
 async def open_roads(lab: Lab, sound: Path) -> AsyncIterator[Mapping[str, Road]]:
     """Yield the roads by name, the floor first; the floors play `sound`, named without its suffix."""
-    async with AsyncClient(socket=lab.settings.socket) as client, _bare_script(sound) as address:
-        with _manager(lab) as manager:
+    async with (
+        AsyncClient(socket=lab.settings.socket) as client,
+        _manager(lab) as manager,
+        _bare_script(sound) as address,
+    ):
 
-            async def voicegate(number: str) -> None:
-                await client.create_verification(number, human_check="none")
+        async def voicegate(number: str) -> None:
+            await client.create_verification(number, human_check="none")
 
-            yield {
-                "dialplan": _floor(manager, {"Application": "Playback", "Data": str(sound)}),
-                "bare FastAGI": _floor(manager, _to_script(address)),
-                "voicegate": voicegate,
-            }
+        yield {
+            "dialplan": _floor(manager, {"Application": "Playback", "Data": str(sound)}),
+            "bare FastAGI": _floor(manager, _to_script(address)),
+            "voicegate": voicegate,
+        }
 
 
 def _floor(manager: Any, fields: Mapping[str, str]) -> Road:
     async def road(number: str) -> None:
         action = {"Action": "Originate", "Channel": f"PJSIP/{number}@carrier", "Async": "true", **fields}
-        await asyncio.to_thread(manager.send_action, action)
+        manager.send_action(action)
 
     return road
 
@@ -54,15 +57,14 @@ def _to_script(address: str) -> Mapping[str, str]:
     }
 
 
-@contextmanager
-def _manager(lab: Lab) -> Iterator[Any]:
-    manager = Manager()
-    manager.connect("127.0.0.1", lab.settings.ports.ami)
-    manager.login("voicegate", lab.settings.secret_file.read_text("ascii"))
+@asynccontextmanager
+async def _manager(lab: Lab) -> AsyncIterator[Any]:
+    secret = lab.settings.secret_file.read_text("ascii")
+    manager = Manager(host="127.0.0.1", port=lab.settings.ports.ami, username="voicegate", secret=secret)
+    await manager.connect()
     try:
         yield manager
     finally:
-        manager.logoff()
         manager.close()
 
 
