@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo lab test check format clean
+.PHONY: help demo lab test check bench format clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,6 +25,9 @@ check: $(READY) ## format, lint, types, the direction of imports
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+bench: $(READY) ## what a call costs, beside the least that the same Asterisk can do; some minutes
+	@$(BIN)/python -m tests.bench.cost
 
 format: $(READY) ## put the source into its form
 	$(BIN)/ruff format .
