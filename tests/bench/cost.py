@@ -104,7 +104,7 @@ def _cost(road: str, rounds: Sequence[Round], floor: float) -> Cost:
 
 
 async def _write_sound(lab: Lab, file: Path) -> None:
-    """Write a hum as long as Voicegate speaks on one call: from its first reading to its last's end."""
+    """Write a hum as long as a call of Voicegate's lasts, from its answer to its end."""
     async with AsyncClient(socket=lab.settings.socket) as client:
         created = await client.create_verification(_LISTENS.example, human_check="none")
         async for _ in client.watch(created.id):
@@ -112,8 +112,9 @@ async def _write_sound(lab: Lab, file: Path) -> None:
         (call,) = (await client.verification(created.id)).calls
     if call.outcome != "delivered":
         raise click.ClickException(f"The lab's first call was {call.outcome}: nothing can be measured.")
-    times = [step.at for step in call.timeline if step.event.startswith("reading_")]
-    seconds = (times[-1] - times[0]).total_seconds()
+    assert call.answered_at is not None
+    assert call.ended_at is not None
+    seconds = (call.ended_at - call.answered_at).total_seconds()
     # A square wave of 400 Hz and little loudness.
     file.write_bytes((b"\xd0" * 10 + b"\x50" * 10) * round(seconds * _BYTES_A_SECOND / 20))
 

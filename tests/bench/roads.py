@@ -1,6 +1,6 @@
 """The roads along which the benchmark sends calls: two floors, and Voicegate.
 
-All lead through one PBX to the same telephones, and each call hears a sound as long as Voicegate's. The
+All lead through one PBX to the same telephones, and each call lasts as long as Voicegate's. The
 floors are the least that a call with a sound costs: an AMI Originate, one µ-law file, a hangup.
 """
 
