@@ -51,7 +51,9 @@ class Cost:
     road: str
     """The floor's is the first."""
     pbx_ms: float
+    """As a round's."""
     controller_ms: float
+    """Likewise: the floors' is what an idle controller takes meanwhile."""
     ratio: float
     """Of both together, to the floor's PBX alone."""
     lowest: float

@@ -1,4 +1,4 @@
-"""A landline's extension arrives whole and in time, as the far end's log of digits tells."""
+"""A landline's extension arrives whole and at its pace, as the far end's log of digits tells."""
 
 import asyncio
 import re
@@ -40,9 +40,7 @@ def digits_at(lab: Lab, endpoint: str) -> list[tuple[str, datetime]]:
 
 @pytest.mark.usefixtures("digit_log")
 @pytest.mark.parametrize("name", ["speaks-ulaw", "speaks-g722"])
-async def test_a_long_extension_arrives_before_anything_is_said_with_its_pause(
-    backend: Backend, name: str
-) -> None:
+async def test_a_long_extension_arrives_whole_and_keeps_its_pause(backend: Backend, name: str) -> None:
     created = await backend.client.create_verification(find_number(name).american("325"), extension=EXTENSION)
     await backend.reaches(created.id, "awaiting_human")
     # Its logger writes when it comes to it.
