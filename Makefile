@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo lab test check bench format clean
+.PHONY: help demo lab test soak check bench format clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -17,8 +17,12 @@ demo: $(READY) ## real calls through a real Asterisk: a telephone enrolled, acti
 lab: $(READY) ## the same PBX, carrier and telephones, left running to try things on
 	@$(BIN)/voicegate lab up
 
-test: check ## all checks and all tests
-	$(BIN)/pytest
+test: check ## all checks and all tests but those for `make soak`
+	$(BIN)/pytest --durations=10
+
+# Alone, one after another: they load the machine on purpose.
+soak: $(READY) ## the tests that take too long for every run: floods, exhaustion, hundreds of calls
+	$(BIN)/pytest -m soak -n 0 --durations=0
 
 check: $(READY) ## format, lint, types, the direction of imports
 	$(BIN)/ruff format --check .

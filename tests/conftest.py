@@ -25,6 +25,8 @@ OVERRIDES = {
     "trunks.carrier.ring_timeout_s": 14,
 }
 LOST_GRACE_S = 8
+SOAK_TIMEOUT_S = 1800
+"""For each test marked `soak` that names no `timeout` of its own."""
 
 
 CALLING = (
@@ -91,3 +93,10 @@ class Sides(LoadScopeScheduling):  # type: ignore[misc]  # untyped
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Sides:
     return Sides(config, log)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.get_closest_marker("soak") and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(SOAK_TIMEOUT_S))
