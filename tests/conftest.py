@@ -18,6 +18,8 @@ from voicegate.lab.ports import reserve_port_base
 from voicegate.lab.settings import LabSettings, PbxKind
 from voicegate.lab.world import Lab
 
+pytest_plugins = ["tests.patience"]
+
 # Shorter than an admin would want them, so that a test of patience needs little of ours.
 OVERRIDES = {
     "call.human_timeout_s": 14,
@@ -25,8 +27,6 @@ OVERRIDES = {
     "trunks.carrier.ring_timeout_s": 14,
 }
 LOST_GRACE_S = 8
-SOAK_TIMEOUT_S = 1800
-"""For each test marked `soak` that names no `timeout` of its own."""
 
 
 CALLING = (
@@ -93,10 +93,3 @@ class Sides(LoadScopeScheduling):  # type: ignore[misc]  # untyped
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Sides:
     return Sides(config, log)
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if item.get_closest_marker("soak") and not item.get_closest_marker("timeout"):
-            item.add_marker(pytest.mark.timeout(SOAK_TIMEOUT_S))

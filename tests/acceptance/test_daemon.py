@@ -16,6 +16,7 @@ from typing import IO
 import pytest
 
 from voicegate.client import ApiError, AsyncClient, Unreachable, Verification
+from voicegate.lab.deadlines import at_most, within
 
 SETTINGS = """
 [storage]
@@ -60,7 +61,7 @@ async def daemon(settings: Path) -> AsyncIterator[tuple[AsyncClient, subprocess.
         process = start(settings, log)
     try:
         async with AsyncClient(socket=settings.parent / "voicegate.sock") as client:
-            async with asyncio.timeout(20):
+            async with within(20):
                 while not await is_ready(client):
                     assert process.poll() is None
                     await asyncio.sleep(0.05)
@@ -74,7 +75,7 @@ async def ended(settings: Path) -> tuple[int, str]:
     """The exit code and standard error of a daemon that is expected to end by itself; killed if not."""
     process = start(settings)
     try:
-        _, error = await asyncio.to_thread(process.communicate, timeout=20)
+        _, error = await asyncio.to_thread(process.communicate, timeout=at_most(20))
         return process.returncode, error
     finally:
         process.kill()
@@ -174,7 +175,7 @@ async def test_told_to_stop_it_ends_its_calls_records_them_and_exits_with_0(sett
     async with daemon(settings) as (client, process):
         verification_id = await ringing(client, RINGS_FOR_EVER)
         process.send_signal(signal.SIGTERM)
-        assert await asyncio.to_thread(process.wait, 15) == 0
+        assert await asyncio.to_thread(process.wait, at_most(15)) == 0
     assert not (settings.parent / "voicegate.sock").exists()
     # Before another start could settle it.
     with closing(sqlite3.connect(settings.parent / "voicegate.db")) as database:
@@ -186,7 +187,7 @@ async def test_killed_it_settles_what_it_left_at_the_next_start(settings: Path) 
     async with daemon(settings) as (client, process):
         verification_id = await ringing(client, RINGS_FOR_EVER)
         process.kill()
-        await asyncio.to_thread(process.wait, 15)
+        await asyncio.to_thread(process.wait, at_most(15))
     async with daemon(settings) as (client, _):
         verification = await client.verification(verification_id)
         assert verification.call is not None
@@ -209,7 +210,7 @@ async def test_no_code_is_in_the_database(settings: Path) -> None:
     async with daemon(settings) as (client, process):
         await client.create_verification(RINGS_FOR_EVER, passcode="90417736")
         process.send_signal(signal.SIGTERM)
-        await asyncio.to_thread(process.wait, 15)
+        await asyncio.to_thread(process.wait, at_most(15))
     with sqlite3.connect(settings.parent / "voicegate.db") as database:
         dump = "\n".join(database.iterdump())
     database.close()

@@ -18,6 +18,7 @@ import pytest
 
 from tests.acceptance.okta_sdk.environment import HERE, python_with
 from tests.acceptance.test_daemon import daemon
+from voicegate.lab.deadlines import within
 from voicegate.lab.ear import hear_code
 from voicegate.lab.numbers import find_number
 from voicegate.lab.rendering import render_controller
@@ -139,7 +140,7 @@ def environment(flow: Flow, key: str, folder: Path) -> dict[str, str]:
 
 async def heard(lab: Lab, number: str, count: int) -> str:
     """The code that the independent ear reads from the `count`th call to a number."""
-    async with asyncio.timeout(120):
+    async with within(120):
         while len(found := lab.recordings(number)) < count:
             await asyncio.sleep(0.1)
     code = await asyncio.to_thread(hear_code, found[count - 1], 6)

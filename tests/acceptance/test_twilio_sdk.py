@@ -17,6 +17,7 @@ from twilio.base.exceptions import TwilioRestException
 from twilio.rest import Client
 
 from tests.acceptance.test_daemon import daemon
+from voicegate.lab.deadlines import Deadline
 from voicegate.lab.ear import hear_code
 from voicegate.lab.numbers import find_number
 from voicegate.lab.rendering import render_controller
@@ -75,9 +76,9 @@ class Backend:
 
 
 def until(is_so: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE_S
+    deadline = Deadline(PATIENCE_S)
     while not is_so():
-        assert time.monotonic() < deadline
+        assert not deadline.has_passed
         time.sleep(0.2)
 
 

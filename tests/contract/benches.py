@@ -31,6 +31,7 @@ from voicegate.domain.announcement import (
 )
 from voicegate.domain.passcode import Passcode
 from voicegate.domain.routing import CallerId, Hop, Trunk
+from voicegate.lab.deadlines import within
 from voicegate.lab.world import Lab
 
 
@@ -138,7 +139,7 @@ async def _speaking(lab: Lab, pbx: Pbx) -> AsyncIterator[PbxBench]:
     invitation = compose_invitation(HumanCheck.RANDOM_KEY, "5", mixer.phrasing("en"))
     reading = compose_reading(Passcode("4710"), mixer.phrasing("en"))
     async with mixer.mix("en", invitation, reading) as audio:
-        async with asyncio.timeout(30):
+        async with within(30):
             while not pbx.is_connected:
                 await asyncio.sleep(0.02)
         apology = mixer.prompt("en", PromptName.APOLOGY)
@@ -163,7 +164,7 @@ async def scripted_freeswitch(request: pytest.FixtureRequest) -> AsyncIterator[P
     async with Switch().serving() as switch:
         settings = FreeSwitchSettings("bench", Secret(PASSWORD), esl_port=switch.port)
         async with FreeSwitchPbx(settings) as pbx:
-            async with asyncio.timeout(10):
+            async with within(10):
                 while not pbx.is_connected:
                     await asyncio.sleep(0.002)
             clips = record("invitation", 0.4), record("reading", 0.6, 0.7), record("apology", 0.2)

@@ -15,6 +15,7 @@ from voicegate.domain.call import Answered, Progressed, Rang, Stretch, covers
 from voicegate.domain.errors import LegEnded, UnsafeValue
 from voicegate.domain.hangup_cause import GaveUp, Hangup
 from voicegate.domain.routing import Hop
+from voicegate.lab.deadlines import within
 
 LONG = timedelta(minutes=2)
 ANSWERING = [Telephone.PRESSES_KEY, Telephone.NEVER_PRESSES, Telephone.HANGS_UP_MIDWAY, Telephone.OFFICE]
@@ -64,7 +65,7 @@ async def calling(bench: PbxBench, whom: Telephone | Hop) -> AsyncIterator[Line]
     hop = bench.number_for(whom) if isinstance(whom, Telephone) else whom
     call_id = f"call_{uuid4().hex[:20]}"
     order = Order(call_id, hop, bench.apology)
-    async with asyncio.timeout(120), asyncio.TaskGroup() as tasks, bench.pbx.originate(order) as leg:
+    async with within(120), asyncio.TaskGroup() as tasks, bench.pbx.originate(order) as leg:
         line = Line(leg, call_id)
         tasks.create_task(line.listen())
         yield line
@@ -166,7 +167,7 @@ async def test_a_failure_inside_the_context_passes_through_and_hangs_up(bench: P
         async with bench.pbx.originate(order) as leg:
             raise ZeroDivisionError
     line = Line(leg, order.call_id)
-    async with asyncio.timeout(30):
+    async with within(30):
         await line.listen()
     assert line.kinds[-1] is Hangup
 
@@ -234,7 +235,7 @@ async def test_an_office_takes_the_extension_and_puts_through(bench: PbxBench) -
     async with talking(bench, Telephone.OFFICE) as line:
         await line.leg.send_digits("w4321", DtmfTiming())
         # It may ring inside for some seconds: ask as often as it takes.
-        async with asyncio.timeout(60):
+        async with within(60):
             while await ask_for_key(bench, line.leg) is None:
                 pass
 

@@ -29,6 +29,7 @@ from voicegate.application.storing import Store
 from voicegate.domain import challenge as challenges
 from voicegate.domain.challenge import Challenge, ChallengeEvent, ChallengeState, Verdict
 from voicegate.domain.errors import StoreError
+from voicegate.lab.deadlines import at_most
 
 
 async def revision(store: Store) -> int:
@@ -260,7 +261,7 @@ async def test_the_loop_runs_on_while_a_write_takes_its_time(store: Store) -> No
 
     def wait_for_the_loop(challenge: Challenge) -> tuple[Challenge, None]:
         # Would wait for ever, were this the loop's own thread.
-        asyncio.run_coroutine_threadsafe(turned.wait(), loop).result(timeout=30)
+        asyncio.run_coroutine_threadsafe(turned.wait(), loop).result(timeout=at_most(30))
         return challenge, None
 
     writing = asyncio.create_task(update_challenge(store, "ver_1", wait_for_the_loop))

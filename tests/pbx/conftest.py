@@ -10,6 +10,7 @@ import pytest
 
 from voicegate.client import AsyncClient, Verification
 from voicegate.client.asking import Options
+from voicegate.lab.deadlines import within
 from voicegate.lab.ear import hear_code
 from voicegate.lab.settings import PbxKind
 from voicegate.lab.world import Lab
@@ -44,14 +45,14 @@ class Backend:
 
     async def recording(self, number: str, count: int = 1) -> Path:
         """Wait for the far telephone's recording of the `count`th call to `number`."""
-        async with asyncio.timeout(15):
+        async with within(15):
             while len(found := self.lab.recordings(number)) < count:
                 await asyncio.sleep(0.05)
         return found[-1]
 
     async def listens(self, number: str) -> None:
         """Wait until the far telephone, which has picked up, has heard something."""
-        async with asyncio.timeout(15):
+        async with within(15):
             while not await asyncio.to_thread(
                 self.lab.listen_in, number, self.lab.settings.folder / "so-far.wav"
             ):
@@ -63,7 +64,7 @@ class Backend:
 
     async def trunk_is(self, state: str) -> None:
         """Have the PBX look at its trunk until that is its state."""
-        async with asyncio.timeout(40):
+        async with within(40):
             while (await self.client.trunks())[0].state != state:
                 await asyncio.to_thread(self.lab.pbxs[0].look_for_carrier)
                 # One at a time: a look that is still under way would speak of the past, and last.
@@ -74,7 +75,7 @@ class Backend:
 
     async def quiet(self) -> None:
         """Wait until the PBX has no channel."""
-        async with asyncio.timeout(20):
+        async with within(20):
             while await asyncio.to_thread(self.lab.pbxs[0].channels):
                 await asyncio.sleep(0.1)
 

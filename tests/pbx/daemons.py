@@ -10,6 +10,7 @@ from itertools import count
 from tests.pbx.conftest import Backend
 from voicegate import bootstrap, config
 from voicegate.client import ApiError, AsyncClient, Unreachable
+from voicegate.lab.deadlines import within
 from voicegate.lab.rendering import render_controller
 from voicegate.lab.settings import PbxKind
 from voicegate.lab.world import Lab
@@ -34,7 +35,7 @@ async def daemon(lab: Lab, *trunks: str, **overrides: str) -> AsyncIterator[Back
     parsed = config.parse(tomllib.loads(render_controller(settings)))
     async with asyncio.TaskGroup() as tasks, AsyncClient(socket=parsed.socket.path) as client:
         serving = tasks.create_task(bootstrap.serve(parsed))
-        async with asyncio.timeout(10):
+        async with within(10):
             while not await _is_ready(client):
                 await asyncio.sleep(0.05)
         yield Backend(client, lab)

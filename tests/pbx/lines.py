@@ -15,6 +15,7 @@ from tests.pbx.conftest import Backend
 from tests.pbx.daemons import daemon
 from tests.pbx.wiretap import Tap, tapped
 from voicegate.client import AsyncClient, Verification
+from voicegate.lab.deadlines import within
 from voicegate.lab.ear import hear_code
 from voicegate.lab.numbers import find_number
 from voicegate.lab.settings import PbxKind
@@ -115,7 +116,7 @@ async def _cancel(backend: Backend, lines: Lines) -> None:
 
 
 async def _registration(lab: Lab, lines: Lines) -> None:
-    async with asyncio.timeout(_REGISTERED_WITHIN_S):
+    async with within(_REGISTERED_WITHIN_S):
         while not lines.is_registered:
             lines.is_registered = await asyncio.to_thread(lab.pbxs[0].is_registered)
             await asyncio.sleep(0.2)

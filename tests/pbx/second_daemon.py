@@ -12,6 +12,7 @@ from voicegate import bootstrap, config
 from voicegate.application.ports import ChallengeRecord
 from voicegate.application.sign_in import Issued, IssueRequest
 from voicegate.bootstrap.parts import App
+from voicegate.lab.deadlines import within
 from voicegate.lab.world import Lab
 
 Raw = dict[str, Any]
@@ -32,7 +33,7 @@ async def second_daemon(
             pbx["agi_port"] = 0
     change(raw)
     async with bootstrap.running(config.parse(raw)) as app:
-        async with asyncio.timeout(10):
+        async with within(10):
             while not all(pbx.is_connected for pbx in app.world.pbxs.values()):
                 await asyncio.sleep(0.05)
         yield app
@@ -50,7 +51,7 @@ async def follow(
 ) -> ChallengeRecord:
     """Wait for something to become true of it."""
     since = -1
-    async with asyncio.timeout(90):
+    async with within(90):
         while not until(record):
             found = await app.sign_in.look(
                 TESTER, record.challenge.id, since=since, wait=timedelta(seconds=10)

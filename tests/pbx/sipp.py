@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from voicegate.lab.deadlines import within
 from voicegate.lab.packages import ensure_program
 
 _DEADLINE_S: Final = 60
@@ -117,7 +118,7 @@ class Sipp:
             env={"TERM": "dumb"},
         )
         try:
-            async with asyncio.timeout(_DEADLINE_S):
+            async with within(_DEADLINE_S):
                 said, complaint = await process.communicate()
         finally:
             if process.returncode is None:

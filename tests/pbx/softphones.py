@@ -17,6 +17,7 @@ import numpy as np
 import soundfile
 
 from voicegate.config import project_folder
+from voicegate.lab.deadlines import within
 from voicegate.lab.ear import hear_code
 from voicegate.lab.listener import RATE, KeyListener, Samples, find_sound
 from voicegate.lab.packages import ensure_program
@@ -70,7 +71,7 @@ class Softphone:
 
     async def event(self, kind: str) -> Event:
         """Wait for the next event of a kind, and forget those before it."""
-        async with asyncio.timeout(_PATIENCE_S):
+        async with within(_PATIENCE_S):
             while (event := await self.events.get())["type"] != kind:
                 pass
         return event
@@ -107,7 +108,7 @@ class Softphone:
     async def asked_key(self) -> str:
         """Listen to the call in progress until a key is asked for."""
         listener, position = KeyListener(project_folder("sounds")), 0
-        async with asyncio.timeout(_PATIENCE_S):
+        async with within(_PATIENCE_S):
             while (key := await asyncio.to_thread(listener.asked_key)) is None:
                 await asyncio.sleep(_LOOK_S)
                 heard = self._heard()
@@ -118,7 +119,7 @@ class Softphone:
     async def hears(self, sound: Path) -> None:
         """Listen to the call in progress until a sound was begun as it should be."""
         begun = soundfile.read(sound, _BEGUN, dtype="int16")[0]
-        async with asyncio.timeout(_PATIENCE_S):
+        async with within(_PATIENCE_S):
             while find_sound(self._heard(), begun) is None:
                 await asyncio.sleep(_LOOK_S)
 
@@ -173,7 +174,7 @@ async def softphone(login: Login, folder: Path) -> AsyncIterator[Softphone]:
 
 
 async def _reach(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    async with asyncio.timeout(_PATIENCE_S):
+    async with within(_PATIENCE_S):
         while True:
             try:
                 return await asyncio.open_connection("127.0.0.1", port)

@@ -9,6 +9,7 @@ from itertools import pairwise
 import pytest
 
 from tests.pbx.conftest import EACH_PBX, Backend
+from voicegate.lab.deadlines import within
 from voicegate.lab.numbers import find_number
 from voicegate.lab.world import Lab
 
@@ -44,7 +45,7 @@ async def test_a_long_extension_arrives_whole_and_keeps_its_pause(backend: Backe
     created = await backend.client.create_verification(find_number(name).american("325"), extension=EXTENSION)
     await backend.reaches(created.id, "awaiting_human")
     # Its logger writes when it comes to it.
-    async with asyncio.timeout(5):
+    async with within(5):
         while len(heard := digits_at(backend.lab, name)) < len(EXTENSION) - 1:
             await asyncio.sleep(0.1)
     await backend.client.cancel(created.id)

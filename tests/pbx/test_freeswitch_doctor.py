@@ -15,6 +15,7 @@ from voicegate.adapters.freeswitch.settings import FreeSwitchSettings
 from voicegate.adapters.freeswitch.visit import visiting
 from voicegate.application.examination import Level
 from voicegate.application.linking import Secret
+from voicegate.lab.deadlines import Deadline
 from voicegate.lab.world import Lab
 
 PROFILE = "sofia profile voicegate"
@@ -30,9 +31,9 @@ def lab(freeswitch_lab: Lab) -> Lab:
 
 
 def wait(is_so: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE_S
+    deadline = Deadline(PATIENCE_S)
     while not is_so():
-        assert time.monotonic() < deadline
+        assert not deadline.has_passed
         time.sleep(0.1)
 
 

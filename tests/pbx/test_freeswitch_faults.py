@@ -18,6 +18,7 @@ from voicegate.bootstrap.parts import App
 from voicegate.domain.call import CallState
 from voicegate.domain.phone_number import Destination
 from voicegate.lab.behaviour import LabNumber
+from voicegate.lab.deadlines import within
 from voicegate.lab.numbers import find_number
 from voicegate.lab.settings import PbxKind
 from voicegate.lab.world import Lab
@@ -79,7 +80,7 @@ class Scene:
 
     async def connected(self) -> None:
         """Wait until calls can be placed."""
-        async with asyncio.timeout(20):
+        async with within(20):
             while not self.app.world.pbxs[PbxKind.FREESWITCH.section].is_connected:
                 await asyncio.sleep(0.05)
 
@@ -166,7 +167,7 @@ async def live_through(lab: Lab) -> Faults:
 
 async def quiet(lab: Lab) -> None:
     """Wait until FreeSWITCH has no channel."""
-    async with asyncio.timeout(20):
+    async with within(20):
         while await asyncio.to_thread(lab.pbxs[0].channels):
             await asyncio.sleep(0.1)
 

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from tests.pbx.conftest import Backend
 from voicegate.client import Call
+from voicegate.lab.deadlines import within
 from voicegate.lab.numbers import find_number
 
 PROGRAM: Final = Path(__file__).with_name("independent_ami.py")
@@ -57,10 +58,10 @@ async def listening(backend: Backend) -> AsyncIterator[Independent]:
         assert process.stdin is not None
         assert process.stdout is not None
         process.stdin.write(here.secret_file.read_bytes().strip() + b"\n")
-        async with asyncio.timeout(PATIENCE_S):
+        async with within(PATIENCE_S):
             assert await process.stdout.readline() == b"ready\n"
         yield told
-        async with asyncio.timeout(PATIENCE_S):
+        async with within(PATIENCE_S):
             output, _ = await process.communicate(b"\n")
         vars(told).update(json.loads(output))
     finally:

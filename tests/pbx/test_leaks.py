@@ -38,6 +38,7 @@ from voicegate.domain.announcement import Digit, HumanCheck, Part
 from voicegate.domain.call import Playback
 from voicegate.domain.passcode import Passcode
 from voicegate.domain.phone_number import Destination
+from voicegate.lab.deadlines import within
 from voicegate.lab.numbers import find_number
 from voicegate.lab.ports import reserve_port_base
 from voicegate.lab.settings import LabSettings, PbxKind
@@ -185,7 +186,7 @@ async def erased(spy: Eavesdropper, verification_id: str, sealed: bytes) -> None
     assert spy.sealed(verification_id) is None
     database = [spy.lab.settings.folder / name for name in DATABASE]
     with suppress(TimeoutError):
-        async with asyncio.timeout((INTERVAL + timedelta(seconds=2)).total_seconds()):
+        async with within((INTERVAL + timedelta(seconds=2)).total_seconds()):
             while any(sealed in file.read_bytes() for file in database if file.exists()):
                 await asyncio.sleep(0.2)
 

@@ -16,6 +16,7 @@ from voicegate.application.proving import Wanted
 from voicegate.application.sign_in import Issued, IssueRequest
 from voicegate.bootstrap.parts import App
 from voicegate.domain.phone_number import Destination
+from voicegate.lab.deadlines import within
 from voicegate.lab.numbers import find_number
 from voicegate.lab.world import Lab
 
@@ -58,7 +59,7 @@ async def test_a_call_by_the_socket_is_a_call_as_any_other(backend: Backend) -> 
     numbers = [find_number(name).american("707") for name in ("hangs-up-at-end", "hangs-up-midway")]
     with relayed(lab, path):
         async with bootstrap.running(settings_of(lab, path)) as app:
-            async with asyncio.timeout(10):
+            async with within(10):
                 while not app.world.pbxs["main"].is_connected:
                     await asyncio.sleep(0.05)
             told, cut = await asyncio.gather(*(call(app, number) for number in numbers))

@@ -12,6 +12,7 @@ from tests.pbx.conftest import Backend
 from tests.pbx.verdicts import expected, last_call, verdict
 from voicegate.client import AsyncClient, Verification
 from voicegate.lab.behaviour import LabNumber
+from voicegate.lab.deadlines import within
 from voicegate.lab.numbers import find_number
 from voicegate.lab.settings import PbxKind
 from voicegate.lab.world import Lab
@@ -65,7 +66,7 @@ async def place_all(lab: Lab) -> Sequence[Placed]:
     async with AsyncClient(socket=lab.settings.socket) as client:
         backend = Backend(client, lab)
         # The daemon is ready with the first of them.
-        async with asyncio.timeout(30):
+        async with within(30):
             while {trunk.state for trunk in await client.trunks()} != {"available"}:
                 await asyncio.sleep(0.1)
         ended = await asyncio.gather(*(backend.call(to, extension=row.extension) for _, row, to in wanted))

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from urllib.parse import quote
 
 from tests.wire.telephones import Behaviour, Channel, Order, behaviour_of
+from voicegate.lab.deadlines import within
 
 PASSWORD = "open sesame"
 USER = "voicegate@lab"
@@ -121,7 +122,7 @@ class Switch:
 
     async def until(self, condition: Callable[[], object]) -> None:
         """Wait until something that was asked makes `condition` true."""
-        async with asyncio.timeout(10):
+        async with within(10):
             while not condition():
                 self.news.clear()
                 await self.news.wait()

@@ -9,6 +9,7 @@ import pytest
 from tests.wire.recordings import NAMES, Block, received
 from voicegate.adapters.freeswitch.esl_link import EslLink
 from voicegate.adapters.freeswitch.esl_wire import Frame
+from voicegate.lab.deadlines import within
 
 REPLIES = ("command/reply", "api/response")
 
@@ -40,7 +41,7 @@ async def test_a_recorded_session_comes_through_as_it_was(name: str) -> None:
     server = await asyncio.start_server(replay.serve, "127.0.0.1", 0)
     told: list[Frame] = []
     link = EslLink("lab", told.append)
-    async with server, asyncio.timeout(20):
+    async with server, within(20):
         await link.open("127.0.0.1", server.sockets[0].getsockname()[1])
         asked = [
             link.send(f"api {number}") for number, block in enumerate(b for b in blocks if b.kind in REPLIES)

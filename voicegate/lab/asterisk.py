@@ -13,6 +13,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
+from voicegate.lab.deadlines import Deadline, at_most
 from voicegate.lab.errors import LabError
 from voicegate.lab.packages import Asterisk
 from voicegate.lab.processes import Daemon
@@ -76,9 +77,9 @@ class AsteriskInstance:
         Raises:
             LabError: it ended, or took longer than `within`.
         """
-        deadline = time.monotonic() + within.total_seconds()
+        deadline = Deadline(within.total_seconds())
         while "fully booted" not in self._ask("core waitfullybooted", timedelta(seconds=10)).stdout:
-            if self.daemon.pid is None or time.monotonic() > deadline:
+            if self.daemon.pid is None or deadline.has_passed:
                 raise LabError(f"{self.daemon.name} does not boot:\n{self.daemon.last_words()}")
             time.sleep(0.05)
 
@@ -102,7 +103,7 @@ class AsteriskInstance:
                 capture_output=True,
                 text=True,
                 check=False,
-                timeout=within.total_seconds(),
+                timeout=at_most(within.total_seconds()),
             )
         except subprocess.TimeoutExpired as error:
             raise LabError(f"{self.daemon.name} does not answer to: {text}") from error

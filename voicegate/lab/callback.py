@@ -18,6 +18,7 @@ from urllib.parse import unquote
 from voicegate.adapters.freeswitch.esl_wire import Frame, Framer, build_command
 from voicegate.client import ApiError, AsyncClient, Unreachable
 from voicegate.config import project_folder
+from voicegate.lab.deadlines import within
 from voicegate.lab.services import CODE
 from voicegate.lab.settings import PbxKind
 from voicegate.lab.telephones import Line
@@ -117,7 +118,7 @@ class CallBack:
     async def _take_call(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         call = _CALLS[self.kind](reader, writer)
         try:
-            async with asyncio.timeout(_DEADLINE_S):
+            async with within(_DEADLINE_S):
                 caller = await call.caller()
                 is_promised = caller is not None and await self._promise(call)
         finally:

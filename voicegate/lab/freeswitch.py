@@ -16,6 +16,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import BinaryIO, Final
 
+from voicegate.lab.deadlines import Deadline, at_most
 from voicegate.lab.errors import LabError
 from voicegate.lab.processes import Daemon
 
@@ -91,9 +92,9 @@ class FreeSwitchInstance:
         Raises:
             LabError: it ended, or took longer than `within`.
         """
-        deadline = time.monotonic() + within.total_seconds()
+        deadline = Deadline(within.total_seconds())
         while not self._is_ready():
-            if self.daemon.pid is None or time.monotonic() > deadline:
+            if self.daemon.pid is None or deadline.has_passed:
                 raise LabError(f"{self.daemon.name} does not boot:\n{self.daemon.last_words()}")
             time.sleep(_STEP_S)
 
@@ -104,7 +105,7 @@ class FreeSwitchInstance:
             LabError: it does not run, or does not answer.
         """
         try:
-            with socket.create_connection(("127.0.0.1", self.port), _PATIENCE_S) as connection:
+            with socket.create_connection(("127.0.0.1", self.port), at_most(_PATIENCE_S)) as connection:
                 return self._converse(connection, text)
         except OSError as error:
             raise LabError(f"{self.daemon.name} cannot be asked: {error}") from error

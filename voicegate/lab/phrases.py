@@ -35,6 +35,7 @@ from voicegate.domain.announcement import (
 from voicegate.domain.passcode import Passcode
 from voicegate.lab.apt import Progress
 from voicegate.lab.behaviour import LabNumber
+from voicegate.lab.deadlines import at_most
 from voicegate.lab.errors import PackageError
 from voicegate.lab.numbers import NUMBERS as TABLE
 from voicegate.lab.packages import cache_folder, ensure_program, no_progress
@@ -117,7 +118,9 @@ def _speak(flite: Sequence[str], text: str, file: Path) -> None:
         raw = Path(scratch) / "speech.wav"
         command = [*flite, "-voice", _VOICE, "-f", "-", "-o", str(raw)]
         try:
-            subprocess.run(command, input=text.encode(), capture_output=True, check=True, timeout=_DEADLINE_S)
+            subprocess.run(
+                command, input=text.encode(), capture_output=True, check=True, timeout=at_most(_DEADLINE_S)
+            )
             samples, rate = soundfile.read(raw, dtype="int16")
         except (OSError, subprocess.SubprocessError, soundfile.LibsndfileError) as error:
             raise PackageError(f"flite made no sound of {text!r}: {error}") from error

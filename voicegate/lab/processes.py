@@ -15,6 +15,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
+from voicegate.lab.deadlines import Deadline
 from voicegate.lab.errors import LabError
 
 _STEP_S: Final = 0.02
@@ -98,9 +99,9 @@ class Daemon:
             return True
         with suppress(ProcessLookupError):
             os.kill(pid, number)
-        deadline = time.monotonic() + grace.total_seconds()
+        deadline = Deadline(grace.total_seconds())
         while self.pid is not None:
-            if time.monotonic() > deadline:
+            if deadline.has_passed:
                 return False
             time.sleep(_STEP_S)
         return True

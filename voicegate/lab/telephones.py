@@ -19,6 +19,7 @@ import numpy as np
 import soxr
 
 from voicegate.lab.behaviour import Deed
+from voicegate.lab.deadlines import within
 from voicegate.lab.listener import KeyListener
 from voicegate.lab.odd_telephones import OddTelephones
 
@@ -240,7 +241,8 @@ class Telephones:
     async def _live(self, line: Line, ear: Ear, deed: Deed) -> None:
         watching = asyncio.create_task(line.watch())
         try:
-            await asyncio.wait_for(DEEDS[deed](line, ear), _DEADLINE_S)
+            async with within(_DEADLINE_S):
+                await DEEDS[deed](line, ear)
         except TimeoutError:
             sys.stderr.write(f"{ear.file.name}: nobody hung up\n")
         finally:

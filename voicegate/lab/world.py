@@ -22,6 +22,7 @@ from voicegate.lab.apt import Progress
 from voicegate.lab.asterisk import AsteriskInstance
 from voicegate.lab.certificates import Certificates
 from voicegate.lab.company import PATIENCE, company_pbxs
+from voicegate.lab.deadlines import Deadline, at_most
 from voicegate.lab.errors import LabError
 from voicegate.lab.packages import ensure_asterisk, no_progress
 from voicegate.lab.phrases import make_sounds
@@ -179,9 +180,9 @@ class Lab:
         Raises:
             LabError: nothing was kept `within` that time.
         """
-        deadline = time.monotonic() + within.total_seconds()
+        deadline = Deadline(within.total_seconds())
         while not (kept := self.recordings(number)):
-            if time.monotonic() > deadline:
+            if deadline.has_passed:
                 raise LabError(f"No telephone kept what it heard on a call to {number}.")
             time.sleep(_STEP_S)
         return kept[-1]
@@ -225,11 +226,11 @@ class Lab:
         return AsteriskInstance(self._carrier, ensure_asterisk(), home, run)
 
     def _wait(self, daemon: Daemon, is_ready: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + PATIENCE.total_seconds()
+        deadline = Deadline(PATIENCE.total_seconds())
         while not is_ready():
             if daemon.pid is None:
                 raise LabError(f"{daemon.name} ended:\n{daemon.last_words()}")
-            if time.monotonic() > deadline:
+            if deadline.has_passed:
                 raise LabError(f"{daemon.name} does not get ready; see {daemon.log}:\n{daemon.last_words()}")
             time.sleep(_STEP_S)
 
@@ -242,7 +243,7 @@ def _accepts(port: int) -> bool:
 def _is_ready(path: Path) -> bool:
     # By hand: httpcore 1.0 leaves its socket open when a connect fails, and most of these fail.
     with socket.socket(socket.AF_UNIX) as knock:
-        knock.settimeout(_KNOCK_S)
+        knock.settimeout(at_most(_KNOCK_S))
         try:
             knock.connect(str(path))
             knock.sendall(b"GET /readyz HTTP/1.1\r\nHost: voicegate\r\nConnection: close\r\n\r\n")

@@ -34,6 +34,7 @@ from voicegate.adapters.storage.tables import (
 from voicegate.application.ports import CallRecord, ChallengeRecord
 from voicegate.domain.challenge import Challenge, ChallengeState
 from voicegate.domain.errors import StoreError
+from voicegate.lab.deadlines import within
 
 # Opens challenges in eight tasks for ever and prints each id once it is acknowledged.
 CRASHING = """
@@ -101,7 +102,7 @@ async def test_a_long_read_delays_the_tidying_and_stops_nobody(file: Path) -> No
             reading.execute("BEGIN")
             reading.execute("SELECT * FROM verifications").fetchall()
             await update_challenge(store, "ver_1", erase)
-            async with asyncio.timeout(5):
+            async with within(5):
                 await store.expire(NOW)
             assert files_with(b"a code, sealed", file.parent) != []
         await store.expire(NOW)

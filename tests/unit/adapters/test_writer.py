@@ -12,6 +12,7 @@ from sqlalchemy.exc import OperationalError
 from voicegate.adapters.storage import engines
 from voicegate.adapters.storage.writer import Writer
 from voicegate.domain.errors import StoreError
+from voicegate.lab.deadlines import at_most
 
 Job = Callable[[Connection], int]
 
@@ -60,14 +61,14 @@ class Hold:
     def __init__(self, writer: Writer) -> None:
         self._began, self._gate = threading.Event(), threading.Event()
         self.future = writer.submit(self._wait)
-        assert self._began.wait(30)
+        assert self._began.wait(at_most(30))
 
     def let_go(self) -> None:
         self._gate.set()
 
     def _wait(self, connection: Connection) -> int:
         self._began.set()
-        assert self._gate.wait(30)
+        assert self._gate.wait(at_most(30))
         return Insert(0)(connection)
 
 
@@ -81,8 +82,8 @@ def run_together(writer: Writer, jobs: Sequence[Job]) -> list[Future[int]]:
     hold = Hold(writer)
     futures = [writer.submit(job) for job in jobs]
     hold.let_go()
-    wait(futures, timeout=30)
-    assert hold.future.result(timeout=30) == 0
+    wait(futures, timeout=at_most(30))
+    assert hold.future.result(timeout=at_most(30)) == 0
     return futures
 
 
@@ -100,7 +101,7 @@ def test_nothing_is_acknowledged_before_its_commit(writer: Writer, engine: Engin
     hold = Hold(writer)
     event.listen(engine, "commit", lambda connection: is_done_at_commit.append(hold.future.done()))
     hold.let_go()
-    hold.future.result(timeout=30)
+    hold.future.result(timeout=at_most(30))
     assert is_done_at_commit == [False]
 
 
@@ -121,7 +122,7 @@ def test_when_the_database_drops_the_transaction_nobody_is_told_that_it_was_stor
     futures = run_together(writer, [Insert(1), lose, Insert(2)])
     assert all(future.exception() for future in futures)
     assert stored(engine) == [0]
-    assert writer.submit(Insert(3)).result(timeout=30) == 3
+    assert writer.submit(Insert(3)).result(timeout=at_most(30)) == 3
 
 
 def test_the_reason_is_told_when_the_whole_transaction_is_lost(writer: Writer) -> None:
@@ -139,9 +140,9 @@ def test_a_commit_that_fails_fails_every_job_of_it(writer: Writer, engine: Engin
 
     event.listen(engine, "commit", refuse)
     with pytest.raises(OSError, match="disk full"):
-        writer.submit(Insert(1)).result(timeout=30)
+        writer.submit(Insert(1)).result(timeout=at_most(30))
     event.remove(engine, "commit", refuse)
-    assert writer.submit(Insert(2)).result(timeout=30) == 2
+    assert writer.submit(Insert(2)).result(timeout=at_most(30)) == 2
     assert stored(engine) == [2]
 
 
@@ -150,7 +151,7 @@ def test_a_queued_job_cannot_be_taken_back(writer: Writer, engine: Engine) -> No
     future = writer.submit(Insert(1))
     assert not future.cancel()
     hold.let_go()
-    assert future.result(timeout=30) == 1
+    assert future.result(timeout=at_most(30)) == 1
     assert stored(engine) == [0, 1]
 
 
@@ -160,7 +161,7 @@ def test_closing_does_what_is_queued_and_takes_no_more(writer: Writer, engine: E
     closing = threading.Thread(target=writer.close)
     closing.start()
     hold.let_go()
-    closing.join(timeout=30)
+    closing.join(timeout=at_most(30))
     assert all(future.done() for future in futures)
     assert stored(engine) == list(range(50))
     with pytest.raises(StoreError):

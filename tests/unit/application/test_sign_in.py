@@ -25,6 +25,7 @@ from voicegate.domain.hangup_cause import Hangup
 from voicegate.domain.passcode import Passcode
 from voicegate.domain.phone_number import Destination
 from voicegate.domain.policy import Deny, DenyReason
+from voicegate.lab.deadlines import within
 
 
 async def rings(leg: ScriptedLeg) -> None:
@@ -239,7 +240,7 @@ async def test_a_look_returns_when_the_challenges_time_is_over(
     )
     await is_read.wait()
     bench.clock.time += timedelta(milliseconds=50)
-    async with asyncio.timeout(10):
+    async with within(10):
         record = await waiting
     assert record is not None
     assert record.challenge.state == "expired"

@@ -18,6 +18,7 @@ from voicegate.client import ApiError, Unreachable
 from voicegate.client.answers import Problem
 from voicegate.lab import callback
 from voicegate.lab.callback import CallBack
+from voicegate.lab.deadlines import within
 from voicegate.lab.ports import Ports, free_port_base
 from voicegate.lab.settings import PbxKind
 
@@ -169,7 +170,7 @@ class Service:
 
     @contextlib.asynccontextmanager
     async def call(self, caller: str | None) -> AsyncIterator[Telephone]:
-        async with asyncio.timeout(10):
+        async with within(10):
             while True:
                 with contextlib.suppress(ConnectionError):
                     reader, writer = await asyncio.open_connection("127.0.0.1", self.port)

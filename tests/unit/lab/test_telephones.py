@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from voicegate.lab.deadlines import within
 from voicegate.lab.ports import Ports, free_port_base
 from voicegate.lab.telephones import Samples, Telephones, thin_out
 
@@ -74,7 +75,7 @@ class Place:
         carrier = Carrier(reader, writer)
         carrier.say(f"agi_network: yes\nagi_network_script: {script}\nagi_arg_1: {name}\n")
         try:
-            async with asyncio.timeout(10):
+            async with within(10):
                 if script != "keep":
                     await self.listening.wait()
                 yield carrier

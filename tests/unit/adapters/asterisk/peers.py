@@ -13,6 +13,7 @@ from voicegate.adapters.asterisk.settings import AsteriskSettings
 from voicegate.application.linking import Pace, Secret
 from voicegate.application.ports import Clip, LegSignal, Order
 from voicegate.domain.routing import CallerId, Hop, Trunk
+from voicegate.lab.deadlines import within
 
 APOLOGY = Clip("en/apology", 8000, timedelta(seconds=1), 8000)
 READING = Clip("/run/voicegate/x", 4000, timedelta(milliseconds=500), 3000)
@@ -64,7 +65,7 @@ class AmiPeer:
 
     async def until(self, condition: Callable[[], object]) -> None:
         """Wait until something that was asked makes `condition` true."""
-        async with asyncio.timeout(5):
+        async with within(5):
             while not condition():
                 self.news.clear()
                 await self.news.wait()
@@ -164,13 +165,13 @@ async def connected(peer: AmiPeer, **changes: object) -> AsyncIterator[AsteriskP
 
 
 async def until_connected(pbx: AsteriskPbx) -> None:
-    async with asyncio.timeout(5):
+    async with within(5):
         while not pbx.is_connected:
             await asyncio.sleep(0.002)
 
 
 async def until_lost(pbx: AsteriskPbx) -> None:
-    async with asyncio.timeout(5):
+    async with within(5):
         while pbx.is_connected:
             await asyncio.sleep(0.002)
 
@@ -225,7 +226,7 @@ class AgiCaller:
         self.writer.write(text if isinstance(text, bytes) else text.encode())
 
     async def command(self) -> str:
-        async with asyncio.timeout(5):
+        async with within(5):
             return (await self.reader.readline()).decode().removesuffix("\n")
 
     async def answer(self, expected: str, reply: str | bytes) -> None:
@@ -237,7 +238,7 @@ class AgiCaller:
         await self.answer("GET FULL VARIABLE", f"200 result=1 ({received}|{sent}|0.000000|{cause})\n")
 
     async def is_closed(self) -> bool:
-        async with asyncio.timeout(5):
+        async with within(5):
             with suppress(ConnectionError):
                 return await self.reader.read() == b""
         return True
@@ -247,5 +248,5 @@ class AgiCaller:
 
 
 async def next_signal(signals: AsyncIterator[LegSignal]) -> LegSignal:
-    async with asyncio.timeout(5):
+    async with within(5):
         return await anext(signals)

@@ -30,6 +30,7 @@ from voicegate.domain.call import Rang
 from voicegate.domain.errors import PbxRefused, PbxUnavailable, ReplyLost, UnsafeValue
 from voicegate.domain.hangup_cause import GaveUp, Hangup
 from voicegate.domain.routing import CallerId
+from voicegate.lab.deadlines import within
 
 
 @pytest.fixture
@@ -56,7 +57,7 @@ class Running:
             await self.task
 
     async def until_connected(self) -> None:
-        async with asyncio.timeout(5):
+        async with within(5):
             while not self.client.is_connected:
                 await asyncio.sleep(0.002)
 
@@ -178,7 +179,8 @@ async def test_4_an_exception_in_handling_costs_one_event_and_not_the_connection
         with capture_logs() as logs:
             # Both in one chunk: the second must not fall with the first.
             peer.say(first + first.replace("call_1", "call_2"))
-            await asyncio.wait_for(running.listener.news.wait(), 5)
+            async with within(5):
+                await running.listener.news.wait()
         assert running.listener.heard == [ChannelEnded("call_2", None, None)]
         assert [entry["log_level"] for entry in logs] == ["error"]
         assert (await running.client.ask("Ping", {})).is_success

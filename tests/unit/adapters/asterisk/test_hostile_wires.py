@@ -18,6 +18,7 @@ from voicegate.adapters.asterisk.ami_wire import MAX_MESSAGE, Framer
 from voicegate.adapters.asterisk.pbx import AsteriskPbx
 from voicegate.domain.errors import LegEnded, PbxProtocolError
 from voicegate.domain.hangup_cause import Hangup
+from voicegate.lab.deadlines import within
 
 GREETING = b"Asterisk Call Manager/11.0.0\r\n"
 AMI_PIECES = st.sampled_from(
@@ -108,9 +109,8 @@ def test_hostile_agi_lines_are_replies_or_a_peers_error(pieces: list[bytes]) -> 
 
 @asynccontextmanager
 async def connection() -> AsyncIterator[tuple[AmiPeer, AsteriskPbx]]:
-    async with AmiPeer(answers={"Hangup": hang_up}).serving() as peer, connected(peer) as pbx:
-        async with asyncio.timeout(20):
-            yield peer, pbx
+    async with AmiPeer(answers={"Hangup": hang_up}).serving() as peer, connected(peer) as pbx, within(20):
+        yield peer, pbx
 
 
 async def live_through_ami(pieces: list[bytes]) -> None:
@@ -130,8 +130,7 @@ async def live_through_agi(pieces: list[bytes]) -> None:
             caller.send(b"".join(pieces))
             # It may find the leg not yet there, or gone.
             with suppress(LegEnded, TimeoutError):
-                async with asyncio.timeout(0.2):
-                    await leg.play(READING)
+                await asyncio.wait_for(leg.play(READING), 0.2)
             caller.hang_up()
         assert pbx.is_connected
         assert not pbx._agi._admissions

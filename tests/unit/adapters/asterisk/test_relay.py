@@ -26,6 +26,7 @@ from voicegate.adapters.asterisk.pbx import AsteriskPbx
 from voicegate.adapters.asterisk.relay import Lines
 from voicegate.domain.call import Answered, Media
 from voicegate.domain.errors import ConfigError
+from voicegate.lab.deadlines import within
 
 PROGRAM = "from voicegate.adapters.asterisk.relay import main; main()"
 VARIABLES = {"VOICEGATE_AGI": "agi://127.0.0.1:4573/call", "VOICEGATE_TOKEN": "0badcafe"}
@@ -43,7 +44,7 @@ class Channel:
 
     async def command(self) -> str:
         assert self.process.stdout is not None
-        async with asyncio.timeout(10):
+        async with within(10):
             return (await self.process.stdout.readline()).decode().removesuffix("\n")
 
     async def answer_head(self, unique_id: str = "call_1", variables: Mapping[str, str] = VARIABLES) -> None:
@@ -53,7 +54,7 @@ class Channel:
             self.send(f"200 result=1 ({value})\n")
 
     async def ended(self) -> int:
-        async with asyncio.timeout(10):
+        async with within(10):
             return await self.process.wait()
 
 
@@ -77,7 +78,7 @@ class Controller:
     connections: "asyncio.Queue[AgiCaller]"
 
     async def head(self) -> tuple[AgiCaller, dict[str, str]]:
-        async with asyncio.timeout(10):
+        async with within(10):
             caller = await self.connections.get()
             text = (await caller.reader.readuntil(b"\n\n")).decode()
         return caller, dict(line.split(": ", 1) for line in text.strip().split("\n"))

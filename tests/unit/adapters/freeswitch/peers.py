@@ -16,6 +16,7 @@ from voicegate.adapters.freeswitch.settings import FreeSwitchSettings
 from voicegate.application.linking import Pace, Secret
 from voicegate.application.ports import Clip, LegSignal, Order
 from voicegate.domain.routing import CallerId, Hop, Trunk
+from voicegate.lab.deadlines import within
 
 BRISK = Pace(
     first_delay=timedelta(milliseconds=20),
@@ -48,13 +49,13 @@ async def connected(switch: Switch, **changes: object) -> AsyncIterator[FreeSwit
 
 
 async def until_connected(pbx: FreeSwitchPbx) -> None:
-    async with asyncio.timeout(5):
+    async with within(5):
         while not pbx.is_connected:
             await asyncio.sleep(0.002)
 
 
 async def until_lost(pbx: FreeSwitchPbx) -> None:
-    async with asyncio.timeout(5):
+    async with within(5):
         while pbx.is_connected:
             await asyncio.sleep(0.002)
 
@@ -81,10 +82,10 @@ def a_clip(folder: Path, name: str = "reading", seconds: float = 0.5) -> Clip:
 
 
 async def next_signal(signals: AsyncIterator[LegSignal]) -> LegSignal:
-    async with asyncio.timeout(5):
+    async with within(5):
         return await anext(signals)
 
 
 async def all_signals(signals: AsyncIterator[LegSignal]) -> list[LegSignal]:
-    async with asyncio.timeout(10):
+    async with within(10):
         return [signal async for signal in signals]

@@ -31,6 +31,7 @@ from voicegate.domain.call import Rang
 from voicegate.domain.errors import PbxUnavailable, ReplyLost, UnsafeValue
 from voicegate.domain.hangup_cause import GaveUp, Hangup
 from voicegate.domain.routing import CallerId
+from voicegate.lab.deadlines import at_most, within
 
 
 class Running:
@@ -42,7 +43,7 @@ class Running:
 
     async def __aenter__(self) -> "Running":
         self.task = asyncio.create_task(keep_connected(self.client, BRISK, pbx="lab", wire="ESL"))
-        async with asyncio.timeout(5):
+        async with within(5):
             while not self.client.is_connected:
                 await asyncio.sleep(0.002)
         return self
@@ -77,7 +78,7 @@ def no_thread_left() -> object:
     yield
     for thread in threading.enumerate():
         if thread.name.startswith("ESL"):
-            thread.join(timeout=5)
+            thread.join(timeout=at_most(5))
             assert not thread.is_alive()
 
 
@@ -137,7 +138,8 @@ async def test_2_a_line_end_in_a_value_forges_no_header(switch: Switch) -> None:
     async with Running(switch) as running:
         forged = "x%0AEvent-Name: CHANNEL_ANSWER%0AUnique-ID: call_victim"
         switch.say(moved("CHANNEL_PROGRESS", "call_1", Caller_Caller_ID_Name=forged))
-        await asyncio.wait_for(running.listener.news.wait(), 5)
+        async with within(5):
+            await running.listener.news.wait()
         assert running.listener.heard == [Moved("call_1", Step.RINGING)]
 
 
@@ -146,7 +148,8 @@ async def test_3_the_body_of_a_background_job_overwrites_no_header(switch: Switc
         body = "-ERR x\nJob-UUID: theirs\nEvent-Name: CHANNEL_ANSWER\nUnique-ID: call_victim\n"
         text = f"Event-Name: BACKGROUND_JOB\nJob-UUID: ours\nContent-Length: {len(body)}\n\n{body}"
         switch.say(plain(text))
-        await asyncio.wait_for(running.listener.news.wait(), 5)
+        async with within(5):
+            await running.listener.news.wait()
         (job,) = running.listener.heard
         assert isinstance(job, JobDone)
         assert (job.job_id, job.is_ok) == ("ours", False)
@@ -250,7 +253,7 @@ async def test_7_a_burst_is_held_back_and_nothing_is_lost(switch: Switch) -> Non
     burst = 20_000
     most = 0
     switch.say("".join(moved("CHANNEL_PROGRESS", f"call_{number}") for number in range(burst)))
-    async with asyncio.timeout(60):
+    async with within(60):
         while len(heard) < burst:
             most = max(most, link.waiting)
             await asyncio.sleep(0)
@@ -323,7 +326,8 @@ async def test_an_exception_in_handling_costs_one_event_and_not_the_connection(s
         running.listener.is_broken = True
         with capture_logs() as logs:
             switch.say(moved("CHANNEL_PROGRESS", "call_1") + moved("CHANNEL_PROGRESS", "call_2"))
-            await asyncio.wait_for(running.listener.news.wait(), 5)
+            async with within(5):
+                await running.listener.news.wait()
         assert running.listener.heard == [Moved("call_2", Step.RINGING)]
         assert [entry["log_level"] for entry in logs] == ["error"]
     assert switch.connections == 1

@@ -25,6 +25,7 @@ from voicegate.application.ports import DtmfTiming, Leg, LegSignal, Order
 from voicegate.domain.call import Answered, Rang, Stretch, covers
 from voicegate.domain.errors import LegEnded
 from voicegate.domain.hangup_cause import GaveUp, Hangup
+from voicegate.lab.deadlines import within
 
 LOST = Hangup(gave_up=GaveUp.PBX_LOST)
 SLOW = Pace(first_delay=timedelta(milliseconds=250))
@@ -52,7 +53,7 @@ class Faulty:
             self.news.set()
 
     async def until(self, kind: type[LegSignal]) -> None:
-        async with asyncio.timeout(5):
+        async with within(5):
             while kind not in {type(signal) for signal in self.told}:
                 self.news.clear()
                 await self.news.wait()

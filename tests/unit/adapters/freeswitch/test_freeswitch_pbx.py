@@ -26,6 +26,7 @@ from voicegate.domain.call import Answered, Playback, Progressed, Rang, Stretch,
 from voicegate.domain.errors import LegEnded, PbxRefused, UnsafeValue
 from voicegate.domain.hangup_cause import GaveUp, Hangup
 from voicegate.domain.routing import CallerId
+from voicegate.lab.deadlines import within
 
 
 @dataclass
@@ -110,7 +111,7 @@ async def test_a_302_is_told_and_not_followed(switch: Switch) -> None:
 @pytest.mark.parametrize("gateway", ["down", "unheard-of"])
 async def test_a_gateway_that_is_not_there_fails_at_once(switch: Switch, gateway: str) -> None:
     order = an_order(endpoint=gateway, ring_timeout=timedelta(seconds=40))
-    async with asyncio.timeout(5):
+    async with within(5):
         assert await told_of(switch, order) == [Hangup(is_unreachable=True)]
 
 

@@ -20,6 +20,7 @@ from voicegate.adapters.http.socket_file import SocketFile
 from voicegate.application.ports import ChallengeRecord
 from voicegate.client import AsyncClient, Step, Unreachable
 from voicegate.domain.errors import StoreError
+from voicegate.lab.deadlines import within
 
 
 @dataclass
@@ -64,7 +65,7 @@ async def stream(served: Served, verification_id: str, **more: Any) -> AsyncIter
 
 async def read_all(served: Served, verification_id: str, **more: Any) -> Told:
     told = Told()
-    async with stream(served, verification_id, **more) as lines, asyncio.timeout(10):
+    async with stream(served, verification_id, **more) as lines, within(10):
         async for line in lines:
             told.take(line)
     return told
@@ -123,7 +124,7 @@ async def test_a_stream_in_silence_shows_that_it_lives(
     served.bench.pbx.plots = [rings]
     created = await served.create()
     told = Told()
-    async with stream(served, created["id"]) as lines, asyncio.timeout(10):
+    async with stream(served, created["id"]) as lines, within(10):
         async for line in lines:
             told.take(line)
             if told.comments > 5:
@@ -153,7 +154,7 @@ async def test_only_so_many_streams_are_open_and_an_ended_one_makes_room(
         await anext(lines)
         refused = await served.http.get(f"/v1/verifications/{created['id']}/events")
         assert (refused.status_code, refused.headers["Retry-After"]) == (503, "5")
-    async with asyncio.timeout(10):
+    async with within(10):
         while (await served.http.head(f"/v1/verifications/{created['id']}/events")).status_code == 503:
             await asyncio.sleep(0.01)
 
@@ -178,7 +179,7 @@ async def test_a_store_that_fails_ends_the_stream_and_the_reader_comes_again(
     served.bench.pbx.plots = [rings]
     created = await served.create()
     told = Told()
-    async with stream(served, created["id"]) as lines, asyncio.timeout(10):
+    async with stream(served, created["id"]) as lines, within(10):
         await anext(lines)
         with monkeypatch.context() as patch:
 
@@ -199,7 +200,7 @@ async def test_a_reader_that_goes_away_harms_nobody(served: Served, monkeypatch:
     created = await served.create()
     async with stream(served, created["id"]) as lines:
         await anext(lines)
-    async with asyncio.timeout(10):
+    async with within(10):
         while served.bench.world.desk.board._watchers:
             await asyncio.sleep(0.01)
     assert (await served.http.get("/healthz")).status_code == 200
@@ -234,7 +235,7 @@ async def test_a_watch_goes_on_after_the_last_event_when_the_connection_ends(
         watching = asyncio.create_task(watch(client, created.id))
         with monkeypatch.context() as patch:
             patch.setattr(ChallengeRecord, "is_settled", property(lambda _: True))
-            async with asyncio.timeout(10):
+            async with within(10):
                 while len(asked) < 4:
                     await asyncio.sleep(0.01)
         await client.cancel(created.id)

@@ -19,6 +19,7 @@ from tests.unit.application.conftest import bench, trunk
 from tests.unit.fuzz import chunks_of, hostile
 from voicegate.adapters.http.openapi import refusals_of
 from voicegate.application.conversation import Manners
+from voicegate.lab.deadlines import within
 
 FIELDS: Final = ("destination", "extension", "language", "passcode", "human_check", "lifetime_s", "reference")
 CODE: Final = "918273"
@@ -88,7 +89,7 @@ async def ask(
     await server.http.delete(f"/v1/verifications/{created['id']}")
     await server.bench.settled(created["id"])
     name = created["call"]["id"] if "/calls/{id}" in path else created["id"]
-    async with asyncio.timeout(10):
+    async with within(10):
         return await server.http.request(
             method,
             path.replace("{id}", name),
@@ -147,7 +148,7 @@ def test_hostile_bytes_harm_nobody(pieces: list[bytes]) -> None:
             reader, writer = await asyncio.open_unix_connection(str(server.path))
             writer.write(b"".join(pieces))
             writer.write_eof()
-            async with asyncio.timeout(15):
+            async with within(15):
                 await reader.read()
             writer.close()
             await writer.wait_closed()

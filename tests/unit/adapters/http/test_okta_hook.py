@@ -19,6 +19,7 @@ from voicegate.domain.announcement import Digit
 from voicegate.domain.client import Scope
 from voicegate.domain.errors import StoreError
 from voicegate.domain.hangup_cause import Hangup
+from voicegate.lab.deadlines import within
 
 OFFICE = "+12025550106"
 WITHIN = timedelta(milliseconds=400)
@@ -71,7 +72,7 @@ async def answer(served: Served, body: dict[str, Any]) -> dict[str, str]:
 
 async def spoken(served: Served) -> str:
     """The digits of the one code that was mixed."""
-    async with asyncio.timeout(5):
+    async with within(5):
         while not served.bench.speech.said:
             await asyncio.sleep(0.01)
     _, reading = served.bench.speech.said[-1]
@@ -176,7 +177,7 @@ async def test_an_answer_that_would_be_late_says_failed_and_nobody_is_called(
     told = await answer(served, event())
     assert (told["status"], told["transactionMetadata"]) == ("FAILED", "too_slow")
     stuck.set()
-    async with asyncio.timeout(5):
+    async with within(5):
         while not (calls := await store.recent_calls(1)) or calls[0].call.is_live:
             await asyncio.sleep(0.01)
     assert calls[0].outcome is not None
@@ -201,7 +202,7 @@ async def test_nobody_is_called_and_the_call_ends_when_taking_it_back_fails(
         patch.setattr(store, "transact", break_after_the_first)
         assert (await answer(served, event()))["transactionMetadata"] == "too_slow"
         stuck.set()
-        async with asyncio.timeout(5):
+        async with within(5):
             await failed.wait()
             while (await store.recent_calls(1))[0].call.is_live:
                 await asyncio.sleep(0.01)
@@ -236,7 +237,7 @@ async def test_nobody_is_called_for_whom_the_answer_did_not_reach(
     for _ in range(5):
         await asyncio.sleep(0.01)
     stuck.set()
-    async with asyncio.timeout(5):
+    async with within(5):
         while not (calls := await store.recent_calls(1)) or calls[0].call.is_live:
             await asyncio.sleep(0.01)
     assert served.bench.pbx.legs == []

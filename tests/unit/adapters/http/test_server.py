@@ -17,6 +17,7 @@ from voicegate.adapters.http.socket_file import SocketFile, listening
 from voicegate.client import AsyncClient, Unreachable
 from voicegate.domain.call import Rang
 from voicegate.domain.errors import ConfigError
+from voicegate.lab.deadlines import within
 
 
 async def rings(leg: ScriptedLeg) -> None:
@@ -30,7 +31,7 @@ async def test_a_head_that_is_never_finished_is_not_waited_for(
     for begun in (b"", b"GET /healthz HTTP/1.1\r\nX-Slow: "):
         reader, writer = await asyncio.open_unix_connection(str(served.path))
         writer.write(begun)
-        async with asyncio.timeout(5):
+        async with within(5):
             assert await reader.read() == b""
         writer.close()
 
@@ -40,11 +41,11 @@ async def test_past_the_cap_connections_are_ended_and_the_others_served(
 ) -> None:
     monkeypatch.setattr(server, "MAX_CONNECTIONS", 3)
     crowd = [await asyncio.open_unix_connection(str(served.path)) for _ in range(6)]
-    async with asyncio.timeout(5):
+    async with within(5):
         assert [await reader.read() for reader, _ in crowd[3:]] == [b""] * 3
     reader, writer = crowd[0]
     writer.write(b"GET /healthz HTTP/1.1\r\nHost: voicegate\r\nConnection: close\r\n\r\n")
-    async with asyncio.timeout(5):
+    async with within(5):
         assert (await reader.read()).startswith(b"HTTP/1.1 200")
     for _, other in crowd:
         other.close()
@@ -56,7 +57,7 @@ async def test_a_crowd_on_tcp_shuts_nobody_out_of_the_socket(
     monkeypatch.setattr(server, "MAX_CONNECTIONS", 3)
     port = served.remote.base_url.port
     crowd = [await asyncio.open_connection("127.0.0.1", port) for _ in range(4)]
-    async with asyncio.timeout(5):
+    async with within(5):
         assert await crowd[3][0].read() == b""
     assert (await served.http.get("/healthz")).status_code == 200
     for _, writer in crowd:
@@ -69,7 +70,7 @@ async def test_a_connection_that_was_answered_is_not_kept_idle_for_ever(
     monkeypatch.setattr(server, "IDLE_S", 0.1)
     reader, writer = await asyncio.open_connection("127.0.0.1", served.remote.base_url.port)
     writer.write(b"GET /healthz HTTP/1.1\r\nHost: voicegate\r\n\r\n")
-    async with asyncio.timeout(5):
+    async with within(5):
         assert (await reader.read()).startswith(b"HTTP/1.1 401")
     writer.close()
 
