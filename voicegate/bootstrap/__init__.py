@@ -42,6 +42,7 @@ from voicegate.bootstrap.doors import doors, extensions, providers, twilio_servi
 from voicegate.bootstrap.exchanges import group_id
 from voicegate.bootstrap.parts import App
 from voicegate.bootstrap.pbxs import make_pbx
+from voicegate.bootstrap.preloading import preload
 from voicegate.config import (
     CallerIdSettings,
     InternalSettings,
@@ -81,6 +82,7 @@ async def serve(settings: Settings) -> None:
 @asynccontextmanager
 async def running(settings: Settings) -> AsyncIterator[App]:
     """Give the daemon's parts, started: store migrated, orphans settled, PBXs connecting."""
+    await asyncio.to_thread(preload)
     async with AsyncExitStack() as stack:
         stack.enter_context(_sole_user(Path(settings.storage.database)))
         store = await stack.enter_async_context(SqlStore(settings.storage.database))

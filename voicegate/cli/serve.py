@@ -6,7 +6,7 @@ import signal
 import rich_click as click
 
 from voicegate import bootstrap
-from voicegate.adapters import logs
+from voicegate.adapters import logs, process
 from voicegate.cli.options import Options
 from voicegate.cli.place import read_settings
 from voicegate.config import Settings
@@ -21,6 +21,8 @@ def serve(options: Options) -> None:
     """
     settings = read_settings(options)
     logs.configure(settings.log.level, settings.log.format)
+    process.use_all_descriptors()
+    process.keep_memory_private()
     asyncio.run(run_until_told(settings))
 
 

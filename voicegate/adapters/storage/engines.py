@@ -6,7 +6,7 @@ and too late before a read (docs.sqlalchemy.org, dialect pysqlite): `BEGIN` is s
 """
 
 import os
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Final
 
@@ -28,6 +28,8 @@ _PRAGMAS: Final = (
     "foreign_keys = ON",
     # A sealed code that was erased is overwritten, not just unlinked.
     "secure_delete = ON",
+    # SQLite's temporary files would lie in /var/tmp, and need a descriptor in the middle of a request.
+    "temp_store = MEMORY",
 )
 
 
@@ -85,6 +87,13 @@ def connect_writer(url: URL) -> Engine:
 def connect_readers(url: URL) -> Engine:
     """Return an engine for the readers, which sees only what is committed; connects when first used."""
     return _connect(url, begin="BEGIN", connections=READERS, pragmas=("query_only = ON",))
+
+
+def connect_all(readers: Engine) -> None:
+    """Connect every reader now, so that none needs a descriptor in the middle of a request; blocks."""
+    with ExitStack() as stack:
+        for _ in range(READERS):
+            stack.enter_context(readers.connect())
 
 
 def empty_wal(engine: Engine) -> None:

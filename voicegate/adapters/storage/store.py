@@ -197,6 +197,7 @@ class SqlStore:
                 engines.create_file(Path(self._name))
             with self._writing.begin() as connection:
                 migrate(connection)
+            engines.connect_all(self._reading)
         except (SQLAlchemyError, StoreError, OSError) as error:
             raise self._explain(error) from error
 

@@ -1,0 +1,172 @@
+"""The daemon and what the machine gives it: files, descriptors, and memory that is nobody else's."""
+
+import asyncio
+import resource
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from pathlib import Path
+
+import httpx
+import phonenumbers
+import pytest
+
+from tests.acceptance import every_door
+from tests.acceptance.test_daemon import BUSY, SETTINGS
+from voicegate.client import AsyncClient
+from voicegate.config import load
+
+_ROOM = 12
+"""Descriptors left to a daemon that is to run out of them."""
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Path:
+    file = tmp_path / "voicegate.toml"
+    file.write_text(SETTINGS.format(folder=tmp_path) + every_door.SETTINGS)
+    return file
+
+
+def lower_limits() -> None:
+    """A soft limit as a login has it, and core dumps as somebody who looks for a fault wants them."""
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, 1000))
+    _, hard = resource.getrlimit(resource.RLIMIT_CORE)
+    resource.setrlimit(resource.RLIMIT_CORE, (hard, hard))
+
+
+@asynccontextmanager
+async def daemon(
+    settings: Path, *command: str
+) -> AsyncIterator[tuple[httpx.AsyncClient, subprocess.Popen[bytes]]]:
+    """A daemon that is ready, and a client that is connected to it; ended in the end."""
+    launch = [sys.executable, "-m", *(command or ("voicegate",)), "--config", str(settings), "serve"]
+    transport = httpx.AsyncHTTPTransport(uds=str(settings.parent / "voicegate.sock"))
+    with settings.with_suffix(".log").open("ab") as log:
+        process = subprocess.Popen(launch, stderr=log, preexec_fn=lower_limits)  # noqa: PLW1509  # no thread forks
+    try:
+        async with httpx.AsyncClient(transport=transport, base_url="http://voicegate", timeout=20) as http:
+            async with asyncio.timeout(30):
+                while not await is_ready(http):
+                    assert process.poll() is None, settings.with_suffix(".log").read_text()
+                    await asyncio.sleep(0.05)
+            yield http, process
+    finally:
+        process.kill()
+        await asyncio.to_thread(process.wait)
+
+
+async def is_ready(http: httpx.AsyncClient) -> bool:
+    with suppress(httpx.TransportError):
+        return (await http.get("/readyz")).is_success
+    return False
+
+
+async def test_nothing_is_imported_or_opened_for_the_first_time_once_it_serves(settings: Path) -> None:
+    notes, audio = settings.with_name("notes"), load(settings).audio.folder
+    async with daemon(settings, "tests.acceptance.watched", str(notes)) as (http, process):
+        begun = notes.stat().st_size
+        statuses = await every_door.walk(http)
+        assert not [status for status in statuses if status >= 500]
+        process.send_signal(signal.SIGTERM)
+        assert await asyncio.to_thread(process.wait, 20) == 0
+    later = notes.read_bytes()[begun:].decode().splitlines()
+    # The sounds of calls, of which there were some, are made while they ring.
+    assert [line for line in later if line.startswith(f"open {audio}/")]
+    assert [line for line in later if not line.startswith(f"open {audio}/")] == []
+
+
+def descriptors(process: subprocess.Popen[bytes]) -> int:
+    return sum(1 for _ in Path(f"/proc/{process.pid}/fd").iterdir())
+
+
+@contextmanager
+def crowd(process: subprocess.Popen[bytes], path: Path) -> Iterator[None]:
+    """Connections that leave the daemon no descriptor."""
+    used = descriptors(process)
+    resource.prlimit(process.pid, resource.RLIMIT_NOFILE, (used + _ROOM, used + _ROOM))
+    taken = [socket.socket(socket.AF_UNIX) for _ in range(2 * _ROOM)]
+    try:
+        for one in taken:
+            one.connect(str(path))
+        yield
+    finally:
+        for one in taken:
+            one.close()
+
+
+async def has_no_descriptor(process: subprocess.Popen[bytes]) -> None:
+    limit, _ = resource.prlimit(process.pid, resource.RLIMIT_NOFILE)
+    async with asyncio.timeout(10):
+        while descriptors(process) < limit:
+            await asyncio.sleep(0.01)
+
+
+async def ask_of_every_region(http: httpx.AsyncClient) -> list[int]:
+    regions = sorted(
+        phonenumbers.SUPPORTED_REGIONS | phonenumbers.COUNTRY_CODES_FOR_NON_GEO_REGIONS - {0}, key=str
+    )
+    numbers = [
+        phonenumbers.example_number_for_non_geo_entity(region)
+        if isinstance(region, int)
+        else phonenumbers.example_number(region)
+        for region in regions
+    ]
+    written = [
+        phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+        for number in numbers
+        if number is not None and number.country_code != 1
+    ]
+    assert len(written) > 220
+    return [
+        (await http.post("/v1/verifications", json={"destination": number})).status_code for number in written
+    ]
+
+
+async def test_out_of_descriptors_it_judges_every_number_and_afterwards_serves_as_before(
+    settings: Path,
+) -> None:
+    path = settings.with_name("voicegate.sock")
+    async with daemon(settings) as (http, process):
+        with crowd(process, path):
+            await has_no_descriptor(process)
+            assert set(await ask_of_every_region(http)) == {403}
+            created = (await http.post("/v1/verifications", json={"destination": BUSY})).json()
+            ended = await settled(http, created["id"])
+            # No sound can be written now: that is our fault, and is said to be.
+            assert (ended["call"]["outcome"], ended["call"]["blame"]) == ("playback_failed", "us")
+        async with asyncio.timeout(20), AsyncClient(socket=path) as other:
+            assert (await other.ready()).status == "ok"
+        statuses = await every_door.walk(http)
+        assert not [status for status in statuses if status >= 500]
+        process.send_signal(signal.SIGTERM)
+        assert await asyncio.to_thread(process.wait, 20) == 0
+
+
+async def settled(http: httpx.AsyncClient, verification_id: str) -> dict[str, dict[str, object]]:
+    async with asyncio.timeout(20):
+        while True:
+            found = (await http.get(f"/v1/verifications/{verification_id}")).json()
+            if found["call"]["state"] == "ended":
+                return dict(found)
+            await asyncio.sleep(0.05)
+
+
+async def test_it_takes_all_descriptors_that_it_may_and_leaves_no_core_dump(settings: Path) -> None:
+    async with daemon(settings) as (_, process):
+        assert resource.prlimit(process.pid, resource.RLIMIT_NOFILE) == (1000, 1000)
+        assert resource.prlimit(process.pid, resource.RLIMIT_CORE) == (0, 0)
+
+
+def test_its_memory_is_handed_to_nobody() -> None:
+    """Not by the limit, and not to a core pattern that is a pipe, to which limits mean nothing."""
+    asked = (
+        "import ctypes, resource; from voicegate.adapters import process; process.keep_memory_private();"
+        "print(resource.getrlimit(resource.RLIMIT_CORE), ctypes.CDLL(None).prctl(3, 0, 0, 0, 0))"
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", asked], capture_output=True, text=True, check=True, timeout=20
+    )
+    assert told.stdout == "(0, 0) 0\n"
