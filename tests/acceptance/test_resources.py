@@ -18,6 +18,7 @@ from tests.acceptance import every_door
 from tests.acceptance.test_daemon import BUSY, SETTINGS
 from voicegate.client import AsyncClient
 from voicegate.config import load
+from voicegate.lab.deadlines import at_most, within
 
 _ROOM = 12
 """Descriptors left to a daemon that is to run out of them."""
@@ -47,8 +48,10 @@ async def daemon(
     with settings.with_suffix(".log").open("ab") as log:
         process = subprocess.Popen(launch, stderr=log, preexec_fn=lower_limits)  # noqa: PLW1509  # no thread forks
     try:
-        async with httpx.AsyncClient(transport=transport, base_url="http://voicegate", timeout=20) as http:
-            async with asyncio.timeout(30):
+        async with httpx.AsyncClient(
+            transport=transport, base_url="http://voicegate", timeout=at_most(20)
+        ) as http:
+            async with within(30):
                 while not await is_ready(http):
                     assert process.poll() is None, settings.with_suffix(".log").read_text()
                     await asyncio.sleep(0.05)
@@ -71,7 +74,7 @@ async def test_nothing_is_imported_or_opened_for_the_first_time_once_it_serves(s
         statuses = await every_door.walk(http)
         assert not [status for status in statuses if status >= 500]
         process.send_signal(signal.SIGTERM)
-        assert await asyncio.to_thread(process.wait, 20) == 0
+        assert await asyncio.to_thread(process.wait, at_most(20)) == 0
     later = notes.read_bytes()[begun:].decode().splitlines()
     # The sounds of calls, of which there were some, are made while they ring.
     assert [line for line in later if line.startswith(f"open {audio}/")]
@@ -99,7 +102,7 @@ def crowd(process: subprocess.Popen[bytes], path: Path) -> Iterator[None]:
 
 async def has_no_descriptor(process: subprocess.Popen[bytes]) -> None:
     limit, _ = resource.prlimit(process.pid, resource.RLIMIT_NOFILE)
-    async with asyncio.timeout(10):
+    async with within(10):
         while descriptors(process) < limit:
             await asyncio.sleep(0.01)
 
@@ -137,16 +140,16 @@ async def test_out_of_descriptors_it_judges_every_number_and_afterwards_serves_a
             ended = await settled(http, created["id"])
             # No sound can be written now: that is our fault, and is said to be.
             assert (ended["call"]["outcome"], ended["call"]["blame"]) == ("playback_failed", "us")
-        async with asyncio.timeout(20), AsyncClient(socket=path) as other:
+        async with within(20), AsyncClient(socket=path) as other:
             assert (await other.ready()).status == "ok"
         statuses = await every_door.walk(http)
         assert not [status for status in statuses if status >= 500]
         process.send_signal(signal.SIGTERM)
-        assert await asyncio.to_thread(process.wait, 20) == 0
+        assert await asyncio.to_thread(process.wait, at_most(20)) == 0
 
 
 async def settled(http: httpx.AsyncClient, verification_id: str) -> dict[str, dict[str, object]]:
-    async with asyncio.timeout(20):
+    async with within(20):
         while True:
             found = (await http.get(f"/v1/verifications/{verification_id}")).json()
             if found["call"]["state"] == "ended":
@@ -167,6 +170,6 @@ def test_its_memory_is_handed_to_nobody() -> None:
         "print(resource.getrlimit(resource.RLIMIT_CORE), ctypes.CDLL(None).prctl(3, 0, 0, 0, 0))"
     )
     told = subprocess.run(
-        [sys.executable, "-c", asked], capture_output=True, text=True, check=True, timeout=20
+        [sys.executable, "-c", asked], capture_output=True, text=True, check=True, timeout=at_most(20)
     )
     assert told.stdout == "(0, 0) 0\n"

@@ -66,6 +66,7 @@ async def serve(settings: Settings) -> None:
     Raises:
         VoicegateError: it could not start; the message names the setting or the file.
     """
+    preload()
     async with AsyncExitStack() as stack:
         # Whoever holds the socket is the daemon: nothing of a living one may be touched before that is known.
         listeners = [Listener(stack.enter_context(listening(socket_file(settings))))]
@@ -82,7 +83,6 @@ async def serve(settings: Settings) -> None:
 @asynccontextmanager
 async def running(settings: Settings) -> AsyncIterator[App]:
     """Give the daemon's parts, started: store migrated, orphans settled, PBXs connecting."""
-    await asyncio.to_thread(preload)
     async with AsyncExitStack() as stack:
         stack.enter_context(_sole_user(Path(settings.storage.database)))
         store = await stack.enter_async_context(SqlStore(settings.storage.database))
