@@ -16,7 +16,7 @@ from typing import Final
 from voicegate.lab.deadlines import Deadline, at_most
 from voicegate.lab.errors import LabError
 from voicegate.lab.packages import Asterisk
-from voicegate.lab.processes import Daemon
+from voicegate.lab.processes import Daemon, Priority
 
 _COMMON: Final = Path(__file__).parent / "common"
 _FOLDERS: Final = {
@@ -69,7 +69,7 @@ class AsteriskInstance:
         # Left behind by a kill, it would be taken for the new one's.
         if self.daemon.pid is None:
             (self.run / "asterisk.ctl").unlink(missing_ok=True)
-        self.daemon.start([*self._command, "-f", "-vvv"])
+        self.daemon.start([*self._command, "-f", "-vvv"], Priority.AUDIO)
 
     def wait_ready(self, within: timedelta = timedelta(seconds=20)) -> None:
         """Block until it is fully booted.

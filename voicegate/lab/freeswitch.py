@@ -18,7 +18,7 @@ from typing import BinaryIO, Final
 
 from voicegate.lab.deadlines import Deadline, at_most
 from voicegate.lab.errors import LabError
-from voicegate.lab.processes import Daemon
+from voicegate.lab.processes import Daemon, Priority
 
 VARIABLE: Final = "VOICEGATE_FREESWITCH"
 """The environment variable that holds the path of the `freeswitch` to run."""
@@ -84,7 +84,7 @@ class FreeSwitchInstance:
         Raises:
             LabError: there is no FreeSWITCH to start.
         """
-        self.daemon.start(self._command)
+        self.daemon.start(self._command, Priority.AUDIO)
 
     def wait_ready(self, within: timedelta = timedelta(seconds=20)) -> None:
         """Block until it answers and has a running SIP profile.
@@ -132,7 +132,7 @@ class FreeSwitchInstance:
         # As every installation has it, a package's as well as one's own.
         folders["mod"] = program.parent.parent / "lib/freeswitch/mod"
         named = [part for name, folder in folders.items() for part in (f"-{name}", str(folder))]
-        # No console, no fork, no real-time priority, no look-out for a router.
+        # No console, no fork, the priority that it was started with, no look-out for a router.
         return (str(program), "-nc", "-nf", "-np", "-nonat", *named)
 
 

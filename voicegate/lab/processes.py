@@ -2,6 +2,9 @@
 
 A pid alone may belong to another program tomorrow; with the moment at which the kernel started it, as
 `/proc/<pid>/stat` tells (proc(5), field 22), it names one process for ever. Linux only.
+
+Some of them must not wait for a processor, for a telephone hears it: those get real-time priority where the
+system lets us (sched(7): root, or a limit `rtprio`), and run as all others where it does not.
 """
 
 import os
@@ -12,13 +15,25 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from enum import IntEnum
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from voicegate.lab.deadlines import Deadline
 from voicegate.lab.errors import LabError
 
 _STEP_S: Final = 0.02
+
+
+class Priority(IntEnum):
+    """Who goes first where several wait for a processor; that of SCHED_RR, but for the first."""
+
+    ORDINARY = 0
+    """As everything on the machine."""
+    LISTENER = 5
+    """Must act while audio passes."""
+    AUDIO = 10
+    """Sends or takes audio, a packet every 20 ms."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +60,8 @@ class Daemon:
         _reap(int(pid))
         return int(pid) if start_time(int(pid)) == started else None
 
-    def start(self, command: Sequence[str]) -> None:
-        """Start it detached from this process, unless it runs.
+    def start(self, command: Sequence[str], priority: Priority = Priority.ORDINARY) -> None:
+        """Start it detached from this process, unless it runs; `priority` is what it gets where allowed.
 
         Raises:
             LabError: the command cannot be executed.
@@ -54,16 +69,8 @@ class Daemon:
         if self.pid is not None:
             return
         self.folder.mkdir(parents=True, exist_ok=True)
-        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
-        streams = [
-            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
-            (os.POSIX_SPAWN_OPEN, 1, str(self.log), flags, 0o600),
-            (os.POSIX_SPAWN_DUP2, 1, 2),
-        ]
-        environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
         try:
-            # Not subprocess: its object would complain that its child outlives it, which is the point.
-            pid = os.posix_spawnp(command[0], [*command], environment, file_actions=streams, setsid=True)
+            pid = _spawn(command, self.log, priority)
         except OSError as error:
             raise LabError(f"{self.name} cannot be started: {error}") from error
         self._pid_file.write_text(f"{pid} {start_time(pid)}", "ascii")
@@ -124,6 +131,26 @@ def start_time(pid: int) -> str | None:
 def python_module(name: str, *arguments: str) -> list[str]:
     """Return the command that runs a module of ours in this very Python."""
     return [sys.executable, "-m", name, *arguments]
+
+
+def _spawn(command: Sequence[str], log: Path, priority: Priority) -> int:
+    """Start a process in a session of its own; return its id."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+    streams = [
+        (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+        (os.POSIX_SPAWN_OPEN, 1, str(log), flags, 0o600),
+        (os.POSIX_SPAWN_DUP2, 1, 2),
+    ]
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+
+    # Not subprocess: its object would complain that its child outlives it, which is the point.
+    def spawn(**more: Any) -> int:
+        return os.posix_spawnp(command[0], [*command], environment, file_actions=streams, setsid=True, **more)
+
+    if priority:
+        with suppress(PermissionError):
+            return spawn(scheduler=(os.SCHED_RR, os.sched_param(priority)))
+    return spawn()
 
 
 def _reap(pid: int) -> None:

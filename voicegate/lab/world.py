@@ -26,7 +26,7 @@ from voicegate.lab.deadlines import Deadline, at_most
 from voicegate.lab.errors import LabError
 from voicegate.lab.packages import ensure_asterisk, no_progress
 from voicegate.lab.phrases import make_sounds
-from voicegate.lab.processes import Daemon, python_module
+from voicegate.lab.processes import Daemon, Priority, python_module
 from voicegate.lab.rendering import render_carrier, render_controller
 from voicegate.lab.settings import LabSettings, recall
 from voicegate.lab.telephones import copy_recording
@@ -134,7 +134,7 @@ class Lab:
         here, port = self.settings, self.settings.ports.telephones
         places = (here.raw_recordings, here.recordings, project_folder("sounds"))
         command = [str(port), str(here.ports.odd), *map(str, places)]
-        self._telephones.start(python_module("voicegate.lab.telephones", *command))
+        self._telephones.start(python_module("voicegate.lab.telephones", *command), Priority.LISTENER)
         self._wait(self._telephones, lambda: _accepts(port))
 
     def start_callback(self) -> None:

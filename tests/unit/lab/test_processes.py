@@ -1,16 +1,19 @@
 """Detached processes are started once, ended surely, and never mistaken for another with the same pid."""
 
+import errno
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from voicegate.lab.errors import LabError
-from voicegate.lab.processes import Daemon, start_time
+from voicegate.lab.processes import Daemon, Priority, start_time
 
 SLEEPER = [sys.executable, "-c", "import time; print('started', flush=True); time.sleep(60)"]
 STUBBORN = [
@@ -90,3 +93,30 @@ def test_a_damaged_pid_file_means_not_running(daemon: Daemon) -> None:
 def test_a_command_that_does_not_exist_is_refused(daemon: Daemon) -> None:
     with pytest.raises(LabError, match="sleeper cannot be started"):
         daemon.start(["/nonexistent/program"])
+
+
+def test_one_that_sends_audio_goes_first_where_that_is_allowed(daemon: Daemon) -> None:
+    daemon.start(SLEEPER, Priority.AUDIO)
+    assert daemon.pid is not None
+    wanted = (os.SCHED_RR, Priority.AUDIO) if may_go_first() else (os.SCHED_OTHER, 0)
+    assert (os.sched_getscheduler(daemon.pid), os.sched_getparam(daemon.pid).sched_priority) == wanted
+    assert os.sched_getscheduler(0) == os.SCHED_OTHER
+
+
+def test_where_it_is_refused_it_runs_all_the_same(daemon: Daemon, monkeypatch: pytest.MonkeyPatch) -> None:
+    spawn = os.posix_spawnp
+
+    def refuse(*arguments: Any, **more: Any) -> int:
+        if "scheduler" in more:
+            raise PermissionError(errno.EPERM, "Operation not permitted")
+        return spawn(*arguments, **more)
+
+    monkeypatch.setattr(os, "posix_spawnp", refuse)
+    daemon.start(SLEEPER, Priority.AUDIO)
+    wait_for_word(daemon, "started")
+    assert daemon.pid is not None
+    assert os.sched_getscheduler(daemon.pid) == os.SCHED_OTHER
+
+
+def may_go_first() -> bool:
+    return not subprocess.run(["chrt", "--rr", "10", "true"], capture_output=True, check=False).returncode
