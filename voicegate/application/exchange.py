@@ -19,6 +19,7 @@ from voicegate.domain.hangup_cause import GaveUp
 
 _REMEMBERED: Final = 10_000
 """Call ids that are refused a second time."""
+_REACH_WITHIN: Final = timedelta(seconds=1)
 
 
 L = TypeVar("L", bound=TendedLeg[Any])
@@ -38,6 +39,7 @@ class Exchange(ABC, Generic[L, D]):
         self._legs: dict[str, L] = {}
         self._placed: dict[str, None] = {}
         self._strays: deque[str] = deque(maxlen=_REMEMBERED)
+        self._wanted = asyncio.Event()
         self._tasks = asyncio.TaskGroup()
 
     async def __aenter__(self) -> Self:
@@ -66,15 +68,29 @@ class Exchange(ABC, Generic[L, D]):
             await self._tasks.__aexit__(*((kind, error, trace) if is_cancelled else (None, None, None)))
 
     @property
-    @abstractmethod
     def is_connected(self) -> bool:
         """Can calls be placed now?"""
+        return self._ready.is_set()
+
+    async def reach(self, within: timedelta) -> bool:
+        """Can calls be placed now? A lost connection is tried at once, and waited for `within` that time."""
+        if not self.is_connected:
+            self._wanted.set()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(within.total_seconds()):
+                    await self._ready.wait()
+        return self.is_connected
+
+    @property
+    @abstractmethod
+    def _ready(self) -> asyncio.Event:
+        """Set while calls can be placed."""
 
     @asynccontextmanager
     async def originate(self, order: Order) -> AsyncIterator[Leg]:
         """Place a call, at most once per call id; never repeated."""
         draft = self._write(order)
-        if not self.is_connected:
+        if not await self.reach(_REACH_WITHIN):
             raise PbxUnavailable
         leg = self._adopt(order, draft)
         try:
@@ -116,7 +132,7 @@ class Exchange(ABC, Generic[L, D]):
 
     @abstractmethod
     async def _keep_connected(self) -> None:
-        """Keep a connection until cancelled."""
+        """Keep a connection until cancelled; try at once when `_wanted` is set."""
 
     @abstractmethod
     async def _await_boot(self) -> None:

@@ -6,6 +6,7 @@ What is spoken on it, and by which client, is the adapter's.
 import asyncio
 import secrets
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final, Protocol
@@ -17,6 +18,8 @@ from voicegate.domain.errors import PbxError, PbxUnavailable, ReplyLost
 log = structlog.get_logger(__name__)
 
 _DICE: Final = secrets.SystemRandom()
+_OF_THE_LOSS: Final = 1 / 8
+_SHORTEST_REST_S: Final = 0.1
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -35,7 +38,8 @@ class Pace:
     """How often a PBX's connection is tried and proved."""
 
     first_delay: timedelta = timedelta(milliseconds=500)
-    """From a loss to the first new try; doubled after each that fails, and shortened at random to half."""
+    """From a loss to the first new try. Later ones wait an eighth of the time that the PBX has been away, so
+    that its restart costs little more than it takes; all are shortened at random to half."""
     longest_delay: timedelta = timedelta(seconds=30)
     """Between two tries, at most."""
     refused_delay: timedelta = timedelta(seconds=60)
@@ -71,8 +75,8 @@ class Client(Protocol):
     """Who speaks over whichever connection there is."""
 
     @property
-    def is_connected(self) -> bool:
-        """In step with the PBX?"""
+    def ready(self) -> asyncio.Event:
+        """Set while in step with the PBX."""
         ...
 
     async def serve(self) -> None:
@@ -84,24 +88,32 @@ class Client(Protocol):
         ...
 
 
-async def keep_connected(client: Client, pace: Pace, *, pbx: str, wire: str) -> None:
-    """Keep a connection until cancelled; `wire` is its protocol's name in logs."""
-    failures = 0
+async def keep_connected(
+    client: Client, pace: Pace, *, pbx: str, wire: str, wanted: asyncio.Event | None = None
+) -> None:
+    """Keep a connection until cancelled; `wire` is its protocol's name in logs.
+
+    Once `wanted` is set, a PBX that is away is tried at once, but not one that refuses our secret: it may
+    lock out who guesses too often.
+    """
+    loop = asyncio.get_running_loop()
+    wanted = wanted or asyncio.Event()
+    lost_at = loop.time()
     while True:
+        is_refused = False
         try:
             await client.serve()
         except SecretRefused as error:
             log.error(f"{wire} log-in refused: check username and secret", pbx=pbx, why=str(error))
-            delay = pace.refused_delay.total_seconds()
+            delay, is_refused = pace.refused_delay.total_seconds(), True
         except (PbxError, OSError, TimeoutError) as error:
-            failures = 0 if client.is_connected else failures
-            delay = _back_off(failures, pace)
-            failures += 1
+            lost_at = loop.time() if client.ready.is_set() else lost_at
+            delay = _back_off(loop.time() - lost_at, pace)
             why = str(error) or type(error).__name__
             log.warning(f"{wire} down", pbx=pbx, why=why, retry_s=round(delay, 1))
         finally:
             client.drop()
-        await asyncio.sleep(delay * _DICE.uniform(0.5, 1))
+        await _rest(delay * _DICE.uniform(0.5, 1), asyncio.Event() if is_refused else wanted)
 
 
 async def watch(peer: Peer, quiet: timedelta, ping: Callable[[], Awaitable[object]]) -> None:
@@ -139,6 +151,16 @@ async def _prove(peer: Peer, ping: Callable[[], Awaitable[object]]) -> None:
             raise
 
 
-def _back_off(failures: int, pace: Pace) -> float:
-    doubled = pace.first_delay.total_seconds() * (1 << min(failures, 16))
-    return min(doubled, pace.longest_delay.total_seconds())
+async def _rest(delay: float, wanted: asyncio.Event) -> None:
+    """Wait until the next try is due, or wanted: then a tenth of a second at least, for many may want it."""
+    wanted.clear()
+    shortest = min(delay, _SHORTEST_REST_S)
+    await asyncio.sleep(shortest)
+    with suppress(TimeoutError):
+        async with asyncio.timeout(delay - shortest):
+            await wanted.wait()
+
+
+def _back_off(away_s: float, pace: Pace) -> float:
+    grown = max(away_s * _OF_THE_LOSS, pace.first_delay.total_seconds())
+    return min(grown, pace.longest_delay.total_seconds())

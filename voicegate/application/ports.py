@@ -222,6 +222,10 @@ class Pbx(Protocol):
         """Can calls be placed now?"""
         ...
 
+    async def reach(self, within: timedelta) -> bool:
+        """Can calls be placed now? A lost connection is tried at once, and waited for `within` that time."""
+        ...
+
     def originate(self, order: Order) -> AbstractAsyncContextManager[Leg]:
         """Place a call, at most once per call id; never repeated by the adapter.
 

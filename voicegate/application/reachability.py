@@ -6,7 +6,7 @@ knowing is no reason to refuse.
 
 import asyncio
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import timedelta
 from typing import Final
 
@@ -28,10 +28,10 @@ class Reachability:
         self._asking = asyncio.Lock()
 
     async def has_way(self, hops: Iterable[Hop]) -> bool:
-        """Could one of these hops take a call? Waits for a PBX 0.3 s at most."""
+        """Could one of these hops take a call? Waits for each PBX 0.3 s at most."""
         for hop in hops:
             name = hop.trunk.pbx
-            if not self._pbxs[name].is_connected:
+            if not await self._pbxs[name].reach(_PATIENCE):
                 continue
             if (await self._states_of(name)).get(hop.endpoint) != "unreachable":
                 return True
@@ -47,8 +47,17 @@ class Reachability:
             return states
 
 
+async def is_any_reached(pbxs: Collection[Pbx]) -> bool:
+    """Can one of them place calls now? Waits for them 0.3 s at most."""
+    return any(pbx.is_connected for pbx in pbxs) or any(
+        await asyncio.gather(*(pbx.reach(_PATIENCE) for pbx in pbxs))
+    )
+
+
 async def trunk_states(pbx: Pbx, within: timedelta) -> Mapping[str, str]:
     """Return what `Pbx.trunk_states` does; nothing when the PBX does not say in time."""
+    if not await pbx.reach(min(within, _PATIENCE)):
+        return {}
     try:
         async with asyncio.timeout(within.total_seconds()):
             return await pbx.trunk_states()

@@ -1,7 +1,7 @@
 """`voicegate doctor`: look at every part, say what is wrong and how to mend it. Changes nothing."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import rich_click as click
@@ -17,6 +17,7 @@ from voicegate.cli.printing import json_option, print_json
 from voicegate.client import ApiError, Client, Unreachable
 from voicegate.config import Settings
 
+_UNEXPLAINED: Final = "see its log; restart it where it runs with older settings, or was refused before"
 _STYLES: Final[Mapping[Level, str]] = {Level.OK: "green", Level.WARNING: "yellow", Level.ERROR: "bold red"}
 
 
@@ -49,17 +50,23 @@ async def _examine(settings: Settings, *, shows: bool) -> list[Finding]:
     # Imported here, for it brings the whole daemon along.
     from voicegate.bootstrap import examiners  # noqa: PLC0415
 
-    console = Console(highlight=False)
-    findings = [await asyncio.to_thread(_look_at_daemon, settings)]
-    with Console(stderr=True).status("looking") as status:
+    findings: list[Finding] = []
+
+    def tell(finding: Finding) -> None:
+        findings.append(finding)
         if shows:
-            _show(console, findings[0])
+            _show(Console(highlight=False), finding)
+
+    with Console(stderr=True).status("looking") as status:
+        daemon = await asyncio.to_thread(_look_at_daemon, settings)
+        if daemon is not None:
+            tell(daemon)
         async for finding in examine(
             examiners.examiners(settings), lambda subject: status.update(f"looking at {subject}")
         ):
-            findings.append(finding)
-            if shows:
-                _show(console, finding)
+            tell(finding)
+        if daemon is None:
+            tell(await asyncio.to_thread(_look_again, settings, findings))
     return findings
 
 
@@ -72,13 +79,27 @@ def _show(console: Console, finding: Finding) -> None:
         console.print(Text(f"{'':8} cure: {finding.cure}"), soft_wrap=True)
 
 
-def _look_at_daemon(settings: Settings) -> Finding:
+def _look_at_daemon(settings: Settings) -> Finding | None:
+    """Return how the daemon is; None when it runs and cannot place calls, which what follows may explain."""
     path = settings.socket.path
     try:
         with Client(path) as client:
             client.ready()
     except Unreachable as error:
         return doubtful("daemon", str(error), "fine if it is not meant to run now")
-    except ApiError as error:
-        return doubtful("daemon", f"runs at {path}, and cannot place calls: {error}", "see below")
+    except ApiError:
+        return None
     return passed("daemon", f"runs at {path}, and can place calls")
+
+
+def _look_again(settings: Settings, findings: Sequence[Finding]) -> Finding:
+    """Return how the daemon is once the rest is known; it has tried to connect again meanwhile."""
+    path = settings.socket.path
+    try:
+        with Client(path) as client:
+            client.ready()
+    except (ApiError, Unreachable) as error:
+        explained = any(finding.level is Level.ERROR for finding in findings)
+        cure = "mend the errors above" if explained else _UNEXPLAINED
+        return doubtful("daemon", f"runs at {path}, and cannot place calls: {error}", cure)
+    return passed("daemon", f"runs at {path}, and can place calls again")

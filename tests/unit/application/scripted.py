@@ -108,6 +108,9 @@ class ScriptedPbx:
     states: dict[str, str] = field(default_factory=lambda: {"carrier": "available"})
     asked_states: int = 0
 
+    async def reach(self, within: timedelta) -> bool:
+        return self.is_connected
+
     @asynccontextmanager
     async def originate(self, order: Order) -> AsyncIterator[ScriptedLeg]:
         plot = self.plots[min(len(self.legs), len(self.plots) - 1)]

@@ -70,6 +70,40 @@ async def test_a_daemon_is_looked_at_too(
     served.bench.pbx.is_connected = False
     result = await asyncio.to_thread(run, "--config", str(file), "doctor", "--strict")
     assert (result.exit_code, "cannot place calls" in result.stdout) == (Exit.NO, True)
+    assert "see its log" in result.stdout
+
+
+async def test_a_daemon_that_cannot_place_calls_is_told_of_after_what_explains_it(
+    served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given(monkeypatch, failed("ESL", "no event socket", "start it"))
+    file = right_configuration(tmp_path)
+    file.write_text(file.read_text().replace(f"{tmp_path}/api.sock", str(served.path)))
+    served.bench.pbx.is_connected = False
+    result = await asyncio.to_thread(run, "--config", str(file), "doctor")
+    assert [line.split(":")[0].split()[-1] for line in result.stdout.splitlines()[:4]] == [
+        "ESL",
+        "cure",
+        "daemon",
+        "cure",
+    ]
+    assert result.stdout.splitlines()[3].endswith("mend the errors above")
+
+
+async def test_a_daemon_that_has_its_pbx_back_meanwhile_is_well(
+    served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Restoring(Scripted):
+        async def examine(self) -> AsyncIterator[Finding]:
+            served.bench.pbx.is_connected = True
+            yield passed("ESL", "logged in")
+
+    monkeypatch.setattr("voicegate.bootstrap.examiners.examiners", lambda _: (Restoring(),))
+    file = right_configuration(tmp_path)
+    file.write_text(file.read_text().replace(f"{tmp_path}/api.sock", str(served.path)))
+    served.bench.pbx.is_connected = False
+    result = await asyncio.to_thread(run, "--config", str(file), "doctor", "--strict")
+    assert (result.exit_code, result.stdout.splitlines()[1].endswith("can place calls again")) == (0, True)
 
 
 def test_every_part_is_examined_before_the_first_start(tmp_path: Path) -> None:

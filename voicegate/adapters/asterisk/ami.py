@@ -69,12 +69,8 @@ class AmiClient:
         self._settings = settings
         self._listener = listener
         self._manager: GuardedManager | None = None
-        self._is_ready = False
-
-    @property
-    def is_connected(self) -> bool:
-        """Logged in, and in step with the PBX?"""
-        return self._is_ready
+        self.ready = asyncio.Event()
+        """Set while logged in, and in step with the PBX."""
 
     async def ask(self, action: str, fields: Fields, *, as_list: bool | None = None) -> Reply:
         """Send an action and return its response.
@@ -106,7 +102,7 @@ class AmiClient:
             self._manager = manager
             await self._log_in()
             await self._listener.on_ready()
-            self._is_ready = True
+            self.ready.set()
             log.info("AMI up", pbx=settings.name)
             await watch(manager, settings.pace.quiet, lambda: self.ask("Ping", {}))
         except ReplyLost:
@@ -116,7 +112,8 @@ class AmiClient:
 
     def drop(self) -> None:
         """Note that the connection is gone, or could not be made."""
-        self._is_ready, self._manager = False, None
+        self.ready.clear()
+        self._manager = None
         self._listener.on_lost()
 
     async def _log_in(self) -> None:

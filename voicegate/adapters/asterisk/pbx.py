@@ -69,11 +69,6 @@ class AsteriskPbx(Exchange[AsteriskLeg, _Draft]):
         self._actions: dict[str, AsteriskLeg] = {}
 
     @property
-    def is_connected(self) -> bool:
-        """Can calls be placed now?"""
-        return self._ami.is_connected
-
-    @property
     def agi_address(self) -> str:
         """What the PBX dials to reach us."""
         return self._agi.address
@@ -111,8 +106,13 @@ class AsteriskPbx(Exchange[AsteriskLeg, _Draft]):
     async def _close(self) -> None:
         await self._agi.close()
 
+    @property
+    def _ready(self) -> asyncio.Event:
+        return self._ami.ready
+
     async def _keep_connected(self) -> None:
-        await keep_connected(self._ami, self._settings.pace, pbx=self._settings.name, wire="AMI")
+        settings = self._settings
+        await keep_connected(self._ami, settings.pace, pbx=settings.name, wire="AMI", wanted=self._wanted)
 
     async def _await_boot(self) -> None:
         """Wait until answered calls have somewhere to go; the FullyBooted event needs a right that we do not

@@ -48,12 +48,8 @@ class EslClient:
         self._settings = settings
         self._listener = listener
         self._link: EslLink | None = None
-        self._is_ready = False
-
-    @property
-    def is_connected(self) -> bool:
-        """Logged in, and in step with the PBX?"""
-        return self._is_ready
+        self.ready = asyncio.Event()
+        """Set while logged in, and in step with the PBX."""
 
     async def serve(self) -> None:
         """Connect, log in, and watch until something is wrong, which is raised."""
@@ -66,7 +62,7 @@ class EslClient:
             self._link = link
             await self._log_in()
             await self._listener.on_ready()
-            self._is_ready = True
+            self.ready.set()
             log.info("ESL up", pbx=settings.name)
             await watch(link, settings.pace.quiet, lambda: self.api("status"))
         except ReplyLost:
@@ -76,7 +72,8 @@ class EslClient:
 
     def drop(self) -> None:
         """Note that the connection is gone, or could not be made."""
-        self._is_ready, self._link = False, None
+        self.ready.clear()
+        self._link = None
         self._listener.on_lost()
 
     async def api(self, command: str) -> str:

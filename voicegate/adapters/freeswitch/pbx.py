@@ -42,11 +42,6 @@ class FreeSwitchPbx(Exchange[FreeSwitchLeg, Draft]):
         self._esl = EslClient(settings, self)
         self._jobs: dict[str, FreeSwitchLeg] = {}
 
-    @property
-    def is_connected(self) -> bool:
-        """Can calls be placed now?"""
-        return self._esl.is_connected
-
     async def trunk_states(self) -> Mapping[str, str]:
         """Return the state of each gateway, as its pings and its registration show it; empty while not
         connected.
@@ -67,8 +62,13 @@ class FreeSwitchPbx(Exchange[FreeSwitchLeg, Draft]):
         if leg is not None:
             leg.observe(event)
 
+    @property
+    def _ready(self) -> asyncio.Event:
+        return self._esl.ready
+
     async def _keep_connected(self) -> None:
-        await keep_connected(self._esl, self._settings.pace, pbx=self._settings.name, wire="ESL")
+        settings = self._settings
+        await keep_connected(self._esl, settings.pace, pbx=settings.name, wire="ESL", wanted=self._wanted)
 
     async def _await_boot(self) -> None:
         """Wait until calls can be placed; the event socket is there before SIP is."""

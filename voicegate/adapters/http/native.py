@@ -34,7 +34,7 @@ from voicegate.application.clients import Clients
 from voicegate.application.deeds import Deeds
 from voicegate.application.ports import CallRecord, ChallengeRecord, Pbx
 from voicegate.application.proving import Wanted
-from voicegate.application.reachability import trunk_states
+from voicegate.application.reachability import is_any_reached, trunk_states
 from voicegate.application.sign_in import IssueRequest, KeyReused, SignIn
 from voicegate.domain.call import TEST_TRUNK
 from voicegate.domain.errors import (
@@ -189,7 +189,7 @@ class NativeDoor:
         await self._house.sign_in.calls(request[ASKER], 1)
         # The one behind the test numbers is always there: it counts where there is no other.
         real = {name: pbx for name, pbx in self._house.pbxs.items() if name != TEST_TRUNK}
-        if not any(pbx.is_connected for pbx in (real or self._house.pbxs).values()):
+        if not await is_any_reached((real or self._house.pbxs).values()):
             failing = [f"PBX {name} is not connected" for name in real] or ["no PBX is configured"]
             raise Refused(problems.NOT_READY, "; ".join(failing), Facts(failing=failing))
         return json_response(Health(status="ok"))

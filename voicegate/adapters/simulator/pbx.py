@@ -93,6 +93,10 @@ class SimulatedPbx:
         """Can calls be placed now? Always."""
         return True
 
+    async def reach(self, within: timedelta) -> bool:  # noqa: ARG002
+        """The same."""
+        return True
+
     def originate(self, order: Order) -> AbstractAsyncContextManager["SimulatedLeg"]:
         """Place a call, at most once per call id; leaving the context hangs it up.
 
