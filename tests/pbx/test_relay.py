@@ -9,6 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from tests.pbx.conftest import Backend
+from tests.pbx.hung_up import all_end
 from tests.unit.application.conftest import TESTER
 from voicegate import bootstrap, config
 from voicegate.application.ports import CallRecord
@@ -69,3 +70,9 @@ async def test_a_call_by_the_socket_is_a_call_as_any_other(backend: Backend) -> 
     assert (cut.outcome.outcome.value, cut.call.evidence.announced) == ("hung_up", 0)
     assert cut.call.evidence.human
     await backend.quiet()
+
+
+async def test_a_call_by_the_socket_that_is_hung_up_at_once_leaves_nothing(lab: Lab) -> None:
+    path = lab.settings.volatile / "agi.sock"
+    with relayed(lab, path):
+        await all_end(lab, 30, **{"pbx.main.agi_socket": str(path)})

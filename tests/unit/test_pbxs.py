@@ -18,12 +18,12 @@ def raw(folder: Path) -> dict[str, Any]:
 
 
 async def test_a_freeswitch_is_reached_as_configured(tmp_path: Path) -> None:
-    settings = config.parse(raw(tmp_path) | {"call": {"time_cap_s": 10, "time_cap_extension_s": 20}})
+    settings = config.parse(raw(tmp_path) | {"call": {"time_cap_s": 100, "human_timeout_s": 50}})
     reached = freeswitch_settings(settings, "main")
     assert (reached.esl_host, reached.esl_port, reached.esl_user) == ("127.0.0.1", 8021, None)
     assert reached.esl_password.value == "open sesame"
-    # Longer than what we hold ourselves.
-    assert reached.call_cap.total_seconds() == 50
+    # Longer than what we hold ourselves: a second, 32 of pauses, 60 until the key, 120 from it on.
+    assert reached.call_cap.total_seconds() == 213 + 30
     assert make_pbx("main", settings, ()) is not None
 
 

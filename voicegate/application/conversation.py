@@ -13,7 +13,7 @@ from typing import Final
 import structlog
 
 from voicegate.application.journal import Journal
-from voicegate.application.ports import CallAudio, Clip, Clock, DtmfTiming, Leg
+from voicegate.application.ports import CallAudio, Clip, DtmfTiming, Leg
 from voicegate.domain.announcement import HumanCheck, PromptName
 from voicegate.domain.call import (
     ExtensionSent,
@@ -28,6 +28,7 @@ from voicegate.domain.call import (
 )
 from voicegate.domain.errors import LegEnded
 from voicegate.domain.hangup_cause import GaveUp
+from voicegate.domain.phone_number import MAX_EXTENSION
 
 log = structlog.get_logger(__name__)
 
@@ -44,12 +45,12 @@ _PLAYED_TOLERANCE: Final = 0.9
 class Manners:
     """How an answered call is held."""
 
-    human_timeout: timedelta = timedelta(seconds=30)
-    """How long to wait for the key."""
+    human_timeout: timedelta = timedelta(seconds=45)
+    """How long to wait for the key; a telephone that screens calls answers, and rings half a minute then."""
     human_timeout_extension: timedelta = timedelta(seconds=60)
     """The same with an extension, which rings first."""
     time_cap: timedelta = timedelta(seconds=60)
-    """How long a call may last after answer."""
+    """How long the code may be read, from the key on; without a human check from answer on."""
     time_cap_extension: timedelta = timedelta(seconds=120)
     """The same with an extension."""
     extension_delay: timedelta = timedelta(seconds=1)
@@ -57,8 +58,19 @@ class Manners:
     dtmf: DtmfTiming = field(default_factory=DtmfTiming)
     """How the extension's digits are sent."""
 
+    @property
+    def longest(self) -> timedelta:
+        """How long any call may last after answer."""
+        extensions = (None, "0" * MAX_EXTENSION, "W" * MAX_EXTENSION)
+        return max(self.longest_for(extension) for extension in extensions)
+
+    def longest_for(self, extension: str | None) -> timedelta:
+        """Return how long a call may last after answer."""
+        sending = self.extension_delay + self.dtmf.length_of(extension) if extension else timedelta()
+        return sending + self.patience_for(extension) + self.cap_for(extension)
+
     def cap_for(self, extension: str | None) -> timedelta:
-        """Return how long a call may last."""
+        """Return how long the code may be read."""
         return self.time_cap_extension if extension else self.time_cap
 
     def patience_for(self, extension: str | None) -> timedelta:
@@ -91,36 +103,30 @@ class _PlaybackFailedError(Exception):
 class Conversation:
     """One answered call."""
 
-    def __init__(self, leg: Leg, journal: Journal, *, script: Script, manners: Manners, clock: Clock) -> None:
+    def __init__(self, leg: Leg, journal: Journal, *, script: Script, manners: Manners) -> None:
         self._leg = leg
         self._journal = journal
         self._script = script
         self._manners = manners
-        self._clock = clock
 
     async def hold(self) -> GaveUp | None:
         """Hold the conversation to its end; return why our side ends it, None when the far end did."""
-        cap = self._manners.cap_for(self._journal.call.destination.extension)
         try:
-            async with asyncio.timeout(cap.total_seconds()):
-                return await self._hold()
+            if not await self._script.is_wanted():
+                await self._play(self._script.prompt(PromptName.NOT_WANTED))
+                return GaveUp.CANCELED
+            await self._send_extension()
+            if self._script.check is not HumanCheck.NONE and not await self._meet_human():
+                return GaveUp.NO_KEY
+            cap = self._manners.cap_for(self._journal.call.destination.extension)
+            async with asyncio.timeout(cap.total_seconds()) as deadline:
+                await self._announce(deadline)
         except TimeoutError:
             return GaveUp.TIME_CAP
         except LegEnded:
             return None
         except _PlaybackFailedError:
             return GaveUp.PLAYBACK_FAILED
-
-    async def _hold(self) -> GaveUp:
-        if not await self._script.is_wanted():
-            await self._play(self._script.prompt(PromptName.NOT_WANTED))
-            return GaveUp.CANCELED
-        await self._send_extension()
-        if self._script.check is HumanCheck.NONE:
-            await self._play(self._script.audio.invitation)
-        elif not await self._meet_human():
-            return GaveUp.NO_KEY
-        await self._announce()
         return GaveUp.FINISHED
 
     async def _send_extension(self) -> None:
@@ -136,10 +142,12 @@ class Conversation:
         """Repeat the invitation until a key of the check is pressed; False when none was in time."""
         await self._journal.write(Invited())
         patience = self._manners.patience_for(self._journal.call.destination.extension)
-        deadline = self._clock.now() + patience
+        loop = asyncio.get_running_loop()
+        # Not by the time of day, which may be set while somebody is on the telephone.
+        deadline = loop.time() + patience.total_seconds()
         invitation, keys = self._script.audio.invitation, self._script.keys
         invite = True
-        while (left := deadline - self._clock.now()) > timedelta():
+        while (left := timedelta(seconds=deadline - loop.time())) > timedelta():
             # Played only where it fits: a playback that had to be cut short could not be counted.
             if invite and left >= invitation.length:
                 key = (await self._play(invitation, keys)).key
@@ -151,10 +159,12 @@ class Conversation:
             invite = not invite
         return False
 
-    async def _announce(self) -> None:
-        """Read the code twice, and again for each star."""
+    async def _announce(self, deadline: asyncio.Timeout) -> None:
+        """Read the code twice, and again for each star, as often as it can be read to its end."""
+        if self._script.check is HumanCheck.NONE:
+            await self._play(self._script.audio.invitation)
         readings, wanted = 0, READINGS
-        while readings < wanted:
+        while readings < wanted and self._fits(deadline):
             if readings and not await self._script.is_wanted():
                 break  # entered already: no need to hear it again
             readings += 1
@@ -164,6 +174,11 @@ class Conversation:
             if star:
                 wanted = min(max(wanted, readings + 1), MAX_READINGS)
         await self._play(self._script.prompt(PromptName.GOODBYE))
+
+    def _fits(self, deadline: asyncio.Timeout) -> bool:
+        """Can one more reading end in time?"""
+        left = (deadline.when() or 0) - asyncio.get_running_loop().time()
+        return self._script.audio.reading.length.total_seconds() < left
 
     async def _read(self, reading: int) -> bool:
         """Read the code once; True when a star asks for it again."""

@@ -52,6 +52,8 @@ log = structlog.get_logger(__name__)
 
 # The PBX has the ring timeout itself; ours is for a PBX that forgets it.
 _RING_GRACE: Final = timedelta(seconds=5)
+# The conversation has its own deadlines; ours is for one that is stuck.
+_TALK_GRACE: Final = timedelta(seconds=10)
 # For all calls to be hung up and recorded when the daemon stops.
 _CLOSING_WITHIN: Final = timedelta(seconds=15)
 _STORE_RETRY: Final = timedelta(seconds=1)
@@ -141,10 +143,10 @@ class _Attempt:
         """Note what the PBX tells until the call's end, conversing once it is answered."""
         trunk = self._hop.trunk
         ended = Hangup(gave_up=GaveUp.PBX_LOST)
+        talk: asyncio.Task[None] | None = None
         async with asyncio.TaskGroup() as tasks:
             progress = tasks.create_task(self._expire(trunk.progress_timeout, GaveUp.PROGRESS_TIMEOUT))
-            ring = tasks.create_task(self._expire(trunk.ring_timeout + _RING_GRACE, GaveUp.RING_TIMEOUT))
-            running = [progress, ring]
+            deadline = tasks.create_task(self._expire(trunk.ring_timeout + _RING_GRACE, GaveUp.RING_TIMEOUT))
             async for signal in leg.signals():
                 progress.cancel()
                 if isinstance(signal, Hangup):
@@ -152,22 +154,31 @@ class _Attempt:
                     break
                 await self._journal.write(signal)
                 if isinstance(signal, Answered):
-                    ring.cancel()
-                    running.append(tasks.create_task(self._converse(leg, script)))
-            for task in running[:2]:
-                task.cancel()
+                    deadline.cancel()
+                    deadline = tasks.create_task(self._expire(self._longest_talk(), GaveUp.TIME_CAP))
+                    talk = tasks.create_task(self._converse(leg, script))
+            progress.cancel()
+            deadline.cancel()
+            if talk is not None:
+                # What it still has to note of the end takes moments.
+                await asyncio.wait((talk,), timeout=_TALK_GRACE.total_seconds())
+                talk.cancel()
         media = await leg.media()
         if self._journal.call.evidence.answered:
             self._journal.note(MediaCounted(media))
         return ended
 
+    def _longest_talk(self) -> timedelta:
+        return self._world.manners.longest_for(self._journal.call.destination.extension) + _TALK_GRACE
+
     async def _converse(self, leg: Leg, script: Script) -> None:
-        conversation = Conversation(
-            leg, self._journal, script=script, manners=self._world.manners, clock=self._world.desk.clock
-        )
+        conversation = Conversation(leg, self._journal, script=script, manners=self._world.manners)
         reason = await conversation.hold()
         if reason is not None:
             await self.give_up(reason)
+        else:
+            # The far end is gone, it seems; its channel goes with it, whatever the PBX says of it.
+            await leg.hang_up()
 
     async def _expire(self, after: timedelta, reason: GaveUp) -> None:
         await asyncio.sleep(after.total_seconds())

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Final, Protocol
 
 from voicegate.domain.announcement import Part, Phrasing, PromptName
 from voicegate.domain.call import (
@@ -159,6 +159,10 @@ LegSignal = Progressed | Rang | Answered | Hangup
 """What a leg tells, in order; `Hangup` is the last."""
 
 
+PAUSES: Final[Mapping[str, timedelta]] = {"w": timedelta(milliseconds=500), "W": timedelta(seconds=1)}
+"""What is no DTMF digit but waits between two."""
+
+
 @dataclass(frozen=True, slots=True)
 class DtmfTiming:
     """How DTMF digits are sent."""
@@ -167,6 +171,10 @@ class DtmfTiming:
     """How long each digit sounds."""
     gap: timedelta = timedelta(milliseconds=250)
     """From the end of a digit to the start of the next."""
+
+    def length_of(self, digits: str) -> timedelta:
+        """Return how long it takes to send `digits`, pauses included."""
+        return sum((PAUSES.get(digit, self.tone + self.gap) for digit in digits), timedelta())
 
 
 class Leg(Protocol):

@@ -7,6 +7,7 @@ call, is its adapter's. Here is the task that sees to it that every call is sett
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator
+from enum import Enum, auto
 from typing import Final, Generic, TypeVar
 
 import structlog
@@ -31,6 +32,17 @@ _KEYS: Final = frozenset("0123456789*#ABCD")
 _DTMF_DIGITS: Final = _KEYS | frozenset("abcdwW")
 
 
+class EndAnswer(Enum):
+    """What a PBX says when it is asked to end a channel."""
+
+    TOLD = auto()
+    """It will."""
+    GONE = auto()
+    """It does not have the channel."""
+    NONE = auto()
+    """Nothing, or that it may not."""
+
+
 class TendedLeg(Leg, ABC, Generic[T]):
     """One call in the hands of a PBX; what is left of the port `Leg` is its adapter's."""
 
@@ -42,6 +54,7 @@ class TendedLeg(Leg, ABC, Generic[T]):
         self._wants_probe = False
         self._try_at = 0.0
         self._misses = 0
+        self._is_told_to_end = False
 
     async def signals(self) -> AsyncIterator[LegSignal]:
         """Yield what happened to the call since its start, and what happens until its `Hangup`."""
@@ -63,8 +76,9 @@ class TendedLeg(Leg, ABC, Generic[T]):
     def end(self) -> None:
         """The same, for those who cannot await."""
         if not self._tracker.is_settled and not self._wants_end:
-            self._wants_end, self._try_at = True, 0.0
             self._tracker.ask_hangup()
+            self._try_at = 0.0
+            self._insist()
             self._stir()
 
     async def wait_end(self) -> None:
@@ -102,20 +116,26 @@ class TendedLeg(Leg, ABC, Generic[T]):
 
     async def probe(self) -> None:
         """Ask the PBX whether the channel lives."""
-        if await self._ask_state():
+        await self._is_found()
+
+    async def _is_found(self) -> bool:
+        """Ask the PBX whether the channel lives; False when it did not say."""
+        is_said = await self._ask_state()
+        if is_said:
             self._wants_probe = False
             self._stir()
+        return is_said
 
     @abstractmethod
     async def _ask_state(self) -> bool:
         """Ask how the channel is and tell the tracker by `find` or `miss`; False when the PBX did not say."""
 
     @abstractmethod
-    async def _ask_end(self) -> bool:
-        """Ask the PBX to end the channel; True when it does not have it."""
+    async def _ask_end(self) -> EndAnswer:
+        """Ask the PBX to end the channel."""
 
     def _let_go(self) -> None:
-        """Release what belongs to the settled call."""
+        """Release what belongs to the call: it is settled, or does not end while we hold on to it."""
 
     def _hear_of(self, *, was_seen: bool) -> None:
         """Note that the tracker learnt something."""
@@ -140,22 +160,35 @@ class TendedLeg(Leg, ABC, Generic[T]):
         if due is Due.PROBE:
             self._wants_probe, self._try_at = True, 0.0
         elif due is Due.HANG_UP:
-            self._wants_end, self._try_at = True, 0.0
+            self._try_at = 0.0
+            self._insist()
         if self._tracker.told:
             self._stir()
         if self._tracker.is_settled or self._now() < self._try_at:
             return
         self._try_at = self._now() + _RETRY
-        if self._wants_probe:
-            await self.probe()
+        if self._wants_probe and await self._is_found():
             # Over by all signs, and the channel still lives.
-            self._wants_end = self._wants_end or not self._wants_probe
+            self._insist()
         if self._wants_end and not self._tracker.is_settled:
             await self._end_channel()
 
+    def _insist(self) -> None:
+        if not self._wants_end:
+            self._wants_end = True
+            self._tracker.await_end(self._now())
+
     async def _end_channel(self) -> None:
-        if not await self._ask_end():
-            return
+        answer = await self._ask_end()
+        if answer is EndAnswer.GONE:
+            self._miss()
+        elif answer is EndAnswer.TOLD:
+            if self._is_told_to_end:
+                # Before already, and it is still there: it may wait for us.
+                self._let_go()
+            self._is_told_to_end = True
+
+    def _miss(self) -> None:
         self._misses += 1
         if self._misses >= (_MISSES if self._tracker.is_seen else _MISSES_UNSEEN):
             self._tracker.miss(self._now())

@@ -30,6 +30,8 @@ class Patience:
     """For the facts still missing once a call is known to be over."""
     unseen: float = 1.0
     """For a channel event that may still follow a failed originate."""
+    ending: float = 8.0
+    """For the end of a call that we hang up: asked for more than once, and then let go of."""
 
 
 class Due(Enum):
@@ -49,6 +51,7 @@ class Timer(Enum):
     ATTACH = auto()
     SETTLE = auto()
     LOST = auto()
+    ENDING = auto()
 
 
 class Tracker(ABC):
@@ -90,6 +93,10 @@ class Tracker(ABC):
         """Note that our side ends the call."""
         self._is_asked = True
 
+    def await_end(self, now: float) -> None:
+        """Note that the channel is told to end from now on."""
+        self._timers.setdefault(Timer.ENDING, now + self._patience.ending)
+
     def lose(self, now: float) -> None:
         """Note that events may be missed from now on."""
         self._is_blind = True
@@ -127,7 +134,11 @@ class Tracker(ABC):
         self._timers[Timer.SETTLE] = now + patience
 
     def _expire(self, timer: Enum, now: float) -> Due:
-        if timer is Timer.LOST or (timer is Timer.SETTLE and self._is_over()):
+        if timer is Timer.ENDING and Timer.LOST in self._timers:
+            # Nobody could be told; the loss has its own end.
+            self._timers[timer] = now + self._patience.ending
+            return Due.NOTHING
+        if timer in (Timer.LOST, Timer.ENDING) or (timer is Timer.SETTLE and self._is_over()):
             self._settle_as_known(now)
             return Due.NOTHING
         # A settling call is over, it seems, and its end did not come.

@@ -29,13 +29,12 @@ from voicegate.adapters.system import SystemClock, SystemEntropy
 from voicegate.application.attempts import Attempts
 from voicegate.application.board import Board
 from voicegate.application.clients import Clients
-from voicegate.application.conversation import Manners
 from voicegate.application.deeds import Deeds
 from voicegate.application.delivery import Delivery, World
 from voicegate.application.enrollment import Enrollment
 from voicegate.application.housekeeping import settle_orphans, tidy_for_ever
 from voicegate.application.journal import Desk
-from voicegate.application.ports import DtmfTiming, Pbx
+from voicegate.application.ports import Pbx
 from voicegate.application.proving import Defaults, Proving
 from voicegate.application.sign_in import SignIn
 from voicegate.bootstrap.doors import doors, extensions, providers, twilio_services
@@ -43,6 +42,7 @@ from voicegate.bootstrap.exchanges import group_id
 from voicegate.bootstrap.parts import App
 from voicegate.bootstrap.pbxs import make_pbx
 from voicegate.bootstrap.preloading import preload
+from voicegate.bootstrap.times import check_times, manners
 from voicegate.config import (
     CallerIdSettings,
     InternalSettings,
@@ -89,7 +89,7 @@ async def running(settings: Settings) -> AsyncIterator[App]:
         keyring = _keyring(Path(settings.storage.key_file), may_create=not await store.recent_calls(1))
         speech = Mixer(speech_settings(settings))
         await speech.prepare()
-        _check_languages(settings, speech)
+        _check_sounds(settings, speech)
         pbxs: dict[str, Pbx] = {}
         for name in settings.pbx:
             endpoints = tuple(trunk.endpoint for trunk in settings.trunks.values() if trunk.pbx == name)
@@ -176,24 +176,9 @@ def check(settings: Settings) -> None:
         if pbx.kind != "simulator":
             make_pbx(name, settings, ())
     speech = Mixer(speech_settings(settings))
-    _check_languages(settings, speech)
+    _check_sounds(settings, speech)
     if settings.audio.group:
         group_id(settings.audio.group, "audio.group")
-
-
-def manners(settings: Settings) -> Manners:
-    """Return how answered calls are held, as configured."""
-    call = settings.call
-    return Manners(
-        human_timeout=timedelta(seconds=call.human_timeout_s),
-        human_timeout_extension=timedelta(seconds=call.human_timeout_extension_s),
-        time_cap=timedelta(seconds=call.time_cap_s),
-        time_cap_extension=timedelta(seconds=call.time_cap_extension_s),
-        extension_delay=timedelta(milliseconds=call.extension_delay_ms),
-        dtmf=DtmfTiming(
-            timedelta(milliseconds=call.digit_tone_ms), timedelta(milliseconds=call.digit_gap_ms)
-        ),
-    )
 
 
 def routes(settings: Settings) -> Routes:
@@ -307,7 +292,7 @@ def _keyring(file: Path, *, may_create: bool) -> FileKeyring:
     return FileKeyring.open(file, may_create=may_create)
 
 
-def _check_languages(settings: Settings, speech: Mixer) -> None:
+def _check_sounds(settings: Settings, speech: Mixer) -> None:
     named = {"service": settings.service.language}
     named |= {f"twilio.{name}": entry.language for name, entry in settings.twilio.items() if entry.language}
     for section, language in named.items():
@@ -315,6 +300,7 @@ def _check_languages(settings: Settings, speech: Mixer) -> None:
             match_language((language,), speech.languages())
         except UnknownLanguage as error:
             raise ConfigError(f"{section}.language: {error}") from None
+    check_times(settings, speech)
 
 
 def _trunk(

@@ -11,6 +11,7 @@ from voicegate.adapters.simulator.pbx import SimulatedPbx
 from voicegate.application.linking import Secret
 from voicegate.application.ports import Pbx
 from voicegate.bootstrap.exchanges import asterisk_settings
+from voicegate.bootstrap.times import manners
 from voicegate.config import Settings, read_secret
 from voicegate.domain.errors import ConfigError
 
@@ -44,7 +45,7 @@ def freeswitch_settings(whole: Settings, name: str) -> FreeSwitchSettings:
     """
     if whole.audio.format == "wav16":
         raise ConfigError(f"audio.format: FreeSWITCH ({name}) plays wav, ulaw and alaw, not wav16")
-    pbx, call = whole.pbx[name], whole.call
+    pbx = whole.pbx[name]
     return FreeSwitchSettings(
         name=name,
         esl_host=pbx.esl_host,
@@ -53,7 +54,7 @@ def freeswitch_settings(whole: Settings, name: str) -> FreeSwitchSettings:
         esl_password=Secret(read_secret(pbx.esl_password_file, f"pbx.{name}.esl_password_file")),
         sound_suffix=whole.audio.format,
         lost_grace=timedelta(seconds=pbx.lost_grace_s),
-        call_cap=timedelta(seconds=max(call.time_cap_s, call.time_cap_extension_s)) + _CAP_MARGIN,
+        call_cap=manners(whole).longest + _CAP_MARGIN,
     )
 
 

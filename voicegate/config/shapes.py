@@ -78,7 +78,7 @@ class CallSettings(_Section, frozen=True, kw_only=True):
     """`[call]`: what happens after answer."""
 
     human_check: HumanCheck = HumanCheck.RANDOM_KEY
-    human_timeout_s: Seconds = 30
+    human_timeout_s: Seconds = 45
     human_timeout_extension_s: Seconds = 60
     time_cap_s: Seconds = 60
     time_cap_extension_s: Seconds = 120

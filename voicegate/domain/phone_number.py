@@ -7,6 +7,7 @@ Whether a number is one that exists, and may be called, is `policy`'s question, 
 
 import re
 from dataclasses import dataclass
+from typing import Final
 
 import phonenumbers
 
@@ -18,7 +19,8 @@ _INTERNAL = re.compile(r"[0-9*#]{2,10}", re.ASCII)
 # A SIP account may be named, not numbered. It begins with a letter, so that no pattern of digits takes it.
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{1,31}", re.ASCII)
 # The letters of Asterisk's SendDTMF and of Telnyx's API: w pauses 0.5 s, W pauses 1 s.
-_EXTENSION = re.compile(r"[0-9*#A-DwW]{1,32}", re.ASCII)
+MAX_EXTENSION: Final = 32
+_EXTENSION = re.compile(rf"[0-9*#A-DwW]{{1,{MAX_EXTENSION}}}", re.ASCII)
 
 _SHORTEST_SHOWN = 8
 

@@ -86,6 +86,11 @@ class Ports:
         return self.base + 23
 
     @property
+    def stranger(self) -> int:
+        """SIP of whoever wants to be a far end (UDP): base + 24. Nothing of a lab listens there, tests do."""
+        return self.base + 24
+
+    @property
     def freeswitch_sip(self) -> int:
         """SIP of a PBX that is a FreeSWITCH (UDP): base + 30."""
         return self.base + 30
@@ -112,7 +117,8 @@ class Ports:
 
     def taken(self) -> list[int]:
         """Return those of its fixed ports that another program holds at this moment."""
-        datagrams = (self.pbx_sip, self.carrier_sip, self.testers, self.odd, self.nobody, self.freeswitch_sip)
+        odd = (self.odd, self.nobody, self.stranger)
+        datagrams = (self.pbx_sip, self.carrier_sip, self.testers, *odd, self.freeswitch_sip)
         agi = (self.agi, self.telephones, self.callback)
         secure = (self.pbx_tls, self.carrier_tls, self.freeswitch_tls)
         streams = (self.ami, *agi, self.testers, *secure, self.esl)

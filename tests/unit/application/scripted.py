@@ -140,6 +140,7 @@ class ScriptedSpeech:
     mixed: int = 0
     swept: int = 0
     error: Exception | None = None
+    reading: Clip = READING
 
     def languages(self) -> Sequence[str]:
         return ("de", "en")
@@ -160,7 +161,7 @@ class ScriptedSpeech:
         self.said.append((invitation, reading))
         self.mixed += 1
         try:
-            yield CallAudio(INVITATION, READING)
+            yield CallAudio(INVITATION, self.reading)
         finally:
             self.mixed -= 1
 

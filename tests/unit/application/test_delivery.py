@@ -1,6 +1,7 @@
 """Delivery: what a call comes to, whatever the far end, the PBX or the backend does meanwhile."""
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -101,21 +102,6 @@ async def test_a_pbx_that_takes_no_call_is_not_asked_twice(bench: Bench, error: 
     assert len(bench.pbx.legs) == 1
 
 
-async def test_a_machine_that_presses_nothing_never_hears_the_code(bench: Bench) -> None:
-    def no_key(clip: Clip, keys: str) -> Playback:
-        bench.clock.time += timedelta(seconds=10)
-        return full(clip)
-
-    async def silent(leg: ScriptedLeg) -> None:
-        leg.on_play = no_key
-        leg.tell(Answered())
-
-    bench.pbx.plots = [silent]
-    assert await outcome_of(bench) == ("no_human", "media", "undeliverable")
-    assert "play reading" not in bench.pbx.legs[0].done
-    assert bench.pbx.legs[0].done.count("play invitation") == 3
-
-
 @pytest.mark.parametrize(
     ("heard", "outcome"),
     [
@@ -143,6 +129,32 @@ async def test_only_digits_sent_to_their_last_sample_are_delivered(
 
     bench.pbx.plots = [plays]
     assert (await outcome_of(bench))[0] == outcome
+
+
+@pytest.mark.parametrize(("cap_ms", "readings"), [(90, 0), (190, 1), (5000, 2)])
+async def test_no_reading_begins_that_could_not_end_in_time(
+    bench: Bench, manners: Manners, cap_ms: int, readings: int
+) -> None:
+    """And the time counts from the key, however long the person took to come."""
+    bench.speech.reading = brief = Clip("brief", 800, timedelta(milliseconds=100), 600)
+
+    class Slow(ScriptedLeg):
+        async def play(self, clip: Clip, keys: str = "") -> Playback:
+            await asyncio.sleep(
+                0.2 if clip is INVITATION else clip.length.total_seconds() if clip is brief else 0
+            )
+            return await super().play(clip, keys)
+
+    async def slow(leg: ScriptedLeg) -> None:
+        leg.__class__ = Slow
+        leg.tell(Answered())
+
+    bench.pbx.plots = [slow]
+    own = replace(bench.world, manners=replace(manners, time_cap=timedelta(milliseconds=cap_ms)))
+    async with Delivery(own) as delivering:
+        slow_bench = bench_of(own, delivering, bench.clock)
+        record = await slow_bench.settled(await slow_bench.issue())
+    assert record.calls[0].call.evidence.announced == readings
 
 
 async def test_a_missing_invitation_ends_the_call_and_is_our_fault(bench: Bench) -> None:
@@ -276,7 +288,7 @@ class TestWithShortTimers:
 
     @pytest.fixture
     def manners(self) -> Manners:
-        return Manners(time_cap=timedelta(milliseconds=50))
+        return Manners(human_timeout=timedelta(milliseconds=1100), time_cap=timedelta(milliseconds=50))
 
     async def test_a_trunk_that_gives_no_sign_is_left_and_not_tried_again(self, bench: Bench) -> None:
         bench.pbx.plots = [plot()]  # type: ignore[list-item]
@@ -289,6 +301,51 @@ class TestWithShortTimers:
 
         bench.pbx.plots = [endless]
         assert (await outcome_of(bench))[0] == "playback_failed"
+
+    async def test_a_machine_that_presses_nothing_never_hears_the_code(self, bench: Bench) -> None:
+        """It is asked as often as the invitation fits, and no longer, whatever the time of day does."""
+
+        class Slow(ScriptedLeg):
+            async def play(self, clip: Clip, keys: str = "") -> Playback:
+                bench.clock.time -= timedelta(hours=1)
+                await asyncio.sleep(0.03)
+                return await super().play(clip, keys)
+
+        async def silent(leg: ScriptedLeg) -> None:
+            leg.__class__ = Slow
+            leg.on_play = lambda clip, keys: full(clip)
+            leg.on_wait = lambda keys: None
+            leg.tell(Answered())
+
+        bench.pbx.plots = [silent]
+        assert await outcome_of(bench) == ("no_human", "media", "undeliverable")
+        assert "play reading" not in bench.pbx.legs[0].done
+        assert bench.pbx.legs[0].done.count("play invitation") > 1
+
+    async def test_a_call_whose_conversation_is_stuck_is_capped_all_the_same(
+        self, bench: Bench, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        class Stuck(ScriptedLeg):
+            async def play(self, clip: Clip, keys: str = "") -> Playback:
+                await asyncio.Event().wait()
+                raise AssertionError
+
+        async def stuck(leg: ScriptedLeg) -> None:
+            leg.__class__ = Stuck
+            leg.tell(Answered())
+
+        monkeypatch.setattr(delivery, "_TALK_GRACE", timedelta(milliseconds=20))
+        bench.pbx.plots = [stuck]
+        assert (await outcome_of(bench))[0] == "no_human"
+        assert "hang up" in bench.pbx.legs[0].done
+
+    async def test_a_call_whose_conversation_says_it_is_over_is_hung_up(self, bench: Bench) -> None:
+        async def over(leg: ScriptedLeg) -> None:
+            leg.on_play = lambda clip, keys: Playback(0, timedelta(), 0, hung_up=True)
+            leg.tell(Answered())
+
+        bench.pbx.plots = [over]
+        assert (await outcome_of(bench))[0] == "hung_up"
 
 
 class TestWithTwoTrunks:

@@ -114,6 +114,31 @@ def test_what_serve_would_refuse_is_no_right_configuration(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
+    ("setting", "says"),
+    [
+        ("time_cap_s = 20", "call.time_cap_s: 20 is too short: to say a code of 10 digits 2 times takes "),
+        ("time_cap_extension_s = 20", "call.time_cap_extension_s: 20 is too short: "),
+        ("human_timeout_s = 4", "call.human_timeout_s: 4 is too short: to ask for the key takes "),
+        ("human_timeout_extension_s = 4", "call.human_timeout_extension_s: 4 is too short: "),
+    ],
+)
+def test_times_that_would_cut_a_sound_are_no_right_configuration(
+    tmp_path: Path, setting: str, says: str
+) -> None:
+    file = right_configuration(tmp_path)
+    file.write_text(f"{file.read_text()}[call]\n{setting}\n")
+    result = run("config", "check", str(file))
+    assert result.exit_code == Exit.CONFIG
+    assert says in result.stderr
+
+
+def test_patience_needs_no_part_of_the_time_for_the_code(tmp_path: Path) -> None:
+    file = right_configuration(tmp_path)
+    file.write_text(f"{file.read_text()}[call]\nhuman_timeout_s = 90\n")
+    assert run("config", "check", str(file)).exit_code == 0
+
+
+@pytest.mark.parametrize(
     ("error", "says"),
     [
         (PermissionError(errno.EACCES, "Permission denied", "/x/y"), "/x/y: Permission denied"),

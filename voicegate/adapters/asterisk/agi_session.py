@@ -17,7 +17,13 @@ from typing import Final
 import structlog
 from panoramisk.fast_agi import Request
 
-from voicegate.adapters.asterisk.agi_wire import HangupNotice, Reply, ReplyReader, build_command
+from voicegate.adapters.asterisk.agi_wire import (
+    DEAD,
+    HangupNotice,
+    Reply,
+    ReplyReader,
+    build_command,
+)
 from voicegate.domain.call import Media
 from voicegate.domain.errors import LegEnded, PbxProtocolError
 
@@ -152,6 +158,10 @@ class AgiSession(Request):  # type: ignore[misc]  # panoramisk is untyped
             command = self._pending.popleft()
             if not command.reply.done():
                 command.reply.set_result(reply)
+            if reply.code == DEAD:
+                # No notice comes from a channel that had ended before FastAGI began, as by a BYE right behind
+                # our ACK: 22.10.1 sends one only for a hangup that it sees happen, and keeps the channel.
+                self._say_last_words()
             self._send_next()
 
     def _end_wait(self) -> None:

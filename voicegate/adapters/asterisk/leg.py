@@ -7,7 +7,6 @@ for a file it cannot read, and the channel lives; packets are counted as they go
 
 import asyncio
 from datetime import timedelta
-from typing import Final
 
 import structlog
 
@@ -17,13 +16,11 @@ from voicegate.adapters.asterisk.ami import AmiClient
 from voicegate.adapters.asterisk.ami_events import AmiEvent, state_of
 from voicegate.adapters.asterisk.tracker import CallTracker
 from voicegate.application.ports import Clip, DtmfTiming
-from voicegate.application.tending import TendedLeg, check_digits, check_keys
+from voicegate.application.tending import EndAnswer, TendedLeg, check_digits, check_keys
 from voicegate.domain.call import Media, Playback
 from voicegate.domain.errors import LegEnded, PbxUnavailable, ReplyLost
 
 log = structlog.get_logger(__name__)
-
-_PAUSES: Final = {"w": timedelta(milliseconds=500), "W": timedelta(seconds=1)}
 
 
 class AsteriskLeg(TendedLeg[CallTracker]):
@@ -51,9 +48,9 @@ class AsteriskLeg(TendedLeg[CallTracker]):
         """Send DTMF digits (`w` pauses 0.5 s, `W` 1 s); return when all are sent."""
         check_digits(digits)
         gap, tone = _milliseconds(timing.gap), _milliseconds(timing.tone)
-        length = sum((_PAUSES.get(digit, timing.gap + timing.tone) for digit in digits), timedelta())
         async with self._speaking:
             session = self._live_session()
+            length = timing.length_of(digits)
             reply = await self._say(session, "EXEC SendDTMF", f"{digits},{gap},{tone}", length=length)
         if reply.result != 0:
             raise LegEnded
@@ -117,16 +114,19 @@ class AsteriskLeg(TendedLeg[CallTracker]):
             return False
         return True
 
-    async def _ask_end(self) -> bool:
+    async def _ask_end(self) -> EndAnswer:
         try:
             reply = await self._ami.ask("Hangup", {"Channel": self._call_id})
         except (PbxUnavailable, ReplyLost):
             if self._session is not None:
                 self._session.hang_up()
-            return False
-        if not (reply.is_success or reply.is_channel_unknown):
-            log.error("AMI Hangup refused: is `write = call` missing?", call=self._call_id, why=reply.message)
-        return reply.is_channel_unknown
+            return EndAnswer.NONE
+        if reply.is_success:
+            return EndAnswer.TOLD
+        if reply.is_channel_unknown:
+            return EndAnswer.GONE
+        log.error("AMI Hangup refused: is `write = call` missing?", call=self._call_id, why=reply.message)
+        return EndAnswer.NONE
 
     def _let_go(self) -> None:
         if self._session is not None and not self._session.is_closed:

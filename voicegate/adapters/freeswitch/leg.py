@@ -34,15 +34,14 @@ from voicegate.adapters.freeswitch.esl_wire import Event, parse_event
 from voicegate.adapters.freeswitch.orders import check_path
 from voicegate.adapters.freeswitch.settings import FreeSwitchSettings
 from voicegate.adapters.freeswitch.tracker import CallTracker
-from voicegate.application.ports import Clip, DtmfTiming
-from voicegate.application.tending import TendedLeg, check_digits, check_keys
+from voicegate.application.ports import PAUSES, Clip, DtmfTiming
+from voicegate.application.tending import EndAnswer, TendedLeg, check_digits, check_keys
 from voicegate.domain.call import Media, Playback
 from voicegate.domain.errors import LegEnded, PbxUnavailable, ReplyLost
 
 log = structlog.get_logger(__name__)
 
 _NO_CHANNEL: Final = "-ERR No such channel!"
-_PAUSES: Final = {"w": timedelta(milliseconds=500), "W": timedelta(seconds=1)}
 _SHORTEST_TONE: Final = timedelta(milliseconds=51)
 """FreeSWITCH takes its own 250 ms instead of 50 ms and less."""
 _NOT_OPENED: Final = "FILE NOT FOUND"
@@ -85,8 +84,8 @@ class FreeSwitchLeg(TendedLeg[CallTracker]):
         milliseconds = round(tone.total_seconds() * 1000)
         async with self._speaking:
             for digit in digits:
-                if digit in _PAUSES:
-                    await self._pass(_PAUSES[digit])
+                if digit in PAUSES:
+                    await self._pass(PAUSES[digit])
                     continue
                 await self._command(f"api uuid_send_dtmf {self._call_id} {digit}@{milliseconds}")
                 await self._pass(tone + timing.gap)
@@ -134,14 +133,17 @@ class FreeSwitchLeg(TendedLeg[CallTracker]):
             self._find_playing(dump)
         return True
 
-    async def _ask_end(self) -> bool:
+    async def _ask_end(self) -> EndAnswer:
         try:
             answer = await self._esl.api(f"uuid_kill {self._call_id}")
         except (PbxUnavailable, ReplyLost):
-            return False
-        if answer.startswith("-") and answer != _NO_CHANNEL:
-            log.error("uuid_kill refused: see esl-allowed-api", call=self._call_id, why=answer)
-        return answer == _NO_CHANNEL
+            return EndAnswer.NONE
+        if answer == _NO_CHANNEL:
+            return EndAnswer.GONE
+        if not answer.startswith("-"):
+            return EndAnswer.TOLD
+        log.error("uuid_kill refused: see esl-allowed-api", call=self._call_id, why=answer)
+        return EndAnswer.NONE
 
     def lose(self) -> None:
         """Note that the connection is lost: what is playing can no longer be proved."""

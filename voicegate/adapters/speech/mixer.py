@@ -113,6 +113,15 @@ class Mixer:
         in_pack = f"{self._settings.pbx_sounds_folder}/{language}/{name}"
         return self._clip(self._handed_over.get((language, name), in_pack), samples, code_end=None)
 
+    def length_of(self, language: str, parts: Sequence[Part]) -> timedelta:
+        """Return how long an announcement takes to say.
+
+        Raises:
+            UnknownLanguage: no such folder.
+        """
+        samples, _ = self._voice(language).join(parts)
+        return timedelta(seconds=samples.size / self._format.rate)
+
     def mix(
         self, language: str, invitation: Sequence[Part], reading: Sequence[Part]
     ) -> AbstractAsyncContextManager[CallAudio]:

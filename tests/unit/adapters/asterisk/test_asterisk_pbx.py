@@ -23,6 +23,7 @@ from tests.unit.adapters.asterisk.peers import (
     until_lost,
 )
 from voicegate.adapters.asterisk.pbx import AsteriskPbx
+from voicegate.application import tending
 from voicegate.application.linking import Pace, Secret
 from voicegate.application.ports import DtmfTiming, Leg, LegSignal
 from voicegate.domain.call import Answered, Media, Playback, Rang
@@ -180,6 +181,35 @@ async def test_the_dead_channel_is_asked_for_its_counts_and_let_go(peer: AmiPeer
         with pytest.raises(LegEnded):
             await line.leg.wait_key("1", timedelta(seconds=1))
         assert (await line.leg.play(READING)).hung_up
+
+
+async def test_a_channel_that_was_dead_before_fastagi_began_is_let_go(peer: AmiPeer) -> None:
+    """No notice comes of it, and Asterisk keeps it until the connection is closed."""
+    async with talking(peer) as line, asyncio.TaskGroup() as tasks:
+        playing = tasks.create_task(line.leg.play(READING, "*"))
+        await line.caller.count(sent=0)
+        await line.caller.answer("STREAM FILE", "511 Command Not Permitted on a dead channel\n")
+        await line.caller.count(sent=2, received=1, cause=16)
+        assert await line.caller.is_closed()
+        assert (await playing).hung_up
+        line.tell("Hangup", Cause="16")
+        assert await next_signal(line.signals) == Hangup(cause=16)
+        assert await line.leg.media() == Media(received=1, sent=2)
+    assert "Hangup" not in peer.names()
+
+
+async def test_a_hangup_that_does_not_take_closes_fastagi(
+    peer: AmiPeer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tending, "_RETRY", 0.02)
+    peer.answers["Hangup"] = lambda peer, message: "Response: Success\r\nMessage: Channel Hungup"
+    async with talking(peer) as line:
+        await line.leg.hang_up()
+        assert await line.caller.command() == "HANGUP"
+        assert await line.caller.is_closed()
+        assert peer.names().count("Hangup") >= 2
+        line.tell("Hangup", Cause="0")
+        assert await next_signal(line.signals) == Hangup(cause=0)
 
 
 async def test_without_ami_a_call_is_hung_up_over_fastagi(peer: AmiPeer) -> None:

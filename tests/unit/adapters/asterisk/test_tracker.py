@@ -84,6 +84,27 @@ def test_a_hangup_alone_is_not_judged_before_the_response_or_its_grace() -> None
     assert tracker.told == [Hangup(cause=19, sip_status=480)]
 
 
+@pytest.mark.parametrize("events", [(BEGIN, RINGING), (BEGIN, UP, ANSWERED)])
+def test_a_call_that_does_not_end_when_told_to_is_given_up_in_time(events: tuple[AmiEvent, ...]) -> None:
+    tracker = tracker_after(*events)
+    tracker.ask_hangup()
+    tracker.await_end(2.0)
+    tracker.due(1.0 + PATIENCE.attach)
+    tracker.due(2.0 + PATIENCE.ending)
+    assert tracker.told[-1] == Hangup(gave_up=GaveUp.PBX_LOST)
+
+
+def test_a_call_that_nobody_could_be_told_to_end_is_left_to_the_loss() -> None:
+    tracker = tracker_after(BEGIN, UP, ANSWERED)
+    tracker.attach(1.0)
+    tracker.lose(1.5)
+    tracker.await_end(2.0)
+    tracker.due(2.0 + PATIENCE.ending)
+    assert not tracker.is_settled
+    tracker.due(1.5 + PATIENCE.lost)
+    assert tracker.told[-1] == Hangup(gave_up=GaveUp.PBX_LOST)
+
+
 def test_early_media_without_ringing_is_progress() -> None:
     assert tracker_after(BEGIN, PROCEEDING, PROGRESS).told == [Progressed()]
 

@@ -71,6 +71,15 @@ def test_a_far_ends_failure_is_told_by_cause_and_status_in_any_order(
         assert tracker_after(*events).told == [Hangup(cause=cause, sip_status=status)]
 
 
+@pytest.mark.parametrize("events", [(CREATED, RINGING), (CREATED, ANSWERED, PARKED)])
+def test_a_call_that_does_not_end_when_told_to_is_given_up_in_time(events: tuple[EslEvent, ...]) -> None:
+    tracker = tracker_after(*events)
+    tracker.ask_hangup()
+    tracker.await_end(2.0)
+    tracker.due(2.0 + PATIENCE.ending)
+    assert tracker.told[-1] == Hangup(gave_up=GaveUp.PBX_LOST)
+
+
 def test_a_ring_timeout_is_ours_and_not_the_far_ends_480() -> None:
     facts: tuple[EslEvent, ...] = (ended("NO_ANSWER", 19), failed("NO_ANSWER"))
     for events in permutations(facts):

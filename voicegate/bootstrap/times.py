@@ -1,0 +1,83 @@
+"""A call's times as configured, held against the sounds that are to fit: a pair that cuts one is refused."""
+
+import math
+from datetime import timedelta
+from typing import Final
+
+from voicegate.adapters.speech.mixer import Mixer
+from voicegate.application.conversation import READINGS, Manners
+from voicegate.application.ports import DtmfTiming
+from voicegate.config import Settings
+from voicegate.domain.announcement import (
+    HumanCheck,
+    Part,
+    Phrasing,
+    Prompt,
+    PromptName,
+    compose_invitation,
+    compose_reading,
+)
+from voicegate.domain.errors import ConfigError
+from voicegate.domain.passcode import MAX_LENGTH, Passcode
+
+# The PBX's own time between two sounds, and a busy host's.
+_BETWEEN: Final = timedelta(seconds=1)
+# All digits are given as long a time, so that any code will do.
+_LONGEST_CODE: Final = Passcode("0" * MAX_LENGTH)
+Sound = tuple[Part, ...]
+
+
+def manners(settings: Settings) -> Manners:
+    """Return how answered calls are held, as configured."""
+    call = settings.call
+    return Manners(
+        human_timeout=timedelta(seconds=call.human_timeout_s),
+        human_timeout_extension=timedelta(seconds=call.human_timeout_extension_s),
+        time_cap=timedelta(seconds=call.time_cap_s),
+        time_cap_extension=timedelta(seconds=call.time_cap_extension_s),
+        extension_delay=timedelta(milliseconds=call.extension_delay_ms),
+        dtmf=DtmfTiming(
+            timedelta(milliseconds=call.digit_tone_ms), timedelta(milliseconds=call.digit_gap_ms)
+        ),
+    )
+
+
+def check_times(settings: Settings, speech: Mixer) -> None:
+    """Refuse times in which a language's sounds cannot be played to their end.
+
+    Raises:
+        ConfigError: one is too short; the message names it and what it takes.
+    """
+    call = settings.call
+    for name, given, needed, what in (
+        ("time_cap_s", call.time_cap_s, _readings, f"to say a code of {MAX_LENGTH} digits {READINGS} times"),
+        ("time_cap_extension_s", call.time_cap_extension_s, _readings, f"to say a code {READINGS} times"),
+        ("human_timeout_s", call.human_timeout_s, _invitations, "to ask for the key"),
+        ("human_timeout_extension_s", call.human_timeout_extension_s, _invitations, "to ask for the key"),
+    ):
+        for language in speech.languages():
+            whole = needed(speech.phrasing(language))
+            longest = max(
+                sum((speech.length_of(language, parts) + _BETWEEN for parts in sounds), timedelta())
+                for sounds in whole
+            )
+            if given < longest.total_seconds():
+                least = math.ceil(longest.total_seconds())
+                raise ConfigError(
+                    f"call.{name}: {given:g} is too short: {what} takes {least} s in {language!r}"
+                )
+
+
+def _readings(phrasing: Phrasing) -> tuple[tuple[Sound, ...], ...]:
+    """Return what is said once a key was pressed, or, without a human check, from answer on."""
+    opening = compose_invitation(HumanCheck.NONE, "", phrasing)
+    reading = compose_reading(_LONGEST_CODE, phrasing)
+    return (
+        (opening, *(reading,) * READINGS, (Prompt(PromptName.PRESS_STAR),), (Prompt(PromptName.GOODBYE),)),
+    )
+
+
+def _invitations(phrasing: Phrasing) -> tuple[tuple[Sound, ...], ...]:
+    """Return each of the ways to ask for a key."""
+    checks = (HumanCheck.RANDOM_KEY, HumanCheck.ANY_KEY)
+    return tuple((compose_invitation(check, "1", phrasing),) for check in checks)
