@@ -18,7 +18,7 @@ from voicegate.lab.ports import reserve_port_base
 from voicegate.lab.settings import LabSettings, PbxKind
 from voicegate.lab.world import Lab
 
-pytest_plugins = ["tests.patience"]
+pytest_plugins = ["tests.patience", "tests.starvation"]
 
 # Shorter than an admin would want them, so that a test of patience needs little of ours.
 OVERRIDES = {

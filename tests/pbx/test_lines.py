@@ -16,7 +16,8 @@ from voicegate.lab.settings import PbxKind
 from voicegate.lab.trunks import TRUNKS, LabTrunk
 from voicegate.lab.world import Lab
 
-pytestmark = EACH_PBX
+# A hundred and more calls at once, thirty at a time.
+pytestmark = [EACH_PBX, pytest.mark.timeout(400)]
 
 each_trunk = pytest.mark.parametrize("trunk", TRUNKS, ids=lambda trunk: trunk.name)
 TOLD = [

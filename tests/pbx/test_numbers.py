@@ -12,7 +12,7 @@ from voicegate.lab.behaviour import LabNumber
 from voicegate.lab.numbers import NUMBERS, PREMIUM, find_number
 from voicegate.lab.world import Lab
 
-pytestmark = EACH_PBX
+pytestmark = [EACH_PBX, pytest.mark.timeout(400)]
 
 RUNG = ["queued", "originated", "rang"]
 READ = ["reading_started", "reading_ended"]

@@ -23,7 +23,7 @@ from voicegate.lab.services import CODE, ECHO, all_services
 from voicegate.lab.settings import PbxKind
 from voicegate.lab.world import Lab
 
-pytestmark = EACH_PBX
+pytestmark = [EACH_PBX, pytest.mark.timeout(400)]
 
 # Eight of North America's that no other test calls.
 AREA_CODES = ("206", "207", "208", "209", "217", "218", "219", "224")
