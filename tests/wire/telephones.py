@@ -188,7 +188,7 @@ class Channel:
             self.sent = self.played + position // 160
             self.received = self.sent + 20
             if self.behaviour is Behaviour.HANGS_UP_MIDWAY and "reading" in path and position > total / 3:
-                self.end("NORMAL_CLEARING", 16)
+                self.end("NORMAL_CLEARING", 16, ours="recv_bye")
             if self.behaviour is Behaviour.HOLDS and position > total / 3 and self.state != "held":
                 self.state = "held"
                 self.tell("CHANNEL_HOLD")

@@ -81,7 +81,12 @@ def test_frames_are_cut_alike_however_the_bytes_arrive(name: str, sizes: list[in
 
 RINGING = [Rang()]
 OUTCOMES = [
-    ("02c_execute_playback_sendmsg", [Rang(), Answered(), Hangup(cause=16)], Outcome.HUNG_UP),
+    # The recording client hung up, which the call here knows nothing of: somebody at the PBX did.
+    (
+        "02c_execute_playback_sendmsg",
+        [Rang(), Answered(), Hangup(cause=16, gave_up=GaveUp.INTERRUPTED)],
+        Outcome.INTERRUPTED,
+    ),
     ("03_busy_486", [Rang(), Hangup(cause=17, sip_status=486)], Outcome.BUSY),
     (
         "04_no_answer_timeout",
@@ -93,7 +98,11 @@ OUTCOMES = [
         [Rang(), Progressed(), Hangup(cause=19, gave_up=GaveUp.RING_TIMEOUT)],
         Outcome.NO_ANSWER,
     ),
-    ("04d_cancel_while_ringing", [Rang(), Hangup(cause=16)], Outcome.NO_ANSWER),
+    (
+        "04d_cancel_while_ringing",
+        [Rang(), Hangup(cause=16, gave_up=GaveUp.INTERRUPTED)],
+        Outcome.INTERRUPTED,
+    ),
     ("05_reject_403", [Hangup(cause=21, sip_status=403)], Outcome.TRUNK_REFUSED),
     ("05_reject_404", [Hangup(cause=1, sip_status=404)], Outcome.INVALID_NUMBER),
     ("05_reject_480", [Hangup(cause=18, sip_status=480)], Outcome.UNAVAILABLE),

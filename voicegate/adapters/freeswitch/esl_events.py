@@ -114,6 +114,8 @@ class Ended:
     """The SIP status that ended the call, or of its failure."""
     is_local: bool
     """Did no SIP reply ever come?"""
+    is_by_pbx: bool
+    """Did the PBX end it, by a BYE or CANCEL of its own? Told to by us, or by whoever else may tell it."""
     media: Media
     """The last counts."""
 
@@ -141,6 +143,7 @@ _STEPS: Final[Mapping[str, Step]] = {
     "CHANNEL_PARK": Step.PARKED,
 }
 _PROTOCOL_CAUSE: Final = "sip:"
+_SENT: Final = frozenset(("send_bye", "send_cancel"))
 _REALLY: Final[Mapping[int, int]] = {904: 401}
 """What the far end said where FreeSWITCH tells a status of its SIP library's making: 904 when name and
 password were wanted once more, after we had given them. A 407 would be told so too."""
@@ -221,6 +224,7 @@ def _read_ended(event: Event) -> EslEvent:
         name=event.text("Hangup-Cause"),
         sip_status=_status_of(event),
         is_local=not event.text("variable_sip_reply_host"),
+        is_by_pbx=event.text("variable_sip_hangup_disposition") in _SENT,
         media=read_media(event),
     )
 

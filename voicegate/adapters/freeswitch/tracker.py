@@ -10,6 +10,8 @@ ring timeout                      the channel ended by NO_ANSWER without a SIP s
 unreachable                       the job failed for the gateway, and no event of the channel ever came;
                                   or the channel ended by a 503 that FreeSWITCH made up
 refused by the PBX                the job failed for another reason, and no event of the channel ever came
+interrupted                       the PBX ended the channel and we did not ask: `hupall`, `uuid_kill`, a
+                                  restarted profile, …; PBX lost when it shuts down
 the end of an answered call       the channel ended
 PBX lost                          the ESL connection was lost and not back in time, or the channel is gone
                                   and nobody knows how
@@ -38,6 +40,9 @@ _NOBODY_THERE: Final = frozenset(
     ("INVALID_GATEWAY", "GATEWAY_DOWN", "USER_NOT_REGISTERED", "SUBSCRIBER_ABSENT")
 )
 _MADE_UP: Final = 503
+_SHUTDOWN: Final = "SYSTEM_SHUTDOWN"
+_FOR_THE_FAR_END: Final = frozenset(("MEDIA_TIMEOUT", "INCOMPATIBLE_DESTINATION", "RECOVERY_ON_TIMER_EXPIRE"))
+"""Causes for which FreeSWITCH itself ends a call, and what the far end does, or not, is why."""
 
 
 class CallTracker(Tracker):
@@ -134,7 +139,7 @@ class CallTracker(Tracker):
         if self._up_at is not None:
             self._tell_once(Answered())
             known = None if self._is_out_of_touch else ended
-            self._tell_end(Hangup(cause=known.cause) if known else Hangup(gave_up=GaveUp.PBX_LOST))
+            self._tell_end(self._judge_answered(known) if known else Hangup(gave_up=GaveUp.PBX_LOST))
         elif ended is not None:
             self._tell_end(self._judge_unanswered(ended))
         elif self._job is not None and self._is_unplaced:
@@ -142,12 +147,23 @@ class CallTracker(Tracker):
         else:
             self._tell_end(Hangup(gave_up=GaveUp.PBX_LOST))
 
+    def _judge_answered(self, ended: Ended) -> Hangup:
+        return Hangup(cause=ended.cause, gave_up=self._meddling_of(ended))
+
     def _judge_unanswered(self, ended: Ended) -> Hangup:
         if ended.sip_status is None and ended.name in _TIMEOUTS and not self._is_asked:
             return Hangup(cause=ended.cause, gave_up=GaveUp.RING_TIMEOUT)
+        if meddling := self._meddling_of(ended):
+            return Hangup(cause=ended.cause, gave_up=meddling)
         if ended.sip_status == _MADE_UP and ended.is_local:
             return Hangup(cause=ended.cause, is_unreachable=True)
         return Hangup(cause=ended.cause, sip_status=ended.sip_status)
+
+    def _meddling_of(self, ended: Ended) -> GaveUp | None:
+        """Return what an end is that neither we nor the far end wanted; None for all others."""
+        if self._is_asked or not ended.is_by_pbx or ended.name in _FOR_THE_FAR_END:
+            return None
+        return GaveUp.PBX_LOST if ended.name == _SHUTDOWN else GaveUp.INTERRUPTED
 
 
 def _judge_unplaced(job: JobDone) -> Hangup:

@@ -26,8 +26,10 @@ CREATED, RINGING, EARLY, ANSWERED, PARKED = (Moved(C, step) for step in Step)
 JOB_OK = JobDone("j", is_ok=True, reason=C)
 
 
-def ended(name: str, cause: int, status: int | None = None, *, is_local: bool = False) -> Ended:
-    return Ended(C, cause, name, status, is_local, Media())
+def ended(
+    name: str, cause: int, status: int | None = None, *, is_local: bool = False, is_by_pbx: bool = False
+) -> Ended:
+    return Ended(C, cause, name, status, is_local, is_by_pbx, Media())
 
 
 def failed(reason: str) -> JobDone:
@@ -81,7 +83,7 @@ def test_a_call_that_does_not_end_when_told_to_is_given_up_in_time(events: tuple
 
 
 def test_a_ring_timeout_is_ours_and_not_the_far_ends_480() -> None:
-    facts: tuple[EslEvent, ...] = (ended("NO_ANSWER", 19), failed("NO_ANSWER"))
+    facts: tuple[EslEvent, ...] = (ended("NO_ANSWER", 19, is_by_pbx=True), failed("NO_ANSWER"))
     for events in permutations(facts):
         tracker = tracker_after(CREATED, RINGING, *events)
         assert tracker.told == [Rang(), Hangup(cause=19, gave_up=GaveUp.RING_TIMEOUT)]
@@ -92,6 +94,38 @@ def test_a_call_that_we_cancelled_did_not_ring_out() -> None:
     tracker.ask_hangup()
     tracker.observe(ended("NO_ANSWER", 19), 2.0)
     assert tracker.told == [Rang(), Hangup(cause=19)]
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("MANAGER_REQUEST", GaveUp.INTERRUPTED),
+        ("NORMAL_CLEARING", GaveUp.INTERRUPTED),
+        ("ALLOTTED_TIMEOUT", GaveUp.INTERRUPTED),
+        ("CALL_REJECTED", GaveUp.INTERRUPTED),
+        ("SYSTEM_SHUTDOWN", GaveUp.PBX_LOST),
+        ("MEDIA_TIMEOUT", None),
+        ("INCOMPATIBLE_DESTINATION", None),
+    ],
+)
+def test_an_answered_call_that_the_pbx_ends_by_itself_is_not_the_far_ends_hangup(
+    name: str, reason: GaveUp | None
+) -> None:
+    end = ended(name, 16, is_by_pbx=True)
+    events = (CREATED, RINGING, ANSWERED, PARKED)
+    assert tracker_after(*events, end).told[-1] == Hangup(cause=16, gave_up=reason)
+    tracker = tracker_after(*events)
+    tracker.ask_hangup()
+    tracker.observe(end, 2.0)
+    assert tracker.told[-1] == Hangup(cause=16)
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"), [("MANAGER_REQUEST", GaveUp.INTERRUPTED), ("SYSTEM_SHUTDOWN", GaveUp.PBX_LOST)]
+)
+def test_a_ringing_call_that_the_pbx_ends_by_itself_did_not_ring_out(name: str, reason: GaveUp) -> None:
+    tracker = tracker_after(CREATED, RINGING, ended(name, 16, is_by_pbx=True), failed(name))
+    assert tracker.told == [Rang(), Hangup(cause=16, gave_up=reason)]
 
 
 def test_a_stopped_302_is_told_by_its_status() -> None:
