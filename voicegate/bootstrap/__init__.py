@@ -1,15 +1,17 @@
 """The composition root: `Settings` -> a running daemon. The only room that names concrete adapters."""
 
 import asyncio
-import fcntl
 import os
 import pwd
 import re
+import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import (
+    AbstractContextManager,
     AsyncExitStack,
     asynccontextmanager,
     contextmanager,
+    suppress,
 )
 from dataclasses import replace
 from datetime import timedelta
@@ -22,6 +24,7 @@ from voicegate.adapters.http.server import Listener, serve_on
 from voicegate.adapters.http.socket_file import SocketFile, listening
 from voicegate.adapters.http.tcp_port import TcpPort, listening_on, tls_of
 from voicegate.adapters.keyfile import FileKeyring
+from voicegate.adapters.lockfile import held
 from voicegate.adapters.simulator.pbx import SimulatedPbx
 from voicegate.adapters.speech.mixer import Mixer, SpeechSettings
 from voicegate.adapters.storage.store import SqlStore
@@ -69,7 +72,7 @@ async def serve(settings: Settings) -> None:
     preload()
     async with AsyncExitStack() as stack:
         # Whoever holds the socket is the daemon: nothing of a living one may be touched before that is known.
-        listeners = [Listener(stack.enter_context(listening(socket_file(settings))))]
+        listeners = [Listener(stack.enter_context(listening_alone(socket_file(settings))))]
         if (port := tcp_port(settings)) is not None:
             listeners.append(stack.enter_context(listening_on(port)))
         peers = peers_of(allowed_uids(settings))
@@ -270,19 +273,24 @@ def allowed_uids(settings: Settings) -> frozenset[int]:
 
 
 @contextmanager
-def _sole_user(database: Path) -> Iterator[None]:
+def listening_alone(file: SocketFile) -> Iterator[socket.socket]:
+    """Give the listening Unix socket, which no second daemon can take, be it started in the same moment.
+
+    Raises:
+        ConfigError: another daemon has it, or the file cannot be made; names the path.
+    """
+    lock = file.path.with_name(f"{file.path.name}.lock")
+    with suppress(OSError):  # the lock file's error names the folder
+        file.path.parent.mkdir(parents=True, exist_ok=True)
+    # Held before the file is looked at: between a look and its removal another start could have made its own.
+    with held(lock, guarded=file.path, setting="socket.path"), listening(file) as listener:
+        yield listener
+
+
+def _sole_user(database: Path) -> AbstractContextManager[None]:
     """Hold the database against a second daemon, which would settle the first one's calls as orphans."""
-    file = database.with_name(f"{database.name}.lock")
-    try:
-        with file.open("w") as holder:
-            fcntl.flock(holder, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            yield
-    except BlockingIOError:
-        raise ConfigError(f"storage.database: another daemon uses {database}") from None
-    except FileNotFoundError:
-        raise ConfigError(f"storage.database: the folder {database.parent} does not exist") from None
-    except PermissionError:
-        raise ConfigError(f"storage.database: the folder {database.parent} cannot be written") from None
+    lock = database.with_name(f"{database.name}.lock")
+    return held(lock, guarded=database, setting="storage.database")
 
 
 def _keyring(file: Path, *, may_create: bool) -> FileKeyring:
