@@ -9,8 +9,8 @@ from threading import Barrier
 
 import pytest
 
-from voicegate import bootstrap
 from voicegate.adapters.http.socket_file import SocketFile
+from voicegate.bootstrap.endpoints import listening_alone
 from voicegate.domain.errors import ConfigError
 
 PAIRS = 400
@@ -37,7 +37,7 @@ def test_of_two_that_start_in_one_moment_one_has_the_socket(tmp_path: Path) -> N
             def start(path: Path = path, both: Barrier = both) -> bool:
                 both.wait()
                 try:
-                    with bootstrap.listening_alone(SocketFile(path)):
+                    with listening_alone(SocketFile(path)):
                         both.wait()
                         return True
                 except ConfigError:

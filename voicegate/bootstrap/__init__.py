@@ -2,16 +2,12 @@
 
 import asyncio
 import os
-import pwd
 import re
-import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import (
     AbstractContextManager,
     AsyncExitStack,
     asynccontextmanager,
-    contextmanager,
-    suppress,
 )
 from dataclasses import replace
 from datetime import timedelta
@@ -19,10 +15,9 @@ from pathlib import Path
 
 import structlog
 
-from voicegate.adapters.http.identity import Identity, own_uids, peers_of
+from voicegate.adapters.http.identity import Identity, peers_of
 from voicegate.adapters.http.server import Listener, serve_on
-from voicegate.adapters.http.socket_file import SocketFile, listening
-from voicegate.adapters.http.tcp_port import TcpPort, listening_on, tls_of
+from voicegate.adapters.http.tcp_port import listening_on, tls_of
 from voicegate.adapters.keyfile import FileKeyring
 from voicegate.adapters.lockfile import held
 from voicegate.adapters.simulator.pbx import SimulatedPbx
@@ -41,10 +36,12 @@ from voicegate.application.ports import Pbx
 from voicegate.application.proving import Defaults, Proving
 from voicegate.application.sign_in import SignIn
 from voicegate.bootstrap.doors import doors, extensions, providers, twilio_services
+from voicegate.bootstrap.endpoints import allowed_uids, listening_alone, socket_file, tcp_port
 from voicegate.bootstrap.exchanges import group_id
 from voicegate.bootstrap.parts import App
 from voicegate.bootstrap.pbxs import make_pbx
 from voicegate.bootstrap.preloading import preload
+from voicegate.bootstrap.reloading import reload_for_ever
 from voicegate.bootstrap.times import check_times, manners
 from voicegate.config import (
     CallerIdSettings,
@@ -63,8 +60,10 @@ from voicegate.domain.routing import CallerId, InternalRoute, Routes, Trunk
 log = structlog.get_logger(__name__)
 
 
-async def serve(settings: Settings) -> None:
+async def serve(settings: Settings, wanted: asyncio.Queue[Settings] | None = None) -> None:
     """Run the daemon until cancelled; calls in progress are hung up and recorded before it returns.
+
+    Of settings that come by `wanted`, it takes over what needs no restart.
 
     Raises:
         VoicegateError: it could not start; the message names the setting or the file.
@@ -80,7 +79,7 @@ async def serve(settings: Settings) -> None:
         identity = Identity(app.clients, peers)
         await stack.enter_async_context(serve_on(listeners, doors(app, settings), identity.of))
         log.info("serving", socket=settings.socket.path, tcp=settings.tcp.port if port else None)
-        await asyncio.Event().wait()
+        await reload_for_ever(settings, listeners, wanted or asyncio.Queue())
 
 
 @asynccontextmanager
@@ -236,55 +235,6 @@ def speech_settings(settings: Settings) -> SpeechSettings:
         audio_format=settings.audio.format,
         group=settings.audio.group or None,
     )
-
-
-def socket_file(settings: Settings) -> SocketFile:
-    """Return the socket's file, as configured.
-
-    Raises:
-        ConfigError: the group does not exist.
-    """
-    socket = settings.socket
-    group = group_id(socket.group, "socket.group") if socket.group else None
-    return SocketFile(Path(socket.path), mode=int(socket.mode, 8), group=group)
-
-
-def tcp_port(settings: Settings) -> TcpPort | None:
-    """Return the API's TCP port, as configured; None: it is off."""
-    tcp = settings.tcp
-    if not tcp.enabled:
-        return None
-    certificate = Path(tcp.certificate) if tcp.certificate else None
-    return TcpPort(tcp.host, tcp.port, certificate, Path(tcp.key) if tcp.key else None)
-
-
-def allowed_uids(settings: Settings) -> frozenset[int]:
-    """Return the Unix users who may ask: those configured, the daemon's own and root.
-
-    Raises:
-        ConfigError: a user does not exist.
-    """
-    users = settings.socket.allowed_users
-    try:
-        return own_uids() | {pwd.getpwnam(user).pw_uid for user in users}
-    except KeyError as error:
-        unknown = ", ".join(user for user in users if repr(user) in str(error))
-        raise ConfigError(f"socket.allowed_users: there is no user {unknown}") from error
-
-
-@contextmanager
-def listening_alone(file: SocketFile) -> Iterator[socket.socket]:
-    """Give the listening Unix socket, which no second daemon can take, be it started in the same moment.
-
-    Raises:
-        ConfigError: another daemon has it, or the file cannot be made; names the path.
-    """
-    lock = file.path.with_name(f"{file.path.name}.lock")
-    with suppress(OSError):  # the lock file's error names the folder
-        file.path.parent.mkdir(parents=True, exist_ok=True)
-    # Held before the file is looked at: between a look and its removal another start could have made its own.
-    with held(lock, guarded=file.path, setting="socket.path"), listening(file) as listener:
-        yield listener
 
 
 def _sole_user(database: Path) -> AbstractContextManager[None]:

@@ -2,14 +2,19 @@
 
 import asyncio
 import signal
+from collections.abc import Callable
 
 import rich_click as click
+import structlog
 
 from voicegate import bootstrap
 from voicegate.adapters import logs, process
 from voicegate.cli.options import Options
 from voicegate.cli.place import read_settings
 from voicegate.config import Settings
+from voicegate.domain.errors import ConfigError
+
+log = structlog.get_logger(__name__)
 
 
 @click.command()
@@ -17,18 +22,23 @@ from voicegate.config import Settings
 def serve(options: Options) -> None:
     """Run the daemon until SIGTERM or Ctrl-C.
 
-    Calls in progress are hung up and recorded before it ends; a second signal ends it at once.
+    Calls in progress are hung up and recorded before it ends; a second signal ends it at once. SIGHUP reads
+    the configuration file again: the log level and certificates are taken over, and what else changed is
+    logged as needing a restart.
     """
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     settings = read_settings(options)
     logs.configure(settings.log.level, settings.log.format)
     process.use_all_descriptors()
     process.keep_memory_private()
-    asyncio.run(run_until_told(settings))
+    with logs.in_background():
+        asyncio.run(run_until_told(settings, lambda: read_settings(options)))
 
 
-async def run_until_told(settings: Settings) -> None:
-    """Serve until a signal says stop, then return when all is in order."""
-    loop, serving = asyncio.get_running_loop(), asyncio.ensure_future(bootstrap.serve(settings))
+async def run_until_told(settings: Settings, reread: Callable[[], Settings]) -> None:
+    """Serve until a signal says stop, then return when all is in order; SIGHUP rereads the settings."""
+    loop, wanted = asyncio.get_running_loop(), asyncio.Queue[Settings]()
+    serving = asyncio.ensure_future(bootstrap.serve(settings, wanted))
 
     def stop() -> None:
         # The next signal has its usual effect: whoever insists is obeyed.
@@ -36,8 +46,19 @@ async def run_until_told(settings: Settings) -> None:
             loop.remove_signal_handler(number)
         serving.cancel()
 
+    def read_again() -> None:
+        try:
+            wanted.put_nowait(reread())
+        except ConfigError as error:
+            log.error("not reloaded: the settings before stay", error=str(error))
+
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop)
-    await asyncio.wait({serving})
+    # Not by the loop, which at its end gives the signal back the effect of ending the process.
+    signal.signal(signal.SIGHUP, lambda *_: loop.call_soon_threadsafe(read_again))
+    try:
+        await asyncio.wait({serving})
+    finally:
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
     if not serving.cancelled():
         serving.result()

@@ -223,7 +223,7 @@ def test_commands_and_their_options_are_completed() -> None:
 async def test_a_signal_ends_the_daemon_when_its_calls_are_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
     began, told = asyncio.Event(), []
 
-    async def serve(settings: Settings) -> None:
+    async def serve(settings: Settings, wanted: asyncio.Queue[Settings]) -> None:
         began.set()
         try:
             await asyncio.Event().wait()
@@ -232,7 +232,7 @@ async def test_a_signal_ends_the_daemon_when_its_calls_are_in_order(monkeypatch:
             told.append("in order")
 
     monkeypatch.setattr(bootstrap, "serve", serve)
-    running = asyncio.create_task(run_until_told(Settings()))
+    running = asyncio.create_task(run_until_told(Settings(), Settings))
     await began.wait()
     os.kill(os.getpid(), signal.SIGTERM)
     await running
@@ -240,12 +240,12 @@ async def test_a_signal_ends_the_daemon_when_its_calls_are_in_order(monkeypatch:
 
 
 async def test_a_daemon_that_cannot_start_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def serve(settings: Settings) -> None:
+    async def serve(settings: Settings, wanted: asyncio.Queue[Settings]) -> None:
         raise ConfigError("socket.path: no")
 
     monkeypatch.setattr(bootstrap, "serve", serve)
     with pytest.raises(ConfigError, match="socket"):
-        await run_until_told(Settings())
+        await run_until_told(Settings(), Settings)
 
 
 def test_every_command_that_asks_the_daemon_can_print_json() -> None:

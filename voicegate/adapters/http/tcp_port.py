@@ -39,12 +39,18 @@ def tls_of(port: TcpPort) -> ssl.SSLContext | None:
             raise ConfigError(f"tcp.certificate: {port.host} is not loopback, where keys need TLS")
         return None
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    try:
-        context.load_cert_chain(port.certificate, port.key)
-    except (OSError, ssl.SSLError) as error:
-        reason = error.strerror or str(error)
-        raise ConfigError(f"tcp.certificate, tcp.key: {port.certificate} cannot be used: {reason}") from error
+    _load(context, port)
     return context
+
+
+def renew_certificate(context: ssl.SSLContext, port: TcpPort) -> None:
+    """Have new connections shown what is in the certificate's files now. Blocks on reading them.
+
+    Raises:
+        ConfigError: as `tls_of`; then all stays as it was.
+    """
+    if tls_of(port) is not None:  # into one of its own first, for a load that fails half way leaves its mark
+        _load(context, port)
 
 
 @contextmanager
@@ -63,6 +69,14 @@ def listening_on(port: TcpPort) -> Iterator[Listener]:
     with listener:
         listener.setblocking(False)
         yield Listener(listener, tls)
+
+
+def _load(context: ssl.SSLContext, port: TcpPort) -> None:
+    try:
+        context.load_cert_chain(port.certificate or "", port.key)
+    except (OSError, ssl.SSLError) as error:
+        reason = error.strerror or str(error)
+        raise ConfigError(f"tcp.certificate, tcp.key: {port.certificate} cannot be used: {reason}") from error
 
 
 def _is_loopback(host: str) -> bool:

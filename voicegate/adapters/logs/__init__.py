@@ -1,18 +1,22 @@
 """Logs on standard error, and what never gets into them: codes, secrets, whole telephone numbers.
 
 Records of structlog and of the standard library (asyncio, aiohttp, panoramisk) take the same way: one
-redacting processor, then JSON or text. What a log line says is the business of whoever writes it.
+redacting processor, then JSON or text. What a log line says is the business of whoever writes it. A daemon's
+lines are written by a thread (`in_background`), so that no reader of its standard error can hold it up.
 """
 
+import io
 import logging
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Final, TextIO
 
 import structlog
 from structlog.types import EventDict, Processor, WrappedLogger
 
+from voicegate.adapters.logs.writer import LineWriter
 from voicegate.domain.phone_number import mask
 
 REDACTED: Final = "[redacted]"
@@ -23,6 +27,7 @@ _OWN_KEYS: Final = frozenset({"timestamp", "level", "logger"})
 # call_0k3, 1700000000.12 or carrier-00000012.
 _NUMBER: Final = re.compile(r"\+\d{7,15}(?!\d)|(?<![\w.+-])\d{7,15}(?!\w|\.\d)", re.ASCII)
 _MAX_DEPTH: Final = 6
+_FLUSH_WITHIN_S: Final = 2.0
 
 # panoramisk repeats whole actions in its log, variables and all, at INFO and below; the others only chat.
 _QUIET: Final = ("panoramisk", "asyncio", "aiohttp", "alembic", "httpx")
@@ -56,11 +61,82 @@ def configure(level: str = "info", style: str = "auto", stream: TextIO | None = 
     )
     handler = logging.StreamHandler(target)
     handler.setFormatter(_formatter(shared, target, is_text=is_text))
+    logging.getLogger().handlers[:] = [handler]
+    set_level(level)
+
+
+def set_level(level: str) -> None:
+    """Send what is logged from `level` on, in a running process too."""
     root = logging.getLogger()
-    root.handlers[:] = [handler]
     root.setLevel(level.upper())
     for name in _QUIET:
         logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
+
+
+@contextmanager
+def in_background(within_s: float = _FLUSH_WITHIN_S) -> Iterator[None]:
+    """Have a thread write the logs of this process while the context lasts; call `configure` before.
+
+    Nobody who logs waits any more: past a bound, lines are dropped, and their number logged. Whatever else is
+    printed to standard error (warnings, a thread's last traceback) is logged. Leaving it waits `within_s`
+    seconds at most for the last lines to be written.
+    """
+    root = logging.getLogger()
+    (direct,) = root.handlers
+    if not isinstance(direct, logging.StreamHandler):
+        raise TypeError("logs are not configured")
+    handler = _Handler(direct)
+    printed, sys.stderr = sys.stderr, _Printed(handler)
+    root.handlers[:] = [handler]
+    try:
+        yield
+    finally:
+        handler.writer.flush(within_s)
+        root.handlers[:], sys.stderr = [direct], printed
+
+
+class _Handler(logging.Handler):
+    """Hands lines to a `LineWriter`, formed as `direct` would."""
+
+    def __init__(self, direct: "logging.StreamHandler[TextIO]") -> None:
+        super().__init__()
+        self.setFormatter(direct.formatter)
+        self.writer = LineWriter(direct.stream.fileno(), self._notice)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Form the line here and now: what it speaks of may change."""
+        try:
+            line = self.format(record)
+        except Exception as error:  # noqa: BLE001  # a log line must not end what it is about
+            line = self.format(_warning(__name__, f"no line of {record.name} for a {type(error).__name__}"))
+        self.writer.put(_encode(line))
+
+    def _notice(self, dropped: int) -> bytes:
+        return _encode(self.format(_warning(__name__, f"{dropped} log lines dropped")))
+
+
+class _Printed(io.TextIOBase):
+    """What is printed to standard error, line by line, as log records."""
+
+    def __init__(self, handler: _Handler) -> None:
+        self._handler = handler
+        self._begun = ""
+
+    def write(self, text: str) -> int:
+        """Log what has become a line."""
+        *lines, self._begun = f"{self._begun}{text}".split("\n")
+        for line in filter(None, lines):
+            self._handler.emit(_warning("stderr", line))
+        return len(text)
+
+
+def _warning(name: str, message: str) -> logging.LogRecord:
+    told = {"name": name, "levelno": logging.WARNING, "levelname": "WARNING", "msg": message}
+    return logging.makeLogRecord(told)
+
+
+def _encode(line: str) -> bytes:
+    return f"{line}\n".encode("utf-8", "backslashreplace")
 
 
 def redact(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:

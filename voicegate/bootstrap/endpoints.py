@@ -1,0 +1,64 @@
+"""Where the API listens, and who may come by the socket, as the settings say."""
+
+import pwd
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from voicegate.adapters.http.identity import own_uids
+from voicegate.adapters.http.socket_file import SocketFile, listening
+from voicegate.adapters.http.tcp_port import TcpPort
+from voicegate.adapters.lockfile import held
+from voicegate.bootstrap.exchanges import group_id
+from voicegate.config import Settings
+from voicegate.domain.errors import ConfigError
+
+
+def socket_file(settings: Settings) -> SocketFile:
+    """Return the socket's file, as configured.
+
+    Raises:
+        ConfigError: the group does not exist.
+    """
+    socket = settings.socket
+    group = group_id(socket.group, "socket.group") if socket.group else None
+    return SocketFile(Path(socket.path), mode=int(socket.mode, 8), group=group)
+
+
+def tcp_port(settings: Settings) -> TcpPort | None:
+    """Return the API's TCP port, as configured; None: it is off."""
+    tcp = settings.tcp
+    if not tcp.enabled:
+        return None
+    certificate = Path(tcp.certificate) if tcp.certificate else None
+    return TcpPort(tcp.host, tcp.port, certificate, Path(tcp.key) if tcp.key else None)
+
+
+def allowed_uids(settings: Settings) -> frozenset[int]:
+    """Return the Unix users who may ask: those configured, the daemon's own and root.
+
+    Raises:
+        ConfigError: a user does not exist.
+    """
+    users = settings.socket.allowed_users
+    try:
+        return own_uids() | {pwd.getpwnam(user).pw_uid for user in users}
+    except KeyError as error:
+        unknown = ", ".join(user for user in users if repr(user) in str(error))
+        raise ConfigError(f"socket.allowed_users: there is no user {unknown}") from error
+
+
+@contextmanager
+def listening_alone(file: SocketFile) -> Iterator[socket.socket]:
+    """Give the listening Unix socket, which no second daemon can take, be it started in the same moment.
+
+    Raises:
+        ConfigError: another daemon has it, or the file cannot be made; names the path.
+    """
+    lock = file.path.with_name(f"{file.path.name}.lock")
+    with suppress(OSError):  # the lock file's error names the folder
+        file.path.parent.mkdir(parents=True, exist_ok=True)
+    # Held before the file is looked at: between a look and its removal another start could have made its own.
+    with held(lock, guarded=file.path, setting="socket.path"), listening(file) as listener:
+        yield listener

@@ -1,0 +1,59 @@
+"""SIGHUP: what a running daemon takes from its settings anew, and what it says needs a restart."""
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+import msgspec
+import structlog
+
+from voicegate.adapters import logs
+from voicegate.adapters.http.server import Listener
+from voicegate.adapters.http.tcp_port import renew_certificate
+from voicegate.bootstrap.endpoints import tcp_port
+from voicegate.config import Settings
+from voicegate.domain.errors import ConfigError
+
+log = structlog.get_logger(__name__)
+
+_TAKEN: Final = frozenset({"log.level", "tcp.certificate", "tcp.key"})
+"""Settings that need no restart."""
+
+
+async def reload_for_ever(
+    started_with: Settings, listeners: Sequence[Listener], wanted: "asyncio.Queue[Settings]"
+) -> None:
+    """Take over what can be, of each of the `wanted` settings; until cancelled. Nothing in them ends it."""
+    while True:
+        settings = await wanted.get()
+        logs.set_level(settings.log.level)
+        _renew_certificates(settings, listeners)
+        changed = changed_settings(started_with, settings) - _TAKEN
+        if changed:
+            log.warning("settings changed that need a restart", settings=sorted(changed))
+        log.info("reloaded", log_level=settings.log.level)
+
+
+def changed_settings(before: Settings, after: Settings) -> frozenset[str]:
+    """Return the names of the settings that differ, as in "policy.max_calls"."""
+    old, new = dict(_flat(msgspec.to_builtins(before))), dict(_flat(msgspec.to_builtins(after)))
+    return frozenset(name for name in old.keys() | new.keys() if old.get(name) != new.get(name))
+
+
+def _renew_certificates(settings: Settings, listeners: Sequence[Listener]) -> None:
+    port = tcp_port(settings)
+    for listener in listeners:
+        if listener.tls is None or port is None or port.certificate is None:
+            continue
+        try:
+            renew_certificate(listener.tls, port)
+        except ConfigError as error:
+            log.error("certificate not reloaded: the one before stays", error=str(error))
+
+
+def _flat(value: Any, path: str = "") -> Iterator[tuple[str, object]]:
+    if not isinstance(value, dict) or not value:
+        yield path, value
+        return
+    for key, entry in value.items():
+        yield from _flat(entry, f"{path}.{key}" if path else str(key))
