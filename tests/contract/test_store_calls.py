@@ -18,6 +18,7 @@ from tests.contract.making import (
     read,
     with_steps,
 )
+from voicegate.application.listing import CallFilter, Position
 from voicegate.application.ports import CallRecord, ChallengeRecord
 from voicegate.application.storing import Store
 from voicegate.domain import challenge as challenges
@@ -163,7 +164,7 @@ async def test_recent_calls_come_newest_first_without_timelines(store: Store) ->
     newest = await store.recent_calls(2)
     assert [record.call.id for record in newest] == ["call_4", "call_3"]
     assert [len(record.timeline) for record in newest] == [0, 0]
-    older = await store.recent_calls(2, before=newest[-1].call.created_at)
+    older = await store.recent_calls(2, CallFilter(behind=Position.of(newest[-1].call)))
     assert [record.call.id for record in older] == ["call_2", "call_1"]
 
 

@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from tests.contract.making import NOW, make_call, make_challenge
+from voicegate.application.listing import CallFilter
 from voicegate.application.storing import (
     AuditEntry,
     ClientRecord,
@@ -171,5 +172,5 @@ async def test_calls_are_listed_by_client(store: Store) -> None:
             tx.add_call(make_call(name, name))
 
     await store.transact(work)
-    assert [record.call.id for record in await store.recent_calls(10, client="b")] == ["call_2"]
+    assert [record.call.id for record in await store.recent_calls(10, CallFilter(client="b"))] == ["call_2"]
     assert len(await store.recent_calls(10)) == 2

@@ -1,18 +1,22 @@
 """What every `Store` promises of services' challenges and their calls, on every database in `conftest`."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 
 import pytest
 
 from tests.contract.making import NOW, make_call, make_challenge
-from voicegate.application.storing import AttemptFilter, Conversion, Store, Transaction
+from voicegate.application.listing import AttemptFilter, AuditFilter, CallFilter, Position, Summary
+from voicegate.application.storing import Store, Transaction
 from voicegate.domain.call import TEST_TRUNK
 from voicegate.domain.challenge import ChallengeState
+from voicegate.domain.hangup_cause import Outcome
 from voicegate.domain.phone_number import Destination
 
 NUMBER, OTHER_NUMBER = "+12025550101", "+12125550102"
-MINUTE = timedelta(minutes=1)
+MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+FIRST = datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=14)))
+LAST = datetime(9999, 12, 31, 23, 59, 59, tzinfo=timezone(timedelta(hours=-12)))
 
 
 @pytest.fixture
@@ -20,9 +24,9 @@ async def stored(store: Store) -> Store:
     """Two calls of a verified challenge, one of another client's, one to a test number, and a plain one."""
 
     def work(tx: Transaction) -> None:
-        verified = make_challenge("1", service="bank", state=ChallengeState.VERIFIED)
+        verified = make_challenge("1", service="bank")
         other = make_challenge("2", service="shop", client="other", destination=Destination(OTHER_NUMBER))
-        tested = make_challenge("3", service="bank", state=ChallengeState.VERIFIED)
+        tested = make_challenge("3", service="bank")
         for challenge in (verified, other, tested, make_challenge("4")):
             tx.add_challenge(replace(challenge, issued_at=NOW + int(challenge.id[-1]) * MINUTE))
         for call in (
@@ -33,6 +37,8 @@ async def stored(store: Store) -> Store:
             make_call("5", "4", created_at=NOW + 4 * MINUTE),
         ):
             tx.add_call(call)
+        for challenge in (verified, tested, verified):
+            tx.save_challenge(replace(challenge, state=ChallengeState.VERIFIED))
 
     await store.transact(work)
     return store
@@ -69,18 +75,77 @@ async def test_services_calls_are_found_newest_first(
 
 
 async def test_calls_to_test_numbers_are_left_out_where_they_are_not_wanted(stored: Store) -> None:
-    real = [record.call.id for record in await stored.recent_calls(9, with_tests=False)]
+    real = [record.call.id for record in await stored.recent_calls(9, CallFilter(with_tests=False))]
     assert real == ["call_5", "call_3", "call_2", "call_1"]
     assert len(await stored.recent_calls(9)) == 5
 
 
-async def test_conversions_are_counted_by_number(stored: Store) -> None:
-    counted = await stored.conversions(AttemptFilter())
-    assert sorted(counted, key=lambda one: one.number) == [
-        Conversion(NUMBER, 2, 1),
-        Conversion(OTHER_NUMBER, 1, 0),
+@pytest.mark.parametrize(
+    ("wanted", "summary"),
+    [
+        (AttemptFilter(), Summary(3, 1)),
+        (AttemptFilter(client="tester"), Summary(2, 1)),
+        (AttemptFilter(client="nobody"), Summary(0, 0)),
+        (AttemptFilter(service="shop"), Summary(1, 0)),
+        (AttemptFilter(country="US"), Summary(3, 1)),
+        (AttemptFilter(country="CA"), Summary(0, 0)),
+        (AttemptFilter(prefix="+1202"), Summary(2, 1)),
+        (AttemptFilter(prefix="+_2"), Summary(0, 0)),
+        (AttemptFilter(after=NOW), Summary(3, 1)),
+        (AttemptFilter(after=NOW + MINUTE), Summary(2, 1)),
+        (AttemptFilter(after=NOW + 2 * MINUTE, before=NOW + 3 * MINUTE), Summary(1, 0)),
+        (AttemptFilter(before=NOW + MINUTE), Summary(1, 0)),
+        (AttemptFilter(after=NOW - HOUR, before=NOW + HOUR), Summary(3, 1)),
+        (AttemptFilter(after=NOW - 90 * DAY, before=NOW + 2 * MINUTE), Summary(2, 1)),
+        (AttemptFilter(after=FIRST, before=LAST), Summary(3, 1)),
+        (AttemptFilter(after=LAST, before=FIRST), Summary(0, 0)),
+    ],
+)
+async def test_services_calls_are_summed_up(stored: Store, wanted: AttemptFilter, summary: Summary) -> None:
+    assert await stored.summary(wanted) == summary
+
+
+@pytest.mark.parametrize("moment", [FIRST, LAST])
+async def test_a_moment_at_either_end_of_time_is_a_moment(stored: Store, moment: datetime) -> None:
+    found = [
+        len(await stored.recent_calls(9, CallFilter(after=moment))),
+        len(await stored.recent_calls(9, CallFilter(before=moment))),
     ]
-    assert await stored.conversions(AttemptFilter(client="nobody")) == []
+    assert sorted(found) == [0, 5]
+    assert await stored.audit(9, AuditFilter(after=moment)) == []
+    assert await stored.audit(9, AuditFilter(before=moment)) == []
+
+
+async def test_pages_leave_no_call_out_though_all_were_queued_at_once(store: Store) -> None:
+    def work(tx: Transaction) -> None:
+        tx.add_challenge(make_challenge())
+        for n in range(9):
+            tx.add_call(make_call(str(n)))
+
+    await store.transact(work)
+    seen: list[str] = []
+    behind = None
+    while page := await store.recent_calls(2, CallFilter(behind=behind)):
+        seen += [record.call.id for record in page]
+        behind = Position.of(page[-1].call)
+    assert seen == [f"call_{n}" for n in range(8, -1, -1)]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "calls"),
+    [
+        (CallFilter(client="tester"), ["call_5", "call_4", "call_2", "call_1"]),
+        (CallFilter(number=OTHER_NUMBER), ["call_3"]),
+        (CallFilter(number=OTHER_NUMBER, client="tester"), []),
+        (CallFilter(trunk=TEST_TRUNK), ["call_4"]),
+        (CallFilter(outcome=Outcome.BUSY), []),
+        (CallFilter(after=NOW + MINUTE, before=NOW + 4 * MINUTE), ["call_4", "call_3", "call_2"]),
+    ],
+)
+async def test_calls_are_found_by_what_is_known_of_them(
+    stored: Store, wanted: CallFilter, calls: list[str]
+) -> None:
+    assert [record.call.id for record in await stored.recent_calls(9, wanted)] == calls
 
 
 async def test_a_services_newest_challenge_is_its_own(stored: Store) -> None:

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from voicegate.application.delivery import Delivery, World
+from voicegate.application.listing import ALL_ENTRIES, AuditFilter
 from voicegate.application.storing import AuditEntry, Transaction
 from voicegate.domain.call import Call
 from voicegate.domain.challenge import Challenge, VerifyResult
@@ -76,9 +77,9 @@ class Deeds:
         await self._follow(deed)
         return answer
 
-    async def past(self, limit: int, before: int | None = None) -> Sequence[AuditEntry]:
-        """Return the newest audit entries first, those with an id below `before` if given."""
-        return await self._desk.store.audit(limit, before)
+    async def past(self, limit: int, wanted: AuditFilter = ALL_ENTRIES) -> Sequence[AuditEntry]:
+        """Return the newest of those audit entries first."""
+        return await self._desk.store.audit(limit, wanted)
 
     async def _follow(self, deed: Deed) -> None:
         for begun in deed.begun:

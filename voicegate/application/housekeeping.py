@@ -1,7 +1,8 @@
 """What time and accidents leave behind: expired challenges, calls orphaned by a restart, stray sounds."""
 
 import asyncio
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from functools import partial
 
 import structlog
@@ -9,12 +10,40 @@ import structlog
 from voicegate.application.delivery import World, settle
 from voicegate.application.journal import Journal
 from voicegate.application.ports import CallRecord
+from voicegate.application.storing import Kept
 from voicegate.domain.errors import PbxError
 from voicegate.domain.hangup_cause import GaveUp, Hangup, classify
 
 log = structlog.get_logger(__name__)
 
 INTERVAL = timedelta(seconds=10)
+BATCH = 500
+"""Rows of a table that one transaction deletes: some ten milliseconds."""
+PAUSE = timedelta(milliseconds=50)
+"""Between two such transactions."""
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """How long what is over is kept."""
+
+    calls: timedelta = timedelta(days=90)
+    """Challenges with their calls, from the challenge's end; factors that were reset, from then."""
+    timelines: timedelta = timedelta(days=90)
+    """Steps of calls."""
+    audit: timedelta = timedelta(days=365)
+    """Audit entries."""
+    recent: timedelta = timedelta(days=1)
+    """Idempotency keys and wrong guesses: longer than any window."""
+
+    def kept(self, now: datetime) -> Kept:
+        """Return what is kept at `now`."""
+        return Kept(
+            calls=now - self.calls,
+            timelines=now - self.timelines,
+            audit=now - self.audit,
+            recent=now - self.recent,
+        )
 
 
 async def settle_orphans(world: World) -> int:
@@ -29,17 +58,29 @@ async def settle_orphans(world: World) -> int:
     return len(orphans)
 
 
-async def tidy_for_ever(world: World) -> None:
-    """Expire challenges as their time comes, until cancelled."""
+async def tidy_for_ever(world: World, retention: Retention) -> None:
+    """Expire challenges as their time comes and delete what is old, until cancelled."""
     while True:
         try:
             expired = await world.desk.store.expire(world.desk.clock.now())
+            purged = await _purge(world, retention)
         except Exception:  # a task's root: the next round may fare better
-            log.exception("not tidied")
-            expired = 0
+            log.exception("housekeeping failed")
+            expired = purged = 0
         if expired:
             log.info("expired", challenges=expired)
+        if purged:
+            log.info("purged", rows=purged)
         await asyncio.sleep(INTERVAL.total_seconds())
+
+
+async def _purge(world: World, retention: Retention) -> int:
+    """Delete what is old, batch by batch; return how many rows. Between two batches others write."""
+    kept, purged = retention.kept(world.desk.clock.now()), 0
+    while deleted := await world.desk.store.purge(kept, BATCH):
+        purged += deleted
+        await asyncio.sleep(PAUSE.total_seconds())
+    return purged
 
 
 async def _settle(world: World, orphan: CallRecord) -> None:

@@ -7,10 +7,11 @@ them: somebody else's is None, as if it were not there.
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from voicegate.application.deeds import Begun, Deed, Deeds
 from voicegate.application.delivery import World
+from voicegate.application.listing import ALL_CALLS, CallFilter
 from voicegate.application.ports import CallRecord, ChallengeRecord, IdempotencyKey, Replay
 from voicegate.application.proving import Proving, Wanted, till_over
 from voicegate.domain import challenge as challenges
@@ -214,13 +215,13 @@ class SignIn:
             return None
         return record
 
-    async def calls(
-        self, asker: Asker, limit: int, before: datetime | None = None, *, with_tests: bool = False
-    ) -> Sequence[CallRecord]:
-        """Return the newest calls first, without timelines, those created before `before` if given; those to
-        test numbers only when they are wanted."""
-        client = None if asker.is_admin else asker.name
-        return await self._store.recent_calls(limit, before, client=client, with_tests=with_tests)
+    async def calls(self, asker: Asker, limit: int, wanted: CallFilter = ALL_CALLS) -> Sequence[CallRecord]:
+        """Return the newest of those calls first, without timelines; a client's own only."""
+        if not asker.is_admin:
+            if wanted.client not in (None, asker.name):
+                return ()
+            wanted = replace(wanted, client=asker.name)
+        return await self._store.recent_calls(limit, wanted)
 
     def _begin(self, deed: Deed, begun: Begun, *, is_held: bool = False) -> Issued:
         deed.subject = begun.challenge.id

@@ -2,7 +2,7 @@
 
 A use case that changes anything is one function of a `Transaction`, which the store runs and commits:
 what it read cannot change meanwhile, and its audit entry is in the same commit. What is kept is in
-`ports` and in the domain.
+`ports` and in the domain, what lists select by in `listing`.
 """
 
 from collections.abc import Callable, Sequence
@@ -10,6 +10,15 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol, TypeVar
 
+from voicegate.application.listing import (
+    ALL_CALLS,
+    ALL_ENTRIES,
+    Attempt,
+    AttemptFilter,
+    AuditFilter,
+    CallFilter,
+    Summary,
+)
 from voicegate.application.ports import CallRecord, ChallengeRecord, IdempotencyKey, Replay
 from voicegate.domain.call import Call
 from voicegate.domain.challenge import Challenge, Purpose
@@ -52,6 +61,8 @@ class AuditEntry:
     """The id of what it was about; None: it has none yet."""
     number: str | None = None
     """The number it was about, masked."""
+    number_digest: bytes | None = field(default=None, repr=False)
+    """The keyed digest of that number, by which it can be searched for."""
     id: int = 0
     """Its place in the table, which the store gives."""
 
@@ -79,53 +90,17 @@ class ClientRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class AttemptFilter:
-    """Which calls of services' challenges are meant; what is None bars none."""
+class Kept:
+    """What is kept; all that is older may be deleted."""
 
-    client: str | None = None
-    """Whose."""
-    service: str | None = None
-    """The service that asked."""
-    challenge_id: str | None = None
-    """The challenge."""
-    call_id: str | None = None
-    """The one call."""
-    number: str | None = field(default=None, repr=False)
-    """The number called."""
-    prefix: str = field(default="", repr=False)
-    """What that begins with."""
-    after: datetime | None = None
-    """Queued then or later."""
-    before: datetime | None = None
-    """Queued earlier."""
-    is_converted: bool | None = None
-    """Was its code entered?"""
-    with_tests: bool = False
-    """Those to test numbers too?"""
-
-
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """A call of a service's challenge."""
-
-    record: CallRecord
-    """The call, without its timeline."""
-    challenge: Challenge
-    """Its challenge."""
-    is_converted: bool
-    """Was its code entered? Then the newest call of the challenge is the one that did it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Conversion:
-    """How the calls to one number fared."""
-
-    number: str = field(repr=False)
-    """The number."""
-    attempts: int
-    """How many calls."""
-    converted: int
-    """How many of them had their code entered."""
+    calls: datetime
+    """Challenges that ended later, with their calls and the factors they were about."""
+    timelines: datetime
+    """Steps of calls made later."""
+    audit: datetime
+    """Audit entries made later."""
+    recent: datetime
+    """Idempotency keys and wrong guesses made later."""
 
 
 class Transaction(Protocol):
@@ -273,24 +248,18 @@ class Store(Protocol):
         """Return a call with its timeline; None: unknown."""
         ...
 
-    async def recent_calls(
-        self,
-        limit: int,
-        before: datetime | None = None,
-        *,
-        client: str | None = None,
-        with_tests: bool = True,
-    ) -> Sequence[CallRecord]:
-        """Return the newest calls first, without timelines, those created before `before` if given, of
-        one client or (None) of all, with or without those to test numbers."""
+    async def recent_calls(self, limit: int, wanted: CallFilter = ALL_CALLS) -> Sequence[CallRecord]:
+        """Return the newest of those calls first, without timelines. Calls queued at the same moment have an
+        order too, so that pages leave none out."""
         ...
 
     async def attempts(self, wanted: AttemptFilter, limit: int) -> Sequence[Attempt]:
-        """Return the newest of those calls first."""
+        """Return the newest of those calls first, ordered as `recent_calls` does."""
         ...
 
-    async def conversions(self, wanted: AttemptFilter) -> Sequence[Conversion]:
-        """Return how those calls fared, by number."""
+    async def summary(self, wanted: AttemptFilter) -> Summary:
+        """Return how the calls of a client, service, country, prefix and time fared; the other fields do not
+        count. Calls that were purged are counted by whole hours, and not by prefix."""
         ...
 
     async def live_calls(self) -> Sequence[CallRecord]:
@@ -313,15 +282,26 @@ class Store(Protocol):
         """Return all clients with their keys, by name."""
         ...
 
-    async def audit(self, limit: int, before: int | None = None) -> Sequence[AuditEntry]:
-        """Return the newest audit entries first, those with an id below `before` if given."""
+    async def audit(self, limit: int, wanted: AuditFilter = ALL_ENTRIES) -> Sequence[AuditEntry]:
+        """Return the newest of those audit entries first."""
         ...
 
     async def expire(self, now: datetime) -> int:
-        """Expire open challenges whose time is over, erase their sealed codes, and forget idempotency
-        keys and wrong guesses of more than a day ago; return how many challenges.
+        """Expire open challenges whose time is over, and erase their sealed codes; return how many.
 
         Whatever was erased before, by this or another method, is then in no file of the store, unless
         somebody's long read is in the way: then the next time.
         """
+        ...
+
+    async def purge(self, kept: Kept, limit: int) -> int:
+        """Delete up to about `limit` rows a table of what is not kept; return how many, 0 once all is gone.
+
+        A call goes with its timeline, a challenge with its calls and idempotency keys, a factor that was
+        reset once no challenge is about it. What is open or live is never deleted.
+        """
+        ...
+
+    async def probe(self, now: datetime) -> None:
+        """Store something small, to learn whether anything can be stored."""
         ...

@@ -30,7 +30,7 @@ from voicegate.application.clients import Clients
 from voicegate.application.deeds import Deeds
 from voicegate.application.delivery import Delivery, World
 from voicegate.application.enrollment import Enrollment
-from voicegate.application.housekeeping import settle_orphans, tidy_for_ever
+from voicegate.application.housekeeping import Retention, settle_orphans, tidy_for_ever
 from voicegate.application.journal import Desk
 from voicegate.application.ports import Pbx
 from voicegate.application.proving import Defaults, Proving
@@ -112,7 +112,7 @@ async def running(settings: Settings) -> AsyncIterator[App]:
         if orphans:
             log.warning("settled calls that an earlier run left", calls=orphans)
         delivery = await stack.enter_async_context(Delivery(world))
-        tidying = asyncio.create_task(tidy_for_ever(world), name="housekeeping")
+        tidying = asyncio.create_task(tidy_for_ever(world, retention(settings)), name="housekeeping")
         stack.callback(tidying.cancel)
         deeds, proving = Deeds(world, delivery), _proving(world, delivery, settings)
         yield App(
@@ -181,6 +181,16 @@ def check(settings: Settings) -> None:
     _check_sounds(settings, speech)
     if settings.audio.group:
         group_id(settings.audio.group, "audio.group")
+
+
+def retention(settings: Settings) -> Retention:
+    """Return how long what is over is kept, as configured."""
+    kept = settings.retention
+    return Retention(
+        calls=timedelta(days=kept.calls_days),
+        timelines=timedelta(days=kept.timelines_days),
+        audit=timedelta(days=kept.audit_days),
+    )
 
 
 def routes(settings: Settings) -> Routes:

@@ -15,6 +15,7 @@ from voicegate.domain.policy import NumberCheck
 from voicegate.domain.routing import NumberFormat
 
 Seconds = Annotated[float, Meta(gt=0, le=86400)]
+Days = Annotated[int, Meta(ge=1, le=36500)]
 Milliseconds = Annotated[int, Meta(ge=0, le=10000)]
 Limit = Annotated[int, Meta(ge=1, le=1_000_000)]
 Port = Annotated[int, Meta(ge=0, le=65535)]
@@ -43,6 +44,14 @@ class Storage(_Section, frozen=True, kw_only=True):
     database: str = "/var/lib/voicegate/voicegate.db"
     key_file: str = "/var/lib/voicegate/key"
     state_folder: str = "/var/lib/voicegate"
+
+
+class RetentionSettings(_Section, frozen=True, kw_only=True):
+    """`[retention]`: how long what is over is kept."""
+
+    calls_days: Days = 90
+    timelines_days: Days = 90
+    audit_days: Days = 365
 
 
 class Socket(_Section, frozen=True, kw_only=True):
@@ -218,6 +227,7 @@ class Settings(_Section, frozen=True, kw_only=True):
 
     service: Service = Service()
     storage: Storage = Storage()
+    retention: RetentionSettings = RetentionSettings()
     socket: Socket = Socket()
     tcp: Tcp = Tcp()
     audio: Audio = Audio()

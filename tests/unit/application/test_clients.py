@@ -7,6 +7,7 @@ import pytest
 from tests.unit.application.conftest import ADMIN, NUMBER, OTHER, TESTER, Bench
 from voicegate.application.clients import NewKey
 from voicegate.application.enrollment import EnrollRequest
+from voicegate.application.listing import AuditFilter
 from voicegate.application.storing import FactorRecord
 from voicegate.domain.client import Asker, Scope
 from voicegate.domain.phone_number import Destination
@@ -131,5 +132,5 @@ async def test_the_audit_tells_who_asked_for_what_and_holds_no_code_and_no_numbe
         None,
     )
     assert NUMBER not in repr(await bench.world.desk.store.audit(2))
-    page = await bench.world.desk.store.audit(2, before=entries[1].id)
+    page = await bench.world.desk.store.audit(2, AuditFilter(behind=entries[1].id))
     assert [entry.id for entry in page] == [entries[2].id, entries[3].id]

@@ -7,10 +7,10 @@ import pytest
 
 from tests.unit.application.conftest import ADMIN, NUMBER, OTHER, TESTER, Bench
 from tests.unit.application.scripted import ScriptedLeg
-from voicegate.application.attempts import Attempts, Summary
+from voicegate.application.attempts import Attempts
+from voicegate.application.listing import AttemptFilter, Summary
 from voicegate.application.proving import Wanted
 from voicegate.application.sign_in import Issued, OtherCode
-from voicegate.application.storing import AttemptFilter
 from voicegate.domain.call import Rang
 from voicegate.domain.challenge import ChallengeState, Verdict
 from voicegate.domain.client import Asker
@@ -108,8 +108,8 @@ async def test_a_client_counts_its_own_calls_and_an_admin_all(bench: Bench) -> N
         found = await attempts.list(asker, AttemptFilter(), 10)
         assert len(found) == count
         assert await attempts.find(asker, found[0].record.call.id) is not None
-    assert await attempts.summarise(ADMIN, AttemptFilter(), "US") == Summary(2, 0)
-    assert await attempts.summarise(ADMIN, AttemptFilter(), "CA") == Summary(0, 0)
+    assert await attempts.summarise(ADMIN, AttemptFilter(country="US")) == Summary(2, 0)
+    assert await attempts.summarise(ADMIN, AttemptFilter(country="CA")) == Summary(0, 0)
 
 
 async def test_a_code_of_ours_cannot_be_guessed_by_sending_it_as_ones_own(bench: Bench) -> None:

@@ -27,6 +27,7 @@ from voicegate.adapters.http.operations import Operation, Success
 from voicegate.adapters.http.problems import Kind, Refused
 from voicegate.application.clients import Clients, NewKey
 from voicegate.application.deeds import Deeds
+from voicegate.application.listing import AuditFilter
 from voicegate.application.storing import AuditEntry, ClientRecord
 from voicegate.domain.client import Scope
 
@@ -70,7 +71,7 @@ class AdminDoor:
     async def audit(self, request: web.Request) -> web.Response:
         """List who asked for what, newest first."""
         query = reading.read_query(request, AuditQuery)
-        entries = await self._deeds.past(query.limit, query.before)
+        entries = await self._deeds.past(query.limit, AuditFilter(behind=query.before))
         is_full = len(entries) == query.limit
         return json_response(
             AuditList(entries=[_entry(entry) for entry in entries], next=entries[-1].id if is_full else None)

@@ -17,6 +17,7 @@ from voicegate.adapters.http.denials import refuse
 from voicegate.adapters.http.doors import ASKER, REQUEST_ID
 from voicegate.adapters.http.events import Cursor, Streams
 from voicegate.adapters.http.long_polls import LongPolls
+from voicegate.adapters.http.positions import read_position, write_position
 from voicegate.adapters.http.problems import Facts, Refused
 from voicegate.adapters.http.schemas import (
     CallList,
@@ -32,6 +33,7 @@ from voicegate.adapters.http.schemas import (
 )
 from voicegate.application.clients import Clients
 from voicegate.application.deeds import Deeds
+from voicegate.application.listing import CallFilter, Position
 from voicegate.application.ports import CallRecord, ChallengeRecord, Pbx
 from voicegate.application.proving import Wanted
 from voicegate.application.reachability import is_any_reached, trunk_states
@@ -154,14 +156,12 @@ class NativeDoor:
     async def calls(self, request: web.Request) -> web.Response:
         """List calls, newest first."""
         query = reading.read_query(request, CallsQuery)
-        records = await self._house.sign_in.calls(
-            request[ASKER], query.limit, query.before, with_tests=query.test_numbers
-        )
+        records = await self._house.sign_in.calls(request[ASKER], query.limit, _call_filter(query))
         is_full = len(records) == query.limit
         return json_response(
             CallList(
                 calls=[views.summary(record) for record in records],
-                next=records[-1].call.created_at if is_full else None,
+                next=write_position(Position.of(records[-1].call)) if is_full else None,
             )
         )
 
@@ -186,7 +186,7 @@ class NativeDoor:
 
     async def ready(self, request: web.Request) -> web.Response:
         """Say whether calls can be placed: the database answers and a PBX is connected."""
-        await self._house.sign_in.calls(request[ASKER], 1)
+        await self._house.sign_in.calls(request[ASKER], 1, CallFilter())
         # The one behind the test numbers is always there: it counts where there is no other.
         real = {name: pbx for name, pbx in self._house.pbxs.items() if name != TEST_TRUNK}
         if not await is_any_reached((real or self._house.pbxs).values()):
@@ -204,6 +204,27 @@ class NativeDoor:
             state=next((known for known in _TRUNK_STATES if known == state), "unknown"),
             pbx_connected=pbx is not None and pbx.is_connected,
         )
+
+
+def _call_filter(query: CallsQuery) -> CallFilter:
+    try:
+        behind = None if query.cursor is None else read_position(query.cursor)
+    except ValueError as error:
+        raise reading.wrong("cursor", error) from error
+    try:
+        number = None if query.number is None else reading.read_number(query.number)
+    except InvalidNumber as error:
+        raise reading.wrong("number", error) from error
+    return CallFilter(
+        client=query.client,
+        number=number,
+        trunk=query.trunk,
+        outcome=query.outcome,
+        after=query.after,
+        before=query.before,
+        behind=behind,
+        with_tests=query.test_numbers,
+    )
 
 
 def _issue_request(request: web.Request, body: NewVerification) -> IssueRequest:

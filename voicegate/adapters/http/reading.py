@@ -21,6 +21,7 @@ from voicegate.adapters.http import problems
 from voicegate.adapters.http.problems import Facts, Kind, Refused
 from voicegate.adapters.http.schemas import NewVerification
 from voicegate.application.ports import IdempotencyKey
+from voicegate.domain.phone_number import Destination
 
 MAX_BODY_BYTES: Final = 64 * 1024
 BODY_TIMEOUT: Final = timedelta(seconds=10)
@@ -118,6 +119,16 @@ def read_query(request: web.Request, shape: type[R]) -> R:
         return msgspec.convert(dict(query), shape, strict=False)
     except msgspec.ValidationError as error:
         raise _wrong_value(str(error), shape) from None
+
+
+def read_number(text: str) -> str:
+    """Return the destination's number that a query names; a plus sign may have become a blank on the way, as
+    it does where nobody escapes it.
+
+    Raises:
+        InvalidNumber: it is none.
+    """
+    return Destination.parse(f"+{text.strip()}" if text.startswith(" ") else text).number
 
 
 def read_languages(request: web.Request) -> tuple[str, ...]:

@@ -68,7 +68,6 @@ Reference = Annotated[
         description="The caller's own note, given back as it came; no control characters.",
     ),
 ]
-Page = Annotated[datetime, Meta(tz=True, description="Only calls made before this moment: a page's `next`.")]
 Strongest = Annotated[
     Literal["none", "answered", "media", "human", "announced"],
     Meta(description="The strongest thing shown."),
@@ -149,7 +148,25 @@ class CallsQuery(_Request, kw_only=True, frozen=True):
     """Which calls to list."""
 
     limit: Annotated[int, Meta(ge=1, le=500, description="Calls to list at most.")] = 50
-    before: Page | None = None
+    cursor: (
+        Annotated[str, Meta(max_length=100, description="Only calls after a page's last: its `next`.")] | None
+    ) = None
+    before: Annotated[datetime, Meta(tz=True, description="Only calls made before this moment.")] | None = (
+        None
+    )
+    after: (
+        Annotated[datetime, Meta(tz=True, description="Only calls made at this moment or later.")] | None
+    ) = None
+    number: (
+        Annotated[str, Meta(max_length=32, description="Only calls to this destination, written in full.")]
+        | None
+    ) = None
+    outcome: Annotated[Outcome, Meta(description="Only calls that ended so.")] | None = None
+    trunk: Annotated[str, Meta(max_length=64, description="Only calls by this trunk.")] | None = None
+    client: (
+        Annotated[str, Meta(max_length=64, description="Only calls of this client; an admin sees all.")]
+        | None
+    ) = None
     test_numbers: Annotated[bool, Meta(description="With the calls to test numbers?")] = False
 
 
@@ -295,7 +312,7 @@ class CallList(_Answer, kw_only=True, frozen=True):
     """Calls, newest first."""
 
     calls: list[CallSummary]
-    next: Annotated[datetime, Meta(description="`before` of the next page; null: no more.")] | None
+    next: Annotated[str, Meta(description="`cursor` of the next page; null: no more.")] | None
 
 
 class TrunkView(_Answer, kw_only=True, frozen=True):

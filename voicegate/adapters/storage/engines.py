@@ -6,21 +6,25 @@ and too late before a read (docs.sqlalchemy.org, dialect pysqlite): `BEGIN` is s
 """
 
 import os
+import time
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Final
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
-from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from voicegate.domain.errors import StoreError
 
 READERS: Final = 4
-"""Reading threads, each with its own connection."""
+"""Threads for short reads, each with its own connection."""
+LISTERS: Final = 2
+"""The same for lists."""
 _BUSY_TIMEOUT_S: Final = 10.0
-_CHECKPOINT_TIMEOUT_MS: Final = 500
+_CHECKPOINT_TRIES: Final = 20
+_CHECKPOINT_PAUSE_S: Final = 0.025
 
 _PRAGMAS: Final = (
     "journal_mode = WAL",
@@ -86,13 +90,13 @@ def connect_writer(url: URL) -> Engine:
 
 def connect_readers(url: URL) -> Engine:
     """Return an engine for the readers, which sees only what is committed; connects when first used."""
-    return _connect(url, begin="BEGIN", connections=READERS, pragmas=("query_only = ON",))
+    return _connect(url, begin="BEGIN", connections=READERS + LISTERS, pragmas=("query_only = ON",))
 
 
 def connect_all(readers: Engine) -> None:
     """Connect every reader now, so that none needs a descriptor in the middle of a request; blocks."""
     with ExitStack() as stack:
-        for _ in range(READERS):
+        for _ in range(READERS + LISTERS):
             stack.enter_context(readers.connect())
 
 
@@ -100,19 +104,28 @@ def empty_wal(engine: Engine) -> None:
     """Move all of an SQLite database's WAL into the database and cut it to nothing; blocks.
 
     Erasing overwrites the database only: the WAL would keep what was erased until chance overwrites it.
-    Gives up after half a second when somebody reads on, for writers wait meanwhile.
+    Gives up after half a second when somebody reads on.
     """
     if not is_sqlite(engine.url):
         return
     # Not `connect`, which begins a transaction, in which no checkpoint can be made.
     with closing(engine.raw_connection()) as connection, closing(connection.cursor()) as cursor:
-        cursor.execute(f"PRAGMA busy_timeout = {_CHECKPOINT_TIMEOUT_MS}")
+        # A checkpoint that waits for readers keeps writers out meanwhile: this one never waits.
+        cursor.execute("PRAGMA busy_timeout = 0")
         try:
-            # Its answer says whether somebody was in the way.
-            cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-            cursor.fetchall()
+            tries = 1
+            while not _checkpoint(cursor) and tries < _CHECKPOINT_TRIES:
+                tries += 1
+                time.sleep(_CHECKPOINT_PAUSE_S)
         finally:
             cursor.execute(f"PRAGMA busy_timeout = {int(_BUSY_TIMEOUT_S * 1000)}")
+
+
+def _checkpoint(cursor: DBAPICursor) -> bool:
+    """Try to empty the WAL; was nobody in the way?"""
+    cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    answer = cursor.fetchone()
+    return answer is not None and not answer[0]
 
 
 def _connect(url: URL, *, begin: str, connections: int, pragmas: tuple[str, ...] = ()) -> Engine:

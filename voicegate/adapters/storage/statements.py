@@ -4,15 +4,15 @@ Each on a connection whose transaction is another's. The use cases' changes are 
 """
 
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
-from sqlalchemy import Connection, RowMapping, Select, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, RowMapping, Select, bindparam, func, insert, select, update
 from sqlalchemy.sql import ColumnElement
 from sqlalchemy.sql.expression import BindParameter
 
+from voicegate.adapters.storage import counts
 from voicegate.adapters.storage.rows import (
-    audit_of,
     call_of,
     call_row,
     challenge_of,
@@ -27,31 +27,31 @@ from voicegate.adapters.storage.tables import (
     IS_LIVE,
     IS_LIVING,
     IS_OPEN,
-    audit,
     calls,
     client_keys,
     clients,
     factors,
-    idempotency_keys,
+    probes,
     timeline,
     verifications,
-    wrong_guesses,
 )
 from voicegate.application.ports import CallRecord, ChallengeRecord, TimelineEntry
-from voicegate.application.storing import AuditEntry, ClientRecord, FactorRecord
-from voicegate.domain.call import TEST_TRUNK, Call
+from voicegate.application.storing import ClientRecord, FactorRecord
+from voicegate.domain.call import Call
 from voicegate.domain.challenge import Challenge, ChallengeState, Purpose
 from voicegate.domain.client import Client, ClientKey
 from voicegate.domain.errors import StoreError
-
-KEPT: Final = timedelta(days=1)
-"""How long idempotency keys and wrong guesses are kept: longer than any window."""
 
 # Every step of every call runs these: building a statement costs SQLAlchemy more than SQLite's running it.
 _OWN_ID: Final[BindParameter[str]] = bindparam("own_id")
 _CHALLENGE: Final = select(verifications).where(verifications.c.id == _OWN_ID).with_for_update()
 _TOUCH_CHALLENGE: Final = (
     update(verifications).where(verifications.c.id == _OWN_ID).values(revision=verifications.c.revision + 1)
+)
+# What never changes is not written again: SQLite would write every index that has the column.
+_CHALLENGE_KEEPS: Final = frozenset(("id", "client", "number", "issued_at", "expires_at", "factor_id"))
+_CALL_KEEPS: Final = frozenset(
+    ("id", "verification_id", "number", "extension", "trunk", "caller_id", "created_at")
 )
 _SAVE_CALL: Final = update(calls).where(calls.c.id == _OWN_ID)
 _NEWEST_STEP: Final = select(func.coalesce(func.max(timeline.c.seq), 0)).where(timeline.c.call_id == _OWN_ID)
@@ -72,7 +72,8 @@ def record_call(
     """
     call = record.call
     is_known = _change_challenge(connection, call.challenge_id, change)
-    updated = connection.execute(_SAVE_CALL, {"own_id": call.id, **call_row(record)})
+    changed = {name: value for name, value in call_row(record).items() if name not in _CALL_KEEPS}
+    updated = connection.execute(_SAVE_CALL, {"own_id": call.id, **changed})
     if not is_known or updated.rowcount != 1:
         raise StoreError(f"call {call.id} is not stored")
     newest = connection.execute(_NEWEST_STEP, {"own_id": call.id}).scalar_one()
@@ -96,30 +97,46 @@ def _change_challenge(
 
 
 def add_call(connection: Connection, call: Call) -> None:
-    """Store a new call, the newest of its challenge."""
+    """Store a new call, the newest of its challenge.
+
+    Raises:
+        StoreError: its challenge was never stored.
+    """
+    asked = select(verifications.c.client, verifications.c.service)
+    owner = connection.execute(asked.where(verifications.c.id == call.challenge_id)).mappings().one_or_none()
+    if owner is None:
+        raise StoreError(f"challenge {call.challenge_id} is not stored")
     own = select(func.count()).where(calls.c.verification_id == call.challenge_id)
     position = connection.execute(own).scalar_one() + 1
-    connection.execute(insert(calls).values(**call_row(CallRecord(call)), position=position))
+    row = call_row(CallRecord(call)) | dict(owner)
+    connection.execute(
+        insert(calls).values(**row, position=position, country=call.destination.country, is_converted=False)
+    )
+    counts.count_attempt(connection, call.id)
 
 
 def save_challenge(connection: Connection, challenge: Challenge) -> None:
     """Store a challenge that changed, or whose calls did; its revision grows."""
-    connection.execute(_TOUCH_CHALLENGE, {"own_id": challenge.id, **verification_row(challenge)})
+    row = verification_row(challenge)
+    changed = {name: value for name, value in row.items() if name not in _CHALLENGE_KEEPS}
+    connection.execute(_TOUCH_CHALLENGE, {"own_id": challenge.id, **changed})
+    if challenge.state is ChallengeState.VERIFIED:
+        counts.count_conversion(connection, challenge.id)
 
 
 def expire(connection: Connection, now: datetime) -> int:
-    """Expire open challenges whose time is over, as `domain.challenge.expire` does; return how many.
-
-    Idempotency keys that no honest client repeats any more go with them, and guesses that no window holds.
-    """
-    yesterday = now - KEPT
-    connection.execute(delete(idempotency_keys).where(idempotency_keys.c.created < yesterday))
-    connection.execute(delete(wrong_guesses).where(wrong_guesses.c.at < yesterday))
+    """Expire open challenges whose time is over, as `domain.challenge.expire` does; return how many."""
     over = update(verifications).where(IS_OPEN, verifications.c.expires_at <= now)
     expired = connection.execute(
         over.values(state=str(ChallengeState.EXPIRED), sealed=None, revision=verifications.c.revision + 1)
     )
     return expired.rowcount
+
+
+def probe(connection: Connection, now: datetime) -> None:
+    """Write the one row that is there to be written."""
+    if connection.execute(update(probes).values(at=now)).rowcount == 0:
+        connection.execute(insert(probes).values(id=1, at=now))
 
 
 def find_challenge(connection: Connection, challenge_id: str) -> ChallengeRecord | None:
@@ -138,20 +155,6 @@ def find_call(connection: Connection, call_id: str) -> CallRecord | None:
     """Return a call with its timeline; None: unknown."""
     found = _with_timelines(connection, select(calls).where(calls.c.id == call_id))
     return found[0] if found else None
-
-
-def find_recent_calls(
-    connection: Connection, limit: int, *, before: datetime | None, client: str | None, with_tests: bool
-) -> Sequence[CallRecord]:
-    """Return the newest calls first, without timelines."""
-    newest = select(calls).order_by(calls.c.created_at.desc(), calls.c.position.desc(), calls.c.id.desc())
-    if before is not None:
-        newest = newest.where(calls.c.created_at < before)
-    if not with_tests:
-        newest = newest.where(calls.c.trunk != TEST_TRUNK)
-    if client is not None:
-        newest = newest.join(verifications).where(verifications.c.client == client)
-    return [call_of(row) for row in connection.execute(newest.limit(limit)).mappings()]
 
 
 def find_live_calls(connection: Connection) -> Sequence[CallRecord]:
@@ -187,14 +190,6 @@ def find_clients(connection: Connection) -> Sequence[ClientRecord]:
         keys.setdefault(row["client"], []).append(key_of(row))
     rows = connection.execute(select(clients).order_by(clients.c.name)).mappings()
     return [ClientRecord(client_of(row), keys.get(row["name"], [])) for row in rows]
-
-
-def find_audit(connection: Connection, limit: int, *, before: int | None) -> Sequence[AuditEntry]:
-    """Return the newest audit entries first, those with an id below `before` if given."""
-    newest = select(audit).order_by(audit.c.id.desc()).limit(limit)
-    if before is not None:
-        newest = newest.where(audit.c.id < before)
-    return [audit_of(row) for row in connection.execute(newest).mappings()]
 
 
 def living(subscriber: str, client: str | None) -> Sequence[ColumnElement[bool]]:

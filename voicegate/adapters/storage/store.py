@@ -18,20 +18,21 @@ from typing import Self, TypeVar
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from voicegate.adapters.storage import attempts, engines, statements
+from voicegate.adapters.storage import counts, engines, lists, purge, statements
 from voicegate.adapters.storage.migrations import migrate
 from voicegate.adapters.storage.transaction import SqlTransaction
 from voicegate.adapters.storage.writer import Writer
-from voicegate.application.ports import CallRecord, ChallengeRecord
-from voicegate.application.storing import (
+from voicegate.application.listing import (
+    ALL_CALLS,
+    ALL_ENTRIES,
     Attempt,
     AttemptFilter,
-    AuditEntry,
-    ClientRecord,
-    Conversion,
-    FactorRecord,
-    Transaction,
+    AuditFilter,
+    CallFilter,
+    Summary,
 )
+from voicegate.application.ports import CallRecord, ChallengeRecord
+from voicegate.application.storing import AuditEntry, ClientRecord, FactorRecord, Kept, Transaction
 from voicegate.domain.call import Call
 from voicegate.domain.challenge import Challenge
 from voicegate.domain.client import Client, ClientKey
@@ -55,6 +56,7 @@ class SqlStore:
         self._writing = engines.connect_writer(self._url)
         self._reading = engines.connect_readers(self._url)
         self._readers = ThreadPoolExecutor(engines.READERS, thread_name_prefix="store reader")
+        self._listers = ThreadPoolExecutor(engines.LISTERS, thread_name_prefix="store lister")
         self._writer: Writer | None = None
 
     async def __aenter__(self) -> Self:
@@ -109,26 +111,17 @@ class SqlStore:
         """Return a call with its timeline; None: unknown."""
         return await self._read(partial(statements.find_call, call_id=call_id))
 
-    async def recent_calls(
-        self,
-        limit: int,
-        before: datetime | None = None,
-        *,
-        client: str | None = None,
-        with_tests: bool = True,
-    ) -> Sequence[CallRecord]:
-        """Return the newest calls first, without timelines, those created before `before` if given."""
-        find = statements.find_recent_calls
-        job = partial(find, limit=limit, before=before, client=client, with_tests=with_tests)
-        return await self._read(job)
+    async def recent_calls(self, limit: int, wanted: CallFilter = ALL_CALLS) -> Sequence[CallRecord]:
+        """Return the newest of those calls first, without timelines."""
+        return await self._list(partial(lists.find_calls, wanted=wanted, limit=limit))
 
     async def attempts(self, wanted: AttemptFilter, limit: int) -> Sequence[Attempt]:
         """Return the newest of those calls first."""
-        return await self._read(partial(attempts.find_attempts, wanted=wanted, limit=limit))
+        return await self._list(partial(lists.find_attempts, wanted=wanted, limit=limit))
 
-    async def conversions(self, wanted: AttemptFilter) -> Sequence[Conversion]:
-        """Return how those calls fared, by number."""
-        return await self._read(partial(attempts.count_conversions, wanted=wanted))
+    async def summary(self, wanted: AttemptFilter) -> Summary:
+        """Return how those calls fared."""
+        return await self._list(partial(counts.find_summary, wanted=wanted))
 
     async def live_calls(self) -> Sequence[CallRecord]:
         """Return all calls that have not ended, oldest first, with timelines."""
@@ -150,18 +143,26 @@ class SqlStore:
         """Return all clients with their keys, by name."""
         return await self._read(statements.find_clients)
 
-    async def audit(self, limit: int, before: int | None = None) -> Sequence[AuditEntry]:
-        """Return the newest audit entries first, those with an id below `before` if given."""
-        return await self._read(partial(statements.find_audit, limit=limit, before=before))
+    async def audit(self, limit: int, wanted: AuditFilter = ALL_ENTRIES) -> Sequence[AuditEntry]:
+        """Return the newest of those audit entries first."""
+        return await self._list(partial(lists.find_audit, wanted=wanted, limit=limit))
 
     async def expire(self, now: datetime) -> int:
-        """Expire what is over, erase its sealed codes, forget old idempotency keys; return how many.
+        """Expire what is over and erase its sealed codes; return how many challenges.
 
         SQLite's WAL is emptied too, in which everything erased since the last time still lies.
         """
         expired = await self._write(partial(statements.expire, now=now))
-        await asyncio.get_running_loop().run_in_executor(self._readers, self._forget)
+        await asyncio.get_running_loop().run_in_executor(self._listers, self._forget)
         return expired
+
+    async def purge(self, kept: Kept, limit: int) -> int:
+        """Delete a batch of what is not kept; return how many rows, 0 once all is gone."""
+        return await self._write(partial(purge.purge, kept=kept, limit=limit))
+
+    async def probe(self, now: datetime) -> None:
+        """Store something small."""
+        await self._write(partial(statements.probe, now=now))
 
     async def _write(self, work: Callable[[Connection], T]) -> T:
         try:
@@ -170,9 +171,16 @@ class SqlStore:
             raise self._explain(error) from error
 
     async def _read(self, work: Callable[[Connection], T]) -> T:
+        return await self._run(self._readers, work)
+
+    async def _list(self, work: Callable[[Connection], T]) -> T:
+        # In threads of their own: who asks for long lists must not make a sign-in's reads wait.
+        return await self._run(self._listers, work)
+
+    async def _run(self, threads: ThreadPoolExecutor, work: Callable[[Connection], T]) -> T:
         self._opened()
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._readers, self._look, work)
+            return await asyncio.get_running_loop().run_in_executor(threads, self._look, work)
         except SQLAlchemyError as error:
             raise self._explain(error) from error
 
@@ -205,6 +213,7 @@ class SqlStore:
         if writer is not None:
             writer.close()
         self._readers.shutdown()
+        self._listers.shutdown()
         self._reading.dispose()
         self._writing.dispose()
 

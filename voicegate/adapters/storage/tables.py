@@ -23,6 +23,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    false,
     literal_column,
 )
 
@@ -114,10 +115,28 @@ calls: Final = Table(
     Column("sip_status", Integer),
     Column("is_unreachable", Boolean),
     Column("gave_up", String),
+    Column("client", String, nullable=False, server_default=""),
+    Column("service", String),
+    Column("country", String),
+    Column("is_converted", Boolean, nullable=False, server_default=false()),
     UniqueConstraint("verification_id", "position"),
 )
 """One row a call; `position` counts a challenge's calls from 1. `outcome` and `is_unreachable` are NULL
-while it lives."""
+while it lives. `client` and `service` are its challenge's, repeated here for the indexes that lists need;
+`is_converted`: its code was entered, and no later call of the challenge had been made."""
+
+call_counts: Final = Table(
+    "call_counts",
+    METADATA,
+    Column("client", String, primary_key=True),
+    Column("service", String, primary_key=True),
+    Column("hour", UtcDateTime, primary_key=True),
+    Column("country", String, primary_key=True),
+    Column("attempts", Integer, nullable=False),
+    Column("converted", Integer, nullable=False),
+)
+"""How the calls that services asked for fared, summed up by the hour in which they were queued; those to test
+numbers are left out, and a country that is not known is empty. They stay when the calls themselves go."""
 
 timeline: Final = Table(
     "timeline",
@@ -191,8 +210,10 @@ audit: Final = Table(
     Column("decision", String, nullable=False),
     Column("subject", String),
     Column("number", String),
+    Column("number_digest", LargeBinary),
 )
-"""One row a request that would change something; the number is masked."""
+"""One row a request that would change something; the number is masked, and can be searched for by its keyed
+digest."""
 
 idempotency_keys: Final = Table(
     "idempotency_keys",
@@ -205,6 +226,14 @@ idempotency_keys: Final = Table(
 )
 """One row a client's word for a request."""
 
+probes: Final = Table(
+    "probes",
+    METADATA,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("at", UtcDateTime, nullable=False),
+)
+"""One row, written again and again to learn whether anything can be stored."""
+
 # Literals, not parameters: a database uses a partial index only where it can read that the query fits it.
 IS_LIVE: Final = calls.c.state != literal_column(f"'{CallState.ENDED}'")
 """Has a call not ended?"""
@@ -212,10 +241,24 @@ IS_OPEN: Final = verifications.c.state.in_([literal_column(f"'{state}'") for sta
 """Is a challenge's code still wanted?"""
 IS_LIVING: Final = factors.c.state != literal_column(f"'{FactorState.RESET}'")
 """Does a factor stand in the way of another?"""
+IS_SERVICE: Final = calls.c.service.is_not(None)
+"""Did a service ask for a call?"""
 
-Index("ix_calls_created_at", calls.c.created_at)
+# In a list's order to its last column, so that a page is read and nothing is sorted. What follows the id is
+# there for filters: a row that does not fit is passed by in the index, without looking it up.
+Index("ix_calls_created_at", calls.c.created_at, calls.c.id, calls.c.trunk, calls.c.outcome)
+Index("ix_calls_client", calls.c.client, calls.c.created_at, calls.c.id, calls.c.trunk, calls.c.outcome)
+Index("ix_calls_number", calls.c.number, calls.c.created_at, calls.c.id)
+Index(
+    "ix_calls_service",
+    *(calls.c[name] for name in ("client", "created_at", "id", "service", "trunk", "country", "number")),
+    calls.c.is_converted,
+    sqlite_where=IS_SERVICE,
+    postgresql_where=IS_SERVICE,
+)
 Index("ix_calls_live", calls.c.created_at, sqlite_where=IS_LIVE, postgresql_where=IS_LIVE)
 Index("ix_verifications_open", verifications.c.expires_at, sqlite_where=IS_OPEN, postgresql_where=IS_OPEN)
+Index("ix_verifications_expires_at", verifications.c.expires_at)
 Index("ix_verifications_number", verifications.c.number, verifications.c.issued_at)
 Index("ix_verifications_factor_id", verifications.c.factor_id, verifications.c.issued_at)
 # The rule that a client's subscriber has one factor, kept by the database too.
@@ -233,3 +276,10 @@ Index("ix_wrong_guesses_number", wrong_guesses.c.number, wrong_guesses.c.at)
 Index("ix_wrong_guesses_client", wrong_guesses.c.client, wrong_guesses.c.at)
 Index("ix_wrong_guesses_at", wrong_guesses.c.at)
 Index("ix_client_keys_client", client_keys.c.client)
+Index("ix_factors_reset", factors.c.updated_at, sqlite_where=~IS_LIVING, postgresql_where=~IS_LIVING)
+Index("ix_timeline_at", timeline.c.at)
+Index("ix_idempotency_keys_created", idempotency_keys.c.created)
+Index("ix_idempotency_keys_verification_id", idempotency_keys.c.verification_id)
+Index("ix_audit_at", audit.c.at)
+Index("ix_audit_client", audit.c.client, audit.c.id)
+Index("ix_audit_number_digest", audit.c.number_digest, audit.c.id)

@@ -15,7 +15,8 @@ from voicegate.adapters.http.admin_schemas import GivenKey
 from voicegate.adapters.http.okta.schemas import PassCode, PhoneProfile
 from voicegate.adapters.http.okta_hook import MessageProfile, TelephonyData
 from voicegate.adapters.http.schemas import Guess, NewVerification
-from voicegate.application.storing import AttemptFilter, Conversion, WrongGuess
+from voicegate.application.listing import AttemptFilter, AuditFilter, CallFilter
+from voicegate.application.storing import WrongGuess
 
 JSON = {"Content-Type": "application/json"}
 
@@ -117,7 +118,8 @@ def test_what_holds_a_code_a_key_or_a_number_does_not_show_it() -> None:
         GivenKey(name="web", scopes=[], key="918273"),
         WrongGuess(at, "web", NUMBER),
         AttemptFilter(number=NUMBER, prefix=NUMBER),
-        Conversion(NUMBER, attempts=1, converted=0),
+        CallFilter(number=NUMBER),
+        AuditFilter(number_digests=[b"918273"]),
     ):
         assert "918273" not in repr(held)
         assert NUMBER not in repr(held)

@@ -245,7 +245,7 @@ async def test_calls_are_listed_newest_first_a_page_at_a_time(served: Served) ->
         ids.insert(0, created["call"]["id"])
         await served.bench.settled(created["id"])
     first = (await served.http.get("/v1/calls", params={"limit": 2})).json()
-    second_page = await served.http.get("/v1/calls", params={"limit": 2, "before": first["next"]})
+    second_page = await served.http.get("/v1/calls", params={"limit": 2, "cursor": first["next"]})
     assert [call["id"] for call in first["calls"]] == ids[:2]
     assert [call["id"] for call in second_page.json()["calls"]] == ids[2:]
     assert second_page.json()["next"] is None

@@ -10,6 +10,7 @@ from aiohttp import web
 from voicegate.adapters.http import reading
 from voicegate.adapters.http.answering import json_response
 from voicegate.adapters.http.doors import ASKER
+from voicegate.adapters.http.positions import read_position, write_position
 from voicegate.adapters.http.problems import Refused
 from voicegate.adapters.http.twilio import errors, views
 from voicegate.adapters.http.twilio.door import destination, place
@@ -22,8 +23,8 @@ from voicegate.adapters.http.twilio.schemas import (
     SummaryQuery,
 )
 from voicegate.adapters.http.twilio.sids import id_of
-from voicegate.application.attempts import Attempts, Summary
-from voicegate.application.storing import AttemptFilter
+from voicegate.application.attempts import Attempts
+from voicegate.application.listing import AttemptFilter, Position, Summary
 
 _OFFERED = (None, Channel.CALL)
 
@@ -44,7 +45,7 @@ class AttemptsDoor:
         )
         following = None
         if len(found) == query.page_size:
-            token = found[-1].record.call.created_at.isoformat()
+            token = write_position(Position.of(found[-1].record.call))
             following = _page_url(request, here.origin, page=query.page + 1, token=token)
         meta = PageMeta(
             page=query.page,
@@ -53,12 +54,7 @@ class AttemptsDoor:
             url=f"{here.origin}{request.rel_url}",
             next_page_url=following,
         )
-        # A country is no beginning of a number: who is of another one is left out of the page.
-        shown = [
-            views.attempt(one, here)
-            for one in found
-            if query.country in (None, one.record.call.destination.country)
-        ]
+        shown = [views.attempt(one, here) for one in found]
         return json_response(AttemptPage(attempts=shown, meta=meta))
 
     async def fetch(self, request: web.Request) -> web.Response:
@@ -75,11 +71,12 @@ class AttemptsDoor:
         wanted = AttemptFilter(
             service=query.verify_service_sid,
             prefix=query.destination_prefix,
+            country=query.country,
             after=query.date_created_after,
             before=query.date_created_before,
         )
         counted = (
-            await self._attempts.summarise(request[ASKER], wanted, query.country)
+            await self._attempts.summarise(request[ASKER], wanted)
             if query.channel in _OFFERED
             else Summary(0, 0)
         )
@@ -90,13 +87,18 @@ def _wanted(query: AttemptsQuery) -> AttemptFilter:
     challenge_id = None
     if query.verification_sid is not None and (challenge_id := id_of(query.verification_sid, "ver")) is None:
         raise errors.invalid("VerificationSid")
-    before = [moment for moment in (query.date_created_before, query.page_token) if moment]
+    try:
+        behind = None if query.page_token is None else read_position(query.page_token)
+    except ValueError:
+        raise errors.invalid("PageToken") from None
     return AttemptFilter(
         service=query.verify_service_sid,
         challenge_id=challenge_id,
         number=None if query.to is None else destination("ChannelData.To", query.to).number,
         after=query.date_created_after,
-        before=min(before, default=None),
+        before=query.date_created_before,
+        behind=behind,
+        country=query.country,
         is_converted=None if query.status is None else query.status is ConversionStatus.CONVERTED,
     )
 

@@ -152,7 +152,7 @@ class AttemptsQuery(_Filter, frozen=True, kw_only=True, rename="pascal"):
     status: ConversionStatus | None = None
     page_size: Annotated[int, Meta(ge=1, le=1000)] = 50
     page: Annotated[int, Meta(ge=0)] = 0
-    page_token: _Moment | None = None
+    page_token: Annotated[str, Meta(max_length=100)] | None = None
 
 
 class SummaryQuery(_Filter, frozen=True, kw_only=True, rename="pascal"):

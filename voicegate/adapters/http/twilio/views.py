@@ -19,9 +19,8 @@ from voicegate.adapters.http.twilio.schemas import (
     VerificationView,
 )
 from voicegate.adapters.http.twilio.sids import sid_of
-from voicegate.application.attempts import Summary
+from voicegate.application.listing import Attempt, Summary
 from voicegate.application.ports import CallRecord, ChallengeRecord
-from voicegate.application.storing import Attempt
 from voicegate.domain.call import CallState
 from voicegate.domain.challenge import Challenge, ChallengeState
 from voicegate.domain.hangup_cause import Outcome

@@ -1,0 +1,248 @@
+"""Lists, summaries and the purge in a database that grew: what they read, and what is left."""
+
+import asyncio
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Connection, Select, event, insert
+from sqlalchemy.sql import ClauseElement
+
+from tests.contract.making import NOW, make_call, make_challenge, open_challenge
+from tests.filled import CLIENT, NEWEST, SERVICE, at, fill
+from voicegate.adapters.storage import SqlStore, engines, lists
+from voicegate.adapters.storage.counts import summary_queries
+from voicegate.adapters.storage.migrations import migrate
+from voicegate.adapters.storage.purge import old_challenges, purge
+from voicegate.adapters.storage.rows import call_row, verification_row
+from voicegate.adapters.storage.tables import verifications
+from voicegate.application.listing import AttemptFilter, AuditFilter, CallFilter, Position, Summary
+from voicegate.application.ports import CallRecord
+from voicegate.application.storing import Kept
+from voicegate.domain.call import TEST_TRUNK
+from voicegate.domain.challenge import ChallengeState
+from voicegate.domain.hangup_cause import Outcome
+from voicegate.domain.phone_number import Destination
+
+DAY = timedelta(days=1)
+BEHIND = Position(NOW, "call_1")
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "voicegate.db"
+
+
+@dataclass
+class Filled:
+    """A database with some hundred calls, and what it is asked."""
+
+    connection: Connection
+    asked: list[tuple[str, object]]
+
+    def plan(self, query: ClauseElement) -> list[str]:
+        """How SQLite answers a query, run as in earnest, with its parameters apart."""
+        self.asked.clear()
+        self.connection.execute(query)  # type: ignore[call-overload]  # whatever can be executed
+        statement, parameters = self.asked[-1]
+        rows = self.connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)  # type: ignore[arg-type]
+        return [row[-1] for row in rows]
+
+
+@pytest.fixture
+def filled(file: Path) -> Iterator[Filled]:
+    engine = engines.connect_writer(engines.locate(file))
+    with engine.begin() as connection:
+        migrate(connection)
+    fill(file, 300)
+    asked: list[tuple[str, object]] = []
+    event.listen(engine, "before_cursor_execute", lambda *given: asked.append((given[2], given[3])))
+    with engine.connect() as connection:
+        yield Filled(connection, asked)
+    engine.dispose()
+
+
+@pytest.mark.parametrize(
+    ("query", "read"),
+    [
+        (lists.calls_query(CallFilter()), "ix_calls_created_at"),
+        (lists.calls_query(CallFilter(behind=BEHIND)), "ix_calls_created_at ((created_at,id)<(?,?))"),
+        (
+            lists.calls_query(CallFilter(client="nobody", with_tests=False, behind=BEHIND)),
+            "ix_calls_client (client=? AND (created_at,id)<(?,?))",
+        ),
+        (
+            lists.calls_query(CallFilter(client=CLIENT, outcome=Outcome.BUSY, trunk="other", before=NOW)),
+            "ix_calls_client (client=? AND created_at<?)",
+        ),
+        (lists.calls_query(CallFilter(number="+12025550101")), "ix_calls_number (number=?)"),
+        (lists.calls_query(CallFilter(number="+12025550101", client=CLIENT)), "ix_calls_number (number=?)"),
+        (
+            lists.attempts_query(AttemptFilter(client="nobody", behind=BEHIND)),
+            "ix_calls_service (client=? AND (created_at,id)<(?,?))",
+        ),
+        (
+            lists.attempts_query(AttemptFilter(client=CLIENT, service=SERVICE, is_converted=False)),
+            "ix_calls_service (client=?)",
+        ),
+        (lists.audit_query(AuditFilter()), "SCAN audit"),
+        (lists.audit_query(AuditFilter(behind=9)), "INTEGER PRIMARY KEY (rowid<?)"),
+        (lists.audit_query(AuditFilter(client=CLIENT, behind=9)), "ix_audit_client (client=? AND id<?)"),
+        (lists.audit_query(AuditFilter(number_digests=[b"1"])), "ix_audit_number_digest (number_digest=?)"),
+        (lists.audit_query(AuditFilter(after=NOW, before=NOW)), "INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
+        (old_challenges(NOW), "ix_verifications_expires_at (expires_at<?)"),
+    ],
+)
+def test_a_list_is_read_in_its_indexs_order_and_never_sorted(
+    filled: Filled, query: Select[tuple[object, ...]], read: str
+) -> None:
+    plan = filled.plan(query.limit(50))
+    assert any(read in step for step in plan), plan
+    assert not [step for step in plan if "TEMP B-TREE" in step], plan
+    assert not [step for step in plan if "SCAN" in step and "INDEX" not in step and step != "SCAN audit"], (
+        plan
+    )
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        AttemptFilter(client=CLIENT),
+        AttemptFilter(client=CLIENT, service=SERVICE, country="US"),
+        AttemptFilter(client=CLIENT, after=at(200), before=at(100)),
+        AttemptFilter(client=CLIENT, prefix="+1202"),
+    ],
+)
+def test_a_summary_reads_counts_and_an_index_and_never_a_whole_table(
+    filled: Filled, wanted: AttemptFilter
+) -> None:
+    for query in summary_queries(wanted):
+        (step,) = filled.plan(query)
+        assert step.startswith("SEARCH"), step
+        assert (
+            "COVERING INDEX ix_calls_service (client=?" in step
+            or "PRIMARY KEY" in step
+            or ("sqlite_autoindex_call_counts_1 (client=?" in step)
+        ), step
+
+
+def test_a_batch_of_the_purge_looks_up_what_it_deletes(filled: Filled) -> None:
+    filled.asked.clear()
+    purge(filled.connection, Kept(NEWEST, NEWEST, NEWEST, NEWEST), limit=20)
+    assert len(filled.asked) > 5
+    for statement, parameters in list(filled.asked):
+        rows = filled.connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)  # type: ignore[arg-type]
+        plan = [row[-1] for row in rows]
+        assert not [step for step in plan if step.startswith("SCAN") and "INDEX" not in step], plan
+
+
+async def test_a_filled_database_of_the_last_version_is_brought_up_to_date(file: Path) -> None:
+    engine = engines.connect_writer(engines.locate(file))
+    kept = make_challenge("1", state=ChallengeState.VERIFIED, service="bank")
+    plain = make_challenge("2", state=ChallengeState.VERIFIED, destination=Destination("4001"))
+    later = NOW + timedelta(hours=3)
+    made = [
+        make_call("1", "1"),
+        make_call("2", "1", created_at=later),
+        make_call("3", "1", created_at=later, trunk=TEST_TRUNK),
+        make_call("4", "2", destination=Destination("4001")),
+    ]
+    with engine.begin() as connection:
+        migrate(connection, "0003")
+        for challenge in (kept, plain):
+            connection.execute(insert(verifications).values(**verification_row(challenge), revision=1))
+        for position, call in enumerate(made, 1):
+            # By the columns of that version.
+            row = call_row(CallRecord(call)) | {"position": position}
+            names = ", ".join(row)
+            connection.exec_driver_sql(
+                f"INSERT INTO calls ({names}) VALUES ({', '.join('?' * len(row))})",
+                tuple(
+                    value.strftime("%F %T.%f") if hasattr(value, "strftime") else value
+                    for value in row.values()
+                ),
+            )
+    engine.dispose()
+    async with SqlStore(file) as store:
+        found = await store.attempts(AttemptFilter(with_tests=True), 9)
+        assert [(one.record.call.id, one.is_converted) for one in found] == [
+            ("call_3", True),
+            ("call_2", False),
+            ("call_1", False),
+        ]
+        assert await store.summary(AttemptFilter(client="tester", service="bank", country="US")) == Summary(
+            2, 0
+        )
+        assert await store.summary(AttemptFilter(after=later - timedelta(hours=1))) == Summary(1, 0)
+        assert [one.call.id for one in await store.recent_calls(9, CallFilter(number="4001"))] == ["call_4"]
+        assert len(await store.recent_calls(9, CallFilter(client="tester"))) == 4
+
+
+def remaining(file: Path) -> dict[str, int]:
+    with closing(sqlite3.connect(file)) as connection:
+        return {
+            table: connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
+            for table in ("verifications", "calls", "timeline", "audit", "call_counts")
+        }
+
+
+async def test_what_is_old_goes_batch_by_batch_and_what_is_kept_stays(file: Path) -> None:
+    async with SqlStore(file) as store:
+        await asyncio.to_thread(fill, file, 300)
+        before = remaining(file)
+        kept = Kept(calls=at(100), timelines=at(50), audit=at(200), recent=at(0))
+        batches = []
+        while deleted := await store.purge(kept, 100):
+            batches.append(deleted)
+        assert len(batches) > 10
+        after = remaining(file)
+        # Its five minutes are over by five calls more.
+        assert after["verifications"] == after["calls"] == 106
+        assert after["timeline"] == 4 * 51
+        assert after["audit"] == 201
+        assert after["call_counts"] == before["call_counts"]
+        assert await store.summary(AttemptFilter(client=CLIENT)) == Summary(300, 300)
+
+
+async def test_what_is_open_or_live_or_of_a_living_factor_is_never_deleted(file: Path) -> None:
+    async with SqlStore(file) as store:
+        await open_challenge(store, make_challenge("open"), make_call("1", "open"), None)
+        over = make_challenge("over", state=ChallengeState.CANCELED)
+        await open_challenge(store, over, make_call("2", "over"), None)
+        far = Kept(*[NOW + 1000 * DAY] * 4)
+        assert await store.purge(far, 100) == 0
+        assert await store.challenge("ver_over") is not None
+
+
+async def test_emptying_the_log_keeps_no_writer_out_while_somebody_reads(file: Path) -> None:
+    async with SqlStore(file) as store:
+        await open_challenge(store, make_challenge(), make_call(), None)
+        with (
+            closing(sqlite3.connect(file, isolation_level=None)) as reading,
+            closing(sqlite3.connect(file, isolation_level=None)) as writing,
+        ):
+            writing.execute("PRAGMA busy_timeout = 0")
+            reading.execute("BEGIN")
+            reading.execute("SELECT * FROM verifications").fetchall()
+            await open_challenge(store, make_challenge("2"), make_call("2", "2"), None)
+            emptying = asyncio.create_task(asyncio.to_thread(engines.empty_wal, store._reading))
+            tries = []
+            while not emptying.done():
+                tries.append(may_write(writing))
+                await asyncio.sleep(0.01)
+            await emptying
+    assert len(tries) > 10
+    assert tries.count(True) > 5 * tries.count(False)
+
+
+def may_write(connection: sqlite3.Connection) -> bool:
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+    except sqlite3.OperationalError:
+        return False
+    connection.execute("ROLLBACK")
+    return True

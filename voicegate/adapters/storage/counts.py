@@ -1,0 +1,100 @@
+"""How services' calls fared together: kept up to date with every call, so that no summary reads them all.
+
+A call counts in the hour in which it was queued, and again once its code is entered. A summary adds up the
+whole hours, and reads the calls of the two hours that its bounds cut.
+"""
+
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from sqlalchemy import ColumnElement, Connection, RowMapping, Select, func, select, true, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from voicegate.adapters.storage.lists import between, reachable, services_calls
+from voicegate.adapters.storage.tables import call_counts, calls
+from voicegate.application.listing import AttemptFilter, Summary
+from voicegate.domain.call import TEST_TRUNK
+
+_HOUR: Final = timedelta(hours=1)
+_KEY: Final = ("client", "service", "hour", "country")
+
+
+def count_attempt(connection: Connection, call_id: str) -> None:
+    """Count a new call, if a service asked for it."""
+    row = connection.execute(select(calls).where(calls.c.id == call_id)).mappings().one()
+    _count(connection, row, attempts=1)
+
+
+def count_conversion(connection: Connection, challenge_id: str) -> None:
+    """Mark the newest call of a verified challenge, and count that; doing it twice is fine."""
+    own = select(calls).where(calls.c.verification_id == challenge_id).order_by(calls.c.position.desc())
+    rows = connection.execute(own).mappings().all()
+    if not rows or any(row["is_converted"] for row in rows):
+        return
+    connection.execute(update(calls).where(calls.c.id == rows[0]["id"]).values(is_converted=True))
+    _count(connection, rows[0], converted=1)
+
+
+def find_summary(connection: Connection, wanted: AttemptFilter) -> Summary:
+    """Return how the calls fared."""
+    return _total(connection, *(summary_queries(wanted)))
+
+
+def summary_queries(wanted: AttemptFilter) -> list[Select[int, int]]:
+    """Return the queries whose sums are the summary."""
+    after = None if wanted.after is None else reachable(wanted.after)
+    before = None if wanted.before is None else reachable(wanted.before)
+    first = None if after is None else _hour_of(after + _HOUR - timedelta.resolution)
+    last = None if before is None else _hour_of(before)
+    if wanted.prefix or (first is not None and last is not None and first >= last):
+        return [_calls(wanted, after, before)]
+    queries = [_whole_hours(wanted, first, last)]
+    if after != first:
+        queries.append(_calls(wanted, after, first))
+    if before != last:
+        queries.append(_calls(wanted, last, before))
+    return queries
+
+
+def _whole_hours(wanted: AttemptFilter, first: datetime | None, last: datetime | None) -> Select[int, int]:
+    exact = {"client": wanted.client, "service": wanted.service, "country": wanted.country}
+    fitting: list[ColumnElement[bool]] = [
+        call_counts.c[name] == value for name, value in exact.items() if value is not None
+    ]
+    if first is not None:
+        fitting.append(call_counts.c.hour >= first)
+    if last is not None:
+        fitting.append(call_counts.c.hour < last)
+    return select(func.sum(call_counts.c.attempts), func.sum(call_counts.c.converted)).where(*fitting)
+
+
+def _calls(wanted: AttemptFilter, after: datetime | None, before: datetime | None) -> Select[int, int]:
+    converted = func.count().filter(calls.c.is_converted == true())
+    return select(func.count(), converted).where(*services_calls(wanted), *between(after, before))
+
+
+def _total(connection: Connection, *queries: Select[int, int]) -> Summary:
+    # A sum of nothing is NULL.
+    sums = [connection.execute(query).one() for query in queries]
+    return Summary(sum(row[0] or 0 for row in sums), sum(row[1] or 0 for row in sums))
+
+
+def _count(connection: Connection, call: RowMapping, *, attempts: int = 0, converted: int = 0) -> None:
+    if call["service"] is None or call["trunk"] == TEST_TRUNK:
+        return
+    # The same statement in both databases, which SQLAlchemy has twice.
+    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    added = insert(call_counts).values(
+        client=call["client"],
+        service=call["service"],
+        hour=_hour_of(call["created_at"]),
+        country=call["country"] or "",
+        attempts=attempts,
+        converted=converted,
+    )
+    sums = {name: call_counts.c[name] + added.excluded[name] for name in ("attempts", "converted")}
+    connection.execute(added.on_conflict_do_update(index_elements=_KEY, set_=sums))
+
+
+def _hour_of(moment: datetime) -> datetime:
+    return moment.astimezone(UTC).replace(minute=0, second=0, microsecond=0)

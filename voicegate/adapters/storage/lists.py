@@ -1,0 +1,133 @@
+"""The lists, newest first: calls, services' calls with their challenges, audit entries.
+
+Every list is read in the order of an index of `tables`, from where the page before ended (keyset paging): a
+page costs the same wherever it lies, and nothing is sorted. A test reads the query plans.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Final
+
+from sqlalchemy import ColumnElement, Connection, Select, func, select, tuple_
+
+from voicegate.adapters.storage.rows import audit_of, call_of, challenge_of
+from voicegate.adapters.storage.tables import IS_SERVICE, audit, calls, verifications
+from voicegate.application.listing import Attempt, AttemptFilter, AuditFilter, CallFilter, Position
+from voicegate.application.ports import CallRecord
+from voicegate.application.storing import AuditEntry
+from voicegate.domain.call import TEST_TRUNK
+
+# Within a day of datetime's own limits, a moment of another zone has no UTC form.
+_EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_LATEST: Final = datetime(9000, 1, 1, tzinfo=UTC)
+
+
+def find_calls(connection: Connection, wanted: CallFilter, *, limit: int) -> Sequence[CallRecord]:
+    """Return the newest calls first, without timelines."""
+    rows = connection.execute(calls_query(wanted).limit(limit)).mappings()
+    return [call_of(row) for row in rows]
+
+
+def find_attempts(connection: Connection, wanted: AttemptFilter, *, limit: int) -> Sequence[Attempt]:
+    """Return the newest calls first, each with its challenge."""
+    rows = connection.execute(attempts_query(wanted).limit(limit)).mappings().all()
+    own = select(verifications).where(verifications.c.id.in_({row["verification_id"] for row in rows}))
+    challenges = {row["id"]: challenge_of(row) for row in connection.execute(own).mappings()}
+    return [Attempt(call_of(row), challenges[row["verification_id"]], row["is_converted"]) for row in rows]
+
+
+def find_audit(connection: Connection, wanted: AuditFilter, *, limit: int) -> Sequence[AuditEntry]:
+    """Return the newest audit entries first."""
+    return [audit_of(row) for row in connection.execute(audit_query(wanted).limit(limit)).mappings()]
+
+
+def calls_query(wanted: CallFilter) -> Select[tuple[object, ...]]:
+    """Return the query for calls, newest first."""
+    exact = (
+        (calls.c.client, wanted.client),
+        (calls.c.number, wanted.number),
+        (calls.c.trunk, wanted.trunk),
+        (calls.c.outcome, wanted.outcome),
+    )
+    fitting = _exactly(*exact)
+    if not wanted.with_tests:
+        fitting.append(calls.c.trunk != TEST_TRUNK)
+    return _newest(wanted.behind).where(*fitting, *between(wanted.after, wanted.before))
+
+
+def attempts_query(wanted: AttemptFilter) -> Select[tuple[object, ...]]:
+    """Return the query for services' calls, newest first."""
+    fitting = services_calls(wanted)
+    fitting += _exactly(
+        (calls.c.verification_id, wanted.challenge_id),
+        (calls.c.id, wanted.call_id),
+        (calls.c.number, wanted.number),
+    )
+    if wanted.is_converted is not None:
+        fitting.append(calls.c.is_converted == wanted.is_converted)
+    return _newest(wanted.behind).where(*fitting, *between(wanted.after, wanted.before))
+
+
+def services_calls(wanted: AttemptFilter) -> list[ColumnElement[bool]]:
+    """Return what holds for services' calls of a client, service, country and prefix, at any time."""
+    fitting: list[ColumnElement[bool]] = [IS_SERVICE]
+    fitting += _exactly(
+        (calls.c.client, wanted.client),
+        (calls.c.service, wanted.service),
+        (calls.c.country, wanted.country),
+    )
+    if wanted.prefix:
+        fitting.append(calls.c.number.startswith(wanted.prefix, autoescape=True))
+    if not wanted.with_tests:
+        fitting.append(calls.c.trunk != TEST_TRUNK)
+    return fitting
+
+
+def between(after: datetime | None, before: datetime | None) -> list[ColumnElement[bool]]:
+    """Return what holds for calls queued in that time."""
+    bounds: list[ColumnElement[bool]] = []
+    if after is not None:
+        bounds.append(calls.c.created_at >= reachable(after))
+    if before is not None:
+        bounds.append(calls.c.created_at < reachable(before))
+    return bounds
+
+
+def reachable(moment: datetime) -> datetime:
+    """Return a moment that a filter names, in UTC; one before all calls, or after them, as one that has room
+    on both sides."""
+    if moment.year <= _EARLIEST.year:
+        return _EARLIEST
+    return _LATEST if moment.year >= _LATEST.year else moment.astimezone(UTC)
+
+
+def audit_query(wanted: AuditFilter) -> Select[tuple[object, ...]]:
+    """Return the query for audit entries, newest first.
+
+    In the order of their ids, which no clock set back disturbs: a time is a range of ids.
+    """
+    fitting = _exactly(
+        (audit.c.client, wanted.client), (audit.c.action, wanted.action), (audit.c.decision, wanted.decision)
+    )
+    if wanted.number_digests is not None:
+        fitting.append(audit.c.number_digest.in_(wanted.number_digests))
+    if wanted.behind is not None:
+        fitting.append(audit.c.id < wanted.behind)
+    if wanted.after is not None:
+        first = select(func.min(audit.c.id)).where(audit.c.at >= reachable(wanted.after))
+        fitting.append(audit.c.id >= first.scalar_subquery())
+    if wanted.before is not None:
+        last = select(func.max(audit.c.id)).where(audit.c.at < reachable(wanted.before))
+        fitting.append(audit.c.id <= last.scalar_subquery())
+    return select(audit).where(*fitting).order_by(audit.c.id.desc())
+
+
+def _newest(behind: Position | None) -> Select[tuple[object, ...]]:
+    newest = select(calls).order_by(calls.c.created_at.desc(), calls.c.id.desc())
+    if behind is None:
+        return newest
+    return newest.where(tuple_(calls.c.created_at, calls.c.id) < (behind.created_at, behind.id))
+
+
+def _exactly(*wanted: tuple[ColumnElement[str], str | None]) -> list[ColumnElement[bool]]:
+    return [column == value for column, value in wanted if value is not None]

@@ -1,0 +1,84 @@
+"""What is deleted in time: a small batch in one transaction, so that nobody's write waits for long.
+
+What a batch holds is read from an index; statistics (`counts`) stay.
+"""
+
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, Connection, Select, Table, delete, exists, select, tuple_
+
+from voicegate.adapters.storage.tables import (
+    IS_LIVE,
+    IS_LIVING,
+    IS_OPEN,
+    audit,
+    calls,
+    factors,
+    idempotency_keys,
+    timeline,
+    verifications,
+    wrong_guesses,
+)
+from voicegate.application.storing import Kept
+
+
+def purge(connection: Connection, kept: Kept, *, limit: int) -> int:
+    """Delete up to about `limit` rows a table; return how many were deleted."""
+    return (
+        _purge_challenges(connection, kept.calls, limit=limit)
+        + _purge_timelines(connection, kept.timelines, limit=limit)
+        + _delete(connection, audit.c.id, audit.c.at < kept.audit, limit=limit)
+        + _delete(connection, wrong_guesses.c.id, wrong_guesses.c.at < kept.recent, limit=limit)
+        + _purge_keys(connection, kept.recent, limit=limit)
+        + _purge_factors(connection, kept.calls, limit=limit)
+    )
+
+
+def old_challenges(before: datetime) -> Select[tuple[str]]:
+    """Return the query for challenges that ended before then, no call of which lives."""
+    live = exists().where(calls.c.verification_id == verifications.c.id, IS_LIVE)
+    own = select(verifications.c.id).where(verifications.c.expires_at < before, ~IS_OPEN, ~live)
+    return own.order_by(verifications.c.expires_at)
+
+
+def _purge_challenges(connection: Connection, before: datetime, *, limit: int) -> int:
+    # A challenge has few calls, a call about ten steps: all of them together are the batch.
+    ids = connection.execute(old_challenges(before).limit(max(1, limit // 20))).scalars().all()
+    if not ids:
+        return 0
+    own_calls = select(calls.c.id).where(calls.c.verification_id.in_(ids))
+    return (
+        _delete_where(connection, timeline, timeline.c.call_id.in_(own_calls))
+        + _delete_where(connection, calls, calls.c.verification_id.in_(ids))
+        + _delete_where(connection, idempotency_keys, idempotency_keys.c.verification_id.in_(ids))
+        + _delete_where(connection, verifications, verifications.c.id.in_(ids))
+    )
+
+
+def _purge_timelines(connection: Connection, before: datetime, *, limit: int) -> int:
+    step = tuple_(timeline.c.call_id, timeline.c.seq)
+    old = select(timeline.c.call_id, timeline.c.seq).where(timeline.c.at < before).limit(limit)
+    return _delete_where(connection, timeline, step.in_(old))
+
+
+def _purge_keys(connection: Connection, before: datetime, *, limit: int) -> int:
+    own = tuple_(idempotency_keys.c.client, idempotency_keys.c.key)
+    old = select(idempotency_keys.c.client, idempotency_keys.c.key)
+    old = old.where(idempotency_keys.c.created < before).limit(limit)
+    return _delete_where(connection, idempotency_keys, own.in_(old))
+
+
+def _purge_factors(connection: Connection, before: datetime, *, limit: int) -> int:
+    used = exists().where(verifications.c.factor_id == factors.c.id)
+    return _delete(connection, factors.c.id, ~IS_LIVING, factors.c.updated_at < before, ~used, limit=limit)
+
+
+def _delete(
+    connection: Connection, key: ColumnElement[object], *which: ColumnElement[bool], limit: int
+) -> int:
+    table: Table = key.table
+    return _delete_where(connection, table, key.in_(select(key).where(*which).limit(limit)))
+
+
+def _delete_where(connection: Connection, table: Table, which: ColumnElement[bool]) -> int:
+    return connection.execute(delete(table).where(which)).rowcount
