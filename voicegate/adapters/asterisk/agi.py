@@ -31,6 +31,10 @@ log = structlog.get_logger(__name__)
 _HEAD_TIMEOUT: Final = 3.0
 """Seconds for a request's head."""
 _CLOSE_TIMEOUT: Final = 1.0
+_BACKLOG: Final = 1024
+"""Connections that the kernel holds for us: more than come while the loop is busy elsewhere."""
+_TELL_EVERY: Final = 60.0
+"""Seconds between two warnings of connections that were dropped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +64,9 @@ class AgiServer(Application):  # type: ignore[misc]  # panoramisk is untyped
             raise ConfigError(f"pbx.{settings.name}.agi_allowed_peers: {error}") from error
         self._admissions: dict[str, Admission] = {}
         self._connections: set[asyncio.Task[None]] = set()
+        self._strangers: dict[asyncio.StreamWriter, asyncio.Task[None]] = {}
+        """Those by TCP that are no call's yet, the oldest first."""
+        self._dropped, self._told_at = 0, -_TELL_EVERY
         self._server: asyncio.Server | None = None
         self._relayed: asyncio.Server | None = None
         self._port = settings.agi_port
@@ -73,7 +80,7 @@ class AgiServer(Application):  # type: ignore[misc]  # panoramisk is untyped
         here = self._settings
         try:
             self._server = await asyncio.start_server(
-                self._accept, here.agi_host, here.agi_port, limit=MAX_LINE
+                self._accept, here.agi_host, here.agi_port, limit=MAX_LINE, backlog=_BACKLOG
             )
         except OSError as error:
             where = f"pbx.{here.name}.agi_host, agi_port: {here.agi_host}:{here.agi_port}"
@@ -114,15 +121,44 @@ class AgiServer(Application):  # type: ignore[misc]  # panoramisk is untyped
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         peer = writer.get_extra_info("peername")
-        is_full = len(self._connections) >= self._settings.max_agi_connections
         is_relayed = writer.get_extra_info("socket").family == socket.AF_UNIX
-        if is_full or not (is_relayed or self._is_allowed(peer)):
-            log.warning("FastAGI connection refused", peer=str(peer and peer[0]), is_full=is_full)
+        is_allowed = is_relayed or self._is_allowed(peer)
+        if not is_allowed or not self._make_room():
+            log.warning("FastAGI connection refused", peer=str(peer and peer[0]), is_full=is_allowed)
             writer.transport.abort()
             return
         connection = self._tasks.create_task(self.handler(reader, writer), name="FastAGI connection")
         self._connections.add(connection)
-        connection.add_done_callback(self._connections.discard)
+        if not is_relayed:
+            self._strangers[writer] = connection
+        connection.add_done_callback(lambda _: self._leave(connection, writer))
+
+    def _leave(self, connection: asyncio.Task[None], writer: asyncio.StreamWriter) -> None:
+        self._connections.discard(connection)
+        self._strangers.pop(writer, None)
+
+    def _make_room(self) -> bool:
+        """Have room for one more connection; False when all are calls.
+
+        A channel says at once whose it is: whoever has waited longest without a word is none of ours, and
+        must not shut out those that are.
+        """
+        if len(self._connections) < self._settings.max_agi_connections:
+            return True
+        if not self._strangers:
+            return False
+        writer, oldest = next(iter(self._strangers.items()))
+        writer.transport.abort()
+        self._leave(oldest, writer)
+        self._dropped += 1
+        now = asyncio.get_running_loop().time()
+        if now >= self._told_at + _TELL_EVERY:
+            cure = "let only the PBX reach agi_port, or use agi_socket"
+            log.warning(
+                "FastAGI is flooded: connections without a call dropped", count=self._dropped, cure=cure
+            )
+            self._dropped, self._told_at = 0, now
+        return True
 
     def _is_allowed(self, peer: tuple[str, int] | None) -> bool:
         if not peer:
@@ -161,6 +197,7 @@ class AgiServer(Application):  # type: ignore[misc]  # panoramisk is untyped
         if not hmac.compare_digest(admission.token.encode(), token.encode("utf-8", "replace")):
             raise PbxProtocolError("a FastAGI request without its call's token")
         del self._admissions[call_id]
+        self._strangers.pop(session.writer, None)
         await admission.attach(session)
 
 

@@ -103,12 +103,43 @@ def test_1_any_head_is_read_or_refused(noise: bytes) -> None:
     asyncio.run(read())
 
 
-async def test_1_past_the_cap_connections_are_refused() -> None:
-    async with placed(max_agi_connections=2) as (pbx, _, _leg):
-        idle = [await AgiCaller.dial(pbx) for _ in range(2)]
-        assert await (await AgiCaller.dial(pbx)).is_closed()
-        for caller in idle:
-            caller.hang_up()
+async def test_1_past_the_cap_the_oldest_that_is_no_calls_makes_room() -> None:
+    async with placed(max_agi_connections=2) as (pbx, originate, leg):
+        oldest, other = [await AgiCaller.dial(pbx) for _ in range(2)]
+        caller = await AgiCaller.enter(pbx, originate)
+        assert await next_signal(leg.signals()) == Answered()
+        assert await oldest.is_closed()
+        assert await (await AgiCaller.dial(pbx)).is_open()
+        assert await other.is_closed()
+        assert await caller.is_open()
+
+
+async def test_1_past_the_cap_no_call_makes_room_for_another_connection() -> None:
+    async with attached(max_agi_connections=1) as line:
+        assert await (await AgiCaller.dial(line.pbx)).is_closed()
+        assert await line.caller.is_open()
+
+
+async def test_1_a_flood_shuts_no_call_out_and_is_told_once() -> None:
+    async def flood(pbx: AsteriskPbx) -> None:
+        heads = ("", "agi_network_script: knock\n\n")
+        while True:
+            for head in heads * 10:
+                (await AgiCaller.dial(pbx)).send(head)
+
+    with capture_logs() as logs:
+        async with (
+            AmiPeer(answers={"Hangup": hang_up}).serving() as peer,
+            connected(peer, max_agi_connections=30) as pbx,
+            asyncio.TaskGroup() as tasks,
+        ):
+            flooding = tasks.create_task(flood(pbx))
+            for _ in range(14):
+                async with pbx.originate(an_order()) as leg:
+                    await AgiCaller.enter(pbx, peer.asked[-1])
+                    assert await next_signal(leg.signals()) == Answered()
+            flooding.cancel()
+    assert sum("flooded" in entry["event"] for entry in logs) == 1
 
 
 async def test_a_stranger_is_refused() -> None:
