@@ -19,7 +19,7 @@ _NUMBER = count(1)
 
 
 @asynccontextmanager
-async def daemon(lab: Lab, *trunks: str, **overrides: str) -> AsyncIterator[Backend]:
+async def daemon(lab: Lab, *trunks: str, **overrides: object) -> AsyncIterator[Backend]:
     """One that uses `trunks` in that order, ready for calls. Not two at once: alembic has one stage."""
     own = lab.settings.volatile / f"daemon-{next(_NUMBER)}"
     apart: dict[str, object] = {

@@ -10,13 +10,17 @@ import msgspec
 from voicegate import config
 from voicegate.application.examination import Finding, Level, examine
 from voicegate.bootstrap.examiners import examiners
+from voicegate.lab.certificates import Certificates
 from voicegate.lab.world import Lab
 
 
 def findings(lab: Lab, **changes: Any) -> list[Finding]:
-    """Examine the lab as its daemon's settings say, but for `changes` in its PBX's section and [audio]."""
+    """Examine the lab as its daemon's settings say, but over TLS, and for `changes` in its PBX's section and
+    [audio]."""
     settings = config.load(lab.settings.config_file)
     ((name, pbx),) = settings.pbx.items()
+    if pbx.kind == "asterisk":
+        changes = tls_of(lab) | changes
     audio = msgspec.structs.replace(settings.audio, **changes.pop("audio", {}))
     changed = msgspec.structs.replace(
         settings, audio=audio, pbx={name: msgspec.structs.replace(pbx, **changes)}
@@ -26,6 +30,12 @@ def findings(lab: Lab, **changes: Any) -> list[Finding]:
         return [finding async for finding in examine(examiners(changed), lambda _: None)]
 
     return asyncio.run(look())
+
+
+def tls_of(lab: Lab) -> dict[str, Any]:
+    """Settings by which the lab's Asterisk is spoken to over TLS."""
+    authority = Certificates(lab.settings.certificates).authority
+    return {"ami_port": lab.settings.ports.ami_tls, "ami_tls_ca": str(authority)}
 
 
 def faults(lab: Lab, **changes: Any) -> list[Finding]:

@@ -5,8 +5,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.pbx import examining
-from tests.pbx.examining import findings, wrong
+from tests.pbx.daemons import daemon
+from tests.pbx.examining import findings, tls_of, wrong
 from voicegate.application.examination import Level
+from voicegate.lab.certificates import Certificates
 from voicegate.lab.world import Lab
 
 
@@ -32,6 +34,24 @@ def test_an_account_that_may_and_hears_too_much_is_told(lab: Lab) -> None:
         assert wrong(lab) == {("AMI rights", Level.WARNING)}
     with edited(lab, "manager.conf", "\neventfilter(", "\n; eventfilter(", reload="manager reload"):
         assert wrong(lab) == {("AMI events", Level.WARNING)}
+
+
+def test_a_manager_interface_in_the_clear_is_told(lab: Lab) -> None:
+    assert wrong(lab, ami_port=lab.settings.ports.ami, ami_tls_ca="") == {("AMI", Level.WARNING)}
+
+
+def test_a_manager_interface_with_somebody_elses_certificate_is_no_asterisk(lab: Lab, tmp_path: Path) -> None:
+    other = Certificates(tmp_path)
+    other.ensure()
+    (found,) = findings(lab, ami_tls_ca=str(other.authority))
+    assert (found.about, found.level) == ("AMI", Level.ERROR)
+    assert "certificate verify failed" in found.text
+
+
+async def test_a_controller_is_ready_over_tls(lab: Lab) -> None:
+    tls = {f"pbx.main.{name}": value for name, value in tls_of(lab).items()}
+    async with daemon(lab, "carrier", **tls) as backend:
+        assert [trunk.state for trunk in await backend.client.trunks()] == ["available"]
 
 
 def test_a_missing_event_filter_is_found(lab: Lab) -> None:

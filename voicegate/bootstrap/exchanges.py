@@ -1,6 +1,7 @@
 """How the PBXs are reached, as the settings say."""
 
 import grp
+import ssl
 from datetime import timedelta
 from pathlib import Path
 
@@ -14,7 +15,7 @@ def asterisk_settings(whole: Settings, name: str) -> AsteriskSettings:
     """Return how an Asterisk is reached, as configured.
 
     Raises:
-        ConfigError: its secret cannot be read, or its group does not exist; names the setting.
+        ConfigError: its secret or certificate cannot be read, or its group does not exist; names the setting.
     """
     settings, group = whole.pbx[name], whole.audio.group
     return AsteriskSettings(
@@ -23,6 +24,7 @@ def asterisk_settings(whole: Settings, name: str) -> AsteriskSettings:
         ami_port=settings.ami_port,
         ami_username=settings.ami_username,
         ami_secret=Secret(read_secret(settings.ami_secret_file, f"pbx.{name}.ami_secret_file")),
+        ami_tls=tls_context(settings.ami_tls_ca, f"pbx.{name}.ami_tls_ca") if settings.ami_tls_ca else None,
         agi_host=settings.agi_host,
         agi_port=settings.agi_port,
         agi_advertised_host=settings.agi_advertised_host or None,
@@ -43,3 +45,19 @@ def group_id(name: str, setting: str) -> int:
         return grp.getgrnam(name).gr_gid
     except KeyError:
         raise ConfigError(f"{setting}: there is no group {name}") from None
+
+
+def tls_context(authority: str, setting: str) -> ssl.SSLContext:
+    """Return what believes the one `authority`, a PEM file, and checks the name or address.
+
+    Raises:
+        ConfigError: the file holds no certificate, or cannot be read; names `setting`.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    try:
+        context.load_verify_locations(authority)
+    except ssl.SSLError:
+        raise ConfigError(f"{setting}: {authority} holds no certificate") from None
+    except OSError as error:
+        raise ConfigError(f"{setting}: {authority} cannot be read: {error.strerror}") from error
+    return context

@@ -132,6 +132,7 @@ class PbxSettings(_Section, frozen=True, kw_only=True):
     ami_port: Port = 5038
     ami_username: str = "voicegate"
     ami_secret_file: str = ""
+    ami_tls_ca: str = ""
     agi_host: str = "127.0.0.1"
     agi_port: Port = 4573
     agi_advertised_host: str = ""

@@ -1,7 +1,7 @@
 """Fills our example settings in, so that the lab runs what an admin reads, line for line.
 
 Works on TOML and on Asterisk's files alike: `[section]` headers and `key = value` lines, either of
-which may stand commented out by a leading "#" as a documented default. And on FreeSWITCH's: XML whose
+which may stand commented out by a leading "#" or ";" as a documented default. And on FreeSWITCH's: XML whose
 elements and parameters have a line each.
 """
 
@@ -12,7 +12,7 @@ from xml.sax.saxutils import quoteattr
 from voicegate.lab.errors import LabError
 
 _HEADER = re.compile(r"(?:#\s?)?\[([^\]]+)\]\s*$")
-_SETTING = re.compile(r"(?:#\s?)?([A-Za-z_]\w*)\s*=(?!=)")
+_SETTING = re.compile(r"(?:[#;]\s?)?([A-Za-z_]\w*)\s*=(?!=)")
 _OPENING = re.compile(r'\s*<[a-z-]+(?: (?:name|id)="([^"]+)")?[^/>]*>\s*$')
 _CLOSING = re.compile(r"\s*</")
 _PARAMETER = re.compile(r'(\s*<param name="([^"]+)" value=)"[^"]*"/>\s*$')

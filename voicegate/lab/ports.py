@@ -86,6 +86,11 @@ class Ports:
         return self.base + 23
 
     @property
+    def ami_tls(self) -> int:
+        """Manager interface of the PBX, over TLS (TCP): base + 25."""
+        return self.base + 25
+
+    @property
     def stranger(self) -> int:
         """SIP of whoever wants to be a far end (UDP): base + 24. Nothing of a lab listens there, tests do."""
         return self.base + 24
@@ -120,7 +125,7 @@ class Ports:
         odd = (self.odd, self.nobody, self.stranger)
         datagrams = (self.pbx_sip, self.carrier_sip, self.testers, *odd, self.freeswitch_sip)
         agi = (self.agi, self.telephones, self.callback)
-        secure = (self.pbx_tls, self.carrier_tls, self.freeswitch_tls)
+        secure = (self.ami_tls, self.pbx_tls, self.carrier_tls, self.freeswitch_tls)
         streams = (self.ami, *agi, self.testers, *secure, self.esl)
         kinds = {socket.SOCK_DGRAM: datagrams, socket.SOCK_STREAM: streams}
         return [port for kind, ports in kinds.items() for port in ports if not _is_free(kind, port)]

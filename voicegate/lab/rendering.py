@@ -34,7 +34,15 @@ def render_pbx(settings: LabSettings, secret: str, accounts: Sequence[Account]) 
     values: dict[str, dict[tuple[str, str], str]] = {
         "voicegate.conf": {},
         "extensions.conf": {},
-        "manager.conf": {("general", "port"): str(ports.ami), ("voicegate", "secret"): secret},
+        "manager.conf": {
+            ("general", "port"): str(ports.ami),
+            ("general", "tlsenable"): "yes",
+            ("general", "tlsbindaddr"): f"127.0.0.1:{ports.ami_tls}",
+            # The carrier's serves any server of this address.
+            ("general", "tlscertfile"): str(Certificates(settings.certificates).carrier),
+            ("general", "tlsprivatekey"): str(Certificates(settings.certificates).carrier_key),
+            ("voicegate", "secret"): secret,
+        },
         "pjsip.conf": {
             ("transport-udp", "bind"): f"127.0.0.1:{ports.pbx_sip}",
             # Wideband only for a far end that speaks nothing else.

@@ -7,6 +7,7 @@ Source: Asterisk 22, "AMI v2 Specification"; log-in refusals as 22.10.1 words th
 """
 
 import asyncio
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -19,7 +20,7 @@ from voicegate.adapters.asterisk.ami_link import GuardedManager
 from voicegate.adapters.asterisk.ami_wire import Fields
 from voicegate.adapters.asterisk.settings import AsteriskSettings
 from voicegate.application.linking import SecretRefused, reason_of, watch
-from voicegate.domain.errors import PbxUnavailable, ReplyLost
+from voicegate.domain.errors import PbxProtocolError, PbxUnavailable, ReplyLost
 
 log = structlog.get_logger(__name__)
 
@@ -98,7 +99,7 @@ class AmiClient:
         manager = GuardedManager(settings.name, self._dispatch)
         try:
             async with asyncio.timeout(settings.action_timeout.total_seconds()):
-                await manager.open(settings.ami_host, settings.ami_port)
+                await manager.open(settings.ami_host, settings.ami_port, settings.ami_tls)
             self._manager = manager
             await self._log_in()
             await self._listener.on_ready()
@@ -117,10 +118,7 @@ class AmiClient:
         self._listener.on_lost()
 
     async def _log_in(self) -> None:
-        secret = self._settings.ami_secret.value
-        reply = await self.ask(
-            "Login", {"Username": self._settings.ami_username, "Secret": secret, "Events": "on"}
-        )
+        reply = await log_in(self.ask, self._settings)
         if not reply.is_success:
             raise SecretRefused(reply.message)
 
@@ -128,6 +126,35 @@ class AmiClient:
         event = read_event(message)
         if event is not None:
             self._listener.on_event(event)
+
+
+class Ask(Protocol):
+    """Sends an action, as `AmiClient.ask` does."""
+
+    async def __call__(self, action: str, fields: Fields) -> Reply:
+        """Return its response."""
+        ...
+
+
+async def log_in(ask: Ask, settings: AsteriskSettings) -> Reply:
+    """Prove that we know the secret, without telling it, and return the last response.
+
+    Whoever listens where Asterisk should gets a digest of a word of its own choice, and nothing more: the
+    secret is never sent, whatever is answered. Source: Asterisk 22, "AMI", Challenge; it knows MD5 only.
+
+    Raises:
+        PbxProtocolError: no challenge came; and what `ask` raises.
+    """
+    reply = await ask("Challenge", {"AuthType": "MD5"})
+    if not reply.is_success:
+        return reply
+    challenge = reply.fields.get("Challenge")
+    if not challenge:
+        raise PbxProtocolError("the peer does not challenge as Asterisk's manager interface does")
+    proof = f"{challenge}{settings.ami_secret.value}"
+    key = hashlib.md5(proof.encode(), usedforsecurity=False).hexdigest()
+    account = {"AuthType": "MD5", "Username": settings.ami_username, "Key": key, "Events": "on"}
+    return await ask("Login", account)
 
 
 def read_reply(response: object) -> Reply:

@@ -7,7 +7,9 @@ ids and encoding, and how responses find their actions.
 
 import asyncio
 import logging
+import ssl
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 import structlog
@@ -110,14 +112,15 @@ class GuardedManager(Manager):  # type: ignore[misc]  # panoramisk is untyped
         self.reason: object = None
         self._sink = sink
 
-    async def open(self, host: str, port: int) -> None:
+    async def open(self, host: str, port: int, tls: ssl.SSLContext | None = None) -> None:
         """Connect, once; the original tries for ever at a fixed pace, even after its `close`.
 
         Raises:
-            OSError: nobody there.
+            OSError: nobody there, or whose certificate `tls` does not verify.
         """
         loop = asyncio.get_running_loop()
-        _, self.protocol = await loop.create_connection(lambda: GuardedProtocol(self), host, port)
+        make = partial(GuardedProtocol, self)
+        _, self.protocol = await loop.create_connection(make, host, port, ssl=tls)
         self._connected = True
 
     def send_fields(self, name: str, fields: Fields, as_list: bool | None) -> Action:

@@ -73,7 +73,7 @@ class AsteriskExaminer:
         """Yield what is found, as it is found."""
         try:
             async with visiting(self._settings) as visit:
-                yield passed("AMI", f"logged in as {self._settings.ami_username}")
+                yield self._look_at_login()
                 async for finding in self._examine(visit):
                     yield finding
         except PbxRefused as error:
@@ -99,6 +99,18 @@ class AsteriskExaminer:
             for finding in await endpoint_checks.look(visit, trunk, endpoint):
                 yield finding
         yield await self._look_at_rtp(visit)
+
+    def _look_at_login(self) -> Finding:
+        account = self._settings.ami_username
+        if self._settings.ami_tls is None:
+            cure = (
+                f"{self._name}.ami_tls_ca, and TLS in manager.conf as dialplan/asterisk/manager.conf shows it"
+            )
+            text = (
+                f"logged in as {account} in the clear: who takes the port while Asterisk is down can play it"
+            )
+            return doubtful("AMI", text, cure)
+        return passed("AMI", f"logged in as {account}, over TLS with a verified certificate")
 
     async def _look_at_version(self, visit: Visit) -> Finding:
         text = await visit.evaluate("VERSION()")

@@ -1,5 +1,6 @@
 """How one Asterisk is reached. Values only; their reading from TOML is `config`'s."""
 
+import ssl
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -21,6 +22,8 @@ class AsteriskSettings:
     """Where its manager interface listens. Default: this machine."""
     ami_port: int = 5038
     """And on which TCP port. Default: 5038."""
+    ami_tls: ssl.SSLContext | None = None
+    """What its certificate is verified by. Default: none, in the clear."""
     agi_host: str = "127.0.0.1"
     """The address our FastAGI server is bound to. Default: loopback only."""
     agi_port: int = 4573

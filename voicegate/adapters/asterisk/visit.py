@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 
 from panoramisk.message import Message
 
-from voicegate.adapters.asterisk.ami import Reply, read_reply
+from voicegate.adapters.asterisk.ami import Reply, log_in, read_reply
 from voicegate.adapters.asterisk.ami_events import text_of
 from voicegate.adapters.asterisk.ami_link import GuardedManager
 from voicegate.adapters.asterisk.ami_wire import Fields
@@ -76,14 +76,9 @@ class Visit:
             PbxRefused: our name or secret is refused, in the PBX's words.
         """
         async with asyncio.timeout(self._within):
-            await self._manager.open(settings.ami_host, settings.ami_port)
-        fields = {
-            "Username": settings.ami_username,
-            "Secret": settings.ami_secret.value,
-            "Events": "on",
-        }
+            await self._manager.open(settings.ami_host, settings.ami_port, settings.ami_tls)
         try:
-            reply = await self.ask("Login", fields)
+            reply = await log_in(self.ask, settings)
         except ReplyLost:
             if isinstance(self._manager.reason, Exception):
                 raise self._manager.reason from None

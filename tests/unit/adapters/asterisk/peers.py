@@ -1,18 +1,23 @@
 """The PBX's side of both wires, on loopback sockets, saying exactly what a test writes."""
 
 import asyncio
+import hashlib
+import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import count
+from pathlib import Path
 from typing import ClassVar
 
 from voicegate.adapters.asterisk.pbx import AsteriskPbx
 from voicegate.adapters.asterisk.settings import AsteriskSettings
 from voicegate.application.linking import Pace, Secret
 from voicegate.application.ports import Clip, LegSignal, Order
+from voicegate.bootstrap.exchanges import tls_context
 from voicegate.domain.routing import CallerId, Hop, Trunk
+from voicegate.lab.certificates import Certificates
 from voicegate.lab.deadlines import within
 
 APOLOGY = Clip("en/apology", 8000, timedelta(seconds=1), 8000)
@@ -23,6 +28,7 @@ BRISK = Pace(
     refused_delay=timedelta(milliseconds=50),
     quiet=timedelta(milliseconds=100),
 )
+CHALLENGE, SECRET = "840415273", "open sesame"
 _ids = count(1)
 
 Message = Mapping[str, str]
@@ -75,8 +81,8 @@ class AmiPeer:
         return [message for message in self.asked if message["Action"] == action][times - 1]
 
     @asynccontextmanager
-    async def serving(self) -> AsyncIterator["AmiPeer"]:
-        server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
+    async def serving(self, tls: ssl.SSLContext | None = None) -> AsyncIterator["AmiPeer"]:
+        server = await asyncio.start_server(self._serve, "127.0.0.1", self.port, ssl=tls)
         self.port = server.sockets[0].getsockname()[1]
         try:
             yield self
@@ -118,11 +124,13 @@ class AmiPeer:
 
 
 def _log_in(peer: AmiPeer, message: Message) -> str:
+    assert message["Key"] == hashlib.md5(f"{CHALLENGE}{SECRET}".encode()).hexdigest()
     peer.logins += 1
     return "Response: Success\r\nMessage: Authentication accepted"
 
 
 _ANSWERS: dict[str, Answer] = {
+    "Challenge": lambda peer, message: f"Response: Success\r\nChallenge: {CHALLENGE}",
     "Login": _log_in,
     "Ping": lambda peer, message: "Response: Success\r\nPing: Pong",
     "Getvar": lambda peer, message: "Response: Success\r\nValue: 1",
@@ -146,7 +154,7 @@ def settings_for(peer: AmiPeer, **changes: object) -> AsteriskSettings:
     values: dict[str, object] = {
         "name": "lab",
         "ami_username": "voicegate",
-        "ami_secret": Secret("open sesame"),
+        "ami_secret": Secret(SECRET),
         "ami_port": peer.port,
         "agi_port": 0,
         "action_timeout": timedelta(milliseconds=400),
@@ -154,6 +162,15 @@ def settings_for(peer: AmiPeer, **changes: object) -> AsteriskSettings:
         "pace": BRISK,
     }
     return AsteriskSettings(**(values | changes))  # type: ignore[arg-type]
+
+
+def tls_of(folder: Path) -> tuple[ssl.SSLContext, ssl.SSLContext]:
+    """A server's, and what believes it."""
+    made = Certificates(folder)
+    made.ensure()
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(made.carrier, made.carrier_key)
+    return server, tls_context(str(made.authority), "ami_tls_ca")
 
 
 @asynccontextmanager

@@ -2,13 +2,15 @@
 
 import asyncio
 import hashlib
+import ssl
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
-from tests.unit.adapters.asterisk.peers import READING, AgiCaller, AmiPeer, Message, settings_for
+from tests.unit.adapters.asterisk.peers import READING, AgiCaller, AmiPeer, Message, settings_for, tls_of
 from voicegate.adapters.asterisk import variables
 from voicegate.adapters.asterisk.agi import AgiServer
 from voicegate.adapters.asterisk.examiner import AsteriskExaminer, Patient
@@ -47,6 +49,7 @@ class Exchange(AmiPeer):
 
     def __init__(self) -> None:
         super().__init__()
+        self.tls: ssl.SSLContext | None = None
         self.values = dict(HEALTHY)
         self.actions = dict(ACTIONS)
         self.states = {"PJSIP/carrier": "NOT_INUSE"}
@@ -126,14 +129,16 @@ class Exchange(AmiPeer):
 
 
 @pytest.fixture
-async def exchange() -> AsyncIterator[Exchange]:
-    async with Exchange().serving() as exchange:
+async def exchange(tmp_path: Path) -> AsyncIterator[Exchange]:
+    server, ours = tls_of(tmp_path)
+    async with Exchange().serving(server) as exchange:
         assert isinstance(exchange, Exchange)
+        exchange.tls = ours
         yield exchange
 
 
 async def findings(exchange: Exchange, **changes: object) -> list[Finding]:
-    return await examined(settings_for(exchange, **changes))
+    return await examined(settings_for(exchange, ami_tls=exchange.tls, **changes))
 
 
 async def examined(settings: AsteriskSettings, *, error: SpeechError | None = None) -> list[Finding]:
@@ -288,9 +293,17 @@ async def test_what_holds_the_port_and_is_no_controller_is_found(exchange: Excha
 
 
 async def test_without_sounds_the_rest_is_looked_at_all_the_same(exchange: Exchange) -> None:
-    found = await examined(settings_for(exchange), error=SpeechError("no folder"))
+    found = await examined(settings_for(exchange, ami_tls=exchange.tls), error=SpeechError("no folder"))
     assert about(found, "sounds") == [Level.WARNING]
     assert about(found, "FastAGI") == [Level.OK]
+
+
+async def test_a_log_in_in_the_clear_is_told_with_its_cure() -> None:
+    async with Exchange().serving() as exchange:
+        assert isinstance(exchange, Exchange)
+        found = await findings(exchange)
+    (finding,) = [finding for finding in found if finding.about == "AMI"]
+    assert (finding.level, "ami_tls_ca" in finding.cure) == (Level.WARNING, True)
 
 
 async def test_a_refused_log_in_names_its_settings(exchange: Exchange) -> None:
