@@ -11,6 +11,7 @@ from tests.pbx.conftest import Backend
 from tests.pbx.daemons import daemon
 from tests.pbx.far_end import Habit, far_end
 from tests.pbx.verdicts import verdict
+from voicegate.client import Verification
 from voicegate.lab.world import Lab
 
 AT_ONCE: Final = 10
@@ -40,7 +41,10 @@ def _numbers(count: int) -> Iterator[str]:
 async def _hung_up_on(backend: Backend, number: str, room: asyncio.Semaphore) -> tuple[object, float]:
     """What a call came to, and how long it lasted after answer."""
     async with room:
-        verification = await backend.call(number)
+        verification: Verification = await backend.client.create_verification(number)
+        while verification.status == "delivering":
+            since = verification.revision
+            verification = await backend.client.verification(verification.id, wait_s=60, since=since)
         call = verification.call
         assert call is not None
         assert call.answered_at is not None
