@@ -11,7 +11,6 @@ from tests.pbx.conftest import Backend
 from tests.pbx.daemons import daemon
 from tests.pbx.far_end import Habit, far_end
 from tests.pbx.verdicts import verdict
-from voicegate.client import Verification
 from voicegate.lab.world import Lab
 
 AT_ONCE: Final = 10
@@ -41,7 +40,8 @@ def _numbers(count: int) -> Iterator[str]:
 async def _hung_up_on(backend: Backend, number: str, room: asyncio.Semaphore) -> tuple[object, float]:
     """What a call came to, and how long it lasted after answer."""
     async with room:
-        verification: Verification = await backend.client.create_verification(number)
+        created = await backend.client.create_verification(number)
+        verification = await backend.client.verification(created.id)
         while verification.status == "delivering":
             since = verification.revision
             verification = await backend.client.verification(verification.id, wait_s=60, since=since)
