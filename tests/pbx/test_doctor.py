@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tests.pbx import examining
 from tests.pbx.daemons import daemon
-from tests.pbx.examining import findings, tls_of, wrong
+from tests.pbx.examining import faults, findings, tls_of, wrong
 from voicegate.application.examination import Level
 from voicegate.lab.certificates import Certificates
 from voicegate.lab.world import Lab
@@ -43,7 +43,7 @@ def test_a_manager_interface_in_the_clear_is_told(lab: Lab) -> None:
 def test_a_manager_interface_with_somebody_elses_certificate_is_no_asterisk(lab: Lab, tmp_path: Path) -> None:
     other = Certificates(tmp_path)
     other.ensure()
-    (found,) = findings(lab, ami_tls_ca=str(other.authority))
+    (found,) = faults(lab, ami_tls_ca=str(other.authority))
     assert (found.about, found.level) == ("AMI", Level.ERROR)
     assert "certificate verify failed" in found.text
 
