@@ -25,6 +25,8 @@ SDP: Final = (
     "m=audio {port} RTP/AVP 0 101\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:101 telephone-event/8000\r\n"
 )
 """An ordinary answer; `{port}` is where its audio goes."""
+TONES_SDP: Final = SDP.replace(" 101", "").replace("a=rtpmap:101 telephone-event/8000\r\n", "")
+"""Of one that knows keys as tones in the audio only."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,6 @@ class Habit:
     """Does its BYE come right behind our ACK?"""
     echo: bool = False
     """Does the line send back what it hears, 0.3 s later and at a quarter of the level, key events too?"""
-    loses: Callable[[int], bool] = lambda _: False
 
 
 @dataclass

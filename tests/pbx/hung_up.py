@@ -26,7 +26,8 @@ async def all_end(lab: Lab, count: int, **overrides: str) -> None:
     ):
         calls = [_hung_up_on(backend, number, room) for number in _numbers(count)]
         ended = await asyncio.gather(*calls)
-        assert {verdict for verdict, _ in ended} == {("hung_up", "answered", "callee")}
+        verdicts = {verdict for verdict, _ in ended}
+        assert verdicts == {("hung_up", "answered", "callee")}, verdicts
         assert max(lasted for _, lasted in ended) < ENDS_WITHIN_S
         assert len(end.dialogs) == count
         await _nothing_is_left(lab, audio)

@@ -10,7 +10,6 @@ _ALPHABET: Final = string.digits + string.ascii_lowercase
 _ID_LENGTH: Final = 20
 # And to the power of 50 more than 2 to the power of 258.
 _SECRET_LENGTH: Final = 50
-_KEYS: Final = "12345678"
 
 
 class SystemClock:
@@ -32,9 +31,9 @@ class SystemEntropy:
         """Return 258 random bits as digits and small letters."""
         return _letters(_SECRET_LENGTH)
 
-    def key_press(self) -> str:
-        """Return a telephone key from "1" to "8", each as likely."""
-        return secrets.choice(_KEYS)
+    def key_press(self, keys: str) -> str:
+        """Return one of the telephone keys in `keys`, each as likely."""
+        return secrets.choice(keys)
 
 
 def _letters(length: int) -> str:

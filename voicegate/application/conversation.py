@@ -33,6 +33,10 @@ from voicegate.domain.phone_number import MAX_EXTENSION
 log = structlog.get_logger(__name__)
 
 ANY_KEYS: Final = "0123456789*#"
+# Asked for by preference in this order: 9 and 0 are often "the operator", and star is no digit.
+_ASKED_KEYS: Final = ("12345678", "90", "*")
+# A line may return what we sent: a hybrid's echo in half a second, over a satellite in two.
+_ECHO: Final = timedelta(seconds=3)
 READINGS: Final = 2
 MAX_READINGS: Final = 6
 _INVITATION_GAP: Final = timedelta(seconds=2)
@@ -96,6 +100,17 @@ class Script:
     """Audio in one RTP packet of this leg."""
 
 
+def keys_apart_from(extension: str | None) -> str:
+    """Return the keys from which the one to press is drawn: none that an echo of the extension would press.
+
+    Where the extension takes them all, what is drawn does not count until no echo can come any more.
+    """
+    for keys in _ASKED_KEYS:
+        if free := "".join(key for key in keys if key not in (extension or "")):
+            return free
+    return _ASKED_KEYS[0]
+
+
 class _PlaybackFailedError(Exception):
     """A sound that should have played did not."""
 
@@ -108,6 +123,8 @@ class Conversation:
         self._journal = journal
         self._script = script
         self._manners = manners
+        self._sent, self._echoes_until = "", 0.0
+        self._is_key_named = False
 
     async def hold(self) -> GaveUp | None:
         """Hold the conversation to its end; return why our side ends it, None when the far end did."""
@@ -136,7 +153,15 @@ class Conversation:
         await self._journal.write(ExtensionStarted())
         await asyncio.sleep(self._manners.extension_delay.total_seconds())
         await self._leg.send_digits(extension, self._manners.dtmf)
+        self._sent = extension
+        self._echoes_until = asyncio.get_running_loop().time() + _ECHO.total_seconds()
         await self._journal.write(ExtensionSent())
+
+    def _heard(self, keys: str) -> str:
+        """Return those of `keys` that cannot be an echo of the digits that we have just sent ourselves."""
+        if asyncio.get_running_loop().time() >= self._echoes_until:
+            return keys
+        return "".join(key for key in keys if key not in self._sent)
 
     async def _meet_human(self) -> bool:
         """Repeat the invitation until a key of the check is pressed; False when none was in time."""
@@ -145,19 +170,27 @@ class Conversation:
         loop = asyncio.get_running_loop()
         # Not by the time of day, which may be set while somebody is on the telephone.
         deadline = loop.time() + patience.total_seconds()
-        invitation, keys = self._script.audio.invitation, self._script.keys
         invite = True
         while (left := timedelta(seconds=deadline - loop.time())) > timedelta():
             # Played only where it fits: a playback that had to be cut short could not be counted.
-            if invite and left >= invitation.length:
-                key = (await self._play(invitation, keys)).key
+            if invite and left >= self._script.audio.invitation.length:
+                key = await self._invite()
             else:
+                keys = self._heard(self._script.keys) if self._is_key_named else ""
                 key = await self._leg.wait_key(keys, min(left, _INVITATION_GAP))
             if key:
                 await self._journal.write(KeyPressed())
                 return True
-            invite = not invite
+            # Once more at once where it was broken off too early to count.
+            invite = not (invite and self._is_key_named)
         return False
+
+    async def _invite(self) -> str | None:
+        """Ask for the key; return the one that was pressed, unless it was before any had been named."""
+        invitation = self._script.audio.invitation
+        playback = await self._play(invitation, self._heard(self._script.keys))
+        self._is_key_named = self._is_key_named or playback.samples >= invitation.key_end
+        return playback.key if self._is_key_named else None
 
     async def _announce(self, deadline: asyncio.Timeout) -> None:
         """Read the code twice, and again for each star, as often as it can be read to its end."""
@@ -184,7 +217,7 @@ class Conversation:
         """Read the code once; True when a star asks for it again."""
         await self._journal.write(ReadingStarted(reading))
         clip = self._script.audio.reading
-        playback = await self._leg.play(clip, "*")
+        playback = await self._leg.play(clip, self._heard("*"))
         code_end = clip.length * (clip.code_end / clip.samples)
         stretch = Stretch(clip.code_end, code_end, self._script.packet)
         await self._journal.write(ReadingEnded(reading, proven=covers(playback, stretch)))

@@ -16,7 +16,7 @@ from typing import Final
 
 import structlog
 
-from voicegate.application.conversation import ANY_KEYS, Conversation, Manners, Script
+from voicegate.application.conversation import ANY_KEYS, Conversation, Manners, Script, keys_apart_from
 from voicegate.application.journal import Desk, Journal
 from voicegate.application.ports import (
     CallRecord,
@@ -112,7 +112,7 @@ class _Attempt:
 
     async def _place(self) -> Hangup:
         world, language = self._world, self._challenge.language
-        key = world.entropy.key_press()
+        key = world.entropy.key_press(keys_apart_from(self._journal.call.destination.extension))
         passcode = passcode_of(self._challenge, world.keyring)
         phrasing = world.speech.phrasing(language)
         invitation = compose_invitation(

@@ -44,8 +44,8 @@ class Entropy(Protocol):
         """Return at least 256 random bits as letters and digits."""
         ...
 
-    def key_press(self) -> str:
-        """Return a telephone key from "1" to "8", each as likely."""
+    def key_press(self, keys: str) -> str:
+        """Return one of the telephone keys in `keys`, each as likely."""
         ...
 
 
@@ -89,6 +89,8 @@ class Clip:
     """Its duration."""
     code_end: int
     """The sample at which the last code digit has ended; `samples` when it has none."""
+    key_end: int = 0
+    """The sample at which the key that it asks for has been named; 0 when it asks for none."""
 
 
 @dataclass(frozen=True, slots=True)

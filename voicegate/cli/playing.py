@@ -73,7 +73,7 @@ def play(
 
 
 def _say(voice: Voice, names: Sequence[str]) -> Samples:
-    gap, _ = voice.join([_GAP])
+    gap = voice.join([_GAP]).samples
     for name in names:
         if name not in voice.prompts:
             known = ", ".join(voice.prompts)
@@ -87,7 +87,7 @@ def _say_call(voice: Voice, code: str) -> Samples:
     except InvalidPasscode as error:
         raise click.BadParameter(str(error), param_hint="--code") from error
     invitation = compose_invitation(HumanCheck.RANDOM_KEY, _SAMPLE_KEY, voice.pack.phrasing)
-    return voice.join([*invitation, _GAP, *compose_reading(passcode, voice.pack.phrasing)])[0]
+    return voice.join([*invitation, _GAP, *compose_reading(passcode, voice.pack.phrasing)]).samples
 
 
 def _play(sound: bytes) -> None:

@@ -17,7 +17,7 @@ class HumanCheck(StrEnum):
     """How a person proves to be one before the code is spoken."""
 
     RANDOM_KEY = "random_key"
-    """A key from 1 to 8, another each time: a voicemail cannot press it. The default."""
+    """A key that is named, another each time: a voicemail cannot press it. The default."""
     ANY_KEY = "any_key"
     """Any key of the telephone."""
     NONE = "none"
@@ -39,6 +39,8 @@ class PromptName(StrEnum):
     """What stands before the code."""
     NEVER_ASKED = "never_asked"
     """"Nobody will ever ask you for this code"."""
+    STAR = "star"
+    """The key "*", where it is the one to press."""
     PRESS_STAR = "press_star"
     """"To hear it again, press star"."""
     GOODBYE = "goodbye"
@@ -116,12 +118,23 @@ def compose_invitation(
     if check is HumanCheck.RANDOM_KEY:
         gap = Pause(timedelta(milliseconds=120))
         first, *rest = (
-            Digit(key) if part is Asking.KEY else Prompt(PromptName(part)) for part in phrasing.asking
+            _key(key) if part is Asking.KEY else Prompt(PromptName(part)) for part in phrasing.asking
         )
         return (*opening, first, *(part for following in rest for part in (gap, following)))
     if check is HumanCheck.ANY_KEY:
         return (*opening, Prompt(PromptName.PRESS_ANY_KEY))
     return opening
+
+
+def is_key(part: Part) -> bool:
+    """Is it the part of an invitation at whose end the key has been named?"""
+    if isinstance(part, Digit):
+        return not part.is_code
+    return isinstance(part, Prompt) and part.name in (PromptName.STAR, PromptName.PRESS_ANY_KEY)
+
+
+def _key(key: str) -> Part:
+    return Prompt(PromptName.STAR) if key == "*" else Digit(key)
 
 
 def compose_reading(passcode: Passcode, phrasing: Phrasing) -> tuple[Part, ...]:

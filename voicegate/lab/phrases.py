@@ -90,14 +90,14 @@ def _sample(voice: Voice) -> Samples:
     phrasing = voice.pack.phrasing
     invitation = compose_invitation(HumanCheck.NONE, "", phrasing)
     reading = compose_reading(Passcode(SAMPLE_CODE), phrasing)
-    return voice.join((*invitation, *reading, Prompt(PromptName.GOODBYE)))[0]
+    return voice.join((*invitation, *reading, Prompt(PromptName.GOODBYE))).samples
 
 
 def _table(voice: Voice, phrases: Mapping[str, Samples]) -> list[Samples]:
     pieces: list[Samples] = []
     for number in TABLE:
         digits = [part for digit in number.digits for part in (Digit(digit), _DIGIT_PAUSE)]
-        pieces += [voice.join((_ROW_PAUSE, *digits))[0], phrases[in_words(number)]]
+        pieces += [voice.join((_ROW_PAUSE, *digits)).samples, phrases[in_words(number)]]
     return pieces
 
 

@@ -140,6 +140,7 @@ class ScriptedSpeech:
     mixed: int = 0
     swept: int = 0
     error: Exception | None = None
+    invitation: Clip = INVITATION
     reading: Clip = READING
 
     def languages(self) -> Sequence[str]:
@@ -161,7 +162,7 @@ class ScriptedSpeech:
         self.said.append((invitation, reading))
         self.mixed += 1
         try:
-            yield CallAudio(INVITATION, self.reading)
+            yield CallAudio(self.invitation, self.reading)
         finally:
             self.mixed -= 1
 

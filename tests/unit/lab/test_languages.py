@@ -36,7 +36,7 @@ def test_every_digit_is_heard_as_itself(language: str, suffix: str) -> None:
     kind, rng = FORMATS[suffix], np.random.default_rng(5)
     voice = load_voice(load_pack(SOUNDS, language), kind, SOUNDS / "none")
     for code in CODES:
-        sound, _ = voice.join(compose_reading(Passcode(code), voice.pack.phrasing))
+        sound = voice.join(compose_reading(Passcode(code), voice.pack.phrasing)).samples
         narrow = resample(sound, kind.rate, RATE).astype(np.float64)
         assert hear_digits(over_a_bad_line(narrow, rng), SOUNDS / language) == code
 

@@ -62,6 +62,7 @@ class CallTracker(Tracker):
         self._apology, self._quick = patience.apology, patience.quick
         self._response: Originated | None = None
         self._request: HangupRequested | None = None
+        self._requested_at = now
         self._ended: ChannelEnded | None = None
         self._farewell: int | None = None
         self._is_forwarded = False
@@ -91,7 +92,7 @@ class CallTracker(Tracker):
             case DialChanged():
                 self._hear_dial(event, now)
             case HangupRequested():
-                self._request = event
+                self._request, self._requested_at = event, now
             case HoldChanged(is_held=is_held):
                 self._note_hold(is_held=is_held)
             case ChannelEnded():
@@ -164,7 +165,7 @@ class CallTracker(Tracker):
     def _settle_as_known(self, now: float) -> None:
         if self._up_at is not None:
             self._tell_once(Answered())
-            self._tell_end(self._judge_answered(self._up_at, now))
+            self._tell_end(self._judge_answered(self._up_at))
         elif self._is_unreachable:
             self._tell_end(Hangup(is_unreachable=True))
         else:
@@ -176,9 +177,9 @@ class CallTracker(Tracker):
         is_failed = response is not None and not response.is_answered and response.reason != REASON_TIMEOUT
         return is_failed and not self._is_seen and not self._is_blind
 
-    def _judge_answered(self, up_at: float, now: float) -> Hangup:
+    def _judge_answered(self, up_at: float) -> Hangup:
         cause = self._known_cause()
-        is_quick = self._request is not None and now - up_at < self._quick
+        is_quick = self._request is not None and self._requested_at - up_at < self._quick
         if self._is_attached or self._is_asked or is_quick:
             is_known = self._ended is not None or cause is not None
             return Hangup(cause=cause, gave_up=None if is_known else GaveUp.PBX_LOST)

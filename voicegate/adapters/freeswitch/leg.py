@@ -60,6 +60,7 @@ class FreeSwitchLeg(TendedLeg[CallTracker]):
         self._suffix = settings.sound_suffix
         self._speaking = asyncio.Lock()
         self._keys: deque[str] = deque(maxlen=_KEYS_KEPT)
+        self._listened_for = ""
         self._execution_id = ""
         self._playing: asyncio.Future[Executed] | None = None
         self._losses = 0
@@ -94,6 +95,7 @@ class FreeSwitchLeg(TendedLeg[CallTracker]):
         """Return the first of `keys` pressed `within` that time, or None."""
         check_keys(keys)
         async with self._speaking:
+            self._listened_for = keys
             return await self._next_key(keys, self._now() + within.total_seconds())
 
     async def media(self) -> Media:
@@ -109,7 +111,8 @@ class FreeSwitchLeg(TendedLeg[CallTracker]):
             case ReportedBack():
                 # The counts tell of sender reports only: who sends no audio sends none.
                 self._is_reported = True
-            case KeyPressed(key=key):
+            case KeyPressed(key=key) if key in self._listened_for:
+                # What is not listened for as it comes, an echo of our own digits say, is no key afterwards.
                 self._keys.append(key)
             case Executed(execution_id=execution_id) if execution_id == self._execution_id:
                 self._end_playing(event)
@@ -170,6 +173,7 @@ class FreeSwitchLeg(TendedLeg[CallTracker]):
         before, holds, losses = await self._count(), self._tracker.holds, self._losses
         is_held = self._tracker.is_held
         self._keys.clear()
+        self._listened_for = keys
         started = self._now()
         executed = await self._execute_playback(path, clip.length)
         elapsed = timedelta(seconds=self._now() - started)

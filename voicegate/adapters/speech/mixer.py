@@ -8,7 +8,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -119,7 +119,7 @@ class Mixer:
         Raises:
             UnknownLanguage: no such folder.
         """
-        samples, _ = self._voice(language).join(parts)
+        samples = self._voice(language).join(parts).samples
         return timedelta(seconds=samples.size / self._format.rate)
 
     def mix(
@@ -157,9 +157,11 @@ class Mixer:
             files.close()
 
     def _make(self, files: CallFiles, voice: Voice, parts: Sequence[Part]) -> Clip:
-        samples, code_end = voice.join(parts)
-        name = files.write(self._format.encode(samples))
-        return self._clip(f"{self._settings.pbx_audio_folder}/{name}", samples, code_end=code_end)
+        joined = voice.join(parts)
+        name = files.write(self._format.encode(joined.samples))
+        path = f"{self._settings.pbx_audio_folder}/{name}"
+        clip = self._clip(path, joined.samples, code_end=joined.code_end)
+        return replace(clip, key_end=joined.key_end)
 
     def _clip(self, path: str, samples: Samples, *, code_end: int | None) -> Clip:
         length = timedelta(seconds=samples.size / self._format.rate)

@@ -14,7 +14,19 @@ import numpy as np
 from voicegate.adapters.speech.formats import AudioFormat, Samples
 from voicegate.adapters.speech.pack import Pack, digit_name
 from voicegate.adapters.speech.recordings import find_recorded
-from voicegate.domain.announcement import Digit, Part, Pause, Prompt, PromptName
+from voicegate.domain.announcement import Digit, Part, Pause, Prompt, PromptName, is_key
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """The sound of an announcement."""
+
+    samples: Samples
+    """All of it."""
+    code_end: int | None
+    """The sample at which its code ends; None without one."""
+    key_end: int
+    """The sample at which the key that it asks for has been named; 0 when it asks for none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +52,13 @@ class Voice:
         """Return this voice with introductions of services."""
         return replace(self, introductions=introductions)
 
-    def join(self, parts: Sequence[Part]) -> tuple[Samples, int | None]:
-        """Return the sound of an announcement, and the sample at which its code ends; None without one."""
+    def join(self, parts: Sequence[Part]) -> Joined:
+        """Return the sound of an announcement."""
         # All as long as the longest: otherwise the length of a file, or of a reading in a log, would
         # narrow the code down.
         slot = max(self.prompts[digit_name(value)].size for value in "0123456789")
         pieces: list[Samples] = [self._silence(timedelta())]
-        position, code_end = 0, None
+        position, code_end, key_end = 0, None, 0
         for part in parts:
             piece, is_code = self._sound(part), isinstance(part, Digit) and part.is_code
             if is_code:
@@ -54,7 +66,8 @@ class Voice:
             pieces.append(piece)
             position += piece.size
             code_end = position if is_code else code_end
-        return np.concatenate(pieces), code_end
+            key_end = position if is_key(part) else key_end
+        return Joined(np.concatenate(pieces), code_end, key_end)
 
     def _sound(self, part: Part) -> Samples:
         match part:

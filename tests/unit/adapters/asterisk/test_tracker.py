@@ -155,6 +155,14 @@ def test_fastagi_may_come_before_any_event() -> None:
     assert tracker.told == [Answered(), Rang(), Hangup(cause=16)]
 
 
+def test_who_hangs_up_in_the_moment_of_the_answer_may_be_quicker_than_the_dialplan() -> None:
+    """However long that takes to let go of the channel, as a program that it starts on a busy host may."""
+    tracker = tracker_after(BEGIN, UP)
+    tracker.observe(HangupRequested(C, 16, None), 1.5)
+    tracker.observe(ChannelEnded(C, 16, None), 4.0)
+    assert tracker.told == [Answered(), Hangup(cause=16)]
+
+
 def test_an_answered_call_that_never_attached_was_answered_and_we_were_unreachable() -> None:
     tracker = tracker_after(BEGIN, UP)
     tracker.observe(ChannelEnded(C, 16, None), 4.0)
