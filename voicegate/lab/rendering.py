@@ -34,15 +34,7 @@ def render_pbx(settings: LabSettings, secret: str, accounts: Sequence[Account]) 
     values: dict[str, dict[tuple[str, str], str]] = {
         "voicegate.conf": {},
         "extensions.conf": {},
-        "manager.conf": {
-            ("general", "port"): str(ports.ami),
-            ("general", "tlsenable"): "yes",
-            ("general", "tlsbindaddr"): f"127.0.0.1:{ports.ami_tls}",
-            # The carrier's serves any server of this address.
-            ("general", "tlscertfile"): str(Certificates(settings.certificates).carrier),
-            ("general", "tlsprivatekey"): str(Certificates(settings.certificates).carrier_key),
-            ("voicegate", "secret"): secret,
-        },
+        "manager.conf": _manager_values(settings, secret),
         "pjsip.conf": {
             ("transport-udp", "bind"): f"127.0.0.1:{ports.pbx_sip}",
             # Wideband only for a far end that speaks nothing else.
@@ -73,6 +65,20 @@ def render_pbx(settings: LabSettings, secret: str, accounts: Sequence[Account]) 
     trunks = "".join(f'#include "{name}"\n' for name in filled if "trunk" in name)
     filled["pjsip.conf"] += f"\n{trunks}"
     return {**filled, "rtp.conf": _render_rtp(_rtp_ports(settings, PbxKind.ASTERISK))}
+
+
+def _manager_values(settings: LabSettings, secret: str) -> dict[tuple[str, str], str]:
+    """Return in what the manager interface differs from our example's: it speaks TLS as well."""
+    # The carrier's certificate is one for any server of this address.
+    ports, certificates = settings.ports, Certificates(settings.certificates)
+    return {
+        ("general", "port"): str(ports.ami),
+        ("general", "tlsenable"): "yes",
+        ("general", "tlsbindaddr"): f"127.0.0.1:{ports.ami_tls}",
+        ("general", "tlscertfile"): str(certificates.carrier),
+        ("general", "tlsprivatekey"): str(certificates.carrier_key),
+        ("voicegate", "secret"): secret,
+    }
 
 
 def render_freeswitch(settings: LabSettings, secret: str, accounts: Sequence[Account]) -> Mapping[str, str]:
