@@ -21,6 +21,7 @@ from voicegate.lab.world import Lab
 PROFILE = "sofia profile voicegate"
 PATIENCE_S = 30
 OFFERED = 'name="outbound-codec-prefs" value="PCMU,PCMA,G722,OPUS"'
+UNHEARD = "rtp_append_audio_sdp"
 KEYS = '<param name="dtmf-type" value="rfc2833"/>'
 ERROR, WARNING = Level.ERROR, Level.WARNING
 
@@ -170,6 +171,14 @@ def test_a_profile_without_g711_is_found(lab: Lab) -> None:
         (finding,) = faults(lab)
     assert finding.level is WARNING
     assert "outbound-codec-prefs" in finding.cure
+
+
+def test_a_gateway_by_which_keys_of_opus_calls_go_unheard_is_found(lab: Lab) -> None:
+    with gateway(lab, UNHEARD, "elsewhere"):
+        (finding,) = faults(lab)
+    assert (finding.level, finding.about) == (WARNING, "trunk carrier")
+    assert "keys of OPUS calls" in finding.text
+    assert UNHEARD in finding.cure
 
 
 @pytest.mark.parametrize("kind", ["info", "none"])

@@ -1,10 +1,13 @@
 """Calls that whoever runs the PBX ends there: our side's doing, and never told as the called person's."""
 
 import asyncio
+import time
 
 import pytest
 
 from tests.pbx.conftest import Backend
+from tests.pbx.examining import edited
+from voicegate.lab.deadlines import Deadline
 from voicegate.lab.numbers import find_number
 from voicegate.lab.world import Lab
 
@@ -15,6 +18,23 @@ IN_STATE = {"ringing": RINGS, "awaiting_human": PRESSES, "announcing": PRESSES}
 @pytest.fixture
 def lab(freeswitch_lab: Lab) -> Lab:
     return freeswitch_lab
+
+
+def anew(lab: Lab) -> None:
+    """Have the changed gateway read as the README says."""
+    lab.pbx_command("sofia profile voicegate killgw carrier")
+    deadline = Deadline(20)
+    while "::carrier" in lab.pbx_command("sofia status"):
+        assert not deadline.has_passed
+        time.sleep(0.1)
+    lab.pbx_command("sofia profile voicegate rescan")
+
+
+def change_gateway(lab: Lab) -> None:
+    """Change one, see that it was, and change it back."""
+    before, after = (f'name="ping" value="{seconds}"' for seconds in (5, 7))
+    with edited(lab, "profile.xml", before, after, reload=lambda: anew(lab)):
+        assert "<pingfreq>7<" in lab.pbx_command("sofia xmlstatus gateway carrier")
 
 
 async def ended_by(backend: Backend, state: str, area: str, command: str) -> tuple[str | None, str | None]:
@@ -48,6 +68,17 @@ async def test_hanging_up_all_calls_interrupts_ours(
 async def test_restarting_a_sip_profile_interrupts_its_calls(backend: Backend, state: str, area: str) -> None:
     restart = "sofia profile voicegate restart"
     assert await ended_by(backend, state, area, restart) == ("interrupted", "us")
+    await backend.trunk_is("available")
+
+
+async def test_a_changed_gateway_is_taken_as_told_and_costs_no_call(backend: Backend) -> None:
+    lab = backend.lab
+    created = await backend.client.create_verification(PRESSES.american("971"))
+    await backend.reaches(created.id, "awaiting_human")
+    await asyncio.to_thread(change_gateway, lab)
+    call = (await backend.settled(created.id)).call
+    assert call is not None
+    assert call.outcome == "delivered"
     await backend.trunk_is("available")
 
 

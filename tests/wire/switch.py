@@ -55,6 +55,8 @@ class Switch:
     )
     codecs: str = "PCMU,PCMA"
     dtmf_mode: str = "rfc2833"
+    variables: dict[str, str] = field(default_factory=dict)
+    """Of every gateway."""
     pingfreq: int = 30
     channels: dict[str, Channel] = field(default_factory=dict)
     rung: list[str] = field(default_factory=list)
@@ -207,6 +209,8 @@ class Switch:
             return "true"
         if name == "status":
             return self.status
+        if name == "sofia_gateway_data":
+            return self.variables.get(rest.rpartition(" ")[2], "")
         if rest.startswith("xmlstatus profile"):
             codecs, keys = self.codecs, self.dtmf_mode
             told = f"<outbound-codecs>{codecs}</outbound-codecs>\n<dtmf-mode>{keys}</dtmf-mode>"

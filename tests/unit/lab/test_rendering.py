@@ -284,3 +284,13 @@ def test_a_controller_of_both_has_a_trunk_of_each(settings: LabSettings) -> None
 )
 def test_values_are_written_as_toml(value: object, written: str) -> None:
     assert as_toml(value) == written
+
+
+def test_the_example_profiles_take_no_port_of_freeswitchs_own_example() -> None:
+    # Its vars.xml and sip_profiles, 1.10.12; its "internal" has web sockets too.
+    theirs = {"5060", "5061", "5066", "5080", "5081", "7443"}
+    files = (config.project_folder("dialplan") / "freeswitch").glob("*.xml")
+    parameters = [entry for file in files for entry in ElementTree.parse(file).iter("param")]
+    ours = [entry.get("value") for entry in parameters if entry.get("name") in ("sip-port", "tls-sip-port")]
+    assert len(ours) == 2
+    assert not theirs & set(ours)

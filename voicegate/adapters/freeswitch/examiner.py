@@ -31,6 +31,8 @@ _OF_CALLS: Final = (
 )
 _NEEDED: Final = frozenset(("bgapi", *_OF_CALLS, "sofia", "status", "module_exists"))
 """API commands of calls, and of this."""
+_SEES_VARIABLES: Final = "sofia_gateway_data"
+"""One more of this: without it a gateway's variables are not seen."""
 _MODULES: Final = ("mod_sofia", "mod_dptools", "mod_sndfile")
 _YES: Final = "true"
 _TRUTHS: Final = frozenset((_YES, "false"))
@@ -39,12 +41,21 @@ _DOOR: Final = "listen-ip, listen-port, apply-inbound-acl in event_socket.conf.x
 _UNPLACED: Final = (
     "see the PBX's log; `fsctl resume` where it is paused; our account must have originate, CHANNEL_PARK"
 )
+_UNREADABLE: Final = (
+    "audio.pbx_folder, audio.pbx_sounds, audio.group: the one of -g where the PBX is started with it; the "
+    "PBX must enter the folders above"
+)
 _VERSION: Final = re.compile(r"Version (\d+)\.(\d+)\S*")
 _RATE: Final = re.compile(r"per Sec out of max (\d+)")
 _ROOM: Final = re.compile(r"^(\d+) session\(s\) max", re.MULTILINE)
 _FEW: Final = 10
 _KEYS: Final = "rfc2833"
 _G711: Final = frozenset(("PCMU", "PCMA"))
+_RATES: Final[Mapping[str, str]] = {"OPUS": "48000", "AMR-WB": "16000", "G7221": "16000"}
+"""RTP clock rates that are not 8 kHz, where a codec's name in a profile does not tell its own."""
+_RATE_OF: Final = re.compile(r"@(\d+)h")
+_UNHEARD: Final = "rtp_append_audio_sdp"
+"""A gateway's variable: lines for each INVITE's SDP, by which no far end takes events that are not heard."""
 _GATEWAY: Final = re.compile(r"<gateway>.*?</gateway>", re.DOTALL)
 _OLDEST: Final = (1, 10)
 
@@ -155,7 +166,7 @@ def _look_at_rights(visit: Visit) -> Finding:
     if missing:
         cure = f"esl-allowed-api, esl-allowed-events; {_ACCOUNT}"
         return failed("ESL rights", f"the account lacks: {', '.join(missing)}", cure)
-    excess = sorted(commands - _NEEDED)
+    excess = sorted(commands - _NEEDED - {_SEES_VARIABLES})
     if excess:
         cure = f"esl-allowed-api; {_ACCOUNT}"
         return doubtful("ESL rights", f"the account may do more than it needs: {', '.join(excess)}", cure)
@@ -186,7 +197,7 @@ async def _look_at_gateway(visit: Visit, trunk: str, gateway: str) -> list[Findi
         return [failed(about, f"the PBX has no gateway {gateway}", cure)]
     return [
         _judge_state(about, gateway, block),
-        *await _look_at_profile(visit, about, _value(block, "profile")),
+        *await _look_at_profile(visit, about, gateway=gateway, profile=_value(block, "profile")),
     ]
 
 
@@ -200,7 +211,7 @@ def _judge_state(about: str, gateway: str, block: str) -> Finding:
     return passed(about, f"gateway {gateway} is up")
 
 
-async def _look_at_profile(visit: Visit, about: str, profile: str) -> list[Finding]:
+async def _look_at_profile(visit: Visit, about: str, *, gateway: str, profile: str) -> list[Finding]:
     told = await visit.api(f"sofia xmlstatus profile {profile}")
     codecs, keys = _value(told, "outbound-codecs"), _value(told, "dtmf-mode")
     found = []
@@ -210,7 +221,24 @@ async def _look_at_profile(visit: Visit, about: str, profile: str) -> list[Findi
     if keys != _KEYS:
         cure = f"dtmf-type in profile {profile}: {_KEYS}, else keys are heard as tones or by INFO only"
         found.append(doubtful(about, f"profile {profile} has keys sent as {keys}", cure))
+    elif unheard := _unheard(codecs, await visit.api(f"{_SEES_VARIABLES} {gateway} ovar {_UNHEARD}")):
+        cure = f"the variable {_UNHEARD} in {gateway}, as dialplan/freeswitch/profile.xml has it; {_ACCOUNT}"
+        found.append(doubtful(about, f"keys of {unheard} calls are not heard, as far as can be seen", cure))
     return found or [passed(about, f"profile {profile} offers {codecs}, and keys as events")]
+
+
+def _unheard(codecs: str, lines: str) -> str:
+    """Return the first of a profile's codecs whose key events FreeSWITCH 1.10.12 would offer and not hear.
+
+    It does so at each rate but 8 kHz, unless `lines` that a gateway adds to the SDP take the name from them.
+    """
+    for codec in codecs.split(","):
+        name, *_ = codec.partition("@")
+        found = _RATE_OF.search(codec)
+        rate = _RATES.get(name.upper(), found[1] if found else "8000")
+        if rate != "8000" and f"/{rate}" not in lines:
+            return name
+    return ""
 
 
 def _judge_rehearsal(unplayed: frozenset[str] | None, sounds: Sequence[Clip]) -> list[Finding]:
@@ -219,8 +247,7 @@ def _judge_rehearsal(unplayed: frozenset[str] | None, sounds: Sequence[Clip]) ->
     found = [passed("calls", "a call to nobody was placed, parked and played to")]
     for clip in sounds:
         if clip.path in unplayed:
-            cure = "audio.pbx_folder, audio.pbx_sounds, audio.group; the PBX must enter the folders above"
-            found.append(failed("sounds", f"the PBX cannot play {clip.path}", cure))
+            found.append(failed("sounds", f"the PBX cannot play {clip.path}", _UNREADABLE))
         else:
             found.append(passed("sounds", f"the PBX plays {clip.path}"))
     return found

@@ -187,6 +187,38 @@ async def test_a_profile_without_g711(switch: Switch) -> None:
     assert "outbound-codec-prefs" in finding.cure
 
 
+@pytest.mark.parametrize(
+    ("codecs", "lines", "unheard"),
+    [
+        ("PCMU,PCMA,G722", "", ""),
+        ("PCMU,speex@8000h", "", ""),
+        ("PCMU,PCMA,OPUS", "", "OPUS"),
+        ("PCMU,opus@48000h@20i", "a=rtpmap:103 x-unused/16000", "opus"),
+        ("PCMU,OPUS", "a=rtpmap:103 x-unused/48000", ""),
+        ("PCMU,SPEEX@16000h,OPUS", "a=rtpmap:103 x-unused/48000", "SPEEX"),
+        ("PCMU,AMR-WB", "", "AMR-WB"),
+    ],
+)
+async def test_a_codec_whose_keys_are_not_heard(
+    switch: Switch, codecs: str, lines: str, unheard: str
+) -> None:
+    switch.codecs, switch.variables = codecs, {"rtp_append_audio_sdp": lines}
+    finding = await Room(switch).of("trunk main")
+    assert finding.level == ("warning" if unheard else "ok")
+    assert f"keys of {unheard} calls" in finding.text or not unheard
+    assert not unheard or "rtp_append_audio_sdp in carrier" in finding.cure
+
+
+async def test_an_account_that_may_not_look_for_the_variable_is_told_where_it_stands(switch: Switch) -> None:
+    switch.codecs = "PCMU,OPUS"
+    switch.answers["sofia_gateway_data"] = lambda switch, argument: "-ERR permission denied"
+    room = Room(switch)
+    assert "directory.xml" in (await room.of("trunk main")).cure
+    assert (await room.of("ESL rights")).level == "ok"
+    switch.allowed["API"] += " sofia_gateway_data"
+    assert (await room.of("ESL rights")).level == "ok"
+
+
 @pytest.mark.parametrize("mode", ["info", "none"])
 async def test_a_profile_that_has_keys_sent_otherwise(switch: Switch, mode: str) -> None:
     switch.dtmf_mode = mode
