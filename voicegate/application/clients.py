@@ -99,6 +99,14 @@ class Clients:
             return None
         return Asker(client.name, client.scopes, request_id)
 
+    async def named(self, name: str, request_id: str) -> Asker | None:
+        """Return the client of a name, whose right to ask is proven otherwise than by a key; None: there is
+        none that may ask."""
+        found = [record.client for record in await self._desk.store.clients() if record.client.name == name]
+        if not found or found[0].revoked_at is not None:
+            return None
+        return Asker(name, found[0].scopes, request_id)
+
     def _give_key(self, deed: Deed, client: Client) -> NewKey:
         key_id = self._entropy.new_id("vgk")
         key = f"{key_id}_{self._entropy.secret()}"

@@ -28,7 +28,7 @@ from voicegate.domain.call import (
 )
 from voicegate.domain.errors import LegEnded
 from voicegate.domain.hangup_cause import GaveUp
-from voicegate.domain.phone_number import MAX_EXTENSION
+from voicegate.domain.number_reading import MAX_EXTENSION
 
 log = structlog.get_logger(__name__)
 

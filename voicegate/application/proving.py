@@ -209,7 +209,9 @@ class Proving:
         """Return a challenge with its next call, neither stored yet."""
         hops = self._delivery.route(challenge)
         if not hops:
-            return Deny(DenyReason.NO_ROUTE)
+            # Digits that no extension of the PBX fits are rather a telephone number.
+            lacks_plus = challenge.destination.lacks_plus
+            return Deny(DenyReason.PLUS_MISSING if lacks_plus else DenyReason.NO_ROUTE)
         return Begun(challenge, self._delivery.new_call(challenge, hops[0]))
 
     def _may_call_again(self, deed: Deed, record: ChallengeRecord) -> Deny | None:

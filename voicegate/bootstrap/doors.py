@@ -9,13 +9,16 @@ from voicegate.adapters.http.native import House
 from voicegate.adapters.http.okta.door import OktaHouse
 from voicegate.adapters.http.okta.routes import okta_door
 from voicegate.adapters.http.okta_hook import OktaHook, okta_hook_door
-from voicegate.adapters.http.providers import Mapped, providers_door
+from voicegate.adapters.http.provider_messages import Mapped
+from voicegate.adapters.http.providers import Providers, provider_doors
 from voicegate.adapters.http.routes import native_door
+from voicegate.adapters.http.signatures import Scheme, Signature
 from voicegate.adapters.http.twilio.door import TwilioHouse, TwilioService
 from voicegate.adapters.http.twilio.routes import twilio_door
 from voicegate.bootstrap.parts import App
-from voicegate.config import Settings
+from voicegate.config import ProviderSettings, Settings, read_secret
 from voicegate.domain.errors import ConfigError, InvalidExtension, InvalidNumber
+from voicegate.domain.number_reading import NumberStyle
 from voicegate.domain.phone_number import Destination
 
 
@@ -24,7 +27,7 @@ def doors(app: App, settings: Settings) -> Sequence[Door]:
     return (
         okta_door(okta_house(app, settings)),
         okta_hook_door(okta_hook(app, settings)),
-        providers_door(app.sign_in, providers(settings)),
+        *provider_doors(Providers(app.sign_in, app.world.desk.clock, providers(settings))),
         twilio_door(TwilioHouse(app.sign_in, app.world.desk.clock, twilio_services(settings)), app.attempts),
         native_door(House(app.sign_in, app.clients, app.deeds, app.world.pbxs, app.world.routes)),
     )
@@ -68,23 +71,50 @@ def providers(settings: Settings) -> Mapping[str, Mapped]:
     """Return where each provider's messages hold what, as configured.
 
     Raises:
-        ConfigError: a pattern is no regular expression.
+        ConfigError: a pattern is no regular expression, or a signature's secret cannot be had; names the
+            setting.
     """
-    found = {}
-    for name, entry in settings.providers.items():
-        try:
-            pattern = re.compile(entry.code_pattern, re.ASCII)
-        except re.error as error:
-            raise ConfigError(f"providers.{name}.code_pattern: not a regular expression: {error}") from error
-        found[name] = Mapped(
-            number=entry.number,
-            code=entry.code,
-            code_pattern=pattern,
+    return {
+        name: Mapped(
+            number=_fields(entry.number),
+            code=_fields(entry.code),
+            code_pattern=_pattern(entry.code_pattern, f"providers.{name}.code_pattern"),
+            only_when=entry.only_when,
+            style=NumberStyle(entry.country, plus_is_optional=entry.plus_is_optional)
+            if entry.country or entry.plus_is_optional
+            else None,
             language=entry.language,
             extension=entry.extension,
             event=entry.event,
+            signature=_signature(entry, f"providers.{name}"),
+            client=entry.client,
+            is_told_in_text=entry.errors == "text",
         )
-    return found
+        for name, entry in settings.providers.items()
+    }
+
+
+def _fields(named: str | tuple[str, ...]) -> tuple[str, ...]:
+    return (named,) if isinstance(named, str) else named
+
+
+def _pattern(written: str, setting: str) -> re.Pattern[str] | None:
+    try:
+        return re.compile(written, re.ASCII) if written else None
+    except re.error as error:
+        raise ConfigError(f"{setting}: not a regular expression: {error}") from error
+
+
+def _signature(entry: ProviderSettings, path: str) -> Signature | None:
+    if not entry.signature:
+        if entry.client or entry.signature_secret_file:
+            raise ConfigError(f"{path}.signature: is missing; client and signature_secret_file need it")
+        return None
+    setting = f"{path}.signature_secret_file"
+    try:
+        return Signature.of(Scheme(entry.signature), read_secret(entry.signature_secret_file, setting))
+    except ValueError as error:
+        raise ConfigError(f"{setting}: {error}") from error
 
 
 def twilio_services(settings: Settings) -> Mapping[str, TwilioService]:
@@ -96,7 +126,7 @@ def twilio_services(settings: Settings) -> Mapping[str, TwilioService]:
     found = {
         entry.sid: TwilioService(
             sid=entry.sid,
-            language=entry.language or settings.service.language,
+            language=entry.language,
             code_length=entry.code_length,
             human_check=entry.human_check,
             lifetime=timedelta(seconds=entry.lifetime_s),

@@ -47,4 +47,6 @@ def _describe(judgement: Judgement) -> str:
         return "verified"
     reason = (judgement.reason or "").replace("_", " ")
     left = judgement.attempts_left
+    if left is None:
+        return "denied: a code has 4 to 10 digits; no attempt was used"
     return f"denied: {reason}; {left} {'attempt' if left == 1 else 'attempts'} left"

@@ -83,7 +83,7 @@ def _say(voice: Voice, names: Sequence[str]) -> Samples:
 
 def _say_call(voice: Voice, code: str) -> Samples:
     try:
-        passcode = Passcode(code)
+        passcode = Passcode.parse(code)
     except InvalidPasscode as error:
         raise click.BadParameter(str(error), param_hint="--code") from error
     invitation = compose_invitation(HumanCheck.RANDOM_KEY, _SAMPLE_KEY, voice.pack.phrasing)

@@ -115,10 +115,11 @@ class Verification(Struct, kw_only=True):
 
 
 class Judgement(Struct, kw_only=True):
-    """What a guess came to: `status` is verified or denied."""
+    """What a guess came to: `status` is verified or denied. `attempts_left` is None where the guess was no
+    code at all: it cost none."""
 
     status: str
-    attempts_left: int
+    attempts_left: int | None = None
     reason: str | None = None
     retry_after_s: float | None = None
 

@@ -106,7 +106,14 @@ def look(verification_id: str, wait_s: float, since: int | None) -> Request[Veri
 
 def check(verification_id: str, passcode: str) -> Request[Judgement]:
     """Ask whether a guess is right."""
-    return Request("POST", f"{_path(verification_id)}/check", Judgement, body={"passcode": passcode})
+    path = f"{_path(verification_id)}/check"
+    return Request("POST", path, Judgement, body={"passcode": passcode}, excuse=_no_code)
+
+
+def _no_code(problem: Problem) -> Judgement | None:
+    """Return the judgement of a guess that is no code, however it is written."""
+    is_no_code = problem.name == "invalid" and problem.field == "passcode"
+    return Judgement(status="denied", reason="wrong_passcode") if is_no_code else None
 
 
 def redial(verification_id: str) -> Request[Redialed]:

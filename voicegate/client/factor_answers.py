@@ -98,17 +98,19 @@ class FactorChallenge(_Told, kw_only=True, rename="camel"):
     expires_at: datetime
 
 
-class FactorJudgement(Struct, kw_only=True):
+class FactorJudgement(Struct, kw_only=True, rename="camel"):
     """What a guess at a factor's code came to: right when there is no `reason`."""
 
     reason: str | None = None
     detail: str = ""
     retry_after_s: float | None = None
+    factor_result: str = "SUCCESS"
+    """What the door calls it; an activation is answered by the factor instead."""
 
     @property
     def status(self) -> str:
         """As of a verification's guess: verified or denied."""
-        return "verified" if self.reason is None else "denied"
+        return "verified" if self.reason is None and self.factor_result == "SUCCESS" else "denied"
 
 
 class Nothing(Struct):

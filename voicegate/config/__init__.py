@@ -197,6 +197,11 @@ def _check_countries(settings: Settings) -> None:
         named += [(f"trunks.{name}.countries", country) for country in trunk.countries]
         if trunk.home_country or trunk.number_format is NumberFormat.NATIONAL:
             named.append((f"trunks.{name}.home_country", trunk.home_country))
+    named += [
+        (f"providers.{name}.country", entry.country)
+        for name, entry in settings.providers.items()
+        if entry.country
+    ]
     for setting, country in named:
         if not country:
             raise ConfigError(f'{setting}: is missing; number_format = "national" needs it')

@@ -20,8 +20,11 @@ Milliseconds = Annotated[int, Meta(ge=0, le=10000)]
 Limit = Annotated[int, Meta(ge=1, le=1_000_000)]
 Port = Annotated[int, Meta(ge=0, le=65535)]
 Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}\Z")]
+OptionalName = Annotated[str, Meta(pattern=r"^([A-Za-z0-9][A-Za-z0-9_.-]{0,63})?\Z")]
+OptionalCountry = Annotated[str, Meta(pattern=r"^([A-Z]{2})?\Z")]
 Country = Annotated[str, Meta(pattern=r"^[A-Z]{2}\Z")]
 FieldPath = Annotated[str, Meta(pattern=r"^[^\x00-\x20\x7f]{1,100}\Z")]
+FieldPaths = Annotated[tuple[FieldPath, ...], Meta(min_length=1, max_length=20)]
 OptionalFieldPath = Annotated[str, Meta(pattern=r"^[^\x00-\x20\x7f]{0,100}\Z")]
 PhoneText = Annotated[str, Meta(pattern=r"^\+?[0-9*#]{2,15}\Z")]
 
@@ -197,12 +200,19 @@ class OktaHookSettings(_Section, frozen=True, kw_only=True):
 class ProviderSettings(_Section, frozen=True, kw_only=True):
     """`[providers.NAME]`: an identity provider whose codes we speak."""
 
-    number: FieldPath
-    code: FieldPath
-    code_pattern: Annotated[str, Meta(min_length=1, max_length=200)] = r"^[0-9]{4,10}$"
+    number: FieldPath | FieldPaths
+    code: FieldPath | FieldPaths
+    code_pattern: Annotated[str, Meta(max_length=200)] = ""
+    only_when: dict[FieldPath, tuple[str, ...]] = field(default_factory=dict)
+    country: OptionalCountry = ""
+    plus_is_optional: bool = False
     language: OptionalFieldPath = ""
     extension: OptionalFieldPath = ""
     event: OptionalFieldPath = ""
+    signature: Literal["", "standard_webhooks", "zitadel"] = ""
+    signature_secret_file: str = ""
+    client: OptionalName = ""
+    errors: Literal["problem", "text"] = "problem"
 
 
 class TwilioServiceSettings(_Section, frozen=True, kw_only=True):

@@ -18,7 +18,7 @@ class InvalidNumber(VoicegateError):
 
 
 class InvalidExtension(VoicegateError):
-    """An extension has 1 to 32 of the characters 0-9, *, #, A-D, w (0.5 s pause) and W (1 s pause)."""
+    """An extension has 1 to 32 of 0-9, *, #, A-D and the pauses w (0.5 s), W (1 s) and , (2 s)."""
 
 
 class InvalidPasscode(VoicegateError):

@@ -11,12 +11,15 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 
 from voicegate.domain.errors import InvalidPasscode
+from voicegate.domain.writing import fold
 
 MIN_LENGTH = 4
 MAX_LENGTH = 10
 DEFAULT_LENGTH = 6
 
 _SHAPE = re.compile(rf"[0-9]{{{MIN_LENGTH},{MAX_LENGTH}}}", re.ASCII)
+_WRITTEN = re.compile(rf"[0-9](?:[\s.-]{{0,3}}[0-9]){{{MIN_LENGTH - 1},{MAX_LENGTH - 1}}}", re.ASCII)
+_BETWEEN = re.compile(r"[\s.-]", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,19 @@ class Passcode:
     def __post_init__(self) -> None:
         if not _SHAPE.fullmatch(self.digits):
             raise InvalidPasscode
+
+    @classmethod
+    def parse(cls, written: str) -> "Passcode":
+        """Return a code as a person types it or a program sends it: blanks around and between its digits,
+        hyphens between them, and digits of any script are taken.
+
+        Raises:
+            InvalidPasscode: it is none, however it is written.
+        """
+        text = fold(written).strip()
+        if not _WRITTEN.fullmatch(text):
+            raise InvalidPasscode
+        return cls(_BETWEEN.sub("", text))
 
     def __str__(self) -> str:
         return "Passcode(redacted)"

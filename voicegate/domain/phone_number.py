@@ -2,27 +2,18 @@
 
 Both redact themselves in `repr`, so that logs, traces and errors never show a whole number.
 Whether a number is one that exists, and may be called, is `policy`'s question, through which trunk is
-`routing`'s. Which lengths are possible is libphonenumber's knowledge (package phonenumberslite).
+`routing`'s; how one may be written is `number_reading`'s.
 """
 
-import re
 from dataclasses import dataclass
-from typing import Final
 
 import phonenumbers
 
-from voicegate.domain.errors import InvalidExtension, InvalidNumber
-
-# Separated as people write it: digits, blanks, dots, hyphens, parentheses.
-_WRITTEN = re.compile(r"\+[1-9][0-9 .()-]{5,30}", re.ASCII)
-_INTERNAL = re.compile(r"[0-9*#]{2,10}", re.ASCII)
-# A SIP account may be named, not numbered. It begins with a letter, so that no pattern of digits takes it.
-_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{1,31}", re.ASCII)
-# The letters of Asterisk's SendDTMF and of Telnyx's API: w pauses 0.5 s, W pauses 1 s.
-MAX_EXTENSION: Final = 32
-_EXTENSION = re.compile(rf"[0-9*#A-DwW]{{1,{MAX_EXTENSION}}}", re.ASCII)
+from voicegate.domain.errors import InvalidExtension
+from voicegate.domain.number_reading import NumberStyle, read_extension, read_number
 
 _SHORTEST_SHOWN = 8
+_SHORTEST_NUMBER = 7
 
 
 def mask(number: str) -> str:
@@ -42,22 +33,32 @@ class Destination:
     """Landline extension, sent by DTMF after answer; `w` and `W` pause 0.5 and 1 s."""
 
     @classmethod
-    def parse(cls, number: str, extension: str | None = None) -> "Destination":
-        """Return the destination that a request names, its number as E.164 however it was separated.
+    def parse(
+        cls, number: str, extension: str | None = None, *, style: NumberStyle | None = None
+    ) -> "Destination":
+        """Return the destination that a request names, however its number and extension are written; an empty
+        extension is none. `style` says what a number without a plus sign means; None: nothing but an
+        internal extension.
 
         Raises:
             InvalidNumber: no possible number with a plus sign, nor shaped like an extension or a name.
-            InvalidExtension: the landline extension has a character that DTMF does not.
+            InvalidExtension: the landline extension has a character that DTMF does not, or is given twice.
         """
-        if extension is not None and not _EXTENSION.fullmatch(extension):
-            raise InvalidExtension
-        is_internal = _INTERNAL.fullmatch(number) or _NAME.fullmatch(number)
-        return cls(number if is_internal else _normalise(number), extension)
+        found, behind = read_number(number, style)
+        given = read_extension(extension)
+        if given is not None and behind not in (None, given):
+            raise InvalidExtension("It is another one than stands behind the number.")
+        return cls(found, given or behind)
 
     @property
     def is_internal(self) -> bool:
         """Is this an extension of the PBX itself, never dialed through a trunk?"""
         return not self.number.startswith("+")
+
+    @property
+    def lacks_plus(self) -> bool:
+        """Is this an internal extension that is rather a telephone number without its plus sign?"""
+        return self.is_internal and self.number.isdecimal() and len(self.number) >= _SHORTEST_NUMBER
 
     @property
     def country(self) -> str | None:
@@ -75,15 +76,3 @@ class Destination:
         return f"Destination({self.masked}{' + extension' if self.extension else ''})"
 
     __str__ = __repr__
-
-
-def _normalise(written: str) -> str:
-    if not _WRITTEN.fullmatch(written):
-        raise InvalidNumber
-    try:
-        number = phonenumbers.parse(written)
-    except phonenumbers.NumberParseException:
-        raise InvalidNumber from None
-    if not phonenumbers.is_possible_number(number):
-        raise InvalidNumber
-    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)

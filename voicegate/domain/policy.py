@@ -39,6 +39,7 @@ class DenyReason(StrEnum):
     INVALID_NUMBER = "invalid_number"
     COUNTRY_NOT_ALLOWED = "country_not_allowed"
     NUMBER_TYPE_NOT_ALLOWED = "number_type_not_allowed"
+    PLUS_MISSING = "plus_missing"
     NO_ROUTE = "no_route"
     TRUNKS_DOWN = "trunks_down"
     CALL_IN_PROGRESS = "call_in_progress"

@@ -105,3 +105,40 @@ async def test_a_number_is_not_shown_in_a_log_of_the_answer(served: Served) -> N
     async with AsyncClient(served.path) as client:
         factor = await client.factors.enroll("alice", NUMBER)
     assert NUMBER not in repr(factor)
+
+
+@pytest.mark.parametrize("code", ["", " ", "12", "hello", "12345678901", "1" * 100, "²³"])
+async def test_a_code_that_is_none_is_denied_in_every_call_and_calls_nobody(
+    served: Served, code: str
+) -> None:
+    async with AsyncClient(served.path) as client:
+        verification = await client.create_verification(NUMBER)
+        judgement = await client.check(verification.id, code)
+        assert (judgement.status, judgement.reason, judgement.attempts_left) == (
+            "denied",
+            "wrong_passcode",
+            None,
+        )
+        await served.bench.settled(verification.id)
+        right = await client.check(verification.id, served.bench.code(verification.id))
+        assert (right.status, right.attempts_left) == ("verified", 5)
+        factor = await client.factors.enroll("alice", NUMBER)
+        denied = await client.factors.activate("alice", factor.id, code)
+        assert (denied.status, denied.reason) == ("denied", "wrong_passcode")
+        await delivered(served, factor)
+        assert (
+            await client.factors.activate("alice", factor.id, code_of(served, factor))
+        ).status == "verified"
+        calls = len(served.bench.pbx.legs)
+        denied = await client.factors.verify("alice", factor.id, code)
+        assert (denied.status, denied.reason) == ("denied", "wrong_passcode")
+        assert len(served.bench.pbx.legs) == calls
+
+
+async def test_a_code_is_taken_as_it_was_typed(served: Served) -> None:
+    async with AsyncClient(served.path) as client:
+        verification = await client.create_verification(NUMBER)
+        await served.bench.settled(verification.id)
+        code = served.bench.code(verification.id)
+        typed = f" {code[:3]} {code[3:]} "
+        assert (await client.check(verification.id, typed)).status == "verified"

@@ -58,3 +58,44 @@ def test_a_passcode_shows_itself_nowhere() -> None:
     code = Passcode("471029")
     for shown in (repr(code), str(code), f"{code}", "%s" % code, repr([code]), repr({"a": code})):  # noqa: UP031
         assert "471029" not in shown
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "471029",
+        "471 029",
+        "471-029",
+        "4 7 1 0 2 9",
+        "471.029",
+        "471 - 029",
+        "471\u2011029",
+        "471\u2013029",
+        "471\u2212029",
+        " 471029 ",
+        "\t471029\r\n",
+        "471\u00a0029",
+        "471\u202f029",
+        "\u3000471\u3000029",
+        "４７１０２９",
+        "٤٧١٠٢٩",
+        "۴۷۱ ۰۲۹",
+        "४७१०२९",
+        "\U0001d7d2\U0001d7d5\U0001d7cf\U0001d7ce\U0001d7d0\U0001d7d7",
+        "\u2066471029\u2069",
+        "\u200e471\u200b029\ufeff",
+    ],
+)
+def test_a_code_is_read_as_people_type_it(written: str) -> None:
+    assert Passcode.parse(written) == Passcode("471029")
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["", " ", "-", "123", "1-2-3", "12345678901", "1 2 3 4 5 6 7 8 9 0 1", "47102a", "47l029", "²²²²", "①②③④",
+     "471,029", "471/029", "+471029", "-471029", "471029-", "471    029", "0x1234", "1e10", "4½29",
+     "四七一〇"],
+)  # fmt: skip
+def test_what_is_no_code_is_refused_however_it_is_written(written: str) -> None:
+    with pytest.raises(InvalidPasscode):
+        Passcode.parse(written)

@@ -26,6 +26,13 @@ KINDS: Final[Mapping[DenyReason, Kind]] = {
 }
 """The reasons for which a plain verification can be refused."""
 
+NUMBERS: Final[Mapping[DenyReason, str]] = {
+    DenyReason.INVALID_NUMBER: "It lies in no range that is assigned. The setting `policy.number_check` says "
+    "whether such numbers are called.",
+    DenyReason.PLUS_MISSING: "It has no plus sign with a country code, and no extension of the PBX fits it.",
+}
+"""What a reason says of the number, in every door's answer."""
+
 
 def refuse(deny: Deny, field: str | None = None) -> NoReturn:
     """Refuse a request, naming the field that is to blame.
@@ -33,8 +40,8 @@ def refuse(deny: Deny, field: str | None = None) -> NoReturn:
     Raises:
         Refused: always.
     """
-    if deny.reason is DenyReason.INVALID_NUMBER:
-        raise reading.wrong(field or "destination", InvalidNumber())
+    if why := NUMBERS.get(deny.reason):
+        raise reading.wrong(field or "destination", InvalidNumber(why))
     facts = Facts(
         field=field if field is not None else msgspec.UNSET,
         retry_after_s=deny.retry_after.total_seconds() if deny.retry_after else msgspec.UNSET,

@@ -29,6 +29,8 @@ class Credentials:
     """A client's key, as it was sent."""
     client: str | None = None
     """The name sent beside it, which must be the client's; None: none was, or it means something else."""
+    is_signed: bool = False
+    """Is there no key, but a signature over the body, which the door's handler judges before all else?"""
 
     def __repr__(self) -> str:
         return f"Credentials({self.client})"
@@ -49,8 +51,8 @@ class Door:
     operations: Sequence[Operation]
     """What can be asked."""
     prefixes: tuple[str, ...] = ()
-    """Beginnings of the paths that are its own, where even a refusal speaks its language; none: all paths
-    that are no other door's."""
+    """Beginnings of the paths that are its own, where even a refusal speaks its language; one that ends in no
+    slash stands for that path and what lies under it. None: all paths that are no other door's."""
     read_key: ReadKey = lambda request: bearer(request, "Bearer")
     """How a key is written in this door."""
     scheme: str = "Bearer"
@@ -62,7 +64,10 @@ class Door:
 
     def has(self, path: str) -> bool:
         """Is that path one of its own?"""
-        return not self.prefixes or path.startswith(self.prefixes)
+        return not self.prefixes or any(
+            path.startswith(prefix if prefix.endswith("/") else f"{prefix}/") or path == prefix
+            for prefix in self.prefixes
+        )
 
 
 def bearer(request: web.BaseRequest, scheme: str) -> Credentials | None:
@@ -86,8 +91,11 @@ def basic(request: web.BaseRequest) -> Credentials | None:
 
 
 def any_form(request: web.BaseRequest) -> Credentials | None:
-    """Return the key in an Authorization header, as Basic, as Bearer or bare; None: none."""
+    """Return the key in an Authorization header, as Basic, as Bearer or bare; None: none. Products ask for a
+    user's name beside a password, whatever it is: it is not looked at."""
     given = request.headers.get("Authorization")
-    return (
-        None if given is None else basic(request) or bearer(request, "Bearer") or Credentials(given.strip())
-    )
+    if given is None:
+        return None
+    if (pair := basic(request)) is not None:
+        return Credentials(pair.key or pair.client or "")
+    return bearer(request, "Bearer") or Credentials(given.strip())

@@ -58,7 +58,10 @@ class Identity:
         facts = Facts(headers={"WWW-Authenticate": door.scheme})
         if credentials is None:
             raise Refused(problems.KEY_MISSING, facts=facts)
-        asker = await self._clients.authenticate(credentials.key, request_id, credentials.client)
+        if credentials.is_signed:
+            asker = await self._clients.named(credentials.client or "", request_id)
+        else:
+            asker = await self._clients.authenticate(credentials.key, request_id, credentials.client)
         if asker is None:
             # Not even the name sent with it: a key may stand in its place.
             log.warning("wrong key")

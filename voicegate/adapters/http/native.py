@@ -128,7 +128,7 @@ class NativeDoor:
         """Judge a guess; one of a wrong shape costs no attempt."""
         body = await reading.read_body(request, Guess, self._house.body_timeout)
         try:
-            guess = Passcode(body.passcode)
+            guess = Passcode.parse(body.passcode)
         except InvalidPasscode as error:
             raise reading.wrong("passcode", error) from error
         challenge_id = request.match_info["id"]
@@ -232,7 +232,7 @@ def _issue_request(request: web.Request, body: NewVerification) -> IssueRequest:
         raise Refused(problems.INVALID, "reference: has control characters", Facts(field="reference"))
     try:
         destination = Destination.parse(body.destination, body.extension)
-        passcode = Passcode(body.passcode) if body.passcode is not None else None
+        passcode = Passcode.parse(body.passcode) if body.passcode is not None else None
     except InvalidNumber as error:
         raise reading.wrong("destination", error) from error
     except InvalidExtension as error:

@@ -42,6 +42,7 @@ KEY_MISSING = Kind(
     "key_missing", 401, "A key is needed here.", "`voicegate clients add` gives a client its key."
 )
 KEY_WRONG = Kind("key_wrong", 401, "That key is not a client's, or not any more.")
+SIGNATURE_WRONG = Kind("signature_wrong", 401, "The message is not signed as it must be, or not just now.")
 SCOPE_MISSING = Kind("scope_missing", 403, "This client may not do that.")
 PEER_NOT_ALLOWED = Kind(
     "peer_not_allowed",

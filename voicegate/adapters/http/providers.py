@@ -1,167 +1,174 @@
-"""The door for identity providers that post a message to an HTTP service of one's own.
+"""The doors for identity providers that post a message to an HTTP service of one's own: one path a provider.
 
-One path a configured provider, and which field of its JSON or form holds what is configured as well:
-authentik, Ory Kratos, Auth0 and privacyIDEA stand as examples in `config/providers`. The answer is 200 once
-the call is accepted, for some of them know no other success.
+Which field of its JSON or form holds what is configured; examples that ship are in `config/providers`. The
+answer is 200 once the call is accepted, and where the message asks for none: some providers know no other
+success and send it again.
 """
 
-import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from functools import partial
+from typing import Annotated, Final
 
+import structlog
 from aiohttp import web
-from msgspec import Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from voicegate.adapters.http import problems, reading
 from voicegate.adapters.http.answering import json_response, unknown
 from voicegate.adapters.http.denials import refuse
-from voicegate.adapters.http.doors import ASKER, Door, any_form
+from voicegate.adapters.http.doors import ASKER, Credentials, Door, any_form
 from voicegate.adapters.http.handed_codes import handed_over
 from voicegate.adapters.http.operations import Operation, Success
-from voicegate.adapters.http.problems import Facts, Refused
-from voicegate.application.proving import Wanted
-from voicegate.application.sign_in import IssueRequest, KeyReused, SignIn
+from voicegate.adapters.http.problems import Refused, problem_response
+from voicegate.adapters.http.provider_messages import Mapped, NotSpoken, read_message
+from voicegate.application.ports import Clock
+from voicegate.application.sign_in import KeyReused, SignIn
 from voicegate.domain.client import Scope
-from voicegate.domain.errors import InvalidExtension, InvalidNumber, InvalidPasscode
-from voicegate.domain.passcode import Passcode
-from voicegate.domain.phone_number import Destination
 from voicegate.domain.policy import Deny
 
+log = structlog.get_logger(__name__)
+
 PREFIX: Final = "/hooks/providers/"
-_MAX_EVENT: Final = 200
+
+
+class Accepted(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What becomes of a message."""
+
+    status: Annotated[str, Meta(description="The verification's status, or `not_spoken`.")]
+    id: Annotated[str, Meta(description="The verification; absent where nobody is called.")] | UnsetType = (
+        UNSET
+    )
+    detail: Annotated[str, Meta(description="Why nobody is called.")] | UnsetType = UNSET
 
 
 @dataclass(frozen=True, slots=True)
-class Mapped:
-    """Where a provider's message holds what; a dot leads into an object, a number into a list."""
+class Providers:
+    """What the doors need."""
 
-    number: str
-    """The field with the number."""
-    code: str
-    """The field with the code, or with a text that has it."""
-    code_pattern: re.Pattern[str]
-    """Finds the code in that field: its first group, or all of it."""
-    language: str = ""
-    """The field with the language tag; empty: none has it."""
-    extension: str = ""
-    """The field with the landline extension; empty: none has it."""
-    event: str = ""
-    """The field that is the same when a message is repeated; empty: none is."""
+    sign_in: SignIn
+    """The use cases around a challenge."""
+    clock: Clock
+    """By which a signature's time is judged."""
+    mapped: Mapping[str, Mapped]
+    """The providers, by name."""
 
 
-class Accepted(Struct, frozen=True, kw_only=True):
-    """The call is about to be placed."""
+class _Handler:
+    """One provider's handler."""
 
-    id: str
-    status: str
-
-
-class _Handlers:
-    """The door's handlers."""
-
-    def __init__(self, sign_in: SignIn, providers: Mapping[str, Mapped]) -> None:
-        self._sign_in = sign_in
+    def __init__(self, providers: Providers, name: str) -> None:
         self._providers = providers
+        self._name = name
+        self._mapped = providers.mapped[name]
 
     async def speak(self, request: web.Request) -> web.Response:
         """Speak the code of a provider's message."""
-        name = request.match_info["provider"]
-        mapped = self._providers.get(name)
-        if mapped is None:
-            raise unknown("[providers] entry", name)
-        issued = await self._sign_in.issue(_read(request, mapped, await _message(request), name=name))
+        try:
+            return await self._speak(request)
+        except Refused as refused:
+            log.warning("not spoken", provider=self._name, problem=refused.kind.name, why=refused.detail)
+            raise
+
+    async def _speak(self, request: web.Request) -> web.Response:
+        mapped = self._mapped
+        if mapped.signature is not None:
+            body = await reading.read_bytes(request)
+            if not mapped.signature.is_good(body, request.headers, self._providers.clock.now()):
+                raise Refused(problems.SIGNATURE_WRONG)
+        message = read_message(mapped, await _decoded(request))
+        if isinstance(message, NotSpoken):
+            log.info("not spoken", provider=self._name, why=message.why)
+            return json_response(Accepted(status="not_spoken", detail=message.why))
+        event = None if message.event is None else f"{self._name}:{message.event}"
+        issued = await self._providers.sign_in.issue(handed_over(request[ASKER], message.wanted, event))
         if isinstance(issued, Deny):
-            refuse(issued, field=mapped.number)
+            refuse(issued, field=message.number_field)
         if isinstance(issued, KeyReused):
             raise Refused(problems.KEY_REUSED, f"{mapped.event}: came before with another message")
         challenge = issued.record.challenge
         return json_response(Accepted(id=challenge.id, status=str(challenge.state)))
 
 
-def providers_door(sign_in: SignIn, providers: Mapping[str, Mapped]) -> Door:
-    """Return the door to the configured providers, by name."""
+def provider_doors(providers: Providers) -> Sequence[Door]:
+    """Return a door for each configured provider, and one that tells of a provider that is not."""
+    return (*(_door(providers, name) for name in providers.mapped), _nobodys())
+
+
+def _door(providers: Providers, name: str) -> Door:
+    path, mapped = f"{PREFIX}{name}", providers.mapped[name]
+    operation = Operation(
+        method="POST",
+        path=path,
+        name=f"speakFor_{name}",
+        text=f"Speak a code that the identity provider `{name}` made. Which fields of its JSON or form hold "
+        f"number and code is configured in `[providers.{name}]`.",
+        handler=_Handler(providers, name).speak,
+        success=Success(200, Accepted, "The call is about to be placed, or the message asks for none."),
+        refusals=_REFUSALS,
+        scope=Scope.HOOKS,
+    )
+    return Door(
+        (operation,),
+        prefixes=(path,),
+        read_key=partial(_read_key, mapped=mapped),
+        answer=_tell if mapped.is_told_in_text else problem_response,
+    )
+
+
+def _nobodys() -> Door:
+    async def refuse_name(request: web.Request) -> web.Response:
+        raise unknown("[providers] entry", request.match_info["provider"])
+
     operation = Operation(
         method="POST",
         path=f"{PREFIX}{{provider}}",
-        name="speakForProvider",
-        text="Speak a code that an identity provider made. Which fields of its JSON or form hold the number "
-        "and the code is configured in `[providers]`.",
-        handler=_Handlers(sign_in, providers).speak,
-        success=Success(200, Accepted, "Accepted; the call is about to be placed."),
-        refusals=(
-            problems.BAD_REQUEST,
-            problems.COUNTRY_NOT_ALLOWED,
-            problems.NUMBER_TYPE_NOT_ALLOWED,
-            problems.NOT_FOUND,
-            problems.BODY_TIMEOUT,
-            problems.KEY_REUSED,
-            problems.TOO_LARGE,
-            problems.UNSUPPORTED_TYPE,
-            problems.INVALID,
-            problems.NO_ROUTE,
-            problems.INTERNAL,
-            problems.STORE_UNAVAILABLE,
-            problems.TRUNKS_DOWN,
-        ),
+        name="speakForNobody",
+        text="A provider that is not configured.",
+        handler=refuse_name,
+        success=Success(200, None, "Never."),
+        refusals=(problems.NOT_FOUND,),
         scope=Scope.HOOKS,
     )
     return Door((operation,), prefixes=(PREFIX,), read_key=any_form)
 
 
-async def _message(request: web.Request) -> object:
+_REFUSALS: Final = (
+    problems.BAD_REQUEST,
+    problems.SIGNATURE_WRONG,
+    problems.COUNTRY_NOT_ALLOWED,
+    problems.NUMBER_TYPE_NOT_ALLOWED,
+    problems.BODY_TIMEOUT,
+    problems.KEY_REUSED,
+    problems.TOO_LARGE,
+    problems.UNSUPPORTED_TYPE,
+    problems.INVALID,
+    problems.NO_ROUTE,
+    problems.INTERNAL,
+    problems.STORE_UNAVAILABLE,
+    problems.TRUNKS_DOWN,
+)
+
+
+def _read_key(request: web.BaseRequest, mapped: Mapped) -> Credentials | None:
+    sent = any_form(request)
+    if sent is None and mapped.client and mapped.signature and mapped.signature.is_there(request.headers):
+        # For now: the handler looks at the signature before it does anything, for it needs the body.
+        return Credentials("", mapped.client, is_signed=True)
+    return sent
+
+
+async def _decoded(request: web.Request) -> object:
     if request.content_type == "application/x-www-form-urlencoded":
         return await reading.read_form(request)
     return await reading.read_json(request)
 
 
-def _read(request: web.Request, mapped: Mapped, message: object, *, name: str) -> IssueRequest:
-    code = mapped.code_pattern.search(_field(message, mapped.code))
-    if code is None:
-        raise Refused(problems.INVALID, f"{mapped.code}: has no code in it", Facts(field=mapped.code))
-    extension = _optional(message, mapped.extension)
-    try:
-        destination = Destination.parse(_field(message, mapped.number), extension)
-        passcode = Passcode(code[1] if code.re.groups else code[0])
-    except InvalidNumber as error:
-        raise reading.wrong(mapped.number, error) from error
-    except InvalidExtension as error:
-        raise reading.wrong(mapped.extension, error) from error
-    except InvalidPasscode as error:
-        raise reading.wrong(mapped.code, error) from error
-    event = _optional(message, mapped.event)
-    if event is not None and len(event) > _MAX_EVENT:
-        raise Refused(problems.INVALID, f"{mapped.event}: is too long", Facts(field=mapped.event))
-    language = _optional(message, mapped.language)
-    wanted = Wanted(destination, languages=(language,) if language else (), passcode=passcode)
-    return handed_over(request[ASKER], wanted, None if event is None else f"{name}:{event}")
-
-
-def _field(message: object, path: str) -> str:
-    """Return a field's text.
-
-    Raises:
-        Refused: it is not there, or neither a text nor a whole number.
-    """
-    found = _optional(message, path)
-    if found is None:
-        raise Refused(problems.INVALID, f"{path}: is missing", Facts(field=path))
-    return found
-
-
-def _optional(message: object, path: str) -> str | None:
-    if not path:
-        return None
-    found = message
-    for step in path.split("."):
-        if isinstance(found, Mapping):
-            found = found.get(step)
-        elif isinstance(found, list) and step.isdecimal() and int(step) < len(found):
-            found = found[int(step)]
-        else:
-            return None
-    if found is None or found == "":
-        return None
-    if isinstance(found, bool) or not isinstance(found, str | int):
-        raise Refused(problems.INVALID, f"{path}: is no text", Facts(field=path))
-    return str(found)
+def _tell(refused: Refused, request_id: str) -> web.Response:
+    """Tell of a refusal in a sentence: the provider shows it to the person as it is."""
+    kind = refused.kind
+    told = refused.detail.partition(": ")[2] if kind is problems.INVALID else ""
+    wait = problem_response(refused, request_id).headers.get("Retry-After")
+    words = f"{told or kind.title}{f' Please try again in {wait} seconds.' if wait else ''}"
+    headers = {**refused.facts.headers, "X-Request-Id": request_id, **({"Retry-After": wait} if wait else {})}
+    return web.Response(text=words[:1].upper() + words[1:], status=kind.status, headers=headers)

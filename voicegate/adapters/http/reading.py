@@ -7,7 +7,9 @@ repeat a value, for it may be a code or a number.
 import asyncio
 import difflib
 import hashlib
+import json
 import re
+from collections.abc import Sequence
 from datetime import timedelta
 from enum import Enum
 from typing import Final, TypeVar, get_args, get_type_hints
@@ -78,10 +80,22 @@ async def read_json(request: web.Request, within: timedelta = BODY_TIMEOUT) -> o
     Raises:
         Refused: not JSON, too large, or too slow.
     """
+    body = await _read_json(request, within)
     try:
-        return msgspec.json.decode(await _read_json(request, within))
+        decoded = msgspec.json.decode(body)
     except _NOT_JSON as error:
         raise _no_json(error) from None
+    _refuse_repeated(body)
+    return decoded
+
+
+async def read_bytes(request: web.Request, within: timedelta = BODY_TIMEOUT) -> bytes:
+    """Return a request's body as it came; what reads it afterwards finds it still there.
+
+    Raises:
+        Refused: too large, or too slow.
+    """
+    return await _read(request, within)
 
 
 async def read_form(request: web.Request, within: timedelta = BODY_TIMEOUT) -> dict[str, str]:
@@ -188,10 +202,29 @@ def _check_json(request: web.Request) -> None:
 
 def _decode(body: bytes, shape: type[R]) -> R:
     try:
-        return msgspec.json.decode(body, type=shape)
+        decoded = msgspec.json.decode(body, type=shape)
     except msgspec.ValidationError as error:
         raise _wrong_value(str(error), shape) from None
     except _NOT_JSON as error:
+        raise _no_json(error) from None
+    _refuse_repeated(body)
+    return decoded
+
+
+def _refuse_repeated(body: bytes) -> None:
+    """Refuse JSON with a key that comes twice in one object: of two numbers or codes, readers take either."""
+
+    def note(pairs: Sequence[tuple[str, object]]) -> None:
+        seen: set[str] = set()
+        for name, _ in pairs:
+            if name in seen:
+                shown = _shown(name)
+                raise Refused(problems.INVALID, f"{shown}: given more than once", Facts(field=shown))
+            seen.add(name)
+
+    try:
+        json.loads(body, object_pairs_hook=note)
+    except (ValueError, RecursionError) as error:
         raise _no_json(error) from None
 
 

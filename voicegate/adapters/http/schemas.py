@@ -1,12 +1,12 @@
 """The native door's requests and answers, as msgspec types; the OpenAPI document is made from them.
 
 Requests are strict: an unknown field is refused. Durations carry their unit in the name (`_s`). What a
-request means is not decided here; how answers are filled is `views`. Patterns are told to clients only:
-the domain judges them, and Python's `$` would let a newline pass.
+request means is not decided here; how answers are filled is `views`. Numbers, extensions and codes have no
+pattern: the domain reads them as people write them.
 """
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
@@ -14,32 +14,35 @@ from voicegate.domain.announcement import HumanCheck
 from voicegate.domain.call import CallState
 from voicegate.domain.challenge import ChallengeState
 from voicegate.domain.hangup_cause import Blame, GaveUp, Outcome
+from voicegate.domain.number_reading import MAX_WRITTEN
 
 MAX_WAIT_S = 60
 
-_PASSCODE = {"pattern": "^[0-9]{4,10}$"}
+NUMBER_TEXT: Final = (
+    "A number with its plus sign and country code, however it is separated, or a `tel:` URI; a landline "
+    "extension may stand behind it (`;ext=204`, `x204`, `,,204`). Or an extension of the PBX, or its name."
+)
+EXTENSION_TEXT: Final = (
+    "Landline extension, sent by DTMF after answer: 0-9, *, #, A-D; w pauses 0.5 s, W 1 s, a comma 2 s. "
+    "Empty: none."
+)
+GUESS_TEXT: Final = "4-10 decimal digits, as the person typed them: what separates them is taken out."
 
 DestinationText = Annotated[
     str,
     Meta(
         min_length=2,
-        max_length=32,
-        description="A number with its plus sign and country code (blanks, dots, hyphens and parentheses are "
-        "taken out), or an internal extension of the PBX, or its name.",
+        max_length=MAX_WRITTEN,
+        description=NUMBER_TEXT,
         examples=["+12025550143", "+1 (202) 555-0143"],
-        extra_json_schema={
-            "pattern": r"^(\+[1-9][0-9 .()-]{5,30}|[0-9*#]{2,10}|[A-Za-z][A-Za-z0-9_.-]{1,31})$"
-        },
     ),
 ]
 ExtensionText = Annotated[
     str,
     Meta(
-        min_length=1,
-        max_length=32,
-        description="Landline extension, sent by DTMF after answer; w pauses 0.5 s, W 1 s.",
+        max_length=MAX_WRITTEN,
+        description=EXTENSION_TEXT,
         examples=["W204"],
-        extra_json_schema={"pattern": "^[0-9*#A-DwW]{1,32}$"},
     ),
 ]
 LanguageTag = Annotated[
@@ -54,10 +57,8 @@ LanguageTag = Annotated[
 OwnPasscode = Annotated[
     str,
     Meta(
-        min_length=4,
-        max_length=10,
-        description="The caller's own code, 4-10 decimal digits; absent: one is made.",
-        extra_json_schema=_PASSCODE,
+        max_length=MAX_WRITTEN,
+        description="The caller's own code, 4-10 decimal digits, separated or not; absent: one is made.",
     ),
 ]
 LifetimeSeconds = Annotated[int, Meta(ge=1, le=86400, description="Seconds from now to the last guess.")]
@@ -116,10 +117,9 @@ class Guess(_Request, kw_only=True, frozen=True):
     passcode: Annotated[
         str,
         Meta(
-            max_length=32,
-            description="4-10 decimal digits.",
+            max_length=MAX_WRITTEN,
+            description=GUESS_TEXT,
             examples=["493817"],
-            extra_json_schema=_PASSCODE,
         ),
     ]
 

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
+from itertools import product
 from typing import Final
 
 import structlog
@@ -80,8 +81,10 @@ def build_app(doors: Sequence[Door], identify: Identify) -> web.Application:
     app = web.Application(middlewares=[frame(doors, identify)], client_max_size=MAX_BODY_BYTES)
     for operation in (operation for door in doors for operation in door.operations):
         # RFC 9110 9.1: what can be got can be asked for its head.
-        for method in ("GET", "HEAD") if operation.method == "GET" else (operation.method,):
-            app.router.add_route(method, operation.path, _guarded(operation), expect_handler=_expect_body)
+        methods = ("GET", "HEAD") if operation.method == "GET" else (operation.method,)
+        # Clients write a slash behind a path, Okta's 2.x SDK before each query.
+        for method, path in product(methods, (operation.path, f"{operation.path}/")):
+            app.router.add_route(method, path, _guarded(operation), expect_handler=_expect_body)
 
     async def close(_app: web.Application) -> None:
         for door in doors:

@@ -110,6 +110,11 @@ async def test_a_language_without_prompts_is_spoken_to_in_the_default_one(served
     ("profile", "reason"),
     [
         ({"deliveryChannel": "SMS"}, "sms_not_supported"),
+        ({"deliveryChannel": " sms "}, "sms_not_supported"),
+        ({"deliveryChannel": "EMAIL"}, "channel_not_supported"),
+        ({"deliveryChannel": "WHATSAPP"}, "channel_not_supported"),
+        ({"deliveryChannel": ""}, "channel_not_supported"),
+        ({"deliveryChannel": "conference call"}, "channel_not_supported"),
         ({"phoneNumber": "+1202"}, "invalid_number"),
         ({"otpCode": "12"}, "invalid_code"),
         ({"otpExpires": "2025-12-31T23:59:59Z"}, "expired"),
@@ -246,7 +251,8 @@ async def test_nobody_is_called_for_whom_the_answer_did_not_reach(
 async def test_a_client_asks_by_basic_by_bearer_or_by_the_bare_key(served: Served) -> None:
     key = (await served.key(Scope.HOOKS, name="okta"))["Authorization"].removeprefix("Bearer ")
     pair = base64.b64encode(f"okta:{key}".encode()).decode()
-    for number, header in enumerate((f"Basic {pair}", f"Bearer {key}", key)):
+    other = base64.b64encode(f"whoever:{key}".encode()).decode()
+    for number, header in enumerate((f"Basic {pair}", f"Basic {other}", f"Bearer {key}", key)):
         response = await served.remote.post(
             PATH, json=event(f"event-{number}"), headers={"Authorization": header}
         )
@@ -278,3 +284,19 @@ async def test_a_body_that_is_no_such_event_is_refused(served: Served, body: byt
     assert response.status_code == status
     if status != 200:
         assert response.json()["error"]["errorCauses"]
+
+
+@pytest.mark.parametrize(
+    "channel", ["CALL", "call", "Voice", "VOICE", "voice call", "Voice Call", "VOICE_CALL", None]
+)
+async def test_a_channel_that_is_a_call_rings(served: Served, channel: str | None) -> None:
+    assert (await answer(served, event(deliveryChannel=channel)))["status"] == "PENDING"
+
+
+async def test_without_a_channel_it_is_a_call_and_a_slash_behind_the_path_is_borne(served: Served) -> None:
+    body = event()
+    del body["data"]["messageProfile"]["deliveryChannel"]
+    response = await served.http.post(f"{PATH}/", json=body)
+    assert response.json()["commands"][0]["value"][0]["status"] == "PENDING"
+    nobody = await served.remote.post(f"{PATH}/", json=body)
+    assert (nobody.status_code, set(nobody.json())) == (401, {"error"})

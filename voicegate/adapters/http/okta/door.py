@@ -5,9 +5,10 @@ refusals are values that `errors` gives Okta's form.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final
+from urllib.parse import unquote_to_bytes
 
 from aiohttp import web
 from msgspec import Struct
@@ -39,6 +40,8 @@ from voicegate.domain.phone_number import Destination
 from voicegate.domain.policy import Deny
 
 _LONGEST_USER: Final = 255
+# "/", "api", "v1", "users", and the user.
+_USER_PART: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +98,7 @@ class OktaDoor:
         """Call again for the activation."""
         found = await self._found(request)
         body = await reading.read_optional_body(request, Resend, self._house.body_timeout)
-        if body and body.profile and _destination(body.profile) != found.factor.destination:
+        if body and body.profile and not _is_same(body.profile, found.factor.destination):
             raise _invalid("profile", "another telephone is another factor: enroll it")
         answer = await self._enrollment.resend(request[ASKER], found.factor.id)
         return self._called(request, answer)
@@ -162,7 +165,7 @@ class OktaDoor:
         if body is None or not body.pass_code:
             return None
         try:
-            return Passcode(body.pass_code).digits
+            return Passcode.parse(body.pass_code).digits
         except InvalidPasscode as error:
             raise Refused(errors.INVALID_PASSCODE, str(error)) from error
 
@@ -187,14 +190,18 @@ class OktaDoor:
 
 
 def _user(request: web.Request) -> str:
-    user = request.match_info["userId"]
+    try:
+        # From the path as it was sent: decoded, bytes that are no UTF-8 would be another user's name.
+        user = unquote_to_bytes(request.rel_url.raw_parts[_USER_PART]).decode("utf-8")
+    except UnicodeDecodeError:
+        user = ""
     if not user or len(user) > _LONGEST_USER or reading.has_controls(user):
-        raise Refused(errors.NOT_FOUND, "A user is named by 1 to 255 characters.")
+        raise Refused(errors.NOT_FOUND, "A user is named by 1 to 255 characters in UTF-8.")
     return user
 
 
 def _destination(profile: PhoneProfile) -> Destination:
-    extension = profile.phone_extension or None
+    extension = profile.phone_extension
     try:
         if extension is not None and len(extension) > MAX_EXTENSION:
             raise InvalidExtension(f"An extension has at most {MAX_EXTENSION} characters.")
@@ -203,6 +210,12 @@ def _destination(profile: PhoneProfile) -> Destination:
         raise Refused(errors.INVALID_NUMBER, str(error)) from error
     except InvalidExtension as error:
         raise Refused(errors.INVALID_EXTENSION, str(error)) from error
+
+
+def _is_same(profile: PhoneProfile, enrolled: Destination) -> bool:
+    """Does a profile name the telephone that is enrolled? One without an extension says nothing of it."""
+    named = _destination(profile)
+    return named == (enrolled if named.extension else replace(enrolled, extension=None))
 
 
 def _judged(answer: VerifyResult | Deny | None) -> None:

@@ -15,6 +15,7 @@ from msgspec import UNSET, UnsetType
 
 from voicegate.adapters.http import problems
 from voicegate.adapters.http.answering import json_response
+from voicegate.adapters.http.denials import NUMBERS
 from voicegate.adapters.http.okta.schemas import ErrorCause, OktaError
 from voicegate.adapters.http.problems import Facts, Kind, Refused
 from voicegate.domain.challenge import Verdict, VerifyResult
@@ -52,7 +53,7 @@ UNAVAILABLE = Kind("E0000181", 503, "Service temporarily unavailable.")
 CONFLICT = Kind("E0000195", 409, "Api validation failed due to conflict")
 
 _OF_REASON: Final[Mapping[DenyReason, tuple[Kind, str]]] = {
-    DenyReason.INVALID_NUMBER: (INVALID_NUMBER, "It lies in no range that is assigned."),
+    **{reason: (INVALID_NUMBER, why) for reason, why in NUMBERS.items()},
     DenyReason.COUNTRY_NOT_ALLOWED: (COUNTRY, ""),
     DenyReason.NUMBER_TYPE_NOT_ALLOWED: (INVALID_NUMBER, "Numbers of this type are never called."),
     DenyReason.NO_ROUTE: (INVALID_NUMBER, "No route leads to this number."),

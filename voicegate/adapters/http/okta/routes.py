@@ -1,6 +1,5 @@
 """The Okta door's operations: every path, and every answer it can give."""
 
-from dataclasses import replace
 from importlib.metadata import version
 from typing import Final
 
@@ -77,10 +76,8 @@ def okta_door(house: OktaHouse) -> Door:
     offered, description = operations(OktaDoor(house)), Description(TONGUE)
     described = (*offered, description.operation())
     description.write(described, version("voicegate"))
-    # With a query, Okta's 2.x SDK asks for `/factors/?…`.
-    slashed = [replace(operation, path=f"{operation.path}/") for operation in offered]
     return Door(
-        operations=(*described, *slashed),
+        operations=described,
         prefixes=("/api/v1/", TONGUE.path),
         read_key=lambda request: bearer(request, "SSWS") or bearer(request, "Bearer"),
         scheme="SSWS",

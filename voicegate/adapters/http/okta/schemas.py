@@ -1,7 +1,7 @@
 """The Okta door's requests and answers, as msgspec types in Okta's own field names.
 
 Requests are lenient where Okta is: what a client sends beyond these fields is left unread, for its SDKs
-send whole objects back. Patterns are told to clients only: each wrong value has an error code of its own.
+send whole objects back. Lengths are told to clients only: each wrong value has an error code of its own.
 What Okta's answers lack (how the call went) is in `_embedded`, where its clients expect what is not the
 thing itself. How answers are filled is `views`. Source: Okta's Management API (OpenAPI 5.1.0), tag
 UserFactor.
@@ -13,10 +13,17 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from voicegate.adapters.http.schemas import Discreet, Strongest
+from voicegate.adapters.http.schemas import (
+    EXTENSION_TEXT,
+    GUESS_TEXT,
+    NUMBER_TEXT,
+    Discreet,
+    Strongest,
+)
 from voicegate.domain.call import CallState
 from voicegate.domain.challenge import ChallengeState
 from voicegate.domain.hangup_cause import Blame, Outcome
+from voicegate.domain.number_reading import MAX_WRITTEN
 
 MAX_EXTENSION = 15
 """Characters of an extension, as Okta has it."""
@@ -39,19 +46,18 @@ class PhoneProfile(_Request, kw_only=True, frozen=True):
     phone_number: Annotated[
         str,
         Meta(
-            description="A number with its plus sign and country code, separated or not, or an internal "
-            "extension of the PBX.",
+            description=NUMBER_TEXT,
             examples=["+12025550143", "+1-202-555-0143"],
-            extra_json_schema={"minLength": 2, "maxLength": 32},
+            extra_json_schema={"minLength": 2, "maxLength": MAX_WRITTEN},
         ),
     ]
     phone_extension: (
         Annotated[
             str,
             Meta(
-                description="Landline extension, sent by DTMF after answer; w pauses 0.5 s, W 1 s.",
+                description=EXTENSION_TEXT,
                 examples=["1234"],
-                extra_json_schema={"pattern": "^[0-9*#A-DwW]*$", "maxLength": MAX_EXTENSION},
+                extra_json_schema={"maxLength": MAX_EXTENSION},
             ),
         ]
         | None
@@ -79,9 +85,8 @@ class PassCode(_Request, kw_only=True, frozen=True):
         Annotated[
             str,
             Meta(
-                description="4-10 decimal digits.",
+                description=f"{GUESS_TEXT} Empty: none.",
                 examples=["493817"],
-                extra_json_schema={"pattern": "^([0-9]{4,10})?$"},
             ),
         ]
         | None

@@ -64,7 +64,10 @@ class Shape:
 
     def link(self, path: str, *allow: str, name: str | None = None) -> Link:
         """Return a link to `path` under the subscriber."""
-        href = f"{self.base}/api/v1/users/{quote(self.user, safe='')}{path}"
+        user = quote(self.user, safe="")
+        # A path of dots alone would lead to the folder above.
+        user = user.replace(".", "%2E") if not user.strip(".") else user
+        href = f"{self.base}/api/v1/users/{user}{path}"
         return Link(href=href, hints=Hints(allow=list(allow)), name=name or UNSET)
 
     def factor_link(self, factor_id: str) -> Link:

@@ -27,6 +27,7 @@ from voicegate.application.sign_in import OtherCode, SignIn
 from voicegate.domain.announcement import HumanCheck
 from voicegate.domain.challenge import OPEN_STATES, ChallengeState, Verdict
 from voicegate.domain.errors import InvalidExtension, InvalidNumber, InvalidPasscode
+from voicegate.domain.language import languages_of
 from voicegate.domain.passcode import DEFAULT_LENGTH, Passcode
 from voicegate.domain.phone_number import Destination
 from voicegate.domain.policy import Deny
@@ -51,8 +52,8 @@ class TwilioService:
 
     sid: str
     """By which clients name it."""
-    language: str = "en"
-    """Spoken where no locale is named, or one without prompts."""
+    language: str = ""
+    """Spoken where no locale is named, or one without prompts; empty: a language of the number's country."""
     code_length: int = DEFAULT_LENGTH
     """Digits in its codes."""
     human_check: HumanCheck = HumanCheck.RANDOM_KEY
@@ -94,13 +95,13 @@ class TwilioDoor:
 
     async def fetch(self, request: web.Request) -> web.Response:
         """Show a verification."""
-        record = self._present(await self._by_sid(request, request.match_info["sid"]))
+        record = self._present(await self._named(request))
         return json_response(views.verification(record, place(request)))
 
     async def update(self, request: web.Request) -> web.Response:
         """Take a verification back, or take the client's word that it is proven."""
         form = await self._form(request)
-        record = self._present(await self._by_sid(request, request.match_info["sid"]))
+        record = self._present(await self._named(request))
         if record.challenge.state not in OPEN_STATES:
             raise Refused(errors.NOT_FOUND)
         deeds = {"canceled": self._sign_in.cancel, "approved": self._sign_in.approve}
@@ -148,6 +149,17 @@ class TwilioDoor:
             return await self._sign_in.newest(request[ASKER], number, self._service(request).sid)
         raise Refused(errors.NO_TARGET)
 
+    async def _named(self, request: web.Request) -> ChallengeRecord | None:
+        """Return the verification that a path names, by its SID or by the called number."""
+        sid = request.match_info["sid"]
+        if id_of(sid, "ver") is not None:
+            return await self._by_sid(request, sid)
+        try:
+            number = Destination.parse(sid).number
+        except (InvalidNumber, InvalidExtension):
+            raise Refused(errors.NOT_FOUND) from None
+        return await self._sign_in.newest(request[ASKER], number, self._service(request).sid)
+
     async def _by_sid(self, request: web.Request, sid: str) -> ChallengeRecord | None:
         service, challenge_id = self._service(request), id_of(sid, "ver")
         record = await self._sign_in.look(request[ASKER], challenge_id) if challenge_id else None
@@ -173,11 +185,11 @@ def destination(parameter: str, number: str, digits: str | None = None) -> Desti
         Refused: they name none.
     """
     try:
-        return Destination.parse(number, digits or None)
-    except InvalidNumber:
-        raise errors.invalid(parameter) from None
-    except InvalidExtension:
-        raise errors.invalid("SendDigits") from None
+        return Destination.parse(number, digits)
+    except InvalidNumber as error:
+        raise errors.invalid(parameter, str(error)) from None
+    except InvalidExtension as error:
+        raise errors.invalid("SendDigits", str(error)) from None
 
 
 def place(request: web.Request) -> Place:
@@ -198,9 +210,11 @@ def _wanted(service: TwilioService, form: Form) -> Wanted:
         raise errors.invalid("Channel")
     if form["Channel"] != Channel.CALL:
         raise Refused(errors.CHANNEL_DISABLED)
+    called = destination("To", form.get("To", ""), form.get("SendDigits"))
+    own = (service.language,) if service.language else languages_of(called.country)
     return Wanted(
-        destination("To", form.get("To", ""), form.get("SendDigits")),
-        languages=tuple(filter(None, (form.get("Locale"), service.language))),
+        called,
+        languages=tuple(filter(None, (form.get("Locale"), *own))),
         passcode=_code(form, "CustomCode"),
         passcode_length=service.code_length,
         human_check=service.human_check,
@@ -218,6 +232,6 @@ def _code(form: Form, parameter: str) -> Passcode | None:
     if not form.get(parameter):
         return None
     try:
-        return Passcode(form[parameter])
-    except InvalidPasscode:
-        raise errors.invalid(parameter) from None
+        return Passcode.parse(form[parameter])
+    except InvalidPasscode as error:
+        raise errors.invalid(parameter, str(error)) from None

@@ -14,6 +14,7 @@ from msgspec import UNSET, Struct, UnsetType
 
 from voicegate.adapters.http import problems
 from voicegate.adapters.http.answering import json_response
+from voicegate.adapters.http.denials import NUMBERS
 from voicegate.adapters.http.problems import Facts, Kind, Refused
 from voicegate.domain.policy import Deny, DenyReason
 
@@ -38,6 +39,7 @@ _PATIENCE_S: Final = 30.0
 
 _OF_REASON: Final[Mapping[DenyReason, tuple[Kind, str]]] = {
     DenyReason.INVALID_NUMBER: (INVALID_PARAMETER, "To"),
+    DenyReason.PLUS_MISSING: (INVALID_PARAMETER, "To"),
     DenyReason.COUNTRY_NOT_ALLOWED: (BLOCKED, ""),
     DenyReason.NUMBER_TYPE_NOT_ALLOWED: (BLOCKED, ""),
     DenyReason.NO_ROUTE: (INVALID_PARAMETER, "To"),
@@ -75,7 +77,9 @@ class TwilioError(Struct, frozen=True, kw_only=True):
 def refusal(deny: Deny) -> Refused:
     """Return the error that a refusal by policy is."""
     kind, parameter = _OF_REASON[deny.reason]
-    return invalid(parameter) if parameter else waiting(kind, deny.retry_after)
+    if parameter:
+        return invalid(parameter, NUMBERS.get(deny.reason, ""))
+    return waiting(kind, deny.retry_after)
 
 
 def waiting(kind: Kind, retry_after: timedelta | None) -> Refused:

@@ -100,7 +100,7 @@ class Promises:
             msgspec.json.decode(response.content, type=shape)
 
     def _asked(self, request: httpx.Request) -> Operation | None:
-        path = request.url.raw_path.partition(b"?")[0].decode()
+        path = request.url.raw_path.partition(b"?")[0].decode().removesuffix("/")
         for operation in self.door.operations:
             pattern = re.sub(r"\{\w+\}", "[^/]+", operation.path)
             if operation.method == request.method and re.fullmatch(pattern, path):

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -269,3 +270,64 @@ async def test_with_the_switch_the_3_x_sdk_understands_the_answers(bench: Bench,
         challenge = await okta.challenge(factor["id"])
         assert "profile" not in challenge
         assert challenge["factorResult"] == "CHALLENGE"
+
+
+@pytest.mark.parametrize(
+    "profile",
+    [
+        {"phoneNumber": NUMBER},
+        {"phoneNumber": "+1 202 555 0101", "phoneExtension": None},
+        {"phoneNumber": NUMBER, "phoneExtension": ""},
+        {"phoneNumber": f"{NUMBER};ext=204"},
+        {"phoneNumber": NUMBER, "phoneExtension": "2-04"},
+    ],
+)
+async def test_a_resend_that_is_silent_about_the_extension_means_the_same_telephone(
+    okta: Okta, profile: dict[str, Any]
+) -> None:
+    factor = await okta.enroll(phoneExtension="204")
+    okta.turn(seconds=30)
+    response = await okta.post(f"/factors/{factor['id']}/resend", json={"profile": profile})
+    assert response.status_code == 200, response.text
+    await okta.bench.settled(factor["_embedded"]["verification"]["id"])
+    assert "send 204" in okta.bench.pbx.legs[-1].done
+
+
+@pytest.mark.parametrize(
+    "profile",
+    [{"phoneNumber": "+12025550102"}, {"phoneNumber": NUMBER, "phoneExtension": "205"}, {"phoneNumber": "1"}],
+)
+async def test_a_resend_to_another_telephone_is_refused(okta: Okta, profile: dict[str, Any]) -> None:
+    factor = await okta.enroll(phoneExtension="204")
+    okta.turn(seconds=30)
+    response = await okta.post(f"/factors/{factor['id']}/resend", json={"profile": profile})
+    assert response.status_code == 400
+    plain = await okta.http.post("/api/v1/users/bob/factors", json=PHONE)
+    await okta.bench.settled(plain.json()["_embedded"]["verification"]["id"])
+    okta.turn(seconds=30)
+    path = f"/api/v1/users/bob/factors/{plain.json()['id']}/resend"
+    more = await okta.http.post(path, json={"profile": {"phoneNumber": NUMBER, "phoneExtension": "204"}})
+    assert more.status_code == 400
+
+
+@pytest.mark.parametrize("user", [".", "..", "...", "a.b", "\u00fc", "a/b", "%", "%FF"])
+async def test_a_users_links_lead_back_to_the_user(okta: Okta, user: str) -> None:
+    raw = quote(user, safe="").replace(".", "%2E")
+    enrolled = await okta.http.post(f"/api/v1/users/{raw}/factors", json=PHONE)
+    assert enrolled.status_code == 200, enrolled.text
+    await okta.bench.settled(enrolled.json()["_embedded"]["verification"]["id"])
+    link = enrolled.json()["_links"]["self"]["href"]
+    followed = await okta.http.get(link)
+    assert (followed.status_code, followed.json()["id"]) == (200, enrolled.json()["id"])
+
+
+@pytest.mark.parametrize("raw", ["%FF", "%C3", "a%80b", "%ED%A0%80", "%00", "%0A"])
+async def test_a_user_of_bytes_that_are_no_text_is_refused(okta: Okta, raw: str) -> None:
+    named = await okta.http.post("/api/v1/users/%25FF/factors", json=PHONE)
+    assert named.status_code == 200
+    for response in (
+        await okta.http.get(f"/api/v1/users/{raw}/factors"),
+        await okta.http.post(f"/api/v1/users/{raw}/factors", json=PHONE),
+        await okta.http.get(f"/api/v1/users/{raw}/factors/{named.json()['id']}"),
+    ):
+        assert (response.status_code, response.json()["errorCode"]) == (404, "E0000007")

@@ -2,6 +2,8 @@
 
 from datetime import timedelta
 
+import pytest
+
 from tests.unit.adapters.http.serving import NUMBER
 from tests.unit.adapters.http.twilio.serving import (
     BANK,
@@ -15,6 +17,7 @@ from tests.unit.adapters.http.twilio.serving import (
 )
 from voicegate.domain.announcement import HumanCheck, Prompt, PromptName
 from voicegate.domain.challenge import ChallengeState
+from voicegate.domain.policy import CallPolicy
 
 PENDING = ("pending", False)
 
@@ -217,3 +220,62 @@ async def test_an_undelivered_code_can_still_be_guessed(twilio: Twilio) -> None:
     fetched = (await twilio.get(f"Verifications/{created['sid']}")).json()
     assert (fetched["status"], fetched["valid"]) == PENDING
     assert (await twilio.post("VerificationCheck", To=NUMBER, Code=twilio.code(created))).json()["valid"]
+
+
+@pytest.mark.parametrize("path", [NUMBER, "%2B12025550101", "+1 202 555 0101", "tel:+12025550101"])
+async def test_the_number_may_stand_where_the_sid_does(twilio: Twilio, path: str) -> None:
+    created = await twilio.ended()
+    fetched = await twilio.get(f"Verifications/{path}")
+    assert (fetched.status_code, fetched.json()["sid"]) == (200, created["sid"])
+    canceled = await twilio.post(f"Verifications/{path}", Status="canceled")
+    assert (canceled.json()["sid"], canceled.json()["status"]) == (created["sid"], "canceled")
+    twilio.bench.clock.time += timedelta(seconds=1)
+    again = await twilio.ended()
+    approved = await twilio.post(f"Verifications/{path}/", Status="approved")
+    assert (approved.json()["sid"], approved.json()["status"]) == (again["sid"], "approved")
+    assert told(await twilio.get(f"Verifications/{path}")) == (404, 20404)
+
+
+@pytest.mark.parametrize("path", ["+12025550199", "12025550101", "+1", "nonsense", "VE" + "0" * 31, "4021"])
+async def test_a_number_without_a_verification_is_not_found(twilio: Twilio, path: str) -> None:
+    await twilio.ended()
+    assert told(await twilio.get(f"Verifications/{path}")) == (404, 20404)
+    assert told(await twilio.post(f"Verifications/{path}", Status="canceled")) == (404, 20404)
+
+
+async def test_another_services_verification_is_not_found_by_its_number(twilio: Twilio) -> None:
+    await twilio.ended()
+    assert told(await Twilio(twilio.served, SHOP).get(f"Verifications/{NUMBER}")) == (404, 20404)
+
+
+@pytest.mark.parametrize(
+    ("service", "form", "language"),
+    [
+        (BANK, {}, "en"),
+        (BANK, {"To": "+4915123456789"}, "de"),
+        (BANK, {"To": "+41791234567"}, "de"),
+        (BANK, {"To": "+41791234567", "Locale": "en"}, "en"),
+        (BANK, {"To": "+358401234567"}, "en"),
+        (BANK, {"To": "+4915123456789", "Locale": "fi"}, "de"),
+        (SHOP, {}, "de"),
+        (SHOP, {"Locale": "en-GB"}, "en"),
+    ],
+)
+async def test_without_a_locale_the_services_language_is_spoken_else_the_countrys(
+    twilio: Twilio, service: str, form: dict[str, str], language: str
+) -> None:
+    twilio.bench.proving.policy = CallPolicy(frozenset({"US", "DE", "CH", "FI"}))
+    created = await Twilio(twilio.served, service).create(**form)
+    record = await twilio.settled(created)
+    assert record.challenge.language == language
+
+
+async def test_slashes_behind_paths_are_borne(twilio: Twilio) -> None:
+    response = await twilio.post("Verifications/", To=NUMBER, Channel="call")
+    assert response.status_code == 201
+    await twilio.settled(response.json())
+    assert (await twilio.get(f"Verifications/{response.json()['sid']}/")).status_code == 200
+    code = twilio.code(response.json())
+    assert (await twilio.post("VerificationCheck/", To=NUMBER, Code=code)).json()["valid"]
+    for path in ("Attempts", "Attempts/", "Attempts/Summary/"):
+        assert (await twilio.served.http.get(f"/v2/{path}")).status_code == 200, path

@@ -1,0 +1,204 @@
+"""The one code in a provider's text: known, or refused; never a number that only looks like it."""
+
+import random
+import re
+from collections import Counter
+
+import pytest
+
+from voicegate.domain.code_search import NoCode, Unclear, find_code
+from voicegate.domain.passcode import Passcode
+
+ANY = re.compile(r"([0-9]{4,10})", re.ASCII)
+SIX = re.compile(r"\b([0-9]{6})\b", re.ASCII)
+IN_WORDS = re.compile(r"code is:? ([0-9]{4,10})", re.ASCII)
+
+
+@pytest.mark.parametrize("pattern", [ANY, SIX, IN_WORDS])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Your code is 123456",
+        "Your login code is: 123456\n\nIt expires in 15 minutes.\n\n@example.com #123456\n",
+        "Your SMS code is 123456 and is valid for 5 minutes.",
+        "Your code is 123456. It is valid until 15:20.",
+        "Your code is 123456 (valid 15min)",
+        "\u2066Your code is \u2067١٢٣٤٥٦\u2069",
+        "Your code is １２３４５６",
+        "Your code is\u00a0123456",
+    ],
+)
+def test_the_only_number_that_can_be_a_code_is_the_code(text: str, pattern: re.Pattern[str]) -> None:
+    assert find_code(text, pattern) == Passcode("123456")
+
+
+def test_a_script_without_blanks_keeps_its_code() -> None:
+    assert find_code("您的验证码是123456，5分钟内有效。", ANY) == Passcode("123456")
+
+
+@pytest.mark.parametrize("pattern", [ANY, SIX])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2026-11-28 15:20:01 Your OTP is 123456",
+        "Acme 365000: your code is 123456",
+        "Your code is 123456. Call +1 202 555 0143 if it was not you.",
+        "Your code is 123456. Ref 2026",
+        "Your code is 123456, or 654321",
+        "Your code is 123456-7",
+        "Your code is 123456.50",
+        "Your code is 123456 78",
+        "Acme 365000: your code is 123-456",
+        "Acme 365000: your code is 123 - 456",
+        "Acme 365000: your code is 12 34 56",
+        "Acme 365000: your code is 123.456",
+        "Acme 365000: your code is 123/456",
+        "Acme 365000: your code is\n123\n456",
+        "Acme 365000: your code is 1️⃣2️⃣3️⃣4️⃣",
+        "Acme 365000: your code is ①②③④",
+        "Acme 365000: your code is A1B2C3",
+        "You pay 12.50 EUR; your code is 123456",
+    ],
+)
+def test_what_could_be_another_code_is_refused(text: str, pattern: re.Pattern[str]) -> None:
+    found = find_code(text, pattern)
+    assert isinstance(found, Unclear)
+    assert not re.search("[0-9]{3}", found.why)
+
+
+def test_words_beside_the_code_tell_which_it_is() -> None:
+    assert find_code("Acme 365000: your code is 123456 (until 2027)", IN_WORDS) == Passcode("123456")
+    assert isinstance(find_code("your code is 123456; the old code is 654321", IN_WORDS), Unclear)
+    assert isinstance(find_code("your code is 12345678901", IN_WORDS), Unclear)
+    assert isinstance(find_code("your code is 1234 5678", IN_WORDS), Unclear)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "A new sign-in method (device key) was added to your account. If this wasn't you, secure it.",
+        "An address on your account was changed. If this wasn't you, contact support.",
+        "Your plan ends in 15 days, at 12:30.",
+    ],
+)
+def test_a_text_without_a_code_has_none(text: str) -> None:
+    assert find_code(text, ANY) == NoCode()
+
+
+def test_digits_that_the_pattern_does_not_find_are_no_absence() -> None:
+    assert isinstance(find_code("Your code is 12345", SIX), Unclear)
+    assert isinstance(find_code("Your code is 123-456", SIX), Unclear)
+
+
+def test_a_pattern_that_finds_no_possible_code_is_refused() -> None:
+    assert isinstance(find_code("Your code is 123", re.compile("([0-9]+)")), Unclear)
+
+
+WORDS = [
+    *(
+        "Acme",
+        "your OTP",
+        "Ihr Code lautet",
+        "OTP",
+        "code:",
+        "验证码是",
+        "رمز التحقق",
+        "valid",
+        "minutes",
+    ),
+    *("until", "call", "Ref", "from", "order", "for the payment of", "expires in", "№", "@example.com"),
+]
+JOINS = [
+    " ",
+    " ",
+    " ",
+    ". ",
+    ", ",
+    ": ",
+    "\n",
+    "\n\n",
+    " - ",
+    "; ",
+    " (",
+    ") ",
+    "",
+    "/",
+    "#",
+    " #",
+    "\u00a0",
+    "'",
+]
+
+
+def noise(draw: random.Random) -> str:
+    digits = "".join(draw.choices("0123456789", k=draw.randint(1, 12)))
+    return draw.choice(
+        [
+            draw.choice(WORDS),
+            draw.choice(WORDS),
+            f"{draw.randint(1990, 2040)}",
+            f"{draw.randint(1990, 2040)}-{draw.randint(1, 12):02}-{draw.randint(1, 28):02}",
+            f"{draw.randint(1, 28)}.{draw.randint(1, 12)}.{draw.randint(2000, 2040)}",
+            f"{draw.randint(0, 23)}:{draw.randint(0, 59):02}",
+            f"{draw.randint(0, 23):02}:{draw.randint(0, 59):02}:{draw.randint(0, 59):02}",
+            f"{draw.randint(0, 9999)}.{draw.randint(0, 99):02} EUR",
+            f"{draw.randint(1, 59)} min",
+            f"{draw.randint(1, 59)}min",
+            "+1 202 555 0143",
+            "0171/1234567",
+            digits,
+            f"Acme{digits}",
+            f"https://a.example/{digits}?x={digits[:3]}",
+        ]
+    )
+
+
+def written(code: str, draw: random.Random) -> str:
+    half = len(code) // 2
+    return draw.choice(
+        [
+            code,
+            code,
+            f"{code[:half]} {code[half:]}",
+            f"{code[:half]}-{code[half:]}",
+            f"{code[:half]}\u2011{code[half:]}",
+            f"{code[:half]} \u2013 {code[half:]}",
+            f"{code[:half]}.{code[half:]}",
+            f"{code[:half]}\n{code[half:]}",
+            " ".join(code),
+            code.translate({ord("0") + digit: 0x0660 + digit for digit in range(10)}),
+            code.translate({ord("0") + digit: 0xFF10 + digit for digit in range(10)}),
+            f"{code[:half]}X{code[half:]}",
+            f"\u2066{code}\u2069",
+        ]
+    )
+
+
+def judge(count: int, seed: int) -> Counter[str]:
+    """How many of so many texts were spoken, refused, taken for having no code."""
+    draw, judged = random.Random(seed), Counter[str]()
+    for _ in range(count):
+        code = "".join(draw.choices("0123456789", k=draw.randint(4, 10)))
+        before = [noise(draw) for _ in range(draw.randint(0, 3))]
+        after = [noise(draw) for _ in range(draw.randint(0, 3))]
+        parts = [*before, "your code is", written(code, draw), *after]
+        # Digits right behind the code would be more of it.
+        text = "".join(part + (draw.choice(JOINS) or ("" if part in WORDS else " ")) for part in parts)
+        for pattern in (ANY, SIX, IN_WORDS):
+            found = find_code(text, pattern)
+            judged[type(found).__name__] += 1
+            if isinstance(found, Passcode):
+                assert found.digits == code, (text, pattern.pattern)
+    return judged
+
+
+def test_no_wrong_digit_is_spoken_of_two_thousand_texts() -> None:
+    judged = judge(2_000, seed=20261130)
+    assert judged["Passcode"] > 200
+
+
+@pytest.mark.soak
+def test_no_wrong_digit_is_spoken_of_a_hundred_thousand_texts() -> None:
+    judged = judge(100_000, seed=random.randrange(2**32))
+    assert judged["Passcode"] > 10_000

@@ -1,0 +1,168 @@
+"""What a provider's message says, by the mapping that the settings have for it.
+
+A mapping names fields; a dot leads into an object, a number into a list. What a message lacks is refused
+with the field's name; that it has no code, or asks for no call, is no fault of the message.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from voicegate.adapters.http import problems, reading
+from voicegate.adapters.http.problems import Facts, Refused
+from voicegate.adapters.http.signatures import Signature
+from voicegate.application.proving import Wanted
+from voicegate.domain.code_search import NoCode, Unclear, find_code
+from voicegate.domain.errors import InvalidExtension, InvalidNumber, InvalidPasscode
+from voicegate.domain.number_reading import NumberStyle
+from voicegate.domain.passcode import Passcode
+from voicegate.domain.phone_number import Destination
+
+_MAX_EVENT: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Mapped:
+    """Where a provider's message holds what, and how the provider sends it."""
+
+    number: tuple[str, ...]
+    """The fields with the number: the first that a message has."""
+    code: tuple[str, ...]
+    """The fields that are the code, of which a message has one; with a pattern, texts that have it."""
+    code_pattern: re.Pattern[str] | None = None
+    """Finds the code in a text; None: the field is the code."""
+    only_when: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """Values that fields must have for a call, in any case of letters; an absent field says nothing."""
+    style: NumberStyle | None = None
+    """What a number without a plus sign means; None: nothing."""
+    language: str = ""
+    """The field with the language tag; empty: none has it."""
+    extension: str = ""
+    """The field with the landline extension; empty: none has it."""
+    event: str = ""
+    """The field that is the same when a message is repeated; empty: none is."""
+    signature: Signature | None = None
+    """How its messages are signed; None: they are not."""
+    client: str = ""
+    """Who asks by a signed message that brings no key; empty: nobody, a key is a must."""
+    is_told_in_text: bool = False
+    """Are refusals told as a sentence for the person who signs in, instead of a problem for programs?"""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What a message asks for."""
+
+    wanted: Wanted
+    """What to speak to whom."""
+    event: str | None
+    """The provider's word for it, by which a repeat is known; None: it has none."""
+    number_field: str
+    """The field that the number was in."""
+
+
+@dataclass(frozen=True, slots=True)
+class NotSpoken:
+    """The message asks for no call."""
+
+    why: str
+    """For people; repeats no value."""
+
+
+def read_message(mapped: Mapped, message: object) -> Message | NotSpoken:
+    """Return what a message asks for.
+
+    Raises:
+        Refused: a field is missing or wrong, or which number is the code cannot be known; names the field.
+    """
+    for path, allowed in mapped.only_when.items():
+        value = _optional(message, path, empty=True)
+        if value is not None and value.strip().casefold() not in {one.casefold() for one in allowed}:
+            return NotSpoken(f"{path}: is none of those that are called for")
+    passcode = _passcode(mapped, message)
+    if isinstance(passcode, NotSpoken):
+        return passcode
+    try:
+        extension = _optional(message, mapped.extension)
+        number_field, number = _first(message, mapped.number)
+        destination = Destination.parse(number, extension, style=mapped.style)
+    except InvalidNumber as error:
+        raise reading.wrong(number_field, error) from error
+    except InvalidExtension as error:
+        raise reading.wrong(mapped.extension or number_field, error) from error
+    event = _optional(message, mapped.event)
+    if event is not None and len(event) > _MAX_EVENT:
+        raise _refused(mapped.event, "is too long")
+    language = _optional(message, mapped.language)
+    wanted = Wanted(destination, languages=(language,) if language else (), passcode=passcode)
+    return Message(wanted, event, number_field)
+
+
+def _passcode(mapped: Mapped, message: object) -> Passcode | NotSpoken:
+    paths = mapped.code
+    codes: dict[Passcode, str] = {}
+    for path, text in _present(message, paths):
+        found = _code_in(text, path, mapped.code_pattern)
+        if isinstance(found, Passcode):
+            codes[found] = path
+    if len(codes) > 1:
+        raise _refused(", ".join(codes.values()), "hold different codes")
+    if codes:
+        return next(iter(codes))
+    if mapped.code_pattern is None or not any(True for _ in _present(message, paths)):
+        raise _refused(" or ".join(paths), "is missing")
+    return NotSpoken(f"{' and '.join(paths)}: has no code")
+
+
+def _code_in(text: str, path: str, pattern: re.Pattern[str] | None) -> Passcode | NoCode:
+    try:
+        return Passcode.parse(text)
+    except InvalidPasscode as error:
+        if pattern is None:
+            raise reading.wrong(path, error) from error
+    found = find_code(text, pattern)
+    if isinstance(found, Unclear):
+        raise _refused(path, found.why)
+    return found
+
+
+def _present(message: object, paths: Sequence[str]) -> Iterator[tuple[str, str]]:
+    for path in paths:
+        if (text := _optional(message, path)) is not None:
+            yield path, text
+
+
+def _first(message: object, paths: Sequence[str]) -> tuple[str, str]:
+    """Return the first field that is there, and its text.
+
+    Raises:
+        Refused: none is, or it is neither a text nor a whole number.
+    """
+    found = next(_present(message, paths), None)
+    if found is None:
+        raise _refused(" or ".join(paths), "is missing")
+    return found
+
+
+def _optional(message: object, path: str, *, empty: bool = False) -> str | None:
+    """Return a field's text; None: it is absent, null, or, unless that is asked for, empty."""
+    if not path:
+        return None
+    found = message
+    for step in path.split("."):
+        if isinstance(found, Mapping):
+            found = found.get(step)
+        elif isinstance(found, list) and step.isdecimal() and int(step) < len(found):
+            found = found[int(step)]
+        else:
+            return None
+    if found is None or (found == "" and not empty):
+        return None
+    if isinstance(found, bool) or not isinstance(found, str | int):
+        raise _refused(path, "is no text")
+    return str(found)
+
+
+def _refused(path: str, what: str) -> Refused:
+    return Refused(problems.INVALID, f"{path}: {what}", Facts(field=path))

@@ -1,0 +1,92 @@
+"""The one code in a text that an identity provider wrote; never a guess which one it is.
+
+A number in the text may be a year, a price, a telephone number, or a code. So a code is taken only where
+nothing else in the text could be it, or where the admin's pattern has words of the text around it. Whatever
+is left open is refused: a wrong code that is spoken looks like a fault of the person who enters it.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from voicegate.domain.errors import InvalidPasscode
+from voicegate.domain.passcode import MIN_LENGTH, Passcode
+from voicegate.domain.writing import fold_digits
+
+# All that may be one number to a reader: 2026-11-28, 12:30, +1 (202) 555, 123 - 456, also over
+# the end of a line. A full stop with a blank behind it keeps two numbers apart.
+_NUMBER = re.compile(r"[0-9](?:(?:[\s-]{1,3}|[.,:;/'_*+#()])?[0-9])*", re.ASCII)
+# Short groups of digits with no letter between them.
+_GROUPS = re.compile(r"(?<![0-9])[0-9]{1,3}(?:[^\w]{1,3}[0-9]{1,3})+(?![0-9])")
+_RUN = re.compile(r"[0-9]+", re.ASCII)
+_TIME = re.compile(r"[0-9]{1,2}:[0-9]{2}(:[0-9]{2})?", re.ASCII)
+_WORD = re.compile(r"[A-Za-z0-9]{4,}", re.ASCII)
+# 15min, 2nd: a number with its unit is no code.
+_UNIT = re.compile(r"[0-9]{1,3}[a-z]+", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class NoCode:
+    """The text has nothing that could be a code."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unclear:
+    """The text may have a code, but which it is cannot be known."""
+
+    why: str
+    """For people; repeats no digit."""
+
+
+def find_code(text: str, pattern: re.Pattern[str]) -> Passcode | NoCode | Unclear:
+    """Return the code in a text: what `pattern` finds there, its first group if it has one.
+
+    A pattern that finds words beside the code says which one it is. One that finds nothing but digits is
+    taken at its word only where the text has no other candidate.
+    """
+    plain = fold_digits(text)
+    candidates = set(_candidates(plain))
+    found = list(pattern.finditer(plain))
+    if not found:
+        return Unclear("the pattern finds no code, but there are digits") if candidates else NoCode()
+    group = 1 if pattern.groups else 0
+    spans = {match.span(group) for match in found}
+    wholes = {match.span() for match in _NUMBER.finditer(plain) if not _is_in_word(plain, *match.span())}
+    if not spans <= wholes:
+        return Unclear("what the pattern finds is a part of a longer number or word")
+    values = {plain[slice(*span)] for span in spans}
+    is_in_words = all(any(map(str.isalpha, match.group(0))) for match in found)
+    rivals = values if is_in_words else values | candidates
+    if len(rivals) > 1:
+        return Unclear(f"{len(rivals)} numbers could be the code: {_masked(rivals)}")
+    try:
+        return Passcode(values.pop())
+    except InvalidPasscode as error:
+        return Unclear(str(error))
+
+
+def _is_in_word(plain: str, start: int, end: int) -> bool:
+    around = plain[max(start - 1, 0) : start] + plain[end : end + 1]
+    return any(character.isascii() and character.isalnum() for character in around)
+
+
+def _candidates(plain: str) -> Iterator[str]:
+    """Yield everything in a text that could be a code, without what separates its digits."""
+    for number in (*_NUMBER.findall(plain), *(match[0] for match in _GROUPS.finditer(plain))):
+        digits = "".join(_RUN.findall(number))
+        # A longer one may be a code with something behind it.
+        if len(digits) >= MIN_LENGTH and not _TIME.fullmatch(number):
+            yield digits
+    for word in _WORD.findall(plain):
+        # Letters among digits: some providers' codes are so, and cannot be spoken.
+        is_mixed = any(map(str.isdigit, word)) and any(map(str.isalpha, word))
+        if is_mixed and not _UNIT.fullmatch(word):
+            yield word
+    circled = "".join(character for character in plain if unicodedata.category(character) == "No")
+    if len(circled) >= MIN_LENGTH:
+        yield circled
+
+
+def _masked(values: set[str]) -> str:
+    return ", ".join("•" * length for length in sorted(map(len, values)))
