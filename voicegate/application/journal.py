@@ -13,8 +13,9 @@ from voicegate.application.board import Board
 from voicegate.application.ports import CallRecord, Clock, TimelineEntry
 from voicegate.application.storing import Store
 from voicegate.domain import call as calls
-from voicegate.domain.call import Call, CallEvent, Ended
+from voicegate.domain.call import Call, CallEvent, Ended, Originated
 from voicegate.domain.challenge import Challenge
+from voicegate.domain.errors import StoreError
 from voicegate.domain.hangup_cause import CallOutcome, Hangup
 
 log = structlog.get_logger(__name__)
@@ -44,12 +45,23 @@ class Journal:
     async def write(self, event: CallEvent) -> None:
         """Let `event` happen: apply, commit, announce.
 
+        A step that cannot be stored now is stored with the next one that can, at the latest with the end:
+        nobody who is listening to a code is cut off for it. Only that the call begins must be stored.
+
         Raises:
             InvalidTransition: the event cannot happen now.
-            StoreError: it could not be stored.
+            StoreError: the beginning could not be stored.
         """
         self.note(event)
-        await self._desk.store.record(CallRecord(self.call, timeline=tuple(self._entries)))
+        is_beginning = isinstance(event, Originated)
+        try:
+            record = CallRecord(self.call, timeline=tuple(self._entries))
+            await self._desk.store.record(record, can_wait=is_beginning)
+        except StoreError as error:
+            if is_beginning:
+                raise
+            log.warning("call's step not stored yet", call=self.call.id, error=str(error))
+            return
         self._desk.board.announce(self.call.challenge_id)
 
     def note(self, event: CallEvent, detail: Mapping[str, object] | None = None) -> None:
@@ -66,7 +78,8 @@ class Journal:
                 detail=asdict(event) if detail is None else detail,
             )
         )
-        log.info("call", call=self.call.id, event_name=name, state=str(self.call.state))
+        if self.call.is_live:
+            log.info("call", call=self.call.id, event_name=name, state=str(self.call.state))
 
     async def close(
         self,
@@ -91,5 +104,15 @@ class Journal:
         if self.call.is_live:
             self.note(Ended(), detail)
         record = CallRecord(self.call, outcome=outcome, hangup=hangup, timeline=tuple(self._entries))
-        await self._desk.store.record(record, change, following=following)
+        await self._desk.store.record(record, change, following=following, can_wait=True)
         self._desk.board.announce(self.call.challenge_id)
+        log.info(
+            "call ended",
+            call=self.call.id,
+            challenge=self.call.challenge_id,
+            destination=self.call.destination.masked,
+            trunk=self.call.trunk,
+            blame=str(outcome.blame),
+            evidence=self.call.evidence.strongest.name.lower(),
+            **detail,
+        )

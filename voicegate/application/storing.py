@@ -228,9 +228,11 @@ class Store(Protocol):
         change: Callable[[Challenge], Challenge] | None = None,
         *,
         following: Call | None = None,
+        can_wait: bool = False,
     ) -> None:
         """Store a call's present state with the timeline entries that are new; in the same commit change
-        its challenge when `change` is given, and add the challenge's next call when `following` is."""
+        its challenge when `change` is given, and add the challenge's next call when `following` is. With
+        `can_wait`, a locked database is waited for as long as a call may, and not only as a request."""
         ...
 
     async def challenge(self, challenge_id: str) -> ChallengeRecord | None:

@@ -22,7 +22,7 @@ from voicegate.adapters.keyfile import FileKeyring
 from voicegate.adapters.lockfile import held
 from voicegate.adapters.simulator.pbx import SimulatedPbx
 from voicegate.adapters.speech.mixer import Mixer, SpeechSettings
-from voicegate.adapters.storage.store import SqlStore
+from voicegate.adapters.storage.store import SqlStore, Waits
 from voicegate.adapters.system import SystemClock, SystemEntropy
 from voicegate.application.attempts import Attempts
 from voicegate.application.board import Board
@@ -87,7 +87,7 @@ async def running(settings: Settings) -> AsyncIterator[App]:
     """Give the daemon's parts, started: store migrated, orphans settled, PBXs connecting."""
     async with AsyncExitStack() as stack:
         stack.enter_context(_sole_user(Path(settings.storage.database)))
-        store = await stack.enter_async_context(SqlStore(settings.storage.database))
+        store = await stack.enter_async_context(_store(settings))
         keyring = _keyring(Path(settings.storage.key_file), may_create=not await store.recent_calls(1))
         speech = Mixer(speech_settings(settings))
         await speech.prepare()
@@ -251,6 +251,14 @@ def _sole_user(database: Path) -> AbstractContextManager[None]:
     """Hold the database against a second daemon, which would settle the first one's calls as orphans."""
     lock = database.with_name(f"{database.name}.lock")
     return held(lock, guarded=database, setting="storage.database")
+
+
+def _store(settings: Settings) -> SqlStore:
+    storage = settings.storage
+    waits = Waits(
+        request=timedelta(seconds=storage.request_timeout_s), call=timedelta(seconds=storage.call_timeout_s)
+    )
+    return SqlStore(storage.database, waits)
 
 
 def _keyring(file: Path, *, may_create: bool) -> FileKeyring:

@@ -15,6 +15,7 @@ from voicegate.adapters.http.routes import native_door
 from voicegate.adapters.http.signatures import Scheme, Signature
 from voicegate.adapters.http.twilio.door import TwilioHouse, TwilioService
 from voicegate.adapters.http.twilio.routes import twilio_door
+from voicegate.application.readiness import Readiness
 from voicegate.bootstrap.parts import App
 from voicegate.config import ProviderSettings, Settings, read_secret
 from voicegate.domain.errors import ConfigError, InvalidExtension, InvalidNumber
@@ -29,8 +30,14 @@ def doors(app: App, settings: Settings) -> Sequence[Door]:
         okta_hook_door(okta_hook(app, settings)),
         *provider_doors(Providers(app.sign_in, app.world.desk.clock, providers(settings))),
         twilio_door(TwilioHouse(app.sign_in, app.world.desk.clock, twilio_services(settings)), app.attempts),
-        native_door(House(app.sign_in, app.clients, app.deeds, app.world.pbxs, app.world.routes)),
+        native_door(_native_house(app)),
     )
+
+
+def _native_house(app: App) -> House:
+    world = app.world
+    readiness = Readiness(world.desk, world.pbxs)
+    return House(app.sign_in, app.clients, app.deeds, world.pbxs, world.routes, readiness)
 
 
 def okta_house(app: App, settings: Settings) -> OktaHouse:

@@ -184,9 +184,10 @@ class AuditEntry(Struct, kw_only=True):
 
 
 class Health(Struct, kw_only=True):
-    """The daemon is alive."""
+    """The daemon is alive, or ready; `parts` says how each part is, when it was asked whether it is ready."""
 
     status: str
+    parts: dict[str, str] = msgspec.field(default_factory=dict)
 
 
 class Problem(Struct, kw_only=True):

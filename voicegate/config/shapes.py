@@ -47,6 +47,8 @@ class Storage(_Section, frozen=True, kw_only=True):
     database: str = "/var/lib/voicegate/voicegate.db"
     key_file: str = "/var/lib/voicegate/key"
     state_folder: str = "/var/lib/voicegate"
+    request_timeout_s: Annotated[float, Meta(gt=0, le=60)] = 5
+    call_timeout_s: Annotated[float, Meta(gt=0, le=3600)] = 60
 
 
 class RetentionSettings(_Section, frozen=True, kw_only=True):

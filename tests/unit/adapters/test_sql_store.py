@@ -7,6 +7,7 @@ import sqlite3
 import sys
 from contextlib import closing
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -315,3 +316,66 @@ async def test_the_frequent_questions_have_an_index(
         ).all()
     engine.dispose()
     assert any(index in row[-1] for row in plan), plan
+
+
+async def test_a_probe_stores_something_each_time(file: Path) -> None:
+    async with SqlStore(file) as store:
+        for second in range(3):
+            await store.probe(NOW + timedelta(seconds=second))
+    with closing(sqlite3.connect(file)) as connection:
+        assert connection.execute("SELECT id, at FROM probes").fetchall() == [
+            (1, "2026-01-01 12:30:17.123456")
+        ]
+
+
+async def test_a_probe_finds_a_file_that_was_deleted_or_replaced(file: Path) -> None:
+    async with SqlStore(file) as store:
+        moved = file.rename(file.with_name("moved.db"))
+        with pytest.raises(StoreError, match="deleted or replaced"):
+            await store.probe(NOW)
+        file.write_bytes(b"another")
+        with pytest.raises(StoreError, match="deleted or replaced"):
+            await store.probe(NOW)
+        moved.replace(file)
+        await store.probe(NOW)
+
+
+# Where no file may grow, SQLite meets what it meets on a full disk: a write that fails.
+FULL = """
+import asyncio, resource, sys
+from datetime import UTC, datetime
+from voicegate.adapters.storage import SqlStore
+from voicegate.domain.errors import StoreError
+
+async def main():
+    async with SqlStore(sys.argv[1]) as store:
+        await store.expire(datetime.now(UTC))
+        for limit in (4096, resource.RLIM_INFINITY):
+            resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
+            try:
+                await store.probe(datetime.now(UTC))
+                print("ok", flush=True)
+            except StoreError as error:
+                print(error, flush=True)
+
+asyncio.run(main())
+"""
+
+
+async def test_a_probe_fails_while_no_file_can_grow_and_is_well_after(file: Path) -> None:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", FULL, str(file), stdout=asyncio.subprocess.PIPE
+    )
+    output, _ = await process.communicate()
+    full, well = output.decode().splitlines()
+    assert full.startswith(f"{file}: ")
+    assert full != well == "ok"
+
+
+async def test_a_probe_finds_a_disk_that_is_as_good_as_full(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with SqlStore(file) as store:
+        monkeypatch.setattr(engines, "MIN_FREE_BYTES", 2**62)
+        with pytest.raises(StoreError, match="the disk is full"):
+            await store.probe(NOW)

@@ -1,8 +1,11 @@
 """Group commit: what waits together is made durable together, and fails alone."""
 
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, wait
+from contextlib import closing, contextmanager
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -10,16 +13,19 @@ from sqlalchemy import Connection, Engine, event, text
 from sqlalchemy.exc import OperationalError
 
 from voicegate.adapters.storage import engines
+from voicegate.adapters.storage import writer as writers
 from voicegate.adapters.storage.writer import Writer
 from voicegate.domain.errors import StoreError
 from voicegate.lab.deadlines import at_most
 
 Job = Callable[[Connection], int]
+WAIT = timedelta(seconds=30)
+SHORT = timedelta(seconds=0.3)
 
 
 @pytest.fixture
 def engine(tmp_path: Path) -> Iterator[Engine]:
-    engine = engines.connect_writer(engines.locate(tmp_path / "numbers.db"))
+    engine = engines.connect_writer(engines.locate(tmp_path / "numbers.db"), busy_timeout_s=0.05)
     with engine.begin() as connection:
         connection.execute(text("CREATE TABLE numbers (n INTEGER PRIMARY KEY)"))
     yield engine
@@ -60,7 +66,7 @@ class Hold:
 
     def __init__(self, writer: Writer) -> None:
         self._began, self._gate = threading.Event(), threading.Event()
-        self.future = writer.submit(self._wait)
+        self.future = writer.submit(self._wait, WAIT)
         assert self._began.wait(at_most(30))
 
     def let_go(self) -> None:
@@ -80,7 +86,7 @@ def stored(engine: Engine) -> list[int]:
 def run_together(writer: Writer, jobs: Sequence[Job]) -> list[Future[int]]:
     """Run `jobs` as one batch, which gathers while another job holds the writer."""
     hold = Hold(writer)
-    futures = [writer.submit(job) for job in jobs]
+    futures = [writer.submit(job, WAIT) for job in jobs]
     hold.let_go()
     wait(futures, timeout=at_most(30))
     assert hold.future.result(timeout=at_most(30)) == 0
@@ -122,7 +128,7 @@ def test_when_the_database_drops_the_transaction_nobody_is_told_that_it_was_stor
     futures = run_together(writer, [Insert(1), lose, Insert(2)])
     assert all(future.exception() for future in futures)
     assert stored(engine) == [0]
-    assert writer.submit(Insert(3)).result(timeout=at_most(30)) == 3
+    assert writer.submit(Insert(3), WAIT).result(timeout=at_most(30)) == 3
 
 
 def test_the_reason_is_told_when_the_whole_transaction_is_lost(writer: Writer) -> None:
@@ -140,15 +146,15 @@ def test_a_commit_that_fails_fails_every_job_of_it(writer: Writer, engine: Engin
 
     event.listen(engine, "commit", refuse)
     with pytest.raises(OSError, match="disk full"):
-        writer.submit(Insert(1)).result(timeout=at_most(30))
+        writer.submit(Insert(1), WAIT).result(timeout=at_most(30))
     event.remove(engine, "commit", refuse)
-    assert writer.submit(Insert(2)).result(timeout=at_most(30)) == 2
+    assert writer.submit(Insert(2), WAIT).result(timeout=at_most(30)) == 2
     assert stored(engine) == [2]
 
 
 def test_a_queued_job_cannot_be_taken_back(writer: Writer, engine: Engine) -> None:
     hold = Hold(writer)
-    future = writer.submit(Insert(1))
+    future = writer.submit(Insert(1), WAIT)
     assert not future.cancel()
     hold.let_go()
     assert future.result(timeout=at_most(30)) == 1
@@ -157,7 +163,7 @@ def test_a_queued_job_cannot_be_taken_back(writer: Writer, engine: Engine) -> No
 
 def test_closing_does_what_is_queued_and_takes_no_more(writer: Writer, engine: Engine) -> None:
     hold = Hold(writer)
-    futures = [hold.future, *(writer.submit(Insert(n)) for n in range(1, 50))]
+    futures = [hold.future, *(writer.submit(Insert(n), WAIT) for n in range(1, 50))]
     closing = threading.Thread(target=writer.close)
     closing.start()
     hold.let_go()
@@ -165,9 +171,43 @@ def test_closing_does_what_is_queued_and_takes_no_more(writer: Writer, engine: E
     assert all(future.done() for future in futures)
     assert stored(engine) == list(range(50))
     with pytest.raises(StoreError):
-        writer.submit(Insert(50))
+        writer.submit(Insert(50), WAIT)
 
 
 def test_closing_twice_does_nothing(writer: Writer) -> None:
     writer.close()
     writer.close()
+
+
+@contextmanager
+def locked(engine: Engine) -> Iterator[None]:
+    """Within, another program has the database locked."""
+    with closing(sqlite3.connect(str(engine.url.database), isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        yield
+        other.execute("ROLLBACK")
+
+
+def test_a_locked_database_is_waited_for_by_each_as_long_as_it_may(writer: Writer, engine: Engine) -> None:
+    with locked(engine):
+        call = writer.submit(Insert(1), WAIT)
+        request = writer.submit(Insert(2), SHORT)
+        error = request.exception(timeout=at_most(20))
+        assert "locked" in str(error)
+        assert not call.done()
+        later = writer.submit(Insert(3), WAIT)
+    assert [call.result(at_most(20)), later.result(at_most(20))] == [1, 3]
+    assert stored(engine) == [1, 3]
+
+
+def test_closing_waits_for_a_locked_database_no_longer_than_a_stop_may_take(
+    writer: Writer, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writers, "_CLOSING_WITHIN_S", 0.3)
+    with locked(engine):
+        future = writer.submit(Insert(1), timedelta(hours=1))
+        closing_writer = threading.Thread(target=writer.close)
+        closing_writer.start()
+        closing_writer.join(at_most(20))
+        assert not closing_writer.is_alive()
+        assert "locked" in str(future.exception())

@@ -27,18 +27,19 @@ from voicegate.adapters.http.schemas import (
     Health,
     LookQuery,
     NewVerification,
+    Readiness,
     Redialed,
     TrunkList,
     TrunkView,
 )
+from voicegate.application import readiness
 from voicegate.application.clients import Clients
 from voicegate.application.deeds import Deeds
 from voicegate.application.listing import CallFilter, Position
 from voicegate.application.ports import CallRecord, ChallengeRecord, Pbx
 from voicegate.application.proving import Wanted
-from voicegate.application.reachability import is_any_reached, trunk_states
+from voicegate.application.reachability import trunk_states
 from voicegate.application.sign_in import IssueRequest, KeyReused, SignIn
-from voicegate.domain.call import TEST_TRUNK
 from voicegate.domain.errors import (
     InvalidExtension,
     InvalidNumber,
@@ -68,6 +69,8 @@ class House:
     """The exchanges, by name."""
     routes: Routes
     """The trunks."""
+    readiness: readiness.Readiness
+    """Whether calls can be placed."""
     body_timeout: timedelta = reading.BODY_TIMEOUT
     """How long a request's body may take to arrive."""
 
@@ -184,15 +187,14 @@ class NativeDoor:
         """Say that the process is alive."""
         return json_response(Health(status="ok"))
 
-    async def ready(self, request: web.Request) -> web.Response:
-        """Say whether calls can be placed: the database answers and a PBX is connected."""
-        await self._house.sign_in.calls(request[ASKER], 1, CallFilter())
-        # The one behind the test numbers is always there: it counts where there is no other.
-        real = {name: pbx for name, pbx in self._house.pbxs.items() if name != TEST_TRUNK}
-        if not await is_any_reached((real or self._house.pbxs).values()):
-            failing = [f"PBX {name} is not connected" for name in real] or ["no PBX is configured"]
+    async def ready(self, _request: web.Request) -> web.Response:
+        """Say whether calls can be placed, and how each part is."""
+        ready = await self._house.readiness.look()
+        parts = dict(ready.parts)
+        if not ready.is_ready:
+            failing = [f"{part}: {state}" for part, state in parts.items() if state != "ok"]
             raise Refused(problems.NOT_READY, "; ".join(failing), Facts(failing=failing))
-        return json_response(Health(status="ok"))
+        return json_response(Readiness(status="ok", parts=parts))
 
     def _trunk(self, trunk: Trunk, states: Mapping[str, Mapping[str, str]]) -> TrunkView:
         state = states.get(trunk.pbx, {}).get(trunk.endpoint)

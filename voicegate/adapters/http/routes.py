@@ -21,6 +21,7 @@ from voicegate.adapters.http.schemas import (
     Judgement,
     LookQuery,
     NewVerification,
+    Readiness,
     Redialed,
     StatusEvent,
     StepEvent,
@@ -232,9 +233,10 @@ def _house(door: NativeDoor) -> tuple[Operation, ...]:
             method="GET",
             path="/readyz",
             name="getReadiness",
-            text="Can calls be placed: does the database answer, and is a PBX connected?",
+            text="Can calls be placed: does the database store what it is given, and is a PBX connected? "
+            "Answered within some three seconds, whatever hangs; `failing` says what is wrong.",
             handler=door.ready,
-            success=Success(200, Health, "Ready."),
-            refusals=(problems.NOT_READY, *_STORED),
+            success=Success(200, Readiness, "Ready."),
+            refusals=(problems.NOT_READY, problems.INTERNAL),
         ),
     )

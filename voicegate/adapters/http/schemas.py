@@ -332,6 +332,18 @@ class TrunkList(_Answer, kw_only=True, frozen=True):
 
 
 class Health(_Answer, kw_only=True, frozen=True):
-    """The process is alive, or ready."""
+    """The process is alive."""
 
     status: Literal["ok"]
+
+
+class Readiness(_Answer, kw_only=True, frozen=True):
+    """Calls can be placed."""
+
+    status: Literal["ok"]
+    parts: Annotated[
+        dict[str, str],
+        Meta(
+            description="How each part is, such as `database` and `pbx main`: `ok`, or what is wrong with it."
+        ),
+    ]

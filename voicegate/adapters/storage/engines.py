@@ -8,6 +8,7 @@ and too late before a read (docs.sqlalchemy.org, dialect pysqlite): `BEGIN` is s
 import os
 import time
 from contextlib import ExitStack, closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -23,6 +24,10 @@ READERS: Final = 4
 LISTERS: Final = 2
 """The same for lists."""
 _BUSY_TIMEOUT_S: Final = 10.0
+LOCK_STEP_S: Final = 0.25
+"""How long the writer waits for a lock at a time: as late it learns whose wait is over."""
+MIN_FREE_BYTES: Final = 1024 * 1024
+"""Under this, a disk counts as full."""
 _CHECKPOINT_TRIES: Final = 20
 _CHECKPOINT_PAUSE_S: Final = 0.025
 
@@ -64,6 +69,44 @@ def name_of(url: URL) -> str:
     return str(url.database) if is_sqlite(url) else url.render_as_string(hide_password=True)
 
 
+@dataclass(frozen=True, slots=True)
+class FileIdentity:
+    """By what a file is known, whatever stands under its name."""
+
+    device: int
+    """Its file system."""
+    inode: int
+    """Its number there."""
+
+
+def identify(path: Path) -> FileIdentity:
+    """Return which file stands under a name.
+
+    Raises:
+        OSError: none does.
+    """
+    found = path.stat()
+    return FileIdentity(found.st_dev, found.st_ino)
+
+
+def check_file(path: Path, opened: FileIdentity) -> None:
+    """See that what is written will be found there again, and has room.
+
+    Raises:
+        StoreError: the file was deleted or replaced, or its disk is as good as full.
+    """
+    try:
+        present = identify(path)
+    except OSError:
+        present = None
+    if present != opened:
+        raise StoreError("the file was deleted or replaced while in use: restart the daemon")
+    # SQLite finds room in what its log has already, and fails some writes later.
+    disk = os.statvfs(path)
+    if disk.f_bavail * disk.f_frsize < MIN_FREE_BYTES:
+        raise StoreError(f"the disk is full: less than {MIN_FREE_BYTES // 1024} KiB are free")
+
+
 def create_file(path: Path) -> None:
     """Make an empty file for the owner only; does nothing when there is one.
 
@@ -83,9 +126,10 @@ def create_file(path: Path) -> None:
         os.close(folder)
 
 
-def connect_writer(url: URL) -> Engine:
-    """Return an engine for the one writer; connects when first used."""
-    return _connect(url, begin="BEGIN IMMEDIATE", connections=1)
+def connect_writer(url: URL, busy_timeout_s: float = _BUSY_TIMEOUT_S) -> Engine:
+    """Return an engine for the one writer, which waits so long for a locked database; connects when first
+    used."""
+    return _connect(url, begin="BEGIN IMMEDIATE", connections=1, busy_timeout_s=busy_timeout_s)
 
 
 def connect_readers(url: URL) -> Engine:
@@ -128,7 +172,14 @@ def _checkpoint(cursor: DBAPICursor) -> bool:
     return answer is not None and not answer[0]
 
 
-def _connect(url: URL, *, begin: str, connections: int, pragmas: tuple[str, ...] = ()) -> Engine:
+def _connect(
+    url: URL,
+    *,
+    begin: str,
+    connections: int,
+    pragmas: tuple[str, ...] = (),
+    busy_timeout_s: float = _BUSY_TIMEOUT_S,
+) -> Engine:
     if not is_sqlite(url):
         return _connect_server(url, connections)
     engine = create_engine(
@@ -136,7 +187,7 @@ def _connect(url: URL, *, begin: str, connections: int, pragmas: tuple[str, ...]
         hide_parameters=True,
         pool_size=connections,
         max_overflow=0,
-        connect_args={"isolation_level": None, "timeout": _BUSY_TIMEOUT_S},
+        connect_args={"isolation_level": None, "timeout": busy_timeout_s},
     )
 
     @event.listens_for(engine, "connect")

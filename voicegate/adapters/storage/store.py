@@ -9,16 +9,18 @@ import asyncio
 import sqlite3
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Final, Self, TypeVar
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from voicegate.adapters.storage import counts, engines, lists, purge, statements
+from voicegate.adapters.storage.engines import FileIdentity
 from voicegate.adapters.storage.migrations import migrate
 from voicegate.adapters.storage.transaction import SqlTransaction
 from voicegate.adapters.storage.writer import Writer
@@ -41,6 +43,21 @@ from voicegate.domain.errors import StoreError
 T = TypeVar("T")
 
 
+@dataclass(frozen=True, slots=True)
+class Waits:
+    """How long a write waits for a database that somebody else has locked."""
+
+    request: timedelta = timedelta(seconds=5)
+    """A request's, or a call's step that can be stored later."""
+    call: timedelta = timedelta(seconds=60)
+    """A call's beginning, without which nobody is called, and its end."""
+    probe: timedelta = timedelta(seconds=2)
+    """A probe."""
+
+
+DEFAULT_WAITS: Final = Waits()
+
+
 class SqlStore:
     """Challenges and calls in a database; an async context manager that opens and closes it.
 
@@ -50,10 +67,12 @@ class SqlStore:
     What is given to `transact` and `record` runs in the writer's thread.
     """
 
-    def __init__(self, location: str | Path) -> None:
+    def __init__(self, location: str | Path, waits: Waits = DEFAULT_WAITS) -> None:
         self._url = engines.locate(location)
         self._name = engines.name_of(self._url)
-        self._writing = engines.connect_writer(self._url)
+        self._waits = waits
+        self._opened_file = FileIdentity(0, 0)
+        self._writing = engines.connect_writer(self._url, engines.LOCK_STEP_S)
         self._reading = engines.connect_readers(self._url)
         self._readers = ThreadPoolExecutor(engines.READERS, thread_name_prefix="store reader")
         self._listers = ThreadPoolExecutor(engines.LISTERS, thread_name_prefix="store lister")
@@ -91,10 +110,11 @@ class SqlStore:
         change: Callable[[Challenge], Challenge] | None = None,
         *,
         following: Call | None = None,
+        can_wait: bool = False,
     ) -> None:
         """Store a call's state with its new timeline entries, its challenge and its next call with it."""
         job = partial(statements.record_call, record=record, change=change, following=following)
-        await self._write(job)
+        await self._write(job, self._waits.call if can_wait else None)
 
     async def challenge(self, challenge_id: str) -> ChallengeRecord | None:
         """Return a challenge with its calls and timelines; None: unknown."""
@@ -162,11 +182,11 @@ class SqlStore:
 
     async def probe(self, now: datetime) -> None:
         """Store something small."""
-        await self._write(partial(statements.probe, now=now))
+        await self._write(partial(self._probe, now=now), self._waits.probe)
 
-    async def _write(self, work: Callable[[Connection], T]) -> T:
+    async def _write(self, work: Callable[[Connection], T], wait: timedelta | None = None) -> T:
         try:
-            return await asyncio.wrap_future(self._opened().submit(work))
+            return await asyncio.wrap_future(self._opened().submit(work, wait or self._waits.request))
         except (SQLAlchemyError, StoreError) as error:
             raise self._explain(error) from error
 
@@ -199,15 +219,32 @@ class SqlStore:
         except (SQLAlchemyError, sqlite3.Error) as error:
             raise self._explain(error) from error
 
+    def _probe(self, connection: Connection, now: datetime) -> None:
+        if engines.is_sqlite(self._url):
+            engines.check_file(Path(self._name), self._opened_file)
+        statements.probe(connection, now)
+
     def _prepare(self) -> None:
         try:
             if engines.is_sqlite(self._url):
                 engines.create_file(Path(self._name))
-            with self._writing.begin() as connection:
-                migrate(connection)
+            self._migrate()
             engines.connect_all(self._reading)
         except (SQLAlchemyError, StoreError, OSError) as error:
             raise self._explain(error) from error
+
+    def _migrate(self) -> None:
+        # By an engine that waits longer: another start may be migrating.
+        engine = engines.connect_writer(self._url)
+        try:
+            with engine.begin() as connection:
+                migrate(connection)
+        finally:
+            engine.dispose()
+        if engines.is_sqlite(self._url):
+            self._opened_file = engines.identify(Path(self._name))
+        # Now, as the readers do: later the file may be another's, or no descriptor left.
+        self._writing.connect().close()
 
     def _finish(self, writer: Writer | None) -> None:
         if writer is not None:

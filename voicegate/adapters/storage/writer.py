@@ -1,25 +1,33 @@
 """The one thread that writes, with group commit: what queues up during a commit is committed together.
 
 One fsync then serves all who wait, which at 20 clients does several times what a commit each does. A job
-knows nothing of this: it runs in a savepoint of its own, and its answer is given after the commit.
+knows nothing of this: it runs in a savepoint of its own, and its answer is given after the commit. While
+somebody else has locked the database, each job waits for as long as it was given, and no other job for it.
 What the jobs do is `transaction`'s and `statements`'s.
 """
 
+import math
+import sqlite3
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from datetime import timedelta
+from typing import Any, Final, TypeVar
 
 from sqlalchemy import Connection, Engine, NestedTransaction
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from voicegate.domain.errors import StoreError
 
 T = TypeVar("T")
 
+# A daemon that stops has its own deadline: no job waits for a lock beyond it.
+_CLOSING_WITHIN_S: Final = 10.0
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True, slots=True, eq=False)
 class _Job:
     """A piece of work that waits for its commit."""
 
@@ -27,6 +35,8 @@ class _Job:
     """What to do."""
     future: Future[Any]
     """Whom to tell, once it is durable."""
+    deadline: float
+    """Until when it waits for a locked database, by the monotonic clock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +57,15 @@ class Writer:
         self._wake = threading.Condition()
         self._queue: list[_Job] = []
         self._is_closed = False
+        self._closed_at = math.inf
         self._thread = threading.Thread(target=self._run, name="store writer", daemon=True)
         self._thread.start()
 
-    def submit(self, work: Callable[[Connection], T]) -> Future[T]:
+    def submit(self, work: Callable[[Connection], T], wait: timedelta) -> Future[T]:
         """Queue `work`; the future is resolved once its changes are durable, or with its exception.
 
-        A job once queued is done: cancelling the future has no effect.
+        A job once queued is done: cancelling the future has no effect. Only while the database is locked
+        it is given up, after `wait`.
 
         Raises:
             StoreError: closed.
@@ -63,14 +75,16 @@ class Writer:
         with self._wake:
             if self._is_closed:
                 raise StoreError("the database is closed")
-            self._queue.append(_Job(work, future))
+            self._queue.append(_Job(work, future, time.monotonic() + wait.total_seconds()))
             self._wake.notify()
         return future
 
     def close(self) -> None:
-        """Refuse new jobs and wait until the queued ones are done; blocks. Doing it twice is fine."""
+        """Refuse new jobs and wait until the queued ones are done, or have waited long enough for a locked
+        database; blocks. Doing it twice is fine."""
         with self._wake:
             self._is_closed = True
+            self._closed_at = min(self._closed_at, time.monotonic())
             self._wake.notify()
         self._thread.join()
 
@@ -86,18 +100,41 @@ class Writer:
             return batch
 
     def _commit(self, batch: list[_Job]) -> None:
+        done: list[_Done] | None = None
         try:
             with self._engine.begin() as connection:
-                done = [_attempt(connection, job) for job in batch]
+                done = []
+                for job in batch:
+                    done.append(_attempt(connection, job))
         except Exception as error:  # noqa: BLE001 - a thread's root: settled in the futures
-            for job in batch:
-                job.future.set_exception(error)
+            # Before the first job has run, nothing is lost by waiting.
+            self._fail(self._late(batch) if done is None and is_locked(error) else batch, error)
             return
         for job, result in zip(batch, done, strict=True):
             if result.error is None:
                 job.future.set_result(result.answer)
             else:
                 job.future.set_exception(result.error)
+
+    def _late(self, batch: list[_Job]) -> list[_Job]:
+        """Queue again, before all others, who can wait; return the rest."""
+        now = time.monotonic()
+        with self._wake:
+            latest = self._closed_at + _CLOSING_WITHIN_S
+            waiting = [job for job in batch if now < min(job.deadline, latest)]
+            self._queue[:0] = waiting
+        return [job for job in batch if job not in waiting]
+
+    def _fail(self, jobs: list[_Job], error: Exception) -> None:
+        for job in jobs:
+            job.future.set_exception(error)
+
+
+def is_locked(error: Exception) -> bool:
+    """Has another connection locked the SQLite file? One that waits may find it free."""
+    reason = error.orig if isinstance(error, DBAPIError) else error
+    code = getattr(reason, "sqlite_errorcode", None)
+    return code is not None and code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
 def _attempt(connection: Connection, job: _Job) -> _Done:

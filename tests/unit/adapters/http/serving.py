@@ -4,7 +4,7 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -18,10 +18,18 @@ from voicegate.adapters.http.native import House
 from voicegate.adapters.http.routes import native_door
 from voicegate.adapters.http.server import Listener, serve_on
 from voicegate.adapters.http.socket_file import SocketFile, listening
+from voicegate.application.readiness import Readiness
 from voicegate.domain.client import Scope
 
 NUMBER = "+12025550101"
 BODY_TIMEOUT = timedelta(milliseconds=50)
+
+
+def native_house(bench: Bench) -> House:
+    """What the native door needs, of the bench."""
+    world = bench.world
+    readiness = Readiness(world.desk, world.pbxs)
+    return House(bench.sign_in, bench.clients, bench.deeds, world.pbxs, world.routes, readiness)
 
 
 @asynccontextmanager
@@ -30,14 +38,7 @@ async def serve_unix(
 ) -> AsyncIterator[int]:
     """The door at a socket file of its own and on TCP, as `bootstrap` puts it there, behind others; gives
     the port."""
-    house = House(
-        bench.sign_in,
-        bench.clients,
-        bench.deeds,
-        bench.world.pbxs,
-        bench.world.routes,
-        body_timeout=BODY_TIMEOUT,
-    )
+    house = replace(native_house(bench), body_timeout=BODY_TIMEOUT)
     identity = Identity(bench.clients, peers_of(own_uids() if uids is None else uids))
     with listening(file) as local, socket.create_server(("127.0.0.1", 0)) as remote:
         remote.setblocking(False)

@@ -14,11 +14,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from structlog.testing import capture_logs
 
-from tests.unit.adapters.http.serving import NUMBER, Served
+from tests.unit.adapters.http.serving import NUMBER, Served, native_house
 from tests.unit.application.conftest import ADMIN, Bench
 from voicegate.adapters.http.doors import Door, basic, bearer
 from voicegate.adapters.http.identity import Identity, peers_of
-from voicegate.adapters.http.native import House
 from voicegate.adapters.http.routes import native_door
 from voicegate.adapters.http.server import serve_on
 from voicegate.adapters.http.tcp_port import TcpPort, listening_on, tls_of
@@ -190,7 +189,7 @@ async def test_tls_is_spoken_with_the_certificate_configured(bench: Bench, tmp_p
     make_certificate(certificate, key)
     added = await bench.clients.add(ADMIN, "web", frozenset({Scope.VERIFICATIONS}))
     assert added is not None
-    house = House(bench.sign_in, bench.clients, bench.deeds, bench.world.pbxs, bench.world.routes)
+    house = native_house(bench)
     identity = Identity(bench.clients, peers_of(()))
     with listening_on(TcpPort("127.0.0.1", 0, certificate, key)) as listener:
         url = f"https://127.0.0.1:{listener.socket.getsockname()[1]}"

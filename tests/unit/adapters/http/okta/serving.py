@@ -11,10 +11,10 @@ from typing import Any
 import httpx
 import msgspec
 
+from tests.unit.adapters.http.serving import native_house
 from tests.unit.application.conftest import Bench
 from voicegate.adapters.http.doors import Door
 from voicegate.adapters.http.identity import Identity, own_uids, peers_of
-from voicegate.adapters.http.native import House
 from voicegate.adapters.http.okta.door import OktaHouse
 from voicegate.adapters.http.okta.routes import TONGUE, okta_door
 from voicegate.adapters.http.okta.schemas import OktaError
@@ -111,7 +111,7 @@ class Promises:
 @asynccontextmanager
 async def serving(bench: Bench, folder: Path, **house: Any) -> AsyncIterator[Okta]:
     path = folder / "o" / "api.sock"
-    native = House(bench.sign_in, bench.clients, bench.deeds, bench.world.pbxs, bench.world.routes)
+    native = native_house(bench)
     doors = [
         okta_door(OktaHouse(bench.enrollment, body_timeout=BODY_TIMEOUT, **house)),
         native_door(native),

@@ -1,0 +1,66 @@
+"""Can a code be stored and a telephone be called now? Asked often, answered soon, whatever hangs."""
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from voicegate.application.journal import Desk
+from voicegate.application.ports import Pbx
+from voicegate.domain.call import TEST_TRUNK
+from voicegate.domain.errors import StoreError
+
+_WITHIN: Final = timedelta(seconds=3)
+_FRESH: Final = timedelta(seconds=1)
+"""For so long an answer of the database serves those who ask next."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """How the parts are, and whether calls can be placed."""
+
+    parts: Mapping[str, str]
+    """By part, such as `database` or `pbx main`, `ok` or what is wrong."""
+    is_ready: bool
+    """Does the database store, and is a PBX connected?"""
+
+
+class Readiness:
+    """Looks at the parts that every call needs."""
+
+    def __init__(self, desk: Desk, pbxs: Mapping[str, Pbx]) -> None:
+        self._desk = desk
+        # The one behind the test numbers is always there: it counts where there is no other.
+        self._pbxs = {name: pbx for name, pbx in pbxs.items() if name != TEST_TRUNK} or pbxs
+        self._probe: asyncio.Task[None] | None = None
+        self._probed_at = 0.0
+
+    async def look(self) -> Ready:
+        """Return how the parts are, within three seconds."""
+        database = await self._look_at_database()
+        connected = {name: pbx.is_connected for name, pbx in self._pbxs.items()}
+        parts = {"database": database}
+        parts |= {f"pbx {name}": "ok" if is_so else "not connected" for name, is_so in connected.items()}
+        if not connected:
+            parts["pbx"] = "none is configured"
+        return Ready(parts, is_ready=database == "ok" and any(connected.values()))
+
+    async def _look_at_database(self) -> str:
+        loop = asyncio.get_running_loop()
+        if self._probe is None or (
+            self._probe.done() and loop.time() - self._probed_at > _FRESH.total_seconds()
+        ):
+            # One for all who ask meanwhile: a database that hangs must not be given more to do.
+            self._probe = asyncio.create_task(self._desk.store.probe(self._desk.clock.now()), name="probe")
+            self._probed_at = loop.time()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_WITHIN.total_seconds()):
+                await asyncio.wait((self._probe,))
+        if not self._probe.done():
+            return f"no answer for {_WITHIN.total_seconds():.0f} s"
+        error = self._probe.exception()
+        if error is None:
+            return "ok"
+        return str(error) if isinstance(error, StoreError) else type(error).__name__
