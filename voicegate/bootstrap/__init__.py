@@ -35,7 +35,7 @@ from voicegate.application.journal import Desk
 from voicegate.application.ports import Pbx
 from voicegate.application.proving import Defaults, Proving
 from voicegate.application.sign_in import SignIn
-from voicegate.bootstrap.doors import doors, extensions, providers, twilio_services
+from voicegate.bootstrap.doors import doors, extensions, providers, server_settings, twilio_services
 from voicegate.bootstrap.endpoints import allowed_uids, listening_alone, socket_file, tcp_port
 from voicegate.bootstrap.exchanges import group_id
 from voicegate.bootstrap.parts import App
@@ -77,7 +77,8 @@ async def serve(settings: Settings, wanted: asyncio.Queue[Settings] | None = Non
         peers = peers_of(allowed_uids(settings))
         app = await stack.enter_async_context(running(settings))
         identity = Identity(app.clients, peers)
-        await stack.enter_async_context(serve_on(listeners, doors(app, settings), identity.of))
+        server = serve_on(listeners, doors(app, settings), identity.of, server_settings(app, settings))
+        await stack.enter_async_context(server)
         log.info("serving", socket=settings.socket.path, tcp=settings.tcp.port if port else None)
         await reload_for_ever(settings, listeners, wanted or asyncio.Queue())
 
@@ -123,6 +124,7 @@ async def running(settings: Settings) -> AsyncIterator[App]:
             clients=Clients(world, deeds),
             deeds=deeds,
             delivery=delivery,
+            store_delay=store.write_delay_s,
         )
 
 

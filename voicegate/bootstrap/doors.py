@@ -4,7 +4,9 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
+from voicegate.adapters.http.connections import ConnectionLimits
 from voicegate.adapters.http.doors import Door
+from voicegate.adapters.http.forwarding import Proxies
 from voicegate.adapters.http.native import House
 from voicegate.adapters.http.okta.door import OktaHouse
 from voicegate.adapters.http.okta.routes import okta_door
@@ -12,9 +14,11 @@ from voicegate.adapters.http.okta_hook import OktaHook, okta_hook_door
 from voicegate.adapters.http.provider_messages import Mapped
 from voicegate.adapters.http.providers import Providers, provider_doors
 from voicegate.adapters.http.routes import native_door
+from voicegate.adapters.http.server import ServerSettings
 from voicegate.adapters.http.signatures import Scheme, Signature
 from voicegate.adapters.http.twilio.door import TwilioHouse, TwilioService
 from voicegate.adapters.http.twilio.routes import twilio_door
+from voicegate.adapters.http.waiting import WaitingLimits
 from voicegate.application.readiness import Readiness
 from voicegate.bootstrap.parts import App
 from voicegate.config import ProviderSettings, Settings, read_secret
@@ -30,7 +34,23 @@ def doors(app: App, settings: Settings) -> Sequence[Door]:
         okta_hook_door(okta_hook(app, settings)),
         *provider_doors(Providers(app.sign_in, app.world.desk.clock, providers(settings))),
         twilio_door(TwilioHouse(app.sign_in, app.world.desk.clock, twilio_services(settings)), app.attempts),
-        native_door(_native_house(app)),
+        native_door(
+            _native_house(app),
+            WaitingLimits(settings.http.max_waiting, settings.http.max_waiting_per_client),
+        ),
+    )
+
+
+def server_settings(app: App, settings: Settings) -> ServerSettings:
+    """Return how much the server takes on, as configured."""
+    http = settings.http
+    return ServerSettings(
+        ConnectionLimits(
+            http.max_connections, http.max_connections_per_address, http.max_connections_per_client
+        ),
+        Proxies.of(settings.tcp.trusted_proxies),
+        settings.okta.public_url,
+        app.store_delay,
     )
 
 
@@ -44,7 +64,6 @@ def okta_house(app: App, settings: Settings) -> OktaHouse:
     """Return what the door for Okta's Factors API needs, as configured."""
     return OktaHouse(
         app.enrollment,
-        public_url=settings.okta.public_url,
         sdk3_compat=settings.okta.sdk3_compat,
     )
 

@@ -1,5 +1,6 @@
 """The daemon's parts, put together; who does that is the package itself."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from voicegate.application.attempts import Attempts
@@ -28,3 +29,5 @@ class App:
     """What was asked."""
     delivery: Delivery
     """The calls in progress."""
+    store_delay: Callable[[], float]
+    """For how long the store's oldest write has been waiting, in seconds."""

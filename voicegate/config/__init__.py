@@ -6,6 +6,7 @@ the key that was meant. Secrets are read from files that the settings name. Whic
 """
 
 import difflib
+import ipaddress
 import os
 import tomllib
 import types
@@ -21,6 +22,7 @@ from voicegate.config.shapes import (
     Audio,
     CallerIdSettings,
     CallSettings,
+    Http,
     InternalSettings,
     Log,
     Okta,
@@ -46,6 +48,7 @@ __all__ = [
     "Audio",
     "CallSettings",
     "CallerIdSettings",
+    "Http",
     "InternalSettings",
     "Log",
     "Okta",
@@ -119,6 +122,7 @@ def parse(raw: dict[str, Any]) -> Settings:
         _check_kind(pbx.kind, raw["pbx"][name], path=f"pbx.{name}")
     _check_references(settings)
     _check_countries(settings)
+    _check_http(settings)
     return settings
 
 
@@ -208,6 +212,17 @@ def _check_countries(settings: Settings) -> None:
         if country not in phonenumbers.SUPPORTED_REGIONS:
             cure = "; Britain is GB" if country == "UK" else ""
             raise ConfigError(f"{setting}: {country} is no country's ISO 3166 code{cure}")
+
+
+def _check_http(settings: Settings) -> None:
+    for network in settings.tcp.trusted_proxies:
+        try:
+            ipaddress.ip_network(network)
+        except ValueError as error:
+            raise ConfigError(f"tcp.trusted_proxies: {error}") from None
+    limits = settings.http
+    if limits.max_waiting >= limits.max_connections:
+        raise ConfigError("http.max_waiting: leaves no connection for others: less than max_connections")
 
 
 def _check_kind(kind: str, raw: dict[str, object], *, path: str) -> None:

@@ -68,6 +68,16 @@ class Socket(_Section, frozen=True, kw_only=True):
     allowed_users: tuple[str, ...] = ()
 
 
+class Http(_Section, frozen=True, kw_only=True):
+    """`[http]`: how much the API takes on, on the socket and on TCP."""
+
+    max_connections: Annotated[int, Meta(ge=10, le=100_000)] = 1500
+    max_connections_per_address: Limit = 500
+    max_connections_per_client: Limit = 1000
+    max_waiting: Limit = 1000
+    max_waiting_per_client: Limit = 750
+
+
 class Tcp(_Section, frozen=True, kw_only=True):
     """`[tcp]`: the API for clients that ask by key."""
 
@@ -76,6 +86,7 @@ class Tcp(_Section, frozen=True, kw_only=True):
     port: Port = 8770
     certificate: str = ""
     key: str = ""
+    trusted_proxies: tuple[str, ...] = ()
 
 
 class Audio(_Section, frozen=True, kw_only=True):
@@ -243,6 +254,7 @@ class Settings(_Section, frozen=True, kw_only=True):
     retention: RetentionSettings = RetentionSettings()
     socket: Socket = Socket()
     tcp: Tcp = Tcp()
+    http: Http = Http()
     audio: Audio = Audio()
     call: CallSettings = CallSettings()
     passcode: PasscodeSettings = PasscodeSettings()

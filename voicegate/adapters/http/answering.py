@@ -8,6 +8,7 @@ from aiohttp import web
 from msgspec import Struct
 
 from voicegate.adapters.http import problems
+from voicegate.adapters.http.doors import PUBLIC_URL
 from voicegate.adapters.http.problems import Refused
 
 T = TypeVar("T")
@@ -28,6 +29,18 @@ def json_response(
         content_type="application/json",
         headers=headers,
     )
+
+
+def base_url(request: web.Request) -> str:
+    """Return what links begin with: never the request's own `Host`, which is whatever its sender wrote."""
+    configured = request.app[PUBLIC_URL]
+    if configured:
+        return configured.rstrip("/")
+    listens_at = request.transport.get_extra_info("sockname") if request.transport else None
+    if not isinstance(listens_at, tuple):  # a Unix socket
+        return "http://voicegate"
+    host, port = listens_at[:2]
+    return f"{request.scheme}://[{host}]:{port}" if ":" in host else f"{request.scheme}://{host}:{port}"
 
 
 def unknown(kind: str, thing_id: str) -> Refused:

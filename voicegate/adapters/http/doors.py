@@ -5,6 +5,8 @@ All doors are one application, on the Unix socket and on TCP alike. Who asks is 
 
 import base64
 import binascii
+import re
+import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -19,6 +21,18 @@ ASKER: Final = web.RequestKey("asker", Asker)
 """Who asks, as the server found out; there in every handler."""
 REQUEST_ID: Final = web.RequestKey("request id", str)
 """What the answer is known by; there in every handler."""
+PUBLIC_URL: Final = web.AppKey("public url", str)
+"""Scheme and host that links begin with; empty: where the server listens."""
+ADDRESS: Final = web.RequestKey("address", str)
+"""Where it comes from: an IP address, by a trusted proxy's word if there is one, or a Unix user."""
+
+_SANE_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
+
+
+def request_id_of(request: web.BaseRequest) -> str:
+    """Return the request's own id when it is a sane one, else a new one."""
+    given = request.headers.get("X-Request-Id", "")
+    return given if _SANE_ID.fullmatch(given) else f"req_{secrets.token_hex(8)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +49,9 @@ class Credentials:
     def __repr__(self) -> str:
         return f"Credentials({self.client})"
 
+
+CREDENTIALS: Final = web.RequestKey("credentials", Credentials)
+"""What it was asked with; there only where that was a key."""
 
 ReadKey = Callable[[web.BaseRequest], Credentials | None]
 """Finds the key in a request; None: there is none. A key that is malformed is given as it is: it is wrong."""
@@ -61,6 +78,11 @@ class Door:
     """Tells of a refusal, given the request's id."""
     close: Callable[[], None] = _nothing
     """Answers those who wait for news, for the server stops."""
+
+    @property
+    def open_paths(self) -> frozenset[str]:
+        """What anybody may ask, without a key."""
+        return frozenset(operation.path for operation in self.operations if operation.is_open)
 
     def has(self, path: str) -> bool:
         """Is that path one of its own?"""

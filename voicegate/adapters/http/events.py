@@ -18,20 +18,18 @@ import structlog
 from aiohttp import web
 from msgspec import Struct
 
-from voicegate.adapters.http import problems, views
-from voicegate.adapters.http.long_polls import LongPolls
-from voicegate.adapters.http.problems import Facts, Refused
+from voicegate.adapters.http import views
+from voicegate.adapters.http.problems import Refused
 from voicegate.adapters.http.schemas import StatusEvent, StepEvent, VerificationView
+from voicegate.adapters.http.waiting import Place, Waiters
 from voicegate.application.ports import ChallengeRecord
 from voicegate.domain.errors import StoreError
 
 log = structlog.get_logger(__name__)
 
 MEDIA_TYPE: Final = "text/event-stream"
-MAX_STREAMS: Final = 100
 HEARTBEAT: Final = timedelta(seconds=15)
 _STUCK: Final = timedelta(seconds=30)
-_RETRY_FULL_S: Final = 5.0
 _ID: Final = re.compile(r"(\d{1,6})\.(\d{1,6})\.([a-z_]{0,32})", re.ASCII)
 _COMMENT: Final = b":\n\n"
 
@@ -51,27 +49,20 @@ class Cursor:
     """The verification's status."""
 
     @classmethod
-    def parse(cls, text: str) -> Self:
-        """Return what an event's id says.
-
-        Raises:
-            Refused: it is no event's id.
-        """
+    def parse(cls, text: str) -> Self | None:
+        """Return what an event's id says; None: it is no event's id."""
         found = _ID.fullmatch(text)
-        if found is None:
-            raise Refused(problems.INVALID, "after: is no event's id", Facts(field="after"))
-        return cls(int(found[1]), int(found[2]), found[3])
+        return None if found is None else cls(int(found[1]), int(found[2]), found[3])
 
     def __str__(self) -> str:
         return f"{self.call}.{self.seq}.{self.status}"
 
 
 class Streams:
-    """Those who are told of news as it comes; a stopping server ends them with its long polls."""
+    """Those who are told of news as it comes."""
 
-    def __init__(self, long_polls: LongPolls) -> None:
-        self._long_polls = long_polls
-        self._open = 0
+    def __init__(self, waiters: Waiters) -> None:
+        self._waiters = waiters
 
     async def tell(
         self, request: web.Request, look: Look, *, after: Cursor, headers: dict[str, str]
@@ -79,24 +70,25 @@ class Streams:
         """Answer with a verification's events after a cursor, until it is over.
 
         Raises:
-            Refused: no such verification, or too many streams are open.
+            Refused: no such verification, or too many wait.
         """
-        if self._open >= MAX_STREAMS:
-            raise Refused(problems.TOO_MANY_STREAMS, facts=Facts(retry_after_s=_RETRY_FULL_S))
-        self._open += 1
-        try:
+        with self._waiters.place(request) as place:
             record = await look(None, timedelta())
             response = web.StreamResponse(headers={"Cache-Control": "no-store", **headers})
             response.content_type = MEDIA_TYPE
             await response.prepare(request)
             if request.method != "HEAD":
-                await self._follow(response, record, look=look, after=after)
+                await self._follow(response, record, look=look, after=after, place=place)
             return response
-        finally:
-            self._open -= 1
 
     async def _follow(
-        self, response: web.StreamResponse, record: ChallengeRecord, *, look: Look, after: Cursor
+        self,
+        response: web.StreamResponse,
+        record: ChallengeRecord,
+        *,
+        look: Look,
+        after: Cursor,
+        place: Place,
     ) -> None:
         cursor = after
         try:
@@ -106,11 +98,13 @@ class Streams:
                     chunks.append(encode(cursor, data))
                 async with asyncio.timeout(_STUCK.total_seconds()):
                     await response.write(b"".join(chunks))
-                if record.is_settled or self._long_polls.is_closed:
+                if record.is_settled or self._waiters.is_closed:
                     return
-                record = await self._long_polls.run(partial(look, record.revision), HEARTBEAT)
+                record = await self._waiters.news(place, partial(look, record.revision), HEARTBEAT)
+        except Refused as refused:
+            # The head is sent: all that is left is to end, and to let the reader hear why when it asks again.
+            log.info("stream ended", reason=refused.kind.name)
         except StoreError as error:
-            # The head is sent: all that is left is to end, and to let the reader come again.
             log.error("stream ended", error=str(error))
         except TimeoutError as error:
             raise ConnectionResetError("the reader does not read") from error

@@ -1,12 +1,12 @@
 """What surrounds every request: its id, who asks, and an answer whatever happens.
 
 The peer is judged before a byte of the body is read. Whatever a handler raises becomes a problem; what
-nobody expected is logged and told to the client as nothing but "something went wrong".
+nobody expected is logged and told to the client as nothing but "something went wrong". A connection on
+which nobody has shown who asks ends with its first answer.
 """
 
-import re
-import secrets
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import structlog
@@ -15,48 +15,105 @@ from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.typedefs import Middleware
 
 from voicegate.adapters.http import problems
-from voicegate.adapters.http.doors import ASKER, REQUEST_ID, Door
+from voicegate.adapters.http.doors import ADDRESS, ASKER, REQUEST_ID, Door, request_id_of
+from voicegate.adapters.http.forwarding import HEADER, Proxies
 from voicegate.adapters.http.operations import Handler
+from voicegate.adapters.http.overload import TURN, Load, Turn
 from voicegate.adapters.http.problems import Facts, Refused
+from voicegate.adapters.http.protocol import HttpProtocol, protocol_of
+from voicegate.adapters.http.throttled_log import ThrottledLog
 from voicegate.domain.client import Asker
 from voicegate.domain.errors import StoreError
 
 log = structlog.get_logger(__name__)
 
-Identify = Callable[[web.BaseRequest, Door, str], Awaitable[Asker]]
+Identify = Callable[[web.Request, Door, str], Awaitable[Asker]]
 """Tells who sent a request to a door, given the request's id; raises `Refused` for one who may not ask."""
 
-_SANE_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 _RETRY_STORE_S: Final = 1.0
+_RETRY_CROWD_S: Final = 1.0
+# Their titles are what the log says, once in ten seconds for all who cause them.
+_KEYLESS: Final = (problems.KEY_MISSING, problems.KEY_WRONG, problems.PEER_NOT_ALLOWED)
 
 
-def frame(doors: Sequence[Door], identify: Identify) -> Middleware:
-    """Return the middleware that every request goes through; the first door that has a path answers it."""
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What every request goes through."""
 
-    @web.middleware
-    async def around(request: web.Request, handler: Handler) -> web.StreamResponse:
-        request_id = request_id_of(request)
-        door = next(door for door in doors if door.has(request.path))
-        request[REQUEST_ID] = request_id
-        with structlog.contextvars.bound_contextvars(request=request_id):
-            try:
-                request[ASKER] = await identify(request, door, request_id)
-                response = await handler(request)
-            except ConnectionError:
-                raise  # the client is gone: there is nobody to answer
-            except Exception as error:  # noqa: BLE001  # a request's root: every failure has an answer
-                response = door.answer(_explain(error), request_id)
+    doors: Sequence[Door]
+    """The first that has a path answers it."""
+    identify: Identify
+    """Finds out who asks."""
+    proxies: Proxies
+    """Whose word about an address is taken."""
+    warnings: ThrottledLog
+    """Where to say what strangers do."""
+    load: Load
+    """How much is under way."""
+
+    def middleware(self) -> Middleware:
+        """Return it as aiohttp's middleware."""
+
+        @web.middleware
+        async def around(request: web.Request, handler: Handler) -> web.StreamResponse:
+            request[REQUEST_ID] = request_id_of(request)
+            with structlog.contextvars.bound_contextvars(request=request[REQUEST_ID]):
+                return await self._answer(request, handler)
+
+        return around
+
+    async def _answer(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        door = next(door for door in self.doors if door.has(request.path))
+        try:
+            response = await self._ask(request, handler, door)
+        except ConnectionError:
+            raise  # the client is gone: there is nobody to answer
+        except Exception as error:  # noqa: BLE001  # a request's root: every failure has an answer
+            response = door.answer(_explain(error), request[REQUEST_ID])
+        if ASKER in request:
             _note(request, response.status)
-        response.headers["X-Request-Id"] = request_id
+        else:
+            response.force_close()
+        response.headers["X-Request-Id"] = request[REQUEST_ID]
         return response
 
-    return around
+    async def _ask(self, request: web.Request, handler: Handler, door: Door) -> web.StreamResponse:
+        protocol = protocol_of(request)
+        self._locate(request, protocol)
+        if request.path in door.open_paths:
+            return await handler(request)
+        try:
+            asker = await self.identify(request, door, request[REQUEST_ID])
+        except Refused as refused:
+            if refused.kind in _KEYLESS:
+                self.warnings.warn(refused.kind.name.replace("_", " "), request[ADDRESS])
+            raise
+        if not protocol.connections.know(protocol.connection, asker.name):
+            raise Refused(problems.OVERLOADED, facts=Facts(retry_after_s=_RETRY_CROWD_S))
+        request[ASKER] = asker
+        turn = request[TURN] = Turn(self.load, asker.name, writes=request.method not in ("GET", "HEAD"))
+        turn.begin()
+        try:
+            return await handler(request)
+        finally:
+            turn.end()
 
+    def _locate(self, request: web.Request, protocol: HttpProtocol) -> None:
+        """Note where a request comes from.
 
-def request_id_of(request: web.BaseRequest) -> str:
-    """Return the request's own id when it is a sane one, else a new one."""
-    given = request.headers.get("X-Request-Id", "")
-    return given if _SANE_ID.fullmatch(given) else f"req_{secrets.token_hex(8)}"
+        Raises:
+            Refused: too many come from there through a proxy.
+        """
+        connection = protocol.connection
+        request[ADDRESS] = connection.address
+        if not connection.is_proxied:
+            return
+        forwarded = self.proxies.client_of(request.headers.getall(HEADER, ()))
+        if forwarded is None:
+            return
+        request[ADDRESS] = forwarded
+        if not protocol.connections.forward(connection, forwarded):
+            raise Refused(problems.OVERLOADED, facts=Facts(retry_after_s=_RETRY_CROWD_S))
 
 
 def _explain(error: Exception) -> Refused:
@@ -88,9 +145,4 @@ def _note(request: web.Request, status: int) -> None:
     path = resource.canonical if resource is not None else "unknown"
     is_dull = request.method in ("GET", "HEAD") and status < 400
     write = log.debug if is_dull else log.info
-    write("request", method=request.method, path=path, status=status, client=_name(request))
-
-
-def _name(request: web.Request) -> str | None:
-    asker = request.get(ASKER)
-    return None if asker is None else asker.name
+    write("request", method=request.method, path=path, status=status, client=request[ASKER].name)

@@ -7,23 +7,19 @@ sent; on TCP a key is a must. Root and the daemon's own user are admins: they ca
 import os
 import pwd
 import socket
-import struct
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Final
 
-import structlog
 from aiohttp import web
 
 from voicegate.adapters.http import problems
-from voicegate.adapters.http.doors import Door
+from voicegate.adapters.http.acceptor import peer_uid
+from voicegate.adapters.http.doors import CREDENTIALS, Door
 from voicegate.adapters.http.problems import Facts, Refused
 from voicegate.application.clients import Clients
 from voicegate.domain.client import Asker, Scope
 
-log = structlog.get_logger(__name__)
-
-_CREDENTIALS: Final = struct.Struct("3i")
 _ALL: Final = frozenset(Scope)
 
 
@@ -45,7 +41,7 @@ class Identity:
         self._clients = clients
         self._peers = peers
 
-    async def of(self, request: web.BaseRequest, door: Door, request_id: str) -> Asker:
+    async def of(self, request: web.Request, door: Door, request_id: str) -> Asker:
         """Return who asks; reads no byte of the body.
 
         Raises:
@@ -63,9 +59,8 @@ class Identity:
         else:
             asker = await self._clients.authenticate(credentials.key, request_id, credentials.client)
         if asker is None:
-            # Not even the name sent with it: a key may stand in its place.
-            log.warning("wrong key")
             raise Refused(problems.KEY_WRONG, facts=facts)
+        request[CREDENTIALS] = credentials
         return asker
 
     def _peer(self, request: web.BaseRequest) -> Asker | None:
@@ -78,10 +73,8 @@ class Identity:
         connection: socket.socket | None = transport.get_extra_info("socket") if transport else None
         if connection is None or connection.family is not socket.AF_UNIX:
             return None
-        raw = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
-        _pid, uid, _gid = _CREDENTIALS.unpack(raw)
+        uid = peer_uid(connection)
         if uid not in self._peers:
-            log.warning("peer not allowed", uid=uid)
             raise Refused(problems.PEER_NOT_ALLOWED)
         return self._peers[uid]
 

@@ -14,9 +14,8 @@ from aiohttp import web
 from voicegate.adapters.http import problems, reading, views
 from voicegate.adapters.http.answering import found, json_response, unknown
 from voicegate.adapters.http.denials import refuse
-from voicegate.adapters.http.doors import ASKER, REQUEST_ID
+from voicegate.adapters.http.doors import ASKER, REQUEST_ID, Credentials
 from voicegate.adapters.http.events import Cursor, Streams
-from voicegate.adapters.http.long_polls import LongPolls
 from voicegate.adapters.http.positions import read_position, write_position
 from voicegate.adapters.http.problems import Facts, Refused
 from voicegate.adapters.http.schemas import (
@@ -32,6 +31,7 @@ from voicegate.adapters.http.schemas import (
     TrunkList,
     TrunkView,
 )
+from voicegate.adapters.http.waiting import Waiters, WaitingLimits
 from voicegate.application import readiness
 from voicegate.application.clients import Clients
 from voicegate.application.deeds import Deeds
@@ -78,11 +78,11 @@ class House:
 class NativeDoor:
     """The handlers of the native door."""
 
-    def __init__(self, house: House) -> None:
+    def __init__(self, house: House, waiting: WaitingLimits | None = None) -> None:
         self._house = house
-        self.long_polls = LongPolls()
+        self.waiters = Waiters(self._is_valid, waiting or WaitingLimits())
         """Who waits for news."""
-        self._streams = Streams(self.long_polls)
+        self._streams = Streams(self.waiters)
 
     async def create(self, request: web.Request) -> web.Response:
         """Accept a verification; its call is placed after the answer."""
@@ -106,24 +106,27 @@ class NativeDoor:
         """Show a verification, at once or when it has changed."""
         query = reading.read_query(request, LookQuery)
         challenge_id = request.match_info["id"]
-        record = await self.long_polls.run(
-            lambda wait: self._house.sign_in.look(request[ASKER], challenge_id, since=query.since, wait=wait),
-            timedelta(seconds=query.wait_s),
-        )
+
+        async def look(wait: timedelta) -> ChallengeRecord | None:
+            return await self._house.sign_in.look(request[ASKER], challenge_id, since=query.since, wait=wait)
+
+        if query.wait_s:
+            with self.waiters.place(request) as place:
+                record = await self.waiters.news(place, look, timedelta(seconds=query.wait_s))
+        else:
+            record = await look(timedelta())
         return json_response(views.verification(found(record, "verification", challenge_id)))
 
     async def events(self, request: web.Request) -> web.StreamResponse:
         """Tell a verification's news as it comes, until it is over."""
         query = reading.read_query(request, EventsQuery)
-        # A browser that reconnects repeats its address, and adds what it saw since.
-        after = request.headers.get("Last-Event-ID") or query.after
         challenge_id = request.match_info["id"]
 
         async def look(since: int | None, wait: timedelta) -> ChallengeRecord:
             record = await self._house.sign_in.look(request[ASKER], challenge_id, since=since, wait=wait)
             return found(record, "verification", challenge_id)
 
-        cursor = Cursor.parse(after) if after else Cursor()
+        cursor = _cursor(request.headers.get("Last-Event-ID", ""), query.after)
         headers = {"X-Request-Id": request[REQUEST_ID]}
         return await self._streams.tell(request, look, after=cursor, headers=headers)
 
@@ -196,6 +199,10 @@ class NativeDoor:
             raise Refused(problems.NOT_READY, "; ".join(failing), Facts(failing=failing))
         return json_response(Readiness(status="ok", parts=parts))
 
+    async def _is_valid(self, credentials: Credentials) -> bool:
+        authenticate = self._house.clients.authenticate
+        return await authenticate(credentials.key, "", credentials.client) is not None
+
     def _trunk(self, trunk: Trunk, states: Mapping[str, Mapping[str, str]]) -> TrunkView:
         state = states.get(trunk.pbx, {}).get(trunk.endpoint)
         pbx = self._house.pbxs.get(trunk.pbx)
@@ -227,6 +234,22 @@ def _call_filter(query: CallsQuery) -> CallFilter:
         behind=behind,
         with_tests=query.test_numbers,
     )
+
+
+def _cursor(last: str, after: str | None) -> Cursor:
+    """Return where a stream goes on: a browser that comes again repeats its address, and adds what it saw.
+
+    Its header may hold another stream's id, which says nothing here: from the beginning, then.
+
+    Raises:
+        Refused: `after`, which our own caller wrote, is no event's id.
+    """
+    if last:
+        return Cursor.parse(last) or Cursor()
+    cursor = Cursor.parse(after) if after else Cursor()
+    if cursor is None:
+        raise Refused(problems.INVALID, "after: is no event's id", Facts(field="after"))
+    return cursor
 
 
 def _issue_request(request: web.Request, body: NewVerification) -> IssueRequest:

@@ -44,7 +44,7 @@ class Tongue:
     name_of: Callable[[Kind], str]
     """What a kind of refusal is called in it."""
     always: tuple[Kind, ...]
-    """Refusals that every operation can answer."""
+    """Refusals that every operation can answer that is not for everybody."""
     scoped: tuple[Kind, ...]
     """Refusals that every operation with a scope can answer besides."""
 
@@ -108,8 +108,9 @@ def document(operations: Iterable[Operation], version: str, *, tongue: Tongue = 
 
 def refusals_of(operation: Operation, tongue: Tongue = NATIVE) -> tuple[Kind, ...]:
     """Return every refusal the operation can answer, by status."""
+    always = () if operation.is_open else tongue.always
     scoped = tongue.scoped if operation.scope else ()
-    kinds = dict.fromkeys((*operation.refusals, *tongue.always, *scoped))
+    kinds = dict.fromkeys((*operation.refusals, *always, *scoped))
     return tuple(sorted(kinds, key=lambda kind: kind.status))
 
 

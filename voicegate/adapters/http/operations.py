@@ -55,6 +55,8 @@ class Operation:
     """Problems it can answer besides those of every operation."""
     scope: Scope | None = None
     """What the client must be allowed; None: nothing."""
+    is_open: bool = False
+    """May anybody ask, without a key?"""
     body: type[Struct] | None = None
     """The request's body."""
     is_body_required: bool = True

@@ -78,7 +78,8 @@ TOO_MANY_GUESSES = Kind("too_many_guesses", 429, "There were too many wrong gues
 TOO_MANY_CALLS = Kind("too_many_calls", 429, "This verification has placed all its calls.")
 TRUNKS_DOWN = Kind("trunks_down", 503, "No trunk can take a call now.")
 INTERNAL = Kind("internal_error", 500, "Something went wrong in Voicegate.")
-TOO_MANY_STREAMS = Kind("too_many_streams", 503, "Too many event streams are open.")
+TOO_MANY_WAITING = Kind("too_many_waiting", 503, "Too many long polls and event streams are open.")
+OVERLOADED = Kind("overloaded", 503, "More is asked than can be answered in time.")
 NOT_READY = Kind("not_ready", 503, "Calls cannot be placed now.")
 STORE_UNAVAILABLE = Kind("store_unavailable", 503, "The database cannot be used now.")
 

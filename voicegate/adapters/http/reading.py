@@ -20,6 +20,7 @@ from aiohttp import web
 from msgspec import Struct
 
 from voicegate.adapters.http import problems
+from voicegate.adapters.http.overload import waiting_for_client
 from voicegate.adapters.http.problems import Facts, Kind, Refused
 from voicegate.adapters.http.schemas import NewVerification
 from voicegate.application.ports import IdempotencyKey
@@ -47,6 +48,8 @@ _TAG = re.compile(r"[A-Za-z]{1,8}(-[A-Za-z0-9]{1,8})*", re.ASCII)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _WEIGHT = re.compile(r"q=(0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)", re.ASCII)
 _SHOWN_CHARACTERS: Final = 80
+# The second is no registered name (RFC 3629 has the first), but what many clients write.
+_UTF_8: Final = ("utf-8", "utf8")
 _NOT_JSON: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
@@ -194,7 +197,7 @@ async def _read_json(request: web.Request, within: timedelta) -> bytes:
 
 
 def _check_json(request: web.Request) -> None:
-    if request.content_type != "application/json" or (request.charset or "utf-8").lower() != "utf-8":
+    if request.content_type != "application/json" or (request.charset or "utf-8").lower() not in _UTF_8:
         raise Refused(problems.UNSUPPORTED_TYPE, "send Content-Type: application/json, in UTF-8")
     if request.headers.get("Content-Encoding", "identity") != "identity":
         raise Refused(problems.UNSUPPORTED_TYPE, "send the body without Content-Encoding")
@@ -231,7 +234,8 @@ def _refuse_repeated(body: bytes) -> None:
 async def _read(request: web.Request, within: timedelta) -> bytes:
     try:
         async with asyncio.timeout(within.total_seconds()):
-            return await request.read()
+            with waiting_for_client(request):
+                return await request.read()
     except TimeoutError as error:
         raise Refused(problems.BODY_TIMEOUT) from error
 

@@ -28,18 +28,19 @@ from voicegate.adapters.http.schemas import (
     TrunkList,
     VerificationView,
 )
+from voicegate.adapters.http.waiting import WaitingLimits
 from voicegate.domain.client import Scope
 
 _STORED: Final[tuple[Kind, ...]] = (problems.INTERNAL, problems.STORE_UNAVAILABLE)
 
 
-def native_door(house: House) -> Door:
+def native_door(house: House, waiting: WaitingLimits | None = None) -> Door:
     """Return the native door: every path that is no other door's, and its own description."""
-    door, description = NativeDoor(house), Description()
+    door, description = NativeDoor(house, waiting), Description()
     admin = AdminDoor(house.clients, house.deeds, house.body_timeout)
     offered = (*operations(door), *admin_operations(admin), description.operation())
     description.write(offered, version("voicegate"))
-    return Door(offered, close=door.long_polls.close)
+    return Door(offered, close=door.waiters.close)
 
 
 def operations(door: NativeDoor) -> tuple[Operation, ...]:
@@ -105,7 +106,7 @@ def _look(door: NativeDoor, path: str) -> Operation:
         handler=door.look,
         query=LookQuery,
         success=Success(200, VerificationView, "The verification as it stands."),
-        refusals=(problems.NOT_FOUND, problems.INVALID, *_STORED),
+        refusals=(problems.NOT_FOUND, problems.INVALID, problems.TOO_MANY_WAITING, *_STORED),
     )
 
 
@@ -123,7 +124,7 @@ def _events(door: NativeDoor, path: str) -> Operation:
         query=EventsQuery,
         headers={"Last-Event-ID": "The id of the last event seen, as browsers send it; before `after`."},
         success=Success(200, None, "The events.", events=(StepEvent, StatusEvent)),
-        refusals=(problems.NOT_FOUND, problems.INVALID, problems.TOO_MANY_STREAMS, *_STORED),
+        refusals=(problems.NOT_FOUND, problems.INVALID, problems.TOO_MANY_WAITING, *_STORED),
     )
 
 
@@ -224,6 +225,7 @@ def _house(door: NativeDoor) -> tuple[Operation, ...]:
             method="GET",
             path="/healthz",
             name="getHealth",
+            is_open=True,
             text="Is the process alive? Asks nothing else.",
             handler=door.health,
             success=Success(200, Health, "Alive."),
@@ -233,6 +235,7 @@ def _house(door: NativeDoor) -> tuple[Operation, ...]:
             method="GET",
             path="/readyz",
             name="getReadiness",
+            is_open=True,
             text="Can calls be placed: does the database store what it is given, and is a PBX connected? "
             "Answered within some three seconds, whatever hangs; `failing` says what is wrong.",
             handler=door.ready,

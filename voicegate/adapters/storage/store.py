@@ -204,6 +204,10 @@ class SqlStore:
         except SQLAlchemyError as error:
             raise self._explain(error) from error
 
+    def write_delay_s(self) -> float:
+        """Return for how long the oldest write that is not done has been waiting; does not block."""
+        return 0.0 if self._writer is None else self._writer.delay_s()
+
     def _opened(self) -> Writer:
         if self._writer is None:
             raise StoreError(f"{self._name}: not open")

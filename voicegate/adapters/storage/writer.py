@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Final, TypeVar
 
@@ -37,6 +37,8 @@ class _Job:
     """Whom to tell, once it is durable."""
     deadline: float
     """Until when it waits for a locked database, by the monotonic clock."""
+    queued_at: float = field(default_factory=time.monotonic)
+    """When it came, by the monotonic clock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,7 @@ class Writer:
         self._engine = engine
         self._wake = threading.Condition()
         self._queue: list[_Job] = []
+        self._batch: list[_Job] = []
         self._is_closed = False
         self._closed_at = math.inf
         self._thread = threading.Thread(target=self._run, name="store writer", daemon=True)
@@ -79,6 +82,12 @@ class Writer:
             self._wake.notify()
         return future
 
+    def delay_s(self) -> float:
+        """Return for how long the oldest job that is not done has been waiting; 0: there is none."""
+        with self._wake:
+            oldest = next(iter(self._batch or self._queue), None)
+        return 0.0 if oldest is None else time.monotonic() - oldest.queued_at
+
     def close(self) -> None:
         """Refuse new jobs and wait until the queued ones are done, or have waited long enough for a locked
         database; blocks. Doing it twice is fine."""
@@ -95,9 +104,10 @@ class Writer:
     def _take(self) -> list[_Job]:
         """Wait for jobs and return all that are queued; none when closed and drained."""
         with self._wake:
+            self._batch = []
             self._wake.wait_for(lambda: self._queue or self._is_closed)
-            batch, self._queue = self._queue, []
-            return batch
+            self._batch, self._queue = self._queue, []
+            return self._batch
 
     def _commit(self, batch: list[_Job]) -> None:
         done: list[_Done] | None = None

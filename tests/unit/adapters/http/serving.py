@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import ssl
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -16,8 +17,9 @@ from voicegate.adapters.http.doors import Door
 from voicegate.adapters.http.identity import Identity, own_uids, peers_of
 from voicegate.adapters.http.native import House
 from voicegate.adapters.http.routes import native_door
-from voicegate.adapters.http.server import Listener, serve_on
+from voicegate.adapters.http.server import Listener, ServerSettings, serve_on
 from voicegate.adapters.http.socket_file import SocketFile, listening
+from voicegate.adapters.http.waiting import WaitingLimits
 from voicegate.application.readiness import Readiness
 from voicegate.domain.client import Scope
 
@@ -34,7 +36,14 @@ def native_house(bench: Bench) -> House:
 
 @asynccontextmanager
 async def serve_unix(
-    bench: Bench, file: SocketFile, uids: frozenset[int] | None = None, doors: Sequence[Door] = ()
+    bench: Bench,
+    file: SocketFile,
+    uids: frozenset[int] | None = None,
+    doors: Sequence[Door] = (),
+    *,
+    settings: ServerSettings | None = None,
+    waiting: WaitingLimits | None = None,
+    tls: ssl.SSLContext | None = None,
 ) -> AsyncIterator[int]:
     """The door at a socket file of its own and on TCP, as `bootstrap` puts it there, behind others; gives
     the port."""
@@ -42,7 +51,8 @@ async def serve_unix(
     identity = Identity(bench.clients, peers_of(own_uids() if uids is None else uids))
     with listening(file) as local, socket.create_server(("127.0.0.1", 0)) as remote:
         remote.setblocking(False)
-        async with serve_on([Listener(local), Listener(remote)], [*doors, native_door(house)], identity.of):
+        listeners = [Listener(local), Listener(remote, tls)]
+        async with serve_on(listeners, [*doors, native_door(house, waiting)], identity.of, settings):
             yield int(remote.getsockname()[1])
 
 
@@ -94,11 +104,17 @@ class Served:
 
 @asynccontextmanager
 async def serving(
-    bench: Bench, folder: Path, uids: frozenset[int] | None = None, doors: Sequence[Door] = ()
+    bench: Bench,
+    folder: Path,
+    uids: frozenset[int] | None = None,
+    doors: Sequence[Door] = (),
+    *,
+    settings: ServerSettings | None = None,
+    waiting: WaitingLimits | None = None,
 ) -> AsyncIterator[Served]:
     path = folder / "s" / "api.sock"
     async with (
-        serve_unix(bench, SocketFile(path), uids, doors) as port,
+        serve_unix(bench, SocketFile(path), uids, doors, settings=settings, waiting=waiting) as port,
         httpx.AsyncClient(
             transport=httpx.AsyncHTTPTransport(uds=str(path)), base_url="http://voicegate"
         ) as http,

@@ -143,22 +143,6 @@ async def test_the_expiry_of_a_verification_ends_its_stream(
     assert (await reading).statuses[-1] == "expired"
 
 
-async def test_only_so_many_streams_are_open_and_an_ended_one_makes_room(
-    served: Served, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(events, "MAX_STREAMS", 1)
-    monkeypatch.setattr(events, "HEARTBEAT", timedelta(milliseconds=20))
-    served.bench.pbx.plots = [rings]
-    created = await served.create()
-    async with stream(served, created["id"]) as lines:
-        await anext(lines)
-        refused = await served.http.get(f"/v1/verifications/{created['id']}/events")
-        assert (refused.status_code, refused.headers["Retry-After"]) == (503, "5")
-    async with within(10):
-        while (await served.http.head(f"/v1/verifications/{created['id']}/events")).status_code == 503:
-            await asyncio.sleep(0.01)
-
-
 async def test_a_head_is_answered_at_once(served: Served) -> None:
     created = await served.create()
     response = await served.http.head(f"/v1/verifications/{created['id']}/events")
@@ -170,6 +154,18 @@ async def test_an_id_that_is_none_is_refused(served: Served, wrong: str) -> None
     created = await served.create()
     response = await served.http.get(f"/v1/verifications/{created['id']}/events", params={"after": wrong})
     assert (response.status_code, response.json()["field"]) == (422, "after")
+
+
+@pytest.mark.parametrize("last", ["garbage", "1.2", "%C3%A9", "99999999.1.x"])
+async def test_a_last_id_that_is_none_starts_from_the_beginning(served: Served, last: str) -> None:
+    created = await served.create()
+    await served.bench.settled(created["id"])
+    await served.http.delete(f"/v1/verifications/{created['id']}")
+    whole = await read_all(served, created["id"])
+    again = await read_all(
+        served, created["id"], headers={"Last-Event-ID": last}, params={"after": whole.ids[-1]}
+    )
+    assert again.ids == whole.ids
 
 
 async def test_a_store_that_fails_ends_the_stream_and_the_reader_comes_again(

@@ -48,7 +48,7 @@ NEW = {"destination": NUMBER}
 
 
 async def test_on_tcp_a_key_is_a_must(served: Served) -> None:
-    for path in ("/v1/calls", "/healthz", "/nowhere"):
+    for path in ("/v1/calls", "/openapi.json", "/nowhere"):
         refused = await served.remote.get(path)
         assert refused.status_code == 401
         assert refused.headers["WWW-Authenticate"] == "Bearer"
@@ -73,7 +73,7 @@ async def test_a_client_sees_its_own_verifications_and_an_admin_all(served: Serv
 
 async def test_a_key_that_is_no_text_is_wrong_and_breaks_nothing(served: Served) -> None:
     answer = await served.raw(
-        b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer \xff_\xff\r\n\r\n"
+        b"GET /v1/calls HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer \xff_\xff\r\n\r\n"
     )
     assert answer.status == 401
 
@@ -198,5 +198,5 @@ async def test_tls_is_spoken_with_the_certificate_configured(bench: Bench, tmp_p
             serve_on([listener], [native_door(house)], identity.of),
             httpx.AsyncClient(base_url=url, verify=trusted) as http,
         ):
-            answer = await http.get("/healthz", headers={"Authorization": f"Bearer {added.key}"})
+            answer = await http.get("/v1/trunks", headers={"Authorization": f"Bearer {added.key}"})
     assert answer.status_code == 200

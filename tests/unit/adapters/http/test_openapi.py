@@ -21,6 +21,7 @@ from voicegate.adapters.http.operations import Operation
 from voicegate.adapters.http.problems import Problem, Refused
 from voicegate.adapters.http.reading import MAX_BODY_BYTES
 from voicegate.adapters.http.routes import operations
+from voicegate.adapters.http.waiting import WaitingLimits
 from voicegate.application.clients import Clients
 from voicegate.application.deeds import Deeds
 from voicegate.application.enrollment import EnrollRequest
@@ -188,9 +189,7 @@ async def taken(served: Served, operation: Operation) -> httpx.Response:
 
 
 async def crowded(served: Served, operation: Operation) -> httpx.Response:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("voicegate.adapters.http.events.MAX_STREAMS", 0)
-        return await ask(served, operation)
+    return await ask(served, operation, params={} if operation.success.events else {"wait_s": "1"})
 
 
 async def unplugged(served: Served, operation: Operation) -> httpx.Response:
@@ -239,7 +238,7 @@ SCENES: Final[dict[str, Scene]] = {
     "not_open": over,
     "too_many_calls": exhausted,
     "too_soon": soon,
-    "too_many_streams": crowded,
+    "too_many_waiting": crowded,
     "not_ready": unplugged,
     "internal_error": broken(RuntimeError("the secret of the house")),
     "store_unavailable": broken(StoreError()),
@@ -253,7 +252,8 @@ async def test_every_promised_answer_can_be_had(
     bench: Bench, tmp_path: Path, operation: Operation, answer: str
 ) -> None:
     uids = frozenset({4_000_000}) if answer == "peer_not_allowed" else None
-    async with serving(bench, tmp_path, uids) as served:
+    waiting = WaitingLimits(total=0) if answer == "too_many_waiting" else None
+    async with serving(bench, tmp_path, uids, waiting=waiting) as served:
         response = await SCENES[answer](served, operation)
     assert "secret of the house" not in response.text
     if answer == "success":

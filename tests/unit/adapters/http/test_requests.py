@@ -184,6 +184,16 @@ async def test_only_json_in_utf_8_is_read(served: Served, kind: str) -> None:
     assert (response.status_code, problem(response)["status"]) == (415, 415)
 
 
+@pytest.mark.parametrize("charset", ["UTF-8", "utf8", "UTF8", '"utf-8"'])
+async def test_utf_8_is_known_by_each_of_its_names(served: Served, charset: str) -> None:
+    response = await served.http.post(
+        "/v1/verifications",
+        content=b'{"destination": "+12025550101"}',
+        headers={"Content-Type": f"application/json; charset={charset}"},
+    )
+    assert response.status_code == 202
+
+
 async def test_a_packed_body_is_not_unpacked(served: Served) -> None:
     response = await post(served, b"\x1f\x8b\x08", **{"Content-Encoding": "gzip"})
     assert response.status_code == 415

@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 from tests.unit.adapters.http.serving import Served, serve_unix, serving
 from tests.unit.application.conftest import Bench
 from tests.unit.application.scripted import ScriptedLeg
-from voicegate.adapters.http import server
+from voicegate.adapters.http import acceptor, protocol
 from voicegate.adapters.http.socket_file import SocketFile, listening
 from voicegate.client import AsyncClient, Unreachable
 from voicegate.domain.call import Rang
@@ -27,7 +27,8 @@ async def rings(leg: ScriptedLeg) -> None:
 async def test_a_head_that_is_never_finished_is_not_waited_for(
     served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(server, "HEAD_WITHIN_S", 0.1)
+    monkeypatch.setattr(acceptor, "HANDSHAKE_WITHIN_S", 0.1)
+    monkeypatch.setattr(protocol, "HEAD_WITHIN_S", 0.1)
     for begun in (b"", b"GET /healthz HTTP/1.1\r\nX-Slow: "):
         reader, writer = await asyncio.open_unix_connection(str(served.path))
         writer.write(begun)
@@ -36,42 +37,16 @@ async def test_a_head_that_is_never_finished_is_not_waited_for(
         writer.close()
 
 
-async def test_past_the_cap_connections_are_ended_and_the_others_served(
-    served: Served, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(server, "MAX_CONNECTIONS", 3)
-    crowd = [await asyncio.open_unix_connection(str(served.path)) for _ in range(6)]
-    async with within(5):
-        assert [await reader.read() for reader, _ in crowd[3:]] == [b""] * 3
-    reader, writer = crowd[0]
-    writer.write(b"GET /healthz HTTP/1.1\r\nHost: voicegate\r\nConnection: close\r\n\r\n")
-    async with within(5):
-        assert (await reader.read()).startswith(b"HTTP/1.1 200")
-    for _, other in crowd:
-        other.close()
-
-
-async def test_a_crowd_on_tcp_shuts_nobody_out_of_the_socket(
-    served: Served, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(server, "MAX_CONNECTIONS", 3)
-    port = served.remote.base_url.port
-    crowd = [await asyncio.open_connection("127.0.0.1", port) for _ in range(4)]
-    async with within(5):
-        assert await crowd[3][0].read() == b""
-    assert (await served.http.get("/healthz")).status_code == 200
-    for _, writer in crowd:
-        writer.close()
-
-
 async def test_a_connection_that_was_answered_is_not_kept_idle_for_ever(
     served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(server, "IDLE_S", 0.1)
-    reader, writer = await asyncio.open_connection("127.0.0.1", served.remote.base_url.port)
-    writer.write(b"GET /healthz HTTP/1.1\r\nHost: voicegate\r\n\r\n")
+    monkeypatch.setattr(protocol, "IDLE_S", 0.1)
+    reader, writer = await asyncio.open_unix_connection(str(served.path))
+    writer.write(b"GET /v1/calls HTTP/1.1\r\nHost: voicegate\r\n\r\n")
     async with within(5):
-        assert (await reader.read()).startswith(b"HTTP/1.1 401")
+        answer = await reader.read()
+    assert answer.startswith(b"HTTP/1.1 200")
+    assert b"Connection: close" not in answer
     writer.close()
 
 
@@ -170,6 +145,36 @@ async def test_who_hangs_up_in_the_middle_harms_nobody(served: Served) -> None:
         writer.close()
         await writer.wait_closed()
     assert (await served.http.get("/healthz")).status_code == 200
+
+
+async def test_who_hangs_up_in_mid_body_is_no_fault_of_ours(served: Served) -> None:
+    head = b"POST /v1/verifications HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+    with capture_logs() as logs:
+        for length, part in (
+            (b"Content-Length: 99\r\n\r\n", b"{"),
+            (b"Transfer-Encoding: chunked\r\n\r\n", b"1\r\n{\r\n"),
+        ):
+            _, writer = await asyncio.open_unix_connection(str(served.path))
+            writer.write(head + length + part)
+            await writer.drain()
+            await asyncio.sleep(0)
+            writer.transport.abort()
+        before = len(asyncio.all_tasks())
+        async with within(5):
+            while served.bench.world.desk.board._watchers or len(asyncio.all_tasks()) > before:
+                await asyncio.sleep(0.01)
+        assert (await served.http.get("/v1/calls")).status_code == 200
+    assert [entry for entry in logs if entry["log_level"] in ("error", "warning")] == []
+
+
+async def test_the_server_does_not_say_what_it_is_made_of(served: Served) -> None:
+    responses = [
+        await served.http.get("/healthz"),
+        await served.http.get("/v1/nothing"),
+        await served.remote.get("/v1/calls"),
+    ]
+    assert {response.headers["Server"] for response in responses} == {"Voicegate"}
+    assert "aiohttp" not in (await served.raw(b"garbage\r\n\r\n")).head
 
 
 @pytest.mark.parametrize("expected", ["100-continue", "a-miracle"])

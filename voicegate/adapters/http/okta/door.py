@@ -14,7 +14,7 @@ from aiohttp import web
 from msgspec import Struct
 
 from voicegate.adapters.http import reading
-from voicegate.adapters.http.answering import json_response
+from voicegate.adapters.http.answering import base_url, json_response
 from voicegate.adapters.http.doors import ASKER
 from voicegate.adapters.http.okta import errors, views
 from voicegate.adapters.http.okta.schemas import (
@@ -50,8 +50,6 @@ class OktaHouse:
 
     enrollment: Enrollment
     """The use cases around a factor."""
-    public_url: str = ""
-    """What links begin with; empty: what the request itself was sent to."""
     sdk3_compat: bool = False
     """Are answers bent to what Okta's 3.x Python SDK believes?"""
     body_timeout: timedelta = reading.BODY_TIMEOUT
@@ -185,8 +183,7 @@ class OktaDoor:
         return _json(request, shown(answer, self._shape(request)), headers)
 
     def _shape(self, request: web.Request) -> Shape:
-        base = self._house.public_url or f"{request.scheme}://{request.host}"
-        return Shape(base.rstrip("/"), _user(request), is_sdk3=self._house.sdk3_compat)
+        return Shape(base_url(request), _user(request), is_sdk3=self._house.sdk3_compat)
 
 
 def _user(request: web.Request) -> str:

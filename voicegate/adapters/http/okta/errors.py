@@ -99,6 +99,7 @@ _OF_PROBLEM: Final[Mapping[Kind, Kind]] = {
     problems.INVALID: VALIDATION,
     problems.INTERNAL: INTERNAL,
     problems.STORE_UNAVAILABLE: UNAVAILABLE,
+    problems.OVERLOADED: UNAVAILABLE,
 }
 
 

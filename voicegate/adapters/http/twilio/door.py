@@ -5,7 +5,6 @@ guess, one that was taken back. Parameters that would change what is spoken, or 
 honoured are refused; those that only describe are ignored.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -14,7 +13,7 @@ from typing import Final
 from aiohttp import web
 
 from voicegate.adapters.http import reading
-from voicegate.adapters.http.answering import json_response
+from voicegate.adapters.http.answering import base_url, json_response
 from voicegate.adapters.http.doors import ASKER, basic
 from voicegate.adapters.http.problems import Refused
 from voicegate.adapters.http.twilio import errors, views
@@ -34,7 +33,6 @@ from voicegate.domain.policy import Deny
 
 Form = Mapping[str, str]
 
-_HOST: Final = re.compile(r"[A-Za-z0-9._:\[\]-]{1,255}", re.ASCII)
 _NOT_SUPPORTED: Final = (
     "Amount",
     "Payee",
@@ -197,9 +195,7 @@ def place(request: web.Request) -> Place:
     sent = basic(request)
     is_sid = sent is not None and sent.client is not None and sent.client.startswith("AC")
     account = str(sent.client) if sent is not None and is_sid else account_of(request[ASKER].name)
-    # A header may hold any bytes; JSON may not.
-    host = request.host if _HOST.fullmatch(request.host) else "localhost"
-    return Place(f"{request.scheme}://{host}", account)
+    return Place(base_url(request), account)
 
 
 def _wanted(service: TwilioService, form: Form) -> Wanted:

@@ -62,6 +62,7 @@ _OF_PROBLEM: Final[Mapping[Kind, Kind]] = {
     problems.INVALID: INVALID_PARAMETER,
     problems.INTERNAL: INTERNAL,
     problems.STORE_UNAVAILABLE: UNAVAILABLE,
+    problems.OVERLOADED: UNAVAILABLE,
 }
 
 

@@ -21,7 +21,7 @@ from voicegate.adapters.http.okta.schemas import OktaError
 from voicegate.adapters.http.openapi import refusals_of
 from voicegate.adapters.http.operations import Operation
 from voicegate.adapters.http.routes import native_door
-from voicegate.adapters.http.server import Listener, serve_on
+from voicegate.adapters.http.server import Listener, ServerSettings, serve_on
 from voicegate.adapters.http.socket_file import SocketFile, listening
 
 NUMBER = "+12025550101"
@@ -109,7 +109,7 @@ class Promises:
 
 
 @asynccontextmanager
-async def serving(bench: Bench, folder: Path, **house: Any) -> AsyncIterator[Okta]:
+async def serving(bench: Bench, folder: Path, *, public_url: str = "", **house: Any) -> AsyncIterator[Okta]:
     path = folder / "o" / "api.sock"
     native = native_house(bench)
     doors = [
@@ -119,7 +119,7 @@ async def serving(bench: Bench, folder: Path, **house: Any) -> AsyncIterator[Okt
     identity = Identity(bench.clients, peers_of(own_uids()))
     with listening(SocketFile(path)) as listener:
         async with (
-            serve_on([Listener(listener)], doors, identity.of),
+            serve_on([Listener(listener)], doors, identity.of, ServerSettings(public_url=public_url)),
             httpx.AsyncClient(
                 transport=httpx.AsyncHTTPTransport(uds=str(path)),
                 base_url="http://voicegate",

@@ -44,6 +44,15 @@ async def test_a_pending_factor_links_to_what_can_be_done_with_it(okta: Okta) ->
     assert links["user"]["href"] == BASE
 
 
+async def test_links_do_not_follow_what_a_client_says_it_asks(bench: Bench, tmp_path: Path) -> None:
+    async with serving(bench, tmp_path) as okta:
+        response = await okta.http.get(
+            "/api/v1/users/alice/factors/catalog", headers={"Host": "evil.example"}
+        )
+        assert response.status_code == 200
+        assert "evil" not in response.text
+
+
 async def test_links_begin_with_the_public_url_where_there_is_one(bench: Bench, tmp_path: Path) -> None:
     async with serving(bench, tmp_path, public_url="https://voice.example/") as okta:
         factor = await okta.enroll()

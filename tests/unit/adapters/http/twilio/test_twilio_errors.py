@@ -198,6 +198,7 @@ def test_sids_are_ids_written_otherwise() -> None:
         ("GET /v2/Attempts?PageSize=1&x=%ed%a0%80", "voicegate"),
         ("GET /v2/Attempts/Summary?DestinationPrefix=%00%ff", "voicegate"),
         ("GET /v2/Attempts/Summary?VerifyServiceSid=%ff", "\xff[::"),
+        ("GET /v2/Attempts", "evil.example"),
         ("GET /v2/Attempts/VL%ff", "voicegate"),
         ("GET /v2/%ed%a0%80", "voicegate"),
     ],
@@ -208,3 +209,4 @@ async def test_odd_bytes_are_answered_like_any_others(twilio: Twilio, line: str,
     sent = f"{line} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode("latin-1")
     answer = await twilio.served.raw(sent)
     assert answer.status in (200, 400, 404), answer.body
+    assert b"evil" not in answer.body

@@ -1,0 +1,149 @@
+"""Who may hold a connection of a listener, and who has to give one up when there are too many.
+
+A connection is *keyless* until a request on it has shown who asks, and idle between two requests. The caps
+bound what strangers can hold; eviction keeps room for newcomers: the address with the most keyless
+connections loses the one that has been idle for longest, then the clients lose theirs. A connection on which
+a request is being answered is never taken.
+"""
+
+from collections import Counter, OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+_KEYLESS_SHARE = 4
+"""Keyless connections may fill a quarter of the listener before they are the first to go."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionLimits:
+    """How many connections there may be."""
+
+    total: int = 1500
+    """On one listener."""
+    per_address: int = 500
+    """Keyless ones from one address, or of one Unix user."""
+    per_client: int = 1000
+    """Of one client."""
+
+
+def _nothing() -> None:
+    """Do nothing."""
+
+
+@dataclass(slots=True, eq=False)
+class Connection:
+    """An open connection."""
+
+    address: str
+    """Where it comes from: an IP address, or a Unix user."""
+    is_proxied: bool = False
+    """Is that a trusted proxy's address, which says nothing about who asks?"""
+    abort: Callable[[], None] = _nothing
+    """Closes it at once."""
+    is_busy: Callable[[], bool] = field(default=lambda: False)
+    """Is a request being answered on it?"""
+    client: str | None = None
+    """Whose it is; None: it is keyless."""
+
+
+_Crowd = OrderedDict[Connection, None]
+"""Connections, the one that has been idle for longest first."""
+
+
+class Connections:
+    """The open connections of one listener."""
+
+    def __init__(self, limits: ConnectionLimits) -> None:
+        self._limits = limits
+        self._keyless: dict[str, _Crowd] = {}
+        self._known: _Crowd = OrderedDict()
+        self._clients: Counter[str] = Counter()
+        self._keyless_count = 0
+
+    def __len__(self) -> int:
+        return self._keyless_count + len(self._known)
+
+    def add(self, connection: Connection) -> bool:
+        """Take a new connection in, at the cost of an idle one if need be; False: there is no room."""
+        crowd = self._keyless.get(connection.address, OrderedDict())
+        is_crowded = not connection.is_proxied and len(crowd) >= self._limits.per_address
+        if is_crowded and not self._evict(crowd):
+            return False
+        if len(self) >= self._limits.total and not self.make_room():
+            return False
+        self._keyless.setdefault(connection.address, OrderedDict())[connection] = None
+        self._keyless_count += 1
+        return True
+
+    def touch(self, connection: Connection) -> None:
+        """Note that something came, or that an answer went out."""
+        crowd = self._crowd_of(connection)
+        if connection in crowd:
+            crowd.move_to_end(connection)
+
+    def forward(self, connection: Connection, address: str) -> bool:
+        """Count a proxy's keyless connection for the address that it asks for; False: there is no room."""
+        if connection.client is not None or connection not in self._crowd_of(connection):
+            return True
+        self.discard(connection)
+        connection.address, connection.is_proxied = address, False
+        return self.add(connection)
+
+    def know(self, connection: Connection, client: str) -> bool:
+        """Note whose a connection is; False: the client has too many."""
+        if connection.client == client or connection not in self._crowd_of(connection):
+            return True
+        is_crowded = self._clients[client] >= self._limits.per_client
+        if is_crowded and not self._evict(self._known, client):
+            return False
+        self.discard(connection)
+        connection.client = client
+        self._known[connection] = None
+        self._clients[client] += 1
+        return True
+
+    def discard(self, connection: Connection) -> None:
+        """Forget a connection that has ended; doing it twice is fine."""
+        crowd = self._crowd_of(connection)
+        if connection not in crowd:
+            return
+        del crowd[connection]
+        if connection.client is None:
+            self._keyless_count -= 1
+            if not crowd:
+                del self._keyless[connection.address]
+        else:
+            self._clients -= Counter({connection.client: 1})
+
+    def make_room(self) -> bool:
+        """Close the connection that can best be spared; False: all of them are busy."""
+        is_keyless_first = self._keyless_count > self._limits.total // _KEYLESS_SHARE
+        if not is_keyless_first and self._evict(self._known):
+            return True
+        largest = max(self._keyless.values(), key=len, default=OrderedDict())
+        if self._evict(largest) or any(self._evict(crowd) for crowd in list(self._keyless.values())):
+            return True
+        return self._evict(self._known)
+
+    def close(self) -> None:
+        """Close all connections at once."""
+        for connection in [*self._known, *(one for crowd in self._keyless.values() for one in crowd)]:
+            self._take(connection)
+
+    def _crowd_of(self, connection: Connection) -> _Crowd:
+        if connection.client is not None:
+            return self._known
+        return self._keyless.get(connection.address, OrderedDict())
+
+    def _evict(self, crowd: _Crowd, client: str | None = None) -> bool:
+        idle = (one for one in crowd if not one.is_busy() and client in (None, one.client))
+        victim = next(idle, None)
+        if victim is None:
+            return False
+        self._take(victim)
+        return True
+
+    def _take(self, connection: Connection) -> None:
+        # Forgotten first: the end of the transport is told later, and again.
+        self.discard(connection)
+        connection.abort()

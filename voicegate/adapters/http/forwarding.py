@@ -1,0 +1,69 @@
+"""Whose address counts: the peer's, or the one that a trusted reverse proxy names in `X-Forwarded-For`.
+
+Each proxy appends the address that it was asked from, so the list is read from its end, past the proxies
+that are trusted; what stands before the first stranger is that stranger's own word. An IPv6 host owns a
+/64 (RFC 6177), so that is what its address is counted as.
+"""
+
+import ipaddress
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Address, IPv6Network
+from typing import Final, Self
+
+HEADER: Final = "X-Forwarded-For"
+_IPV6_PREFIX: Final = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Proxies:
+    """The reverse proxies whose word is taken."""
+
+    networks: tuple[IPv4Network | IPv6Network, ...] = ()
+    """Where they are."""
+
+    @classmethod
+    def of(cls, networks: Iterable[str]) -> Self:
+        """Return the proxies in these networks or at these addresses.
+
+        Raises:
+            ValueError: one is neither; says which.
+        """
+        return cls(tuple(ipaddress.ip_network(network) for network in networks))
+
+    def is_trusted(self, address: str) -> bool:
+        """Is that one of them?"""
+        parsed = _parse(address)
+        return parsed is not None and any(parsed in network for network in self.networks)
+
+    def client_of(self, forwarded: Sequence[str]) -> str | None:
+        """Return the address that a trusted proxy was asked from, by its headers; None: it does not say."""
+        entries = [entry.strip() for header in forwarded for entry in header.split(",")]
+        for entry in reversed(entries):
+            if _parse(entry) is None:
+                return None
+            if not self.is_trusted(entry):
+                return counted(entry)
+        return None
+
+
+def counted(address: str) -> str:
+    """Return what an address is counted as: itself, or its IPv6 network."""
+    parsed = _parse(address)
+    if isinstance(parsed, IPv6Address):
+        return str(IPv6Network((parsed, _IPV6_PREFIX), strict=False))
+    return address if parsed is None else str(parsed)
+
+
+def _parse(address: str) -> ipaddress.IPv4Address | IPv6Address | None:
+    try:
+        # Some proxies write a port, and brackets around IPv6: 192.0.2.1:4711, [2001:db8::1]:4711.
+        if address.startswith("["):
+            address = address[1:].partition("]")[0]
+        elif address.count(":") == 1:
+            address = address.partition(":")[0]
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return None
+    mapped = parsed.ipv4_mapped if isinstance(parsed, IPv6Address) else None
+    return mapped or parsed
