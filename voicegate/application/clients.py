@@ -6,7 +6,7 @@ the request comes in, as every scope is.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from voicegate.application.deeds import Deed, Deeds
@@ -15,6 +15,8 @@ from voicegate.application.storing import ClientRecord
 from voicegate.domain import client as clients
 from voicegate.domain.client import Asker, Client, ClientKey, Scope
 
+KNOWN_FOR: Final = timedelta(seconds=1)
+"""How long a key that was found is taken for known; one that is revoked here is unknown at once."""
 _NO_KEY: Final = clients.digest("")
 
 
@@ -38,6 +40,7 @@ class Clients:
         self._desk = world.desk
         self._entropy = world.entropy
         self._deeds = deeds
+        self._known: dict[str, tuple[datetime, Client, ClientKey]] = {}
 
     async def add(self, asker: Asker, name: str, scopes: frozenset[Scope]) -> NewKey | None:
         """Add a client and give it a key; None: there is or was one of that name."""
@@ -62,7 +65,10 @@ class Clients:
             _retire(deed, client, grace)
             return self._give_key(deed, client)
 
-        return await self._deeds.do(asker, "client.rotate", work)
+        try:
+            return await self._deeds.do(asker, "client.rotate", work)
+        finally:
+            self._known.clear()
 
     async def revoke(self, asker: Asker, name: str) -> Client | None:
         """Let a client ask nothing any more; what it made stays. None: no such client."""
@@ -76,7 +82,10 @@ class Clients:
             deed.tx.save_client(revoked)
             return revoked
 
-        return await self._deeds.do(asker, "client.revoke", work)
+        try:
+            return await self._deeds.do(asker, "client.revoke", work)
+        finally:
+            self._known.clear()
 
     async def list(self) -> Sequence[ClientRecord]:
         """Return all clients, revoked ones too, by name."""
@@ -89,7 +98,7 @@ class Clients:
         """
         key_id, _, _ = key.rpartition("_")
         # What is no text at all, a header's stray bytes, no database can look for.
-        found = await self._desk.store.client_of(key_id) if key.isascii() else None
+        found = await self._find_key(key_id) if key.isascii() else None
         is_key = clients.matches(key, found[1].digest if found else _NO_KEY)
         if found is None or not is_key:
             return None
@@ -106,6 +115,17 @@ class Clients:
         if not found or found[0].revoked_at is not None:
             return None
         return Asker(name, found[0].scopes, request_id)
+
+    async def _find_key(self, key_id: str) -> tuple[Client, ClientKey] | None:
+        """Return a key with its client, as they were a second ago at most; None: unknown."""
+        now = self._desk.clock.now()
+        at, client, kept = self._known.get(key_id, (None, None, None))
+        if at is not None and client is not None and kept is not None and abs(now - at) < KNOWN_FOR:
+            return client, kept
+        found = await self._desk.store.client_of(key_id)
+        if found is not None:
+            self._known[key_id] = (now, *found)
+        return found
 
     def _give_key(self, deed: Deed, client: Client) -> NewKey:
         key_id = self._entropy.new_id("vgk")

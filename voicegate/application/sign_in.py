@@ -7,7 +7,7 @@ them: somebody else's is None, as if it were not there.
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from voicegate.application.deeds import Begun, Deed, Deeds
 from voicegate.application.delivery import World
@@ -24,6 +24,7 @@ from voicegate.domain.challenge import (
     VerifyResult,
 )
 from voicegate.domain.client import Asker
+from voicegate.domain.errors import TooLate
 from voicegate.domain.passcode import Passcode
 from voicegate.domain.policy import Deny, DenyReason
 
@@ -42,6 +43,8 @@ class IssueRequest:
     """Is it refused when no trunk can take the call now? Otherwise the call's outcome tells."""
     is_held: bool = False
     """Does its call wait for `release` or `withdraw`?"""
+    until: datetime | None = None
+    """Until when it is of use: later, nothing is stored; None: it always is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +82,15 @@ class SignIn:
         Raises:
             UnknownLanguage: no prompts for a language that is needed.
             StoreError: nothing was stored, nobody is called.
+            TooLate: the same, because it would be of no use any more.
         """
         begun = self._proving.prepare(request.wanted, request.asker.name)
         if request.needs_way and not isinstance(begun, Deny):
             begun = await self._proving.with_way(begun)
 
         def work(deed: Deed) -> Issued | Deny | Replay:
+            if request.until is not None and deed.now > request.until:
+                raise TooLate
             deed.destination = request.wanted.destination
             if request.idempotency is not None and (replay := deed.tx.replay(request.idempotency)):
                 deed.subject = replay.challenge_id

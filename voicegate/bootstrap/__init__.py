@@ -77,7 +77,9 @@ async def serve(settings: Settings, wanted: asyncio.Queue[Settings] | None = Non
         peers = peers_of(allowed_uids(settings))
         app = await stack.enter_async_context(running(settings))
         identity = Identity(app.clients, peers)
-        server = serve_on(listeners, doors(app, settings), identity.of, server_settings(app, settings))
+        server = serve_on(
+            listeners, doors(app, settings), identity.of, settings=server_settings(app, settings)
+        )
         await stack.enter_async_context(server)
         log.info("serving", socket=settings.socket.path, tcp=settings.tcp.port if port else None)
         await reload_for_ever(settings, listeners, wanted or asyncio.Queue())
@@ -93,13 +95,7 @@ async def running(settings: Settings) -> AsyncIterator[App]:
         speech = Mixer(speech_settings(settings))
         await speech.prepare()
         _check_sounds(settings, speech)
-        pbxs: dict[str, Pbx] = {}
-        for name in settings.pbx:
-            endpoints = tuple(trunk.endpoint for trunk in settings.trunks.values() if trunk.pbx == name)
-            pbxs[name] = await stack.enter_async_context(make_pbx(name, settings, endpoints))
-        if settings.test_numbers.enabled:
-            log.warning("test numbers are on: their code is known", prefix=settings.test_numbers.prefix)
-            pbxs[TEST_TRUNK] = SimulatedPbx(pace=settings.test_numbers.pace)
+        pbxs = await _connect_pbxs(stack, settings)
         world = World(
             desk=Desk(store, Board(), SystemClock()),
             keyring=keyring,
@@ -126,6 +122,17 @@ async def running(settings: Settings) -> AsyncIterator[App]:
             delivery=delivery,
             store_delay=store.write_delay_s,
         )
+
+
+async def _connect_pbxs(stack: AsyncExitStack, settings: Settings) -> dict[str, Pbx]:
+    pbxs: dict[str, Pbx] = {}
+    for name in settings.pbx:
+        endpoints = tuple(trunk.endpoint for trunk in settings.trunks.values() if trunk.pbx == name)
+        pbxs[name] = await stack.enter_async_context(make_pbx(name, settings, endpoints))
+    if settings.test_numbers.enabled:
+        log.warning("test numbers are on: their code is known", prefix=settings.test_numbers.prefix)
+        pbxs[TEST_TRUNK] = SimulatedPbx(pace=settings.test_numbers.pace)
+    return pbxs
 
 
 def _proving(world: World, delivery: Delivery, settings: Settings) -> Proving:

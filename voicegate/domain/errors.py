@@ -45,6 +45,10 @@ class KeyFileError(VoicegateError):
     """The key file cannot be used."""
 
 
+class TooLate(VoicegateError):
+    """The time for it is over; nothing was done."""
+
+
 class StoreError(VoicegateError):
     """The database cannot be used."""
 

@@ -22,13 +22,20 @@ from voicegate.adapters.http.doors import ASKER, Door, any_form
 from voicegate.adapters.http.handed_codes import handed_over
 from voicegate.adapters.http.operations import Operation, Success
 from voicegate.adapters.http.problems import Refused
+from voicegate.adapters.http.protocol import protocol_of
 from voicegate.adapters.http.schemas import Discreet
 from voicegate.application.ports import Clock
 from voicegate.application.proving import Wanted
 from voicegate.application.sign_in import Issued, IssueRequest, KeyReused, SignIn
 from voicegate.domain.challenge import ChallengeState
 from voicegate.domain.client import Scope
-from voicegate.domain.errors import InvalidExtension, InvalidNumber, InvalidPasscode, StoreError
+from voicegate.domain.errors import (
+    InvalidExtension,
+    InvalidNumber,
+    InvalidPasscode,
+    StoreError,
+    TooLate,
+)
 from voicegate.domain.number_reading import NumberStyle
 from voicegate.domain.passcode import Passcode
 from voicegate.domain.phone_number import Destination
@@ -120,19 +127,23 @@ class _Handlers:
 
     async def speak(self, request: web.Request) -> web.StreamResponse:
         """Answer how the call will fare, and place it once the answer is out."""
-        event = await reading.read_body(request.clone(client_max_size=MAX_BODY_BYTES), TelephonyEvent)
+        deadline = protocol_of(request).began_at + self._hook.answer_within.total_seconds()
+        event = await reading.read_body(
+            request.clone(client_max_size=MAX_BODY_BYTES), TelephonyEvent, _left_until(deadline)
+        )
         if event.event_type != _EVENT_TYPE:
             raise Refused(problems.INVALID, f"eventType: is not {_EVENT_TYPE}")
-        handed = self._read(request, event)
+        handed = self._read(request, event, deadline)
         if isinstance(handed, str):
             return self._answer(request, "FAILED", reason=handed)
         issuing = asyncio.ensure_future(self._hook.sign_in.issue(handed))
-        done, _ = await asyncio.wait([issuing], timeout=self._hook.answer_within.total_seconds())
-        if done:
+        done, _ = await asyncio.wait([issuing], timeout=_left_until(deadline).total_seconds())
+        is_accepted = bool(done) and not isinstance(issuing.exception(), TooLate)
+        if is_accepted:
             response = self._tell(request, issuing.result())
         else:
             response = self._answer(request, "FAILED", reason="too_slow")
-        is_told = await _send(request, response) and bool(done)
+        is_told = await _send(request, response) and is_accepted
         await self._follow(handed, issuing, is_told=is_told)
         return response
 
@@ -147,11 +158,13 @@ class _Handlers:
             elif isinstance(issued, Issued):
                 # Okta sends a code of its own by now.
                 await self._hook.sign_in.withdraw(handed.asker, issued)
+        except TooLate:
+            pass  # so nothing was stored
         except StoreError as error:
             log.error("not taken back, or never accepted", error=str(error))
 
-    def _read(self, request: web.Request, event: TelephonyEvent) -> IssueRequest | str:
-        """Return the code to speak, or why it cannot be."""
+    def _read(self, request: web.Request, event: TelephonyEvent, deadline: float) -> IssueRequest | str:
+        """Return the code to speak, or why it cannot be; after the deadline it is of no use any more."""
         profile = event.data.message_profile
         if refused := _refused_channel(profile.delivery_channel):
             return refused
@@ -173,7 +186,8 @@ class _Handlers:
             passcode=passcode,
             lifetime=lifetime,
         )
-        return handed_over(request[ASKER], wanted, f"okta-hook:{event.event_id}", is_held=True)
+        handed = handed_over(request[ASKER], wanted, f"okta-hook:{event.event_id}", is_held=True)
+        return replace(handed, until=self._hook.clock.now() + _left_until(deadline))
 
     def _extension(self, destination: Destination) -> str | None:
         return destination.extension or self._hook.extensions.get(destination.number)
@@ -186,10 +200,24 @@ class _Handlers:
         reason = str(issued.reason) if isinstance(issued, Deny) else "event_id_reused"
         return self._answer(request, "FAILED", reason=reason)
 
+    def refuse(self, refused: Refused, request_id: str) -> web.Response:
+        """Return an error as Okta reads it, which it writes into its log. What is only too much for now is
+        FAILED: an answer like any other, and Okta goes on at once."""
+        if refused.kind is problems.OVERLOADED:
+            return self._told(request_id, "FAILED", reason=refused.kind.name)
+        cause = {"errorSummary": refused.detail, "reason": refused.kind.name, "location": PATH}
+        error = {"error": {"errorSummary": refused.kind.title, "errorCauses": [cause]}}
+        headers = {**refused.facts.headers, "X-Request-Id": request_id}
+        return json_response(error, status=refused.kind.status, headers=headers)
+
     def _answer(
         self, request: web.Request, status: str, *, reason: str, transaction: str | None = None
     ) -> web.Response:
-        request_id = request[ASKER].request_id
+        return self._told(request[ASKER].request_id, status, reason=reason, transaction=transaction)
+
+    def _told(
+        self, request_id: str, status: str, *, reason: str, transaction: str | None = None
+    ) -> web.Response:
         value = ActionValue(
             status=status,
             provider=self._hook.provider,
@@ -202,26 +230,19 @@ class _Handlers:
 
 def okta_hook_door(hook: OktaHook) -> Door:
     """Return the door."""
+    handlers = _Handlers(hook)
     operation = Operation(
         method="POST",
         path=PATH,
         name="oktaTelephonyHook",
         text="Speak a code that Okta made. PENDING: the call follows; FAILED: nobody is called.",
-        handler=_Handlers(hook).speak,
+        handler=handlers.speak,
         body=TelephonyEvent,
         success=Success(200, Answer, "How the call fares."),
         refusals=(problems.BAD_REQUEST, problems.BODY_TIMEOUT, problems.TOO_LARGE, problems.UNSUPPORTED_TYPE),
         scope=Scope.HOOKS,
     )
-    return Door((operation,), prefixes=(PATH,), read_key=any_form, scheme="Basic", answer=_refuse)
-
-
-def _refuse(refused: Refused, request_id: str) -> web.Response:
-    """Return an error as Okta reads it, which it writes into its log."""
-    cause = {"errorSummary": refused.detail, "reason": refused.kind.name, "location": PATH}
-    error = {"error": {"errorSummary": refused.kind.title, "errorCauses": [cause]}}
-    headers = {**refused.facts.headers, "X-Request-Id": request_id}
-    return json_response(error, status=refused.kind.status, headers=headers)
+    return Door((operation,), prefixes=(PATH,), read_key=any_form, scheme="Basic", answer=handlers.refuse)
 
 
 def _refused_channel(channel: str | None) -> str | None:
@@ -245,6 +266,11 @@ async def _send(request: web.Request, response: web.Response) -> bool:
     except ConnectionError:
         return False
     return request.transport is not None and not request.transport.is_closing()
+
+
+def _left_until(deadline: float) -> timedelta:
+    """Return the time until a moment of the loop's clock; none, where that is over."""
+    return timedelta(seconds=max(0.0, deadline - asyncio.get_running_loop().time()))
 
 
 def _left(expires: str | None, now: datetime) -> timedelta | None:

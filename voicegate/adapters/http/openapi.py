@@ -55,7 +55,7 @@ NATIVE: Final = Tongue(
     refusal=Problem,
     media_type=MEDIA_TYPE,
     name_of=lambda kind: kind.uri,
-    always=(problems.KEY_MISSING, problems.KEY_WRONG, problems.PEER_NOT_ALLOWED),
+    always=(problems.KEY_MISSING, problems.KEY_WRONG, problems.PEER_NOT_ALLOWED, problems.OVERLOADED),
     scoped=(problems.SCOPE_MISSING,),
 )
 

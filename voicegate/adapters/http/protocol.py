@@ -67,6 +67,11 @@ class HttpProtocol(web.RequestHandler):
         self._deadline: asyncio.TimerHandle | None = None
         connection.is_busy = self._is_busy
 
+    @property
+    def began_at(self) -> float:
+        """When the request that is answered began to come, by the loop's clock."""
+        return self._loop.time() if self.began is None else self.began
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin."""
         super().connection_made(transport)

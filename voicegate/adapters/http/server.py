@@ -49,6 +49,7 @@ async def serve_on(
     listeners: Sequence[Listener],
     doors: Sequence[Door],
     identify: Identify,
+    *,
     settings: ServerSettings | None = None,
 ) -> AsyncIterator[None]:
     """Serve the doors on every listener while the context lasts; the first door that has a path answers it.

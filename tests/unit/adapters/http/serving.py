@@ -52,7 +52,7 @@ async def serve_unix(
     with listening(file) as local, socket.create_server(("127.0.0.1", 0)) as remote:
         remote.setblocking(False)
         listeners = [Listener(local), Listener(remote, tls)]
-        async with serve_on(listeners, [*doors, native_door(house, waiting)], identity.of, settings):
+        async with serve_on(listeners, [*doors, native_door(house, waiting)], identity.of, settings=settings):
             yield int(remote.getsockname()[1])
 
 

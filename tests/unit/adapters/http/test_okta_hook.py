@@ -14,7 +14,10 @@ import pytest
 from tests.unit.adapters.http.serving import Served, serving
 from tests.unit.application.conftest import Bench
 from tests.unit.application.scripted import ScriptedLeg
+from voicegate.adapters.http import problems
 from voicegate.adapters.http.okta_hook import PATH, OktaHook, okta_hook_door
+from voicegate.adapters.http.overload import Load
+from voicegate.adapters.http.problems import Refused
 from voicegate.domain.announcement import Digit
 from voicegate.domain.client import Scope
 from voicegate.domain.errors import StoreError
@@ -22,7 +25,7 @@ from voicegate.domain.hangup_cause import Hangup
 from voicegate.lab.deadlines import within
 
 OFFICE = "+12025550106"
-WITHIN = timedelta(milliseconds=400)
+WITHIN = timedelta(seconds=2)
 
 
 @pytest.fixture
@@ -188,6 +191,56 @@ async def test_an_answer_that_would_be_late_says_failed_and_nobody_is_called(
     assert calls[0].outcome is not None
     assert calls[0].outcome.outcome == "canceled"
     assert served.bench.pbx.legs == []
+
+
+async def test_what_comes_too_late_to_the_store_is_never_stored(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = served.bench.world.desk.store
+    transact, stuck, done = store.transact, asyncio.Event(), asyncio.Event()
+
+    async def slowly(work: Any) -> Any:
+        await stuck.wait()
+        served.bench.clock.time += WITHIN * 2
+        try:
+            return await transact(work)
+        finally:
+            done.set()
+
+    monkeypatch.setattr(store, "transact", slowly)
+    assert (await answer(served, event()))["transactionMetadata"] == "too_slow"
+    stuck.set()
+    async with within(5):
+        await done.wait()
+    assert await store.recent_calls(1) == []
+    assert await store.audit(1) == []
+
+
+async def test_its_time_counts_from_the_requests_first_byte(served: Served) -> None:
+    body = msgspec.json.encode(event())
+    head = (
+        f"POST {PATH} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+        f"Connection: close\r\nContent-Length: {len(body)}\r\n\r\n"
+    ).encode()
+    reader, writer = await asyncio.open_unix_connection(str(served.path))
+    writer.write(head + body[:-1])
+    async with within(5):
+        answered = await reader.read()
+    writer.close()
+    assert answered.startswith(b"HTTP/1.1 408")
+    assert await served.bench.world.desk.store.recent_calls(1) == []
+
+
+async def test_when_there_is_too_much_it_fails_at_once_and_costs_the_store_nothing(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(self: Load, client: str, *, writes: bool) -> None:
+        raise Refused(problems.OVERLOADED)
+
+    monkeypatch.setattr(Load, "enter", full)
+    told = await answer(served, event())
+    assert (told["status"], told["transactionMetadata"]) == ("FAILED", "overloaded")
+    assert await served.bench.world.desk.store.audit(1) == []
 
 
 async def test_nobody_is_called_and_the_call_ends_when_taking_it_back_fails(

@@ -1,5 +1,6 @@
 """The OpenAPI document is true: every answer it promises can be had, and is of the shape it says."""
 
+import asyncio
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -18,6 +19,7 @@ from voicegate.adapters.http.admin import AdminDoor, admin_operations
 from voicegate.adapters.http.native import House, NativeDoor
 from voicegate.adapters.http.openapi import Description, document, refusals_of
 from voicegate.adapters.http.operations import Operation
+from voicegate.adapters.http.overload import Load
 from voicegate.adapters.http.problems import Problem, Refused
 from voicegate.adapters.http.reading import MAX_BODY_BYTES
 from voicegate.adapters.http.routes import operations
@@ -192,6 +194,28 @@ async def crowded(served: Served, operation: Operation) -> httpx.Response:
     return await ask(served, operation, params={} if operation.success.events else {"wait_s": "1"})
 
 
+async def overloaded(served: Served, operation: Operation) -> httpx.Response:
+    """While there is too much under way, a request of the same client among it."""
+    path = await existing(served, operation)
+    asked, answered = asyncio.Event(), asyncio.Event()
+
+    async def slow_states() -> dict[str, str]:
+        asked.set()
+        await answered.wait()
+        return {}
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(served.bench.pbx, "trunk_states", slow_states)
+        first = asyncio.create_task(served.http.get("/v1/trunks"))
+        await asked.wait()
+        patch.setattr(Load, "_is_full", lambda self, *, writes: True)
+        answer = await ask(served, operation, path=path)
+        answered.set()
+        await first
+    assert answer.headers["Retry-After"] == "1"
+    return answer
+
+
 async def unplugged(served: Served, operation: Operation) -> httpx.Response:
     served.bench.pbx.is_connected = False
     return await ask(served, operation)
@@ -239,6 +263,7 @@ SCENES: Final[dict[str, Scene]] = {
     "too_many_calls": exhausted,
     "too_soon": soon,
     "too_many_waiting": crowded,
+    "overloaded": overloaded,
     "not_ready": unplugged,
     "internal_error": broken(RuntimeError("the secret of the house")),
     "store_unavailable": broken(StoreError()),

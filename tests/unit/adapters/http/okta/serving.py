@@ -119,7 +119,9 @@ async def serving(bench: Bench, folder: Path, *, public_url: str = "", **house: 
     identity = Identity(bench.clients, peers_of(own_uids()))
     with listening(SocketFile(path)) as listener:
         async with (
-            serve_on([Listener(listener)], doors, identity.of, ServerSettings(public_url=public_url)),
+            serve_on(
+                [Listener(listener)], doors, identity.of, settings=ServerSettings(public_url=public_url)
+            ),
             httpx.AsyncClient(
                 transport=httpx.AsyncHTTPTransport(uds=str(path)),
                 base_url="http://voicegate",
