@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo lab test soak check bench format clean
+.PHONY: help demo lab test soak attack check bench format clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +29,9 @@ check: $(READY) ## format, lint, types, the direction of imports
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+attack: $(READY) ## floods of every kind at a daemon, while an honest client signs people in; two minutes
+	@$(BIN)/python -m tests.attack.run
 
 bench: $(READY) ## what a call costs, beside the least that the same Asterisk can do; some minutes
 	@$(BIN)/python -m tests.bench.cost

@@ -192,7 +192,11 @@ class Attackers:
             [
                 {"path": "/v1/verifications", "json": {"destination": NUMBER}},
                 {"path": "/v1/verifications", "json": {"destination": NUMBER, "extension": "204"}},
-                {"path": f"/v2/Services/{_SERVICE}/Verifications", "data": {"To": NUMBER, "Channel": "call"}},
+                {
+                    "path": f"/v2/Services/{_SERVICE}/Verifications",
+                    "data": {"To": NUMBER, "Channel": "call"},
+                    "auth": ("hostile", self._plan.key),
+                },
                 {"path": "/api/v1/users/u{number}/factors", "json": factor},
                 {"path": "/hooks/okta/telephony", "json": hook},
                 {"path": "/hooks/providers/any", "json": {"number": NUMBER, "code": "471029"}},

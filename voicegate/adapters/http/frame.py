@@ -15,7 +15,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.typedefs import Middleware
 
 from voicegate.adapters.http import problems
-from voicegate.adapters.http.doors import ADDRESS, ASKER, REQUEST_ID, Door, request_id_of
+from voicegate.adapters.http.doors import ADDRESS, ASKER, CREDENTIALS, REQUEST_ID, Door, request_id_of
 from voicegate.adapters.http.forwarding import HEADER, Proxies
 from voicegate.adapters.http.operations import Handler
 from voicegate.adapters.http.overload import TURN, Load, Turn
@@ -88,7 +88,10 @@ class Frame:
             if refused.kind in _KEYLESS:
                 self.warnings.warn(refused.kind.name.replace("_", " "), request[ADDRESS])
             raise
-        if not protocol.connections.know(protocol.connection, asker.name):
+        # Whoever signs is known once the body is read and its signature judged, which is its door's affair.
+        credentials = request.get(CREDENTIALS)
+        is_shown = credentials is None or not credentials.is_signed
+        if is_shown and not protocol.connections.know(protocol.connection, asker.name):
             raise Refused(problems.OVERLOADED, facts=Facts(retry_after_s=_RETRY_CROWD_S))
         request[ASKER] = asker
         turn = request[TURN] = Turn(self.load, asker.name, writes=request.method not in ("GET", "HEAD"))

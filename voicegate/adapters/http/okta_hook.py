@@ -201,9 +201,9 @@ class _Handlers:
         return self._answer(request, "FAILED", reason=reason)
 
     def refuse(self, refused: Refused, request_id: str) -> web.Response:
-        """Return an error as Okta reads it, which it writes into its log. What is only too much for now is
-        FAILED: an answer like any other, and Okta goes on at once."""
-        if refused.kind is problems.OVERLOADED:
+        """Return an error as Okta reads it, which it writes into its log. What came too late or is too much
+        for now is FAILED: an answer like any other, and Okta goes on at once."""
+        if refused.kind in (problems.OVERLOADED, problems.BODY_TIMEOUT):
             return self._told(request_id, "FAILED", reason=refused.kind.name)
         cause = {"errorSummary": refused.detail, "reason": refused.kind.name, "location": PATH}
         error = {"error": {"errorSummary": refused.kind.title, "errorCauses": [cause]}}
