@@ -14,8 +14,8 @@ help: ## show this list
 demo: $(READY) ## real calls through a real Asterisk: a telephone enrolled, activated, signed in with
 	@$(BIN)/voicegate lab demo
 
-lab: $(READY) ## the same PBX, carrier and telephones, left running to try things on
-	@$(BIN)/voicegate lab up
+lab: $(READY) ## the same PBX, carrier and telephones, left running to try things on; LAB holds options
+	@$(BIN)/voicegate lab up $(LAB)
 
 test: check ## all checks and all tests but those for `make soak`
 	$(BIN)/pytest --durations=10

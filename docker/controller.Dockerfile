@@ -7,7 +7,8 @@ RUN apt-get update \
 # The same number in both images: Asterisk reads the calls' sounds as a member of this group.
 RUN groupadd --gid 2001 voicegate-audio \
  && useradd --system --home-dir /var/lib/voicegate --create-home --groups voicegate-audio voicegate
-RUN install -d -o voicegate -g voicegate-audio -m 0750 /run/voicegate
+RUN install -d -o voicegate -m 0755 /run/voicegate \
+ && install -d -o voicegate -g voicegate-audio -m 0750 /run/voicegate-audio
 COPY pyproject.toml README.md LICENSE /src/
 COPY voicegate /src/voicegate
 COPY dialplan /src/dialplan

@@ -102,12 +102,13 @@ class FileKeyring:
 
 
 class KeyFileExaminer:
-    """Fills the port `Examiner` for a key file."""
+    """Fills the port `Examiner` for a key file; `database`, if any, has codes made by it."""
 
     subject = "key file"
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, file: Path, database: Path | None = None) -> None:
         self._file = file
+        self._database = database
 
     async def examine(self) -> AsyncIterator[Finding]:
         """Yield what is found; shows nothing of the keys."""
@@ -115,6 +116,10 @@ class KeyFileExaminer:
             _read(self._file)
             owner = self._file.stat().st_uid
         except FileNotFoundError:
+            if self._database is not None:
+                text = f"{self._file} does not exist, and {self._database}, whose codes it makes, does"
+                yield failed(self.subject, text, f"storage.key_file must name it, or {_RESTORE}")
+                return
             cure = "made on the first start; if there was one before, restore it from its backup"
             yield doubtful(self.subject, f"{self._file} does not exist", cure)
         except KeyFileError as error:

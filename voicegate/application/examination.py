@@ -4,9 +4,13 @@ Each adapter examines what it knows, a PBX its own kind of exchange; here is onl
 is changed by looking, and no telephone rings.
 """
 
+import os
+import pwd
 from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import Protocol
 
 import structlog
@@ -68,6 +72,26 @@ def doubtful(about: str, text: str, cure: str) -> Finding:
 def failed(about: str, text: str, cure: str) -> Finding:
     """Return that something makes calls fail."""
     return Finding(Level.ERROR, about, text, cure)
+
+
+def look_at_own_folder(about: str, folder: Path, *, setting: str, mode: str) -> Finding | None:
+    """Return why the daemon could not write in `folder`, or make it; None: it can. As the user who asks.
+
+    `mode` is what an admin who makes it is told to give it.
+    """
+    me = str(os.geteuid())
+    with suppress(KeyError):  # a container's user need not have a name
+        me = pwd.getpwuid(os.geteuid()).pw_name
+    if folder.is_dir():
+        if os.access(folder, os.W_OK | os.X_OK):
+            return None
+        cure = f"{setting}; look as the daemon's user; if that is {me}: chown {me} {folder}, as root"
+        return failed(about, f"{folder} cannot be written", cure)
+    above = next(one for one in folder.parents if one.exists())
+    if above.is_dir() and os.access(above, os.W_OK | os.X_OK):
+        return None
+    cure = f"as root, where it is a tmpfs after each boot: install -d -o {me} -m {mode} {folder}"
+    return failed(about, f"{folder} does not exist, and cannot be made in {above}", cure)
 
 
 async def examine(examiners: Sequence[Examiner], begin: Callable[[str], None]) -> AsyncIterator[Finding]:

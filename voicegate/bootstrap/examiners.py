@@ -1,13 +1,14 @@
 """What `voicegate doctor` looks at, as the settings say."""
 
 import os
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
 from voicegate.adapters.asterisk.examiner import AsteriskExaminer, Patient
+from voicegate.adapters.http.examiner import SocketExaminer
 from voicegate.adapters.keyfile import KeyFileExaminer
 from voicegate.adapters.speech.examiner import SpeechExaminer
 from voicegate.adapters.speech.mixer import Mixer
@@ -16,27 +17,62 @@ from voicegate.adapters.system import SystemClock
 from voicegate.application.examination import Examiner
 from voicegate.application.ports import Clip
 from voicegate.bootstrap import speech_settings
-from voicegate.bootstrap.exchanges import asterisk_settings
+from voicegate.bootstrap.endpoints import allowed_uids, socket_file
+from voicegate.bootstrap.exchanges import asterisk_settings, group_id
 from voicegate.bootstrap.pbxs import freeswitch_settings, needing_freeswitch
+from voicegate.bootstrap.settings_examiners import (
+    Misconfigured,
+    PolicyExaminer,
+    SecretFilesExaminer,
+    secret_files,
+)
 from voicegate.config import Settings
 from voicegate.domain.announcement import Pause, PromptName
-from voicegate.domain.errors import SpeechError
+from voicegate.domain.errors import SpeechError, VoicegateError
 from voicegate.domain.language import match_language
 
 
 def examiners(settings: Settings) -> Sequence[Examiner]:
-    """Return what looks for the faults of every part, the nearest first. They need no daemon, and mind none.
-
-    Raises:
-        ConfigError: a PBX's secret cannot be read; names the setting.
-    """
-    return (
-        KeyFileExaminer(Path(settings.storage.key_file)),
-        StoreExaminer(settings.storage.database),
-        SpeechExaminer(speech_settings(settings), settings.service.language),
-        *(_of_asterisk(settings, name) for name, pbx in settings.pbx.items() if pbx.kind == "asterisk"),
-        *(_of_freeswitch(settings, name) for name, pbx in settings.pbx.items() if pbx.kind == "freeswitch"),
+    """Return what looks for the faults of every part, the nearest first; with and without a daemon."""
+    wanted: Sequence[tuple[str, Callable[[], Examiner]]] = (
+        ("key file", lambda: _of_key_file(settings)),
+        ("database", lambda: StoreExaminer(settings.storage.database)),
+        ("secrets", lambda: SecretFilesExaminer(secret_files(settings))),
+        ("policy", lambda: PolicyExaminer(settings)),
+        ("socket", lambda: _of_socket(settings)),
+        ("sounds", lambda: SpeechExaminer(speech_settings(settings), settings.service.language)),
+        *((f"PBX {name}", partial(_of_asterisk, settings, name)) for name in _of_kind(settings, "asterisk")),
+        *(
+            (f"PBX {name}", partial(_of_freeswitch, settings, name))
+            for name in _of_kind(settings, "freeswitch")
+        ),
     )
+    return [_or_misconfigured(subject, make) for subject, make in wanted]
+
+
+def _or_misconfigured(subject: str, make: Callable[[], Examiner]) -> Examiner:
+    """Return the examiner; where the settings give none, one that says so, so that the others still look."""
+    try:
+        return make()
+    except VoicegateError as error:
+        return Misconfigured(subject, str(error))
+
+
+def _of_kind(settings: Settings, kind: str) -> Sequence[str]:
+    return [name for name, pbx in settings.pbx.items() if pbx.kind == kind]
+
+
+def _of_key_file(settings: Settings) -> KeyFileExaminer:
+    database = Path(settings.storage.database)
+    return KeyFileExaminer(Path(settings.storage.key_file), database if database.exists() else None)
+
+
+def _of_socket(settings: Settings) -> SocketExaminer:
+    allowed_uids(settings)  # each user is there
+    audio_group = settings.audio.group or None
+    if audio_group is not None:
+        group_id(audio_group, "audio.group")
+    return SocketExaminer(socket_file(settings), settings.socket.allowed_users, audio_group)
 
 
 def _of_asterisk(settings: Settings, name: str) -> AsteriskExaminer:

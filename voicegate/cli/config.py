@@ -13,7 +13,7 @@ from voicegate.cli.exits import Failure, code_of
 from voicegate.cli.options import Options
 from voicegate.cli.place import read_settings
 from voicegate.cli.printing import json_option, print_json, print_table
-from voicegate.config import DEFAULT_FILE, Settings
+from voicegate.config import DEFAULT_FILE, Settings, project_folder
 from voicegate.domain.errors import VoicegateError
 
 
@@ -71,6 +71,17 @@ def show_config(options: Options, file: Path | None, *, as_json: bool) -> None:
             for entry in found
         ),
     )
+
+
+@config.command("folders")
+@json_option
+def show_folders(*, as_json: bool) -> None:
+    """Show where the files lie that came with Voicegate: for the PBX, the sounds, examples of settings."""
+    folders = {name: str(project_folder(name)) for name in ("dialplan", "sounds", "config")}
+    if as_json:
+        print_json(folders)
+        return
+    print_table(("folder", "path"), folders.items())
 
 
 def _look_behind(settings: Settings, name: str) -> None:

@@ -134,7 +134,7 @@ def read_secret(path: str, setting: str) -> str:
     """
     if not path:
         raise ConfigError(f"{setting}: names no file")
-    file = Path(os.path.expandvars(path)).expanduser()
+    file = secret_path(path)
     try:
         secret = file.read_text("utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
@@ -142,6 +142,11 @@ def read_secret(path: str, setting: str) -> str:
     if not secret:
         raise ConfigError(f"{setting}: {file} is empty")
     return secret
+
+
+def secret_path(path: str) -> Path:
+    """Return where a secret lies, by the path that a setting gives."""
+    return Path(os.path.expandvars(path)).expanduser()
 
 
 def sounds_folder(settings: Settings) -> Path:

@@ -92,7 +92,7 @@ class Tcp(_Section, frozen=True, kw_only=True):
 class Audio(_Section, frozen=True, kw_only=True):
     """`[audio]`: the sound files of calls in progress."""
 
-    folder: str = "/run/voicegate/audio"
+    folder: str = "/run/voicegate-audio"
     group: str = ""
     format: Literal["wav", "wav16", "ulaw", "alaw"] = "wav"
     pbx_folder: str = ""

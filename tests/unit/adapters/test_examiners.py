@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from shutil import copytree, rmtree
 
@@ -66,6 +67,11 @@ def test_somebody_elses_key_file_is_doubtful(tmp_path: Path, monkeypatch: pytest
 def test_a_key_file_that_cannot_be_read_is_wrong(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     assert bad(KeyFileExaminer(tmp_path / "file/key")) == [("key file", Level.ERROR)]
+
+
+def test_a_key_file_that_is_gone_beside_a_database_is_wrong(tmp_path: Path) -> None:
+    assert bad(KeyFileExaminer(tmp_path / "key", tmp_path / "db")) == [("key file", Level.ERROR)]
+    assert bad(KeyFileExaminer(tmp_path / "key")) == [("key file", Level.WARNING)]
 
 
 async def make_store(file: Path) -> None:
@@ -154,8 +160,14 @@ def test_an_audio_folder_on_a_disk_is_told(folder: Path, monkeypatch: pytest.Mon
 
 def test_an_audio_folder_that_is_not_ours_is_wrong(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (folder / "audio").mkdir()
-    monkeypatch.setattr("voicegate.adapters.speech.examiner.os.access", lambda *_: False)
+    monkeypatch.setattr("voicegate.application.examination.os.access", lambda *_: False)
     assert bad(SpeechExaminer(sounds(folder), "en")) == [("audio folder", Level.ERROR)]
+
+
+def test_an_audio_folder_that_nobody_made_and_we_cannot_is_wrong(folder: Path) -> None:
+    settings = replace(sounds(folder), audio_folder=folder / "file/audio")
+    (folder / "file").touch()
+    assert bad(SpeechExaminer(settings, "en")) == [("audio folder", Level.ERROR)]
 
 
 def test_a_path_lies_on_the_nearest_mount_above_it(tmp_path: Path) -> None:

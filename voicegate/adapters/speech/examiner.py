@@ -4,7 +4,6 @@ Whether the PBX can play it is the PBX's examiner's. Source: proc(5), `/proc/sel
 """
 
 import asyncio
-import os
 import shutil
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
@@ -14,7 +13,7 @@ from voicegate.adapters.speech.inspection import inspect
 from voicegate.adapters.speech.mixer import SpeechSettings, kept_introduction
 from voicegate.adapters.speech.pack import Pack, find_languages, load_pack
 from voicegate.adapters.speech.recordings import FOLDER
-from voicegate.application.examination import Finding, doubtful, failed, passed
+from voicegate.application.examination import Finding, doubtful, failed, look_at_own_folder, passed
 from voicegate.domain.errors import SpeechError, UnknownLanguage
 from voicegate.domain.language import match_language
 
@@ -89,9 +88,9 @@ class SpeechExaminer:
 def _look_at_folder(folder: Path) -> Finding:
     about = "audio folder"
     kind = file_system_of(folder)
-    if folder.is_dir() and not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
-        cure = "audio.folder must belong to the daemon's user; look as that user"
-        return failed(about, f"{folder} cannot be written", cure)
+    finding = look_at_own_folder(about, folder, setting="audio.folder", mode="0750 -g <audio.group>")
+    if finding is not None:
+        return finding
     if kind not in _IN_MEMORY:
         cure = "audio.folder on a tmpfs, such as /run: a disk can keep what was erased"
         return doubtful(about, f"{folder} lies on {kind}: codes are written to a disk", cure)

@@ -1,0 +1,99 @@
+"""The README's installation, word by word, on this machine with other folders for the system's."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from voicegate.lab.deadlines import at_most
+
+ROOT = Path(__file__).parents[2]
+BLOCKS = re.findall(r"^   ```sh\n(.*?)^   ```", (ROOT / "README.md").read_text(), re.DOTALL | re.MULTILINE)
+ALL, DAEMON, ASKING = BLOCKS[:3]
+
+# What the system's folders are for these commands. Python and the checkout may lie where only root comes.
+APART = """
+set -eu
+mkdir {folder}/etc {folder}/python && cp -a /etc/. {folder}/etc && mount --bind {folder}/etc /etc
+mount --bind {python} {folder}/python
+case {python} in /root/*) mount -t tmpfs -o mode=755 tmpfs /root; mkdir -p {python};; esac
+mount --bind {folder}/python {python}
+for one in /run /opt /var/lib /usr/local/bin; do mount -t tmpfs -o mode=755 tmpfs $one; done
+useradd --system asterisk; useradd --system web
+echo mumble > {folder}/secret
+ln -s {environment} /opt/voicegate
+"""
+SETTINGS = {
+    "allowed_countries = []": 'allowed_countries = ["US"]',
+    'group = ""                               #': 'group = "voicegate-clients" #',
+    "allowed_users = []": 'allowed_users = ["web"]',
+    'group = ""                        # group of the PBX': 'group = "voicegate-audio" # group of the PBX',
+}
+
+
+def installing(folder: Path) -> str:
+    """The commands of the first block, but for what this test's own environment stands for."""
+    own = (" -m venv ", "/pip install ")
+    lines = [line.strip() for line in ALL.splitlines() if not any(word in line for word in own)]
+    commands = "\n".join(lines).replace("/path/to/the/secret", f"{folder}/secret")
+    edit = "\n".join(
+        f"sed -i 's|^# {re.escape(old)}|{new}|' /etc/voicegate/voicegate.toml"
+        for old, new in SETTINGS.items()
+    )
+    return f"cd {ROOT}\n{commands}\n{edit}\n"
+
+
+def json_of(file: Path) -> list[dict[str, str]]:
+    return list(json.loads(file.read_text()))
+
+
+def running(command: str) -> str:
+    (line,) = [line.partition("#")[0].strip() for line in DAEMON.splitlines() if command in line]
+    return line
+
+
+def may_unshare() -> bool:
+    tools = all(shutil.which(name) for name in ("unshare", "runuser", "systemd-tmpfiles"))
+    return (
+        os.geteuid() == 0
+        and tools
+        and subprocess.run(["unshare", "--mount", "true"], check=False).returncode == 0
+    )
+
+
+@pytest.mark.skipif(not may_unshare(), reason="needs root, and mounts of its own")
+def test_the_steps_of_the_readme_make_a_daemon_that_a_backend_can_ask(tmp_path: Path) -> None:
+    apart = APART.format(folder=tmp_path, python=sys.base_prefix, environment=sys.prefix)
+    trying = f"""
+{running("config check")}
+{running("doctor")} --json > {tmp_path}/doctor || true
+{running("serve")} > {tmp_path}/log 2>&1 & serving=$!
+trap 'kill $serving' EXIT
+for _ in $(seq 600); do test -S /run/voicegate/voicegate.sock && break; sleep 0.1; done
+{ASKING.strip().splitlines()[0]}
+runuser -u web -- voicegate trunks
+runuser -u asterisk -- ls /run/voicegate-audio
+if runuser -u web -- ls /run/voicegate-audio; then exit 9; fi
+if runuser -u asterisk -- voicegate trunks; then exit 8; fi
+trap - EXIT; kill $serving; wait $serving || true
+"""
+    tmp_path.chmod(0o755)
+    script = tmp_path / "script"
+    script.write_text(apart + installing(tmp_path) + trying)
+    ran = subprocess.run(
+        ["unshare", "--mount", "--propagation", "private", "bash", str(script)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=at_most(20),
+    )
+    log = (tmp_path / "log").read_text() if (tmp_path / "log").exists() else ""
+    assert ran.returncode == 0, f"{ran.stdout}\n{ran.stderr}\n{log}"
+    found = json_of(tmp_path / "doctor")
+    assert {entry["about"] for entry in found if entry["level"] == "error"} == {"AMI"}
+    assert "user web" in {entry["about"] for entry in found if entry["level"] == "ok"}
