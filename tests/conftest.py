@@ -4,8 +4,9 @@ Those tests mostly wait for telephones, so all others run beside them in a secon
 once would be more than two cores can keep whole audio for.
 """
 
+import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from xdist.scheduler import LoadScopeScheduling
 from voicegate.lab.errors import LabError
 from voicegate.lab.freeswitch import find_freeswitch
 from voicegate.lab.ports import reserve_port_base
+from voicegate.lab.processes import prefer
 from voicegate.lab.settings import LabSettings, PbxKind
 from voicegate.lab.world import Lab
 
@@ -47,10 +49,18 @@ def skip_without(*pbxs: PbxKind) -> None:
             pytest.skip(str(error))
 
 
+def prefer_this_process() -> None:
+    """Have it go before the one that runs all other tests: it may hold daemons that are on the telephone."""
+    with suppress(PermissionError):  # that it is the first of its session
+        os.setsid()
+        prefer(os.getpid())
+
+
 @contextmanager
 def running_lab(folder: Path, *pbxs: PbxKind) -> Iterator[Lab]:
     """A lab of its own with such PBXs; where one of them is not to be had, the tests are skipped aloud."""
     skip_without(*pbxs)
+    prefer_this_process()
     overrides = OVERRIDES | {f"pbx.{kind.section}.lost_grace_s": LOST_GRACE_S for kind in pbxs}
     with reserve_port_base() as port_base:
         world = Lab(LabSettings(folder, port_base, name="tests", overrides=overrides, pbxs=pbxs))

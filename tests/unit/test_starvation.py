@@ -80,7 +80,7 @@ def run(
     done = subprocess.run(
         [sys.executable, "-m", "pytest", *options, str(folder)],
         cwd=folder,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        env=os.environ | {"PYTHONPATH": str(ROOT), "PYTEST_ADDOPTS": ""},
         capture_output=True,
         text=True,
         check=False,

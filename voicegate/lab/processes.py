@@ -4,7 +4,8 @@ A pid alone may belong to another program tomorrow; with the moment at which the
 `/proc/<pid>/stat` tells (proc(5), field 22), it names one process for ever. Linux only.
 
 Some of them must not wait for a processor, for a telephone hears it: those get real-time priority where the
-system lets us (sched(7): root, or a limit `rtprio`), and run as all others where it does not.
+system lets us (sched(7): root, or a limit `rtprio`), and run as all others where it does not. What answers to
+them may not take a whole processor, and is only nicer to itself.
 """
 
 import os
@@ -23,13 +24,16 @@ from voicegate.lab.deadlines import Deadline
 from voicegate.lab.errors import LabError
 
 _STEP_S: Final = 0.02
+_NICE: Final = -10
 
 
 class Priority(IntEnum):
-    """Who goes first where several wait for a processor; that of SCHED_RR, but for the first."""
+    """Who goes first where several wait for a processor; that of SCHED_RR, but for the first two."""
 
     ORDINARY = 0
     """As everything on the machine."""
+    PROMPT = 1
+    """Answers while audio passes, and may have much to do: no real-time priority, but a larger share."""
     LISTENER = 5
     """Must act while audio passes."""
     AUDIO = 10
@@ -133,6 +137,15 @@ def python_module(name: str, *arguments: str) -> list[str]:
     return [sys.executable, "-m", name, *arguments]
 
 
+def prefer(pid: int) -> None:
+    """Give a process, which has no other threads yet, more of the processors, where that is allowed."""
+    with suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, pid, _NICE)
+    # Where the kernel shares by session, this is what counts between them (sched(7), autogroup).
+    with suppress(OSError):
+        Path(f"/proc/{pid}/autogroup").write_text(str(_NICE), "ascii")
+
+
 def _spawn(command: Sequence[str], log: Path, priority: Priority) -> int:
     """Start a process in a session of its own; return its id."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
@@ -147,10 +160,13 @@ def _spawn(command: Sequence[str], log: Path, priority: Priority) -> int:
     def spawn(**more: Any) -> int:
         return os.posix_spawnp(command[0], [*command], environment, file_actions=streams, setsid=True, **more)
 
-    if priority:
+    if priority > Priority.PROMPT:
         with suppress(PermissionError):
             return spawn(scheduler=(os.SCHED_RR, os.sched_param(priority)))
-    return spawn()
+    pid = spawn()
+    if priority:
+        prefer(pid)
+    return pid
 
 
 def _reap(pid: int) -> None:

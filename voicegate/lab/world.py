@@ -147,7 +147,7 @@ class Lab:
     def start_controller(self) -> None:
         """Start the controller unless it runs, and wait until it can place calls."""
         config = str(self.settings.config_file)
-        self._controller.start(python_module("voicegate", "--config", config, "serve"))
+        self._controller.start(python_module("voicegate", "--config", config, "serve"), Priority.PROMPT)
         self._wait(self._controller, lambda: _is_ready(self.settings.socket))
 
     def kill_controller(self) -> None:

@@ -103,6 +103,13 @@ def test_one_that_sends_audio_goes_first_where_that_is_allowed(daemon: Daemon) -
     assert os.sched_getscheduler(0) == os.SCHED_OTHER
 
 
+def test_one_that_answers_meanwhile_has_a_larger_share_where_that_is_allowed(daemon: Daemon) -> None:
+    daemon.start(SLEEPER, Priority.PROMPT)
+    assert daemon.pid is not None
+    assert os.sched_getscheduler(daemon.pid) == os.SCHED_OTHER
+    assert (os.getpriority(os.PRIO_PROCESS, daemon.pid) == -10) == may_go_first()
+
+
 def test_where_it_is_refused_it_runs_all_the_same(daemon: Daemon, monkeypatch: pytest.MonkeyPatch) -> None:
     spawn = os.posix_spawnp
 

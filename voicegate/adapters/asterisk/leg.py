@@ -40,7 +40,7 @@ class AsteriskLeg(TendedLeg[CallTracker]):
         check_keys(keys)
         async with self._speaking:
             try:
-                return await self._play(self._live_session(), clip, keys)
+                return await self._play(await self._live_session(), clip, keys)
             except LegEnded:
                 return Playback(samples=0, elapsed=timedelta(), packets=None, hung_up=True)
 
@@ -49,7 +49,7 @@ class AsteriskLeg(TendedLeg[CallTracker]):
         check_digits(digits)
         gap, tone = _milliseconds(timing.gap), _milliseconds(timing.tone)
         async with self._speaking:
-            session = self._live_session()
+            session = await self._live_session()
             length = timing.length_of(digits)
             reply = await self._say(session, "EXEC SendDTMF", f"{digits},{gap},{tone}", length=length)
         if reply.result != 0:
@@ -62,7 +62,7 @@ class AsteriskLeg(TendedLeg[CallTracker]):
         until = loop.time() + within.total_seconds()
         async with self._speaking:
             while (left := int((until - loop.time()) * 1000)) > 0:
-                session = self._live_session()
+                session = await self._live_session()
                 length = timedelta(milliseconds=left)
                 reply = await self._say(session, f"WAIT FOR DIGIT {left}", length=length)
                 if reply.result is None or reply.result < 0:
@@ -165,9 +165,13 @@ class AsteriskLeg(TendedLeg[CallTracker]):
             raise LegEnded
         return reply
 
-    def _live_session(self) -> AgiSession:
+    async def _live_session(self) -> AgiSession:
         session = self._session
-        if session is None or session.is_closed or session.is_hung_up or self._tracker.is_settled:
+        if session is None:
+            # Nobody took the channel over: Asterisk says it is sorry, and must not be cut short by us.
+            await self.wait_end()
+            raise LegEnded
+        if session.is_closed or session.is_hung_up or self._tracker.is_settled:
             raise LegEnded
         return session
 

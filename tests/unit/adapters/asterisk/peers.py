@@ -76,6 +76,10 @@ class AmiPeer:
                 self.news.clear()
                 await self.news.wait()
 
+    def newest(self, action: str) -> Message:
+        """What was asked last of that kind; others, such as "Ping", may have come since."""
+        return next(message for message in reversed(self.asked) if message["Action"] == action)
+
     async def until_asked(self, action: str, times: int = 1) -> Message:
         await self.until(lambda: self.names().count(action) >= times)
         return [message for message in self.asked if message["Action"] == action][times - 1]

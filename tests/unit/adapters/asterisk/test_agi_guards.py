@@ -47,7 +47,7 @@ async def placed(**changes: object) -> AsyncIterator[tuple[AsteriskPbx, Message,
         connected(peer, **changes) as pbx,
         pbx.originate(an_order()) as leg,
     ):
-        yield pbx, peer.asked[-1], leg
+        yield pbx, peer.newest("Originate"), leg
 
 
 @asynccontextmanager
@@ -57,7 +57,7 @@ async def attached(**changes: object) -> AsyncIterator[Line]:
         connected(peer, **changes) as pbx,
         pbx.originate(an_order()) as leg,
     ):
-        originate = peer.asked[-1]
+        originate = peer.newest("Originate")
         caller = await AgiCaller.enter(pbx, originate)
         assert await next_signal(leg.signals()) == Answered()
         yield Line(pbx, peer, originate, leg, caller)
@@ -137,7 +137,7 @@ async def test_1_a_flood_shuts_no_call_out_and_is_told_once() -> None:
             flooding = tasks.create_task(flood(pbx))
             for _ in range(14):
                 async with pbx.originate(an_order()) as leg:
-                    await AgiCaller.enter(pbx, peer.asked[-1])
+                    await AgiCaller.enter(pbx, peer.newest("Originate"))
                     assert await next_signal(leg.signals()) == Answered()
             flooding.cancel()
     assert sum("flooded" in entry["event"] for entry in logs) == 1

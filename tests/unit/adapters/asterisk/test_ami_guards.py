@@ -146,7 +146,7 @@ async def test_2_an_order_that_the_pbx_would_misread_is_refused(
 
 async def test_3_an_originate_is_asynchronous_and_its_late_response_is_an_event(peer: AmiPeer) -> None:
     async with connected(peer) as pbx, pbx.originate(an_order()) as leg:
-        originate = peer.asked[-1]
+        originate = peer.newest("Originate")
         assert originate["Async"] == "true"
         peer.event(
             "OriginateResponse",
@@ -191,7 +191,7 @@ async def test_5_an_action_that_timed_out_does_not_swallow_what_comes_late(peer:
     peer.answers["Originate"] = silent
     timeout = timedelta(milliseconds=50)
     async with connected(peer, action_timeout=timeout) as pbx, pbx.originate(an_order()) as leg:
-        originate = peer.asked[-1]
+        originate = peer.newest("Originate")
         ids = {"ActionID": originate["ActionID"], "Uniqueid": originate["ChannelId"]}
         peer.say(f"Response: Success\r\nActionID: {ids['ActionID']}\r\nMessage: queued\r\n\r\n")
         peer.event("Newstate", Uniqueid=ids["Uniqueid"], ChannelState="5")
@@ -289,7 +289,7 @@ async def test_6_a_pbx_that_is_down_at_the_start_is_used_as_soon_as_it_comes() -
 
 async def test_7_a_flood_of_other_peoples_events_is_neither_queued_nor_in_the_way(peer: AmiPeer) -> None:
     async with connected(peer) as pbx, pbx.originate(an_order()) as leg:
-        call_id = peer.asked[-1]["ChannelId"]
+        call_id = peer.newest("Originate")["ChannelId"]
         tasks_before = len(asyncio.all_tasks())
         noise = "Event: Newstate\r\nUniqueid: other\r\nChannelState: 5\r\n\r\n" * 20_000
         peer.say(noise)
@@ -300,7 +300,7 @@ async def test_7_a_flood_of_other_peoples_events_is_neither_queued_nor_in_the_wa
 
 async def test_7_a_hangup_that_fell_into_a_gap_is_found_by_the_resync(peer: AmiPeer) -> None:
     async with connected(peer) as pbx, pbx.originate(an_order()) as leg:
-        peer.event("Newstate", Uniqueid=peer.asked[-1]["ChannelId"], ChannelState="5")
+        peer.event("Newstate", Uniqueid=peer.newest("Originate")["ChannelId"], ChannelState="5")
         signals = leg.signals()
         assert await next_signal(signals) == Rang()
         peer.cut()
@@ -316,7 +316,7 @@ async def test_7_a_call_that_outlives_the_gap_goes_on(peer: AmiPeer) -> None:
 
     peer.answers["Status"] = ringing
     async with connected(peer) as pbx, pbx.originate(an_order()) as leg:
-        originate = peer.asked[-1]
+        originate = peer.newest("Originate")
         peer.cut()
         signals = leg.signals()
         assert await next_signal(signals) == Rang()

@@ -58,7 +58,7 @@ async def peer() -> AsyncIterator[AmiPeer]:
 @asynccontextmanager
 async def talking(peer: AmiPeer, **changes: object) -> AsyncIterator[Line]:
     async with connected(peer, **changes) as pbx, pbx.originate(an_order()) as leg:
-        originate = peer.asked[-1]
+        originate = peer.newest("Originate")
         signals = leg.signals()
         caller = await AgiCaller.enter(pbx, originate)
         assert await next_signal(signals) == Answered()
@@ -72,7 +72,7 @@ async def test_an_originate_says_all_that_the_dialplan_needs_and_no_code(peer: A
     )
     async with connected(peer) as pbx:
         async with pbx.originate(order):
-            asked = dict(peer.asked[-1])
+            asked = dict(peer.newest("Originate"))
             variables = dict(line.split("=", 1) for line in asked.pop("Variable").split("\n"))
             token = variables.pop("VOICEGATE_TOKEN")
             action_id = asked.pop("ActionID")
@@ -98,7 +98,7 @@ async def test_an_originate_says_all_that_the_dialplan_needs_and_no_code(peer: A
 
 async def test_an_internal_extension_is_dialed_as_its_endpoint(peer: AmiPeer) -> None:
     async with connected(peer) as pbx, pbx.originate(an_order(endpoint="100", number=None)):
-        assert peer.asked[-1]["Channel"] == "PJSIP/100"
+        assert peer.newest("Originate")["Channel"] == "PJSIP/100"
 
 
 async def test_a_sound_is_played_and_its_packets_are_counted(peer: AmiPeer) -> None:
@@ -198,6 +198,21 @@ async def test_a_channel_that_was_dead_before_fastagi_began_is_let_go(peer: AmiP
     assert "Hangup" not in peer.names()
 
 
+async def test_a_channel_that_nobody_takes_over_is_not_cut_short(peer: AmiPeer) -> None:
+    """Asterisk says then that it is sorry."""
+    async with connected(peer) as pbx, pbx.originate(an_order()) as leg:
+        call_id = peer.newest("Originate")["ChannelId"]
+        peer.event("Newstate", Uniqueid=call_id, ChannelState="6")
+        playing = asyncio.create_task(leg.play(READING))
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(asyncio.shield(playing), 0.05)
+        peer.event("Hangup", Uniqueid=call_id, Cause="16")
+        assert (await playing).hung_up
+        ended = Hangup(cause=16, gave_up=GaveUp.CONTROLLER_UNREACHABLE)
+        assert [signal async for signal in leg.signals()] == [Answered(), ended]
+    assert "Hangup" not in peer.names()
+
+
 async def test_a_hangup_that_does_not_take_closes_fastagi(
     peer: AmiPeer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -226,7 +241,7 @@ async def test_without_ami_a_call_is_hung_up_over_fastagi(peer: AmiPeer) -> None
 async def test_a_lost_pbx_ends_calls_after_its_grace_and_strays_once_it_is_back(peer: AmiPeer) -> None:
     async with connected(peer, pace=SLOW, lost_grace=timedelta(milliseconds=50)) as pbx:
         async with pbx.originate(an_order()) as leg:
-            call_id = peer.asked[-1]["ChannelId"]
+            call_id = peer.newest("Originate")["ChannelId"]
             peer.event("Newstate", Uniqueid=call_id, ChannelState="5")
             signals = leg.signals()
             assert await next_signal(signals) == Rang()
@@ -240,7 +255,7 @@ async def test_a_lost_pbx_ends_calls_after_its_grace_and_strays_once_it_is_back(
 async def test_a_hangup_asked_for_before_the_channel_exists_is_repeated_when_it_does(peer: AmiPeer) -> None:
     peer.answers["Hangup"] = lambda peer, message: "Response: Error\r\nMessage: No such channel"
     async with connected(peer) as pbx, pbx.originate(an_order()) as leg:
-        call_id = peer.asked[-1]["ChannelId"]
+        call_id = peer.newest("Originate")["ChannelId"]
         await leg.hang_up()
         await peer.until_asked("Hangup")
         peer.answers["Hangup"] = hang_up
@@ -253,7 +268,7 @@ async def test_a_right_that_is_missing_is_no_proof_that_a_channel_is_gone(peer: 
     peer.answers |= {"Hangup": refuse, "Status": refuse}
     with capture_logs() as logs:
         async with connected(peer) as pbx, pbx.originate(an_order()) as leg:
-            call_id = peer.asked[-1]["ChannelId"]
+            call_id = peer.newest("Originate")["ChannelId"]
             peer.event("Newstate", Uniqueid=call_id, ChannelState="6")
             peer.cut()
             await peer.until_asked("Status")

@@ -186,8 +186,10 @@ async def listening(path: Path) -> AsyncIterator[tuple[AmiPeer, AsteriskPbx]]:
 async def test_a_call_is_taken_over_by_the_socket_as_by_tcp(tmp_path: Path) -> None:
     path = tmp_path / "agi.sock"
     async with listening(path) as (peer, pbx), pbx.originate(an_order()) as leg, channel(path) as line:
-        variables = dict(text.split("=", 1) for text in peer.asked[-1]["Variable"].split("\n"))
-        await line.answer_head(peer.asked[-1]["ChannelId"], {name: variables[name] for name in VARIABLES})
+        variables = dict(text.split("=", 1) for text in peer.newest("Originate")["Variable"].split("\n"))
+        await line.answer_head(
+            peer.newest("Originate")["ChannelId"], {name: variables[name] for name in VARIABLES}
+        )
         assert await next_signal(leg.signals()) == Answered()
         counting = asyncio.create_task(leg.media())
         assert (await line.command()).startswith("GET FULL VARIABLE")
