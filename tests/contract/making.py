@@ -38,6 +38,7 @@ def make_challenge(name: str = "1", **but: object) -> Challenge:
         expires_at=NOW + LIFETIME,
         state=ChallengeState.DELIVERING,
         reference="order № 7",
+        bucket="+12025550101",
     )
     return replace(challenge, **but)  # type: ignore[arg-type]
 

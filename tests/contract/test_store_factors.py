@@ -113,14 +113,11 @@ async def test_a_factors_newest_challenge_is_found_by_its_purpose(store: Store) 
         return (
             *(record.challenge.id for record in newest if record),
             [challenge.id for challenge in tx.open_challenges("fac_1")],
-            tx.last_call("tester", "alice"),
-            tx.last_call("tester", "alice", "+12125550101"),
-            tx.last_call("other", "alice"),
             tx.newest_challenge("fac_2"),
         )
 
     found = await store.transact(work)
-    assert found == ("ver_3", "ver_1", ["ver_3"], NOW + 3 * MINUTE, None, None, None)
+    assert found == ("ver_3", "ver_1", ["ver_3"], None)
     record = await store.factor("fac_1")
     assert record is not None
     assert record.challenge is not None
@@ -133,13 +130,13 @@ async def test_wrong_guesses_are_counted_newest_first_in_their_window(store: Sto
         for n, (client, subscriber) in enumerate([("a", None), ("a", "x"), ("b", "x"), ("a", "x")]):
             tx.add_wrong_guess(WrongGuess(NOW + n * MINUTE, client, NUMBER, subscriber))
         before = NOW - MINUTE
-        assert list(tx.wrong_guesses(before, 2, number=NUMBER)) == [NOW + 3 * MINUTE, NOW + 2 * MINUTE]
+        assert list(tx.wrong_guesses(before, 2, bucket=NUMBER)) == [NOW + 3 * MINUTE, NOW + 2 * MINUTE]
         return [
-            len(tx.wrong_guesses(before, 9, number=NUMBER)),
-            len(tx.wrong_guesses(NOW, 9, number=NUMBER)),
+            len(tx.wrong_guesses(before, 9, bucket=NUMBER)),
+            len(tx.wrong_guesses(NOW, 9, bucket=NUMBER)),
             len(tx.wrong_guesses(before, 9, client="a")),
             len(tx.wrong_guesses(before, 9, client="a", subscriber="x")),
-            len(tx.wrong_guesses(before, 9, number="+12125550101")),
+            len(tx.wrong_guesses(before, 9, bucket="+12125550101")),
         ]
 
     assert await store.transact(work) == [4, 3, 3, 2, 0]

@@ -141,7 +141,6 @@ def _find(deed: Deed, name: str) -> Client | None:
 
 
 def _retire(deed: Deed, client: Client, grace: timedelta) -> None:
-    until = deed.now + grace
     for key in deed.tx.keys(client.name):
-        if key.expires_at is None or key.expires_at > until:
-            deed.tx.save_key(replace(key, expires_at=until))
+        if key.is_valid(deed.now):
+            deed.tx.save_key(key.retire(deed.now, grace))

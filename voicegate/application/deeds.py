@@ -5,9 +5,11 @@ affair.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TypeVar
+
+import structlog
 
 from voicegate.application.delivery import Delivery, World
 from voicegate.application.listing import ALL_ENTRIES, AuditFilter
@@ -17,6 +19,8 @@ from voicegate.domain.challenge import Challenge, VerifyResult
 from voicegate.domain.client import Asker
 from voicegate.domain.phone_number import Destination
 from voicegate.domain.policy import Deny
+
+log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 
@@ -29,6 +33,20 @@ class Begun:
     """The challenge."""
     call: Call
     """Its new call."""
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """Something that an admin should look at, and that refuses nothing."""
+
+    action: str
+    """What it is about, for the audit."""
+    client: str
+    """Whose doing it is."""
+    text: str
+    """What is wrong, for the log."""
+    count: int
+    """How often it happened."""
 
 
 @dataclass(slots=True)
@@ -51,6 +69,8 @@ class Deed:
     """Challenges whose watchers are to be told."""
     ended: list[str] = field(default_factory=list)
     """Challenges whose calls are to be hung up."""
+    alarms: list[Alarm] = field(default_factory=list)
+    """What an admin should look at."""
 
 
 class Deeds:
@@ -71,6 +91,8 @@ class Deeds:
             deed = Deed(tx, asker, self._desk.clock.now())
             answer = work(deed)
             tx.audit(_entry(deed, action, answer))
+            for alarm in deed.alarms:
+                tx.audit(replace(_entry(deed, alarm.action, None), client=alarm.client, decision="alarm"))
             return answer, deed
 
         answer, deed = await self._desk.store.transact(transaction)
@@ -82,6 +104,8 @@ class Deeds:
         return await self._desk.store.audit(limit, wanted)
 
     async def _follow(self, deed: Deed) -> None:
+        for alarm in deed.alarms:
+            log.warning(alarm.text, client=alarm.client, count=alarm.count)
         for begun in deed.begun:
             self._delivery.start(begun.challenge, begun.call)
         for challenge_id in deed.ended:

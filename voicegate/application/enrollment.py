@@ -14,12 +14,12 @@ from voicegate.application.proving import Proving, Wanted, till_over
 from voicegate.application.storing import FactorRecord
 from voicegate.domain import challenge as challenges
 from voicegate.domain import factor as factors
-from voicegate.domain.challenge import DEFAULT_LIFETIME, Purpose, VerifyResult
+from voicegate.domain.challenge import DEFAULT_LIFETIME, Challenge, Purpose, VerifyResult
 from voicegate.domain.client import Asker
 from voicegate.domain.factor import Factor, FactorEvent, FactorState
 from voicegate.domain.language import best_language
 from voicegate.domain.phone_number import Destination
-from voicegate.domain.policy import Deny, DenyReason, may_reach, refusal
+from voicegate.domain.policy import IN_PROGRESS_WAIT, Deny, DenyReason, may_reach, refusal
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,11 +111,6 @@ class Enrollment:
         records = await self._desk.store.factors(subscriber, None if asker.is_admin else asker.name)
         return [self._as_of_now(record) for record in records]
 
-    def next_call_at(self, record: FactorRecord) -> datetime | None:
-        """Return from when on a telephone may be called again, by its newest call; None: there was none."""
-        calls = record.challenge.calls if record.challenge else ()
-        return calls[-1].call.created_at + self._proving.policy.call_spacing if calls else None
-
     def _as_of_now(self, record: FactorRecord) -> FactorRecord:
         """Return a record whose code says by itself that its time is over."""
         if record.challenge is None:
@@ -133,7 +128,7 @@ class Enrollment:
         if living and not request.replaces:
             return self._repeat(deed, living[0], request)
         factor = self._new_factor(request, deed.now)
-        begun = None if request.is_proven else self._prepare_first(deed, factor)
+        begun = None if request.is_proven else self._prepare(deed, factor, Purpose.ACTIVATION)
         if isinstance(begun, Deny):
             return begun
         deed.subject = factor.id
@@ -144,7 +139,7 @@ class Enrollment:
         else:
             deed.tx.add_factor(factor)
             self._proving.begin(deed, begun)
-        return _record(deed, factor.id)
+        return self._record(deed, factor.id)
 
     def _new_factor(self, request: EnrollRequest, now: datetime) -> Factor:
         return Factor(
@@ -158,11 +153,6 @@ class Enrollment:
             activation_lifetime=request.activation_lifetime,
         )
 
-    def _prepare_first(self, deed: Deed, factor: Factor) -> Begun | Deny:
-        """Return a new factor's first challenge and call, not stored yet."""
-        refused = self._may_ring(deed, factor, factor.destination.number)
-        return refused or self._prepare(factor, Purpose.ACTIVATION)
-
     def _repeat(self, deed: Deed, factor: Factor, request: EnrollRequest) -> FactorRecord | Deny:
         if factor.state is FactorState.LOCKED:
             return Deny(DenyReason.FACTOR_LOCKED)
@@ -173,7 +163,7 @@ class Enrollment:
         # A second click is no mistake: it gets what the first one began.
         if refused and refused.reason not in (DenyReason.TOO_SOON, DenyReason.CALL_IN_PROGRESS):
             return refused
-        return _record(deed, factor.id)
+        return self._record(deed, factor.id)
 
     async def _call(
         self,
@@ -189,7 +179,7 @@ class Enrollment:
             if factor is None:
                 return None
             refused = _misplaced(factor, purpose) or self._ring(deed, factor, purpose, lifetime=lifetime)
-            return refused or _record(deed, factor.id)
+            return refused or self._record(deed, factor.id)
 
         return await self._deeds.do(asker, action, work)
 
@@ -201,7 +191,8 @@ class Enrollment:
             if factor is None:
                 return None
             newest = deed.tx.newest_challenge(factor.id, purpose)
-            if factor.state is FactorState.LOCKED:
+            is_open = newest is not None and newest.challenge.is_open(deed.now)
+            if factor.state is FactorState.LOCKED and not is_open:
                 return Deny(DenyReason.FACTOR_LOCKED)
             if newest is None:
                 return _misplaced(factor, purpose) or Deny(DenyReason.NO_CHALLENGE)
@@ -214,27 +205,29 @@ class Enrollment:
     ) -> Deny | None:
         """Have a factor's telephone called; return why not, if not."""
         newest = deed.tx.newest_challenge(factor.id)
-        if refused := self._may_ring(deed, factor):
-            return refused
         if newest is not None and newest.challenge.is_open(deed.now):
             again = self._proving.call_again(deed, newest)
             return till_over(again, newest.challenge, deed.now) if isinstance(again, Deny) else None
         if newest is not None and newest.has_live_call:
-            return Deny(DenyReason.CALL_IN_PROGRESS)
-        begun = self._prepare(factor, purpose, lifetime)
+            return Deny(DenyReason.CALL_IN_PROGRESS, IN_PROGRESS_WAIT)
+        begun = self._prepare(deed, factor, purpose, lifetime=lifetime)
         if isinstance(begun, Deny):
             return begun
+        if not self._bears(deed, factor, begun.challenge):
+            deed.tx.save_factor(factors.step(factor, FactorEvent.LOCKED, deed.now))
+            return Deny(DenyReason.FACTOR_LOCKED)
         self._proving.begin(deed, begun)
         return None
 
-    def _may_ring(self, deed: Deed, factor: Factor, number: str | None = None) -> Deny | None:
-        """Return why a factor's telephone is not called now; with `number`, only calls to that one count."""
-        return refusal(
-            self._proving.may_guess(deed, factor.destination, factor, client=factor.client),
-            self._proving.may_call_yet(deed, factor, number),
-        )
+    def _bears(self, deed: Deed, factor: Factor, another: Challenge) -> bool:
+        """May all guesses at a factor's codes be wrong, those at another one too?"""
+        open_ones = (one for one in deed.tx.open_challenges(factor.id) if one.is_open(deed.now))
+        return factors.bears(factor, sum(one.attempts_left for one in (*open_ones, another)))
 
-    def _prepare(self, factor: Factor, purpose: Purpose, lifetime: timedelta | None = None) -> Begun | Deny:
+    def _prepare(
+        self, deed: Deed, factor: Factor, purpose: Purpose, *, lifetime: timedelta | None = None
+    ) -> Begun | Deny:
+        """Return a factor's new challenge with its call, admitted and not stored yet."""
         is_activation = purpose is Purpose.ACTIVATION
         wanted = Wanted(
             factor.destination,
@@ -242,7 +235,21 @@ class Enrollment:
             languages=(factor.language,) if factor.language else (),
             lifetime=factor.activation_lifetime if is_activation else lifetime,
         )
-        return self._proving.prepare(wanted, factor.client, factor_id=factor.id, purpose=purpose)
+        begun = self._proving.prepare(wanted, factor.client, factor_id=factor.id, purpose=purpose)
+        return begun if isinstance(begun, Deny) else self._proving.admit(deed, begun, factor.subscriber)
+
+    def _record(self, deed: Deed, factor_id: str) -> FactorRecord:
+        """Return a factor as this transaction leaves it."""
+        factor = deed.tx.factor(factor_id)
+        if factor is None:
+            raise LookupError(factor_id)
+        newest = deed.tx.newest_challenge(factor_id)
+        return FactorRecord(
+            factor,
+            newest,
+            sharing=deed.tx.sharing(factor.destination.number),
+            next_call_at=self._proving.next_call_at(deed, newest.challenge) if newest else None,
+        )
 
     def _reset(self, deed: Deed, factor: Factor) -> Factor:
         newest = deed.tx.newest_challenge(factor.id)
@@ -278,12 +285,3 @@ def _misplaced(factor: Factor, purpose: Purpose) -> Deny | None:
             return Deny(DenyReason.NOT_PENDING)
         case _:
             return None
-
-
-def _record(deed: Deed, factor_id: str) -> FactorRecord:
-    factor = deed.tx.factor(factor_id)
-    if factor is None:
-        raise LookupError(factor_id)
-    return FactorRecord(
-        factor, deed.tx.newest_challenge(factor_id), deed.tx.sharing(factor.destination.number)
-    )

@@ -7,7 +7,8 @@ policy, routing, passcode, challenge.
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from voicegate.application.deeds import Begun, Deed
+from voicegate.application.brakes import in_bucket, may_issue_now, may_ring_now, next_call_at
+from voicegate.application.deeds import Alarm, Begun, Deed
 from voicegate.application.delivery import Delivery, World
 from voicegate.application.ports import ChallengeRecord
 from voicegate.application.reachability import Reachability
@@ -23,21 +24,17 @@ from voicegate.domain.challenge import (
     ChallengeEvent,
     ChallengeState,
     Purpose,
-    Verdict,
     VerifyResult,
 )
-from voicegate.domain.factor import Factor, FactorState
+from voicegate.domain.factor import Factor
 from voicegate.domain.language import match_language
 from voicegate.domain.passcode import DEFAULT_LENGTH, Passcode
 from voicegate.domain.phone_number import Destination
 from voicegate.domain.policy import (
-    Allow,
     CallPolicy,
     Deny,
     DenyReason,
     may_call_again,
-    may_call_yet,
-    may_guess,
     may_reach,
     refusal,
 )
@@ -110,8 +107,18 @@ class Proving:
         plain = self._new_challenge(wanted, client)
         return self._with_call(replace(plain, factor_id=factor_id, purpose=purpose))
 
+    def admit(self, deed: Deed, begun: Begun, subscriber: str | None = None) -> Begun | Deny:
+        """Return what was prepared, to be stored in this transaction, if its telephone may ring now and there
+        may be another code to guess at. `subscriber` is whose factor it is about; None: nobody's."""
+        challenge, policy = in_bucket(deed, begun.challenge), self.policy
+        refused = refusal(
+            may_ring_now(deed, challenge, policy),
+            may_issue_now(deed, challenge, policy, subscriber=subscriber),
+        )
+        return refused or replace(begun, challenge=challenge)
+
     def begin(self, deed: Deed, begun: Begun, *, is_held: bool = False) -> None:
-        """Store what was prepared; the call is placed after the commit, one that is held by `place`."""
+        """Store what was admitted; the call is placed after the commit, one that is held by `place`."""
         deed.tx.add_challenge(begun.challenge)
         deed.tx.add_call(begun.call)
         if not is_held:
@@ -121,6 +128,10 @@ class Proving:
         """Return what was prepared if a trunk could take its call now."""
         hops = self._delivery.route(begun.challenge)
         return begun if await self._reachability.has_way(hops) else Deny(DenyReason.TRUNKS_DOWN)
+
+    def next_call_at(self, deed: Deed, challenge: Challenge) -> datetime | None:
+        """Return from when on its client may call a challenge's telephone again; None: at any time."""
+        return next_call_at(deed, challenge, self.policy)
 
     def place(self, held: Begun) -> None:
         """Place a call that was held. Does not wait."""
@@ -137,7 +148,7 @@ class Proving:
             deed.tx.save_challenge(challenge)
         if challenge.state not in OPEN_STATES:
             return Deny(DenyReason.NOT_OPEN)
-        begun = self._may_call_again(deed, record) or self._with_call(
+        begun = self._may_call_again(deed, replace(record, challenge=challenge)) or self._with_call(
             challenges.step(challenge, ChallengeEvent.CALL_STARTED)
         )
         if isinstance(begun, Deny):
@@ -153,10 +164,6 @@ class Proving:
         challenge = challenges.expire(record.challenge, deed.now)
         factor = _factor_of(deed, challenge)
         is_open = challenge.is_open(deed.now)
-        if is_open:
-            spent = self.may_guess(deed, challenge.destination, factor, client=challenge.client)
-            if isinstance(spent, Deny):
-                return VerifyResult(Verdict.TOO_MANY_GUESSES, challenge.attempts_left, spent.retry_after)
         is_match = self._world.keyring.matches(challenge.id, challenge.digest, guess)
         after, result = challenges.verify(challenge, deed.now, is_match=is_match)
         if after != record.challenge:
@@ -165,31 +172,6 @@ class Proving:
         if is_open:
             self._learn(deed, after, factor, is_match=is_match)
         return result
-
-    def may_guess(
-        self, deed: Deed, destination: Destination, factor: Factor | None, *, client: str
-    ) -> Allow | Deny:
-        """May another guess be judged, by the wrong ones lately? Each budget has its own limit."""
-        policy, tx = self.policy.guesses, deed.tx
-        since = deed.now - policy.window
-        spent = [
-            (tx.wrong_guesses(since, policy.per_client, client=client), policy.per_client),
-            (
-                tx.wrong_guesses(since, policy.per_destination, number=destination.number),
-                policy.per_destination,
-            ),
-        ]
-        if factor is not None:
-            own = tx.wrong_guesses(
-                since, policy.per_subscriber, client=factor.client, subscriber=factor.subscriber
-            )
-            spent.append((own, policy.per_subscriber))
-        return may_guess(spent, policy.window, deed.now)
-
-    def may_call_yet(self, deed: Deed, factor: Factor, number: str | None = None) -> Allow | Deny:
-        """May a factor's subscriber be called already? With `number`, only calls to that one count."""
-        last = deed.tx.last_call(factor.client, factor.subscriber, number)
-        return may_call_yet(last, self.policy, deed.now)
 
     def cancel(self, deed: Deed, challenge: Challenge) -> Challenge:
         """Take a challenge back, if it is open, and have its call hung up."""
@@ -215,12 +197,11 @@ class Proving:
         return Begun(challenge, self._delivery.new_call(challenge, hops[0]))
 
     def _may_call_again(self, deed: Deed, record: ChallengeRecord) -> Deny | None:
-        factor = _factor_of(deed, record.challenge)
         return refusal(
             # What is allowed may have changed since the first call: another start, other settings.
             may_reach(record.challenge.destination, self.policy),
-            self.may_call_yet(deed, factor) if factor is not None else Allow(),
             may_call_again(live=record.has_live_call, calls=len(record.calls), policy=self.policy),
+            may_ring_now(deed, record.challenge, self.policy),
         )
 
     def _learn(self, deed: Deed, challenge: Challenge, factor: Factor | None, *, is_match: bool) -> None:
@@ -229,17 +210,21 @@ class Proving:
                 WrongGuess(
                     at=deed.now,
                     client=challenge.client,
-                    number=challenge.destination.number,
+                    bucket=challenge.bucket,
                     subscriber=factor.subscriber if factor else None,
                 )
             )
+            self._watch(deed, challenge.client)
         if factor is None:
             return
-        after = factors.succeed(factor, deed.now) if is_match else factors.fail(factor, deed.now)
-        deed.tx.save_factor(after)
-        if after.state is FactorState.LOCKED:
-            for other in deed.tx.open_challenges(factor.id):
-                self.cancel(deed, other)
+        deed.tx.save_factor(factors.succeed(factor, deed.now) if is_match else factors.fail(factor, deed.now))
+
+    def _watch(self, deed: Deed, client: str) -> None:
+        """Raise an alarm when a client's wrong guesses are too many: a wall would shut out all its people."""
+        rules = self.policy.guesses
+        if deed.tx.count_wrong_guesses(deed.now - rules.window, client) == rules.alarm_per_client:
+            text = "client guesses wrong too often"
+            deed.alarms.append(Alarm("client.guesses", client, text, rules.alarm_per_client))
 
     def _new_challenge(self, wanted: Wanted, client: str) -> Challenge:
         keyring, defaults = self._world.keyring, self._defaults
@@ -275,7 +260,7 @@ def till_over(refused: Deny, challenge: Challenge, now: datetime) -> Deny:
     """Return a refusal to call again as it is for those who get another code, and calls, after this one."""
     if refused.reason is not DenyReason.TOO_MANY_CALLS:
         return refused
-    return replace(refused, retry_after=challenge.expires_at - now)
+    return replace(refused, retry_after=challenge.left(now))
 
 
 def _factor_of(deed: Deed, challenge: Challenge) -> Factor | None:

@@ -45,6 +45,9 @@ class IssueRequest:
     """Does its call wait for `release` or `withdraw`?"""
     until: datetime | None = None
     """Until when it is of use: later, nothing is stored; None: it always is."""
+    is_repeatable: bool = False
+    """Is the same code for the same telephone, while its call is in progress, the same request? Senders that
+    repeat what they think lost have no word for it, or a new one each time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +98,9 @@ class SignIn:
             if request.idempotency is not None and (replay := deed.tx.replay(request.idempotency)):
                 deed.subject = replay.challenge_id
                 return replay
-            if isinstance(begun, Deny):
-                return begun
-            issued = self._begin(deed, begun, is_held=request.is_held)
-            if request.idempotency is not None:
-                deed.tx.remember(request.idempotency, begun.challenge)
+            issued = self._repeated(deed, request) or self._issue(deed, begun, is_held=request.is_held)
+            if request.idempotency is not None and not isinstance(issued, Deny):
+                deed.tx.remember(request.idempotency, issued.record.challenge)
             return issued
 
         answer = await self._deeds.do(request.asker, "verification.create", work)
@@ -123,7 +124,7 @@ class SignIn:
             if found is None or deed.now >= found.challenge.expires_at:
                 return self._begin(deed, begun)
             if found.challenge.state is ChallengeState.LOCKED:
-                return Deny(DenyReason.TOO_MANY_GUESSES, found.challenge.expires_at - deed.now)
+                return Deny(DenyReason.TOO_MANY_GUESSES, found.challenge.left(deed.now))
             if found.challenge.state not in OPEN_STATES:
                 return self._begin(deed, begun)
             return self._send_again(deed, found, wanted.passcode)
@@ -229,18 +230,42 @@ class SignIn:
             wanted = replace(wanted, client=asker.name)
         return await self._store.recent_calls(limit, wanted)
 
-    def _begin(self, deed: Deed, begun: Begun, *, is_held: bool = False) -> Issued:
-        deed.subject = begun.challenge.id
-        self._proving.begin(deed, begun, is_held=is_held)
-        return Issued(ChallengeRecord(begun.challenge, (CallRecord(begun.call),)))
+    def _issue(self, deed: Deed, begun: Begun | Deny, *, is_held: bool) -> Issued | Deny:
+        return begun if isinstance(begun, Deny) else self._begin(deed, begun, is_held=is_held)
+
+    def _begin(self, deed: Deed, begun: Begun, *, is_held: bool = False) -> Issued | Deny:
+        admitted = self._proving.admit(deed, begun)
+        if isinstance(admitted, Deny):
+            return admitted
+        deed.subject = admitted.challenge.id
+        self._proving.begin(deed, admitted, is_held=is_held)
+        return Issued(ChallengeRecord(admitted.challenge, (CallRecord(admitted.call),)))
+
+    def _repeated(self, deed: Deed, request: IssueRequest) -> Issued | None:
+        """Return the challenge whose call is in progress, if the request asks for the same code again."""
+        wanted = request.wanted
+        if not request.is_repeatable or wanted.passcode is None:
+            return None
+        found = deed.tx.newest_plain(wanted.destination, client=request.asker.name, service=wanted.service)
+        if found is None or not found.has_live_call or found.challenge.reference != wanted.reference:
+            return None
+        first = found.challenge
+        # As in `_send_again`: a derived code is never compared here.
+        if first.sealed is None or not self._is_code(first, wanted.passcode):
+            return None
+        deed.subject = first.id
+        return Issued(found, is_replay=True)
+
+    def _is_code(self, challenge: Challenge, own: Passcode) -> bool:
+        return self._world.keyring.matches(challenge.id, challenge.digest, own.digits)
 
     def _send_again(
         self, deed: Deed, found: ChallengeRecord, own: Passcode | None
     ) -> Issued | OtherCode | Deny:
-        first = deed.subject = found.challenge.id
+        deed.subject = found.challenge.id
         # A derived code is never compared here: its guesses would be counted nowhere.
         is_own = found.challenge.sealed is not None
-        if own and not (is_own and self._world.keyring.matches(first, found.challenge.digest, own.digits)):
+        if own and not (is_own and self._is_code(found.challenge, own)):
             return OtherCode()
         again = self._proving.call_again(deed, found)
         if isinstance(again, Deny):
@@ -249,7 +274,7 @@ class SignIn:
 
     def _patience(self, record: ChallengeRecord, wait: timedelta) -> timedelta:
         """Return how long to wait for news of a challenge: that its time is over, the clock alone tells."""
-        left = record.challenge.expires_at - self._world.desk.clock.now()
+        left = record.challenge.left(self._world.desk.clock.now())
         return min(wait, left) if record.challenge.state in OPEN_STATES else wait
 
     async def _read_news(
@@ -279,7 +304,7 @@ class SignIn:
             return KeyReused()
         # A fingerprint must not hold a code, not even hashed; whether it is the same one, the key tells.
         first, own = record.challenge, request.wanted.passcode
-        if own and not self._world.keyring.matches(first.id, first.digest, own.digits):
+        if own and not self._is_code(first, own):
             return KeyReused()
         return Issued(record, is_replay=True)
 

@@ -37,8 +37,8 @@ class WrongGuess:
     """When."""
     client: str
     """Whose challenge it was."""
-    number: str = field(repr=False)
-    """Where the code was spoken."""
+    bucket: str = field(repr=False)
+    """Its challenge's bucket."""
     subscriber: str | None = None
     """Whose factor it was about; None: nobody's."""
 
@@ -77,6 +77,22 @@ class FactorRecord:
     """Its newest challenge, with its calls; None: there was none yet."""
     sharing: int = 1
     """Living enrollments on the same number, over all clients, this one included."""
+    next_call_at: datetime | None = None
+    """From when on it may be called again; None where that was not asked for, or it may at any time."""
+
+
+@dataclass(frozen=True, slots=True)
+class BucketCall:
+    """A call with the bucket that it is counted in."""
+
+    record: CallRecord
+    """The call, without its timeline."""
+    bucket: str = field(repr=False)
+    """Its challenge's bucket."""
+    counted_at: datetime
+    """When it was queued, as the waits between calls have it."""
+    is_verified: bool
+    """Was its challenge's code entered?"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +144,13 @@ class Transaction(Protocol):
         """Return a factor's challenges that are in an open state."""
         ...
 
+    def pending_challenges(
+        self, client: str, *, bucket: str | None = None, subscriber: str | None = None
+    ) -> Sequence[Challenge]:
+        """Return a client's challenges that are in an open state: those that have all that is given. They are
+        not locked."""
+        ...
+
     def replay(self, idempotency: IdempotencyKey) -> Replay | None:
         """Return what an idempotency key stands for already."""
         ...
@@ -148,9 +171,26 @@ class Transaction(Protocol):
         """Store a new call, the newest of its challenge."""
         ...
 
-    def last_call(self, client: str, subscriber: str, number: str | None = None) -> datetime | None:
-        """Return when the last call about any factor of a subscriber was queued, to that number if one
-        is given; None: never."""
+    def hold_number(self, number: str) -> None:
+        """Let others who hold the same number wait until this transaction is over, so that what is decided
+        about its calls here stays true."""
+        ...
+
+    def set_back(self, now: datetime) -> None:
+        """Let calls and guesses that lie in the future, for the clock was set back since, count as made now:
+        else what they make wait would wait until the clock is there again."""
+        ...
+
+    def enrolled_extensions(self, number: str) -> Sequence[str]:
+        """Return the extensions of active factors at a number, of all clients."""
+        ...
+
+    def calls_in_progress(self, number: str) -> Sequence[BucketCall]:
+        """Return the calls to a number that have not ended, of all clients."""
+        ...
+
+    def calls_counted(self, bucket: str, client: str, since: datetime) -> Sequence[BucketCall]:
+        """Return a client's calls in a bucket that were queued after `since`."""
         ...
 
     def factor(self, factor_id: str) -> Factor | None:
@@ -180,10 +220,14 @@ class Transaction(Protocol):
         *,
         client: str | None = None,
         subscriber: str | None = None,
-        number: str | None = None,
+        bucket: str | None = None,
     ) -> Sequence[datetime]:
         """Return when the newest wrong guesses were made, newest first, after `since`, at most `limit`
         of them: those that have all that is given."""
+        ...
+
+    def count_wrong_guesses(self, since: datetime, client: str) -> int:
+        """Return how many wrong guesses at a client's codes were made after `since`."""
         ...
 
     def add_wrong_guess(self, guess: WrongGuess) -> None:

@@ -154,16 +154,19 @@ def _proving(world: World, delivery: Delivery, settings: Settings) -> Proving:
 def call_policy(settings: Settings) -> CallPolicy:
     """Return who may be called when, and guess how often, as configured."""
     policy = settings.policy
+    spacing = policy.call_spacing_s if isinstance(policy.call_spacing_s, tuple) else (policy.call_spacing_s,)
     return CallPolicy(
         frozenset(policy.allowed_countries),
         policy.max_calls,
         number_check=policy.number_check,
-        call_spacing=timedelta(seconds=policy.call_spacing_s),
+        call_spacing=tuple(timedelta(seconds=wait) for wait in spacing),
+        call_window=timedelta(seconds=policy.call_window_s),
+        calls_per_number=policy.calls_per_number,
         guesses=GuessPolicy(
             window=timedelta(seconds=policy.guess_window_s),
             per_subscriber=policy.guesses_per_subscriber,
             per_destination=policy.guesses_per_destination,
-            per_client=policy.guesses_per_client,
+            alarm_per_client=policy.guesses_per_client,
         ),
         test_numbers=_test_pattern(settings),
     )

@@ -103,7 +103,6 @@ class FactorJudgement(Struct, kw_only=True, rename="camel"):
 
     reason: str | None = None
     detail: str = ""
-    retry_after_s: float | None = None
     factor_result: str = "SUCCESS"
     """What the door calls it; an activation is answered by the factor instead."""
 

@@ -19,7 +19,6 @@ REASONS: Final[Mapping[str, str]] = {
     "E0000069": "locked",
     "E0000082": "already_used",
     "E0000083": "expired",
-    "E0000047": "too_many_guesses",
 }
 """Why a guess was denied, by the error's code."""
 
@@ -126,7 +125,7 @@ def _denied(problem: Problem) -> FactorJudgement | None:
     reason = REASONS.get(problem.name)
     if reason is None:
         return None
-    return FactorJudgement(reason=reason, detail=problem.detail, retry_after_s=problem.retry_after_s)
+    return FactorJudgement(reason=reason, detail=problem.detail)
 
 
 def _user(subscriber: str) -> str:

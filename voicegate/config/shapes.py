@@ -18,6 +18,8 @@ Seconds = Annotated[float, Meta(gt=0, le=86400)]
 Days = Annotated[int, Meta(ge=1, le=36500)]
 Milliseconds = Annotated[int, Meta(ge=0, le=10000)]
 Limit = Annotated[int, Meta(ge=1, le=1_000_000)]
+Spacing = Annotated[float, Meta(ge=0, le=3600)]
+Spacings = Annotated[tuple[Spacing, ...], Meta(min_length=1, max_length=20)]
 Port = Annotated[int, Meta(ge=0, le=65535)]
 Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}\Z")]
 OptionalName = Annotated[str, Meta(pattern=r"^([A-Za-z0-9][A-Za-z0-9_.-]{0,63})?\Z")]
@@ -126,11 +128,13 @@ class Policy(_Section, frozen=True, kw_only=True):
     allowed_countries: tuple[Country, ...] = ()
     number_check: NumberCheck = NumberCheck.VALID
     max_calls: Annotated[int, Meta(ge=1, le=20)] = 5
-    call_spacing_s: Annotated[float, Meta(ge=0, le=3600)] = 30
-    guess_window_s: Seconds = 300
-    guesses_per_subscriber: Limit = 5
-    guesses_per_destination: Limit = 5
-    guesses_per_client: Limit = 200
+    call_spacing_s: Spacing | Spacings = (30, 60, 120, 300)
+    call_window_s: Seconds = 3600
+    calls_per_number: Annotated[int, Meta(ge=1, le=1000)] = 1
+    guess_window_s: Seconds = 3600
+    guesses_per_subscriber: Limit = 20
+    guesses_per_destination: Limit = 20
+    guesses_per_client: Limit = 1000
 
 
 class Okta(_Section, frozen=True, kw_only=True):

@@ -6,7 +6,7 @@ evidence is ours.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
@@ -114,10 +114,16 @@ class Challenge:
     """What a right guess is good for."""
     service: str | None = None
     """The service that asks, by whose name the call introduces itself; None: the house's own name."""
+    bucket: str = field(default="", repr=False)
+    """What its calls and guesses are counted by: the number, or the telephone (`policy`)."""
 
     def is_open(self, now: datetime) -> bool:
         """Is the code still wanted at `now`?"""
         return self.state in OPEN_STATES and now < self.expires_at
+
+    def left(self, now: datetime) -> timedelta:
+        """Return how long until its time is over; never more than its whole life, whatever the clock says."""
+        return max(min(self.expires_at - now, self.expires_at - self.issued_at), timedelta())
 
 
 class Verdict(StrEnum):
@@ -129,8 +135,6 @@ class Verdict(StrEnum):
     LOCKED = "locked"
     CANCELED = "canceled"
     ALREADY_USED = "already_used"
-    TOO_MANY_GUESSES = "too_many_guesses"
-    """Not judged: too many wrong guesses lately, here or elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,8 +145,6 @@ class VerifyResult:
     """What it came to."""
     attempts_left: int
     """Guesses that remain."""
-    retry_after: timedelta | None = None
-    """When a guess that was not judged may be made; None when it was judged, or none will be."""
 
 
 _CLOSED_VERDICTS: Final = {

@@ -6,8 +6,8 @@ that it was made under; only an admin sees what is others'.
 """
 
 import hmac
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from enum import StrEnum
 from hashlib import sha256
 
@@ -73,15 +73,33 @@ class ClientKey:
     client: str
     """Whose it is."""
     digest: bytes
-    """What the whole key must hash to."""
+    """What the whole key must hash to; empty once the key is over."""
     created_at: datetime
     """When it was made."""
     expires_at: datetime | None = None
     """From then on it is worth nothing; None: until it is rotated out or its client revoked."""
+    retired_at: datetime | None = None
+    """When it was rotated out; None: it was not."""
 
     def is_valid(self, now: datetime) -> bool:
         """Does it still stand for its client?"""
         return self.expires_at is None or now < self.expires_at
+
+    def retire(self, now: datetime, grace: timedelta) -> "ClientKey":
+        """Return it as one that lives for `grace` at most, from now on."""
+        until = now + grace if self.expires_at is None else min(now + grace, self.expires_at)
+        return replace(self, expires_at=until, retired_at=now).as_of(now)
+
+    def as_of(self, now: datetime) -> "ClientKey":
+        """Return it as time leaves it. One that is over forgets its digest, so that no clock that is set back
+        brings it to life; where the clock was set back during its grace, that begins again from now."""
+        if self.expires_at is None:
+            return self
+        if now >= self.expires_at:
+            return replace(self, digest=b"")
+        if self.retired_at is not None and self.retired_at > now:
+            return replace(self, expires_at=now + (self.expires_at - self.retired_at), retired_at=now)
+        return self
 
 
 def digest(key: str) -> bytes:

@@ -16,7 +16,8 @@ from voicegate.domain.errors import InvalidTransition
 from voicegate.domain.phone_number import Destination
 
 MAX_FAILURES: Final = 100
-"""Wrong guesses in a row that lock a factor, whatever the time between them."""
+"""Wrong guesses in a row that are borne, whatever the time between them: no code is issued that would allow
+more, and at the last one the factor is locked."""
 
 
 class FactorState(StrEnum):
@@ -45,6 +46,8 @@ TRANSITIONS: Final[Mapping[tuple[FactorState, FactorEvent], FactorState]] = {
     (_S.PENDING_ACTIVATION, _E.ACTIVATED): _S.ACTIVE,
     (_S.PENDING_ACTIVATION, _E.LOCKED): _S.LOCKED,
     (_S.ACTIVE, _E.LOCKED): _S.LOCKED,
+    # A code that is out when it locks still counts: whoever hears it holds the telephone.
+    (_S.LOCKED, _E.ACTIVATED): _S.ACTIVE,
     **{(state, _E.RESET): _S.RESET for state in LIVING_STATES},
 }
 """Every pair that may occur, and the state that follows."""
@@ -94,9 +97,9 @@ def step(factor: Factor, event: FactorEvent, now: datetime) -> Factor:
 
 
 def succeed(factor: Factor, now: datetime) -> Factor:
-    """Return `factor` after a right guess, which activates one that waits for it."""
+    """Return `factor` after a right guess, which activates one that waits for it, and unlocks one."""
     current = replace(factor, failures=0)
-    if current.state is FactorState.PENDING_ACTIVATION:
+    if current.state in (FactorState.PENDING_ACTIVATION, FactorState.LOCKED):
         return step(current, FactorEvent.ACTIVATED, now)
     return current
 
@@ -104,6 +107,11 @@ def succeed(factor: Factor, now: datetime) -> Factor:
 def fail(factor: Factor, now: datetime) -> Factor:
     """Return `factor` after a wrong guess; the hundredth in a row locks it."""
     current = replace(factor, failures=factor.failures + 1)
-    if current.failures >= MAX_FAILURES:
+    if current.failures >= MAX_FAILURES and current.state is not FactorState.LOCKED:
         return step(current, FactorEvent.LOCKED, now)
     return current
+
+
+def bears(factor: Factor, guesses: int) -> bool:
+    """May so many more guesses at its codes all be wrong?"""
+    return factor.failures + guesses <= MAX_FAILURES

@@ -5,12 +5,16 @@ Whether a number is one that exists, and may be called, is `policy`'s question, 
 `routing`'s; how one may be written is `number_reading`'s.
 """
 
+import re
 from dataclasses import dataclass
 
 import phonenumbers
 
 from voicegate.domain.errors import InvalidExtension
 from voicegate.domain.number_reading import NumberStyle, read_extension, read_number
+
+# What separates an extension's digits, or ends them: another spelling of it, not another extension.
+_NO_DIGITS = re.compile(r"[^0-9A-D]", re.ASCII)
 
 _SHORTEST_SHOWN = 8
 _SHORTEST_NUMBER = 7
@@ -49,6 +53,13 @@ class Destination:
         if given is not None and behind not in (None, given):
             raise InvalidExtension("It is another one than stands behind the number.")
         return cls(found, given or behind)
+
+    @property
+    def telephone(self) -> str:
+        """What rings, the same however its extension is spelled: the number and, after a comma, the digits
+        of the extension, without pauses, `*` and `#`."""
+        digits = _NO_DIGITS.sub("", self.extension or "")
+        return f"{self.number},{digits}" if digits else self.number
 
     @property
     def is_internal(self) -> bool:

@@ -117,6 +117,8 @@ def render_controller(settings: LabSettings) -> str:
         "socket.path": str(here.socket),
         "audio.folder": str(here.audio),
         "policy.allowed_countries": ["US", "GB"],
+        # Its telephones are there to be called, again and again; one call at a time remains.
+        "policy.call_spacing_s": 0,
         **{f"pbx.{kind.section}.{key}": value for kind in here.pbxs for key, value in _door(here, kind)},
         "trunks.carrier.pbx": first.section,
         "internal.desks.pbx": first.section,

@@ -180,7 +180,7 @@ async def test_what_the_first_version_kept_is_kept(file: Path) -> None:
     engine = engines.connect_writer(engines.locate(file))
     challenge, call = make_challenge(), make_call()
     row = verification_row(challenge) | {"revision": 3}
-    del row["factor_id"], row["purpose"], row["service"]
+    del row["factor_id"], row["purpose"], row["service"], row["bucket"]
     with engine.begin() as connection:
         migrate(connection, "0001")
         connection.execute(insert(verifications).values(**row))
@@ -293,8 +293,8 @@ async def test_an_erased_code_is_nowhere_in_the_file(file: Path) -> None:
         (select(factors).where(factors.c.number == "+12", IS_LIVING), "ix_factors_number (number=?)"),
         (select(factors).where(*living("alice", "web")), "uq_factors_living (client=? AND subscriber=?)"),
         (
-            select(wrong_guesses).where(wrong_guesses.c.number == "+12", wrong_guesses.c.at > NOW),
-            "ix_wrong_guesses_number (number=? AND at>?)",
+            select(wrong_guesses).where(wrong_guesses.c.bucket == "+12", wrong_guesses.c.at > NOW),
+            "ix_wrong_guesses_bucket (bucket=? AND at>?)",
         ),
         (
             select(wrong_guesses).where(wrong_guesses.c.client == "web", wrong_guesses.c.at > NOW),

@@ -1,7 +1,7 @@
 """The use cases on a real store and key file, with a scripted PBX and a clock that the test turns."""
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -29,6 +29,10 @@ from voicegate.domain.routing import CallerId, Routes, Trunk
 NUMBER = "+12025550101"
 TESTER = Asker("tester", frozenset({Scope.VERIFICATIONS, Scope.FACTORS}), "req_1")
 OTHER = Asker("other", frozenset({Scope.VERIFICATIONS, Scope.FACTORS}), "req_2")
+SPACED = CallPolicy(frozenset({"US"}))
+"""As it is at first."""
+UNHURRIED = replace(SPACED, call_spacing=(timedelta(),))
+"""A telephone that does not ring may be called again at once."""
 ADMIN = Asker("root", frozenset(Scope), "req_3")
 
 
@@ -85,7 +89,7 @@ class Bench:
 
 def bench_of(world: World, delivery: Delivery, clock: TurnedClock) -> Bench:
     deeds = Deeds(world, delivery)
-    proving = Proving(world, delivery, policy=CallPolicy(frozenset({"US"})), defaults=Defaults())
+    proving = Proving(world, delivery, policy=UNHURRIED, defaults=Defaults())
     return Bench(
         sign_in=SignIn(world, deeds, proving),
         enrollment=Enrollment(world, deeds, proving),

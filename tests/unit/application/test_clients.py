@@ -91,7 +91,7 @@ async def test_somebody_elses_verification_and_calls_are_as_if_they_were_not_the
 
 async def test_the_newest_verification_of_a_number_is_found_by_it(bench: Bench) -> None:
     assert await bench.sign_in.newest(TESTER, NUMBER) is None
-    await bench.issue()
+    await bench.settled(await bench.issue())
     bench.clock.time += timedelta(seconds=1)
     second = await bench.issue()
     found = await bench.sign_in.newest(TESTER, NUMBER)

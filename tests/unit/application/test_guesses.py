@@ -1,9 +1,11 @@
-"""Budgets of wrong guesses: a new verification, another door or another client buys none."""
+"""Budgets of guesses: they bound how many codes are issued, and never refuse a guess at one that is open."""
 
 import asyncio
 from collections import Counter
 from dataclasses import replace
 from datetime import timedelta
+
+from structlog.testing import capture_logs
 
 from tests.unit.application.conftest import ADMIN, NUMBER, OTHER, TESTER, Bench
 from voicegate.application.enrollment import EnrollRequest
@@ -13,13 +15,23 @@ from voicegate.application.storing import FactorRecord
 from voicegate.domain.challenge import Verdict, VerifyResult
 from voicegate.domain.client import Asker
 from voicegate.domain.phone_number import Destination
-from voicegate.domain.policy import GuessPolicy
+from voicegate.domain.policy import Deny, DenyReason, GuessPolicy
 
-WINDOW = timedelta(seconds=300)
+WINDOW = timedelta(hours=1)
+LIFE = timedelta(seconds=300)
+
+
+async def ask(bench: Bench, asker: Asker = TESTER, number: str = NUMBER) -> Issued | Deny:
+    """Ask for a code, and wait for the call's end."""
+    issued = await bench.sign_in.issue(IssueRequest(asker, Wanted(Destination.parse(number))))
+    if isinstance(issued, Issued):
+        await bench.settled(issued.record.challenge.id)
+    assert isinstance(issued, Issued | Deny)
+    return issued
 
 
 async def issue(bench: Bench, asker: Asker = TESTER, number: str = NUMBER) -> str:
-    issued = await bench.sign_in.issue(IssueRequest(asker, Wanted(Destination.parse(number))))
+    issued = await ask(bench, asker, number)
     assert isinstance(issued, Issued)
     return issued.record.challenge.id
 
@@ -32,72 +44,110 @@ async def guess(bench: Bench, challenge_id: str, *, right: bool = False) -> Veri
     return result
 
 
-async def spend(bench: Bench, challenge_id: str, wrong: int) -> None:
+async def spend(bench: Bench, challenge_id: str, wrong: int = 5) -> None:
     for _ in range(wrong):
         await guess(bench, challenge_id)
         bench.clock.time += timedelta(seconds=1)
 
 
-async def test_a_new_verification_buys_no_new_guesses(bench: Bench) -> None:
-    await spend(bench, await issue(bench), 5)
-    another = await issue(bench)
-    result = await guess(bench, another, right=True)
-    # The oldest of the five was made five seconds ago.
-    assert result == VerifyResult(Verdict.TOO_MANY_GUESSES, 5, WINDOW - timedelta(seconds=5))
-    bench.clock.time += WINDOW - timedelta(seconds=5)
-    assert (await guess(bench, another, right=True)).verdict is Verdict.VERIFIED
+async def exhaust(bench: Bench, asker: Asker = TESTER, number: str = NUMBER) -> Deny:
+    """Guess until no new code is issued; the refusal."""
+    while isinstance(issued := await ask(bench, asker, number), Issued):
+        await spend(bench, issued.record.challenge.id)
+    return issued
 
 
-async def test_a_guess_that_was_not_judged_costs_nothing(bench: Bench) -> None:
-    first, second = await issue(bench), await issue(bench)
-    await spend(bench, first, 4)
-    await spend(bench, second, 1)
-    for _ in range(10):
-        assert (await guess(bench, second)).verdict is Verdict.TOO_MANY_GUESSES
-    bench.clock.time += WINDOW - timedelta(seconds=5)
-    third = await issue(bench)
-    assert (await guess(bench, third, right=True)).verdict is Verdict.VERIFIED
+async def test_past_its_budget_a_number_gets_no_new_code_until_the_window_has_moved_on(bench: Bench) -> None:
+    refused = await exhaust(bench)
+    # Twenty guesses, a second apart: five of them must be forgotten.
+    assert refused == Deny(DenyReason.TOO_MANY_GUESSES, WINDOW - timedelta(seconds=16))
+    bench.clock.time += WINDOW - timedelta(seconds=17)
+    assert await ask(bench) == Deny(DenyReason.TOO_MANY_GUESSES, timedelta(seconds=1))
+    bench.clock.time += timedelta(seconds=1)
+    assert isinstance(await ask(bench), Issued)
 
 
-async def test_a_number_has_one_budget_whoever_asks(bench: Bench) -> None:
-    await spend(bench, await issue(bench, TESTER), 5)
-    theirs = await issue(bench, OTHER)
-    assert (await guess(bench, theirs, right=True)).verdict is Verdict.TOO_MANY_GUESSES
-    elsewhere = await issue(bench, OTHER, "+12125550101")
-    assert (await guess(bench, elsewhere, right=True)).verdict is Verdict.VERIFIED
+async def test_an_open_code_keeps_its_guesses_whatever_is_spent_elsewhere(bench: Bench) -> None:
+    mine = await issue(bench)
+    await exhaust(bench)
+    assert [(await guess(bench, mine)).verdict for _ in range(4)] == [Verdict.DENIED] * 4
+    assert (await guess(bench, mine, right=True)).verdict is Verdict.VERIFIED
 
 
-async def test_a_client_has_one_budget_whatever_it_calls(bench: Bench) -> None:
-    bench.proving.policy = replace(bench.proving.policy, guesses=GuessPolicy(per_client=8))
-    await spend(bench, await issue(bench), 5)
-    await spend(bench, await issue(bench, number="+12125550101"), 3)
-    third = await issue(bench, number="+13125550101")
-    assert (await guess(bench, third, right=True)).verdict is Verdict.TOO_MANY_GUESSES
-    theirs = await issue(bench, OTHER, "+13125550101")
-    assert (await guess(bench, theirs, right=True)).verdict is Verdict.VERIFIED
+async def test_codes_that_are_open_count_as_if_they_were_guessed_at(bench: Bench) -> None:
+    opened = [await issue(bench) for _ in range(4)]
+    assert await ask(bench) == Deny(DenyReason.TOO_MANY_GUESSES, LIFE)
+    assert (await guess(bench, opened[0], right=True)).verdict is Verdict.VERIFIED
+    assert isinstance(await ask(bench), Issued)
+
+
+async def test_what_one_client_guesses_refuses_nothing_to_another(bench: Bench) -> None:
+    await exhaust(bench, OTHER)
+    assert (await guess(bench, await issue(bench, TESTER), right=True)).verdict is Verdict.VERIFIED
 
 
 async def test_a_subscriber_has_one_budget_over_all_their_telephones(bench: Bench) -> None:
-    for number, wrong in ((NUMBER, 3), ("+12125550101", 2)):
-        destination = Destination.parse(number)
+    async def enroll(area: int) -> FactorRecord | Deny:
+        destination = Destination.parse(f"+1{area}5550101")
         bound = await bench.enrollment.enroll(EnrollRequest(TESTER, "alice", destination, replaces=True))
+        assert isinstance(bound, FactorRecord | Deny)
+        return bound
+
+    for area in (202, 212, 213, 214):
+        bound = await enroll(area)
         assert isinstance(bound, FactorRecord)
         assert bound.challenge is not None
-        await spend(bench, bound.challenge.challenge.id, wrong)
-    (record,) = await bench.enrollment.list(TESTER, "alice")
-    assert record.challenge is not None
-    code = bench.code(record.challenge.challenge.id)
-    result = await bench.enrollment.activate(TESTER, record.factor.id, code)
-    assert isinstance(result, VerifyResult)
-    assert result.verdict is Verdict.TOO_MANY_GUESSES
-    assert record.factor.failures == 2
+        await spend(bench, bound.challenge.challenge.id)
+    refused = await enroll(215)
+    assert isinstance(refused, Deny)
+    assert refused.reason is DenyReason.TOO_MANY_GUESSES
+    bench.clock.time += WINDOW
+    assert isinstance(await enroll(216), FactorRecord)
 
 
-async def test_guesses_at_once_on_many_verifications_share_the_budget(bench: Bench) -> None:
-    ids = [await issue(bench) for _ in range(10)]
-    results = await asyncio.gather(*(guess(bench, one) for one in ids * 3))
-    counted = Counter(result.verdict for result in results)
-    assert counted == {Verdict.DENIED: 5, Verdict.TOO_MANY_GUESSES: 25}
+async def test_in_no_hour_are_there_more_wrong_guesses_than_the_budget(bench: Bench) -> None:
+    made = []
+    for _ in range(200):
+        issued = await ask(bench)
+        if isinstance(issued, Issued):
+            while (await guess(bench, issued.record.challenge.id)).verdict is Verdict.DENIED:
+                made.append(bench.clock.time)
+            made.append(bench.clock.time)
+        bench.clock.time += timedelta(seconds=70)
+    hours = Counter(sum(at <= other < at + WINDOW for other in made) for at in made)
+    assert max(hours) == GuessPolicy().per_destination
+
+
+async def test_fifty_requests_at_once_share_the_budget(bench: Bench) -> None:
+    for _ in range(3):
+        await issue(bench)
+    answers = await asyncio.gather(*(ask(bench) for _ in range(50)))
+    assert sum(isinstance(answer, Issued) for answer in answers) == 1
+
+
+async def test_a_client_that_guesses_wrong_too_often_is_an_alarm_and_no_wall(bench: Bench) -> None:
+    rules = GuessPolicy(alarm_per_client=8)
+    bench.proving.policy = replace(bench.proving.policy, guesses=rules)
+    with capture_logs() as logs:
+        for area in (202, 212, 213):
+            await spend(bench, await issue(bench, number=f"+1{area}5550101"))
+        mine = await issue(bench, number="+12145550101")
+        assert (await guess(bench, mine, right=True)).verdict is Verdict.VERIFIED
+    warned = [line for line in logs if line["log_level"] == "warning"]
+    assert [(line["event"], line["client"], line["count"]) for line in warned] == [
+        ("client guesses wrong too often", "tester", 8)
+    ]
+    entries = await bench.world.desk.store.audit(100)
+    assert [entry.client for entry in entries if entry.action == "client.guesses"] == ["tester"]
+
+
+async def test_a_budget_smaller_than_a_codes_guesses_issues_one_code_at_a_time(bench: Bench) -> None:
+    rules = GuessPolicy(per_destination=3)
+    bench.proving.policy = replace(bench.proving.policy, guesses=rules)
+    first = await issue(bench)
+    assert await ask(bench) == Deny(DenyReason.TOO_MANY_GUESSES, LIFE)
+    assert (await guess(bench, first, right=True)).verdict is Verdict.VERIFIED
+    assert isinstance(await ask(bench), Issued)
 
 
 async def test_wrong_guesses_are_forgotten_after_a_day(bench: Bench) -> None:
@@ -107,5 +157,5 @@ async def test_wrong_guesses_are_forgotten_after_a_day(bench: Bench) -> None:
     seen = []
     for later in (timedelta(hours=23), timedelta(hours=25)):
         await store.expire(bench.clock.time + later)
-        seen.append(len(await store.transact(lambda tx: tx.wrong_guesses(began, 10, number=NUMBER))))
+        seen.append(len(await store.transact(lambda tx: tx.wrong_guesses(began, 10, bucket=NUMBER))))
     assert seen == [1, 0]

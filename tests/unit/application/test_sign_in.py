@@ -98,7 +98,7 @@ async def test_a_redial_waits_for_the_call_in_progress(bench: Bench) -> None:
     bench.pbx.plots = [rings]
     challenge_id = await bench.issue()
     answers_at_once = await asyncio.gather(*(bench.sign_in.redial(TESTER, challenge_id) for _ in range(5)))
-    assert answers_at_once == [Deny(DenyReason.CALL_IN_PROGRESS)] * 5
+    assert answers_at_once == [Deny(DenyReason.CALL_IN_PROGRESS, timedelta(seconds=30))] * 5
 
 
 async def test_of_many_redials_at_once_one_rings(bench: Bench) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.adapters.http.serving import NUMBER, Served, serving
-from tests.unit.application.conftest import Bench, bench, manners, trunks
+from tests.unit.application.conftest import SPACED, Bench, bench, manners, trunks
 from voicegate.adapters.http.okta.door import OktaHouse
 from voicegate.adapters.http.okta.routes import okta_door
 from voicegate.client import ApiError, AsyncClient, Client, Factor, FactorChallenge
@@ -19,6 +19,7 @@ __all__ = ["bench", "manners", "trunks"]
 
 @pytest.fixture
 async def served(bench: Bench, tmp_path: Path) -> AsyncIterator[Served]:
+    bench.proving.policy = SPACED
     async with serving(bench, tmp_path, doors=[okta_door(OktaHouse(bench.enrollment))]) as server:
         yield server
 

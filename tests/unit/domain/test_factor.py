@@ -15,6 +15,7 @@ from voicegate.domain.factor import (
     Factor,
     FactorEvent,
     FactorState,
+    bears,
     fail,
     step,
     succeed,
@@ -32,7 +33,7 @@ def expected_state(state: FactorState, event: FactorEvent) -> str | None:
         return None
     match event:
         case FactorEvent.ACTIVATED:
-            return "active" if state == "pending_activation" else None
+            return "active" if state in ("pending_activation", "locked") else None
         case FactorEvent.LOCKED:
             return "locked" if state != "locked" else None
         case FactorEvent.RESET:
@@ -72,10 +73,20 @@ def test_a_factor_is_locked_by_a_hundred_failures_in_a_row_and_by_nothing_less(g
         in_a_row = 0 if is_match else in_a_row + 1
         assert factor.failures == in_a_row
         assert (factor.state is FactorState.LOCKED) == (in_a_row >= MAX_FAILURES)
-        if factor.state is FactorState.LOCKED:
-            return
 
 
 def test_the_hundredth_failure_locks() -> None:
     factor = replace(FACTOR, failures=MAX_FAILURES - 1, state=FactorState.ACTIVE)
     assert fail(factor, LATER).state is FactorState.LOCKED
+
+
+def test_a_code_that_is_out_when_a_factor_locks_unlocks_it() -> None:
+    locked = replace(FACTOR, failures=MAX_FAILURES, state=FactorState.LOCKED)
+    assert fail(locked, LATER).state is FactorState.LOCKED
+    unlocked = succeed(fail(locked, LATER), LATER)
+    assert (unlocked.state, unlocked.failures) == (FactorState.ACTIVE, 0)
+
+
+def test_no_more_guesses_are_given_out_than_a_hundred_in_a_row() -> None:
+    assert bears(replace(FACTOR, failures=95), 5)
+    assert not bears(replace(FACTOR, failures=95), 6)

@@ -2,22 +2,18 @@
 
 import re
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from voicegate.domain.phone_number import Destination
 from voicegate.domain.policy import (
+    IN_PROGRESS_WAIT,
     Allow,
     CallPolicy,
     Deny,
     DenyReason,
     NumberCheck,
     may_call_again,
-    may_call_yet,
-    may_guess,
     may_reach,
     refusal,
 )
@@ -118,50 +114,16 @@ def test_satellite_and_international_premium_belong_to_no_country(number: str) -
     assert isinstance(may_reach(Destination(number), US), Deny)
 
 
-NOW = datetime(2026, 1, 1, tzinfo=UTC)
-WINDOW = timedelta(seconds=300)
-
-
-def spent(ages: list[int], limit: int, now: datetime) -> tuple[list[datetime], int]:
-    """A budget as a store tells it: the newest guesses of the window, newest first."""
-    made = sorted((NOW - timedelta(seconds=age) for age in ages), reverse=True)
-    return [at for at in made if at > now - WINDOW][:limit], limit
-
-
-budgets = st.lists(st.tuples(st.lists(st.integers(0, 400)), st.integers(1, 6)), min_size=1, max_size=3)
-
-
-@given(budgets=budgets)
-def test_a_guess_is_judged_when_every_budget_has_room_and_else_exactly_when_it_says(
-    budgets: list[tuple[list[int], int]],
-) -> None:
-    def judged(now: datetime) -> Allow | Deny:
-        return may_guess([spent(ages, limit, now) for ages, limit in budgets], WINDOW, now)
-
-    has_room = all(sum(age < 300 for age in ages) < limit for ages, limit in budgets)
-    verdict = judged(NOW)
-    assert (verdict == Allow()) == has_room
-    if isinstance(verdict, Deny):
-        assert verdict.retry_after is not None
-        assert judged(NOW + verdict.retry_after) == Allow()
-        assert judged(NOW + verdict.retry_after - timedelta(microseconds=1)) != Allow()
-
-
 def test_of_many_verdicts_the_first_refusal_counts() -> None:
     first, second = Deny(DenyReason.TOO_SOON), Deny(DenyReason.TOO_MANY_CALLS)
     assert refusal(Allow(), first, second) is first
     assert refusal(Allow(), Allow()) is None
 
 
-def test_a_person_is_called_again_when_the_spacing_is_over_and_not_before() -> None:
-    moment = timedelta(microseconds=1)
-    assert may_call_yet(None, US, NOW) == Allow()
-    assert may_call_yet(NOW, US, NOW + US.call_spacing) == Allow()
-    assert may_call_yet(NOW, US, NOW + US.call_spacing - moment) == Deny(DenyReason.TOO_SOON, moment)
-
-
 def test_a_second_call_waits_for_the_first() -> None:
-    assert may_call_again(live=True, calls=1, policy=US) == Deny(DenyReason.CALL_IN_PROGRESS)
+    assert may_call_again(live=True, calls=1, policy=US) == Deny(
+        DenyReason.CALL_IN_PROGRESS, IN_PROGRESS_WAIT
+    )
     assert may_call_again(live=False, calls=1, policy=US) == Allow()
     assert may_call_again(live=False, calls=5, policy=US) == Deny(DenyReason.TOO_MANY_CALLS)
 

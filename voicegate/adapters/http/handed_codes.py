@@ -4,6 +4,7 @@ Which fields hold what is each door's affair.
 """
 
 import hashlib
+from dataclasses import replace
 
 from voicegate.application.ports import IdempotencyKey
 from voicegate.application.proving import Wanted
@@ -13,14 +14,16 @@ from voicegate.domain.phone_number import Destination
 
 
 def handed_over(
-    asker: Asker, wanted: Wanted, event: str | None = None, *, is_held: bool = False
+    asker: Asker, wanted: Wanted, event: str | None = None, *, sender: str, is_held: bool = False
 ) -> IssueRequest:
     """Return the request to speak a code if a trunk can take the call now.
 
-    `event` is the provider's word for it, by which a repeat is known; None: it has none.
+    `event` is the sender's word for its message, by which a repeat is known; None: it has none. The same code
+    for the same telephone from the same sender is one message too, while its call is in progress.
     """
-    promise = None if event is None else _promise(asker, wanted.destination, event)
-    return IssueRequest(asker, wanted, promise, needs_way=True, is_held=is_held)
+    promise = None if event is None else _promise(asker, wanted.destination, f"{sender}:{event}")
+    sent = replace(wanted, reference=sender)
+    return IssueRequest(asker, sent, promise, needs_way=True, is_held=is_held, is_repeatable=True)
 
 
 def _promise(asker: Asker, destination: Destination, event: str) -> IdempotencyKey:

@@ -51,6 +51,7 @@ _EVENT_TYPE: Final = "com.okta.telephony.provider"
 _LONGEST: Final = timedelta(days=1)
 _CALLS: Final = ("call", "voice", "voicecall")
 _STYLE: Final = NumberStyle(plus_is_optional=True)
+_SENDER: Final = "okta-hook"
 _STATUSES: Final[Mapping[ChallengeState, str]] = {
     ChallengeState.DELIVERING: "PENDING",
     ChallengeState.DELIVERED: "SUCCESSFUL",
@@ -186,7 +187,7 @@ class _Handlers:
             passcode=passcode,
             lifetime=lifetime,
         )
-        handed = handed_over(request[ASKER], wanted, f"okta-hook:{event.event_id}", is_held=True)
+        handed = handed_over(request[ASKER], wanted, event.event_id, sender=_SENDER, is_held=True)
         return replace(handed, until=self._hook.clock.now() + _left_until(deadline))
 
     def _extension(self, destination: Destination) -> str | None:

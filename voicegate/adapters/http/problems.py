@@ -60,7 +60,7 @@ NUMBER_TYPE_NOT_ALLOWED = Kind("number_type_not_allowed", 403, "Numbers of this 
 NOT_FOUND = Kind("not_found", 404, "There is no such thing.")
 METHOD_NOT_ALLOWED = Kind("method_not_allowed", 405, "This cannot be done to that.")
 BODY_TIMEOUT = Kind("body_timeout", 408, "The request's body did not arrive in time.")
-CALL_IN_PROGRESS = Kind("call_in_progress", 409, "A call of this verification is in progress.")
+CALL_IN_PROGRESS = Kind("call_in_progress", 409, "A call to this telephone is in progress.")
 NOT_OPEN = Kind("not_open", 409, "The verification is over.")
 CLIENT_EXISTS = Kind("client_exists", 409, "There is or was a client of that name.")
 KEY_REUSED = Kind("idempotency_key_reused", 409, "This Idempotency-Key came before with another request.")
@@ -73,7 +73,7 @@ NO_ROUTE = Kind(
     "No route leads to this destination.",
     "E.164 numbers go out by `[trunks]`, extensions by the patterns in `[internal]`.",
 )
-TOO_SOON = Kind("too_soon", 429, "This person was called a moment ago.")
+TOO_SOON = Kind("too_soon", 429, "This telephone was called a moment ago.")
 TOO_MANY_GUESSES = Kind("too_many_guesses", 429, "There were too many wrong guesses lately.")
 TOO_MANY_CALLS = Kind("too_many_calls", 429, "This verification has placed all its calls.")
 TRUNKS_DOWN = Kind("trunks_down", 503, "No trunk can take a call now.")

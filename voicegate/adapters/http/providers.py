@@ -80,8 +80,8 @@ class _Handler:
         if isinstance(message, NotSpoken):
             log.info("not spoken", provider=self._name, why=message.why)
             return json_response(Accepted(status="not_spoken", detail=message.why))
-        event = None if message.event is None else f"{self._name}:{message.event}"
-        issued = await self._providers.sign_in.issue(handed_over(request[ASKER], message.wanted, event))
+        wanted = handed_over(request[ASKER], message.wanted, message.event, sender=self._name)
+        issued = await self._providers.sign_in.issue(wanted)
         if isinstance(issued, Deny):
             refuse(issued, field=message.number_field)
         if isinstance(issued, KeyReused):
@@ -140,6 +140,9 @@ _REFUSALS: Final = (
     problems.NUMBER_TYPE_NOT_ALLOWED,
     problems.BODY_TIMEOUT,
     problems.KEY_REUSED,
+    problems.CALL_IN_PROGRESS,
+    problems.TOO_SOON,
+    problems.TOO_MANY_GUESSES,
     problems.TOO_LARGE,
     problems.UNSUPPORTED_TYPE,
     problems.INVALID,

@@ -90,6 +90,9 @@ def _create(door: NativeDoor) -> Operation:
             problems.NUMBER_TYPE_NOT_ALLOWED,
             problems.KEY_REUSED,
             problems.NO_ROUTE,
+            problems.CALL_IN_PROGRESS,
+            problems.TOO_SOON,
+            problems.TOO_MANY_GUESSES,
             *_STORED,
         ),
     )

@@ -73,7 +73,7 @@ Strongest = Annotated[
     Literal["none", "answered", "media", "human", "announced"],
     Meta(description="The strongest thing shown."),
 ]
-DeniedReason = Literal["wrong_passcode", "locked", "expired", "canceled", "already_used", "too_many_guesses"]
+DeniedReason = Literal["wrong_passcode", "locked", "expired", "canceled", "already_used"]
 Revision = Annotated[
     int,
     Meta(
@@ -296,7 +296,7 @@ class Judgement(_Answer, kw_only=True, frozen=True):
     retry_after_s: (
         Annotated[
             float,
-            Meta(description="Seconds until a guess is judged again, after too many; null: it was judged."),
+            Meta(description="Always null, for every guess is judged; kept for clients that read it."),
         ]
         | None
     ) = None

@@ -27,7 +27,6 @@ _REASONS: Mapping[Verdict, DeniedReason] = {
     Verdict.EXPIRED: "expired",
     Verdict.CANCELED: "canceled",
     Verdict.ALREADY_USED: "already_used",
-    Verdict.TOO_MANY_GUESSES: "too_many_guesses",
 }
 # A timeline's facts that are shown under their own names.
 _SHOWN = ("reading", "proven", "media", "outcome", "sip_status", "gave_up")
@@ -99,12 +98,10 @@ def judgement(result: VerifyResult) -> Judgement:
     """Return what a guess came to; nothing can be guessed at a verification that is over."""
     if result.verdict is Verdict.VERIFIED:
         return Judgement(status="verified", attempts_left=result.attempts_left, reason=None)
-    goes_on = result.verdict in (Verdict.DENIED, Verdict.TOO_MANY_GUESSES)
     return Judgement(
         status="denied",
-        attempts_left=result.attempts_left if goes_on else 0,
+        attempts_left=result.attempts_left if result.verdict is Verdict.DENIED else 0,
         reason=_REASONS[result.verdict],
-        retry_after_s=result.retry_after.total_seconds() if result.retry_after else None,
     )
 
 

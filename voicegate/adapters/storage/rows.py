@@ -39,6 +39,7 @@ def verification_row(challenge: Challenge) -> Columns:
         "factor_id": challenge.factor_id,
         "purpose": str(challenge.purpose),
         "service": challenge.service,
+        "bucket": challenge.bucket,
     }
 
 
@@ -61,6 +62,7 @@ def challenge_of(row: RowMapping) -> Challenge:
         factor_id=row["factor_id"],
         purpose=Purpose(row["purpose"]),
         service=row["service"],
+        bucket=row["bucket"],
     )
 
 
@@ -187,6 +189,7 @@ def key_row(key: ClientKey) -> Columns:
         "digest": key.digest,
         "created_at": key.created_at,
         "expires_at": key.expires_at,
+        "retired_at": key.retired_at,
     }
 
 
@@ -198,6 +201,7 @@ def key_of(row: RowMapping) -> ClientKey:
         digest=row["digest"],
         created_at=row["created_at"],
         expires_at=row["expires_at"],
+        retired_at=row["retired_at"],
     )
 
 

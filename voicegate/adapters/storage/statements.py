@@ -11,7 +11,7 @@ from sqlalchemy import Connection, RowMapping, Select, bindparam, func, insert, 
 from sqlalchemy.sql import ColumnElement
 from sqlalchemy.sql.expression import BindParameter
 
-from voicegate.adapters.storage import counts
+from voicegate.adapters.storage import counts, stamps
 from voicegate.adapters.storage.rows import (
     call_of,
     call_row,
@@ -126,6 +126,8 @@ def save_challenge(connection: Connection, challenge: Challenge) -> None:
 
 def expire(connection: Connection, now: datetime) -> int:
     """Expire open challenges whose time is over, as `domain.challenge.expire` does; return how many."""
+    stamps.end_keys(connection, now)
+    stamps.set_back_challenges(connection, now)
     over = update(verifications).where(IS_OPEN, verifications.c.expires_at <= now)
     expired = connection.execute(
         over.values(state=str(ChallengeState.EXPIRED), sealed=None, revision=verifications.c.revision + 1)

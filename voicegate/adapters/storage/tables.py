@@ -24,6 +24,7 @@ from sqlalchemy import (
     TypeDecorator,
     UniqueConstraint,
     false,
+    func,
     literal_column,
 )
 
@@ -84,8 +85,9 @@ verifications: Final = Table(
     Column("factor_id", ForeignKey("factors.id")),
     Column("purpose", String, nullable=False, server_default=Purpose.PLAIN),
     Column("service", String),
+    Column("bucket", String, nullable=False, server_default=""),
 )
-"""One row a challenge."""
+"""One row a challenge. `bucket` is what its calls and guesses are counted by: a number, or a telephone."""
 
 calls: Final = Table(
     "calls",
@@ -119,11 +121,13 @@ calls: Final = Table(
     Column("service", String),
     Column("country", String),
     Column("is_converted", Boolean, nullable=False, server_default=false()),
+    Column("counted_at", UtcDateTime),
     UniqueConstraint("verification_id", "position"),
 )
 """One row a call; `position` counts a challenge's calls from 1. `outcome` and `is_unreachable` are NULL
 while it lives. `client` and `service` are its challenge's, repeated here for the indexes that lists need;
-`is_converted`: its code was entered, and no later call of the challenge had been made."""
+`is_converted`: its code was entered, and no later call of the challenge had been made. `counted_at` is when
+it was queued as the waits between calls have it, where that is not `created_at`: the clock was set back."""
 
 call_counts: Final = Table(
     "call_counts",
@@ -174,7 +178,7 @@ wrong_guesses: Final = Table(
     Column("at", UtcDateTime, nullable=False),
     Column("client", String, nullable=False),
     Column("subscriber", String),
-    Column("number", String, nullable=False),
+    Column("bucket", String, nullable=False),
 )
 """One row a guess that missed, kept for a day."""
 
@@ -196,6 +200,7 @@ client_keys: Final = Table(
     Column("digest", LargeBinary, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     Column("expires_at", UtcDateTime),
+    Column("retired_at", UtcDateTime),
 )
 """One row a key; never the key itself."""
 
@@ -237,6 +242,8 @@ probes: Final = Table(
 # Literals, not parameters: a database uses a partial index only where it can read that the query fits it.
 IS_LIVE: Final = calls.c.state != literal_column(f"'{CallState.ENDED}'")
 """Has a call not ended?"""
+counted_at: Final = func.coalesce(calls.c.counted_at, calls.c.created_at)
+"""When was a call queued, as the waits between calls have it?"""
 IS_OPEN: Final = verifications.c.state.in_([literal_column(f"'{state}'") for state in sorted(OPEN_STATES)])
 """Is a challenge's code still wanted?"""
 IS_LIVING: Final = factors.c.state != literal_column(f"'{FactorState.RESET}'")
@@ -257,6 +264,8 @@ Index(
     postgresql_where=IS_SERVICE,
 )
 Index("ix_calls_live", calls.c.created_at, sqlite_where=IS_LIVE, postgresql_where=IS_LIVE)
+Index("ix_calls_live_number", calls.c.number, sqlite_where=IS_LIVE, postgresql_where=IS_LIVE)
+Index("ix_verifications_bucket", *(verifications.c[name] for name in ("bucket", "client", "issued_at")))
 Index("ix_verifications_open", verifications.c.expires_at, sqlite_where=IS_OPEN, postgresql_where=IS_OPEN)
 Index("ix_verifications_expires_at", verifications.c.expires_at)
 Index("ix_verifications_number", verifications.c.number, verifications.c.issued_at)
@@ -272,7 +281,7 @@ Index(
 )
 Index("ix_factors_subscriber", factors.c.subscriber)
 Index("ix_factors_number", factors.c.number, sqlite_where=IS_LIVING, postgresql_where=IS_LIVING)
-Index("ix_wrong_guesses_number", wrong_guesses.c.number, wrong_guesses.c.at)
+Index("ix_wrong_guesses_bucket", wrong_guesses.c.bucket, wrong_guesses.c.at)
 Index("ix_wrong_guesses_client", wrong_guesses.c.client, wrong_guesses.c.at)
 Index("ix_wrong_guesses_at", wrong_guesses.c.at)
 Index("ix_client_keys_client", client_keys.c.client)

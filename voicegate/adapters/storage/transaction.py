@@ -10,7 +10,7 @@ from datetime import datetime
 from sqlalchemy import Connection, Select, Table, func, insert, select, update
 from sqlalchemy.sql import ColumnElement
 
-from voicegate.adapters.storage import statements
+from voicegate.adapters.storage import buckets, stamps, statements
 from voicegate.adapters.storage.rows import (
     Columns,
     audit_row,
@@ -26,7 +26,6 @@ from voicegate.adapters.storage.rows import (
 from voicegate.adapters.storage.tables import (
     IS_OPEN,
     audit,
-    calls,
     client_keys,
     clients,
     factors,
@@ -35,7 +34,7 @@ from voicegate.adapters.storage.tables import (
     wrong_guesses,
 )
 from voicegate.application.ports import ChallengeRecord, IdempotencyKey, Replay
-from voicegate.application.storing import AuditEntry, WrongGuess
+from voicegate.application.storing import AuditEntry, BucketCall, WrongGuess
 from voicegate.domain.call import Call
 from voicegate.domain.challenge import Challenge, Purpose
 from voicegate.domain.client import Client, ClientKey
@@ -73,6 +72,12 @@ class SqlTransaction:
         own = select(verifications).where(verifications.c.factor_id == factor_id, IS_OPEN)
         return [challenge_of(row) for row in self._connection.execute(own.with_for_update()).mappings()]
 
+    def pending_challenges(
+        self, client: str, *, bucket: str | None = None, subscriber: str | None = None
+    ) -> Sequence[Challenge]:
+        """Return a client's challenges that are in an open state."""
+        return buckets.find_pending(self._connection, client, bucket=bucket, subscriber=subscriber)
+
     def replay(self, idempotency: IdempotencyKey) -> Replay | None:
         """Return what an idempotency key stands for already."""
         known = self._connection.execute(
@@ -109,17 +114,25 @@ class SqlTransaction:
         """Store a new call, the newest of its challenge."""
         statements.add_call(self._connection, call)
 
-    def last_call(self, client: str, subscriber: str, number: str | None = None) -> datetime | None:
-        """Return when the last call about any factor of a subscriber was queued; None: never."""
-        about = calls.join(verifications, verifications.c.id == calls.c.verification_id).join(
-            factors, factors.c.id == verifications.c.factor_id
-        )
-        own = select(func.max(calls.c.created_at)).select_from(about)
-        own = own.where(factors.c.client == client, factors.c.subscriber == subscriber)
-        if number is not None:
-            own = own.where(calls.c.number == number)
-        last: datetime | None = self._connection.execute(own).scalar_one()
-        return last
+    def hold_number(self, number: str) -> None:
+        """Let others who hold the same number wait until this transaction is over."""
+        buckets.hold(self._connection, number)
+
+    def set_back(self, now: datetime) -> None:
+        """Let calls and guesses that lie in the future count as made now."""
+        stamps.set_back_counted(self._connection, now)
+
+    def enrolled_extensions(self, number: str) -> Sequence[str]:
+        """Return the extensions of active factors at a number, of all clients."""
+        return buckets.find_extensions(self._connection, number)
+
+    def calls_in_progress(self, number: str) -> Sequence[BucketCall]:
+        """Return the calls to a number that have not ended, of all clients."""
+        return buckets.find_live(self._connection, number)
+
+    def calls_counted(self, bucket: str, client: str, since: datetime) -> Sequence[BucketCall]:
+        """Return a client's calls in a bucket that were queued after `since`."""
+        return buckets.find_counted(self._connection, bucket, client=client, since=since)
 
     def factor(self, factor_id: str) -> Factor | None:
         """Return a factor, a dead one too; None: unknown."""
@@ -151,14 +164,19 @@ class SqlTransaction:
         *,
         client: str | None = None,
         subscriber: str | None = None,
-        number: str | None = None,
+        bucket: str | None = None,
     ) -> Sequence[datetime]:
         """Return when the newest wrong guesses were made, newest first, at most `limit` of them."""
-        wanted = {"client": client, "subscriber": subscriber, "number": number}
+        wanted = {"client": client, "subscriber": subscriber, "bucket": bucket}
         given = [wrong_guesses.c[name] == value for name, value in wanted.items() if value is not None]
         newest = select(wrong_guesses.c.at).where(wrong_guesses.c.at > since, *given)
         newest = newest.order_by(wrong_guesses.c.at.desc()).limit(limit)
         return list(self._connection.execute(newest).scalars())
+
+    def count_wrong_guesses(self, since: datetime, client: str) -> int:
+        """Return how many wrong guesses at a client's codes were made after `since`."""
+        own = (wrong_guesses.c.client == client, wrong_guesses.c.at > since)
+        return self._connection.execute(select(func.count()).where(*own)).scalar_one()
 
     def add_wrong_guess(self, guess: WrongGuess) -> None:
         """Store a guess that missed."""
@@ -168,7 +186,7 @@ class SqlTransaction:
                 "at": guess.at,
                 "client": guess.client,
                 "subscriber": guess.subscriber,
-                "number": guess.number,
+                "bucket": guess.bucket,
             },
         )
 

@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from tests.unit.adapters.http.serving import BODY_TIMEOUT, NUMBER, Served, serving
-from tests.unit.application.conftest import TESTER, Bench
+from tests.unit.application.conftest import SPACED, Bench
 from tests.unit.application.scripted import ScriptedLeg
 from voicegate.adapters.http import problems
 from voicegate.adapters.http.admin import AdminDoor, admin_operations
@@ -26,13 +26,11 @@ from voicegate.adapters.http.routes import operations
 from voicegate.adapters.http.waiting import WaitingLimits
 from voicegate.application.clients import Clients
 from voicegate.application.deeds import Deeds
-from voicegate.application.enrollment import EnrollRequest
-from voicegate.application.storing import FactorRecord
 from voicegate.domain.call import Rang
 from voicegate.domain.errors import StoreError, VoicegateError
 from voicegate.domain.passcode import Passcode
 from voicegate.domain.phone_number import Destination
-from voicegate.domain.policy import CallPolicy, NumberCheck
+from voicegate.domain.policy import CallPolicy, GuessPolicy, NumberCheck
 
 OPERATIONS: Final = (
     *operations(NativeDoor(cast(House, None))),
@@ -147,7 +145,7 @@ async def live(served: Served, operation: Operation) -> httpx.Response:
 
     served.bench.pbx.plots = [rings]
     created = await served.create()
-    return await ask(served, operation, path=f"/v1/verifications/{created['id']}/calls")
+    return await ask(served, operation, path=operation.path.replace("{id}", created["id"]))
 
 
 async def over(served: Served, operation: Operation) -> httpx.Response:
@@ -157,11 +155,17 @@ async def over(served: Served, operation: Operation) -> httpx.Response:
 
 
 async def soon(served: Served, operation: Operation) -> httpx.Response:
-    request = EnrollRequest(TESTER, "alice", Destination.parse(NUMBER))
-    enrolled = await served.bench.enrollment.enroll(request)
-    assert isinstance(enrolled, FactorRecord)
-    assert enrolled.challenge is not None
-    return await ask(served, operation, path=operation.path.replace("{id}", enrolled.challenge.challenge.id))
+    created = await served.create()
+    await served.settled(created["id"])
+    served.bench.proving.policy = SPACED
+    return await ask(served, operation, path=operation.path.replace("{id}", created["id"]))
+
+
+async def guessed(served: Served, operation: Operation) -> httpx.Response:
+    rules = GuessPolicy(per_destination=5)
+    served.bench.proving.policy = replace(served.bench.proving.policy, guesses=rules)
+    await served.settled((await served.create())["id"])
+    return await ask(served, operation)
 
 
 async def exhausted(served: Served, operation: Operation) -> httpx.Response:
@@ -262,6 +266,7 @@ SCENES: Final[dict[str, Scene]] = {
     "not_open": over,
     "too_many_calls": exhausted,
     "too_soon": soon,
+    "too_many_guesses": guessed,
     "too_many_waiting": crowded,
     "overloaded": overloaded,
     "not_ready": unplugged,

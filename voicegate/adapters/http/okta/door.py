@@ -178,8 +178,7 @@ class OktaDoor:
             raise _gone()
         if isinstance(answer, Deny):
             raise errors.refusal(answer)
-        until = self._enrollment.next_call_at(answer)
-        headers = errors.rate_limit(until) if until else {}
+        headers = errors.rate_limit(answer.next_call_at) if answer.next_call_at else {}
         return _json(request, shown(answer, self._shape(request)), headers)
 
     def _shape(self, request: web.Request) -> Shape:

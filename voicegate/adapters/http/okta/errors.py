@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from aiohttp import web
-from msgspec import UNSET, UnsetType
+from msgspec import UnsetType
 
 from voicegate.adapters.http import problems
 from voicegate.adapters.http.answering import json_response
@@ -50,7 +50,6 @@ CALL_LIMIT_FOR_NOW = Kind(
     "E0000205", 429, "You have reached the limit of call requests, please try again later."
 )
 UNAVAILABLE = Kind("E0000181", 503, "Service temporarily unavailable.")
-CONFLICT = Kind("E0000195", 409, "Api validation failed due to conflict")
 
 _OF_REASON: Final[Mapping[DenyReason, tuple[Kind, str]]] = {
     **{reason: (INVALID_NUMBER, why) for reason, why in NUMBERS.items()},
@@ -58,7 +57,7 @@ _OF_REASON: Final[Mapping[DenyReason, tuple[Kind, str]]] = {
     DenyReason.NUMBER_TYPE_NOT_ALLOWED: (INVALID_NUMBER, "Numbers of this type are never called."),
     DenyReason.NO_ROUTE: (INVALID_NUMBER, "No route leads to this number."),
     DenyReason.TRUNKS_DOWN: (PROVIDER_DOWN, "No trunk can take a call now."),
-    DenyReason.CALL_IN_PROGRESS: (CONFLICT, "A call to this telephone is in progress."),
+    DenyReason.CALL_IN_PROGRESS: (RECENTLY_CALLED, "A call to this telephone is in progress."),
     DenyReason.TOO_MANY_CALLS: (CALL_LIMIT, "This code has placed all its calls."),
     DenyReason.NOT_OPEN: (WRONG_STATE, "The code is over: ask for another one."),
     DenyReason.TOO_SOON: (RECENTLY_CALLED, ""),
@@ -82,7 +81,6 @@ _OF_VERDICT: Final[Mapping[Verdict, tuple[Kind, str]]] = {
     Verdict.LOCKED: (LOCKED, "There were too many wrong passcodes: ask for another code."),
     Verdict.CANCELED: (INVALID_PASSCODE, "The code was taken back: ask for another one."),
     Verdict.ALREADY_USED: (REPLAYED, ""),
-    Verdict.TOO_MANY_GUESSES: (RATE_LIMIT, "There were too many wrong passcodes lately."),
 }
 # Okta has no words of its own for a body that is slow or large, nor for a user of the socket.
 _OF_PROBLEM: Final[Mapping[Kind, Kind]] = {
@@ -119,8 +117,7 @@ def denial(result: VerifyResult) -> Refused:
     kind, cause = _OF_VERDICT[result.verdict]
     if result.verdict is Verdict.DENIED:
         cause = f"{cause} Guesses left: {result.attempts_left}."
-    wait = result.retry_after
-    return Refused(kind, cause, Facts(retry_after_s=wait.total_seconds() if wait else UNSET))
+    return Refused(kind, cause)
 
 
 def error_response(refused: Refused, request_id: str) -> web.Response:

@@ -32,7 +32,7 @@ Paths, bodies and error codes are Okta's, so that its clients work unchanged; wh
 is in `_embedded`. Served on a Unix socket, where the operating system says which user asks, and on TCP,
 where a client's key does (`Authorization: SSWS`, or `Bearer`). Trailing slashes are borne. Every answer
 carries `X-Okta-Request-Id`. An answer that had a telephone called, and a 429, say in `X-Rate-Limit-Reset`
-when the next call or guess is due: clients that try again by themselves then do place that call.""",
+when the next call is due: clients that try again by themselves then do place that call.""",
     refusal=OktaError,
     media_type="application/json",
     name_of=lambda kind: kind.name,
@@ -50,7 +50,6 @@ _CALL: Final[tuple[Kind, ...]] = (
     errors.INVALID_NUMBER,
     errors.COUNTRY,
     errors.LOCKED,
-    errors.CONFLICT,
     errors.RATE_LIMIT,
     errors.RECENTLY_CALLED,
     errors.CALL_LIMIT,
@@ -62,7 +61,6 @@ _GUESS: Final[tuple[Kind, ...]] = (
     errors.REPLAYED,
     errors.TIME_WINDOW,
     errors.WRONG_STATE,
-    errors.RATE_LIMIT,
 )
 _CALLED: Final = {
     "X-Rate-Limit-Limit": "1: one call at a time.",

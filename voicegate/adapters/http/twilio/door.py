@@ -120,10 +120,8 @@ class TwilioDoor:
         record = self._present(await self._target(request, form))
         challenge = record.challenge
         if challenge.state is ChallengeState.LOCKED:
-            raise errors.waiting(errors.MAX_CHECKS, challenge.expires_at - self._house.clock.now())
+            raise errors.waiting(errors.MAX_CHECKS, challenge.left(self._house.clock.now()))
         result = await self._sign_in.verify(request[ASKER], challenge.id, guess.digits)
-        if result is not None and result.verdict is Verdict.TOO_MANY_GUESSES:
-            raise errors.waiting(errors.MAX_CHECKS, result.retry_after)
         if result is None or result.verdict not in (Verdict.VERIFIED, Verdict.DENIED, Verdict.LOCKED):
             raise Refused(errors.NOT_FOUND)
         after = await self._sign_in.look(request[ASKER], challenge.id)

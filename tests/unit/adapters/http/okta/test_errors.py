@@ -1,6 +1,7 @@
 """What goes wrong is told in Okta's error objects and codes, with a cause that people can be shown."""
 
 import time
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -16,7 +17,7 @@ from voicegate.domain.call import Rang
 from voicegate.domain.challenge import Verdict, VerifyResult
 from voicegate.domain.client import Scope
 from voicegate.domain.errors import StoreError
-from voicegate.domain.policy import Deny, DenyReason
+from voicegate.domain.policy import Deny, DenyReason, GuessPolicy
 
 FIELDS = {"errorCode", "errorSummary", "errorLink", "errorId", "errorCauses"}
 
@@ -153,15 +154,29 @@ async def test_a_code_whose_time_is_over_is_e0000083(okta: Okta) -> None:
     assert told(await okta.guess(challenge, "verify")) == (403, "E0000083")
 
 
-async def test_the_fifth_wrong_code_locks_and_the_next_is_not_judged(okta: Okta) -> None:
+async def test_the_fifth_wrong_code_locks_and_the_next_call_says_another(okta: Okta) -> None:
     factor = await okta.enroll()
     wrong = okta.wrong(factor)
     answers = [told(await okta.guess(factor, "lifecycle/activate", wrong)) for _ in range(5)]
     assert answers == [(403, "E0000068")] * 4 + [(403, "E0000069")]
     okta.turn(seconds=30)
     resent = await okta.post(f"/factors/{factor['id']}/resend")
+    assert resent.status_code == 200
+    assert (await okta.guess(resent.json(), "lifecycle/activate")).status_code == 200
+
+
+async def test_where_too_many_guesses_are_out_no_code_is_said_and_the_answer_says_until_when(
+    okta: Okta,
+) -> None:
+    rules = GuessPolicy(per_destination=5)
+    okta.bench.proving.policy = replace(okta.bench.proving.policy, guesses=rules)
+    factor = await okta.enroll()
+    for _ in range(5):
+        await okta.guess(factor, "lifecycle/activate", okta.wrong(factor))
+    okta.turn(seconds=30)
+    resent = await okta.post(f"/factors/{factor['id']}/resend")
     assert told(resent) == (429, "E0000047")
-    assert 265 < seconds_to_reset(resent) <= 271
+    assert 3565 < seconds_to_reset(resent) <= 3571
 
 
 async def test_a_second_call_within_30_s_is_e0000133_and_says_when_to_come_back(okta: Okta) -> None:
@@ -180,11 +195,14 @@ async def test_an_answer_that_called_says_when_the_next_call_is_due(okta: Okta) 
     assert float(response.headers["X-Rate-Limit-Reset"]) == due
 
 
-async def test_a_call_in_progress_is_a_conflict_that_clients_do_not_repeat(okta: Okta) -> None:
+async def test_a_call_in_progress_is_e0000133_and_says_when_to_come_back(okta: Okta) -> None:
     okta.bench.pbx.plots = [rings]
     factor = (await okta.post("/factors", json=PHONE)).json()
     okta.turn(seconds=31)
-    assert told(await okta.post(f"/factors/{factor['id']}/resend")) == (409, "E0000195")
+    response = await okta.post(f"/factors/{factor['id']}/resend")
+    assert told(response) == (429, "E0000133")
+    assert response.headers["Retry-After"] == "30"
+    assert 28 < seconds_to_reset(response) <= 31
 
 
 async def test_a_factor_in_another_state_is_e0000107(okta: Okta) -> None:

@@ -145,6 +145,7 @@ async def test_a_client_needs_the_scope_and_sees_its_own_only(twilio: Twilio) ->
     assert told(await remote.get(f"/v2/Attempts/{attempt}", auth=(ACCOUNT, keys["two"]))) == (404, 20404)
     listed = await remote.get("/v2/Attempts", auth=(ACCOUNT, keys["two"]))
     assert listed.json()["attempts"] == []
+    await twilio.settled(created)
     # Twilio's `To` is the asker's own, too: another client's code is neither called again nor guessed at.
     own = (await remote.post(path, data=form, auth=(ACCOUNT, keys["two"]))).json()
     assert own["sid"] != created["sid"]

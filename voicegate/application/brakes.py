@@ -1,0 +1,107 @@
+"""Asks the store what policy must know before a telephone rings, in the transaction that stores the call.
+
+Test numbers ring nobody, so nothing is asked about them.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from voicegate.application.deeds import Deed
+from voicegate.application.storing import BucketCall
+from voicegate.domain.challenge import Challenge
+from voicegate.domain.hangup_cause import Blame, Outcome
+from voicegate.domain.policy import (
+    Allow,
+    CallPolicy,
+    Deny,
+    Guesses,
+    PastCall,
+    Target,
+    bucket_of,
+    may_issue,
+    may_ring,
+    next_call,
+)
+
+
+def in_bucket(deed: Deed, challenge: Challenge) -> Challenge:
+    """Return a new challenge with the bucket that its calls and guesses are counted in."""
+    enrolled = deed.tx.enrolled_extensions(challenge.destination.number)
+    return replace(challenge, bucket=bucket_of(challenge.destination, enrolled))
+
+
+def may_ring_now(deed: Deed, challenge: Challenge, policy: CallPolicy) -> Allow | Deny:
+    """May a challenge's telephone be called? What is allowed holds until the transaction's end."""
+    if policy.is_test(challenge.destination):
+        return Allow()
+    deed.tx.hold_number(challenge.destination.number)
+    deed.tx.set_back(deed.now)
+    live = _past(deed.tx.calls_in_progress(challenge.destination.number))
+    return may_ring(_target(challenge), live, _own(deed, challenge, policy), policy=policy, now=deed.now)
+
+
+def may_issue_now(
+    deed: Deed, challenge: Challenge, policy: CallPolicy, *, subscriber: str | None
+) -> Allow | Deny:
+    """May a new challenge be issued, by what was guessed and can be guessed at others? `subscriber` is whose
+    factor it is about; None: nobody's."""
+    if policy.is_test(challenge.destination):
+        return Allow()
+    rules, tx, client = policy.guesses, deed.tx, challenge.client
+    since = deed.now - rules.window
+    budgets = [
+        Guesses(
+            rules.per_destination,
+            tx.wrong_guesses(since, rules.per_destination, client=client, bucket=challenge.bucket),
+            tx.pending_challenges(client, bucket=challenge.bucket),
+        )
+    ]
+    if subscriber is not None:
+        wrong = tx.wrong_guesses(since, rules.per_subscriber, client=client, subscriber=subscriber)
+        pending = tx.pending_challenges(client, subscriber=subscriber)
+        budgets.append(Guesses(rules.per_subscriber, wrong, pending))
+    return may_issue(challenge.attempts_left, budgets, window=rules.window, now=deed.now)
+
+
+def next_call_at(deed: Deed, challenge: Challenge, policy: CallPolicy) -> datetime | None:
+    """Return from when on a challenge's client may call that telephone again; None: whenever it likes."""
+    if policy.is_test(challenge.destination):
+        return None
+    return next_call(_target(challenge), _own(deed, challenge, policy), policy=policy, now=deed.now)
+
+
+def _own(deed: Deed, challenge: Challenge, policy: CallPolicy) -> Sequence[PastCall]:
+    since = deed.now - policy.call_window
+    return _past(deed.tx.calls_counted(challenge.bucket, challenge.client, since))
+
+
+def _target(challenge: Challenge) -> Target:
+    return Target(challenge.destination.telephone, challenge.bucket)
+
+
+def _past(found: Sequence[BucketCall]) -> Sequence[PastCall]:
+    return [
+        PastCall(
+            Target(one.record.call.destination.telephone, one.bucket),
+            queued_at=one.counted_at,
+            ended_at=one.record.call.ended_at,
+            is_excused=_is_lost(one) or _is_proven(one),
+        )
+        for one in found
+    ]
+
+
+def _is_proven(found: BucketCall) -> bool:
+    """Did a person take a call, whose code was then entered? A client's word alone, for a code of its own, is
+    not enough."""
+    return found.is_verified and found.record.call.evidence.human
+
+
+def _is_lost(found: BucketCall) -> bool:
+    """Did a call end before it could reach a telephone? One that was taken back may have reached it."""
+    call, outcome = found.record.call, found.record.outcome
+    if outcome is None or call.rang or call.progressed or call.evidence.answered:
+        return False
+    at_fault = outcome.blame in (Blame.TRUNK, Blame.US)
+    return at_fault and outcome.retry_safe and outcome.outcome is not Outcome.CANCELED

@@ -1,0 +1,39 @@
+"""Who may be called, when and how often, and guess at what: refusals as values.
+
+`destinations` knows numbers, `calls` how often a telephone may ring, `guesses` how many codes may be guessed
+at; `rules` is what the admin allows.
+"""
+
+from voicegate.domain.policy.calls import (
+    IN_PROGRESS_WAIT,
+    PastCall,
+    Target,
+    bucket_of,
+    may_call_again,
+    may_ring,
+    next_call,
+)
+from voicegate.domain.policy.destinations import may_reach
+from voicegate.domain.policy.guesses import Guesses, may_issue
+from voicegate.domain.policy.rules import CallPolicy, GuessPolicy, NumberCheck
+from voicegate.domain.policy.verdicts import Allow, Deny, DenyReason, refusal
+
+__all__ = [
+    "IN_PROGRESS_WAIT",
+    "Allow",
+    "CallPolicy",
+    "Deny",
+    "DenyReason",
+    "GuessPolicy",
+    "Guesses",
+    "NumberCheck",
+    "PastCall",
+    "Target",
+    "bucket_of",
+    "may_call_again",
+    "may_issue",
+    "may_reach",
+    "may_ring",
+    "next_call",
+    "refusal",
+]

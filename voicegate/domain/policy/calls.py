@@ -1,0 +1,118 @@
+"""How often a telephone may be called: one call in progress to each, and a growing wait between calls.
+
+A telephone is a number and an extension (`Destination.telephone`). Calls are counted in *buckets*: an
+extension of an active factor has one of its own, so that an office behind one main number can sign in;
+everything else at a number shares the number's, or whoever makes up extensions would ring it without end.
+
+A brake must not become a weapon. A call in progress stops everybody's next call to that telephone, for two
+calls at once are never right; the waits count each client's own calls only. After its call has ended a client
+rests for the first of its waits at least, while everybody who was refused meanwhile can get through.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final
+
+from voicegate.domain.phone_number import Destination
+from voicegate.domain.policy.rules import CallPolicy
+from voicegate.domain.policy.verdicts import Allow, Deny, DenyReason
+
+IN_PROGRESS_WAIT: Final = timedelta(seconds=30)
+"""When to ask again while a call is in progress: Okta's own word for it (its error E0000133)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A telephone with the bucket that its calls are counted in."""
+
+    telephone: str = field(repr=False)
+    """What rings."""
+    bucket: str = field(repr=False)
+    """The number, or that telephone itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class PastCall:
+    """A call as far as it matters for the next one."""
+
+    target: Target
+    """What it rang."""
+    queued_at: datetime
+    """When it was asked for."""
+    ended_at: datetime | None = None
+    """When it ended; None: it is in progress."""
+    is_excused: bool = False
+    """Does it not make the next wait longer? It ended before it could reach a telephone, by our fault or a
+    trunk's; or a person took it, and entered its code."""
+
+
+def bucket_of(destination: Destination, enrolled: Sequence[str]) -> str:
+    """Return the bucket of a destination; `enrolled` are the extensions of active factors at its number."""
+    telephone = destination.telephone
+    own = (Destination(destination.number, extension).telephone for extension in enrolled)
+    return telephone if _is_extension(telephone) and telephone in own else destination.number
+
+
+def may_ring(
+    target: Target, live: Sequence[PastCall], own: Sequence[PastCall], *, policy: CallPolicy, now: datetime
+) -> Allow | Deny:
+    """May a telephone be called? `live` are all calls in progress to its number, `own` the client's calls in
+    the target's bucket within the policy's window."""
+    left = _left(own, policy, room=_room(target, policy), now=now)
+    if not _is_free(target, live, policy):
+        return Deny(DenyReason.CALL_IN_PROGRESS, max(IN_PROGRESS_WAIT, left))
+    return Deny(DenyReason.TOO_SOON, left) if left > timedelta() else Allow()
+
+
+def next_call(target: Target, own: Sequence[PastCall], *, policy: CallPolicy, now: datetime) -> datetime:
+    """Return from when on a client may call a telephone again, by the calls that it has made."""
+    return now + _left(own, policy, room=_room(target, policy), now=now)
+
+
+def until(moment: datetime, wait: timedelta, now: datetime) -> timedelta:
+    """Return how much is left of a wait that began at `moment`; zero when it is over.
+
+    A moment that lies in the future, because the clock was set back since, counts as now.
+    """
+    return max(min(moment + wait - now, wait), timedelta())
+
+
+def _is_free(target: Target, live: Sequence[PastCall], policy: CallPolicy) -> bool:
+    if any(call.target.telephone == target.telephone for call in live):
+        return False
+    beside = [call for call in live if call.target.bucket == target.bucket]
+    return len(beside) < _room(target, policy)
+
+
+def _room(target: Target, policy: CallPolicy) -> int:
+    """Return how many calls a bucket may have in progress."""
+    return 1 if _is_extension(target.bucket) else policy.calls_per_number
+
+
+def _is_extension(telephone: str) -> bool:
+    return "," in telephone
+
+
+def _left(own: Sequence[PastCall], policy: CallPolicy, *, room: int, now: datetime) -> timedelta:
+    newest = sorted(own, key=lambda call: call.queued_at, reverse=True)
+    if len(newest) < room:
+        return timedelta()
+    # Of a bucket with room for three calls the third last one counts, and the waits grow at every third.
+    last, rest = newest[room - 1], policy.call_spacing[0]
+    rung = math.ceil(sum(not call.is_excused for call in newest) / room)
+    wait = policy.call_spacing[min(max(rung, 1), len(policy.call_spacing)) - 1]
+    left = until(last.queued_at, wait, now)
+    if last.ended_at is None or last.ended_at > now:
+        return left  # it did not end in the future: the clock was set back
+    return max(left, until(last.ended_at, rest, now))
+
+
+def may_call_again(*, live: bool, calls: int, policy: CallPolicy) -> Allow | Deny:
+    """May a challenge that has placed `calls` calls place another?"""
+    if live:
+        return Deny(DenyReason.CALL_IN_PROGRESS, IN_PROGRESS_WAIT)
+    if calls >= policy.max_calls:
+        return Deny(DenyReason.TOO_MANY_CALLS)
+    return Allow()

@@ -1,0 +1,47 @@
+"""Refusals as values: allowed, or refused for a reason and until when."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+
+
+class DenyReason(StrEnum):
+    """Why a call or a guess is refused."""
+
+    INVALID_NUMBER = "invalid_number"
+    COUNTRY_NOT_ALLOWED = "country_not_allowed"
+    NUMBER_TYPE_NOT_ALLOWED = "number_type_not_allowed"
+    PLUS_MISSING = "plus_missing"
+    NO_ROUTE = "no_route"
+    TRUNKS_DOWN = "trunks_down"
+    CALL_IN_PROGRESS = "call_in_progress"
+    TOO_MANY_CALLS = "too_many_calls"
+    NOT_OPEN = "not_open"
+    TOO_SOON = "too_soon"
+    TOO_MANY_GUESSES = "too_many_guesses"
+    ALREADY_ENROLLED = "already_enrolled"
+    NOT_PENDING = "not_pending"
+    NOT_ACTIVE = "not_active"
+    FACTOR_LOCKED = "factor_locked"
+    NO_CHALLENGE = "no_challenge"
+    ADMINS_ONLY = "admins_only"
+
+
+@dataclass(frozen=True, slots=True)
+class Allow:
+    """Go ahead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deny:
+    """Refused."""
+
+    reason: DenyReason
+    """Why."""
+    retry_after: timedelta | None = None
+    """When asking again may help; None when it will not."""
+
+
+def refusal(*verdicts: Allow | Deny) -> Deny | None:
+    """Return the first refusal among verdicts; None: all allow."""
+    return next((verdict for verdict in verdicts if isinstance(verdict, Deny)), None)
