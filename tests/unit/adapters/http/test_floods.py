@@ -27,6 +27,7 @@ from voicegate.adapters.http.providers import Providers, provider_doors
 from voicegate.domain.call import Rang
 from voicegate.domain.client import Scope
 from voicegate.domain.hangup_cause import Hangup
+from voicegate.lab.deadlines import within
 
 EVERYTHING = (Scope.VERIFICATIONS, Scope.FACTORS, Scope.HOOKS)
 SECOND = timedelta(seconds=1)
@@ -112,7 +113,7 @@ async def end_all(served: Served) -> None:
     store = served.bench.world.desk.store
     for leg in served.bench.pbx.legs:
         await leg.hang_up()
-    async with asyncio.timeout(10):
+    async with within(10):
         while await store.live_calls():
             await asyncio.sleep(0.01)
 
