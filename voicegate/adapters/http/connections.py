@@ -8,10 +8,18 @@ a request is being answered is never taken.
 
 from collections import Counter, OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Final
 
-_KEYLESS_SHARE = 4
+import structlog
+
+log = structlog.get_logger(__name__)
+
+_KEYLESS_SHARE: Final = 4
 """Keyless connections may fill a quarter of the listener before they are the first to go."""
+_KEPT_DESCRIPTORS: Final = 300
+"""For calls, PBXs, the database and logs."""
+_LEAST: Final = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +32,15 @@ class ConnectionLimits:
     """Keyless ones from one address, or of one Unix user."""
     per_client: int = 1000
     """Of one client."""
+
+
+def affordable(limits: ConnectionLimits, *, listeners: int, descriptors: int) -> ConnectionLimits:
+    """Return the limits, lowered where so many listeners would leave calls and the database no descriptor."""
+    room = max(_LEAST, (descriptors - _KEPT_DESCRIPTORS) // listeners)
+    if limits.total <= room:
+        return limits
+    log.warning("fewer connections than http.max_connections: the limit of open files is low", allowed=room)
+    return replace(limits, total=room)
 
 
 def _nothing() -> None:

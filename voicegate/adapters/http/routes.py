@@ -243,6 +243,6 @@ def _house(door: NativeDoor) -> tuple[Operation, ...]:
             "Answered within some three seconds, whatever hangs; `failing` says what is wrong.",
             handler=door.ready,
             success=Success(200, Readiness, "Ready."),
-            refusals=(problems.NOT_READY, problems.INTERNAL),
+            refusals=(problems.NOT_READY,),
         ),
     )

@@ -3,6 +3,7 @@
 What is offered is the doors' affair, who asks is `identity`'s, how many may connect `connections`'.
 """
 
+import resource
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ from aiohttp import web
 
 from voicegate.adapters.http import problems
 from voicegate.adapters.http.acceptor import Acceptor, Listener
-from voicegate.adapters.http.connections import ConnectionLimits, Connections
+from voicegate.adapters.http.connections import ConnectionLimits, Connections, affordable
 from voicegate.adapters.http.doors import ASKER, PUBLIC_URL, Door
 from voicegate.adapters.http.forwarding import Proxies
 from voicegate.adapters.http.frame import Frame, Identify
@@ -66,12 +67,17 @@ async def serve_on(
     if runner.server is None:
         raise RuntimeError("the runner is not set up")
     crowds = []
+    limits = affordable(
+        settings.limits,
+        listeners=len(listeners),
+        descriptors=resource.getrlimit(resource.RLIMIT_NOFILE)[0],
+    )
     try:
         async with AsyncExitStack() as stack:
             load.start()
             stack.callback(load.stop)
             for listener in listeners:
-                connections = Connections(settings.limits)
+                connections = Connections(limits)
                 crowds.append(connections)
                 acceptor = Acceptor(
                     listener,

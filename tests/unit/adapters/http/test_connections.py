@@ -17,7 +17,7 @@ from structlog.testing import capture_logs
 from tests.unit.adapters.http.serving import Served, serve_unix, serving
 from tests.unit.application.conftest import Bench
 from voicegate.adapters.http import throttled_log
-from voicegate.adapters.http.connections import Connection, ConnectionLimits, Connections
+from voicegate.adapters.http.connections import Connection, ConnectionLimits, Connections, affordable
 from voicegate.adapters.http.forwarding import Proxies, counted
 from voicegate.adapters.http.server import ServerSettings
 from voicegate.adapters.http.socket_file import SocketFile
@@ -143,6 +143,14 @@ def test_a_trusted_proxy_has_no_cap_of_its_own_and_those_behind_it_have() -> Non
 )
 def test_a_proxys_word_is_read_from_its_end(headers: list[str], address: str | None) -> None:
     assert Proxies.of(["10.0.0.0/8"]).client_of(headers) == address
+
+
+def test_few_descriptors_lower_the_cap_and_the_log_says_so() -> None:
+    asked = ConnectionLimits(total=1500)
+    assert affordable(asked, listeners=2, descriptors=20_000) is asked
+    with capture_logs() as logs:
+        assert affordable(asked, listeners=2, descriptors=1024).total == 362
+    assert logs[0]["allowed"] == 362
 
 
 def test_an_ipv6_network_counts_as_one_address() -> None:
@@ -295,6 +303,16 @@ async def test_once_there_are_descriptors_again_those_who_waited_are_served(serv
         async with within(5):
             assert (await loop.sock_recv(waiting, 100)).startswith(b"HTTP/1.1 200")
     assert [entry["event"] for entry in logs] == ["no connection can be accepted"]
+
+
+async def test_behind_a_trusted_proxy_its_word_is_what_counts(bench: Bench, tmp_path: Path) -> None:
+    forwarded = {"X-Forwarded-For": "203.0.113.9, 198.51.100.7"}
+    for proxies, address in (([HERE], "198.51.100.7"), ([], HERE)):
+        settings = ServerSettings(proxies=Proxies.of(proxies))
+        async with serving(bench, tmp_path, settings=settings) as served:
+            with capture_logs() as logs:
+                assert (await served.remote.get("/v1/calls", headers=forwarded)).status_code == 401
+        assert [entry["address"] for entry in logs if entry["event"] == "key missing"] == [address]
 
 
 async def test_what_strangers_do_is_summed_up_in_the_log(
