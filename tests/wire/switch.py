@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from urllib.parse import quote
+from uuid import uuid4
 
 from tests.wire.telephones import Behaviour, Channel, Order, behaviour_of
 from voicegate.lab.deadlines import within
@@ -239,12 +240,13 @@ class Switch:
         if kind == "null":
             number = "nobody02"
         state = self.gateways.get(gateway)
-        if state != "UP" or order.call_id in self.channels:
+        uuid = order.channel_id or str(uuid4())
+        if state != "UP" or uuid in self.channels:
             reason = "INVALID_GATEWAY" if state is None else "GATEWAY_DOWN"
             self.job(order, f"-ERR {reason if state != 'UP' else 'DESTINATION_OUT_OF_ORDER'}\n")
             return
         self.rung.append(number)
-        channel = self.channels[order.call_id] = Channel(self, order, number, behaviour_of(number))
+        channel = self.channels[uuid] = Channel(self, order, number, behaviour_of(number), uuid)
         self.spawn(channel.live())
 
     def job(self, order: Order, body: str) -> None:

@@ -67,8 +67,8 @@ class Order:
     job: str
 
     @property
-    def call_id(self) -> str:
-        return self.variables["origination_uuid"]
+    def channel_id(self) -> str | None:
+        return self.variables.get("origination_uuid")
 
 
 @dataclass
@@ -79,6 +79,7 @@ class Channel:
     order: Order
     number: str
     behaviour: Behaviour
+    uuid: str
     variables: dict[str, str] = field(default_factory=dict)
     state: str = "ringing"
     digits: str = ""
@@ -91,6 +92,8 @@ class Channel:
     rate: int = 8000
     in_band: bool = False
     """Is the audio listened to for keys?"""
+    is_verbose: bool = False
+    """Do all its events have its variables? Those of keys and of RTCP have not by themselves."""
 
     def __post_init__(self) -> None:
         self.variables |= self.order.variables
@@ -144,13 +147,13 @@ class Channel:
     async def talk(self) -> None:
         is_job_first = self.switch.dice.random() < 0.5
         if is_job_first:
-            self.switch.job(self.order, f"+OK {self.order.call_id}\n")
+            self.switch.job(self.order, f"+OK {self.uuid}\n")
         self.variables["current_application"] = "park"
         self.variables |= {f"rtp_2833_{way}_payload": "101" for way in ("send", "recv")}
         self.variables["rtp_use_codec_rate"] = "8000"
         self.tell("CHANNEL_PARK")
         if not is_job_first:
-            self.switch.job(self.order, f"+OK {self.order.call_id}\n")
+            self.switch.job(self.order, f"+OK {self.uuid}\n")
         if cap := self.variables.get("park_timeout"):
             await self.nap(float(cap))
             self.end("NORMAL_CLEARING", 16, ours="send_bye")
@@ -166,6 +169,9 @@ class Channel:
     def execute(self, message: Mapping[str, str]) -> None:
         """Run an application that was asked for by `sendmsg`."""
         assert message["call-command"] == "execute"
+        if message["execute-app-name"] == "verbose_events":
+            self.is_verbose = True
+            return
         if message["execute-app-name"] == "start_dtmf":
             self.in_band = True
             return
@@ -246,7 +252,7 @@ class Channel:
             self.digits += value.partition("@")[0].replace(",", "")
             if self.behaviour is Behaviour.OFFICE and self.digits.endswith("4321"):
                 self.presses = True
-            return f"+OK {self.order.call_id} sent DTMF {value}.\n"
+            return f"+OK {self.uuid} sent DTMF {value}.\n"
         if name == "uuid_dump":
             return self.text({"Event-Name": "CHANNEL_DATA"})
         return "-ERR command not found\n"
@@ -275,7 +281,7 @@ class Channel:
     async def bury(self, cause: str, *, is_up: bool) -> None:
         # The playback's last words come between the hangup and its completion.
         await asyncio.sleep(2 * CHUNK if is_up else 0)
-        del self.switch.channels[self.order.call_id]
+        del self.switch.channels[self.uuid]
         is_job_first = self.switch.dice.random() < 0.5
         if is_job_first and not is_up:
             self.switch.job(self.order, f"-ERR {cause}\n")
@@ -294,13 +300,14 @@ class Channel:
                 wait.cancel()
 
     def tell(self, name: str, headers: Mapping[str, str] | None = None) -> None:
-        self.switch.event(name, {**self.headers(), **(headers or {}), **self.exported()})
+        variables = {} if name == "DTMF" and not self.is_verbose else self.exported()
+        self.switch.event(name, {**self.headers(), **(headers or {}), **variables})
 
     def headers(self) -> dict[str, str]:
         states = {"held": "answered"}
         return {
             "Channel-Call-State": {"ringing": "RINGING", "early": "EARLY"}.get(self.state, "ACTIVE"),
-            "Unique-ID": self.order.call_id,
+            "Unique-ID": self.uuid,
             "Answer-State": states.get(self.state, self.state),
             "Channel-Write-Codec-Rate": str(self.rate),
             "Caller-Callee-ID-Name": "Outbound Call",

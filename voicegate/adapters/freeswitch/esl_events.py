@@ -27,7 +27,9 @@ EVENTS: Final = (
     "CHANNEL_UNHOLD CHANNEL_EXECUTE_COMPLETE CHANNEL_HANGUP_COMPLETE DTMF RECV_RTCP_MESSAGE BACKGROUND_JOB"
 )
 """What is subscribed."""
-FILTERS: Final = ("Unique-ID /^call_/", "Job-Command originate")
+CALL: Final = "voicegate_call"
+"""The channel variable that says whose call it is."""
+FILTERS: Final = ("Unique-ID /^call_/", f"variable_{CALL} /^call_/", "Job-Command originate")
 """Of that, what is sent: an event passes when any of them fits."""
 
 
@@ -50,6 +52,8 @@ class Moved:
     """Our call id."""
     step: Step
     """How far."""
+    channel: str = ""
+    """The PBX's id of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +122,8 @@ class Ended:
     """Did the PBX end it, by a BYE or CANCEL of its own? Told to by us, or by whoever else may tell it."""
     media: Media
     """The last counts."""
+    channel: str = ""
+    """The PBX's id of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +159,7 @@ def read_event(event: Event) -> EslEvent | None:
     """Return the fact that an event tells; None for events that are not ours to know."""
     name = event.text("Event-Name")
     if name in _STEPS:
-        return Moved(event.text("Unique-ID"), _STEPS[name])
+        return Moved(_call_of(event), _STEPS[name], event.text("Unique-ID"))
     reader = _READERS.get(name)
     return reader(event) if reader is not None else None
 
@@ -161,7 +167,7 @@ def read_event(event: Event) -> EslEvent | None:
 def read_executed(event: Event) -> Executed:
     """Return what became of the application that a CHANNEL_EXECUTE_COMPLETE, or a `uuid_dump`, tells of."""
     return Executed(
-        channel_id=event.text("Unique-ID"),
+        channel_id=_call_of(event),
         execution_id=event.text("Application-UUID"),
         response=event.text("variable_current_application_response"),
         samples=event.number("variable_playback_last_offset_pos") or 0,
@@ -205,27 +211,33 @@ def may_miss_key_events(dump: Event) -> bool:
     return agreed != awaited and dump.text("variable_rtp_use_codec_rate") != "8000"
 
 
+def _call_of(event: Event) -> str:
+    """Return whose call a channel's event is; one without variables is of a channel named as its call."""
+    return event.text(f"variable_{CALL}") or event.text("Unique-ID")
+
+
 def _read_hold(event: Event) -> EslEvent:
-    return HoldChanged(event.text("Unique-ID"), event.text("Event-Name") == "CHANNEL_HOLD")
+    return HoldChanged(_call_of(event), event.text("Event-Name") == "CHANNEL_HOLD")
 
 
 def _read_report(event: Event) -> EslEvent:
-    return ReportedBack(event.text("Unique-ID"))
+    return ReportedBack(_call_of(event))
 
 
 def _read_key(event: Event) -> EslEvent:
-    return KeyPressed(event.text("Unique-ID"), event.text("DTMF-Digit"))
+    return KeyPressed(_call_of(event), event.text("DTMF-Digit"))
 
 
 def _read_ended(event: Event) -> EslEvent:
     return Ended(
-        channel_id=event.text("Unique-ID"),
+        channel_id=_call_of(event),
         cause=event.number("variable_hangup_cause_q850"),
         name=event.text("Hangup-Cause"),
         sip_status=_status_of(event),
         is_local=not event.text("variable_sip_reply_host"),
         is_by_pbx=event.text("variable_sip_hangup_disposition") in _SENT,
         media=read_media(event),
+        channel=event.text("Unique-ID"),
     )
 
 

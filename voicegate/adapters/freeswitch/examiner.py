@@ -32,7 +32,9 @@ _OF_CALLS: Final = (
 _NEEDED: Final = frozenset(("bgapi", *_OF_CALLS, "sofia", "status", "module_exists"))
 """API commands of calls, and of this."""
 _SEES_VARIABLES: Final = "sofia_gateway_data"
-"""One more of this: without it a gateway's variables are not seen."""
+_MORE: Final = frozenset((_SEES_VARIABLES, "hupall"))
+"""And those without which a gateway's variables are not seen, and a desk's call that a dead controller left
+goes on until its cap."""
 _MODULES: Final = ("mod_sofia", "mod_dptools", "mod_sndfile")
 _YES: Final = "true"
 _TRUTHS: Final = frozenset((_YES, "false"))
@@ -166,7 +168,7 @@ def _look_at_rights(visit: Visit) -> Finding:
     if missing:
         cure = f"esl-allowed-api, esl-allowed-events; {_ACCOUNT}"
         return failed("ESL rights", f"the account lacks: {', '.join(missing)}", cure)
-    excess = sorted(commands - _NEEDED - {_SEES_VARIABLES})
+    excess = sorted(commands - _NEEDED - _MORE)
     if excess:
         cure = f"esl-allowed-api; {_ACCOUNT}"
         return doubtful("ESL rights", f"the account may do more than it needs: {', '.join(excess)}", cure)

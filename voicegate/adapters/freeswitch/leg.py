@@ -17,6 +17,7 @@ from uuid import uuid4
 
 import structlog
 
+from voicegate.adapters.freeswitch.branches import Branches
 from voicegate.adapters.freeswitch.esl import EslClient
 from voicegate.adapters.freeswitch.esl_events import (
     Ended,
@@ -52,10 +53,17 @@ class FreeSwitchLeg(TendedLeg[CallTracker]):
     """One call in the hands of FreeSWITCH; fills the port `Leg`."""
 
     def __init__(
-        self, call_id: str, tracker: CallTracker, *, esl: EslClient, settings: FreeSwitchSettings
+        self,
+        call_id: str,
+        tracker: CallTracker,
+        *,
+        esl: EslClient,
+        settings: FreeSwitchSettings,
+        is_desk: bool = False,
     ) -> None:
         super().__init__(call_id, tracker)
         self._esl = esl
+        self._branches = Branches(call_id, is_desk=is_desk)
         self._margin = settings.command_timeout
         self._suffix = settings.sound_suffix
         self._speaking = asyncio.Lock()
@@ -88,7 +96,7 @@ class FreeSwitchLeg(TendedLeg[CallTracker]):
                 if digit in PAUSES:
                     await self._pass(PAUSES[digit])
                     continue
-                await self._command(f"api uuid_send_dtmf {self._call_id} {digit}@{milliseconds}")
+                await self._command(f"api uuid_send_dtmf {self._channel} {digit}@{milliseconds}")
                 await self._pass(tone + timing.gap)
 
     async def wait_key(self, keys: str, within: timedelta) -> str | None:
@@ -104,7 +112,11 @@ class FreeSwitchLeg(TendedLeg[CallTracker]):
         return replace(media, reports_back=media.reports_back or self._is_reported)
 
     def observe(self, event: EslEvent) -> None:
-        """Take an event of this call."""
+        """Take an event of one of this call's channels."""
+        for said in self._branches.take(event):
+            self._observe(said)
+
+    def _observe(self, event: EslEvent) -> None:
         was_seen = self._tracker.is_seen
         self._tracker.observe(event, self._now())
         match event:
@@ -122,31 +134,40 @@ class FreeSwitchLeg(TendedLeg[CallTracker]):
 
     async def _ask_state(self) -> bool:
         try:
-            answer = await self._esl.api(f"uuid_dump {self._call_id}")
+            dumps = [
+                (channel, await self._esl.api(f"uuid_dump {channel}")) for channel in self._branches.live
+            ]
         except (PbxUnavailable, ReplyLost):
             return False
-        if answer == _NO_CHANNEL:
-            self._tracker.miss(self._now())
-        elif answer.startswith("-"):
-            log.error("uuid_dump refused: see esl-allowed-api", call=self._call_id, why=answer)
-            return False
-        else:
+        found = [(channel, answer) for channel, answer in dumps if answer != _NO_CHANNEL]
+        for channel, answer in found:
+            if answer.startswith("-"):
+                log.error("uuid_dump refused: see esl-allowed-api", call=self._call_id, why=answer)
+                return False
             dump = parse_event(answer)
+            self._branches.find(channel, read_step(dump))
             self._tracker.find(read_step(dump), self._now())
             self._find_playing(dump)
+        if not found:
+            self._tell_missing()
         return True
+
+    def _tell_missing(self) -> None:
+        for said in self._branches.last_words(is_over=True):
+            self._observe(said)
+        self._tracker.miss(self._now())
 
     async def _ask_end(self) -> EndAnswer:
         try:
-            answer = await self._esl.api(f"uuid_kill {self._call_id}")
+            answers = [await self._esl.api(f"uuid_kill {channel}") for channel in self._branches.live]
         except (PbxUnavailable, ReplyLost):
             return EndAnswer.NONE
-        if answer == _NO_CHANNEL:
-            return EndAnswer.GONE
-        if not answer.startswith("-"):
-            return EndAnswer.TOLD
-        log.error("uuid_kill refused: see esl-allowed-api", call=self._call_id, why=answer)
-        return EndAnswer.NONE
+        told = [answer for answer in answers if answer != _NO_CHANNEL]
+        for answer in told:
+            if answer.startswith("-"):
+                log.error("uuid_kill refused: see esl-allowed-api", call=self._call_id, why=answer)
+                return EndAnswer.NONE
+        return EndAnswer.TOLD if told else EndAnswer.GONE
 
     def lose(self) -> None:
         """Note that the connection is lost: what is playing can no longer be proved."""
@@ -169,7 +190,7 @@ class FreeSwitchLeg(TendedLeg[CallTracker]):
 
     async def _play(self, clip: Clip, path: str, keys: str) -> Playback:
         await self._listen_in_band()
-        await self._command(f"api uuid_setvar {self._call_id} playback_terminators {keys or 'none'}")
+        await self._command(f"api uuid_setvar {self._channel} playback_terminators {keys or 'none'}")
         before, holds, losses = await self._count(), self._tracker.holds, self._losses
         is_held = self._tracker.is_held
         self._keys.clear()
@@ -206,8 +227,11 @@ class FreeSwitchLeg(TendedLeg[CallTracker]):
         """Have keys heard as tones where they cannot come as events: elsewhere speech could pass for one."""
         if self._is_listening:
             return
+        if self._branches.is_answered_desk:
+            # Else events of keys and of RTCP do not say whose call they are of.
+            await self._execute("verbose_events", {})
         with suppress(PbxUnavailable, ReplyLost):
-            answer = await self._esl.api(f"uuid_dump {self._call_id}")
+            answer = await self._esl.api(f"uuid_dump {self._channel}")
             if not answer.startswith("-"):
                 await self._listen_as_agreed(parse_event(answer))
             self._is_listening = True
@@ -222,13 +246,13 @@ class FreeSwitchLeg(TendedLeg[CallTracker]):
 
     async def _execute(self, application: str, headers: Mapping[str, str]) -> None:
         asked = {"call-command": "execute", "execute-app-name": application, **headers}
-        await self._command(f"sendmsg {self._call_id}", asked)
+        await self._command(f"sendmsg {self._channel}", asked)
 
     async def _count(self) -> Media:
         """Return the leg's packet counts, the last known ones when the channel is gone."""
         with suppress(PbxUnavailable, ReplyLost):
-            await self._esl.api(f"uuid_set_media_stats {self._call_id}")
-            answer = await self._esl.api(f"uuid_dump {self._call_id}")
+            await self._esl.api(f"uuid_set_media_stats {self._channel}")
+            answer = await self._esl.api(f"uuid_dump {self._channel}")
             if not (self._tracker.is_settled or answer.startswith("-")):
                 self._media = read_media(parse_event(answer))
         return self._media
@@ -281,6 +305,11 @@ class FreeSwitchLeg(TendedLeg[CallTracker]):
         except TimeoutError:
             return
         raise LegEnded
+
+    @property
+    def _channel(self) -> str:
+        """The channel that was answered."""
+        return next(iter(self._branches.live), self._call_id)
 
     def _check_live(self) -> None:
         if not self._tracker.is_ours:

@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
+from voicegate.adapters.freeswitch.esl_events import CALL
 from voicegate.application.dialing import CALLER_NUMBER, ENDPOINT, NUMBER, check, check_call_id
 from voicegate.application.ports import Order
 from voicegate.domain.routing import Hop
@@ -42,6 +43,8 @@ class Draft:
     """Of the originate."""
     command: str
     """The command that places it."""
+    is_desk: bool = False
+    """May several channels come of it, with ids of the PBX's making?"""
 
 
 def build_originate(order: Order, job_id: str, cap: timedelta) -> Draft:
@@ -54,13 +57,14 @@ def build_originate(order: Order, job_id: str, cap: timedelta) -> Draft:
     name = check(caller.name, _CALLER_NAME, "caller name").replace("'", "\\'")
     number = check(caller.number, CALLER_NUMBER, "caller number")
     seconds = math.ceil(order.hop.trunk.ring_timeout.total_seconds())
-    placed = f"{_braces(order.call_id, cap)}{_dial_string(order.hop)} &park()"
-    return Draft(job_id, f"bgapi originate {placed} XML default '{name}' '{number}' {seconds}")
+    is_desk = order.hop.number is None
+    placed = f"{_braces(order.call_id, cap, is_desk=is_desk)}{_dial_string(order.hop)} &park()"
+    return Draft(job_id, f"bgapi originate {placed} XML default '{name}' '{number}' {seconds}", is_desk)
 
 
 def build_rehearsal(call_id: str, job_id: str, cap: timedelta) -> Draft:
     """Return the command that places a call to nobody, which answers."""
-    return Draft(job_id, f"bgapi originate {_braces(call_id, cap)}{_NOBODY} &park()")
+    return Draft(job_id, f"bgapi originate {_braces(call_id, cap, is_desk=False)}{_NOBODY} &park()")
 
 
 def check_path(path: str) -> str:
@@ -72,9 +76,12 @@ def check_path(path: str) -> str:
     return check(path, _PATH, "sound's path")
 
 
-def _braces(call_id: str, cap: timedelta) -> str:
+def _braces(call_id: str, cap: timedelta, *, is_desk: bool) -> str:
+    named = check_call_id(check(call_id, _OURS, "call id"))
     variables = {
-        "origination_uuid": check_call_id(check(call_id, _OURS, "call id")),
+        # Two telephones of a desk cannot have one channel's id.
+        **({} if is_desk else {"origination_uuid": named}),
+        CALL: named,
         "ignore_early_media": "true",
         "outbound_redirect_fatal": "true",
         "park_timeout": str(math.ceil(cap.total_seconds())),

@@ -13,7 +13,7 @@ from uuid import uuid4
 import structlog
 
 from voicegate.adapters.freeswitch.esl import EslClient
-from voicegate.adapters.freeswitch.esl_events import EslEvent, JobDone
+from voicegate.adapters.freeswitch.esl_events import CALL, EslEvent, JobDone
 from voicegate.adapters.freeswitch.leg import FreeSwitchLeg
 from voicegate.adapters.freeswitch.orders import Draft, build_originate
 from voicegate.adapters.freeswitch.settings import FreeSwitchSettings
@@ -89,7 +89,9 @@ class FreeSwitchPbx(Exchange[FreeSwitchLeg, Draft]):
             lost=self._settings.lost_grace.total_seconds(),
         )
         tracker = CallTracker(patience, asyncio.get_running_loop().time())
-        leg = FreeSwitchLeg(order.call_id, tracker, esl=self._esl, settings=self._settings)
+        leg = FreeSwitchLeg(
+            order.call_id, tracker, esl=self._esl, settings=self._settings, is_desk=draft.is_desk
+        )
         self._jobs[draft.job_id] = leg
         return leg
 
@@ -104,5 +106,8 @@ class FreeSwitchPbx(Exchange[FreeSwitchLeg, Draft]):
 
     async def _end_stray(self, call_id: str) -> None:
         answer = await self._esl.api(f"uuid_kill {check_call_id(call_id)}")
-        if answer.startswith("-") and "No such channel" not in answer:
+        if "No such channel" in answer:
+            # A desk's channels have other ids.
+            answer = await self._esl.api(f"hupall NORMAL_CLEARING {CALL} {call_id}")
+        if answer.startswith("-"):
             log.warning("stray not hung up", call=call_id, reason=answer)

@@ -17,6 +17,7 @@ PBX lost                          the ESL connection was lost and not back in ti
                                   and nobody knows how
 """
 
+from collections.abc import Mapping
 from enum import Enum
 from typing import Final, assert_never
 
@@ -36,9 +37,10 @@ from voicegate.domain.call import Answered, Progressed, Rang
 from voicegate.domain.hangup_cause import GaveUp, Hangup
 
 _TIMEOUTS: Final = frozenset(("NO_ANSWER", "ALLOTTED_TIMEOUT", "PROGRESS_TIMEOUT"))
-_NOBODY_THERE: Final = frozenset(
-    ("INVALID_GATEWAY", "GATEWAY_DOWN", "USER_NOT_REGISTERED", "SUBSCRIBER_ABSENT")
-)
+_NOBODY_THERE: Final = frozenset(("INVALID_GATEWAY", "GATEWAY_DOWN"))
+_DESKS: Final[Mapping[str, int]] = {"USER_NOT_REGISTERED": 20, "SUBSCRIBER_ABSENT": 1}
+"""No telephone is registered there: Q.850's subscriber absent. FreeSWITCH calls so a desk that its directory
+does not know: that is no such number."""
 _MADE_UP: Final = 503
 _SHUTDOWN: Final = "SYSTEM_SHUTDOWN"
 _FOR_THE_FAR_END: Final = frozenset(("MEDIA_TIMEOUT", "INCOMPATIBLE_DESTINATION", "RECOVERY_ON_TIMER_EXPIRE"))
@@ -169,4 +171,6 @@ class CallTracker(Tracker):
 def _judge_unplaced(job: JobDone) -> Hangup:
     if job.reason in _NOBODY_THERE:
         return Hangup(is_unreachable=True)
+    if job.reason in _DESKS:
+        return Hangup(cause=_DESKS[job.reason])
     return Hangup(gave_up=GaveUp.PBX_UNAVAILABLE)

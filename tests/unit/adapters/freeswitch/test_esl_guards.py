@@ -140,7 +140,7 @@ async def test_2_a_line_end_in_a_value_forges_no_header(switch: Switch) -> None:
         switch.say(moved("CHANNEL_PROGRESS", "call_1", Caller_Caller_ID_Name=forged))
         async with within(5):
             await running.listener.news.wait()
-        assert running.listener.heard == [Moved("call_1", Step.RINGING)]
+        assert running.listener.heard == [Moved("call_1", Step.RINGING, "call_1")]
 
 
 async def test_3_the_body_of_a_background_job_overwrites_no_header(switch: Switch) -> None:
@@ -325,7 +325,7 @@ async def test_an_exception_in_handling_costs_one_event_and_not_the_connection(s
             switch.say(moved("CHANNEL_PROGRESS", "call_1") + moved("CHANNEL_PROGRESS", "call_2"))
             async with within(5):
                 await running.listener.news.wait()
-        assert running.listener.heard == [Moved("call_2", Step.RINGING)]
+        assert running.listener.heard == [Moved("call_2", Step.RINGING, "call_2")]
         assert [entry["log_level"] for entry in logs] == ["error"]
     assert switch.connections == 1
 

@@ -139,7 +139,14 @@ def test_a_503_that_no_far_end_sent_is_nobody_there() -> None:
     assert tracker_after(CREATED, event).told == [Hangup(cause=41, is_unreachable=True)]
 
 
-@pytest.mark.parametrize("reason", ["INVALID_GATEWAY", "GATEWAY_DOWN", "USER_NOT_REGISTERED"])
+@pytest.mark.parametrize(("reason", "cause"), [("USER_NOT_REGISTERED", 20), ("SUBSCRIBER_ABSENT", 1)])
+def test_a_desk_that_is_away_or_unheard_of_is_told_so_and_no_trunk_is(reason: str, cause: int) -> None:
+    tracker = tracker_after(failed(reason))
+    tracker.due(2.0)
+    assert tracker.told == [Hangup(cause=cause)]
+
+
+@pytest.mark.parametrize("reason", ["INVALID_GATEWAY", "GATEWAY_DOWN"])
 def test_a_gateway_that_is_not_there_is_told_at_once(reason: str) -> None:
     tracker = tracker_after(failed(reason))
     assert not tracker.told
