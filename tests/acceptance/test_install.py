@@ -53,7 +53,7 @@ def json_of(file: Path) -> list[dict[str, str]]:
 
 
 def running(command: str) -> str:
-    (line,) = [line.partition("#")[0].strip() for line in DAEMON.splitlines() if command in line]
+    (line,) = [str(line).partition("#")[0].strip() for line in DAEMON.splitlines() if command in line]
     return line
 
 
