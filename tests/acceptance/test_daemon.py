@@ -262,7 +262,41 @@ async def test_a_key_file_that_was_lost_is_not_quietly_replaced(settings: Path) 
     code, error = await ended(settings)
     assert code == 6
     assert "restore it from its backup" in error
+    assert "voicegate key new" in error
     assert not (settings.parent / "key").exists()
+
+
+async def keys(settings: Path, *words: str) -> tuple[int, str]:
+    """What `voicegate key` says, and its exit code."""
+    command = [sys.executable, "-m", "voicegate", "--config", str(settings), "key", *words]
+    done = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout + done.stderr
+
+
+async def test_a_rotated_key_leaves_open_codes_standing_and_a_lost_one_ends_them(settings: Path) -> None:
+    settings.write_text(f"{settings.read_text()}\n[test_numbers]\nenabled = true\npace = 0.02\n")
+    async with daemon(settings) as (client, _):
+        created = await client.create_verification(TEST_NUMBER, lifetime_s=3600)
+        lost = await client.create_verification("+15005550102", lifetime_s=3600)
+        _ = [step async for step in client.watch(lost.id)]
+    refused, text = await keys(settings, "new")
+    assert (refused, "voicegate key rotate" in text) == (6, True)
+    assert (await keys(settings, "rotate"))[0] == 0
+    async with daemon(settings) as (client, _):
+        assert (await client.check(created.id, "123456")).status == "verified"
+        kept = await client.create_verification("+15005550103", lifetime_s=3600)
+        _ = [step async for step in client.watch(kept.id)]
+    (settings.parent / "key").unlink()
+    assert (await keys(settings, "list"))[0] == 6
+    made, text = await keys(settings, "new")
+    assert (made, "void" in text) == (0, True)
+    async with daemon(settings) as (client, _):
+        for verification in (lost, kept):
+            assert (await client.verification(verification.id)).status == "canceled"
+            answer = await client.check(verification.id, "123456")
+            assert (answer.status, answer.reason) == ("denied", "canceled")
+        assert {entry.action for entry in await client.audit(9)} >= {"verification.void"}
+    assert "open codes are void" in settings.with_suffix(".log").read_text()
 
 
 async def test_a_key_file_that_others_can_read_is_refused(settings: Path) -> None:

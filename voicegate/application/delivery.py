@@ -36,7 +36,7 @@ from voicegate.domain.announcement import (
 )
 from voicegate.domain.call import Answered, Call, MediaCounted, Originated
 from voicegate.domain.challenge import Challenge, ChallengeEvent, ChallengeState
-from voicegate.domain.errors import KeyFileError, PbxError, SpeechError, StoreError
+from voicegate.domain.errors import PbxError, SpeechError, StoreError
 from voicegate.domain.hangup_cause import (
     Blame,
     CallOutcome,
@@ -329,11 +329,8 @@ def passcode_of(challenge: Challenge, keyring: Keyring) -> Passcode:
     """Return the code of a challenge: the caller's own, unsealed, or the derived one.
 
     Raises:
-        KeyFileError: sealed with another key file.
+        KeyFileError: the key that it was made with is gone.
     """
     if challenge.sealed is not None:
         return keyring.unseal(challenge.id, challenge.sealed)
-    passcode = keyring.derive(challenge.id, challenge.passcode_length)
-    if keyring.digest(challenge.id, passcode) != challenge.digest:
-        raise KeyFileError("the key file is not the one this code was made with")
-    return passcode
+    return keyring.derive_again(challenge.id, challenge.passcode_length, challenge.digest)

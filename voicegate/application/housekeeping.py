@@ -7,11 +7,13 @@ from functools import partial
 
 import structlog
 
-from voicegate.application.delivery import World, settle
+from voicegate.application.delivery import World, passcode_of, settle
 from voicegate.application.journal import Journal
 from voicegate.application.ports import CallRecord
-from voicegate.application.storing import Kept
-from voicegate.domain.errors import PbxError
+from voicegate.application.storing import AuditEntry, Kept, Transaction
+from voicegate.domain import challenge as challenges
+from voicegate.domain.challenge import OPEN_STATES, Challenge, ChallengeEvent
+from voicegate.domain.errors import KeyFileError, PbxError
 from voicegate.domain.hangup_cause import GaveUp, Hangup, classify
 
 log = structlog.get_logger(__name__)
@@ -56,6 +58,46 @@ async def settle_orphans(world: World) -> int:
         await _settle(world, orphan)
     await world.speech.sweep()
     return len(orphans)
+
+
+async def void_keyless(world: World) -> int:
+    """Take back every open challenge whose code no key fits any more, for nobody can be told it or prove it;
+    return how many. Each has its audit entry."""
+    void = [
+        challenge for challenge in await world.desk.store.open_challenges() if not _is_known(world, challenge)
+    ]
+    for challenge in void:
+        await world.desk.store.transact(
+            partial(_take_back, challenge_id=challenge.id, now=world.desk.clock.now())
+        )
+    return len(void)
+
+
+def _is_known(world: World, challenge: Challenge) -> bool:
+    try:
+        passcode_of(challenge, world.keyring)
+    except KeyFileError:
+        return False
+    return True
+
+
+def _take_back(tx: Transaction, *, challenge_id: str, now: datetime) -> None:
+    record = tx.challenge(challenge_id)
+    if record is None or record.challenge.state not in OPEN_STATES:
+        return
+    challenge = record.challenge
+    tx.save_challenge(challenges.step(challenge, ChallengeEvent.CANCELED))
+    tx.audit(
+        AuditEntry(
+            now,
+            challenge.client,
+            request_id="",
+            action="verification.void",
+            decision="key_gone",
+            subject=challenge_id,
+            number=challenge.destination.masked,
+        )
+    )
 
 
 async def tidy_for_ever(world: World, retention: Retention) -> None:

@@ -53,7 +53,15 @@ class Keyring(Protocol):
     """The secrets' keeper; keys never leave it."""
 
     def derive(self, challenge_id: str, length: int) -> Passcode:
-        """Return the code of a challenge: always the same for the same key file."""
+        """Return the code of a new challenge, by the newest key: always the same for the same one."""
+        ...
+
+    def derive_again(self, challenge_id: str, length: int, expected: bytes) -> Passcode:
+        """Return the code behind the digest `expected`, by the key that it was made with.
+
+        Raises:
+            KeyFileError: that key is gone.
+        """
         ...
 
     def digest(self, challenge_id: str, passcode: Passcode) -> bytes:
@@ -72,8 +80,12 @@ class Keyring(Protocol):
         """Return the code that was sealed.
 
         Raises:
-            KeyFileError: sealed with another key file, for another challenge, or damaged.
+            KeyFileError: sealed with a key that is gone, for another challenge, or damaged.
         """
+        ...
+
+    def number_digests(self, number: str) -> Sequence[bytes]:
+        """Return a number's digest by each key, the newest one's first: to find it where it is not kept."""
         ...
 
 

@@ -308,6 +308,10 @@ class Store(Protocol):
         count. Calls that were purged are counted by whole hours, and not by prefix."""
         ...
 
+    async def open_challenges(self) -> Sequence[Challenge]:
+        """Return all challenges that are in an open state."""
+        ...
+
     async def live_calls(self) -> Sequence[CallRecord]:
         """Return all calls that have not ended, with timelines."""
         ...

@@ -30,7 +30,7 @@ from voicegate.application.clients import Clients
 from voicegate.application.deeds import Deeds
 from voicegate.application.delivery import Delivery, World
 from voicegate.application.enrollment import Enrollment
-from voicegate.application.housekeeping import Retention, settle_orphans, tidy_for_ever
+from voicegate.application.housekeeping import Retention, settle_orphans, tidy_for_ever, void_keyless
 from voicegate.application.journal import Desk
 from voicegate.application.ports import Pbx
 from voicegate.application.proving import Defaults, Proving
@@ -108,6 +108,8 @@ async def running(settings: Settings) -> AsyncIterator[App]:
         orphans = await settle_orphans(world)
         if orphans:
             log.warning("settled calls that an earlier run left", calls=orphans)
+        if void := await void_keyless(world):
+            log.warning("open codes are void: their key is not in the key file", challenges=void)
         delivery = await stack.enter_async_context(Delivery(world))
         tidying = asyncio.create_task(tidy_for_ever(world, retention(settings)), name="housekeeping")
         stack.callback(tidying.cancel)

@@ -19,6 +19,9 @@ ADDRESSES: Final = {
     "config": Address("voicegate.cli.config", "config", "The configuration file: is it right, what holds."),
     "doctor": Address("voicegate.cli.doctor", "doctor", "Find out what is wrong, and how to mend it."),
     "factors": Address("voicegate.cli.factors", "factors", "Telephones of subscribers, to sign in with."),
+    "key": Address(
+        "voicegate.cli.key", "key", "The key file that codes follow from: made anew, given another key."
+    ),
     "lab": Address(
         "voicegate.cli.lab",
         "lab",

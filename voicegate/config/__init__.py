@@ -22,6 +22,7 @@ from voicegate.config.shapes import (
     Audio,
     CallerIdSettings,
     CallSettings,
+    FieldPaths,
     Http,
     InternalSettings,
     Log,
@@ -121,6 +122,7 @@ def parse(raw: dict[str, Any]) -> Settings:
     for name, pbx in settings.pbx.items():
         _check_kind(pbx.kind, raw["pbx"][name], path=f"pbx.{name}")
     _check_references(settings)
+    _check_field_paths(settings)
     _check_countries(settings)
     _check_http(settings)
     return settings
@@ -198,6 +200,16 @@ def _unwrap(shape: Any) -> Any:
     if isinstance(shape, types.UnionType):
         return next(part for part in typing.get_args(shape) if part is not types.NoneType)
     return shape
+
+
+def _check_field_paths(settings: Settings) -> None:
+    for name, entry in settings.providers.items():
+        for setting, path in (("number", entry.number), ("code", entry.code)):
+            try:
+                msgspec.convert(path if isinstance(path, tuple) else (path,), FieldPaths)
+            except msgspec.ValidationError as error:
+                message = str(error).partition(" - at `$")[0]
+                raise ConfigError(f"providers.{name}.{setting}: {message}") from None
 
 
 def _check_countries(settings: Settings) -> None:

@@ -60,7 +60,7 @@ def test_a_key_file_that_others_may_read_or_that_is_none_is_wrong(
 
 def test_somebody_elses_key_file_is_doubtful(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     FileKeyring.open(tmp_path / "key")
-    monkeypatch.setattr("voicegate.adapters.keyfile.os.geteuid", lambda: 4_000_000)
+    monkeypatch.setattr("voicegate.adapters.keyfile.examiner.os.geteuid", lambda: 4_000_000)
     assert bad(KeyFileExaminer(tmp_path / "key")) == [("key file", Level.WARNING)]
 
 

@@ -146,6 +146,12 @@ def find_challenge(connection: Connection, challenge_id: str) -> ChallengeRecord
     return _one_challenge(connection, select(verifications).where(verifications.c.id == challenge_id))
 
 
+def find_open_challenges(connection: Connection) -> Sequence[Challenge]:
+    """Return all challenges that are in an open state."""
+    own = select(verifications).where(IS_OPEN)
+    return [challenge_of(row) for row in connection.execute(own).mappings()]
+
+
 def find_newest_plain(
     connection: Connection, number: str, *, client: str, service: str | None
 ) -> ChallengeRecord | None:

@@ -143,6 +143,10 @@ class SqlStore:
         """Return how those calls fared."""
         return await self._list(partial(counts.find_summary, wanted=wanted))
 
+    async def open_challenges(self) -> Sequence[Challenge]:
+        """Return all challenges that are in an open state."""
+        return await self._list(statements.find_open_challenges)
+
     async def live_calls(self) -> Sequence[CallRecord]:
         """Return all calls that have not ended, oldest first, with timelines."""
         return await self._read(statements.find_live_calls)

@@ -1,0 +1,123 @@
+"""The keys of a key file in use: new codes by the newest one, old codes by the one they were made with.
+
+Each purpose has a key of its own; a caller's own code is sealed with AES-256-GCM (NIST SP 800-38D), its
+challenge's id as associated data. Nothing notes which key a code was made with: the few there are, are tried.
+The codes themselves are `domain.passcode`'s.
+"""
+
+import hashlib
+import hmac
+import secrets
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final, Self
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from voicegate.adapters.keyfile.file import LOST, create, new_key, read_keys, subkey
+from voicegate.domain import passcode as passcodes
+from voicegate.domain.errors import InvalidPasscode, KeyFileError
+from voicegate.domain.passcode import Passcode
+
+_NONCE_BYTES: Final = 12
+
+
+class FileKeyring:
+    """The keys of one key file; shows nothing of them."""
+
+    __slots__ = ("_keys",)
+
+    def __init__(self, *secret_keys: bytes) -> None:
+        # The newest first: nearly every code is made with it.
+        self._keys = tuple(_Keys(secret) for secret in reversed(secret_keys))
+
+    @classmethod
+    def open(cls, file: Path, *, may_create: bool = True) -> Self:
+        """Return the keys in `file`, which is made on the first start; blocks on the disk.
+
+        Raises:
+            KeyFileError: missing and not to be made, readable by others, damaged, or not a key file;
+                names the file and the cure.
+        """
+        try:
+            return cls(*(key.secret for key in read_keys(file)))
+        except FileNotFoundError:
+            if not may_create:
+                raise KeyFileError(f"{file}: the key file is missing: {LOST}") from None
+        except OSError as error:
+            raise KeyFileError(f"{file}: the key file cannot be read: {error.strerror}") from error
+        try:
+            # Another start may be faster: then its key is the key.
+            create(file, new_key(datetime.now(UTC)))
+            return cls(*(key.secret for key in read_keys(file)))
+        except OSError as error:
+            cure = f"the folder {file.parent} must exist and belong to the service's user"
+            raise KeyFileError(f"{file}: the key file cannot be made: {error.strerror}; {cure}") from error
+
+    def derive(self, challenge_id: str, length: int) -> Passcode:
+        """Return the code of a new challenge, by the newest key."""
+        return passcodes.derive(self._keys[0].derive, challenge_id, length)
+
+    def derive_again(self, challenge_id: str, length: int, expected: bytes) -> Passcode:
+        """Return the code behind the digest `expected`, by the key that it was made with.
+
+        Raises:
+            KeyFileError: that key is not in the key file.
+        """
+        for keys in self._keys:
+            code = passcodes.derive(keys.derive, challenge_id, length)
+            if passcodes.matches(keys.digest, challenge_id, expected, guess=code.digits):
+                return code
+        raise KeyFileError("the key file has not the key that this code was made with")
+
+    def digest(self, challenge_id: str, passcode: Passcode) -> bytes:
+        """Return the digest to store and compare guesses by, by the newest key."""
+        return passcodes.digest(self._keys[0].digest, challenge_id, passcode)
+
+    def matches(self, challenge_id: str, expected: bytes, guess: str) -> bool:
+        """Is `guess` the code behind `expected`, by any key? In constant time."""
+        found = [passcodes.matches(keys.digest, challenge_id, expected, guess=guess) for keys in self._keys]
+        return any(found)
+
+    def seal(self, challenge_id: str, passcode: Passcode) -> bytes:
+        """Return a caller's own code, encrypted and bound to its challenge: nonce, ciphertext, tag."""
+        nonce = secrets.token_bytes(_NONCE_BYTES)
+        return nonce + self._keys[0].seal.encrypt(nonce, passcode.digits.encode(), challenge_id.encode())
+
+    def unseal(self, challenge_id: str, sealed: bytes) -> Passcode:
+        """Return the code that was sealed, with any key.
+
+        Raises:
+            KeyFileError: sealed with a key that is not there, for another challenge, or damaged.
+        """
+        nonce, ciphertext = sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:]
+        for keys in self._keys:
+            try:
+                return Passcode(keys.seal.decrypt(nonce, ciphertext, challenge_id.encode()).decode())
+            except (InvalidTag, ValueError, InvalidPasscode):
+                continue
+        raise KeyFileError("the key file does not open this sealed code") from None
+
+    def number_digests(self, number: str) -> Sequence[bytes]:
+        """Return a number's digest by each key, by the newest one first: to find it where it is not kept."""
+        return [hmac.digest(keys.number, number.encode(), hashlib.sha256) for keys in self._keys]
+
+    def __repr__(self) -> str:
+        return "FileKeyring(redacted)"
+
+    def __reduce__(self) -> str:
+        raise TypeError("keys are not pickled")
+
+
+class _Keys:
+    """One key, by purpose."""
+
+    __slots__ = ("derive", "digest", "number", "seal")
+
+    def __init__(self, secret: bytes) -> None:
+        self.derive = subkey(secret, "derive")
+        self.digest = subkey(secret, "digest")
+        self.number = subkey(secret, "number")
+        self.seal = AESGCM(subkey(secret, "seal"))
