@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
+import structlog
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
@@ -21,6 +22,19 @@ from voicegate.lab.settings import LabSettings, PbxKind
 from voicegate.lab.world import Lab
 
 pytest_plugins = ["tests.patience", "tests.starvation"]
+
+
+def plain_logs() -> None:
+    """Have structlog as it is for who did not set it up, but for tracebacks: drawn with all that is in their
+    frames they take seconds.
+    """
+    structlog.reset_defaults()
+    told = structlog.get_config()["processors"][:-1]
+    plain = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
+    structlog.configure(processors=[*told, plain])
+
+
+plain_logs()
 
 # Shorter than an admin would want them, so that a test of patience needs little of ours.
 OVERRIDES = {

@@ -8,8 +8,8 @@ import sys
 from collections.abc import Iterator
 
 import pytest
-import structlog
 
+from tests.conftest import plain_logs
 from voicegate.adapters import logs
 from voicegate.adapters.logs.writer import LineWriter
 from voicegate.lab.deadlines import Deadline, at_most
@@ -134,4 +134,4 @@ def test_afterwards_standard_error_is_as_it_was(pipe: Pipe) -> None:
         assert root.handlers == configured
     assert sys.stderr is before
     root.handlers[:] = handlers
-    structlog.reset_defaults()
+    plain_logs()

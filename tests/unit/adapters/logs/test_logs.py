@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import structlog
 
+from tests.conftest import plain_logs
 from voicegate.adapters import logs
 
 
@@ -21,7 +22,7 @@ def stream() -> Iterator[io.StringIO]:
     yield written
     root.handlers[:] = handlers
     root.setLevel(level)
-    structlog.reset_defaults()
+    plain_logs()
 
 
 def lines(stream: io.StringIO) -> list[dict[str, Any]]:
