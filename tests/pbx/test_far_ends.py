@@ -1,14 +1,15 @@
 """Far ends that behave as no telephone of the lab does, each call at its daemon and through a real PBX."""
 
 import asyncio
+from collections import Counter
 
 import pytest
 
 from tests.pbx.conftest import EACH_PBX
 from tests.pbx.daemons import daemon
-from tests.pbx.far_end import TONES_SDP, Habit, far_end
+from tests.pbx.far_end import SDP, TONES_SDP, Habit, far_end
 from tests.pbx.hung_up import all_end
-from tests.pbx.verdicts import verdict
+from tests.pbx.verdicts import last_call, verdict
 from voicegate.lab.world import Lab
 
 pytestmark = EACH_PBX
@@ -33,3 +34,20 @@ async def test_a_line_that_returns_what_we_send_presses_no_key(lab: Lab) -> None
             ["2", "0", "4"]
         ]
     assert [verdict(verification) for verification in ended] == [("no_human", "media", "callee")] * 2
+
+
+async def test_packets_of_any_length_prove_what_they_carried(lab: Lab) -> None:
+    lengths = {f"+120255501{length}": length for length in (10, 20, 30, 40, 60)}
+    habits = {
+        number: Habit(echo=True, sdp=f"{SDP}a=ptime:{length}\r\n") for number, length in lengths.items()
+    }
+    async with (
+        far_end(lab.settings.ports.stranger, lambda number: habits[number]) as end,
+        daemon(lab, "stranger") as backend,
+    ):
+        ended = await asyncio.gather(*(backend.call(number, human_check="none") for number in habits))
+    assert [verdict(verification) for verification in ended] == [("delivered", "announced", "nobody")] * 5
+    assert {last_call(verification).evidence.announced for verification in ended} == {2}
+    for dialog in end.dialogs.values():
+        sent = Counter(len(payload) // 8 for payload in dialog.media.heard)
+        assert sent.most_common(1)[0][0] == lengths[dialog.number]

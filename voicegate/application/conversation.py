@@ -25,6 +25,7 @@ from voicegate.domain.call import (
     ReadingStarted,
     Stretch,
     covers,
+    measure_packet,
 )
 from voicegate.domain.errors import LegEnded
 from voicegate.domain.hangup_cause import GaveUp
@@ -97,7 +98,7 @@ class Script:
     is_wanted: Callable[[], Awaitable[bool]]
     """Is the code still wanted?"""
     packet: timedelta
-    """Audio in one RTP packet of this leg."""
+    """Audio in one RTP packet of this leg, until it was measured or the PBX tells."""
 
 
 def keys_apart_from(extension: str | None) -> str:
@@ -125,6 +126,7 @@ class Conversation:
         self._manners = manners
         self._sent, self._echoes_until = "", 0.0
         self._is_key_named = False
+        self._packet: timedelta | None = None
 
     async def hold(self) -> GaveUp | None:
         """Hold the conversation to its end; return why our side ends it, None when the far end did."""
@@ -218,8 +220,9 @@ class Conversation:
         await self._journal.write(ReadingStarted(reading))
         clip = self._script.audio.reading
         playback = await self._leg.play(clip, self._heard("*"))
+        self._measure(playback, clip)
         code_end = clip.length * (clip.code_end / clip.samples)
-        stretch = Stretch(clip.code_end, code_end, self._script.packet)
+        stretch = Stretch(clip.code_end, code_end, self._packet or self._script.packet)
         await self._journal.write(ReadingEnded(reading, proven=covers(playback, stretch)))
         return self._believe(playback, clip).key is not None
 
@@ -228,7 +231,15 @@ class Conversation:
         return (playback.key or await self._leg.wait_key("*", _STAR_WAIT)) is not None
 
     async def _play(self, clip: Clip, keys: str = "") -> Playback:
-        return self._believe(await self._leg.play(clip, keys), clip)
+        playback = await self._leg.play(clip, keys)
+        self._measure(playback, clip)
+        return self._believe(playback, clip)
+
+    def _measure(self, playback: Playback, clip: Clip) -> None:
+        """Learn how long the call's packets are; the shortest counts, for missing ones make them seem longer."""
+        measured = measure_packet(playback, clip.length * (playback.samples / clip.samples))
+        if measured is not None:
+            self._packet = min(measured, self._packet or measured)
 
     @staticmethod
     def _believe(playback: Playback, clip: Clip) -> Playback:

@@ -98,6 +98,8 @@ class Playback:
     """The leg ended meanwhile."""
     held: bool = False
     """The far end put us on hold meanwhile: then the PBX sends nothing."""
+    packet: timedelta | None = None
+    """Audio in one RTP packet on this leg; None when the PBX does not tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,12 +111,18 @@ class Stretch:
     length: timedelta
     """Its duration."""
     packet: timedelta = timedelta(milliseconds=20)
-    """Audio in one RTP packet on this leg."""
+    """Audio in one RTP packet on this leg, as measured or told."""
 
 
-# Both allow for the clock of a busy host. Five packets are a tenth of a second: the shortest digit has more.
+# Allows for the clock of a busy host.
 _TIME_TOLERANCE: Final = 0.95
-_PACKETS_LACKING: Final = 5
+# What may lack of the packets, in audio: the shortest digit has more.
+_LACKING: Final = timedelta(milliseconds=100)
+_LEAST_LACKING: Final = 2
+# What far ends ask for (SDP's ptime).
+_PACKETS: Final = tuple(timedelta(milliseconds=each) for each in (10, 20, 30, 40, 60))
+_MEASURED_OVER: Final = timedelta(seconds=1)
+_MEASURED_WITHIN: Final = 0.02
 
 
 def covers(playback: Playback, stretch: Stretch) -> bool:
@@ -128,10 +136,30 @@ def covers(playback: Playback, stretch: Stretch) -> bool:
     # Time and packets of all that is said to have been played: those of what follows the code must not
     # stand in for the code's own.
     played = stretch.length * (playback.samples / stretch.samples)
+    lacking = max(_LEAST_LACKING, int(_LACKING / stretch.packet))
     return (
         playback.elapsed >= played * _TIME_TOLERANCE
-        and playback.packets >= int(played / stretch.packet) - _PACKETS_LACKING
+        and playback.packets >= int(played / stretch.packet) - lacking
     )
+
+
+def measure_packet(playback: Playback, length: timedelta) -> timedelta | None:
+    """Return how much audio each packet held while so much was played; None when nothing fits.
+
+    A far end chooses its packets' length, and Asterisk 22, which obeys where `use_ptime` is on, does not tell.
+    Where packets were missing, what comes out is too long, if anything: the shortest on a call is its own.
+    """
+    if playback.packet is not None:
+        return playback.packet
+    if playback.held or playback.packets is None or length < _MEASURED_OVER:
+        return None
+    if playback.elapsed < length * _TIME_TOLERANCE:
+        return None
+    for packet in _PACKETS:
+        wanted = length / packet
+        if abs(playback.packets - wanted) <= _LEAST_LACKING + wanted * _MEASURED_WITHIN:
+            return packet
+    return None
 
 
 @dataclass(frozen=True, slots=True)

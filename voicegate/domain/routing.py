@@ -57,7 +57,7 @@ class Trunk:
     progress_timeout: timedelta = timedelta(seconds=12)
     """From originate to the first sign of ringing or early media; more than an honest carrier's delay."""
     packet: timedelta = timedelta(milliseconds=20)
-    """Audio in one RTP packet."""
+    """Audio in one RTP packet: a hint for calls whose own cannot be measured."""
     countries: frozenset[str] = frozenset()
     """Where it may call, as ISO 3166-1 alpha-2 codes; empty: everywhere."""
 

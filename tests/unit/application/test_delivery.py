@@ -157,6 +157,35 @@ async def test_no_reading_begins_that_could_not_end_in_time(
     assert record.calls[0].call.evidence.announced == readings
 
 
+@pytest.mark.parametrize(
+    ("invited", "read", "outcome"),
+    [
+        (20, 20, "delivered"),
+        (60, 60, "delivered"),
+        (30, 30, "delivered"),
+        (20, 40, "playback_failed"),
+        (30, 60, "playback_failed"),
+        (40, 20, "delivered"),
+    ],
+)
+async def test_a_calls_own_packets_prove_a_reading_and_half_of_them_never_do(
+    bench: Bench, invited: int, read: int, outcome: str
+) -> None:
+    """The lengths in milliseconds that the packets of each sound seem to have."""
+    lengths = {INVITATION: invited, READING: read}
+
+    async def plays(leg: ScriptedLeg) -> None:
+        def play(clip: Clip, keys: str) -> Playback:
+            packets = int(clip.length / timedelta(milliseconds=lengths.get(clip, read)))
+            return full(clip, key=keys if clip is INVITATION else None, packets=packets)
+
+        leg.on_play = play
+        leg.tell(Answered())
+
+    bench.pbx.plots = [plays]
+    assert (await outcome_of(bench))[0] == outcome
+
+
 async def test_a_missing_invitation_ends_the_call_and_is_our_fault(bench: Bench) -> None:
     async def broken(leg: ScriptedLeg) -> None:
         leg.on_play = lambda clip, keys: Playback(0, timedelta(), 0)

@@ -29,6 +29,7 @@ from voicegate.domain.call import (
     Rung,
     Stretch,
     covers,
+    measure_packet,
     step,
 )
 from voicegate.domain.errors import InvalidTransition
@@ -185,6 +186,49 @@ def test_a_file_played_in_full_time_and_packets_covers_the_code() -> None:
 )
 def test_a_pbx_that_says_played_is_not_believed_alone(playback: Playback) -> None:
     assert not covers(playback, STRETCH)
+
+
+@pytest.mark.parametrize("packet", [10, 20, 30, 40, 60])
+def test_packets_are_measured_by_how_many_carried_so_much(packet: int) -> None:
+    length = timedelta(seconds=4)
+    for lacking in (0, 1, 2):
+        count = int(length / timedelta(milliseconds=packet)) - lacking
+        assert measure_packet(Playback(1, length, count), length) == timedelta(milliseconds=packet)
+        assert covers(
+            Playback(1000, length, count), Stretch(1000, length, packet=timedelta(milliseconds=packet))
+        )
+
+
+@pytest.mark.parametrize("packet", [10, 20, 30, 40, 60])
+@pytest.mark.parametrize("share", [0, 0.5, 0.75, 0.9])
+def test_packets_that_are_missing_are_missed_whatever_their_length(packet: int, share: float) -> None:
+    length = timedelta(seconds=8)
+    stretch = Stretch(1000, length, packet=timedelta(milliseconds=packet))
+    assert not covers(Playback(1000, length, int(length / stretch.packet * share)), stretch)
+
+
+@pytest.mark.parametrize(
+    "playback",
+    [
+        Playback(1, timedelta(seconds=4), None),
+        Playback(1, timedelta(seconds=4), 0),
+        Playback(1, timedelta(seconds=4), 200, held=True),
+        Playback(1, timedelta(seconds=1), 200),
+        Playback(1, timedelta(seconds=4), 300),
+        Playback(1, timedelta(seconds=4), 10),
+    ],
+)
+def test_what_fits_no_length_measures_none(playback: Playback) -> None:
+    assert measure_packet(playback, timedelta(seconds=4)) is None
+
+
+def test_too_short_a_sound_measures_nothing() -> None:
+    assert measure_packet(Playback(1, timedelta(seconds=4), 10), timedelta(milliseconds=200)) is None
+
+
+def test_what_the_pbx_tells_is_not_measured() -> None:
+    told = timedelta(milliseconds=20)
+    assert measure_packet(Playback(1, timedelta(seconds=4), 100, packet=told), timedelta(seconds=4)) == told
 
 
 def test_hanging_up_after_the_last_digit_still_covers_the_code() -> None:

@@ -16,6 +16,7 @@ CHANNEL_HANGUP_COMPLETE repeat. Source: FreeSWITCH 1.10.12, `switch_channel.c`, 
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import Enum, auto
 from typing import Final
 
@@ -194,6 +195,12 @@ def read_media(event: Event) -> Media:
         sent=event.number("variable_rtp_audio_out_packet_count"),
         reports_back=bool(event.number("variable_rtp_audio_rtcp_packet_count")),
     )
+
+
+def read_packet(dump: Event) -> timedelta | None:
+    """Return how much audio a packet holds, as both sides agreed and a `uuid_dump` shows; None: not yet."""
+    milliseconds = dump.number("variable_rtp_use_codec_ptime")
+    return timedelta(milliseconds=milliseconds) if milliseconds else None
 
 
 def has_key_events(dump: Event) -> bool:

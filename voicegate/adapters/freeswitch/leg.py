@@ -29,6 +29,7 @@ from voicegate.adapters.freeswitch.esl_events import (
     may_miss_key_events,
     read_executed,
     read_media,
+    read_packet,
     read_step,
 )
 from voicegate.adapters.freeswitch.esl_wire import Event, parse_event
@@ -73,6 +74,7 @@ class FreeSwitchLeg(TendedLeg[CallTracker]):
         self._playing: asyncio.Future[Executed] | None = None
         self._losses = 0
         self._media = Media()
+        self._packet: timedelta | None = None
         self._is_reported = False
         self._is_listening = False
 
@@ -206,6 +208,7 @@ class FreeSwitchLeg(TendedLeg[CallTracker]):
             key=executed.terminator if executed.terminator and executed.terminator in keys else None,
             hung_up=executed.is_hung_up or self._tracker.is_settled,
             held=is_held or self._tracker.is_held or self._tracker.holds > holds,
+            packet=self._packet,
         )
 
     async def _execute_playback(self, path: str, length: timedelta) -> Executed:
@@ -254,7 +257,8 @@ class FreeSwitchLeg(TendedLeg[CallTracker]):
             await self._esl.api(f"uuid_set_media_stats {self._channel}")
             answer = await self._esl.api(f"uuid_dump {self._channel}")
             if not (self._tracker.is_settled or answer.startswith("-")):
-                self._media = read_media(parse_event(answer))
+                dump = parse_event(answer)
+                self._media, self._packet = read_media(dump), read_packet(dump)
         return self._media
 
     async def _command(self, line: str, headers: Mapping[str, str] | None = None) -> None:
