@@ -236,7 +236,7 @@ class Conversation:
         return self._believe(playback, clip)
 
     def _measure(self, playback: Playback, clip: Clip) -> None:
-        """Learn how long the call's packets are; the shortest counts, for missing ones make them seem longer."""
+        """Learn how long the call's packets are; the shortest counts: missing ones make them seem longer."""
         measured = measure_packet(playback, clip.length * (playback.samples / clip.samples))
         if measured is not None:
             self._packet = min(measured, self._packet or measured)

@@ -146,7 +146,7 @@ def covers(playback: Playback, stretch: Stretch) -> bool:
 def measure_packet(playback: Playback, length: timedelta) -> timedelta | None:
     """Return how much audio each packet held while so much was played; None when nothing fits.
 
-    A far end chooses its packets' length, and Asterisk 22, which obeys where `use_ptime` is on, does not tell.
+    A far end chooses its packets' length; Asterisk 22 obeys where `use_ptime` is on, and does not tell.
     Where packets were missing, what comes out is too long, if anything: the shortest on a call is its own.
     """
     if playback.packet is not None:
