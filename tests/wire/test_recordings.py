@@ -25,7 +25,8 @@ from voicegate.application.ports import LegSignal
 from voicegate.application.tracking import Patience
 from voicegate.domain.announcement import HumanCheck
 from voicegate.domain.call import Answered, Call, CallState, Evidence, Media, Progressed, Rang
-from voicegate.domain.hangup_cause import GaveUp, Hangup, Outcome, classify
+from voicegate.domain.classifying import classify
+from voicegate.domain.hangup_cause import GaveUp, Hangup, Outcome
 
 CHUNKS = st.lists(st.integers(min_value=1, max_value=9000), min_size=1, max_size=20)
 

@@ -20,6 +20,7 @@ from voicegate.domain.call import (
     ExtensionStarted,
     Invited,
     KeyPressed,
+    Media,
     Playback,
     ReadingEnded,
     ReadingStarted,
@@ -28,7 +29,7 @@ from voicegate.domain.call import (
     measure_packet,
 )
 from voicegate.domain.errors import LegEnded
-from voicegate.domain.hangup_cause import GaveUp
+from voicegate.domain.hangup_cause import Blame, GaveUp
 from voicegate.domain.number_reading import MAX_EXTENSION
 
 log = structlog.get_logger(__name__)
@@ -42,6 +43,8 @@ READINGS: Final = 2
 MAX_READINGS: Final = 6
 _INVITATION_GAP: Final = timedelta(seconds=2)
 _STAR_WAIT: Final = timedelta(seconds=3)
+# So much of sound has packets, whatever their length.
+_TELLING: Final = timedelta(seconds=1)
 # PBXs count in whole packets; a missing file plays nothing at all.
 _PLAYED_TOLERANCE: Final = 0.9
 
@@ -127,6 +130,8 @@ class Conversation:
         self._sent, self._echoes_until = "", 0.0
         self._is_key_named = False
         self._packet: timedelta | None = None
+        self._played, self._sent_packets = timedelta(), 0
+        self._is_counted = self._is_held_all_along = True
 
     async def hold(self) -> GaveUp | None:
         """Hold the conversation to its end; return why our side ends it, None when the far end did."""
@@ -235,9 +240,21 @@ class Conversation:
         self._measure(playback, clip)
         return self._believe(playback, clip)
 
+    def nothing_sent(self, media: Media) -> Blame | None:
+        """Return whose doing it is that nothing of what was played went out; None: something did, or too
+        little was played to tell. `media` is the call's in all."""
+        if self._played < _TELLING or self._sent_packets or (media.sent and not self._is_counted):
+            return None
+        return Blame.CALLEE if self._is_held_all_along else Blame.TRUNK
+
     def _measure(self, playback: Playback, clip: Clip) -> None:
         """Learn how long the call's packets are; the shortest counts: missing ones make them seem longer."""
-        measured = measure_packet(playback, clip.length * (playback.samples / clip.samples))
+        played = clip.length * (playback.samples / clip.samples)
+        self._played += played
+        self._sent_packets += playback.packets or 0
+        self._is_counted = self._is_counted and playback.packets is not None
+        self._is_held_all_along = self._is_held_all_along and (playback.held or not played)
+        measured = measure_packet(playback, played)
         if measured is not None:
             self._packet = min(measured, self._packet or measured)
 

@@ -36,6 +36,7 @@ from voicegate.domain.announcement import (
 )
 from voicegate.domain.call import Answered, Call, MediaCounted, Originated
 from voicegate.domain.challenge import Challenge, ChallengeEvent, ChallengeState
+from voicegate.domain.classifying import classify, is_blocked
 from voicegate.domain.errors import PbxError, SpeechError, StoreError
 from voicegate.domain.hangup_cause import (
     Blame,
@@ -43,7 +44,6 @@ from voicegate.domain.hangup_cause import (
     GaveUp,
     Hangup,
     Outcome,
-    classify,
 )
 from voicegate.domain.passcode import Passcode
 from voicegate.domain.routing import Hop, Routes, find_route
@@ -89,6 +89,7 @@ class _Attempt:
         self._hop = hop
         self._leg: Leg | None = None
         self._gave_up: GaveUp | None = None
+        self._conversation: Conversation | None = None
 
     async def give_up(self, reason: GaveUp) -> None:
         """End the call for `reason`; the first reason stands."""
@@ -98,6 +99,8 @@ class _Attempt:
 
     async def run(self) -> Hangup:
         """Place the call and hold it to its end."""
+        loop = asyncio.get_running_loop()
+        placed_at = loop.time()
         try:
             if self._gave_up or not await self._is_wanted():
                 return Hangup(gave_up=self._gave_up or GaveUp.CANCELED)
@@ -108,7 +111,8 @@ class _Attempt:
         except PbxError as error:
             log.warning("not placed", call=self._journal.call.id, error=str(error))
             return Hangup(gave_up=GaveUp.PBX_UNAVAILABLE)
-        return replace(hangup, gave_up=self._gave_up or hangup.gave_up)
+        after = timedelta(seconds=loop.time() - placed_at)
+        return replace(hangup, gave_up=self._gave_up or hangup.gave_up, after=after)
 
     async def _place(self) -> Hangup:
         world, language = self._world, self._challenge.language
@@ -166,14 +170,16 @@ class _Attempt:
         media = await leg.media()
         if self._journal.call.evidence.answered:
             self._journal.note(MediaCounted(media))
+        if self._conversation is not None:
+            ended = replace(ended, nothing_sent=self._conversation.nothing_sent(media))
         return ended
 
     def _longest_talk(self) -> timedelta:
         return self._world.manners.longest_for(self._journal.call.destination.extension) + _TALK_GRACE
 
     async def _converse(self, leg: Leg, script: Script) -> None:
-        conversation = Conversation(leg, self._journal, script=script, manners=self._world.manners)
-        reason = await conversation.hold()
+        self._conversation = Conversation(leg, self._journal, script=script, manners=self._world.manners)
+        reason = await self._conversation.hold()
         if reason is not None:
             await self.give_up(reason)
         else:
@@ -248,13 +254,11 @@ class Delivery:
 
     async def _deliver(self, challenge: Challenge, call: Call) -> None:
         """Try the route's hops in order, each with a call of its own: a task's root."""
-        hops = self.route(challenge)
+        hops = list(self.route(challenge))
         queued: Call | None = call
         try:
-            for hop, following in zip(hops, (*hops[1:], None), strict=True):
-                if queued is None:
-                    return
-                queued = await self._attempt(challenge, queued, hop=hop, following=following)
+            while queued is not None and hops:
+                queued = await self._attempt(challenge, queued, hop=hops.pop(0), others=hops)
         except Exception:  # one call's trouble must not end the others'
             # Housekeeping settles it at the next start: the store holds it as live.
             log.exception("call not recorded", challenge=challenge.id)
@@ -267,10 +271,9 @@ class Delivery:
         except Exception:  # as in `_deliver`
             log.exception("call not recorded", challenge=challenge.id)
 
-    async def _attempt(
-        self, challenge: Challenge, call: Call, *, hop: Hop, following: Hop | None
-    ) -> Call | None:
-        """Place one call, hold it to its end and record that; return the next call where one is due."""
+    async def _attempt(self, challenge: Challenge, call: Call, *, hop: Hop, others: list[Hop]) -> Call | None:
+        """Place one call, hold it to its end and record that; return the next call where one is due, by the
+        first of the `others` that are left."""
         journal = Journal(self._world.desk, CallRecord(call))
         attempt = _Attempt(self._world, challenge, journal=journal, hop=hop)
         self._attempts[challenge.id] = attempt
@@ -283,7 +286,9 @@ class Delivery:
             hangup = Hangup(gave_up=GaveUp.INTERNAL_ERROR)
         finally:
             self._attempts.pop(challenge.id, None)
-        return await self._close(challenge, journal, hangup, following=following)
+        if is_blocked(journal.call, hangup):
+            others[:] = [other for other in others if other.caller_id.number != hop.caller_id.number]
+        return await self._close(challenge, journal, hangup, following=others[0] if others else None)
 
     async def _close(
         self, challenge: Challenge, journal: Journal, hangup: Hangup, *, following: Hop | None = None

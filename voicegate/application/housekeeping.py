@@ -13,8 +13,9 @@ from voicegate.application.ports import CallRecord
 from voicegate.application.storing import AuditEntry, Kept, Transaction
 from voicegate.domain import challenge as challenges
 from voicegate.domain.challenge import OPEN_STATES, Challenge, ChallengeEvent
+from voicegate.domain.classifying import classify
 from voicegate.domain.errors import KeyFileError, PbxError
-from voicegate.domain.hangup_cause import GaveUp, Hangup, classify
+from voicegate.domain.hangup_cause import GaveUp, Hangup
 
 log = structlog.get_logger(__name__)
 

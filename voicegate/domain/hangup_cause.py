@@ -1,4 +1,6 @@
-"""Why a call ended: Q.850 cause, SIP status and what was seen -> outcome, who is to blame, retry safe.
+"""How a call can end, and what each Q.850 cause and SIP status says of it: outcome, blame, retry safe.
+
+What was seen on the call decides with them, in `classifying`.
 
 Sources: ITU-T Q.850 (causes), RFC 3261 section 21 and the IANA registry of SIP response codes,
 RFC 3398 (how the two map), and what Asterisk 22.10.1 reported when these were made to happen.
@@ -9,12 +11,10 @@ not say that calling again is worth it; failover asks for a trunk's blame too.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 from typing import Final
-
-from voicegate.domain.announcement import HumanCheck
-from voicegate.domain.call import Call, Evidence
 
 
 class Outcome(StrEnum):
@@ -116,6 +116,13 @@ class Hangup:
     """The PBX knew before dialing that the trunk is down, and sent nothing."""
     gave_up: GaveUp | None = None
     """Our own reason; None when the far end ended the call."""
+    is_unknown: bool = False
+    """Unreachable, because the PBX has no such endpoint."""
+    after: timedelta | None = None
+    """From the originate to the end; None when not measured."""
+    nothing_sent: Blame | None = None
+    """Whose doing it is that nothing of what we played went out: the called person's, who held us all along,
+    or the trunk's. None: something did, or too little was played to tell."""
 
 
 _V = CallOutcome
@@ -135,6 +142,8 @@ TRUNK_UNREACHABLE: Final = _V(_O.TRUNK_UNREACHABLE, _B.TRUNK, retry_safe=True)
 # An INVITE without any reply is repeated for 32 s, and a late 200 would ring a second telephone.
 TRUNK_SILENT: Final = _V(_O.TRUNK_SILENT, _B.TRUNK, retry_safe=False)
 OUR_CALLER_ID: Final = _V(_O.TRUNK_REFUSED, _B.US, retry_safe=True)
+# The network took our number for a nuisance: another trunk that shows the same one is refused alike.
+BLOCKED: Final = TRUNK_REFUSED
 
 SIP_FAILURES: Final[Mapping[int, CallOutcome]] = {
     # 3xx: the far end chose another destination. Asterisk would follow; our dialplan stops it.
@@ -192,11 +201,11 @@ SIP_FAILURES: Final[Mapping[int, CallOutcome]] = {
     555: TRUNK_FAILED,
     580: INCOMPATIBLE,
     600: BUSY,
-    603: REJECTED,  # decided: a person's "decline"; some carriers use it for blocking, see 607 and 608
+    603: REJECTED,  # decided: a person's "decline"; for the network's, see `is_blocked`
     604: INVALID_NUMBER,
     606: INCOMPATIBLE,
     607: REJECTED,  # RFC 8197: the person marked us as unwanted
-    608: OUR_CALLER_ID,  # RFC 8688: an intermediary's analytics rejected the number we show
+    608: BLOCKED,  # RFC 8688: an intermediary's analytics rejected the number we show
 }
 """SIP final failures that say enough by themselves; 408, 480 and 487 depend on what was seen."""
 
@@ -272,85 +281,3 @@ Q850_CAUSES: Final[Mapping[int, CallOutcome]] = {
     127: TRUNK_FAILED,  # interworking
 }
 """Q.850 causes that say enough by themselves; 16, 18, 19 and 31 depend on what was seen."""
-
-_CAUSES_BY_SIGHT: Final = frozenset({0, 16, 18, 19, 31})
-_STATUSES_BY_SIGHT: Final = frozenset({408, 480, 487})
-# What RFC 3398 makes of the status, and so does FreeSWITCH: it says no more than that. Asterisk says 18.
-_ECHOES: Final = frozenset({(408, 102)})
-
-_OUR_REASONS: Final[Mapping[GaveUp, CallOutcome]] = {
-    GaveUp.CANCELED: _V(_O.CANCELED, _B.NOBODY, retry_safe=True),
-    GaveUp.PLAYBACK_FAILED: _V(_O.PLAYBACK_FAILED, _B.US, retry_safe=True),
-    GaveUp.CONTROLLER_UNREACHABLE: _V(_O.CONTROLLER_UNREACHABLE, _B.US, retry_safe=True),
-    GaveUp.PBX_UNAVAILABLE: _V(_O.PBX_UNAVAILABLE, _B.US, retry_safe=True),
-    GaveUp.PBX_LOST: _V(_O.PBX_LOST, _B.US, retry_safe=False),
-    GaveUp.INTERRUPTED: _V(_O.INTERRUPTED, _B.US, retry_safe=False),
-    GaveUp.INTERNAL_ERROR: _V(_O.INTERNAL_ERROR, _B.US, retry_safe=False),
-}
-_UNKNOWN_FAILURE: Final = _V(_O.TRUNK_FAILED, _B.UNKNOWN, retry_safe=False)
-
-
-def is_delivered(evidence: Evidence, check: HumanCheck) -> bool:
-    """Was the code delivered? The one rule: announced, and human where asked for, else some media."""
-    if not evidence.announced:
-        return False
-    return evidence.media if check is HumanCheck.NONE else evidence.human
-
-
-def classify(call: Call, hangup: Hangup, check: HumanCheck) -> CallOutcome:
-    """Return the verdict on an ended call from how it ended and what it showed."""
-    if is_delivered(call.evidence, check):
-        return _V(_O.DELIVERED, _B.NOBODY, retry_safe=True)
-    if hangup.gave_up is not None and hangup.gave_up in _OUR_REASONS:
-        return _OUR_REASONS[hangup.gave_up]
-    if call.evidence.answered:
-        return _classify_answered(call.evidence, hangup)
-    verdict = _classify_unanswered(call, hangup)
-    if verdict.blame is Blame.TRUNK and (call.rang or call.progressed):
-        # A telephone was reached, or may have been: another call at once would ring it again.
-        return replace(verdict, retry_safe=False)
-    return verdict
-
-
-def _classify_answered(evidence: Evidence, hangup: Hangup) -> CallOutcome:
-    if evidence.announced:
-        return _V(_O.NO_MEDIA, _B.UNKNOWN, retry_safe=True)
-    if hangup.gave_up in (GaveUp.RING_TIMEOUT, GaveUp.PROGRESS_TIMEOUT):
-        # Answered in the moment that our patience ended: it was we who hung up.
-        return NO_ANSWER
-    if hangup.gave_up in (GaveUp.NO_KEY, GaveUp.TIME_CAP) and not evidence.human:
-        return _V(_O.NO_HUMAN, _B.CALLEE, retry_safe=True)
-    if hangup.gave_up in (GaveUp.TIME_CAP, GaveUp.FINISHED):
-        # Someone was there and every reading fell short: what we sent did not go out.
-        return _V(_O.PLAYBACK_FAILED, _B.US, retry_safe=True)
-    return _V(_O.HUNG_UP, _B.CALLEE, retry_safe=True)
-
-
-def _classify_unanswered(call: Call, hangup: Hangup) -> CallOutcome:
-    if hangup.is_unreachable:
-        return TRUNK_UNREACHABLE
-    if hangup.gave_up is not None:
-        return _by_sight(call)
-    if hangup.sip_status is not None and hangup.sip_status in SIP_FAILURES:
-        return SIP_FAILURES[hangup.sip_status]
-    is_echo = (hangup.sip_status, hangup.cause) in _ECHOES
-    if hangup.sip_status in _STATUSES_BY_SIGHT and (is_echo or hangup.cause not in Q850_CAUSES):
-        return _by_status_and_sight(call, hangup)
-    if hangup.cause is not None and hangup.cause in Q850_CAUSES:
-        return Q850_CAUSES[hangup.cause]
-    if hangup.cause in _CAUSES_BY_SIGHT:
-        return _by_sight(call)
-    return _UNKNOWN_FAILURE
-
-
-def _by_status_and_sight(call: Call, hangup: Hangup) -> CallOutcome:
-    # A 480 from the far end before any ringing: the network looked and the telephone is away.
-    # Asterisk writes the same 480 for its own timeout, which arrives here as `gave_up`.
-    if hangup.sip_status == 480 and not call.rang:
-        return UNAVAILABLE
-    return _by_sight(call)
-
-
-def _by_sight(call: Call) -> CallOutcome:
-    # Ringing or early media proves that the trunk lives; then silence is the called person's.
-    return NO_ANSWER if call.rang or call.progressed else TRUNK_SILENT

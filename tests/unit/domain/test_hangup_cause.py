@@ -7,13 +7,12 @@ import pytest
 
 from voicegate.domain.announcement import HumanCheck
 from voicegate.domain.call import Call, CallState, Evidence
+from voicegate.domain.classifying import classify, is_delivered
 from voicegate.domain.hangup_cause import (
     Blame,
     GaveUp,
     Hangup,
     Outcome,
-    classify,
-    is_delivered,
 )
 from voicegate.domain.phone_number import Destination
 

@@ -7,10 +7,11 @@ call to call.
 
 Settled as                        when
 the far end's failure             Hangup and OriginateResponse are in (cause and SIP status are Hangup's)
+an unusable answer                Hangup says 488, and HangupRequest no status: `Answered` is told before
 302                               DialEnd carries `Forward`: Hangup says 23/302 only in some runs, else 0
 ring timeout                      OriginateResponse has reason 3, and no HangupRequest came
 unreachable                       OriginateResponse failed, and no event of the channel ever came
-the end of an answered call       Hangup is in
+the end of an answered call       Hangup is in; interrupted, where neither HangupRequest came nor we asked
 controller unreachable            the channel was up and ended, and FastAGI never attached; `Answered` is told
                                   all the same, for a person did pick up
 PBX lost                          the AMI connection was lost and not back in time, or the channel is gone
@@ -37,6 +38,7 @@ from voicegate.domain.call import Answered, Progressed, Rang
 from voicegate.domain.hangup_cause import GaveUp, Hangup
 
 _FORWARDED: Final = Hangup(cause=23, sip_status=302)
+_UNUSABLE: Final = Hangup(cause=58, sip_status=488)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,8 +170,18 @@ class CallTracker(Tracker):
             self._tell_end(self._judge_answered(self._up_at))
         elif self._is_unreachable:
             self._tell_end(Hangup(is_unreachable=True))
+        elif self._is_unusable:
+            self._tell_once(Answered())
+            self._tell_end(Hangup(_UNUSABLE.cause, _UNUSABLE.sip_status))
         else:
             self._tell_end(self._judge_unanswered(now))
+
+    @property
+    def _is_unusable(self) -> bool:
+        """Did somebody pick up, with an SDP that Asterisk refused? It makes up a 488, which no reply was."""
+        ended, request = self._ended, self._request
+        is_made_up = request is not None and request.sip_status is None
+        return ended is not None and ended.sip_status == _UNUSABLE.sip_status and is_made_up
 
     @property
     def _is_unreachable(self) -> bool:
@@ -181,11 +193,18 @@ class CallTracker(Tracker):
         cause = self._known_cause()
         is_quick = self._request is not None and self._requested_at - up_at < self._quick
         if self._is_attached or self._is_asked or is_quick:
-            is_known = self._ended is not None or cause is not None
-            return Hangup(cause=cause, gave_up=None if is_known else GaveUp.PBX_LOST)
+            status = self._ended.sip_status if self._ended is not None else None
+            return Hangup(cause, status, gave_up=self._gave_up_answered(cause))
         if self._ended is None:
             return Hangup(cause=cause, gave_up=GaveUp.PBX_LOST)
         return Hangup(cause=cause, gave_up=GaveUp.CONTROLLER_UNREACHABLE)
+
+    def _gave_up_answered(self, cause: int | None) -> GaveUp | None:
+        """Return why our side ended an answered call, or nobody knows who did; None: the far end."""
+        if self._ended is None and cause is None:
+            return GaveUp.PBX_LOST
+        is_by_far_end = self._request is not None or self._is_asked or self._is_blind
+        return None if is_by_far_end or self._ended is None else GaveUp.INTERRUPTED
 
     def _judge_unanswered(self, now: float) -> Hangup:
         last = self._ended or self._request

@@ -42,6 +42,8 @@ _DESKS: Final[Mapping[str, int]] = {"USER_NOT_REGISTERED": 20, "SUBSCRIBER_ABSEN
 """No telephone is registered there: Q.850's subscriber absent. FreeSWITCH calls so a desk that its directory
 does not know: that is no such number."""
 _MADE_UP: Final = 503
+_UNUSABLE: Final = "INCOMPATIBLE_DESTINATION"
+_NO_FAILURE: Final = (None, 200)
 _SHUTDOWN: Final = "SYSTEM_SHUTDOWN"
 _FOR_THE_FAR_END: Final = frozenset(("MEDIA_TIMEOUT", "INCOMPATIBLE_DESTINATION", "RECOVERY_ON_TIMER_EXPIRE"))
 """Causes for which FreeSWITCH itself ends a call, and what the far end does, or not, is why."""
@@ -143,6 +145,9 @@ class CallTracker(Tracker):
             known = None if self._is_out_of_touch else ended
             self._tell_end(self._judge_answered(known) if known else Hangup(gave_up=GaveUp.PBX_LOST))
         elif ended is not None:
+            if ended.name == _UNUSABLE and ended.sip_status in _NO_FAILURE:
+                # Somebody picked up, with an SDP that FreeSWITCH refused: it tells of no answer.
+                self._tell_once(Answered())
             self._tell_end(self._judge_unanswered(ended))
         elif self._job is not None and self._is_unplaced:
             self._tell_end(_judge_unplaced(self._job))
