@@ -1,4 +1,4 @@
-"""Calls that whoever runs the Asterisk ends there: our side's doing, and never told as the called person's."""
+"""Calls that whoever runs the Asterisk ends there: our side's doing, never the called person's."""
 
 import asyncio
 

@@ -52,6 +52,8 @@ log = structlog.get_logger(__name__)
 
 # The PBX has the ring timeout itself; ours is for a PBX that forgets it.
 _RING_GRACE: Final = timedelta(seconds=5)
+# From what the conversation takes for the call's end to a hangup of ours: the PBX's own word comes before.
+_SEEING_OFF: Final = timedelta(seconds=4)
 # The conversation has its own deadlines; ours is for one that is stuck.
 _TALK_GRACE: Final = timedelta(seconds=10)
 # For all calls to be hung up and recorded when the daemon stops.
@@ -151,6 +153,7 @@ class _Attempt:
         async with asyncio.TaskGroup() as tasks:
             progress = tasks.create_task(self._expire(trunk.progress_timeout, GaveUp.PROGRESS_TIMEOUT))
             deadline = tasks.create_task(self._expire(trunk.ring_timeout + _RING_GRACE, GaveUp.RING_TIMEOUT))
+            timers = [progress]
             async for signal in leg.signals():
                 progress.cancel()
                 if isinstance(signal, Hangup):
@@ -161,8 +164,9 @@ class _Attempt:
                     deadline.cancel()
                     deadline = tasks.create_task(self._expire(self._longest_talk(), GaveUp.TIME_CAP))
                     talk = tasks.create_task(self._converse(leg, script))
-            progress.cancel()
-            deadline.cancel()
+                    timers.append(tasks.create_task(self._see_off(leg, talk)))
+            for timer in (*timers, deadline):
+                timer.cancel()
             if talk is not None:
                 # What it still has to note of the end takes moments.
                 await asyncio.wait((talk,), timeout=_TALK_GRACE.total_seconds())
@@ -182,9 +186,12 @@ class _Attempt:
         reason = await self._conversation.hold()
         if reason is not None:
             await self.give_up(reason)
-        else:
-            # The far end is gone, it seems; its channel goes with it, whatever the PBX says of it.
-            await leg.hang_up()
+
+    async def _see_off(self, leg: Leg, talk: "asyncio.Task[None]") -> None:
+        """Hang up once nobody speaks any more: the far end is gone, it seems, and its channel goes with it."""
+        await asyncio.wait((talk,))
+        await asyncio.sleep(_SEEING_OFF.total_seconds())
+        await leg.hang_up()
 
     async def _expire(self, after: timedelta, reason: GaveUp) -> None:
         await asyncio.sleep(after.total_seconds())

@@ -17,7 +17,7 @@ from voicegate.domain.announcement import Digit, HumanCheck
 from voicegate.domain.call import Answered, Media, Playback, Progressed, Rang
 from voicegate.domain.errors import PbxRefused, PbxUnavailable, SpeechError, StoreError
 from voicegate.domain.hangup_cause import GaveUp, Hangup
-from voicegate.domain.routing import Trunk
+from voicegate.domain.routing import CallerId, Routes, Trunk
 
 
 async def outcome_of(bench: Bench, **request: object) -> tuple[str, str, str]:
@@ -184,6 +184,34 @@ async def test_a_calls_own_packets_prove_a_reading_and_half_of_them_never_do(
 
     bench.pbx.plots = [plays]
     assert (await outcome_of(bench))[0] == outcome
+
+
+@pytest.mark.parametrize(
+    ("packets", "held", "check", "verdict"),
+    [
+        (0, False, "random_key", ("no_media", "trunk")),
+        (None, False, "random_key", ("no_media", "trunk")),
+        (0, True, "none", ("no_media", "callee")),
+        (0, False, "none", ("no_media", "trunk")),
+    ],
+)
+async def test_what_never_went_out_is_not_the_fault_of_who_did_not_hear_it(
+    bench: Bench, packets: int | None, held: bool, check: str, verdict: tuple[str, str]
+) -> None:
+    async def deaf(leg: ScriptedLeg) -> None:
+        def play(clip: Clip, keys: str) -> Playback:
+            if check != "none":
+                leg.tell(Hangup(cause=16))
+            return full(clip, packets=packets, held=held)
+
+        leg.counted = Media(received=300, sent=packets)
+        leg.on_play = play
+        leg.tell(Answered())
+
+    bench.pbx.plots = [deaf]
+    record = await bench.settled(await bench.issue(human_check=HumanCheck(check)))
+    assert record.calls[0].outcome is not None
+    assert (record.calls[0].outcome.outcome, record.calls[0].outcome.blame) == verdict
 
 
 async def test_a_missing_invitation_ends_the_call_and_is_our_fault(bench: Bench) -> None:
@@ -368,11 +396,14 @@ class TestWithShortTimers:
         assert (await outcome_of(bench))[0] == "no_human"
         assert "hang up" in bench.pbx.legs[0].done
 
-    async def test_a_call_whose_conversation_says_it_is_over_is_hung_up(self, bench: Bench) -> None:
+    async def test_a_call_whose_conversation_says_it_is_over_is_hung_up(
+        self, bench: Bench, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         async def over(leg: ScriptedLeg) -> None:
             leg.on_play = lambda clip, keys: Playback(0, timedelta(), 0, hung_up=True)
             leg.tell(Answered())
 
+        monkeypatch.setattr(delivery, "_SEEING_OFF", timedelta(milliseconds=20))
         bench.pbx.plots = [over]
         assert (await outcome_of(bench))[0] == "hung_up"
 
@@ -404,6 +435,19 @@ class TestWithTwoTrunks:
         bench.pbx.plots = [plot(failure)]  # type: ignore[list-item]
         record = await bench.settled(await bench.issue())
         assert (len(record.calls), record.challenge.state) == (1, "undeliverable")
+
+    @pytest.mark.parametrize(("shown", "trunks_tried"), [("+12025550100", 1), ("+12025550199", 2)])
+    async def test_a_block_of_our_number_is_followed_by_a_trunk_that_shows_another(
+        self, bench: Bench, shown: str, trunks_tried: int
+    ) -> None:
+        first, second = bench.world.routes.trunks
+        other = replace(second, caller_ids=(CallerId(shown),))
+        bench.delivery._world = replace(bench.world, routes=Routes((first, other)))
+        bench.pbx.plots = [plot(Hangup(21, 603)), answers]  # type: ignore[list-item]
+        record = await bench.settled(await bench.issue())
+        assert record.calls[0].outcome is not None
+        assert record.calls[0].outcome.outcome == "trunk_refused"
+        assert [call.call.trunk for call in record.calls] == ["first", "second"][:trunks_tried]
 
     async def test_silence_is_not_failed_over(self, bench: Bench) -> None:
         bench.pbx.plots = [plot()]  # type: ignore[list-item]

@@ -1,13 +1,13 @@
 """The verdict on a call: all causes, all statuses, and the one rule for delivered."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from voicegate.domain.announcement import HumanCheck
 from voicegate.domain.call import Call, CallState, Evidence
-from voicegate.domain.classifying import classify, is_delivered
+from voicegate.domain.classifying import classify, is_blocked, is_delivered
 from voicegate.domain.hangup_cause import (
     Blame,
     GaveUp,
@@ -26,6 +26,9 @@ CALL = Call(
     state=CallState.ORIGINATING,
 )
 RANG = replace(CALL, rang=True)
+BRITISH = replace(CALL, destination=Destination("+442079460101"))
+DESK = replace(CALL, destination=Destination("4021"))
+AT_ONCE, LATER = timedelta(milliseconds=300), timedelta(seconds=2)
 PROGRESSED = replace(CALL, progressed=True)
 CHECK = HumanCheck.RANDOM_KEY
 
@@ -83,6 +86,24 @@ def test_every_sip_failure_has_an_outcome_that_someone_decided(status: int, call
         (RANG, Hangup(gave_up=GaveUp.CANCELED), "canceled", "nobody"),
         (RANG, Hangup(gave_up=GaveUp.PBX_LOST), "pbx_lost", "us"),
         (CALL, Hangup(), "trunk_failed", "unknown"),
+        (RANG, Hangup(127, 487), "no_answer", "callee"),
+        (PROGRESSED, Hangup(127, 487), "no_answer", "callee"),
+        (CALL, Hangup(127, 487), "trunk_failed", "trunk"),
+        (RANG, Hangup(127, 480), "no_answer", "callee"),
+        (CALL, Hangup(127, 480), "unavailable", "callee"),
+        (CALL, Hangup(127, 408), "trunk_silent", "trunk"),
+        (DESK, Hangup(is_unreachable=True), "unavailable", "callee"),
+        (DESK, Hangup(is_unreachable=True, is_unknown=True), "invalid_number", "number"),
+        (CALL, Hangup(is_unreachable=True, is_unknown=True), "trunk_unreachable", "trunk"),
+        (CALL, Hangup(21, 608), "trunk_refused", "trunk"),
+        (CALL, Hangup(21, 603, after=AT_ONCE), "trunk_refused", "trunk"),
+        (CALL, Hangup(21, 603, after=LATER), "rejected", "callee"),
+        (CALL, Hangup(21, 603), "rejected", "callee"),
+        (RANG, Hangup(21, 603, after=AT_ONCE), "rejected", "callee"),
+        (PROGRESSED, Hangup(21, 603, after=AT_ONCE), "rejected", "callee"),
+        (BRITISH, Hangup(21, 603, after=AT_ONCE), "rejected", "callee"),
+        (BRITISH, Hangup(21, 608), "trunk_refused", "trunk"),
+        (DESK, Hangup(21, 603, after=AT_ONCE), "rejected", "callee"),
     ],
 )
 def test_a_call_that_was_not_answered(call: Call, hangup: Hangup, outcome: str, blame: str) -> None:
@@ -110,6 +131,69 @@ def test_a_call_that_was_not_answered(call: Call, hangup: Hangup, outcome: str, 
 )
 def test_a_call_that_was_answered(evidence: Evidence, hangup: Hangup, outcome: str) -> None:
     assert classify(replace(CALL, evidence=evidence), hangup, CHECK).outcome == outcome
+
+
+@pytest.mark.parametrize(
+    ("evidence", "hangup", "check", "verdict"),
+    [
+        # A person picked up, and the answer's SDP was of no use: 488 made up, 200 without SDP, no codec.
+        (Evidence(answered=True), Hangup(58, 488), CHECK, ("incompatible", "trunk", False)),
+        (Evidence(answered=True), Hangup(88), CHECK, ("incompatible", "trunk", False)),
+        (Evidence(answered=True), Hangup(127, 406), CHECK, ("incompatible", "trunk", False)),
+        (Evidence(answered=True), Hangup(127), CHECK, ("trunk_failed", "trunk", False)),
+        (Evidence(answered=True), Hangup(41), CHECK, ("trunk_failed", "trunk", False)),
+        # With media it was the person's own, whatever the cause.
+        (Evidence(answered=True, media=True), Hangup(127), CHECK, ("hung_up", "callee", True)),
+        (Evidence(answered=True), Hangup(16), CHECK, ("hung_up", "callee", True)),
+        (Evidence(answered=True), Hangup(17), CHECK, ("hung_up", "callee", True)),
+        # Nothing went out: by the trunk's lack of a codec, or since we were held.
+        (Evidence(answered=True), Hangup(16, nothing_sent=Blame.TRUNK), CHECK, ("no_media", "trunk", False)),
+        (
+            Evidence(answered=True, media=True),
+            Hangup(0, gave_up=GaveUp.NO_KEY, nothing_sent=Blame.TRUNK),
+            CHECK,
+            ("no_media", "trunk", False),
+        ),
+        (
+            Evidence(answered=True, media=True),
+            Hangup(0, gave_up=GaveUp.FINISHED, nothing_sent=Blame.CALLEE),
+            HumanCheck.NONE,
+            ("no_media", "callee", True),
+        ),
+        # Who pressed the key had heard it.
+        (
+            Evidence(answered=True, human=True),
+            Hangup(0, gave_up=GaveUp.FINISHED, nothing_sent=Blame.TRUNK),
+            CHECK,
+            ("playback_failed", "us", True),
+        ),
+        # Nobody was asked for a key.
+        (
+            Evidence(answered=True, media=True),
+            Hangup(0, gave_up=GaveUp.TIME_CAP),
+            HumanCheck.NONE,
+            ("playback_failed", "us", True),
+        ),
+        (Evidence(answered=True), Hangup(0, gave_up=GaveUp.INTERRUPTED), CHECK, ("interrupted", "us", False)),
+    ],
+)
+def test_an_answered_call_that_carried_nothing_is_whose_fault_it_was(
+    evidence: Evidence, hangup: Hangup, check: HumanCheck, verdict: tuple[str, str, bool]
+) -> None:
+    told = classify(replace(CALL, evidence=evidence), hangup, check)
+    assert (told.outcome, told.blame, told.retry_safe) == verdict
+
+
+def test_only_a_block_of_our_number_is_one() -> None:
+    assert is_blocked(RANG, Hangup(21, 608))
+    assert is_blocked(CALL, Hangup(21, 603, after=AT_ONCE))
+    for call, hangup in (
+        (CALL, Hangup(21, 603, after=LATER)),
+        (CALL, Hangup(21, 403, after=AT_ONCE)),
+        (DESK, Hangup(21, 603, after=AT_ONCE)),
+        (replace(CALL, evidence=Evidence(answered=True)), Hangup(21, 603, after=AT_ONCE)),
+    ):
+        assert not is_blocked(call, hangup)
 
 
 def test_without_a_human_check_no_sign_of_media_is_not_delivered() -> None:

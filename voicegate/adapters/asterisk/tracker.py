@@ -95,6 +95,7 @@ class CallTracker(Tracker):
                 self._hear_dial(event, now)
             case HangupRequested():
                 self._request, self._requested_at = event, now
+                self._settle_if_complete(now)
             case HoldChanged(is_held=is_held):
                 self._note_hold(is_held=is_held)
             case ChannelEnded():
@@ -161,8 +162,16 @@ class CallTracker(Tracker):
         return self._ended is not None or self._is_unreachable or self._farewell is not None
 
     def _settle_if_complete(self, now: float) -> None:
-        if self._ended is not None and (self._up_at is not None or self._response is not None):
+        is_rest_in = self._up_at is not None or self._response is not None
+        if self._ended is not None and is_rest_in and not self._is_request_due:
             self._settle_as_known(now)
+
+    @property
+    def _is_request_due(self) -> bool:
+        """May the far end's wish to end the call still be on its way?"""
+        is_timeout = self._response is not None and self._response.reason == REASON_TIMEOUT
+        is_known = self._request is not None or self._is_forwarded or is_timeout
+        return not (is_known or self._is_asked or self._is_blind)
 
     def _settle_as_known(self, now: float) -> None:
         if self._up_at is not None:
@@ -203,8 +212,7 @@ class CallTracker(Tracker):
         """Return why our side ended an answered call, or nobody knows who did; None: the far end."""
         if self._ended is None and cause is None:
             return GaveUp.PBX_LOST
-        is_by_far_end = self._request is not None or self._is_asked or self._is_blind
-        return None if is_by_far_end or self._ended is None else GaveUp.INTERRUPTED
+        return GaveUp.INTERRUPTED if self._is_meddled_with else None
 
     def _judge_unanswered(self, now: float) -> Hangup:
         last = self._ended or self._request
@@ -214,7 +222,15 @@ class CallTracker(Tracker):
             return Hangup(cause=last.cause if last else None, gave_up=GaveUp.RING_TIMEOUT)
         if last is None:
             return Hangup(gave_up=GaveUp.PBX_LOST)
+        if self._is_meddled_with and last.sip_status is None:
+            return Hangup(cause=last.cause, gave_up=GaveUp.INTERRUPTED)
         return Hangup(cause=last.cause, sip_status=last.sip_status)
+
+    @property
+    def _is_meddled_with(self) -> bool:
+        """Did the PBX end the channel, and neither we nor the far end asked for that?"""
+        is_asked_for = self._request is not None or self._is_asked or self._is_blind
+        return self._ended is not None and not is_asked_for
 
     def _is_rung_out(self, now: float) -> bool:
         if self._request is not None or self._is_asked:

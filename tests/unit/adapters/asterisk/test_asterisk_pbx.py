@@ -175,6 +175,7 @@ async def test_the_dead_channel_is_asked_for_its_counts_and_let_go(peer: AmiPeer
         line.caller.send("HANGUP\n")
         await line.caller.count(sent=101, received=50, cause=16)
         assert await line.caller.is_closed()
+        line.tell("HangupRequest", Cause="16")
         line.tell("Hangup", Cause="16")
         assert await next_signal(line.signals) == Hangup(cause=16)
         assert await line.leg.media() == Media(received=50, sent=101)
@@ -192,6 +193,7 @@ async def test_a_channel_that_was_dead_before_fastagi_began_is_let_go(peer: AmiP
         await line.caller.count(sent=2, received=1, cause=16)
         assert await line.caller.is_closed()
         assert (await playing).hung_up
+        line.tell("HangupRequest", Cause="16")
         line.tell("Hangup", Cause="16")
         assert await next_signal(line.signals) == Hangup(cause=16)
         assert await line.leg.media() == Media(received=1, sent=2)

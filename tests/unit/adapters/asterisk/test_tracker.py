@@ -31,6 +31,7 @@ PROGRESS = DialChanged(C, "PROGRESS")
 PROCEEDING = DialChanged(C, "PROCEEDING")
 UP = StateChanged(C, ChannelState.UP)
 ANSWERED = Originated(C, "a", is_answered=True, reason=4)
+BYE = HangupRequested(C, 16, None)
 FAILED = Originated(C, "a", is_answered=False, reason=0)
 TIMED_OUT = Originated(C, "a", is_answered=False, reason=3)
 
@@ -151,8 +152,29 @@ def test_fastagi_may_come_before_any_event() -> None:
     tracker = tracker_after()
     tracker.attach(0.5)
     tracker.observe(RINGING, 0.6)
+    tracker.observe(BYE, 9.0)
     tracker.observe(ChannelEnded(C, 16, None), 9.0)
     assert tracker.told == [Answered(), Rang(), Hangup(cause=16)]
+
+
+@pytest.mark.parametrize("events", [(BEGIN, RINGING, FAILED), (BEGIN, UP, ANSWERED)])
+def test_what_neither_we_nor_the_far_end_ended_was_interrupted(events: tuple[AmiEvent, ...]) -> None:
+    tracker = tracker_after(*events)
+    if UP in events:
+        tracker.attach(1.1)
+    tracker.observe(ChannelEnded(C, 0, None), 2.0)
+    run_out(tracker)
+    assert tracker.told[-1] == Hangup(cause=0, gave_up=GaveUp.INTERRUPTED)
+
+
+def test_an_answer_that_asterisk_refused_was_an_answer() -> None:
+    """The far end never said 488: its hangup has no status."""
+    facts: tuple[AmiEvent, ...] = (HangupRequested(C, 58, None), ChannelEnded(C, 58, 488), FAILED)
+    for events in permutations(facts):
+        assert tracker_after(BEGIN, *events).told == [Answered(), Hangup(58, 488)]
+    real: tuple[AmiEvent, ...] = (HangupRequested(C, 58, 488), ChannelEnded(C, 58, 488), FAILED)
+    for events in permutations(real):
+        assert tracker_after(BEGIN, *events).told == [Hangup(58, 488)]
 
 
 def test_who_hangs_up_in_the_moment_of_the_answer_may_be_quicker_than_the_dialplan() -> None:
@@ -204,6 +226,7 @@ def test_a_channel_that_lost_its_fastagi_and_did_not_end_is_asked_for_and_ended(
     tracker.detach(None, 5.0)
     assert tracker.due(7.0) is Due.PROBE
     tracker.find(ChannelState.UP, 7.1)
+    tracker.ask_hangup()
     tracker.observe(ChannelEnded(C, 16, None), 7.2)
     assert tracker.told == [Answered(), Hangup(cause=16)]
 
