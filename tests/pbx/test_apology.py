@@ -3,9 +3,10 @@
 import asyncio
 from pathlib import Path
 
+import pytest
 import soundfile
 
-from tests.pbx.conftest import Backend
+from tests.pbx.conftest import EACH_PBX, Backend
 from tests.pbx.second_daemon import Raw, begin, follow, is_over, second_daemon
 from tests.unit.application.conftest import TESTER
 from voicegate.application.proving import Wanted
@@ -40,6 +41,26 @@ async def test_when_the_controller_dies_in_mid_call_the_person_hears_an_apology(
     call = (await backend.settled(created.id)).call
     assert call is not None
     assert call.outcome == "interrupted"
+
+
+@EACH_PBX
+@pytest.mark.parametrize("name", ["never-presses", "presses-key"])
+async def test_when_the_controller_is_stopped_in_mid_call_the_person_hears_an_apology(
+    backend: Backend, name: str
+) -> None:
+    """While it asks for the key, and while it reads the code, which is broken off."""
+    number = find_number(name).american("319")
+    created = await backend.client.create_verification(number)
+    await backend.reaches(created.id, "announcing" if name == "presses-key" else "awaiting_human")
+    await asyncio.to_thread(backend.lab.stop_controller)
+    try:
+        recording = await backend.recording(number)
+    finally:
+        await asyncio.to_thread(backend.lab.start_controller)
+    assert apologised(recording)
+    call = (await backend.settled(created.id)).call
+    assert call is not None
+    assert (call.outcome, call.blame) == ("interrupted", "us")
 
 
 async def test_when_the_pbx_cannot_reach_the_controller_the_person_hears_an_apology(backend: Backend) -> None:

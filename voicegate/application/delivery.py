@@ -20,6 +20,7 @@ from voicegate.application.conversation import ANY_KEYS, Conversation, Manners, 
 from voicegate.application.journal import Desk, Journal
 from voicegate.application.ports import (
     CallRecord,
+    Clip,
     Entropy,
     Keyring,
     Leg,
@@ -95,9 +96,19 @@ class _Attempt:
 
     async def give_up(self, reason: GaveUp) -> None:
         """End the call for `reason`; the first reason stands."""
+        is_first = self._gave_up is None
         self._gave_up = self._gave_up or reason
-        if self._leg is not None:
+        if self._leg is None:
+            return
+        if is_first and reason is GaveUp.INTERRUPTED and self._conversation is not None:
+            # Whoever is being spoken to is not cut off without a word.
+            await self._leg.leave(self._apology)
+        else:
             await self._leg.hang_up()
+
+    @property
+    def _apology(self) -> Clip:
+        return self._world.speech.prompt(self._challenge.language, PromptName.APOLOGY)
 
     async def run(self) -> Hangup:
         """Place the call and hold it to its end."""
@@ -125,7 +136,7 @@ class _Attempt:
             self._challenge.human_check, key, phrasing, service=self._challenge.service
         )
         reading = compose_reading(passcode, phrasing)
-        order = Order(self._journal.call.id, self._hop, world.speech.prompt(language, PromptName.APOLOGY))
+        order = Order(self._journal.call.id, self._hop, self._apology)
         await self._journal.write(Originated())
         if self._gave_up:
             return Hangup(gave_up=self._gave_up)
@@ -188,7 +199,7 @@ class _Attempt:
             await self.give_up(reason)
 
     async def _see_off(self, leg: Leg, talk: "asyncio.Task[None]") -> None:
-        """Hang up once nobody speaks any more: the far end is gone, it seems, and its channel goes with it."""
+        """Hang up once nobody speaks any more: the far end is gone, it seems, and its channel with it."""
         await asyncio.wait((talk,))
         await asyncio.sleep(_SEEING_OFF.total_seconds())
         await leg.hang_up()
@@ -222,8 +233,8 @@ class Delivery:
         trace: TracebackType | None,
     ) -> None:
         self._is_closing = True
-        for attempt in list(self._attempts.values()):
-            await attempt.give_up(GaveUp.INTERRUPTED)
+        attempts = list(self._attempts.values())
+        await asyncio.gather(*(attempt.give_up(GaveUp.INTERRUPTED) for attempt in attempts))
         # Told of the body's error or cancellation, the group would cancel its tasks before they record their
         # calls' ends; and an error would become a group.
         with suppress(TimeoutError):

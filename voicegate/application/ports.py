@@ -235,6 +235,13 @@ class Leg(Protocol):
         """Ask the PBX to end the call; does nothing to a call that has ended. Does not wait for it."""
         ...
 
+    async def leave(self, apology: Clip) -> None:
+        """End an answered call because the controller stops: break off what is said, and apologise first.
+
+        Returns once the controller may go; the call is then over as `INTERRUPTED`, or about to be.
+        """
+        ...
+
 
 class Pbx(Protocol):
     """A telephone exchange."""

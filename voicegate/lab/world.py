@@ -150,6 +150,10 @@ class Lab:
         self._controller.start(python_module("voicegate", "--config", config, "serve"), Priority.PROMPT)
         self._wait(self._controller, lambda: _is_ready(self.settings.socket))
 
+    def stop_controller(self) -> None:
+        """End the controller as an admin would (SIGTERM), and wait for that."""
+        self._controller.stop()
+
     def kill_controller(self) -> None:
         """End the controller as a crash would (SIGKILL)."""
         self._controller.kill()

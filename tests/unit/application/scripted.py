@@ -83,6 +83,10 @@ class ScriptedLeg:
     async def media(self) -> Media:
         return self.counted
 
+    async def leave(self, apology: Clip) -> None:
+        self.done.append(f"apologise {apology.path}")
+        await self.hang_up()
+
     async def hang_up(self) -> None:
         self.done.append("hang up")
         if not self.over.is_set():

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.application.conftest import TESTER, Bench, bench_of, trunk
+from tests.unit.application.conftest import ADMIN, TESTER, Bench, bench_of, trunk
 from tests.unit.application.scripted import INVITATION, READING, ScriptedLeg, answers, full
 from voicegate.application import delivery
 from voicegate.application.conversation import Manners
@@ -221,6 +221,33 @@ async def test_a_missing_invitation_ends_the_call_and_is_our_fault(bench: Bench)
 
     bench.pbx.plots = [broken]
     assert await outcome_of(bench) == ("playback_failed", "media", "undeliverable")
+
+
+@pytest.mark.parametrize(
+    ("signals", "done"),
+    [((Rang(),), ["hang up"]), ((Rang(), Answered()), ["apologise en/apology", "hang up"])],
+)
+async def test_a_planned_stop_cuts_nobody_off_without_an_apology(
+    bench: Bench, signals: tuple[object, ...], done: list[str]
+) -> None:
+    async def waits(leg: ScriptedLeg) -> None:
+        leg.on_play = lambda clip, keys: None
+        leg.tell(*signals)  # type: ignore[arg-type]
+
+    bench.pbx.plots = [waits]
+    async with Delivery(bench.world) as stopping:
+        short_lived = bench_of(bench.world, stopping, bench.clock)
+        challenge_id = await short_lived.issue()
+        record, seen = None, 0
+        while seen < len(signals) + 1:
+            record = await bench.sign_in.look(ADMIN, challenge_id, since=seen, wait=timedelta(seconds=1))
+            assert record is not None
+            seen = len(record.calls[0].timeline)
+    record = await bench.settled(challenge_id)
+    assert record.calls[0].outcome is not None
+    assert record.calls[0].outcome.outcome == "interrupted"
+    told = [step for step in bench.pbx.legs[0].done if not step.startswith("play")]
+    assert told[: len(done)] == done
 
 
 async def test_sounds_that_cannot_be_made_hang_up_the_ringing_phone(bench: Bench) -> None:

@@ -19,6 +19,7 @@ from voicegate.application.ports import Clip, DtmfTiming
 from voicegate.application.tending import EndAnswer, TendedLeg, check_digits, check_keys
 from voicegate.domain.call import Media, Playback
 from voicegate.domain.errors import LegEnded, PbxUnavailable, ReplyLost
+from voicegate.domain.hangup_cause import GaveUp
 
 log = structlog.get_logger(__name__)
 
@@ -77,6 +78,16 @@ class AsteriskLeg(TendedLeg[CallTracker]):
         if session is None or session.is_closed:
             return session.media if session is not None else Media()
         return await session.count(self._margin)
+
+    async def leave(self, apology: Clip) -> None:
+        """Leave the channel to the dialplan, which apologises where FastAGI ends and the channel lives."""
+        del apology  # it has it in VOICEGATE_APOLOGY
+        if self._session is not None and not self._session.is_hung_up:
+            # Settled first: what is settled is not hung up.
+            self.abandon(GaveUp.INTERRUPTED)
+            self._session.close()
+        else:
+            self.end()
 
     @property
     def may_attach(self) -> bool:

@@ -210,7 +210,9 @@ class CallTracker(Tracker):
 
     def _gave_up_answered(self, cause: int | None) -> GaveUp | None:
         """Return why our side ended an answered call, or nobody knows who did; None: the far end."""
-        if self._ended is None and cause is None:
+        # FastAGI alone tells of an end, not whose: a PBX that stops ends its channels too.
+        is_whose_known = self._request is not None or self._is_asked or not self._is_blind
+        if self._ended is None and not (is_whose_known and cause is not None):
             return GaveUp.PBX_LOST
         return GaveUp.INTERRUPTED if self._is_meddled_with else None
 

@@ -113,6 +113,14 @@ class FreeSwitchLeg(TendedLeg[CallTracker]):
         media = await self._count() if self._tracker.is_ours else self._media
         return replace(media, reports_back=media.reports_back or self._is_reported)
 
+    async def leave(self, apology: Clip) -> None:
+        """Apologise over whatever is said, and hang up: what is executed later is heard first."""
+        self._let_go()
+        with suppress(LegEnded, PbxUnavailable, ReplyLost):
+            await self._command(f"api uuid_setvar {self._call_id} playback_terminators none")
+            await self._execute_playback(check_path(f"{apology.path}.{self._suffix}"), apology.length)
+        self.end()
+
     def observe(self, event: EslEvent) -> None:
         """Take an event of one of this call's channels."""
         for said in self._branches.take(event):

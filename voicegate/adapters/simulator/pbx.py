@@ -217,6 +217,11 @@ class SimulatedLeg:
         # A person says hello.
         return Media(received=self._packets + 50, sent=self._packets, reports_back=True)
 
+    async def leave(self, apology: Clip) -> None:
+        """End the call: nobody is there to be told."""
+        del apology
+        await self.hang_up()
+
     async def hang_up(self) -> None:
         """End the call; does nothing to one that has ended."""
         self._end(_NORMAL_CLEARING)

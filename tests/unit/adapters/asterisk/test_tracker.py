@@ -167,6 +167,15 @@ def test_what_neither_we_nor_the_far_end_ended_was_interrupted(events: tuple[Ami
     assert tracker.told[-1] == Hangup(cause=0, gave_up=GaveUp.INTERRUPTED)
 
 
+def test_a_pbx_that_stops_says_only_that_the_channel_ended() -> None:
+    tracker = tracker_after(BEGIN, UP, ANSWERED)
+    tracker.attach(1.0)
+    tracker.detach(16, 2.0)
+    tracker.lose(2.1)
+    run_out(tracker)
+    assert tracker.told[-1] == Hangup(cause=16, gave_up=GaveUp.PBX_LOST)
+
+
 def test_an_answer_that_asterisk_refused_was_an_answer() -> None:
     """The far end never said 488: its hangup has no status."""
     facts: tuple[AmiEvent, ...] = (HangupRequested(C, 58, None), ChannelEnded(C, 58, 488), FAILED)
@@ -188,6 +197,7 @@ def test_who_hangs_up_in_the_moment_of_the_answer_may_be_quicker_than_the_dialpl
 def test_an_answered_call_that_never_attached_was_answered_and_we_were_unreachable() -> None:
     tracker = tracker_after(BEGIN, UP)
     tracker.observe(ChannelEnded(C, 16, None), 4.0)
+    run_out(tracker)
     assert tracker.told == [Answered(), Hangup(cause=16, gave_up=GaveUp.CONTROLLER_UNREACHABLE)]
 
 
