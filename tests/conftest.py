@@ -41,6 +41,7 @@ OVERRIDES = {
     "call.human_timeout_s": 14,
     # Longer than the longest post-dial delay of the table's numbers, and than `progress_timeout_s`.
     "trunks.carrier.ring_timeout_s": 14,
+    "trunks.carrier.progress_timeout_s": 12,
 }
 LOST_GRACE_S = 8
 

@@ -63,7 +63,7 @@ class Tracker(ABC):
         self._told: list[LegSignal] = []
         self._timers: dict[Enum, float] = {Timer.OVERDUE: now + patience.ring + patience.late}
         self._up_at: float | None = None
-        self._is_blind = False
+        self._is_blind, self._lost_at = False, now
         self._is_asked = False
         self._is_seen = False
         self.holds = 0
@@ -99,7 +99,7 @@ class Tracker(ABC):
 
     def lose(self, now: float) -> None:
         """Note that events may be missed from now on."""
-        self._is_blind = True
+        self._is_blind, self._lost_at = True, now
         self._timers.setdefault(Timer.LOST, now + self._patience.lost)
 
     def miss(self, now: float) -> None:

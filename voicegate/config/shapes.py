@@ -185,7 +185,7 @@ class TrunkSettings(_Section, frozen=True, kw_only=True):
     number_format: NumberFormat = NumberFormat.PLUS_E164
     countries: tuple[Country, ...] = ()
     ring_timeout_s: Seconds = 40
-    progress_timeout_s: Seconds = 12
+    progress_timeout_s: Seconds = 25
     packet_ms: Annotated[int, Meta(ge=10, le=60)] = 20
 
 
@@ -197,7 +197,7 @@ class InternalSettings(_Section, frozen=True, kw_only=True):
     endpoint: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.-]*\{extension\}[A-Za-z0-9_.-]*\Z")] = "{extension}"
     caller_id: CallerIdSettings
     ring_timeout_s: Seconds = 40
-    progress_timeout_s: Seconds = 12
+    progress_timeout_s: Seconds = 25
     packet_ms: Annotated[int, Meta(ge=10, le=60)] = 20
 
 

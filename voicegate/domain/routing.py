@@ -54,8 +54,9 @@ class Trunk:
     """How it wants the called number."""
     ring_timeout: timedelta = timedelta(seconds=40)
     """From originate to answer, at most."""
-    progress_timeout: timedelta = timedelta(seconds=12)
-    """From originate to the first sign of ringing or early media; more than an honest carrier's delay."""
+    progress_timeout: timedelta = timedelta(seconds=25)
+    """From originate to the first sign of ringing or early media; more than an honest carrier's delay, which
+    reaches 20 s on some routes."""
     packet: timedelta = timedelta(milliseconds=20)
     """Audio in one RTP packet: a hint for calls whose own cannot be measured."""
     countries: frozenset[str] = frozenset()

@@ -88,7 +88,7 @@ TRUNKS: Final = (
     LabTrunk(
         name="unusable",
         behaviour="Rings; a person picks up, and the answer names no codec of those that we offered.",
-        expected=Expected(Outcome.INCOMPATIBLE, Rung.NONE, Blame.TRUNK),
+        expected=Expected(Outcome.INCOMPATIBLE, Rung.ANSWERED, Blame.TRUNK),
         sip_status=488,
     ),
 )

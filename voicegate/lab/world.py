@@ -152,7 +152,7 @@ class Lab:
 
     def stop_controller(self) -> None:
         """End the controller as an admin would (SIGTERM), and wait for that."""
-        self._controller.stop()
+        self._controller.stop(timedelta(seconds=20))
 
     def kill_controller(self) -> None:
         """End the controller as a crash would (SIGKILL)."""

@@ -38,6 +38,7 @@ from voicegate.domain.call import Answered, Progressed, Rang
 from voicegate.domain.hangup_cause import GaveUp, Hangup
 
 _FORWARDED: Final = Hangup(cause=23, sip_status=302)
+_TOGETHER: Final = 1.0
 _UNUSABLE: Final = Hangup(cause=58, sip_status=488)
 
 
@@ -69,7 +70,7 @@ class CallTracker(Tracker):
         self._farewell: int | None = None
         self._is_forwarded = False
         self._is_attached = False
-        self._is_detached = False
+        self._is_detached, self._detached_at = False, now
 
     @property
     def may_attach(self) -> bool:
@@ -114,7 +115,7 @@ class CallTracker(Tracker):
 
     def detach(self, cause: int | None, now: float) -> None:
         """Note that FastAGI ended; `cause` is the channel's, where it could still be asked."""
-        self._farewell, self._is_detached = cause, True
+        self._farewell, self._is_detached, self._detached_at = cause, True, now
         self._await_rest(self._patience.settle, now)
 
     def find(self, state: ChannelState, now: float) -> None:
@@ -210,9 +211,7 @@ class CallTracker(Tracker):
 
     def _gave_up_answered(self, cause: int | None) -> GaveUp | None:
         """Return why our side ended an answered call, or nobody knows who did; None: the far end."""
-        # FastAGI alone tells of an end, not whose: a PBX that stops ends its channels too.
-        is_whose_known = self._request is not None or self._is_asked or not self._is_blind
-        if self._ended is None and not (is_whose_known and cause is not None):
+        if self._ended is None and (cause is None or self._is_stopped):
             return GaveUp.PBX_LOST
         return GaveUp.INTERRUPTED if self._is_meddled_with else None
 
@@ -227,6 +226,12 @@ class CallTracker(Tracker):
         if self._is_meddled_with and last.sip_status is None:
             return Hangup(cause=last.cause, gave_up=GaveUp.INTERRUPTED)
         return Hangup(cause=last.cause, sip_status=last.sip_status)
+
+    @property
+    def _is_stopped(self) -> bool:
+        """Did AMI and FastAGI go together? A PBX that stops ends its channels too, and by the same notice."""
+        is_asked_for = self._request is not None or self._is_asked
+        return not is_asked_for and self._is_blind and self._lost_at > self._detached_at - _TOGETHER
 
     @property
     def _is_meddled_with(self) -> bool:
