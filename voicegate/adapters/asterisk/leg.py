@@ -82,12 +82,13 @@ class AsteriskLeg(TendedLeg[CallTracker]):
     async def leave(self, apology: Clip) -> None:
         """Leave the channel to the dialplan, which apologises where FastAGI ends and the channel lives."""
         del apology  # it has it in VOICEGATE_APOLOGY
-        if self._session is not None and not self._session.is_hung_up:
-            # Settled first: what is settled is not hung up.
-            self.abandon(GaveUp.INTERRUPTED)
-            self._session.close()
-        else:
+        if self._session is not None and self._session.is_hung_up:
             self.end()
+            return
+        # Settled first: what is settled is not hung up.
+        self.abandon(GaveUp.INTERRUPTED)
+        if self._session is not None:
+            self._session.close()
 
     @property
     def may_attach(self) -> bool:
