@@ -101,6 +101,11 @@ class TendedLeg(Leg, ABC, Generic[T]):
         self._tracker.give_up(reason)
         self._stir()
 
+    def refuse(self, hangup: Hangup) -> None:
+        """Settle at once: the PBX has nobody to call, and nothing was placed."""
+        self._tracker.end_as(hangup)
+        self._stir()
+
     async def run(self) -> None:
         """Tend the call until it is settled: a task's root, which settles whatever happens."""
         try:

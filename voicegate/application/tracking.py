@@ -120,6 +120,10 @@ class Tracker(ABC):
         """Settle at once, whatever the facts."""
         self._tell_end(Hangup(gave_up=reason))
 
+    def end_as(self, hangup: Hangup) -> None:
+        """Settle at once, so."""
+        self._tell_end(hangup)
+
     def _note_hold(self, *, is_held: bool) -> None:
         self.is_held = is_held
         self.holds += is_held

@@ -13,7 +13,6 @@ from voicegate.domain.announcement import HumanCheck
 from voicegate.domain.call import Call, Evidence
 from voicegate.domain.hangup_cause import (
     BLOCKED,
-    INVALID_NUMBER,
     NO_ANSWER,
     Q850_CAUSES,
     SIP_FAILURES,
@@ -121,7 +120,8 @@ def _fault_after_answer(evidence: Evidence, hangup: Hangup) -> CallOutcome | Non
 
 def _classify_unanswered(call: Call, hangup: Hangup) -> CallOutcome:
     if hangup.is_unreachable:
-        return _classify_unreachable(call, hangup)
+        # No trunk leads to a desk: its telephone is away.
+        return UNAVAILABLE if call.destination.is_internal else TRUNK_UNREACHABLE
     if hangup.gave_up is not None:
         return _by_sight(call)
     if is_blocked(call, hangup):
@@ -136,13 +136,6 @@ def _classify_unanswered(call: Call, hangup: Hangup) -> CallOutcome:
     if hangup.cause in _CAUSES_BY_SIGHT:
         return _by_sight(call)
     return _UNKNOWN_FAILURE
-
-
-def _classify_unreachable(call: Call, hangup: Hangup) -> CallOutcome:
-    if not call.destination.is_internal:
-        return TRUNK_UNREACHABLE
-    # No trunk leads to a desk: a telephone that is not registered is away, one that is not set up is none.
-    return INVALID_NUMBER if hangup.is_unknown else UNAVAILABLE
 
 
 def _by_status_and_sight(call: Call, hangup: Hangup) -> CallOutcome:

@@ -116,8 +116,6 @@ class Hangup:
     """The PBX knew before dialing that the trunk is down, and sent nothing."""
     gave_up: GaveUp | None = None
     """Our own reason; None when the far end ended the call."""
-    is_unknown: bool = False
-    """Unreachable, because the PBX has no such endpoint."""
     after: timedelta | None = None
     """From the originate to the end; None when not measured."""
     nothing_sent: Blame | None = None

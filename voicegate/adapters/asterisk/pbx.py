@@ -27,6 +27,7 @@ from voicegate.application.exchange import Exchange
 from voicegate.application.linking import keep_connected
 from voicegate.application.ports import Order
 from voicegate.domain.errors import PbxRefused, PbxUnavailable, ReplyLost
+from voicegate.domain.hangup_cause import Hangup
 
 log = structlog.get_logger(__name__)
 
@@ -45,6 +46,8 @@ _DEVICE_STATES: Final[Mapping[str, str]] = {
     "INVALID": "unreachable",
 }
 _TECHNOLOGY: Final = "PJSIP/"
+_NO_DEVICE: Final = "INVALID"
+_UNALLOCATED: Final = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +60,8 @@ class _Draft:
     """How the answered channel finds back to us."""
     fields: Fields
     """Of the Originate."""
+    desk: str | None = None
+    """The endpoint to dial, where no trunk leads beyond it."""
 
 
 class AsteriskPbx(Exchange[AsteriskLeg, _Draft]):
@@ -134,7 +139,8 @@ class AsteriskPbx(Exchange[AsteriskLeg, _Draft]):
 
     def _write(self, order: Order) -> _Draft:
         handover = Handover(self._agi.address, secrets.token_hex(16), f"voicegate-{secrets.token_hex(8)}")
-        return _Draft(order.call_id, handover, build_originate(order, handover))
+        desk = order.hop.endpoint if order.hop.number is None else None
+        return _Draft(order.call_id, handover, build_originate(order, handover), desk)
 
     def _follow(self, order: Order, draft: _Draft) -> AsteriskLeg:
         patience = AsteriskPatience(
@@ -152,9 +158,18 @@ class AsteriskPbx(Exchange[AsteriskLeg, _Draft]):
         return leg
 
     async def _send(self, draft: _Draft) -> None:
+        if draft.desk is not None and await self._lacks(draft.desk):
+            # An Originate would fail as for a telephone that is not registered.
+            self._legs[draft.call_id].refuse(Hangup(cause=_UNALLOCATED))
+            return
         reply = await self._ami.ask("Originate", draft.fields, as_list=False)
         if not reply.is_success:
             raise PbxRefused(f"the PBX refused the call: {reply.message}")
+
+    async def _lacks(self, endpoint: str) -> bool:
+        """Has the PBX no such endpoint? False too where it does not say: without `func_devstate`."""
+        reply = await self._ami.ask("Getvar", {"Variable": f"DEVICE_STATE({_TECHNOLOGY}{endpoint})"})
+        return reply.value == _NO_DEVICE
 
     def _forget(self, draft: _Draft) -> None:
         del self._actions[draft.handover.action_id]

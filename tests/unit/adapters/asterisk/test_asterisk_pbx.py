@@ -101,6 +101,16 @@ async def test_an_internal_extension_is_dialed_as_its_endpoint(peer: AmiPeer) ->
         assert peer.newest("Originate")["Channel"] == "PJSIP/100"
 
 
+async def test_a_desk_that_the_pbx_does_not_have_is_told_so_and_not_dialed(peer: AmiPeer) -> None:
+    peer.answers["Getvar"] = lambda peer, asked: (
+        "Response: Success\r\nValue: "
+        + ("INVALID" if asked["Variable"] == "DEVICE_STATE(PJSIP/100)" else "1")
+    )
+    async with connected(peer) as pbx, pbx.originate(an_order(endpoint="100", number=None)) as leg:
+        assert await next_signal(leg.signals()) == Hangup(cause=1)
+    assert "Originate" not in peer.names()
+
+
 async def test_a_sound_is_played_and_its_packets_are_counted(peer: AmiPeer) -> None:
     async with talking(peer) as line, asyncio.TaskGroup() as tasks:
         playing = tasks.create_task(line.leg.play(READING, "*"))
