@@ -223,7 +223,8 @@ NUMBERS: Final = (
         expected=Expected(Outcome.NO_HUMAN, Rung.ANSWERED, Blame.CALLEE),
         dialplan="mute",
         # Its RTP listens at 127.0.0.1, as the carrier's transport does: at this address nobody listens.
-        endpoint={"media_address": "127.0.0.2"},
+        # Nor does it end by itself, for want of packets, before we do.
+        endpoint={"media_address": "127.0.0.2", "rtp_timeout": "0"},
     ),
     LabNumber(
         digits="25",

@@ -94,7 +94,6 @@ def test_every_sip_failure_has_an_outcome_that_someone_decided(status: int, call
         (CALL, Hangup(127, 408), "trunk_silent", "trunk"),
         (DESK, Hangup(is_unreachable=True), "unavailable", "callee"),
         (DESK, Hangup(1), "invalid_number", "number"),
-        (CALL, Hangup(is_unreachable=True), "trunk_unreachable", "trunk"),
         (CALL, Hangup(21, 608), "trunk_refused", "trunk"),
         (CALL, Hangup(21, 603, after=AT_ONCE), "trunk_refused", "trunk"),
         (CALL, Hangup(21, 603, after=LATER), "rejected", "callee"),
