@@ -70,8 +70,9 @@ async def attack(folder: Path, force: Force, addresses: list[str]) -> Outcome:
         descriptors, before = daemon.descriptors(), daemon.resident_mb()
         plan = folder / "plan.json"
         plan.write_bytes(msgspec.json.encode(await _plan(daemon, force, addresses)))
+        # Their own work must not be what keeps the daemon from its own.
         attackers = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "tests.attack.attackers", str(plan), stdout=asyncio.subprocess.PIPE
+            "nice", sys.executable, "-m", "tests.attack.attackers", str(plan), stdout=asyncio.subprocess.PIPE
         )
         attacking = asyncio.create_task(attackers.communicate())
         attacked, failed = [], []
