@@ -16,7 +16,6 @@ ClientName = Annotated[
         pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}\Z",
         description="A client's name, unique for ever.",
         examples=["web-login"],
-        extra_json_schema={"pattern": "^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"},
     ),
 ]
 Scopes = Annotated[list[Scope], Meta(min_length=1, max_length=len(Scope), description="What it may do.")]

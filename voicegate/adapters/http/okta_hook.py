@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from importlib.metadata import version
 from typing import Annotated, Final
 
 import structlog
@@ -20,6 +21,7 @@ from voicegate.adapters.http import problems, reading
 from voicegate.adapters.http.answering import json_response
 from voicegate.adapters.http.doors import ASKER, Door, any_form
 from voicegate.adapters.http.handed_codes import handed_over
+from voicegate.adapters.http.openapi import BASIC, BEARER, NATIVE, Description, Tongue
 from voicegate.adapters.http.operations import Operation, Success
 from voicegate.adapters.http.problems import Refused
 from voicegate.adapters.http.protocol import protocol_of
@@ -102,6 +104,45 @@ class Answer(Struct, frozen=True):
     """The answer."""
 
     commands: list[Command]
+
+
+class ErrorCause(Struct, frozen=True, kw_only=True, rename="camel"):
+    """What is wrong this time."""
+
+    error_summary: str
+    reason: str
+    location: str
+
+
+class HookError(Struct, frozen=True, kw_only=True, rename="camel"):
+    """What kind of error it is."""
+
+    error_summary: str
+    error_causes: list[ErrorCause]
+
+
+class Refusal(Struct, frozen=True):
+    """An error, as Okta writes it into its log."""
+
+    error: HookError
+
+
+TONGUE: Final = Tongue(
+    path="/openapi/okta-hook.json",
+    about="""The telephony inline hook of an Okta organisation: Okta makes a code, Voicegate speaks it.
+
+The answer says how the call will fare, and the call follows. On TCP the client's key goes into the hook's
+`Authorization` field: after `Bearer`, as the password of `Basic`, or bare.""",
+    refusal=Refusal,
+    media_type="application/json",
+    name_of=lambda kind: kind.name,
+    always=NATIVE.always,
+    scoped=NATIVE.scoped,
+    title="Voicegate for Okta's telephony inline hook",
+    schemes={"key": BEARER, "password": BASIC},
+    tags={"telephony": "Okta's hook.", "service": "This description."},
+)
+"""How the door introduces itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,10 +247,10 @@ class _Handlers:
         for now is FAILED: an answer like any other, and Okta goes on at once."""
         if refused.kind in (problems.OVERLOADED, problems.BODY_TIMEOUT):
             return self._told(request_id, "FAILED", reason=refused.kind.name)
-        cause = {"errorSummary": refused.detail, "reason": refused.kind.name, "location": PATH}
-        error = {"error": {"errorSummary": refused.kind.title, "errorCauses": [cause]}}
+        cause = ErrorCause(error_summary=refused.detail, reason=refused.kind.name, location=PATH)
+        error = HookError(error_summary=refused.kind.title, error_causes=[cause])
         headers = {**refused.facts.headers, "X-Request-Id": request_id}
-        return json_response(error, status=refused.kind.status, headers=headers)
+        return json_response(Refusal(error), status=refused.kind.status, headers=headers)
 
     def _answer(
         self, request: web.Request, status: str, *, reason: str, transaction: str | None = None
@@ -243,7 +284,12 @@ def okta_hook_door(hook: OktaHook) -> Door:
         refusals=(problems.BAD_REQUEST, problems.BODY_TIMEOUT, problems.TOO_LARGE, problems.UNSUPPORTED_TYPE),
         scope=Scope.HOOKS,
     )
-    return Door((operation,), prefixes=(PATH,), read_key=any_form, scheme="Basic", answer=handlers.refuse)
+    description = Description(TONGUE)
+    described = (operation, description.operation())
+    description.write(described, version("voicegate"))
+    return Door(
+        described, prefixes=(PATH, TONGUE.path), read_key=any_form, scheme="Basic", answer=handlers.refuse
+    )
 
 
 def _refused_channel(channel: str | None) -> str | None:

@@ -47,7 +47,20 @@ class Tongue:
     """Refusals that every operation can answer that is not for everybody."""
     scoped: tuple[Kind, ...]
     """Refusals that every operation with a scope can answer besides."""
+    title: str
+    """What the door is called."""
+    schemes: Mapping[str, Mapping[str, str]]
+    """The ways to send a key, any of which will do."""
+    tags: Mapping[str, str]
+    """Kinds of operations, by a word of their paths, with what they are about; the last is all others'."""
 
+
+BEARER: Final = {
+    "type": "http",
+    "scheme": "bearer",
+    "description": "A client's key: `voicegate clients add`.",
+}
+BASIC: Final = {"type": "http", "scheme": "basic", "description": "A client's key as the password."}
 
 NATIVE: Final = Tongue(
     path="/openapi.json",
@@ -57,6 +70,16 @@ NATIVE: Final = Tongue(
     name_of=lambda kind: kind.uri,
     always=(problems.KEY_MISSING, problems.KEY_WRONG, problems.PEER_NOT_ALLOWED, problems.OVERLOADED),
     scoped=(problems.SCOPE_MISSING,),
+    title="Voicegate",
+    schemes={"key": BEARER},
+    tags={
+        "verifications": "Codes that are spoken, and guesses at them.",
+        "calls": "What happened on calls.",
+        "trunks": "The ways that calls go.",
+        "clients": "Programs that ask by key; for admins.",
+        "audit": "Who asked for what, and what was decided; for admins.",
+        "service": "The daemon itself.",
+    },
 )
 
 
@@ -96,13 +119,17 @@ def document(operations: Iterable[Operation], version: str, *, tongue: Tongue = 
     return {
         "openapi": "3.1.1",
         "info": {
-            "title": "Voicegate",
+            "title": tongue.title,
             "version": version,
             "description": tongue.about,
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
+        "servers": [{"url": "/", "description": "Where this document was got: the Unix socket, or TCP."}],
+        # On the Unix socket no key is needed.
+        "security": [*({name: []} for name in tongue.schemes), {}],
+        "tags": [{"name": name, "description": about} for name, about in tongue.tags.items()],
         "paths": paths,
-        "components": {"schemas": _components(everything, tongue)},
+        "components": {"schemas": _components(everything, tongue), "securitySchemes": tongue.schemes},
     }
 
 
@@ -119,13 +146,20 @@ def _operation(operation: Operation, tongue: Tongue) -> Json:
         "operationId": operation.name,
         "summary": operation.text.partition(". ")[0].rstrip("."),
         "description": operation.text,
+        "tags": [_tag(operation.path, tongue)],
         "parameters": _parameters(operation),
         "responses": {str(operation.success.status): _success(operation), **_refusals(operation, tongue)},
     }
-    if operation.body is not None:
-        content = {"application/json": {"schema": _reference(operation.body)}}
+    schema = operation.body_schema if operation.body is None else _reference(operation.body)
+    if schema is not None:
+        content = {media_type: {"schema": schema} for media_type in operation.body_types}
         described["requestBody"] = {"required": operation.is_body_required, "content": content}
     return described
+
+
+def _tag(path: str, tongue: Tongue) -> str:
+    steps = path.split("/")
+    return next((tag for tag in tongue.tags if tag in map(str.lower, steps)), list(tongue.tags)[-1])
 
 
 def _parameters(operation: Operation) -> list[Json]:
@@ -144,7 +178,12 @@ def _query(shape: type[Struct]) -> list[Json]:
     _, components = msgspec.json.schema_components([shape], ref_template=_REFERENCE)
     schema = components[shape.__name__]
     return [
-        {"name": name, "in": "query", "required": name in schema.get("required", ()), "schema": described}
+        {
+            "name": name,
+            "in": "query",
+            "required": name in schema.get("required", ()),
+            "schema": _for_everybody(described),
+        }
         for name, described in schema["properties"].items()
     ]
 
@@ -179,12 +218,14 @@ def _event(data: Sequence[type[Struct]]) -> Json:
 
 def _refusals(operation: Operation, tongue: Tongue) -> Json:
     by_status = groupby(refusals_of(operation, tongue), key=lambda kind: kind.status)
-    return {str(status): _refusal(tuple(kinds), tongue) for status, kinds in by_status}
+    content: Json = {tongue.media_type: {"schema": _reference(tongue.refusal)}}
+    if operation.is_refused_in_text:
+        content = {"text/plain": {"schema": {"type": "string"}}}
+    return {str(status): _refusal(tuple(kinds), tongue) | {"content": content} for status, kinds in by_status}
 
 
 def _refusal(kinds: tuple[Kind, ...], tongue: Tongue) -> Json:
-    text = "\n".join(f"- `{tongue.name_of(kind)}`: {kind.title}" for kind in kinds)
-    return {"description": text, "content": {tongue.media_type: {"schema": _reference(tongue.refusal)}}}
+    return {"description": "\n".join(f"- `{tongue.name_of(kind)}`: {kind.title}" for kind in kinds)}
 
 
 def _headers(headers: Mapping[str, str]) -> Json:
@@ -195,11 +236,41 @@ def _reference(shape: type[Struct]) -> Json:
     return {"$ref": _REFERENCE.format(name=shape.__name__)}
 
 
-def _components(operations: Iterable[Operation], tongue: Tongue) -> Json:
+def _components(operations: Sequence[Operation], tongue: Tongue) -> Json:
     shapes: dict[str, type[Struct]] = {tongue.refusal.__name__: tongue.refusal}
+    queries = {operation.query.__name__: operation.query for operation in operations if operation.query}
     for operation in operations:
         for shape in (operation.body, operation.success.body, *operation.success.events):
             if shape is not None:
                 shapes[shape.__name__] = shape
+    # What a query's parameters refer to is wanted, the query itself is not.
+    shapes |= queries
     _, components = msgspec.json.schema_components(shapes.values(), ref_template=_REFERENCE)
-    return dict(components)
+    return {
+        name: _without_defaults(_for_everybody(schema))
+        for name, schema in components.items()
+        if name not in queries
+    }
+
+
+def _for_everybody(schema: Any) -> Any:
+    """Return a schema as generators want it: patterns end as JavaScript's do, enumerations have a type."""
+    if isinstance(schema, list):
+        return [_for_everybody(part) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    plain = {key: _for_everybody(part) for key, part in schema.items()}
+    if isinstance(pattern := plain.get("pattern"), str):
+        plain["pattern"] = re.sub(r"\\Z$", "$", pattern)
+    if isinstance(values := plain.get("enum"), list) and all(isinstance(value, str) for value in values):
+        plain.setdefault("type", "string")
+    return plain
+
+
+def _without_defaults(schema: Json) -> Json:
+    """Return an object's schema without defaults: some generators demand every field that has one."""
+    fields = schema.get("properties", {})
+    plain = {
+        name: {key: part for key, part in field.items() if key != "default"} for name, field in fields.items()
+    }
+    return schema | ({"properties": plain} if fields else {})

@@ -61,6 +61,12 @@ class Operation:
     """The request's body."""
     is_body_required: bool = True
     """Must there be one?"""
+    body_types: tuple[str, ...] = ("application/json",)
+    """What its `Content-Type` may be."""
+    body_schema: Mapping[str, object] | None = None
+    """What it holds, as JSON schema, where no type of ours says it."""
+    is_refused_in_text: bool = False
+    """Are refusals a sentence in plain text?"""
     query: type[Struct] | None = None
     """The request's query parameters."""
     headers: Mapping[str, str] = field(default_factory=dict)

@@ -6,9 +6,10 @@ success and send it again.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Annotated, Final
+from importlib.metadata import version
+from typing import Annotated, Any, Final
 
 import structlog
 from aiohttp import web
@@ -19,6 +20,7 @@ from voicegate.adapters.http.answering import json_response, unknown
 from voicegate.adapters.http.denials import refuse
 from voicegate.adapters.http.doors import ASKER, Credentials, Door, any_form
 from voicegate.adapters.http.handed_codes import handed_over
+from voicegate.adapters.http.openapi import BASIC, BEARER, NATIVE, Description
 from voicegate.adapters.http.operations import Operation, Success
 from voicegate.adapters.http.problems import Refused, problem_response
 from voicegate.adapters.http.provider_messages import Mapped, NotSpoken, read_message
@@ -30,6 +32,21 @@ from voicegate.domain.policy import Deny
 log = structlog.get_logger(__name__)
 
 PREFIX: Final = "/hooks/providers/"
+
+
+TONGUE: Final = replace(
+    NATIVE,
+    path="/openapi/providers.json",
+    about="""The doors of identity providers that make a code and post it to a service of one's own.
+
+A path for each `[providers.NAME]`. Other fields than those that its mapping names are not read. On TCP the
+client's key comes after `Bearer`, as the password of `Basic`, or bare; a provider that signs its messages
+needs none where `client` names who asks.""",
+    title="Voicegate for identity providers",
+    schemes={"key": BEARER, "password": BASIC},
+    tags={"providers": "Identity providers.", "service": "This description."},
+)
+"""How the doors introduce themselves."""
 
 
 class Accepted(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -92,7 +109,11 @@ class _Handler:
 
 def provider_doors(providers: Providers) -> Sequence[Door]:
     """Return a door for each configured provider, and one that tells of a provider that is not."""
-    return (*(_door(providers, name) for name in providers.mapped), _nobodys())
+    doors = [_door(providers, name) for name in providers.mapped]
+    description = Description(TONGUE)
+    described = (*(operation for door in doors for operation in door.operations), description.operation())
+    description.write(described, version("voicegate"))
+    return (*doors, _nobodys(description.operation()))
 
 
 def _door(providers: Providers, name: str) -> Door:
@@ -100,6 +121,9 @@ def _door(providers: Providers, name: str) -> Door:
     operation = Operation(
         method="POST",
         path=path,
+        body_types=("application/json", "application/x-www-form-urlencoded"),
+        body_schema=_schema(mapped),
+        is_refused_in_text=mapped.is_told_in_text,
         name=f"speakFor_{name}",
         text=f"Speak a code that the identity provider `{name}` made. Which fields of its JSON or form hold "
         f"number and code is configured in `[providers.{name}]`.",
@@ -116,7 +140,28 @@ def _door(providers: Providers, name: str) -> Door:
     )
 
 
-def _nobodys() -> Door:
+def _schema(mapped: Mapped) -> Mapping[str, object]:
+    """Return the JSON schema of a provider's message: the fields that are read, and any others."""
+    fields = dict.fromkeys(mapped.number, "The number.") | dict.fromkeys(mapped.code, "The code.")
+    fields |= {
+        path: f"A call is placed for {', '.join(values)}." for path, values in mapped.only_when.items()
+    }
+    for path, about in (
+        (mapped.language, "The language tag."),
+        (mapped.extension, "The landline extension."),
+    ):
+        fields |= {path: about} if path else {}
+    root: dict[str, Any] = {"type": "object", "properties": {}}
+    for path, about in fields.items():
+        *folders, name = path.split(".")
+        inner = root
+        for folder in folders:
+            inner = inner["properties"].setdefault(folder, {"type": "object", "properties": {}})
+        inner["properties"][name] = {"description": about}
+    return root
+
+
+def _nobodys(description: Operation) -> Door:
     async def refuse_name(request: web.Request) -> web.Response:
         raise unknown("[providers] entry", request.match_info["provider"])
 
@@ -130,7 +175,7 @@ def _nobodys() -> Door:
         refusals=(problems.NOT_FOUND,),
         scope=Scope.HOOKS,
     )
-    return Door((operation,), prefixes=(PREFIX,), read_key=any_form)
+    return Door((operation, description), prefixes=(PREFIX, TONGUE.path), read_key=any_form)
 
 
 _REFUSALS: Final = (

@@ -45,6 +45,18 @@ _MISSING = re.compile(r"Object missing required field `(.*)`")
 _UNKNOWN = re.compile(r"Object contains unknown field `(.*)`", re.DOTALL)
 _AT = re.compile(r"(.*) - at `(?:key in )?\$\.?(.*)`", re.DOTALL)
 _TAG = re.compile(r"[A-Za-z]{1,8}(-[A-Za-z0-9]{1,8})*", re.ASCII)
+# msgspec speaks of Python's types.
+_IN_JSON: Final = {
+    "str": "a string",
+    "int": "an integer",
+    "float": "a number",
+    "bool": "true or false",
+    "null": "null",
+    "array": "an array",
+    "object": "an object",
+    "datetime": "a date and time",
+}
+_TYPES = re.compile(r"`(\w+(?: \| \w+)*)`")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _WEIGHT = re.compile(r"q=(0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)", re.ASCII)
 _SHOWN_CHARACTERS: Final = 80
@@ -59,7 +71,7 @@ async def read_body(request: web.Request, shape: type[R], within: timedelta = BO
     Raises:
         Refused: not JSON, too large, too slow, or not of that shape.
     """
-    return _decode(await _read_json(request, within), shape)
+    return decode(await _read_json(request, within), shape)
 
 
 async def read_optional_body(
@@ -74,7 +86,7 @@ async def read_optional_body(
     if not body:
         return None
     _check_json(request)
-    return _decode(body, shape)
+    return decode(body, shape)
 
 
 async def read_json(request: web.Request, within: timedelta = BODY_TIMEOUT) -> object:
@@ -203,7 +215,12 @@ def _check_json(request: web.Request) -> None:
         raise Refused(problems.UNSUPPORTED_TYPE, "send the body without Content-Encoding")
 
 
-def _decode(body: bytes, shape: type[R]) -> R:
+def decode(body: bytes, shape: type[R]) -> R:
+    """Return JSON as `shape`.
+
+    Raises:
+        Refused: not JSON, not of that shape, or a key comes twice.
+    """
     try:
         decoded = msgspec.json.decode(body, type=shape)
     except msgspec.ValidationError as error:
@@ -250,6 +267,7 @@ def _wrong_value(message: str, shape: type[Struct]) -> Refused:
     missing = _MISSING.match(message)
     if missing:
         return Refused(problems.INVALID, f"{missing[1]}: is missing", Facts(field=missing[1]))
+    message = _in_json(message)
     place = _AT.match(message)
     if not place:
         return Refused(problems.INVALID, message)
@@ -258,6 +276,16 @@ def _wrong_value(message: str, shape: type[Struct]) -> Refused:
     if what.startswith("Invalid enum value"):
         what = f"must be one of {', '.join(_choices(shape, field))}"
     return Refused(problems.INVALID, f"{field}: {what}", Facts(field=field))
+
+
+def _in_json(message: str) -> str:
+    """Return a message with the names of Python's types in JSON's words."""
+
+    def translate(found: re.Match[str]) -> str:
+        names = found[1].split(" | ")
+        return " or ".join(_IN_JSON[name] for name in names) if set(names) <= set(_IN_JSON) else found[0]
+
+    return _TYPES.sub(translate, message)
 
 
 def _choices(shape: type[Struct], field: str) -> list[str]:

@@ -19,7 +19,7 @@ from voicegate.adapters.http.okta.schemas import (
     UnenrollQuery,
     Verification,
 )
-from voicegate.adapters.http.openapi import Description, Tongue
+from voicegate.adapters.http.openapi import BEARER, Description, Tongue
 from voicegate.adapters.http.operations import Operation, Success
 from voicegate.adapters.http.problems import Kind
 from voicegate.domain.client import Scope
@@ -38,6 +38,21 @@ when the next call is due: clients that try again by themselves then do place th
     name_of=lambda kind: kind.name,
     always=(errors.INVALID_TOKEN, errors.ACCESS_DENIED),
     scoped=(),
+    title="Voicegate for Okta's clients",
+    schemes={
+        "ssws": {
+            "type": "apiKey",
+            "in": "header",
+            "name": "Authorization",
+            "description": "`SSWS ` and a client's key: `voicegate clients add`.",
+        },
+        "key": BEARER,
+    },
+    tags={
+        "factors": "Telephones to sign in with.",
+        "lifecycle": "All factors of a user at once.",
+        "service": "This description.",
+    },
 )
 """How the door introduces itself."""
 

@@ -1,11 +1,13 @@
 """The Twilio door's operations: every path, and every answer it can give."""
 
 import re
+from importlib.metadata import version
 from typing import Final
 
 from aiohttp import web
 
 from voicegate.adapters.http.doors import Credentials, Door, basic
+from voicegate.adapters.http.openapi import BASIC, Description, Tongue
 from voicegate.adapters.http.operations import Operation, Success
 from voicegate.adapters.http.problems import Kind
 from voicegate.adapters.http.twilio import errors
@@ -15,30 +17,65 @@ from voicegate.adapters.http.twilio.schemas import (
     AttemptPage,
     AttemptsQuery,
     AttemptView,
+    CheckForm,
     CheckView,
     SummaryQuery,
     SummaryView,
+    UpdateForm,
+    VerificationForm,
     VerificationView,
 )
 from voicegate.application.attempts import Attempts
 from voicegate.domain.client import Scope
 
+TONGUE: Final = Tongue(
+    path="/openapi/twilio.json",
+    about="""Twilio's Verify v2 for the channel `call`, over the company's own PBX.
+
+Paths, parameters and error codes are Twilio's, so that its clients work unchanged. On TCP a client's key is
+the auth token, beside any account SID; on the Unix socket none is needed. Each service is one of
+`[twilio.NAME]`.""",
+    refusal=errors.TwilioError,
+    media_type="application/json",
+    name_of=lambda kind: kind.name,
+    always=(errors.AUTHENTICATE, errors.DENIED),
+    scoped=(),
+    title="Voicegate for Twilio's clients",
+    schemes={"token": BASIC},
+    tags={
+        "verifications": "Codes that are spoken.",
+        "verificationcheck": "Guesses at them.",
+        "attempts": "Calls, and how they fared together.",
+        "service": "This description.",
+    },
+)
+"""How the door introduces itself."""
+
 _SERVICE: Final = "/v2/Services/{service}"
 _VERIFICATION: Final = f"{_SERVICE}/Verifications/{{sid}}"
 _STORED: Final[tuple[Kind, ...]] = (errors.INTERNAL, errors.UNAVAILABLE)
 # An account, or an API key of one: names only. The key itself is the password.
+_FORM: Final = ("application/x-www-form-urlencoded",)
 _ACCOUNT: Final = re.compile(r"(AC|SK)[0-9a-fA-F]{32}", re.ASCII)
 
 
 def twilio_door(house: TwilioHouse, attempts: Attempts) -> Door:
-    """Return the Twilio door."""
+    """Return the Twilio door with its own description."""
+    offered, description = operations(TwilioDoor(house), AttemptsDoor(attempts)), Description(TONGUE)
+    described = (*offered, description.operation())
+    description.write(described, version("voicegate"))
     return Door(
-        operations=(*_verifications(TwilioDoor(house)), *_attempts(AttemptsDoor(attempts))),
-        prefixes=("/v2/",),
+        operations=described,
+        prefixes=("/v2/", TONGUE.path),
         read_key=read_key,
         scheme='Basic realm="Voicegate"',
         answer=errors.error_response,
     )
+
+
+def operations(door: TwilioDoor, attempts: AttemptsDoor) -> tuple[Operation, ...]:
+    """Return all that can be asked of the Twilio door, its description aside."""
+    return (*_verifications(door), *_attempts(attempts))
 
 
 def read_key(request: web.BaseRequest) -> Credentials | None:
@@ -61,6 +98,8 @@ def _create(door: TwilioDoor) -> Operation:
         scope=Scope.VERIFICATIONS,
         text="Call a number with a code; while one is pending for it, call again with the same code.",
         handler=door.create,
+        body=VerificationForm,
+        body_types=_FORM,
         success=Success(201, VerificationView, "The verification; a call is about to be placed."),
         refusals=(
             errors.INVALID_PARAMETER,
@@ -97,6 +136,8 @@ def _update(door: TwilioDoor) -> Operation:
         scope=Scope.VERIFICATIONS,
         text="Cancel a verification, or approve it. Its call is hung up.",
         handler=door.update,
+        body=UpdateForm,
+        body_types=_FORM,
         success=Success(200, VerificationView, "The verification as it is now."),
         refusals=(errors.INVALID_PARAMETER, errors.NOT_FOUND, *_STORED),
     )
@@ -110,6 +151,8 @@ def _check(door: TwilioDoor) -> Operation:
         scope=Scope.VERIFICATIONS,
         text="Judge a guess. A wrong one is answered with `valid` false.",
         handler=door.check,
+        body=CheckForm,
+        body_types=_FORM,
         success=Success(200, CheckView, "What the guess came to."),
         refusals=(
             errors.INVALID_PARAMETER,

@@ -2,10 +2,12 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta, Struct
+
+from voicegate.adapters.http.schemas import EXTENSION_TEXT, GUESS_TEXT, NUMBER_TEXT
 
 
 class Channel(StrEnum):
@@ -25,6 +27,39 @@ class ConversionStatus(StrEnum):
 
     CONVERTED = "converted"
     UNCONVERTED = "unconverted"
+
+
+class VerificationForm(Struct, frozen=True, kw_only=True, rename="pascal"):
+    """Whom to call."""
+
+    to: Annotated[str, Meta(description=NUMBER_TEXT, examples=["+12025550143"])]
+    channel: Annotated[Literal["call"], Meta(description="`call`: no other is offered.")]
+    send_digits: Annotated[str, Meta(description=EXTENSION_TEXT, examples=["ww204"])] | None = None
+    locale: (
+        Annotated[
+            str,
+            Meta(
+                description="Language tag. Absent: the service's, else one of the number's country.",
+                examples=["de"],
+            ),
+        ]
+        | None
+    ) = None
+    custom_code: Annotated[str, Meta(description="A code of the caller's own, 4-10 digits.")] | None = None
+
+
+class UpdateForm(Struct, frozen=True, kw_only=True, rename="pascal"):
+    """What a verification comes to."""
+
+    status: Literal["canceled", "approved"]
+
+
+class CheckForm(Struct, frozen=True, kw_only=True, rename="pascal"):
+    """A guess at the code of a verification, which its SID or its number names."""
+
+    code: Annotated[str, Meta(description=GUESS_TEXT, examples=["493817"])]
+    verification_sid: str | None = None
+    to: Annotated[str, Meta(description=NUMBER_TEXT)] | None = None
 
 
 class SendCodeAttempt(Struct, frozen=True, kw_only=True):
