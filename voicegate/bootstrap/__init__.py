@@ -42,6 +42,7 @@ from voicegate.bootstrap.parts import App
 from voicegate.bootstrap.pbxs import make_pbx
 from voicegate.bootstrap.preloading import preload
 from voicegate.bootstrap.reloading import reload_for_ever
+from voicegate.bootstrap.settings_examiners import warn_of_open_secrets
 from voicegate.bootstrap.times import check_times, manners
 from voicegate.config import (
     CallerIdSettings,
@@ -69,6 +70,7 @@ async def serve(settings: Settings, wanted: asyncio.Queue[Settings] | None = Non
         VoicegateError: it could not start; the message names the setting or the file.
     """
     preload()
+    warn_of_open_secrets(settings)
     async with AsyncExitStack() as stack:
         # Whoever holds the socket is the daemon: nothing of a living one may be touched before that is known.
         listeners = [Listener(stack.enter_context(listening_alone(socket_file(settings))))]

@@ -2,11 +2,16 @@
 
 import stat
 from collections.abc import AsyncIterator, Mapping
+from contextlib import suppress
 from typing import Final
+
+import structlog
 
 from voicegate.application.examination import Finding, doubtful, failed, passed
 from voicegate.config import Settings, read_secret, secret_path
 from voicegate.domain.errors import ConfigError
+
+log = structlog.get_logger(__name__)
 
 _OTHERS: Final = stat.S_IRWXO
 _GROUP_WRITES: Final = stat.S_IWGRP
@@ -42,15 +47,39 @@ class SecretFilesExaminer:
         about = f"secret {setting}"
         try:
             read_secret(path, setting)
-            found = secret_path(path).stat()
+            mode = mode_open_to_others(path)
         except (ConfigError, OSError) as error:
             cure = "the file must be there and readable by the daemon's user; look as that user"
             return failed(about, str(error), cure)
-        if found.st_mode & (_OTHERS | _GROUP_WRITES):
-            mode = f"{stat.S_IMODE(found.st_mode):04o}"
-            cure = f"chmod 600 {secret_path(path)}, and another secret if others use this machine"
+        if mode is not None:
+            cure = f"{_fix(path)}, and another secret if others use this machine"
             return failed(about, f"others may use {secret_path(path)} ({mode})", cure)
         return passed(about, "its file is not open to others")
+
+
+def mode_open_to_others(path: str) -> str | None:
+    """Return the mode of a secret's file, in octal, when others may use it; None: they may not.
+
+    That its group may read it is no fault: systemd's credentials and shared services have it so.
+
+    Raises:
+        OSError: it cannot be looked at.
+    """
+    mode = secret_path(path).stat().st_mode
+    return f"{stat.S_IMODE(mode):04o}" if mode & (_OTHERS | _GROUP_WRITES) else None
+
+
+def warn_of_open_secrets(settings: Settings) -> None:
+    """Log each secret's file that others may use, with what to do; one that cannot be read is refused
+    elsewhere."""
+    for setting, path in secret_files(settings).items():
+        with suppress(OSError):
+            if (mode := mode_open_to_others(path)) is not None:
+                log.warning("secret file is open to others", setting=setting, mode=mode, fix=_fix(path))
+
+
+def _fix(path: str) -> str:
+    return f"chmod 600 {secret_path(path)}"
 
 
 class PolicyExaminer:
@@ -82,4 +111,9 @@ def secret_files(settings: Settings) -> Mapping[str, str]:
     tcp = settings.tcp
     if tcp.enabled and (key := tcp.key or tcp.certificate):
         files["tcp.key"] = key
+    files |= {
+        f"providers.{name}.signature_secret_file": entry.signature_secret_file
+        for name, entry in settings.providers.items()
+        if entry.signature_secret_file
+    }
     return files
