@@ -186,7 +186,7 @@ class Conversation:
                 keys = self._heard(self._script.keys) if self._is_key_named else ""
                 key = await self._leg.wait_key(keys, min(left, _INVITATION_GAP))
             if key:
-                await self._journal.write(KeyPressed())
+                await self._journal.write(KeyPressed(digit=key))
                 return True
             # Once more at once where it was broken off too early to count.
             invite = not (invite and self._is_key_named)

@@ -78,6 +78,7 @@ class Deeds:
 
     def __init__(self, world: World, delivery: Delivery) -> None:
         self._desk = world.desk
+        self._keyring = world.keyring
         self._delivery = delivery
 
     async def do(self, asker: Asker, action: str, work: Callable[[Deed], T]) -> T:
@@ -90,18 +91,36 @@ class Deeds:
         def transaction(tx: Transaction) -> tuple[T, Deed]:
             deed = Deed(tx, asker, self._desk.clock.now())
             answer = work(deed)
-            tx.audit(_entry(deed, action, answer))
+            entry = self._entry(deed, action, answer)
+            tx.audit(entry)
             for alarm in deed.alarms:
-                tx.audit(replace(_entry(deed, alarm.action, None), client=alarm.client, decision="alarm"))
+                tx.audit(replace(entry, action=alarm.action, client=alarm.client, decision="alarm"))
             return answer, deed
 
         answer, deed = await self._desk.store.transact(transaction)
         await self._follow(deed)
         return answer
 
-    async def past(self, limit: int, wanted: AuditFilter = ALL_ENTRIES) -> Sequence[AuditEntry]:
-        """Return the newest of those audit entries first."""
+    async def past(
+        self, limit: int, wanted: AuditFilter = ALL_ENTRIES, *, number: str | None = None
+    ) -> Sequence[AuditEntry]:
+        """Return the newest of those audit entries first, about one number if it is given."""
+        if number is not None:
+            wanted = replace(wanted, number_digests=self._keyring.number_digests(number))
         return await self._desk.store.audit(limit, wanted)
+
+    def _entry(self, deed: Deed, action: str, answer: object) -> AuditEntry:
+        about = deed.destination
+        return AuditEntry(
+            at=deed.now,
+            client=deed.asker.name,
+            request_id=deed.asker.request_id,
+            action=action,
+            decision=_decision(answer),
+            subject=deed.subject,
+            number=None if about is None else about.masked,
+            number_digest=None if about is None else self._keyring.number_digests(about.number)[0],
+        )
 
     async def _follow(self, deed: Deed) -> None:
         for alarm in deed.alarms:
@@ -112,18 +131,6 @@ class Deeds:
             await self._delivery.cancel(challenge_id)
         for challenge_id in (*deed.changed, *deed.ended):
             self._desk.board.announce(challenge_id)
-
-
-def _entry(deed: Deed, action: str, answer: object) -> AuditEntry:
-    return AuditEntry(
-        at=deed.now,
-        client=deed.asker.name,
-        request_id=deed.asker.request_id,
-        action=action,
-        decision=_decision(answer),
-        subject=deed.subject,
-        number=None if deed.destination is None else deed.destination.masked,
-    )
 
 
 def _decision(answer: object) -> str:

@@ -68,9 +68,7 @@ async def void_keyless(world: World) -> int:
         challenge for challenge in await world.desk.store.open_challenges() if not _is_known(world, challenge)
     ]
     for challenge in void:
-        await world.desk.store.transact(
-            partial(_take_back, challenge_id=challenge.id, now=world.desk.clock.now())
-        )
+        await world.desk.store.transact(partial(_take_back, world=world, challenge_id=challenge.id))
     return len(void)
 
 
@@ -82,7 +80,7 @@ def _is_known(world: World, challenge: Challenge) -> bool:
     return True
 
 
-def _take_back(tx: Transaction, *, challenge_id: str, now: datetime) -> None:
+def _take_back(tx: Transaction, *, world: World, challenge_id: str) -> None:
     record = tx.challenge(challenge_id)
     if record is None or record.challenge.state not in OPEN_STATES:
         return
@@ -90,13 +88,14 @@ def _take_back(tx: Transaction, *, challenge_id: str, now: datetime) -> None:
     tx.save_challenge(challenges.step(challenge, ChallengeEvent.CANCELED))
     tx.audit(
         AuditEntry(
-            now,
+            world.desk.clock.now(),
             challenge.client,
             request_id="",
             action="verification.void",
             decision="key_gone",
             subject=challenge_id,
             number=challenge.destination.masked,
+            number_digest=world.keyring.number_digests(challenge.destination.number)[0],
         )
     )
 

@@ -97,7 +97,8 @@ class Journal:
         """
         detail = {
             "outcome": str(outcome.outcome),
-            "cause": hangup.cause,
+            # 0 is no cause of Q.850: the PBX says that it has none.
+            "cause": hangup.cause or None,
             "sip_status": hangup.sip_status,
             "gave_up": hangup.gave_up,
         }

@@ -1,7 +1,10 @@
 """`voicegate audit`: who asked for what."""
 
+from typing import Any
+
 import rich_click as click
 
+from voicegate.cli.moments import Moment
 from voicegate.cli.options import Options
 from voicegate.cli.place import connect
 from voicegate.cli.printing import clock, json_option, print_json, print_table
@@ -10,12 +13,20 @@ from voicegate.cli.printing import clock, json_option, print_json, print_table
 @click.command()
 @click.option("--limit", type=click.IntRange(1, 500), default=20, show_default=True, help="Entries to show.")
 @click.option("--before", type=click.IntRange(min=1), metavar="ID", help="Only entries with a lower id.")
+@click.option("--number", help="Only about this number, written in full, or this extension.")
+@click.option("--client", "owner", help="Only what this client asked.")
+@click.option("--action", help="Only this action, such as verification.create.")
+@click.option("--decision", help="Only this decision, such as country_not_allowed.")
+@click.option("--since", type=Moment(), help="Only entries made then or later, local time.")
+@click.option("--until", type=Moment(), help="Only entries made before then, local time.")
 @json_option
 @click.pass_obj
-def audit(options: Options, *, limit: int, before: int | None, as_json: bool) -> None:
+def audit(
+    options: Options, /, *, limit: int, before: int | None, as_json: bool, owner: str | None, **wanted: Any
+) -> None:
     """Who asked for what, and what was decided."""
     with connect(options) as client:
-        entries = client.audit(limit, before)
+        entries = client.audit(limit, before, client=owner, **wanted)
     if as_json:
         print_json(entries)
         return

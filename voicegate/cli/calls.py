@@ -1,14 +1,17 @@
 """`voicegate calls`: what was placed, and how it went."""
 
 from datetime import datetime
+from typing import Any
 
 import rich_click as click
 
+from voicegate.cli.moments import Moment
 from voicegate.cli.options import Options
 from voicegate.cli.place import connect
 from voicegate.cli.printing import (
     clock,
     describe_end,
+    describe_media,
     json_option,
     labels_of,
     print_json,
@@ -23,21 +26,29 @@ def calls() -> None:
 
 @calls.command("list")
 @click.option("--limit", type=click.IntRange(1, 500), default=20, show_default=True, help="Calls to show.")
-@click.option(
-    "--before",
-    type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S"]),
-    help="Only calls made before this moment, local time.",
-)
+@click.option("--number", help="Only calls to this number, written in full, or to this extension.")
+@click.option("--outcome", help="Only calls that ended so, such as busy.")
+@click.option("--trunk", help="Only calls by this trunk.")
+@click.option("--client", "owner", help="Only calls of this client.")
+@click.option("--after", type=Moment(), help="Only calls made at this moment or later, local time.")
+@click.option("--before", type=Moment(), help="Only calls made before this moment, local time.")
 @click.option("--test-numbers", is_flag=True, help="The calls to test numbers, too.")
 @json_option
 @click.pass_obj
 def list_calls(
-    options: Options, *, limit: int, before: datetime | None, test_numbers: bool, as_json: bool
+    options: Options,
+    /,
+    *,
+    limit: int,
+    before: datetime | None,
+    test_numbers: bool,
+    as_json: bool,
+    owner: str | None,
+    **wanted: Any,
 ) -> None:
     """List the newest calls."""
-    until = before.astimezone() if before is not None else None
     with connect(options) as client:
-        found = client.calls(limit, until, test_numbers=test_numbers)
+        found = client.calls(limit, before, test_numbers=test_numbers, client=owner, **wanted)
     if as_json:
         print_json(found)
         return
@@ -72,3 +83,5 @@ def show(options: Options, call_id: str, *, as_json: bool) -> None:
     for step, label in labels_of(call.timeline):
         click.echo(f"{(step.at - call.created_at).total_seconds():6.1f} s  {label}")
     click.echo(describe_end(call))
+    if media := describe_media(call):
+        click.echo(media)

@@ -72,11 +72,29 @@ def is_news(step: Step, before: Step | None) -> bool:
 
 def describe_end(call: Call) -> str:
     """Return how a call ended, in one line."""
-    facts = [f"evidence {call.evidence.strongest}"]
-    facts += [f"hangup cause {call.hangup_cause}"] if call.hangup_cause is not None else []
+    facts = [f"blame {call.blame}"] if call.blame is not None else []
+    facts += [f"evidence {call.evidence.strongest}"]
+    facts += [f"hangup cause {call.hangup_cause}"] if call.hangup_cause else []
     facts += [f"SIP {call.sip_status}"] if call.sip_status is not None else []
+    facts += [f"our reason {call.gave_up}"] if call.gave_up is not None else []
     facts += [f"trunk {call.trunk}", f"caller ID {call.caller_id}"]
     return f"{call.outcome or call.state}: {', '.join(facts)}"
+
+
+def describe_media(call: Call) -> str:
+    """Return what was counted on a call, in one line; empty: nothing was."""
+    counted = [step.media for step in call.timeline if step.media is not None]
+    digits = "".join(step.digit for step in call.timeline if step.digit is not None)
+    facts = [f"{call.evidence.announced} readings proven"] if call.evidence.answered else []
+    if counted:
+        facts += [f"RTP packets {_count(counted[-1].received)} received, {_count(counted[-1].sent)} sent"]
+        facts += ["RTCP received" if counted[-1].reports_back else "no RTCP received"]
+    facts += [f"DTMF digits {digits}"] if digits else []
+    return ", ".join(facts)
+
+
+def _count(packets: int | None) -> str:
+    return "unknown" if packets is None else str(packets)
 
 
 def clock(moment: datetime) -> str:

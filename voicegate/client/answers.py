@@ -40,6 +40,7 @@ class Step(Struct, kw_only=True):
     reading: int | None = None
     proven: bool | None = None
     media: Media | None = None
+    digit: str | None = None
     outcome: str | None = None
     hangup_cause: int | None = None
     sip_status: int | None = None

@@ -49,6 +49,27 @@ class Options(TypedDict, total=False):
     idempotency_key: str | None
 
 
+class CallFilter(TypedDict, total=False):
+    """Which calls to list; absent or None: all."""
+
+    number: str | None
+    outcome: str | None
+    trunk: str | None
+    client: str | None
+    after: datetime | None
+
+
+class AuditFilter(TypedDict, total=False):
+    """Which audit entries to list; absent or None: all. `since` counts, `until` does not."""
+
+    number: str | None
+    client: str | None
+    action: str | None
+    decision: str | None
+    since: datetime | None
+    until: datetime | None
+
+
 def explain(response: httpx.Response) -> Problem:
     """Return the problem that was answered.
 
@@ -126,9 +147,9 @@ def cancel(verification_id: str) -> Request[Verification]:
     return Request("DELETE", _path(verification_id), Verification)
 
 
-def calls(limit: int, before: datetime | None, *, test_numbers: bool) -> Request[Calls]:
+def calls(limit: int, before: datetime | None, *, test_numbers: bool, wanted: CallFilter) -> Request[Calls]:
     """Ask for a page of calls."""
-    query: dict[str, str | int | float] = {"limit": limit}
+    query = {"limit": limit, **_query(wanted)}
     if before is not None:
         query["before"] = before.isoformat()
     if test_numbers:
@@ -167,9 +188,9 @@ def revoke_client(name: str) -> Request[Revoked]:
     return Request("DELETE", f"/v1/clients/{quote(name, safe='')}", Revoked)
 
 
-def audit(limit: int, before: int | None) -> Request[Audit]:
+def audit(limit: int, before: int | None, wanted: AuditFilter) -> Request[Audit]:
     """Ask for a page of the audit."""
-    query: dict[str, str | int | float] = {"limit": limit}
+    query = {"limit": limit, **_query(wanted)}
     if before is not None:
         query["before"] = before
     return Request("GET", "/v1/audit", Audit, query=query)
@@ -183,6 +204,14 @@ def health() -> Request[Health]:
 def ready() -> Request[Health]:
     """Ask whether calls can be placed."""
     return Request("GET", "/readyz", Health)
+
+
+def _query(wanted: Mapping[str, object]) -> dict[str, str | int | float]:
+    given = {name: value for name, value in wanted.items() if value is not None}
+    return {
+        name: value.isoformat() if isinstance(value, datetime) else str(value)
+        for name, value in given.items()
+    }
 
 
 def _path(verification_id: str) -> str:

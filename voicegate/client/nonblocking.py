@@ -22,7 +22,7 @@ from voicegate.client.answers import (
     Trunk,
     Verification,
 )
-from voicegate.client.asking import Following, Options, Place, Request
+from voicegate.client.asking import AuditFilter, CallFilter, Following, Options, Place, Request
 from voicegate.client.factors import AsyncFactors
 
 T = TypeVar("T")
@@ -85,10 +85,17 @@ class AsyncClient:
         return await self._ask(asking.cancel(verification_id))
 
     async def calls(
-        self, limit: int = 50, before: datetime | None = None, *, test_numbers: bool = False
+        self,
+        limit: int = 50,
+        before: datetime | None = None,
+        *,
+        test_numbers: bool = False,
+        **wanted: Unpack[CallFilter],
     ) -> list[Call]:
-        """Return the newest calls first, without timelines; with those to test numbers if they are wanted."""
-        return (await self._ask(asking.calls(limit, before, test_numbers=test_numbers))).calls
+        """Return the newest of those calls first, without timelines; with those to test numbers if they are
+        wanted."""
+        request = asking.calls(limit, before, test_numbers=test_numbers, wanted=wanted)
+        return (await self._ask(request)).calls
 
     async def call(self, call_id: str) -> Call:
         """Return a call with its timeline."""
@@ -114,9 +121,11 @@ class AsyncClient:
         """Let a client ask nothing any more."""
         return await self._ask(asking.revoke_client(name))
 
-    async def audit(self, limit: int = 50, before: int | None = None) -> list[AuditEntry]:
+    async def audit(
+        self, limit: int = 50, before: int | None = None, **wanted: Unpack[AuditFilter]
+    ) -> list[AuditEntry]:
         """Return who asked for what, newest first, those with an id below `before` if given."""
-        return (await self._ask(asking.audit(limit, before))).entries
+        return (await self._ask(asking.audit(limit, before, wanted))).entries
 
     async def health(self) -> Health:
         """Return that the daemon is alive."""

@@ -201,6 +201,9 @@ class Invited:
 class KeyPressed:
     """The asked-for key was pressed."""
 
+    digit: str | None = None
+    """Which it was; None: not noted."""
+
 
 @dataclass(frozen=True, slots=True)
 class ReadingStarted:

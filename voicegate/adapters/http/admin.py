@@ -30,6 +30,7 @@ from voicegate.application.deeds import Deeds
 from voicegate.application.listing import AuditFilter
 from voicegate.application.storing import AuditEntry, ClientRecord
 from voicegate.domain.client import Scope
+from voicegate.domain.errors import InvalidNumber
 
 _STORED: Final[tuple[Kind, ...]] = (problems.INTERNAL, problems.STORE_UNAVAILABLE)
 
@@ -71,7 +72,19 @@ class AdminDoor:
     async def audit(self, request: web.Request) -> web.Response:
         """List who asked for what, newest first."""
         query = reading.read_query(request, AuditQuery)
-        entries = await self._deeds.past(query.limit, AuditFilter(behind=query.before))
+        try:
+            number = None if query.number is None else reading.read_number(query.number)
+        except InvalidNumber as error:
+            raise reading.wrong("number", error) from error
+        wanted = AuditFilter(
+            client=query.client,
+            action=query.action,
+            decision=query.decision,
+            after=query.since,
+            before=query.until,
+            behind=query.before,
+        )
+        entries = await self._deeds.past(query.limit, wanted, number=number)
         is_full = len(entries) == query.limit
         return json_response(
             AuditList(entries=[_entry(entry) for entry in entries], next=entries[-1].id if is_full else None)

@@ -52,6 +52,15 @@ class AuditQuery(_Request, kw_only=True, frozen=True):
         Annotated[int, Meta(ge=1, le=2**53, description="Only entries with a lower id: a page's `next`.")]
         | None
     ) = None
+    client: Annotated[str, Meta(max_length=64, description="Only what this client asked.")] | None = None
+    action: Annotated[str, Meta(max_length=64, examples=["verification.create"])] | None = None
+    decision: Annotated[str, Meta(max_length=64, examples=["allowed"])] | None = None
+    number: (
+        Annotated[str, Meta(max_length=32, description="Only about this destination, written in full.")]
+        | None
+    ) = None
+    since: Annotated[datetime, Meta(tz=True, description="Only entries made then or later.")] | None = None
+    until: Annotated[datetime, Meta(tz=True, description="Only entries made earlier.")] | None = None
 
 
 class KeyView(_Answer, kw_only=True, frozen=True):

@@ -199,6 +199,7 @@ class StepView(_Answer, kw_only=True, frozen=True, omit_defaults=True):
     reading: Annotated[int, Meta(ge=1, description="Which reading of the code.")] | UnsetType = UNSET
     proven: Annotated[bool, Meta(description="Was every digit sent to its last sample?")] | UnsetType = UNSET
     media: MediaView | UnsetType = UNSET
+    digit: Annotated[str, Meta(description="The DTMF digit that was pressed.")] | UnsetType = UNSET
     outcome: Outcome | UnsetType = UNSET
     hangup_cause: Annotated[int, Meta(description="Q.850 cause.")] | UnsetType = UNSET
     sip_status: int | UnsetType = UNSET

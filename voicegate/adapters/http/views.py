@@ -29,7 +29,7 @@ _REASONS: Mapping[Verdict, DeniedReason] = {
     Verdict.ALREADY_USED: "already_used",
 }
 # A timeline's facts that are shown under their own names.
-_SHOWN = ("reading", "proven", "media", "outcome", "sip_status", "gave_up")
+_SHOWN = ("reading", "proven", "media", "digit", "outcome", "sip_status", "gave_up")
 
 
 def created(record: ChallengeRecord) -> CreatedVerification:
@@ -76,7 +76,7 @@ def summary(record: CallRecord) -> CallSummary:
         blame=outcome.blame if outcome else None,
         retry_safe=outcome.retry_safe if outcome else None,
         evidence=_evidence(call.evidence),
-        hangup_cause=hangup.cause if hangup else None,
+        hangup_cause=(hangup.cause or None) if hangup else None,  # 0 is no cause: the PBX has none
         sip_status=hangup.sip_status if hangup else None,
         gave_up=hangup.gave_up if hangup else None,
         trunk=call.trunk,
@@ -130,7 +130,7 @@ def _step(entry: TimelineEntry) -> StepView:
             "state": entry.state,
             "event": entry.event,
             **{name: detail[name] for name in _SHOWN if detail.get(name) is not None},
-            **({"hangup_cause": detail["cause"]} if detail.get("cause") is not None else {}),
+            **({"hangup_cause": detail["cause"]} if detail.get("cause") else {}),
         },
         StepView,
     )

@@ -215,6 +215,7 @@ def audit_row(entry: AuditEntry) -> Columns:
         "decision": entry.decision,
         "subject": entry.subject,
         "number": entry.number,
+        "number_digest": entry.number_digest,
     }
 
 
