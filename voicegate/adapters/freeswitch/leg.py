@@ -117,7 +117,7 @@ class FreeSwitchLeg(TendedLeg[CallTracker]):
         """Apologise over whatever is said, and hang up: what is executed later is heard first."""
         self._let_go()
         with suppress(LegEnded, PbxUnavailable, ReplyLost):
-            await self._command(f"api uuid_setvar {self._call_id} playback_terminators none")
+            await self._command(f"api uuid_setvar {self._channel} playback_terminators none")
             await self._execute_playback(check_path(f"{apology.path}.{self._suffix}"), apology.length)
         self.end()
 
