@@ -28,6 +28,7 @@ from voicegate.application.ports import (
     Pbx,
     Speech,
 )
+from voicegate.application.queueing import CallLimits, CallQueue, Place
 from voicegate.domain import challenge as challenges
 from voicegate.domain.announcement import (
     HumanCheck,
@@ -93,11 +94,14 @@ class _Attempt:
         self._leg: Leg | None = None
         self._gave_up: GaveUp | None = None
         self._conversation: Conversation | None = None
+        self.given_up = asyncio.Event()
+        """Set once there is a reason to end it."""
 
     async def give_up(self, reason: GaveUp) -> None:
         """End the call for `reason`; the first reason stands."""
         is_first = self._gave_up is None
         self._gave_up = self._gave_up or reason
+        self.given_up.set()
         if self._leg is None:
             return
         if is_first and reason is GaveUp.INTERRUPTED and self._conversation is not None:
@@ -110,13 +114,18 @@ class _Attempt:
     def _apology(self) -> Clip:
         return self._world.speech.prompt(self._challenge.language, PromptName.APOLOGY)
 
-    async def run(self) -> Hangup:
-        """Place the call and hold it to its end."""
+    async def run(self, *, has_line: bool) -> Hangup:
+        """Place the call and hold it to its end; without a line it has ended."""
         loop = asyncio.get_running_loop()
         placed_at = loop.time()
         try:
             if self._gave_up or not await self._is_wanted():
                 return Hangup(gave_up=self._gave_up or GaveUp.CANCELED)
+            if not has_line:
+                log.warning(
+                    "no line was free in time", call=self._journal.call.id, trunk=self._hop.trunk.name
+                )
+                return Hangup(gave_up=GaveUp.QUEUE_TIMEOUT)
             hangup = await self._place()
         except SpeechError:
             log.exception("speech failed", call=self._journal.call.id)
@@ -216,8 +225,9 @@ class _Attempt:
 class Delivery:
     """All calls in progress; an async context manager that ends them when it is left."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, limits: CallLimits | None = None) -> None:
         self._world = world
+        self._queue = CallQueue(limits or CallLimits())
         self._tasks = asyncio.TaskGroup()
         self._attempts: dict[str, _Attempt] = {}
         self._is_closing = False
@@ -245,6 +255,10 @@ class Delivery:
         """Return the ways to the challenge's destination; empty when there is none."""
         return find_route(challenge.destination, self._world.routes)
 
+    def is_full_for(self, client: str) -> bool:
+        """Do so many calls wait for a line that another one of this client is refused? Safe in any thread."""
+        return self._queue.is_full_for(client)
+
     def new_call(self, challenge: Challenge, hop: Hop) -> Call:
         """Return a queued call of `challenge` along `hop`, to be stored before it is started."""
         return Call(
@@ -258,7 +272,12 @@ class Delivery:
 
     def start(self, challenge: Challenge, call: Call) -> None:
         """Begin to deliver; `call` is the stored first call along the route. Does not wait."""
-        self._tasks.create_task(self._deliver(challenge, call), name=f"delivery {challenge.id}")
+        hops = self.route(challenge)
+        # Now, not in the task: who asks next is to find the queue as it is.
+        place = self._queue.enter(hops[0].trunk, challenge.client)
+        self._tasks.create_task(
+            self._deliver(challenge, call, hops=hops, place=place), name=f"delivery {challenge.id}"
+        )
 
     def drop(self, challenge: Challenge, call: Call) -> None:
         """Record that `call`, stored and never started, is not placed after all. Does not wait."""
@@ -270,13 +289,18 @@ class Delivery:
         if attempt is not None:
             await attempt.give_up(GaveUp.CANCELED)
 
-    async def _deliver(self, challenge: Challenge, call: Call) -> None:
+    async def _deliver(
+        self, challenge: Challenge, call: Call, *, hops: tuple[Hop, ...], place: Place
+    ) -> None:
         """Try the route's hops in order, each with a call of its own: a task's root."""
-        hops = list(self.route(challenge))
         queued: Call | None = call
+        left = list(hops)
         try:
-            while queued is not None and hops:
-                queued = await self._attempt(challenge, queued, hop=hops.pop(0), others=hops)
+            while queued is not None and left:
+                hop = left.pop(0)
+                if hop is not hops[0]:
+                    place = self._queue.enter(hop.trunk, challenge.client)
+                queued = await self._attempt(challenge, queued, hop=hop, others=left, place=place)
         except Exception:  # one call's trouble must not end the others'
             # Housekeeping settles it at the next start: the store holds it as live.
             log.exception("call not recorded", challenge=challenge.id)
@@ -289,7 +313,9 @@ class Delivery:
         except Exception:  # as in `_deliver`
             log.exception("call not recorded", challenge=challenge.id)
 
-    async def _attempt(self, challenge: Challenge, call: Call, *, hop: Hop, others: list[Hop]) -> Call | None:
+    async def _attempt(
+        self, challenge: Challenge, call: Call, *, hop: Hop, others: list[Hop], place: Place
+    ) -> Call | None:
         """Place one call, hold it to its end and record that; return the next call where one is due, by the
         first of the `others` that are left."""
         journal = Journal(self._world.desk, CallRecord(call))
@@ -298,7 +324,8 @@ class Delivery:
         try:
             if self._is_closing:
                 await attempt.give_up(GaveUp.INTERRUPTED)
-            hangup = await attempt.run()
+            async with self._queue.line(place, attempt.given_up) as has_line:
+                hangup = await attempt.run(has_line=has_line)
         except Exception:  # whatever broke, the call must end in the record
             log.exception("call failed", call=call.id)
             hangup = Hangup(gave_up=GaveUp.INTERNAL_ERROR)

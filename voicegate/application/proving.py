@@ -11,6 +11,7 @@ from voicegate.application.brakes import in_bucket, may_issue_now, may_ring_now,
 from voicegate.application.deeds import Alarm, Begun, Deed
 from voicegate.application.delivery import Delivery, World
 from voicegate.application.ports import ChallengeRecord
+from voicegate.application.queueing import RETRY_AFTER
 from voicegate.application.reachability import Reachability
 from voicegate.application.storing import WrongGuess
 from voicegate.domain import challenge as challenges
@@ -194,6 +195,8 @@ class Proving:
             # Digits that no extension of the PBX fits are rather a telephone number.
             lacks_plus = challenge.destination.lacks_plus
             return Deny(DenyReason.PLUS_MISSING if lacks_plus else DenyReason.NO_ROUTE)
+        if self._delivery.is_full_for(challenge.client) and not self.policy.is_test(challenge.destination):
+            return Deny(DenyReason.QUEUE_FULL, RETRY_AFTER)
         return Begun(challenge, self._delivery.new_call(challenge, hops[0]))
 
     def _may_call_again(self, deed: Deed, record: ChallengeRecord) -> Deny | None:

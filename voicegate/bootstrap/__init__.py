@@ -34,6 +34,7 @@ from voicegate.application.housekeeping import Retention, settle_orphans, tidy_f
 from voicegate.application.journal import Desk
 from voicegate.application.ports import Pbx
 from voicegate.application.proving import Defaults, Proving
+from voicegate.application.queueing import CallLimits
 from voicegate.application.sign_in import SignIn
 from voicegate.bootstrap.doors import doors, extensions, providers, server_settings, twilio_services
 from voicegate.bootstrap.endpoints import allowed_uids, listening_alone, socket_file, tcp_port
@@ -112,7 +113,7 @@ async def running(settings: Settings) -> AsyncIterator[App]:
             log.warning("settled calls that an earlier run left", calls=orphans)
         if void := await void_keyless(world):
             log.warning("open codes are void: their key is not in the key file", challenges=void)
-        delivery = await stack.enter_async_context(Delivery(world))
+        delivery = await stack.enter_async_context(Delivery(world, call_limits(settings)))
         tidying = asyncio.create_task(tidy_for_ever(world, retention(settings)), name="housekeeping")
         stack.callback(tidying.cancel)
         deeds, proving = Deeds(world, delivery), _proving(world, delivery, settings)
@@ -207,6 +208,12 @@ def retention(settings: Settings) -> Retention:
         timelines=timedelta(days=kept.timelines_days),
         audit=timedelta(days=kept.audit_days),
     )
+
+
+def call_limits(settings: Settings) -> CallLimits:
+    """Return how many calls there may be at a time, as configured."""
+    call = settings.call
+    return CallLimits(call.max_in_progress, call.max_queued, timedelta(seconds=call.queue_timeout_s))
 
 
 def routes(settings: Settings) -> Routes:
@@ -309,6 +316,7 @@ def _trunk(
         ring_timeout=timedelta(seconds=entry.ring_timeout_s),
         progress_timeout=timedelta(seconds=entry.progress_timeout_s),
         packet=timedelta(milliseconds=entry.packet_ms),
+        max_calls=entry.max_calls,
     )
 
 

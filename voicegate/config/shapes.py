@@ -20,6 +20,7 @@ Milliseconds = Annotated[int, Meta(ge=0, le=10000)]
 Limit = Annotated[int, Meta(ge=1, le=1_000_000)]
 Spacing = Annotated[float, Meta(ge=0, le=3600)]
 Spacings = Annotated[tuple[Spacing, ...], Meta(min_length=1, max_length=20)]
+Calls = Annotated[int, Meta(ge=1, le=10000)]
 Port = Annotated[int, Meta(ge=0, le=65535)]
 Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}\Z")]
 OptionalName = Annotated[str, Meta(pattern=r"^([A-Za-z0-9][A-Za-z0-9_.-]{0,63})?\Z")]
@@ -115,6 +116,9 @@ class CallSettings(_Section, frozen=True, kw_only=True):
     extension_delay_ms: Milliseconds = 1000
     digit_tone_ms: Annotated[int, Meta(ge=40, le=1000)] = 120
     digit_gap_ms: Annotated[int, Meta(ge=40, le=1000)] = 250
+    max_in_progress: Calls = 100
+    max_queued: Annotated[int, Meta(ge=0, le=10000)] = 200
+    queue_timeout_s: Seconds = 30
 
 
 class PasscodeSettings(_Section, frozen=True, kw_only=True):
@@ -187,6 +191,7 @@ class TrunkSettings(_Section, frozen=True, kw_only=True):
     ring_timeout_s: Seconds = 40
     progress_timeout_s: Seconds = 25
     packet_ms: Annotated[int, Meta(ge=10, le=60)] = 20
+    max_calls: Calls = 30
 
 
 class InternalSettings(_Section, frozen=True, kw_only=True):
@@ -199,6 +204,7 @@ class InternalSettings(_Section, frozen=True, kw_only=True):
     ring_timeout_s: Seconds = 40
     progress_timeout_s: Seconds = 25
     packet_ms: Annotated[int, Meta(ge=10, le=60)] = 20
+    max_calls: Calls = 30
 
 
 class TestNumbers(_Section, frozen=True, kw_only=True):

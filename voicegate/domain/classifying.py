@@ -45,6 +45,7 @@ _OUR_REASONS: Final[Mapping[GaveUp, CallOutcome]] = {
     GaveUp.PLAYBACK_FAILED: _V(_O.PLAYBACK_FAILED, _B.US, retry_safe=True),
     GaveUp.CONTROLLER_UNREACHABLE: _V(_O.CONTROLLER_UNREACHABLE, _B.US, retry_safe=True),
     GaveUp.PBX_UNAVAILABLE: _V(_O.PBX_UNAVAILABLE, _B.US, retry_safe=True),
+    GaveUp.QUEUE_TIMEOUT: _V(_O.QUEUE_TIMEOUT, _B.US, retry_safe=True),
     GaveUp.PBX_LOST: _V(_O.PBX_LOST, _B.US, retry_safe=False),
     GaveUp.INTERRUPTED: _V(_O.INTERRUPTED, _B.US, retry_safe=False),
     GaveUp.INTERNAL_ERROR: _V(_O.INTERNAL_ERROR, _B.US, retry_safe=False),

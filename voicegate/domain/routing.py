@@ -59,6 +59,8 @@ class Trunk:
     reaches 20 s on some routes."""
     packet: timedelta = timedelta(milliseconds=20)
     """Audio in one RTP packet: a hint for calls whose own cannot be measured."""
+    max_calls: int = 30
+    """Calls in progress at a time, ours alone."""
     countries: frozenset[str] = frozenset()
     """Where it may call, as ISO 3166-1 alpha-2 codes; empty: everywhere."""
 

@@ -20,6 +20,7 @@ from voicegate.application.enrollment import Enrollment
 from voicegate.application.journal import Desk
 from voicegate.application.ports import ChallengeRecord
 from voicegate.application.proving import Defaults, Proving, Wanted
+from voicegate.application.queueing import CallLimits
 from voicegate.application.sign_in import Issued, IssueRequest, SignIn
 from voicegate.domain.client import Asker, Scope
 from voicegate.domain.phone_number import Destination
@@ -117,7 +118,15 @@ def manners() -> Manners:
 
 
 @pytest.fixture
-async def bench(tmp_path: Path, trunks: tuple[Trunk, ...], manners: Manners) -> AsyncIterator[Bench]:
+def limits() -> CallLimits:
+    """Override for fewer calls at a time."""
+    return CallLimits()
+
+
+@pytest.fixture
+async def bench(
+    tmp_path: Path, trunks: tuple[Trunk, ...], manners: Manners, limits: CallLimits
+) -> AsyncIterator[Bench]:
     pbx, speech, clock = ScriptedPbx(), ScriptedSpeech(), TurnedClock()
     async with SqlStore(tmp_path / "test.db") as store:
         world = World(
@@ -129,5 +138,5 @@ async def bench(tmp_path: Path, trunks: tuple[Trunk, ...], manners: Manners) -> 
             routes=Routes(trunks),
             manners=manners,
         )
-        async with Delivery(world) as delivery:
+        async with Delivery(world, limits) as delivery:
             yield bench_of(world, delivery, clock)

@@ -7,11 +7,11 @@ import pytest
 
 import voicegate
 from tests.unit.adapters.http.serving import serving
-from tests.unit.application.conftest import Bench, bench, manners, trunks
+from tests.unit.application.conftest import Bench, bench, limits, manners, trunks
 from voicegate.adapters.http import problems, schemas
 from voicegate.client import AsyncClient, Call, Media, Problem, Step, answers
 
-__all__ = ["bench", "manners", "trunks"]
+__all__ = ["bench", "limits", "manners", "trunks"]
 
 
 async def test_every_step_names_its_call_and_the_packets_are_counted(bench: Bench, tmp_path: Path) -> None:

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from tests.unit.adapters.http.serving import NUMBER, Served, serving
-from tests.unit.application.conftest import SPACED, Bench, bench, manners, trunks
+from tests.unit.application.conftest import SPACED, Bench, bench, limits, manners, trunks
 from voicegate.adapters.http.okta.door import OktaHouse
 from voicegate.adapters.http.okta.routes import okta_door
 from voicegate.client import ApiError, AsyncClient, Client, Factor, FactorChallenge
 from voicegate.domain.client import Scope
 
-__all__ = ["bench", "manners", "trunks"]
+__all__ = ["bench", "limits", "manners", "trunks"]
 
 
 @pytest.fixture

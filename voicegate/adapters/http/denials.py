@@ -18,6 +18,7 @@ KINDS: Final[Mapping[DenyReason, Kind]] = {
     DenyReason.NUMBER_TYPE_NOT_ALLOWED: problems.NUMBER_TYPE_NOT_ALLOWED,
     DenyReason.NO_ROUTE: problems.NO_ROUTE,
     DenyReason.TRUNKS_DOWN: problems.TRUNKS_DOWN,
+    DenyReason.QUEUE_FULL: problems.QUEUE_FULL,
     DenyReason.CALL_IN_PROGRESS: problems.CALL_IN_PROGRESS,
     DenyReason.TOO_MANY_CALLS: problems.TOO_MANY_CALLS,
     DenyReason.NOT_OPEN: problems.NOT_OPEN,

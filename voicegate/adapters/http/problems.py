@@ -76,6 +76,7 @@ NO_ROUTE = Kind(
 TOO_SOON = Kind("too_soon", 429, "This telephone was called a moment ago.")
 TOO_MANY_GUESSES = Kind("too_many_guesses", 429, "There were too many wrong guesses lately.")
 TOO_MANY_CALLS = Kind("too_many_calls", 429, "This verification has placed all its calls.")
+QUEUE_FULL = Kind("queue_full", 503, "All lines are busy, and no more calls may wait for one.")
 TRUNKS_DOWN = Kind("trunks_down", 503, "No trunk can take a call now.")
 INTERNAL = Kind("internal_error", 500, "Something went wrong in Voicegate.")
 TOO_MANY_WAITING = Kind("too_many_waiting", 503, "Too many long polls and event streams are open.")

@@ -195,6 +195,7 @@ _REFUSALS: Final = (
     problems.INTERNAL,
     problems.STORE_UNAVAILABLE,
     problems.TRUNKS_DOWN,
+    problems.QUEUE_FULL,
 )
 
 

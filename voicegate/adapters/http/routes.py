@@ -93,6 +93,7 @@ def _create(door: NativeDoor) -> Operation:
             problems.CALL_IN_PROGRESS,
             problems.TOO_SOON,
             problems.TOO_MANY_GUESSES,
+            problems.QUEUE_FULL,
             *_STORED,
         ),
     )
@@ -166,6 +167,7 @@ def _redial(door: NativeDoor, path: str) -> Operation:
             problems.NOT_OPEN,
             problems.INVALID,
             problems.NO_ROUTE,
+            problems.QUEUE_FULL,
             problems.TOO_MANY_CALLS,
             problems.TOO_SOON,
             *_STORED,

@@ -14,6 +14,7 @@ class DenyReason(StrEnum):
     PLUS_MISSING = "plus_missing"
     NO_ROUTE = "no_route"
     TRUNKS_DOWN = "trunks_down"
+    QUEUE_FULL = "queue_full"
     CALL_IN_PROGRESS = "call_in_progress"
     TOO_MANY_CALLS = "too_many_calls"
     NOT_OPEN = "not_open"

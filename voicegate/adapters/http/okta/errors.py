@@ -57,6 +57,7 @@ _OF_REASON: Final[Mapping[DenyReason, tuple[Kind, str]]] = {
     DenyReason.NUMBER_TYPE_NOT_ALLOWED: (INVALID_NUMBER, "Numbers of this type are never called."),
     DenyReason.NO_ROUTE: (INVALID_NUMBER, "No route leads to this number."),
     DenyReason.TRUNKS_DOWN: (PROVIDER_DOWN, "No trunk can take a call now."),
+    DenyReason.QUEUE_FULL: (PROVIDER_DOWN, "All lines are busy: please try again in a moment."),
     DenyReason.CALL_IN_PROGRESS: (RECENTLY_CALLED, "A call to this telephone is in progress."),
     DenyReason.TOO_MANY_CALLS: (CALL_LIMIT, "This code has placed all its calls."),
     DenyReason.NOT_OPEN: (WRONG_STATE, "The code is over: ask for another one."),

@@ -43,6 +43,7 @@ _OF_REASON: Final[Mapping[DenyReason, tuple[Kind, str]]] = {
     DenyReason.COUNTRY_NOT_ALLOWED: (BLOCKED, ""),
     DenyReason.NUMBER_TYPE_NOT_ALLOWED: (BLOCKED, ""),
     DenyReason.NO_ROUTE: (INVALID_PARAMETER, "To"),
+    DenyReason.QUEUE_FULL: (UNAVAILABLE, ""),
     DenyReason.CALL_IN_PROGRESS: (TOO_MANY, ""),
     DenyReason.TOO_SOON: (TOO_MANY, ""),
     DenyReason.TOO_MANY_CALLS: (MAX_SENDS, ""),

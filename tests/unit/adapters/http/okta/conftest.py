@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from tests.unit.adapters.http.okta.serving import Okta, serving
-from tests.unit.application.conftest import SPACED, Bench, bench, manners, trunks
+from tests.unit.application.conftest import SPACED, Bench, bench, limits, manners, trunks
 
-__all__ = ["bench", "manners", "trunks"]
+__all__ = ["bench", "limits", "manners", "trunks"]
 
 
 @pytest.fixture

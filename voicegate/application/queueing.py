@@ -1,0 +1,126 @@
+"""Which calls are placed now and which wait: by the caps of each trunk and of all calls together.
+
+Clients take turns: one that asks for many calls makes others wait for one of them, not for all. A call that
+waits has not begun: nobody is rung, and one that waits too long ends so. Whether a telephone may be called
+at all is policy's question.
+"""
+
+import asyncio
+from collections import Counter, OrderedDict, deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from voicegate.domain.call import TEST_TRUNK
+from voicegate.domain.routing import Trunk
+
+RETRY_AFTER: Final = timedelta(seconds=10)
+"""When to ask again where the queue is full: the calls ahead take half a minute or so, many at a time."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallLimits:
+    """How many calls there are at a time. Each trunk has a limit of its own besides."""
+
+    in_progress: int = 100
+    """Calls in progress, over all trunks."""
+    queued: int = 200
+    """Calls that wait. A client that has none waiting may add one all the same."""
+    queue_timeout: timedelta = timedelta(seconds=30)
+    """How long a call waits."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Place:
+    """A call's place: at a line, in the queue, or turned away."""
+
+    trunk: Trunk
+    """Whose line it is to have."""
+    client: str
+    """Who asked for the call."""
+    turn: asyncio.Future[bool]
+    """Done once it is known: True at a line, False when turned away."""
+
+
+class CallQueue:
+    """Hands out lines; used by one event loop."""
+
+    def __init__(self, limits: CallLimits) -> None:
+        self._limits = limits
+        self._in_progress: Counter[str] = Counter()
+        # The client that was served last is at the end.
+        self._clients: OrderedDict[str, deque[Place]] = OrderedDict()
+        self._queued = 0
+
+    def is_full_for(self, client: str) -> bool:
+        """Would another call of this client find no place to wait? Safe in any thread."""
+        return client in self._clients and self._queued >= self._limits.queued
+
+    def enter(self, trunk: Trunk, client: str) -> Place:
+        """Return a place for a call, to be given to `line`; does not wait."""
+        place = Place(trunk, client, asyncio.get_running_loop().create_future())
+        if trunk.name == TEST_TRUNK:  # it has no lines
+            place.turn.set_result(True)
+        elif self._has_room(trunk):
+            self._give(place)
+        elif self.is_full_for(client):
+            place.turn.set_result(False)
+        else:
+            self._clients.setdefault(client, deque()).append(place)
+            self._queued += 1
+        return place
+
+    @asynccontextmanager
+    async def line(self, place: Place, given_up: asyncio.Event) -> AsyncIterator[bool]:
+        """Hold a line while the context lasts; False: none was free in time, or nobody waits on.
+
+        Waits for the client's turn, until `given_up` is set or the queue's time is over.
+        """
+        try:
+            yield await self._wait(place, given_up)
+        finally:
+            if not place.turn.done():
+                self._leave(place)
+            elif place.turn.result() and place.trunk.name != TEST_TRUNK:
+                self._in_progress[place.trunk.name] -= 1
+                self._serve()
+
+    async def _wait(self, place: Place, given_up: asyncio.Event) -> bool:
+        if not place.turn.done():
+            giving_up = asyncio.ensure_future(given_up.wait())
+            timeout = self._limits.queue_timeout.total_seconds()
+            try:
+                await asyncio.wait(
+                    (place.turn, giving_up), timeout=timeout, return_when=asyncio.FIRST_COMPLETED
+                )
+            finally:
+                giving_up.cancel()
+        return place.turn.done() and place.turn.result()
+
+    def _give(self, place: Place) -> None:
+        self._in_progress[place.trunk.name] += 1
+        place.turn.set_result(True)
+
+    def _leave(self, place: Place) -> None:
+        queue = self._clients[place.client]
+        queue.remove(place)
+        self._queued -= 1
+        if not queue:
+            del self._clients[place.client]
+
+    def _serve(self) -> None:
+        """Give every free line to whose turn it is."""
+        while (place := self._next()) is not None:
+            self._clients.move_to_end(place.client)
+            self._leave(place)
+            self._give(place)
+
+    def _next(self) -> Place | None:
+        waiting = (place for queue in self._clients.values() for place in queue)
+        return next((place for place in waiting if self._has_room(place.trunk)), None)
+
+    def _has_room(self, trunk: Trunk) -> bool:
+        is_under_own = self._in_progress[trunk.name] < trunk.max_calls
+        return is_under_own and self._in_progress.total() < self._limits.in_progress
