@@ -12,6 +12,7 @@ from voicegate.application.storing import BucketCall
 from voicegate.domain.challenge import Challenge
 from voicegate.domain.hangup_cause import Blame, Outcome
 from voicegate.domain.policy import (
+    UNSAFE_FOR,
     Allow,
     CallPolicy,
     Deny,
@@ -37,7 +38,7 @@ def may_ring_now(deed: Deed, challenge: Challenge, policy: CallPolicy) -> Allow 
         return Allow()
     deed.tx.hold_number(challenge.destination.number)
     deed.tx.set_back(deed.now)
-    live = _past(deed.tx.calls_in_progress(challenge.destination.number))
+    live = _past(deed.tx.calls_in_progress(challenge.destination.number, deed.now - UNSAFE_FOR))
     return may_ring(_target(challenge), live, _own(deed, challenge, policy), policy=policy, now=deed.now)
 
 

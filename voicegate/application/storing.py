@@ -185,8 +185,9 @@ class Transaction(Protocol):
         """Return the extensions of active factors at a number, of all clients."""
         ...
 
-    def calls_in_progress(self, number: str) -> Sequence[BucketCall]:
-        """Return the calls to a number that have not ended, of all clients."""
+    def calls_in_progress(self, number: str, unsafe_since: datetime) -> Sequence[BucketCall]:
+        """Return all clients' calls to a number that have not ended, or ended after `unsafe_since` and
+        are not safe to repeat."""
         ...
 
     def calls_counted(self, bucket: str, client: str, since: datetime) -> Sequence[BucketCall]:

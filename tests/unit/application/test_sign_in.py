@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from tests.contract.making import open_challenge
-from tests.unit.application.conftest import NUMBER, TESTER, Bench
+from tests.unit.application.conftest import NUMBER, OTHER, TESTER, Bench
 from tests.unit.application.scripted import ScriptedLeg, answers
 from voicegate.application.deeds import Begun
 from voicegate.application.enrollment import EnrollRequest
@@ -21,7 +21,8 @@ from voicegate.application.storing import FactorRecord
 from voicegate.domain.announcement import Digit
 from voicegate.domain.call import Answered, Call, Invited, KeyPressed, Originated, Rang
 from voicegate.domain.challenge import Verdict
-from voicegate.domain.hangup_cause import Hangup
+from voicegate.domain.client import Asker
+from voicegate.domain.hangup_cause import Blame, CallOutcome, GaveUp, Hangup, Outcome
 from voicegate.domain.passcode import Passcode
 from voicegate.domain.phone_number import Destination
 from voicegate.domain.policy import Deny, DenyReason
@@ -92,6 +93,27 @@ async def test_a_redial_says_the_same_code(bench: Bench) -> None:
         "".join(part.value for part in reading if isinstance(part, Digit)) for _, reading in bench.speech.said
     }
     assert spoken == {bench.code(challenge_id)}
+
+
+@pytest.mark.parametrize("asker", [TESTER, OTHER], ids=["the same", "another"])
+async def test_nobody_calls_a_telephone_again_that_a_silent_trunk_may_still_ring(
+    bench: Bench, asker: Asker
+) -> None:
+    """Whoever asks, until no INVITE can arrive any more; then it is called."""
+
+    async def silent(leg: ScriptedLeg) -> None:
+        leg.tell(Hangup(gave_up=GaveUp.RING_TIMEOUT))
+
+    bench.pbx.plots = [silent, answers]
+    record = await bench.settled(await bench.issue())
+    assert record.calls[0].outcome == CallOutcome(Outcome.TRUNK_SILENT, Blame.TRUNK, retry_safe=False)
+    bench.clock.time += timedelta(seconds=2)
+    wanted = IssueRequest(asker, Wanted(Destination(NUMBER)))
+    refused = await bench.sign_in.issue(wanted)
+    assert isinstance(refused, Deny)
+    assert (refused.reason, refused.retry_after) == (DenyReason.CALL_IN_PROGRESS, timedelta(seconds=30))
+    bench.clock.time += timedelta(seconds=30)
+    assert isinstance(await bench.sign_in.issue(wanted), Issued)
 
 
 async def test_a_redial_waits_for_the_call_in_progress(bench: Bench) -> None:

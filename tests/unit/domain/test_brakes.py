@@ -112,6 +112,13 @@ def test_calls_that_reached_nobody_or_were_proven_do_not_make_the_next_wait_long
     assert may_ring(PLAIN, [], own, policy=POLICY, now=NOW + seconds(8)) == Allow()
 
 
+@pytest.mark.parametrize(("age", "left"), [(0, 32), (2, 30), (31, 1)])
+def test_a_call_that_ended_and_may_still_ring_counts_as_in_progress(age: float, left: float) -> None:
+    unsafe = [PastCall(PLAIN, NOW - seconds(60), NOW - seconds(age))]
+    refused = may_ring(PLAIN, unsafe, [], policy=POLICY, now=NOW)
+    assert refused == Deny(DenyReason.CALL_IN_PROGRESS, seconds(left))
+
+
 def test_a_call_in_progress_tells_the_longer_wait_where_that_is_the_clients_own() -> None:
     own = ended(40, 400, 800)
     refused = may_ring(PLAIN, live(""), own, policy=POLICY, now=NOW)

@@ -19,6 +19,8 @@ from voicegate.domain.factor import FactorState
 
 _LONGEST_LIFE: Final = timedelta(days=1)
 """Of a challenge: a call of one that was issued earlier cannot be younger."""
+_LONGEST_CALL: Final = timedelta(hours=1)
+"""Longer than any, its waiting for a line included."""
 
 
 def hold(connection: Connection, number: str) -> None:
@@ -42,6 +44,13 @@ def find_extensions(connection: Connection, number: str) -> Sequence[str]:
 def find_live(connection: Connection, number: str) -> Sequence[BucketCall]:
     """Return the calls to a number that have not ended."""
     return _find(connection, calls.c.number == number, IS_LIVE)
+
+
+def find_unsafe(connection: Connection, number: str, since: datetime) -> Sequence[BucketCall]:
+    """Return the calls to a number that ended after `since` and are not safe to repeat."""
+    is_young = calls.c.created_at > since - _LONGEST_CALL
+    is_unsafe = calls.c.retry_safe.is_(False)
+    return _find(connection, calls.c.number == number, is_young, is_unsafe, calls.c.ended_at > since)
 
 
 def find_counted(

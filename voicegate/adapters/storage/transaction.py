@@ -126,9 +126,11 @@ class SqlTransaction:
         """Return the extensions of active factors at a number, of all clients."""
         return buckets.find_extensions(self._connection, number)
 
-    def calls_in_progress(self, number: str) -> Sequence[BucketCall]:
-        """Return the calls to a number that have not ended, of all clients."""
-        return buckets.find_live(self._connection, number)
+    def calls_in_progress(self, number: str, unsafe_since: datetime) -> Sequence[BucketCall]:
+        """Return all clients' calls to a number that have not ended, or ended after `unsafe_since` and
+        are not safe to repeat."""
+        unsafe = buckets.find_unsafe(self._connection, number, unsafe_since)
+        return (*buckets.find_live(self._connection, number), *unsafe)
 
     def calls_counted(self, bucket: str, client: str, since: datetime) -> Sequence[BucketCall]:
         """Return a client's calls in a bucket that were queued after `since`."""

@@ -6,6 +6,7 @@ at; `rules` is what the admin allows.
 
 from voicegate.domain.policy.calls import (
     IN_PROGRESS_WAIT,
+    UNSAFE_FOR,
     PastCall,
     Target,
     bucket_of,
@@ -20,6 +21,7 @@ from voicegate.domain.policy.verdicts import Allow, Deny, DenyReason, refusal
 
 __all__ = [
     "IN_PROGRESS_WAIT",
+    "UNSAFE_FOR",
     "Allow",
     "CallPolicy",
     "Deny",

@@ -21,6 +21,9 @@ from voicegate.domain.policy.verdicts import Allow, Deny, DenyReason
 
 IN_PROGRESS_WAIT: Final = timedelta(seconds=30)
 """When to ask again while a call is in progress: Okta's own word for it (its error E0000133)."""
+UNSAFE_FOR: Final = timedelta(seconds=32)
+"""How long a telephone may still ring for a call that ended, where its end says so (`retry_safe` false): an
+INVITE without a reply is repeated for so long (RFC 3261, timer B), and a PBX that was lost gives calls up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +61,11 @@ def bucket_of(destination: Destination, enrolled: Sequence[str]) -> str:
 def may_ring(
     target: Target, live: Sequence[PastCall], own: Sequence[PastCall], *, policy: CallPolicy, now: datetime
 ) -> Allow | Deny:
-    """May a telephone be called? `live` are all calls in progress to its number, `own` the client's calls in
-    the target's bucket within the policy's window."""
+    """May a telephone be called? `live` are all calls to its number that are in progress, or ended and may
+    still ring; `own` the client's calls in the target's bucket within the policy's window."""
     left = _left(own, policy, room=_room(target, policy), now=now)
     if not _is_free(target, live, policy):
-        return Deny(DenyReason.CALL_IN_PROGRESS, max(IN_PROGRESS_WAIT, left))
+        return Deny(DenyReason.CALL_IN_PROGRESS, max(left, *(_freed_in(call, now) for call in live)))
     return Deny(DenyReason.TOO_SOON, left) if left > timedelta() else Allow()
 
 
@@ -77,6 +80,11 @@ def until(moment: datetime, wait: timedelta, now: datetime) -> timedelta:
     A moment that lies in the future, because the clock was set back since, counts as now.
     """
     return max(min(moment + wait - now, wait), timedelta())
+
+
+def _freed_in(call: PastCall, now: datetime) -> timedelta:
+    """Return in which time a call may be over, or can ring no more."""
+    return IN_PROGRESS_WAIT if call.ended_at is None else until(call.ended_at, UNSAFE_FOR, now)
 
 
 def _is_free(target: Target, live: Sequence[PastCall], policy: CallPolicy) -> bool:
