@@ -164,6 +164,8 @@ def call_policy(settings: Settings) -> CallPolicy:
         frozenset(policy.allowed_countries),
         policy.max_calls,
         number_check=policy.number_check,
+        voip_numbers=policy.voip_numbers,
+        company_numbers=policy.company_numbers,
         call_spacing=tuple(timedelta(seconds=wait) for wait in spacing),
         call_window=timedelta(seconds=policy.call_window_s),
         calls_per_number=policy.calls_per_number,

@@ -134,6 +134,8 @@ class Policy(_Section, frozen=True, kw_only=True):
 
     allowed_countries: tuple[Country, ...] = ()
     number_check: NumberCheck = NumberCheck.VALID
+    voip_numbers: bool = True
+    company_numbers: bool = False
     max_calls: Annotated[int, Meta(ge=1, le=20)] = 5
     call_spacing_s: Spacing | Spacings = (30, 60, 120, 300)
     call_window_s: Seconds = 3600

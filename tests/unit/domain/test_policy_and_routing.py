@@ -13,6 +13,7 @@ from voicegate.domain.policy import (
     Deny,
     DenyReason,
     NumberCheck,
+    NumberKind,
     may_call_again,
     may_reach,
     refusal,
@@ -66,6 +67,54 @@ def test_ordinary_lines_of_an_allowed_country_may_be_called(number: str) -> None
 )
 def test_expensive_and_special_numbers_never(number: str, kind: str) -> None:
     assert may_reach(Destination(number), US) == Deny(DenyReason.NUMBER_TYPE_NOT_ALLOWED)
+
+
+@pytest.mark.parametrize("number", ["+33912345678", "+31851234567", "+815012345678", "+43517001234"])
+def test_voip_numbers_may_be_called_unless_that_is_switched_off(number: str) -> None:
+    policy = CallPolicy(frozenset({"FR", "NL", "JP", "AT"}))
+    assert may_reach(Destination(number), policy) == Allow()
+    refused = may_reach(Destination(number), replace(policy, voip_numbers=False))
+    assert refused == Deny(DenyReason.NUMBER_TYPE_NOT_ALLOWED)
+    assert isinstance(refused, Deny)
+    assert refused.kind is NumberKind.VOIP
+
+
+@pytest.mark.parametrize("number", ["+41581234567", "+46101234567"])
+def test_company_numbers_may_be_called_where_that_is_switched_on(number: str) -> None:
+    policy = CallPolicy(frozenset({"CH", "SE"}))
+    refused = may_reach(Destination(number), policy)
+    assert isinstance(refused, Deny)
+    assert refused.kind is NumberKind.COMPANY
+    assert may_reach(Destination(number), replace(policy, company_numbers=True)) == Allow()
+
+
+@pytest.mark.parametrize(
+    ("number", "kind"),
+    [
+        ("+12025551212", NumberKind.DIRECTORY),
+        ("+14165551212", NumberKind.DIRECTORY),
+        ("+18765551212", NumberKind.DIRECTORY),
+        ("+12425551212", NumberKind.DIRECTORY),
+        ("+12129761234", NumberKind.PREMIUM),
+        ("+19002345678", NumberKind.PREMIUM),
+        ("+18005551212", NumberKind.TOLL_FREE),
+    ],
+)
+@pytest.mark.parametrize("check", NumberCheck)
+def test_a_number_that_costs_is_refused_with_its_kind(
+    number: str, kind: NumberKind, check: NumberCheck
+) -> None:
+    policy = CallPolicy(frozenset({"US", "CA", "JM", "BS"}), number_check=check, company_numbers=True)
+    refused = may_reach(Destination(number), policy)
+    assert isinstance(refused, Deny)
+    if refused.reason is DenyReason.INVALID_NUMBER:
+        assert check is NumberCheck.VALID
+    else:
+        assert (refused.reason, refused.kind) == (DenyReason.NUMBER_TYPE_NOT_ALLOWED, kind)
+
+
+def test_a_line_beside_directory_assistance_is_an_ordinary_one() -> None:
+    assert may_reach(Destination("+12025551211"), US) == Allow()
 
 
 POSSIBLE = replace(US, number_check=NumberCheck.POSSIBLE)

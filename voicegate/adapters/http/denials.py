@@ -11,7 +11,7 @@ import msgspec
 from voicegate.adapters.http import problems, reading
 from voicegate.adapters.http.problems import Facts, Kind, Refused
 from voicegate.domain.errors import InvalidNumber
-from voicegate.domain.policy import Deny, DenyReason
+from voicegate.domain.policy import Deny, DenyReason, NumberKind
 
 KINDS: Final[Mapping[DenyReason, Kind]] = {
     DenyReason.COUNTRY_NOT_ALLOWED: problems.COUNTRY_NOT_ALLOWED,
@@ -34,6 +34,25 @@ NUMBERS: Final[Mapping[DenyReason, str]] = {
 }
 """What a reason says of the number, in every door's answer."""
 
+_NUMBER_KINDS: Final[Mapping[NumberKind, str]] = {
+    NumberKind.VOIP: "VoIP numbers are not called: the setting `policy.voip_numbers` is off.",
+    NumberKind.COMPANY: "Company numbers are not called: the setting `policy.company_numbers` is off.",
+    NumberKind.PREMIUM: "Premium numbers are never called.",
+    NumberKind.SHARED_COST: "Shared-cost numbers are never called.",
+    NumberKind.TOLL_FREE: "Toll-free numbers are never called.",
+    NumberKind.PERSONAL: "Personal numbers are never called.",
+    NumberKind.PAGER: "Pagers are never called.",
+    NumberKind.VOICEMAIL: "Voicemail numbers are never called.",
+    NumberKind.DIRECTORY: "Directory assistance is never called.",
+    NumberKind.EMERGENCY: "Emergency numbers are never called.",
+    NumberKind.UNKNOWN: "Numbers of an unknown type are never called.",
+}
+
+
+def of_kind(deny: Deny) -> str:
+    """Return what a refusal says of the kind of a number; empty: nothing."""
+    return _NUMBER_KINDS[deny.kind] if deny.kind else ""
+
 
 def refuse(deny: Deny, field: str | None = None) -> NoReturn:
     """Refuse a request, naming the field that is to blame.
@@ -47,4 +66,4 @@ def refuse(deny: Deny, field: str | None = None) -> NoReturn:
         field=field if field is not None else msgspec.UNSET,
         retry_after_s=deny.retry_after.total_seconds() if deny.retry_after else msgspec.UNSET,
     )
-    raise Refused(KINDS[deny.reason], facts=facts)
+    raise Refused(KINDS[deny.reason], of_kind(deny), facts=facts)

@@ -56,7 +56,7 @@ COUNTRY_NOT_ALLOWED = Kind(
     "Numbers of this country may not be called.",
     "The setting `policy.allowed_countries` lists those that may.",
 )
-NUMBER_TYPE_NOT_ALLOWED = Kind("number_type_not_allowed", 403, "Numbers of this type are never called.")
+NUMBER_TYPE_NOT_ALLOWED = Kind("number_type_not_allowed", 403, "Numbers of this type are not called.")
 NOT_FOUND = Kind("not_found", 404, "There is no such thing.")
 METHOD_NOT_ALLOWED = Kind("method_not_allowed", 405, "This cannot be done to that.")
 BODY_TIMEOUT = Kind("body_timeout", 408, "The request's body did not arrive in time.")

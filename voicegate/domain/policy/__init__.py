@@ -17,7 +17,7 @@ from voicegate.domain.policy.calls import (
 from voicegate.domain.policy.destinations import may_reach
 from voicegate.domain.policy.guesses import Guesses, may_issue
 from voicegate.domain.policy.rules import CallPolicy, GuessPolicy, NumberCheck
-from voicegate.domain.policy.verdicts import Allow, Deny, DenyReason, refusal
+from voicegate.domain.policy.verdicts import Allow, Deny, DenyReason, NumberKind, refusal
 
 __all__ = [
     "IN_PROGRESS_WAIT",
@@ -29,6 +29,7 @@ __all__ = [
     "GuessPolicy",
     "Guesses",
     "NumberCheck",
+    "NumberKind",
     "PastCall",
     "Target",
     "bucket_of",

@@ -1,22 +1,40 @@
 """Which numbers may be called at all.
 
-Refuse by default: a destination must lie in an allowed country and be an ordinary line. libphonenumber
-calls premium and satellite numbers "valid", so its types are asked too; it knows no prices, so this
-is the first fence, not the only one.
+Refuse by default: a destination must lie in an allowed country and be an ordinary line, or of a kind that the
+admin allows. libphonenumber calls premium and satellite numbers "valid", so its types are asked too; it knows
+no prices, so this is the first fence, not the only one.
 """
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from itertools import chain
+from typing import Final
 
 import phonenumbers
 from phonenumbers import PhoneNumber, PhoneNumberFormat, PhoneNumberType
 
 from voicegate.domain.phone_number import Destination
 from voicegate.domain.policy.rules import CallPolicy, NumberCheck
-from voicegate.domain.policy.verdicts import Allow, Deny, DenyReason
+from voicegate.domain.policy.verdicts import Allow, Deny, DenyReason, NumberKind
 
-_ORDINARY_TYPES = frozenset(
-    {PhoneNumberType.FIXED_LINE, PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE}
+_KINDS: Final[Mapping[int, NumberKind | None]] = {
+    **dict.fromkeys(
+        (PhoneNumberType.FIXED_LINE, PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE)
+    ),
+    PhoneNumberType.VOIP: NumberKind.VOIP,
+    PhoneNumberType.UAN: NumberKind.COMPANY,
+    PhoneNumberType.PREMIUM_RATE: NumberKind.PREMIUM,
+    PhoneNumberType.SHARED_COST: NumberKind.SHARED_COST,
+    PhoneNumberType.TOLL_FREE: NumberKind.TOLL_FREE,
+    PhoneNumberType.PERSONAL_NUMBER: NumberKind.PERSONAL,
+    PhoneNumberType.PAGER: NumberKind.PAGER,
+    PhoneNumberType.VOICEMAIL: NumberKind.VOICEMAIL,
+}
+# North America's exchanges, which libphonenumber takes for ordinary lines: 555-1212 is directory assistance in
+# every area code, and 976 is pay per call.
+_EXCHANGES: Final = (
+    (re.compile(r"\+1[2-9][0-9]{2}5551212", re.ASCII), NumberKind.DIRECTORY),
+    (re.compile(r"\+1[2-9][0-9]{2}976[0-9]{4}", re.ASCII), NumberKind.PREMIUM),
 )
 # How many digits of a national number may tell a special range: 900, 0871 without its zero.
 _PREFIXES = (2, 3, 4)
@@ -28,34 +46,41 @@ def may_reach(destination: Destination, policy: CallPolicy) -> Allow | Deny:
         return Allow()
     number = phonenumbers.parse(destination.number)
     if phonenumbers.is_valid_number(number):
-        countries, is_ordinary = {phonenumbers.region_code_for_number(number)}, _is_ordinary(number)
+        countries, kind = {phonenumbers.region_code_for_number(number)}, _kind_of(number)
     elif policy.number_check is NumberCheck.VALID:
         return Deny(DenyReason.INVALID_NUMBER)
     else:
-        countries, is_ordinary = _countries_alike(number), _is_far_from_special(number)
+        countries, kind = _countries_alike(number), _kind_alike(number, policy)
     if not countries <= policy.allowed_countries:
         return Deny(DenyReason.COUNTRY_NOT_ALLOWED)
-    return Allow() if is_ordinary else Deny(DenyReason.NUMBER_TYPE_NOT_ALLOWED)
+    return Allow() if policy.allows(kind) else Deny(DenyReason.NUMBER_TYPE_NOT_ALLOWED, kind=kind)
 
 
-def _is_ordinary(number: PhoneNumber) -> bool:
-    return phonenumbers.number_type(number) in _ORDINARY_TYPES
+def _kind_of(number: PhoneNumber) -> NumberKind | None:
+    """Return what a number is; None: an ordinary line."""
+    written = phonenumbers.format_number(number, PhoneNumberFormat.E164)
+    special = (kind for pattern, kind in _EXCHANGES if pattern.fullmatch(written))
+    return next(special, _KINDS.get(phonenumbers.number_type(number), NumberKind.UNKNOWN))
 
 
-def _is_far_from_special(number: PhoneNumber) -> bool:
-    """Does no special range begin like this number, of which libphonenumber knows no type?
+def _kind_alike(number: PhoneNumber, policy: CallPolicy) -> NumberKind | None:
+    """Return a kind that is not allowed and begins like this number, of which libphonenumber knows no type;
+    None: there is none.
 
     Nor may it begin with a whole special number: carriers leave out the digits past its end.
     """
     national = phonenumbers.national_significant_number(number)
     cut = (_valid(number, national[:length]) for length in range(min(_PREFIXES), len(national)))
     alike = (one for shared in _PREFIXES for one in _alike(number, shared))
-    if not all(_is_ordinary(one) for one in chain(filter(None, cut), alike)):
-        return False
+    own = _kind_of(number)
+    kinds = (None if own is NumberKind.UNKNOWN else own, *map(_kind_of, chain(filter(None, cut), alike)))
+    if barred := next((kind for kind in kinds if not policy.allows(kind)), None):
+        return barred
     country = phonenumbers.region_code_for_country_code(number.country_code or 0)
     dialed = phonenumbers.format_number(number, PhoneNumberFormat.NATIONAL)
     # Its sister `is_emergency_number` takes no digits past the end, and its word on a plus is always "no".
-    return not phonenumbers.connects_to_emergency_number(dialed, country)
+    is_emergency = phonenumbers.connects_to_emergency_number(dialed, country)
+    return NumberKind.EMERGENCY if is_emergency else None
 
 
 def _countries_alike(number: PhoneNumber) -> set[str | None]:

@@ -6,6 +6,7 @@ from datetime import timedelta
 from enum import StrEnum
 
 from voicegate.domain.phone_number import Destination
+from voicegate.domain.policy.verdicts import NumberKind
 
 
 class NumberCheck(StrEnum):
@@ -42,6 +43,10 @@ class CallPolicy:
     """Calls a challenge may place, the first included."""
     number_check: NumberCheck = NumberCheck.VALID
     """Which numbers count as numbers."""
+    voip_numbers: bool = True
+    """May VoIP numbers be called?"""
+    company_numbers: bool = False
+    """May company numbers (UAN) be called?"""
     call_spacing: tuple[timedelta, ...] = tuple(timedelta(seconds=wait) for wait in (30, 60, 120, 300))
     """How long a client waits from its first call to a number to the second, from that to the third, and so
     on; the last one repeats. Never empty."""
@@ -53,6 +58,11 @@ class CallPolicy:
     """How many wrong guesses are borne."""
     test_numbers: re.Pattern[str] | None = None
     """Numbers that ring at no telephone; None: there are none, and these are as any other."""
+
+    def allows(self, kind: NumberKind | None) -> bool:
+        """May numbers of a kind be called? None: ordinary ones."""
+        allowed = {NumberKind.VOIP: self.voip_numbers, NumberKind.COMPANY: self.company_numbers, None: True}
+        return allowed.get(kind, False)
 
     def is_test(self, destination: Destination) -> bool:
         """Does it ring at no telephone?"""

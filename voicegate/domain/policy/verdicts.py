@@ -1,6 +1,6 @@
 """Refusals as values: allowed, or refused for a reason and until when."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 
@@ -28,6 +28,25 @@ class DenyReason(StrEnum):
     ADMINS_ONLY = "admins_only"
 
 
+class NumberKind(StrEnum):
+    """What a number is that is no ordinary line."""
+
+    VOIP = "voip"
+    """Of an internet telephone, tied to no place."""
+    COMPANY = "company"
+    """Of a company's every site (a universal access number)."""
+    PREMIUM = "premium"
+    SHARED_COST = "shared_cost"
+    TOLL_FREE = "toll_free"
+    PERSONAL = "personal"
+    PAGER = "pager"
+    VOICEMAIL = "voicemail"
+    DIRECTORY = "directory"
+    """Directory assistance, which costs as a premium number does."""
+    EMERGENCY = "emergency"
+    UNKNOWN = "unknown"
+
+
 @dataclass(frozen=True, slots=True)
 class Allow:
     """Go ahead."""
@@ -41,6 +60,8 @@ class Deny:
     """Why."""
     retry_after: timedelta | None = None
     """When asking again may help; None when it will not."""
+    kind: NumberKind | None = field(default=None, compare=False)
+    """What the number is, where that is why."""
 
 
 def refusal(*verdicts: Allow | Deny) -> Deny | None:

@@ -15,7 +15,7 @@ from msgspec import UnsetType
 
 from voicegate.adapters.http import problems
 from voicegate.adapters.http.answering import json_response
-from voicegate.adapters.http.denials import NUMBERS
+from voicegate.adapters.http.denials import NUMBERS, of_kind
 from voicegate.adapters.http.okta.schemas import ErrorCause, OktaError
 from voicegate.adapters.http.problems import Facts, Kind, Refused
 from voicegate.domain.challenge import Verdict, VerifyResult
@@ -54,7 +54,7 @@ UNAVAILABLE = Kind("E0000181", 503, "Service temporarily unavailable.")
 _OF_REASON: Final[Mapping[DenyReason, tuple[Kind, str]]] = {
     **{reason: (INVALID_NUMBER, why) for reason, why in NUMBERS.items()},
     DenyReason.COUNTRY_NOT_ALLOWED: (COUNTRY, ""),
-    DenyReason.NUMBER_TYPE_NOT_ALLOWED: (INVALID_NUMBER, "Numbers of this type are never called."),
+    DenyReason.NUMBER_TYPE_NOT_ALLOWED: (INVALID_NUMBER, "Numbers of this type are not called."),
     DenyReason.NO_ROUTE: (INVALID_NUMBER, "No route leads to this number."),
     DenyReason.TRUNKS_DOWN: (PROVIDER_DOWN, "No trunk can take a call now."),
     DenyReason.QUEUE_FULL: (PROVIDER_DOWN, "All lines are busy: please try again in a moment."),
@@ -106,7 +106,7 @@ def refusal(deny: Deny) -> Refused:
     """Return the error that a refusal by policy is."""
     kind, cause = _OF_REASON[deny.reason]
     if deny.retry_after is None:
-        return Refused(kind, cause)
+        return Refused(kind, of_kind(deny) or cause)
     if kind is CALL_LIMIT:
         # Okta has two codes for this; only the one of a 429 may be tried again by itself.
         kind = CALL_LIMIT_FOR_NOW
