@@ -18,9 +18,9 @@ from voicegate.domain.policy.rules import CallPolicy, NumberCheck
 from voicegate.domain.policy.verdicts import Allow, Deny, DenyReason, NumberKind
 
 _KINDS: Final[Mapping[int, NumberKind | None]] = {
-    **dict.fromkeys(
-        (PhoneNumberType.FIXED_LINE, PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE)
-    ),
+    PhoneNumberType.FIXED_LINE: None,
+    PhoneNumberType.MOBILE: None,
+    PhoneNumberType.FIXED_LINE_OR_MOBILE: None,
     PhoneNumberType.VOIP: NumberKind.VOIP,
     PhoneNumberType.UAN: NumberKind.COMPANY,
     PhoneNumberType.PREMIUM_RATE: NumberKind.PREMIUM,
@@ -30,8 +30,8 @@ _KINDS: Final[Mapping[int, NumberKind | None]] = {
     PhoneNumberType.PAGER: NumberKind.PAGER,
     PhoneNumberType.VOICEMAIL: NumberKind.VOICEMAIL,
 }
-# North America's exchanges, which libphonenumber takes for ordinary lines: 555-1212 is directory assistance in
-# every area code, and 976 is pay per call.
+# North America's, which libphonenumber takes for ordinary lines: 555-1212 is directory assistance in every area
+# code, and 976 is pay per call.
 _EXCHANGES: Final = (
     (re.compile(r"\+1[2-9][0-9]{2}5551212", re.ASCII), NumberKind.DIRECTORY),
     (re.compile(r"\+1[2-9][0-9]{2}976[0-9]{4}", re.ASCII), NumberKind.PREMIUM),
@@ -58,9 +58,11 @@ def may_reach(destination: Destination, policy: CallPolicy) -> Allow | Deny:
 
 def _kind_of(number: PhoneNumber) -> NumberKind | None:
     """Return what a number is; None: an ordinary line."""
+    kind = _KINDS.get(phonenumbers.number_type(number), NumberKind.UNKNOWN)
+    if kind not in (None, NumberKind.UNKNOWN):
+        return kind
     written = phonenumbers.format_number(number, PhoneNumberFormat.E164)
-    special = (kind for pattern, kind in _EXCHANGES if pattern.fullmatch(written))
-    return next(special, _KINDS.get(phonenumbers.number_type(number), NumberKind.UNKNOWN))
+    return next((special for pattern, special in _EXCHANGES if pattern.fullmatch(written)), kind)
 
 
 def _kind_alike(number: PhoneNumber, policy: CallPolicy) -> NumberKind | None:
