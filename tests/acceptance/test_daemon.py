@@ -138,12 +138,17 @@ async def ringing(client: AsyncClient, number: str) -> str:
 
 
 async def test_a_backend_learns_why_nobody_was_reached_and_calls_again(settings: Path) -> None:
+    settings.write_text(settings.read_text().replace("[policy]", "[policy]\ncall_spacing_s = 1"))
     async with daemon(settings) as (client, _):
         created = await client.create_verification(BUSY, reference="sign-in 7")
         verification = await end_of(client, created.id)
         assert verification.call is not None
         assert (verification.status, verification.call.outcome) == ("undeliverable", "busy")
         assert verification.reference == "sign-in 7"
+        with pytest.raises(ApiError) as soon:
+            await client.redial(created.id)
+        assert (soon.value.problem.name, soon.value.status) == ("too_soon", 429)
+        await asyncio.sleep(soon.value.problem.retry_after_s or 0)
         await client.redial(created.id)
         assert [call.outcome for call in (await end_of(client, created.id)).calls] == ["busy", "busy"]
 

@@ -112,6 +112,7 @@ async def serving(lab: Lab, flow: Flow, folder: Path) -> AsyncIterator[str]:
         "tcp.enabled": True,
         "tcp.port": flow.tcp_port,
         "okta.sdk3_compat": flow.sdk3_compat,
+        "policy.call_spacing_s": 30,
     }
     settings = folder / "voicegate.toml"
     merged = {**lab.settings.overrides, **overrides}

@@ -30,8 +30,8 @@ _KINDS: Final[Mapping[int, NumberKind | None]] = {
     PhoneNumberType.PAGER: NumberKind.PAGER,
     PhoneNumberType.VOICEMAIL: NumberKind.VOICEMAIL,
 }
-# North America's, which libphonenumber takes for ordinary lines: 555-1212 is directory assistance in every area
-# code, and 976 is pay per call.
+# North America's, which libphonenumber takes for ordinary lines: 555-1212 is directory assistance in every
+# area code, and 976 is pay per call.
 _EXCHANGES: Final = (
     (re.compile(r"\+1[2-9][0-9]{2}5551212", re.ASCII), NumberKind.DIRECTORY),
     (re.compile(r"\+1[2-9][0-9]{2}976[0-9]{4}", re.ASCII), NumberKind.PREMIUM),
