@@ -123,6 +123,14 @@ def test_the_defaults_that_the_example_shows_are_the_defaults() -> None:
         ),
         (PBX | {"trunks": {"t": TRUNK | {"number_format": "national"}}}, "trunks.t.home_country: is missing"),
         (
+            PBX | {"trunks": {"t": TRUNK | {"number_prefix": "123#"}}},
+            "trunks.t.number_prefix: nothing can be",
+        ),
+        (
+            PBX | {"trunks": {"t": TRUNK | {"number_prefix": "12@3", "number_format": "e164"}}},
+            "trunks.t.number_prefix: Expected `str` matching",
+        ),
+        (
             PBX | {"trunks": {"t": TRUNK | {"home_country": "UK"}}},
             "trunks.t.home_country: UK is no country's",
         ),

@@ -123,6 +123,7 @@ def parse(raw: dict[str, Any]) -> Settings:
         _check_kind(pbx.kind, raw["pbx"][name], path=f"pbx.{name}")
     _check_references(settings)
     _check_field_paths(settings)
+    _check_prefixes(settings)
     _check_countries(settings)
     _check_http(settings)
     return settings
@@ -200,6 +201,15 @@ def _unwrap(shape: Any) -> Any:
     if isinstance(shape, types.UnionType):
         return next(part for part in typing.get_args(shape) if part is not types.NoneType)
     return shape
+
+
+def _check_prefixes(settings: Settings) -> None:
+    for name, trunk in settings.trunks.items():
+        if trunk.number_prefix and trunk.number_format is NumberFormat.PLUS_E164:
+            raise ConfigError(
+                f"trunks.{name}.number_prefix: nothing can be dialed before a plus sign:"
+                f' set number_format, to "e164" for one'
+            )
 
 
 def _check_field_paths(settings: Settings) -> None:

@@ -9,10 +9,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
+from typing import Final
 
 import phonenumbers
 
 from voicegate.domain.phone_number import Destination
+
+_NANP_CODE: Final = "1"
+# Where one also dials a carrier between the trunk prefix and the area code, libphonenumber writes neither. Of
+# the other countries in whose national form it leaves the prefix out, none wants it dialed.
+_PREFIX_OF_CARRIERS: Final = {"BR": "0"}
 
 
 class NumberFormat(StrEnum):
@@ -22,6 +28,10 @@ class NumberFormat(StrEnum):
     """+12025550143"""
     E164 = "e164"
     """12025550143"""
+    ZERO_ZERO = "00e164"
+    """0012025550143, in the trunk's own country too"""
+    NANP = "nanp"
+    """As dialed in the North American numbering plan: 12025550143, and 01144… abroad"""
     NATIONAL = "national"
     """As dialed in the trunk's home country: 02079460123, and 0049871… for a number of another one"""
 
@@ -52,6 +62,8 @@ class Trunk:
     """Where it lies, as ISO 3166-1 alpha-2 code, for `NATIONAL`; empty: it does not matter."""
     number_format: NumberFormat = NumberFormat.PLUS_E164
     """How it wants the called number."""
+    number_prefix: str = ""
+    """What it wants before that, such as a tech prefix."""
     ring_timeout: timedelta = timedelta(seconds=40)
     """From originate to answer, at most."""
     progress_timeout: timedelta = timedelta(seconds=25)
@@ -126,7 +138,7 @@ def find_route(destination: Destination, routes: Routes) -> tuple[Hop, ...]:
         Hop(
             trunk=trunk,
             endpoint=trunk.endpoint,
-            number=format_number(destination.number, trunk.number_format, trunk.home_country),
+            number=_called_number(destination.number, trunk),
             caller_id=trunk.caller_ids[0],
         )
         for trunk in routes.trunks
@@ -141,11 +153,28 @@ def format_number(e164: str, wanted: NumberFormat, home_country: str = "") -> st
             return e164
         case NumberFormat.E164:
             return e164.removeprefix("+")
+        case NumberFormat.ZERO_ZERO:
+            return f"00{e164.removeprefix('+')}"
+        case NumberFormat.NANP:
+            digits = e164.removeprefix("+")
+            return digits if digits.startswith(_NANP_CODE) else f"011{digits}"
         case NumberFormat.NATIONAL:
-            parsed = phonenumbers.parse(e164)
-            written = phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.NATIONAL)
-            if parsed.country_code != phonenumbers.country_code_for_region(home_country):
-                # Dialed as at its own home, +49 871 2345678 would be a British premium number.
-                written = phonenumbers.format_out_of_country_calling_number(parsed, home_country)
-            # A plus stays where the country has no one prefix for calls abroad.
-            return re.sub(r"[^0-9+]", "", written)
+            return _format_national(e164, home_country)
+
+
+def _called_number(e164: str, trunk: Trunk) -> str:
+    written = format_number(e164, trunk.number_format, trunk.home_country)
+    # Nothing is dialed before a plus.
+    return f"{trunk.number_prefix}{written.removeprefix('+')}" if trunk.number_prefix else written
+
+
+def _format_national(e164: str, home_country: str) -> str:
+    parsed = phonenumbers.parse(e164)
+    written = phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.NATIONAL)
+    if parsed.country_code != phonenumbers.country_code_for_region(home_country):
+        # Dialed as at its own home, +49 871 2345678 would be a British premium number.
+        written = phonenumbers.format_out_of_country_calling_number(parsed, home_country)
+    elif home_country in _PREFIX_OF_CARRIERS:
+        written = f"{_PREFIX_OF_CARRIERS[home_country]}{phonenumbers.national_significant_number(parsed)}"
+    # A plus stays where the country has no one prefix for calls abroad.
+    return re.sub(r"[^0-9+]", "", written)

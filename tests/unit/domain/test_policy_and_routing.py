@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from voicegate.application.dialing import NUMBER
 from voicegate.domain.phone_number import Destination
 from voicegate.domain.policy import (
     IN_PROGRESS_WAIT,
@@ -227,3 +228,44 @@ def test_a_number_of_another_country_is_never_dialed_as_at_its_own_home(
     number: str, home: str, dialed: str
 ) -> None:
     assert format_number(number, NumberFormat.NATIONAL, home) == dialed
+
+
+@pytest.mark.parametrize(
+    ("number", "wanted", "home", "dialed"),
+    [
+        ("+442079460101", NumberFormat.ZERO_ZERO, "", "00442079460101"),
+        ("+12025550143", NumberFormat.ZERO_ZERO, "US", "0012025550143"),
+        ("+12025550143", NumberFormat.NANP, "", "12025550143"),
+        ("+14165550143", NumberFormat.NANP, "", "14165550143"),
+        ("+442079460101", NumberFormat.NANP, "", "011442079460101"),
+        ("+5511961234567", NumberFormat.NATIONAL, "BR", "011961234567"),
+        ("+551123456789", NumberFormat.NATIONAL, "BR", "01123456789"),
+        ("+442079460101", NumberFormat.NATIONAL, "GB", "02079460101"),
+        ("+573211234567", NumberFormat.NATIONAL, "CO", "3211234567"),
+        ("+390612345678", NumberFormat.NATIONAL, "IT", "0612345678"),
+        ("+36201234567", NumberFormat.NATIONAL, "HU", "06201234567"),
+    ],
+)
+def test_a_number_is_written_as_it_is_dialed_there(
+    number: str, wanted: NumberFormat, home: str, dialed: str
+) -> None:
+    assert format_number(number, wanted, home) == dialed
+
+
+@pytest.mark.parametrize(
+    ("wanted", "home", "number", "dialed"),
+    [
+        (NumberFormat.E164, "", "+442079460101", "123#442079460101"),
+        (NumberFormat.ZERO_ZERO, "", "+442079460101", "123#00442079460101"),
+        (NumberFormat.NANP, "", "+442079460101", "123#011442079460101"),
+        # Brazil has no one prefix for calls abroad.
+        (NumberFormat.NATIONAL, "BR", "+442079460101", "123#442079460101"),
+    ],
+)
+def test_a_tech_prefix_stands_before_the_number_however_it_is_written(
+    wanted: NumberFormat, home: str, number: str, dialed: str
+) -> None:
+    trunk = replace(FIRST, number_format=wanted, home_country=home, number_prefix="123#")
+    (hop,) = find_route(Destination(number), Routes((trunk,)))
+    assert hop.number == dialed
+    assert NUMBER.fullmatch(dialed)
