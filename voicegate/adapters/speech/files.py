@@ -5,6 +5,7 @@ it, and its name comes from nothing but chance.
 """
 
 import contextlib
+import grp
 import os
 import re
 import secrets
@@ -100,6 +101,22 @@ class AudioFolder:
         found = self.path.stat()
         if found.st_uid not in (os.geteuid(), 0) or found.st_mode & stat.S_IWOTH:
             raise SpeechError(f"audio.folder: {self.path} belongs to another user, or anyone may write there")
+        if self.group and not _may_enter(found, self._gid(self.group)):
+            self._let_group_enter(found)
+
+    def _let_group_enter(self, found: os.stat_result) -> None:
+        """Give a folder that was made before the group was set, or for another one, to the group."""
+        if found.st_uid != os.geteuid():
+            cure = f"chgrp {self.group} {self.path} && chmod 750 {self.path}"
+            raise SpeechError(f"audio.folder: the group {self.group} may not enter {self.path}: {cure}")
+        self._hand_over(self.path, mode=0o750)
+
+    @staticmethod
+    def _gid(group: str) -> int:
+        try:
+            return grp.getgrnam(group).gr_gid
+        except KeyError as error:
+            raise SpeechError(f"audio.group: there is no group {group!r}") from error
 
     def _hand_over(self, file: Path, *, mode: int) -> None:
         if self.group:
@@ -148,6 +165,12 @@ class CallFiles:
             self._is_closed = True
             for name in self._names:
                 self._folder.release(name)
+
+
+def _may_enter(folder: os.stat_result, gid: int) -> bool:
+    """May a group's members open a file there whose name they know?"""
+    entered = stat.S_IXGRP if folder.st_gid == gid else stat.S_IXOTH
+    return bool(folder.st_mode & entered)
 
 
 def _try_unlink(file: Path) -> None:
