@@ -52,7 +52,11 @@ async def test_a_sign_in_in_flask(client: AsyncClient, settings: Path) -> None:
         assert call["outcome"] == "delivered"
         wrong = browser.post("/sign-in/code", data={"code": "000000"})
         assert (wrong.status_code, wrong.json) == (401, {"error": "wrong_passcode", "attempts_left": 4})
-        assert browser.post("/sign-in/code", data={"code": CODE}).json == {"signed_in": True}
+        for none in ("", " ", "12", "hello"):
+            malformed = browser.post("/sign-in/code", data={"code": none})
+            assert (malformed.status_code, malformed.json["error"]) == (401, "wrong_passcode")
+        typed = f" {CODE[:3]} {CODE[3:]}"
+        assert browser.post("/sign-in/code", data={"code": typed}).json == {"signed_in": True}
         names["NUMBERS"]["bob"] = "+442079460123"
         refused = browser.post("/sign-in", data={"user": "bob"})
         assert (refused.status_code, refused.json) == (403, {"error": "country_not_allowed"})

@@ -69,9 +69,9 @@ def read_number(written: str, style: NumberStyle | None = None) -> tuple[str, st
         InvalidNumber: no possible number with a plus sign, nor shaped like an extension or a name.
         InvalidExtension: what stands behind it is no extension.
     """
-    text = fold(written).strip(" \t")
     if len(written) > MAX_WRITTEN:
         raise InvalidNumber(f"It has more than {MAX_WRITTEN} characters.")
+    text = fold(written).strip(" \t")
     text = _SCHEME.sub("", text, count=1).lstrip(" ")
     if not text:
         raise InvalidNumber("It is empty.")

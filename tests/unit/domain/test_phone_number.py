@@ -3,7 +3,10 @@
 import re
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from tests.unit.fuzz import hostile
 from voicegate.domain.errors import InvalidExtension, InvalidNumber
 from voicegate.domain.number_reading import NumberStyle
 from voicegate.domain.phone_number import Destination, mask
@@ -255,3 +258,29 @@ def test_a_short_extension_is_hidden_too() -> None:
 )
 def test_a_number_tells_its_country(number: str, country: str | None) -> None:
     assert Destination(number).country == country
+
+
+PIECES = st.one_of(
+    st.sampled_from(
+        ["+1", "+49", "202 555 0143", "(0)", "tel:", ";ext=", "x", ",", "w", "#", "\u202a", "\u2011", "٣"]
+    ),
+    st.text(alphabet="0123456789+-/. ()xXwW,;=#*", max_size=12),
+    st.text(max_size=4),
+)
+STYLES = st.sampled_from(
+    [None, NumberStyle("DE"), NumberStyle("US", plus_is_optional=True), NumberStyle(plus_is_optional=True)]
+)
+
+
+@hostile(400)
+@given(st.lists(PIECES, max_size=8), st.lists(PIECES, max_size=3), STYLES)
+def test_whatever_is_written_is_a_number_or_a_refusal(
+    number: list[str], extension: list[str], style: NumberStyle | None
+) -> None:
+    try:
+        found = Destination.parse("".join(number), "".join(extension), style=style)
+    except (InvalidNumber, InvalidExtension):
+        return
+    assert re.fullmatch(r"\+[1-9][0-9]{4,14}|[0-9*#]{2,10}|[A-Za-z][A-Za-z0-9_.-]{1,31}", found.number)
+    assert found.extension is None or re.fullmatch(r"[0-9*#A-DwW]{1,32}", found.extension)
+    assert Destination.parse(found.number, found.extension) == found

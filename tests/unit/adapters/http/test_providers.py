@@ -1,5 +1,6 @@
 """The doors for identity providers: the examples that ship, with what those providers really send."""
 
+import asyncio
 import re
 import tomllib
 from collections.abc import AsyncIterator
@@ -27,6 +28,7 @@ from tests.unit.adapters.http.provider_bodies import (
     zitadel,
 )
 from tests.unit.adapters.http.serving import Served, serving
+from tests.unit.adapters.http.twilio.serving import rings
 from tests.unit.application.conftest import ADMIN, Bench
 from voicegate import config
 from voicegate.adapters.http.provider_messages import Mapped
@@ -35,6 +37,7 @@ from voicegate.bootstrap.doors import providers
 from voicegate.domain.announcement import Digit
 from voicegate.domain.client import Scope
 from voicegate.domain.errors import ConfigError
+from voicegate.lab.deadlines import within
 
 EXAMPLES = config.project_folder("config") / "providers"
 
@@ -156,6 +159,21 @@ async def test_supabases_retries_call_once_though_each_has_another_id(served: Se
     await served.bench.settled(told[0])
     assert len(served.bench.pbx.legs) == 1
     assert (await post(served, "supabase", supabase())).json()["id"] != told[0]
+
+
+@pytest.mark.parametrize("name", sorted({name for name, _ in MESSAGES}))
+async def test_a_message_that_is_sent_again_while_its_call_lives_calls_once(
+    served: Served, name: str
+) -> None:
+    served.bench.pbx.plots = [rings]
+    message = next(body for known, body in MESSAGES if known == name)
+    told = [(await post(served, name, message)).json() for _ in range(3)]
+    assert [one["status"] for one in told] == ["delivering"] * 3
+    assert len({one["id"] for one in told}) == 1
+    async with within(5):
+        while not served.bench.pbx.legs:
+            await asyncio.sleep(0.01)
+    assert len(served.bench.pbx.legs) == 1
 
 
 @pytest.mark.parametrize(
