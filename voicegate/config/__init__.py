@@ -41,6 +41,7 @@ from voicegate.config.shapes import (
     TrunkSettings,
     TwilioServiceSettings,
 )
+from voicegate.config.wording import explain
 from voicegate.domain.errors import ConfigError
 from voicegate.domain.routing import NumberFormat
 
@@ -168,9 +169,12 @@ def _convert(raw: object, shape: type[_S], *, path: str) -> _S:
     try:
         return msgspec.convert(raw, shape)
     except msgspec.ValidationError as error:
-        message, _, where = str(error).partition(" - at `$")
+        message, at, where = str(error).partition(" - at `$")
+        if not at:
+            # A name of a table: "… - at `key` in `$.trunks`".
+            message, _, where = str(error).partition(" - at `key` in `$")
         setting = (path + where.rstrip("`")).strip(".") or "the file"
-        raise ConfigError(f"{setting}: {message}") from None
+        raise ConfigError(f"{setting}: {explain(message)}") from None
 
 
 def _refuse_unknown(raw: object, shape: Any, *, path: str) -> None:
