@@ -84,5 +84,6 @@ def test_a_sound_that_the_pbx_cannot_read_is_found(lab: Lab) -> None:
 
 
 def test_a_wrong_secret_is_found(lab: Lab, tmp_path: Path) -> None:
+    (tmp_path / "secret").touch(mode=0o600)
     (tmp_path / "secret").write_text("guess")
     assert wrong(lab, ami_secret_file=str(tmp_path / "secret")) == {("AMI", Level.ERROR)}

@@ -79,6 +79,7 @@ def test_a_healthy_lab_has_nothing_wrong_and_no_channel_is_left(lab: Lab) -> Non
 
 
 def test_a_wrong_password_is_found(lab: Lab, tmp_path: Path) -> None:
+    (tmp_path / "secret").touch(mode=0o600)
     (tmp_path / "secret").write_text("guess")
     (finding,) = faults(lab, esl_password_file=str(tmp_path / "secret"))
     assert (finding.about, finding.level) == ("ESL", ERROR)
