@@ -1,6 +1,7 @@
 """What only the simulator does: telephones that no laboratory has, and a pace of its own."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -86,6 +87,14 @@ async def test_the_key_is_pressed_once_and_the_star_never() -> None:
         pressed = [(await leg.play(CLIP, keys)).key for keys in ("*", "*5", "5")]
         assert await leg.wait_key("5", timedelta(seconds=1)) is None
     assert pressed == [None, "5", None]
+
+
+@pytest.mark.parametrize(("key_end", "heard"), [(0, 7200), (7000, 7200), (7999, 7999)])
+async def test_nobody_presses_a_key_before_it_was_named(key_end: int, heard: int) -> None:
+    async with quick_pbx().originate(order(Behaviour.DELIVERED)) as leg:
+        await answered(leg)
+        playback = await leg.play(replace(CLIP, key_end=key_end), "5")
+    assert (playback.key, playback.samples) == ("5", heard)
 
 
 async def test_behind_an_exchange_nobody_presses_before_the_extension() -> None:
