@@ -94,6 +94,7 @@ class _Attempt:
         self._leg: Leg | None = None
         self._gave_up: GaveUp | None = None
         self._conversation: Conversation | None = None
+        self._talk: asyncio.Task[None] | None = None
         self.given_up = asyncio.Event()
         """Set once there is a reason to end it."""
 
@@ -104,8 +105,9 @@ class _Attempt:
         self.given_up.set()
         if self._leg is None:
             return
-        if is_first and reason is GaveUp.INTERRUPTED and self._conversation is not None:
-            # Whoever is being spoken to is not cut off without a word.
+        if is_first and reason is GaveUp.INTERRUPTED and self._talk is not None:
+            # Whoever is being spoken to is not cut off without a word, nor spoken to while that is said.
+            self._talk.cancel()
             await self._leg.leave(self._apology)
         else:
             await self._leg.hang_up()
@@ -169,7 +171,6 @@ class _Attempt:
         """Note what the PBX tells until the call's end, conversing once it is answered."""
         trunk = self._hop.trunk
         ended = Hangup(gave_up=GaveUp.PBX_LOST)
-        talk: asyncio.Task[None] | None = None
         async with asyncio.TaskGroup() as tasks:
             progress = tasks.create_task(self._expire(trunk.progress_timeout, GaveUp.PROGRESS_TIMEOUT))
             deadline = tasks.create_task(self._expire(trunk.ring_timeout + _RING_GRACE, GaveUp.RING_TIMEOUT))
@@ -183,14 +184,14 @@ class _Attempt:
                 if isinstance(signal, Answered):
                     deadline.cancel()
                     deadline = tasks.create_task(self._expire(self._longest_talk(), GaveUp.TIME_CAP))
-                    talk = tasks.create_task(self._converse(leg, script))
-                    timers.append(tasks.create_task(self._see_off(leg, talk)))
+                    self._talk = tasks.create_task(self._converse(leg, script))
+                    timers.append(tasks.create_task(self._see_off(leg, self._talk)))
             for timer in (*timers, deadline):
                 timer.cancel()
-            if talk is not None:
+            if self._talk is not None:
                 # What it still has to note of the end takes moments.
-                await asyncio.wait((talk,), timeout=_TALK_GRACE.total_seconds())
-                talk.cancel()
+                await asyncio.wait((self._talk,), timeout=_TALK_GRACE.total_seconds())
+                self._talk.cancel()
         media = await leg.media()
         if self._journal.call.evidence.answered:
             self._journal.note(MediaCounted(media))
@@ -210,6 +211,8 @@ class _Attempt:
     async def _see_off(self, leg: Leg, talk: "asyncio.Task[None]") -> None:
         """Hang up once nobody speaks any more: the far end is gone, it seems, and its channel with it."""
         await asyncio.wait((talk,))
+        if talk.cancelled():
+            return  # who broke it off ends the call
         await asyncio.sleep(_SEEING_OFF.total_seconds())
         await leg.hang_up()
 
