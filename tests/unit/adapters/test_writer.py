@@ -2,6 +2,7 @@
 
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, wait
 from contextlib import closing, contextmanager
@@ -16,7 +17,7 @@ from voicegate.adapters.storage import engines
 from voicegate.adapters.storage import writer as writers
 from voicegate.adapters.storage.writer import Writer
 from voicegate.domain.errors import StoreError
-from voicegate.lab.deadlines import at_most
+from voicegate.lab.deadlines import Deadline, at_most
 
 Job = Callable[[Connection], int]
 WAIT = timedelta(seconds=30)
@@ -211,3 +212,24 @@ def test_closing_waits_for_a_locked_database_no_longer_than_a_stop_may_take(
         closing_writer.join(at_most(20))
         assert not closing_writer.is_alive()
         assert "locked" in str(future.exception())
+
+
+def test_how_long_the_oldest_write_waits_is_known_to_whoever_asks(
+    writer: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert writer.delay_s() == 0
+    hold = Hold(writer)
+    waiting = writer.submit(Insert(1), WAIT)
+    later = time.monotonic() + 100
+    with monkeypatch.context() as patch:
+        patch.setattr("voicegate.adapters.storage.writer.time.monotonic", lambda: later)
+        assert 99 < writer.delay_s() < 101
+    hold.let_go()
+    assert waiting.result(timeout=at_most(30)) == 1
+    # The writer takes its next batch after that: it knows of none then.
+    last = writer.submit(Insert(2), WAIT)
+    assert last.result(timeout=at_most(30)) == 2
+    deadline = Deadline(30)
+    while writer.delay_s() and not deadline.has_passed:
+        pass
+    assert writer.delay_s() == 0

@@ -5,11 +5,11 @@ from datetime import timedelta
 import pytest
 
 from tests.unit.application.conftest import ADMIN, NUMBER, OTHER, TESTER, Bench
-from voicegate.application.clients import NewKey
+from voicegate.application.clients import KNOWN_FOR, NewKey
 from voicegate.application.enrollment import EnrollRequest
 from voicegate.application.listing import AuditFilter
 from voicegate.application.storing import FactorRecord
-from voicegate.domain.client import Asker, Scope
+from voicegate.domain.client import Asker, Client, ClientKey, Scope
 from voicegate.domain.phone_number import Destination
 
 SCOPES = frozenset({Scope.VERIFICATIONS})
@@ -134,3 +134,26 @@ async def test_the_audit_tells_who_asked_for_what_and_holds_no_code_and_no_numbe
     assert NUMBER not in repr(await bench.world.desk.store.audit(2))
     page = await bench.world.desk.store.audit(2, AuditFilter(behind=entries[1].id))
     assert [entry.id for entry in page] == [entries[2].id, entries[3].id]
+
+
+async def test_a_key_is_looked_for_once_a_second_and_a_revoked_one_is_unknown_at_once(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, asked = bench.world.desk.store, list[str]()
+    find = store.client_of
+
+    async def counted(key_id: str) -> tuple[Client, ClientKey] | None:
+        asked.append(key_id)
+        return await find(key_id)
+
+    monkeypatch.setattr(store, "client_of", counted)
+    key = (await add(bench)).key
+    for _ in range(3):
+        assert await bench.clients.authenticate(key, "req") is not None
+    assert await bench.clients.authenticate(f"{key}x", "req") is None
+    assert len(asked) == 1
+    bench.clock.time += KNOWN_FOR
+    assert await bench.clients.authenticate(key, "req") is not None
+    assert len(asked) == 2
+    await bench.clients.revoke(ADMIN, "backend")
+    assert await bench.clients.authenticate(key, "req") is None

@@ -136,7 +136,8 @@ The answer says how the call will fare, and the call follows. On TCP the client'
     refusal=Refusal,
     media_type="application/json",
     name_of=lambda kind: kind.name,
-    always=NATIVE.always,
+    # What is only too much for now is FAILED, as what came too late is.
+    always=tuple(kind for kind in NATIVE.always if kind is not problems.OVERLOADED),
     scoped=NATIVE.scoped,
     title="Voicegate for Okta's telephony inline hook",
     schemes={"key": BEARER, "password": BASIC},
@@ -281,7 +282,7 @@ def okta_hook_door(hook: OktaHook) -> Door:
         handler=handlers.speak,
         body=TelephonyEvent,
         success=Success(200, Answer, "How the call fares."),
-        refusals=(problems.BAD_REQUEST, problems.BODY_TIMEOUT, problems.TOO_LARGE, problems.UNSUPPORTED_TYPE),
+        refusals=(problems.BAD_REQUEST, problems.TOO_LARGE, problems.UNSUPPORTED_TYPE),
         scope=Scope.HOOKS,
     )
     description = Description(TONGUE)

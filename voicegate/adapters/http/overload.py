@@ -19,7 +19,7 @@ from aiohttp import web
 from voicegate.adapters.http import problems
 from voicegate.adapters.http.problems import Facts, Refused
 
-MAX_UNDER_WAY: Final = 100
+MAX_UNDER_WAY: Final = 200
 STORE_LATE_S: Final = 0.2
 LOOP_LATE_S: Final = 0.5
 _PROBE_EVERY_S: Final = 0.05
