@@ -18,6 +18,8 @@ from voicegate.domain.routing import CallerId, Hop
 _TOKEN: Final = re.compile(r"[0-9a-f]{1,100}")
 _CALLER_NAME: Final = re.compile(r"[^\x00-\x1f\x7f\"\\<>]{0,80}")
 _PATH: Final = re.compile(r"[A-Za-z0-9_./+=@~-]{1,1000}")
+_CONTACT: Final = r"sips?:[A-Za-z0-9_.:@;=~%+*!$'()\[\]-]{1,300}"
+MOST_TELEPHONES: Final = 10
 _ADDRESS: Final = re.compile(r"agi://[A-Za-z0-9_.:\[\]-]{1,260}/[a-z]+")
 
 
@@ -33,8 +35,16 @@ class Handover:
     """Of the Originate."""
 
 
-def build_originate(order: Order, handover: Handover) -> Fields:
-    """Return the fields of the Originate that places `order`.
+def telephones_of(endpoint: str, contacts: str) -> tuple[str, ...]:
+    """Return the dial strings of an endpoint's telephones, as `PJSIP_DIAL_CONTACTS` joins them; without any
+    that another part of the order could be hidden in."""
+    own = re.compile(rf"PJSIP/{re.escape(endpoint)}/{_CONTACT}")
+    return tuple(each for each in contacts.split("&") if own.fullmatch(each))[:MOST_TELEPHONES]
+
+
+def build_originate(order: Order, handover: Handover, telephone: str | None = None) -> Fields:
+    """Return the fields of the Originate that places `order`, to one of its endpoint's telephones where there
+    are several.
 
     Raises:
         UnsafeValue: a value has a character that means something to the PBX.
@@ -42,7 +52,7 @@ def build_originate(order: Order, handover: Handover) -> Fields:
     milliseconds = int(order.hop.trunk.ring_timeout.total_seconds() * 1000)
     return {
         "ActionID": handover.action_id,
-        "Channel": _dial_string(order.hop),
+        "Channel": telephone or _dial_string(order.hop),
         "ChannelId": check_call_id(order.call_id),
         "Context": variables.ANSWERED_CONTEXT,
         "Exten": variables.ANSWERED_EXTEN,

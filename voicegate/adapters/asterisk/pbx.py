@@ -7,8 +7,9 @@ says.
 
 import asyncio
 import secrets
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
 from typing import Final
 
 import structlog
@@ -17,17 +18,19 @@ from voicegate.adapters.asterisk.agi import Admission, AgiServer
 from voicegate.adapters.asterisk.ami import AmiClient
 from voicegate.adapters.asterisk.ami_events import AmiEvent, Originated, text_of
 from voicegate.adapters.asterisk.ami_wire import Fields
+from voicegate.adapters.asterisk.desk_leg import DeskLeg
 from voicegate.adapters.asterisk.leg import AsteriskLeg
-from voicegate.adapters.asterisk.orders import Handover, build_originate
+from voicegate.adapters.asterisk.orders import MOST_TELEPHONES, Handover, build_originate, telephones_of
 from voicegate.adapters.asterisk.settings import AsteriskSettings
 from voicegate.adapters.asterisk.tracker import AsteriskPatience, CallTracker
 from voicegate.adapters.asterisk.variables import ANSWERED_CONTEXT, ANSWERED_EXTEN, ANSWERED_PRIORITY
-from voicegate.application.dialing import check_call_id
+from voicegate.application.dialing import ENDPOINT, check, check_call_id
 from voicegate.application.exchange import Exchange
 from voicegate.application.linking import keep_connected
-from voicegate.application.ports import Order
+from voicegate.application.ports import Leg, Order
 from voicegate.domain.errors import PbxRefused, PbxUnavailable, ReplyLost
 from voicegate.domain.hangup_cause import Hangup
+from voicegate.domain.routing import Hop
 
 log = structlog.get_logger(__name__)
 
@@ -72,6 +75,8 @@ class AsteriskPbx(Exchange[AsteriskLeg, _Draft]):
         self._settings = settings
         self._ami = AmiClient(settings, self)
         self._actions: dict[str, AsteriskLeg] = {}
+        self._dialed: dict[str, str] = {}
+        """Call id -> the telephone of a desk that it rings; until it is written down."""
 
     @property
     def agi_address(self) -> str:
@@ -137,10 +142,37 @@ class AsteriskPbx(Exchange[AsteriskLeg, _Draft]):
                 )
             await asyncio.sleep(_BOOT_POLL)
 
+    @asynccontextmanager
+    async def originate(self, order: Order) -> AsyncIterator[Leg]:
+        """Place a call, at most once per call id; never repeated. All telephones of a desk ring."""
+        telephones = await self._telephones(order.hop)
+        async with AsyncExitStack() as stack:
+            if len(telephones) < 2:
+                yield await stack.enter_async_context(super().originate(order))
+                return
+            legs = []
+            for index, telephone in enumerate(telephones):
+                branch = replace(order, call_id=_branch_id(order.call_id, index))
+                self._dialed[branch.call_id] = telephone
+                legs.append(await stack.enter_async_context(super().originate(branch)))
+            yield DeskLeg([leg for leg in legs if isinstance(leg, AsteriskLeg)], self._tasks)
+
+    async def _telephones(self, hop: Hop) -> tuple[str, ...]:
+        """Return the telephones of a desk; empty for a trunk, or where the PBX does not say."""
+        if hop.number is not None:
+            return ()
+        endpoint = check(hop.endpoint, ENDPOINT, "endpoint")
+        try:
+            reply = await self._ami.ask("Getvar", {"Variable": f"PJSIP_DIAL_CONTACTS({endpoint})"})
+        except (PbxUnavailable, ReplyLost):
+            return ()
+        return telephones_of(endpoint, reply.value)
+
     def _write(self, order: Order) -> _Draft:
         handover = Handover(self._agi.address, secrets.token_hex(16), f"voicegate-{secrets.token_hex(8)}")
         desk = order.hop.endpoint if order.hop.number is None else None
-        return _Draft(order.call_id, handover, build_originate(order, handover), desk)
+        telephone = self._dialed.pop(order.call_id, None)
+        return _Draft(order.call_id, handover, build_originate(order, handover, telephone), desk)
 
     def _follow(self, order: Order, draft: _Draft) -> AsteriskLeg:
         patience = AsteriskPatience(
@@ -176,6 +208,15 @@ class AsteriskPbx(Exchange[AsteriskLeg, _Draft]):
         self._agi.forget(draft.call_id)
 
     async def _end_stray(self, call_id: str) -> None:
-        reply = await self._ami.ask("Hangup", {"Channel": check_call_id(call_id)})
-        if not reply.is_success and "no such channel" not in reply.message.lower():
-            log.warning("stray not hung up", call=call_id, reason=reply.message)
+        # Whether it was a desk's, with telephones of its own, nobody remembers.
+        for index in range(MOST_TELEPHONES):
+            branch = check_call_id(_branch_id(call_id, index))
+            reply = await self._ami.ask("Hangup", {"Channel": branch})
+            if not reply.is_success and "no such channel" not in reply.message.lower():
+                log.warning("stray not hung up", call=call_id, reason=reply.message)
+                return
+
+
+def _branch_id(call_id: str, index: int) -> str:
+    """Return the id of a call to a desk's telephone: the first has the call's own."""
+    return f"{call_id}_{index + 1}" if index else call_id
