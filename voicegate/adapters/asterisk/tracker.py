@@ -11,7 +11,8 @@ an unusable answer                Hangup says 488, and HangupRequest no status: 
 302                               DialEnd carries `Forward`: Hangup says 23/302 only in some runs, else 0
 ring timeout                      OriginateResponse has reason 3, and no HangupRequest came
 unreachable                       OriginateResponse failed, and no event of the channel ever came
-the end of an answered call       Hangup is in; interrupted, where neither HangupRequest came nor we asked
+the end of an answered call       Hangup is in; interrupted, where neither HangupRequest came nor we asked:
+                                  somebody ended it at the PBX; PBX lost, where AMI goes right after
 controller unreachable            the channel was up and ended, and FastAGI never attached; `Answered` is told
                                   all the same, for a person did pick up
 PBX lost                          the AMI connection was lost and not back in time, or the channel is gone
@@ -67,6 +68,7 @@ class CallTracker(Tracker):
         self._request: HangupRequested | None = None
         self._requested_at = now
         self._ended: ChannelEnded | None = None
+        self._ended_at = now
         self._farewell: int | None = None
         self._is_forwarded = False
         self._is_attached = False
@@ -100,7 +102,7 @@ class CallTracker(Tracker):
             case HoldChanged(is_held=is_held):
                 self._note_hold(is_held=is_held)
             case ChannelEnded():
-                self._ended = event
+                self._ended, self._ended_at = event, now
                 self._await_rest(self._patience.settle, now)
                 self._settle_if_complete(now)
             case _:
@@ -213,7 +215,7 @@ class CallTracker(Tracker):
         """Return why our side ended an answered call, or nobody knows who did; None: the far end."""
         if self._ended is None and (cause is None or self._is_stopped):
             return GaveUp.PBX_LOST
-        return GaveUp.INTERRUPTED if self._is_meddled_with else None
+        return self._meddling if self._is_meddled_with else None
 
     def _judge_unanswered(self, now: float) -> Hangup:
         last = self._ended or self._request
@@ -224,7 +226,7 @@ class CallTracker(Tracker):
         if last is None:
             return Hangup(gave_up=GaveUp.PBX_LOST)
         if self._is_meddled_with and last.sip_status is None:
-            return Hangup(cause=last.cause, gave_up=GaveUp.INTERRUPTED)
+            return Hangup(cause=last.cause, gave_up=self._meddling)
         return Hangup(cause=last.cause, sip_status=last.sip_status)
 
     @property
@@ -236,8 +238,14 @@ class CallTracker(Tracker):
     @property
     def _is_meddled_with(self) -> bool:
         """Did the PBX end the channel, and neither we nor the far end asked for that?"""
-        is_asked_for = self._request is not None or self._is_asked or self._is_blind
+        is_missed = self._is_blind and self._lost_at <= self._ended_at
+        is_asked_for = self._request is not None or self._is_asked or is_missed
         return self._ended is not None and not is_asked_for
+
+    @property
+    def _meddling(self) -> GaveUp:
+        """A PBX that goes right after has stopped."""
+        return GaveUp.PBX_LOST if self._is_blind else GaveUp.INTERRUPTED
 
     def _is_rung_out(self, now: float) -> bool:
         if self._request is not None or self._is_asked:

@@ -167,6 +167,17 @@ def test_what_neither_we_nor_the_far_end_ended_was_interrupted(events: tuple[Ami
     assert tracker.told[-1] == Hangup(cause=0, gave_up=GaveUp.INTERRUPTED)
 
 
+def test_a_pbx_that_goes_right_after_it_ended_a_call_was_stopped() -> None:
+    """As `core stop now` shows itself: no wish of the far end's, and AMI goes a second later."""
+    tracker = tracker_after(BEGIN, UP, ANSWERED)
+    tracker.attach(1.0)
+    tracker.observe(ChannelEnded(C, 0, None), 2.0)
+    tracker.detach(16, 2.0)
+    tracker.lose(3.1)
+    run_out(tracker)
+    assert tracker.told[-1] == Hangup(cause=0, gave_up=GaveUp.PBX_LOST)
+
+
 def test_a_pbx_that_stops_says_only_that_the_channel_ended() -> None:
     tracker = tracker_after(BEGIN, UP, ANSWERED)
     tracker.attach(1.0)
