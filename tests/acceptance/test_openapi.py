@@ -5,6 +5,7 @@ it thinks up, and once about an enrolled telephone, so that the use cases themse
 """
 
 import asyncio
+import base64
 import json
 import socket
 import sys
@@ -21,6 +22,9 @@ from tests.acceptance.test_daemon import TEST_NUMBER, daemon, settings
 __all__ = ["settings"]
 
 NATIVE, OKTA = "/openapi.json", "/openapi/okta.json"
+TWILIO, HOOK = "/openapi/twilio.json", "/openapi/okta-hook.json"
+PROVIDERS = "/openapi/providers.json"
+SERVICE = "VA00000000000000000000000000000001"
 CHECKS: Final = (
     "not_a_server_error",
     "status_code_conformance",
@@ -54,7 +58,7 @@ class Door:
         )
         config.write_text(f"[parameters]\n{parameters}{over if document == NATIVE else ''}")
         command = [sys.executable, "-m", "schemathesis.cli", "--config-file", str(config)]
-        command += ["run", f"{self.url}{document}", "--header", f"Authorization: Bearer {self.key}"]
+        command += ["run", f"{self.url}{document}", "--header", f"Authorization: {self._key(document)}"]
         command += ["--checks", ",".join(CHECKS), "--generation-deterministic", "--max-examples", "15"]
         command += ["--continue-on-failure", "--suppress-health-check", "all"]
         if "factorId" in values:
@@ -67,6 +71,11 @@ class Door:
         told, _ = await process.communicate()
         assert process.returncode == 0, told.decode()
         assert b" passed" in told
+
+    def _key(self, document: str) -> str:
+        if document != TWILIO:
+            return f"Bearer {self.key}"
+        return f"Basic {base64.b64encode(f'schemathesis:{self.key}'.encode()).decode()}"
 
     async def enrolled(self) -> dict[str, str]:
         """The parameters of a telephone that was just enrolled."""
@@ -84,6 +93,11 @@ async def door(settings: Path) -> AsyncIterator[Door]:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     more = f"[tcp]\nenabled = true\nport = {port}\n[test_numbers]\nenabled = true\npace = 0.02\n"
+    more += f'[twilio.bank]\nsid = "{SERVICE}"\n'
+    more += '[providers.some]\nnumber = "to"\ncode = ["data.code", "code"]\nlanguage = "language"\n'
+    more += (
+        '[providers.text]\nnumber = "to"\ncode = "text"\ncode_pattern = "([0-9]{4,10})"\nerrors = "text"\n'
+    )
     settings.write_text(f"{settings.read_text()}\n{more}")
     async with daemon(settings) as (admin, _):
         given = await admin.add_client("schemathesis", SCOPES)
@@ -110,3 +124,23 @@ async def test_the_okta_door_answers_as_its_document_says(door: Door) -> None:
 
 async def test_the_okta_door_does_about_a_factor_that_there_is(door: Door) -> None:
     await door.examine(OKTA, **await door.enrolled())
+
+
+async def test_the_twilio_door_answers_as_its_document_says(door: Door) -> None:
+    await door.examine(TWILIO, service=SERVICE)
+
+
+async def test_the_twilio_door_does_about_a_number_that_was_called(door: Door) -> None:
+    form = {"To": TEST_NUMBER, "Channel": "call"}
+    async with httpx.AsyncClient(base_url=door.url, auth=("schemathesis", door.key)) as client:
+        called = await client.post(f"/v2/Services/{SERVICE}/Verifications", data=form)
+    assert called.status_code == 201
+    await door.examine(TWILIO, service=SERVICE, sid=TEST_NUMBER)
+
+
+async def test_the_okta_hook_answers_as_its_document_says(door: Door) -> None:
+    await door.examine(HOOK)
+
+
+async def test_the_providers_doors_answer_as_their_document_says(door: Door) -> None:
+    await door.examine(PROVIDERS)

@@ -282,7 +282,13 @@ def okta_hook_door(hook: OktaHook) -> Door:
         handler=handlers.speak,
         body=TelephonyEvent,
         success=Success(200, Answer, "How the call fares."),
-        refusals=(problems.BAD_REQUEST, problems.TOO_LARGE, problems.UNSUPPORTED_TYPE),
+        refusals=(
+            problems.BAD_REQUEST,
+            problems.TOO_LARGE,
+            problems.UNSUPPORTED_TYPE,
+            problems.INVALID,
+            problems.INTERNAL,
+        ),
         scope=Scope.HOOKS,
     )
     description = Description(TONGUE)
