@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
+from itertools import count
 from pathlib import Path
 
 import httpx
@@ -19,9 +20,6 @@ from tests.acceptance.test_daemon import BUSY, SETTINGS
 from voicegate.client import AsyncClient
 from voicegate.config import load
 from voicegate.lab.deadlines import at_most, within
-
-_ROOM = 12
-"""Descriptors left to a daemon that is to run out of them."""
 
 
 @pytest.fixture
@@ -81,30 +79,17 @@ async def test_nothing_is_imported_or_opened_for_the_first_time_once_it_serves(s
     assert [line for line in later if not line.startswith(f"open {audio}/")] == []
 
 
-def descriptors(process: subprocess.Popen[bytes]) -> int:
-    return sum(1 for _ in Path(f"/proc/{process.pid}/fd").iterdir())
-
-
 @contextmanager
-def crowd(process: subprocess.Popen[bytes], path: Path) -> Iterator[None]:
-    """Connections that leave the daemon no descriptor."""
-    used = descriptors(process)
-    resource.prlimit(process.pid, resource.RLIMIT_NOFILE, (used + _ROOM, used + _ROOM))
-    taken = [socket.socket(socket.AF_UNIX) for _ in range(2 * _ROOM)]
-    try:
-        for one in taken:
-            one.connect(str(path))
+def no_descriptor(process: subprocess.Popen[bytes], path: Path) -> Iterator[None]:
+    """Leave the daemon no descriptor, while somebody waits at its door."""
+    before = resource.prlimit(process.pid, resource.RLIMIT_NOFILE)
+    used = {int(file.name) for file in Path(f"/proc/{process.pid}/fd").iterdir()}
+    lowest = next(number for number in count() if number not in used)
+    resource.prlimit(process.pid, resource.RLIMIT_NOFILE, (lowest, before[1]))
+    with socket.socket(socket.AF_UNIX) as stranger:
+        stranger.connect(str(path))
         yield
-    finally:
-        for one in taken:
-            one.close()
-
-
-async def has_no_descriptor(process: subprocess.Popen[bytes]) -> None:
-    limit, _ = resource.prlimit(process.pid, resource.RLIMIT_NOFILE)
-    async with within(10):
-        while descriptors(process) < limit:
-            await asyncio.sleep(0.01)
+    resource.prlimit(process.pid, resource.RLIMIT_NOFILE, before)
 
 
 async def ask_of_every_region(http: httpx.AsyncClient) -> list[int]:
@@ -133,8 +118,7 @@ async def test_out_of_descriptors_it_judges_every_number_and_afterwards_serves_a
 ) -> None:
     path = settings.with_name("voicegate.sock")
     async with daemon(settings) as (http, process):
-        with crowd(process, path):
-            await has_no_descriptor(process)
+        with no_descriptor(process, path):
             assert set(await ask_of_every_region(http)) == {403}
             created = (await http.post("/v1/verifications", json={"destination": BUSY})).json()
             ended = await settled(http, created["id"])

@@ -12,6 +12,7 @@ from voicegate.application.proving import Wanted
 from voicegate.application.sign_in import IssueRequest
 from voicegate.client import ApiError
 from voicegate.domain.phone_number import Destination
+from voicegate.lab.deadlines import within
 from voicegate.lab.numbers import find_number
 from voicegate.lab.settings import PbxKind
 
@@ -80,9 +81,27 @@ async def test_a_controller_killed_in_mid_call_settles_it_and_calls_nobody_again
     await backend.quiet()
     assert len(backend.lab.recordings(number)) == 1
     assert list(backend.lab.settings.audio.iterdir()) == []
-    await backend.client.redial(created.id)
+    await redialed(backend, created.id)
     again = await backend.settled(created.id)
     assert [call.outcome for call in again.calls] == ["interrupted", "delivered"]
+
+
+async def redialed(backend: Backend, verification_id: str) -> None:
+    """Call again as soon as it is certain that the telephone does not ring for the call before."""
+
+    async def is_refused() -> bool:
+        try:
+            await backend.client.redial(verification_id)
+        except ApiError as refused:
+            if refused.problem.name != "call_in_progress":
+                raise
+            return True
+        return False
+
+    assert await is_refused()
+    async with within(60):
+        while await is_refused():
+            await asyncio.sleep(1)
 
 
 async def test_a_dead_carrier_is_no_answer_and_once_known_to_be_dead_is_not_waited_for(
