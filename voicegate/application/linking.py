@@ -99,6 +99,7 @@ async def keep_connected(
     loop = asyncio.get_running_loop()
     wanted = wanted or asyncio.Event()
     lost_at = loop.time()
+    complaints = _Complaints(pace.longest_delay.total_seconds())
     while True:
         is_refused = False
         try:
@@ -107,13 +108,35 @@ async def keep_connected(
             log.error(f"{wire} log-in refused: check username and secret", pbx=pbx, why=str(error))
             delay, is_refused = pace.refused_delay.total_seconds(), True
         except (PbxError, OSError, TimeoutError) as error:
-            lost_at = loop.time() if client.ready.is_set() else lost_at
+            if client.ready.is_set():
+                lost_at = loop.time()
+                complaints.forget()
             delay = _back_off(loop.time() - lost_at, pace)
             why = str(error) or type(error).__name__
-            log.warning(f"{wire} down", pbx=pbx, why=why, retry_s=round(delay, 1))
+            tell = log.warning if complaints.is_news(why, loop.time()) else log.debug
+            tell(f"{wire} down", pbx=pbx, why=why, retry_s=round(delay, 1))
         finally:
             client.drop()
         await _rest(delay * _DICE.uniform(0.5, 1), asyncio.Event() if is_refused else wanted)
+
+
+class _Complaints:
+    """Which of many failed tries are worth a line: however many there are, a reason is told now and then."""
+
+    def __init__(self, every_s: float) -> None:
+        self._every_s = every_s
+        self._told: tuple[str, float] | None = None
+
+    def forget(self) -> None:
+        """Note that what follows is another loss."""
+        self._told = None
+
+    def is_news(self, why: str, now: float) -> bool:
+        """Was this reason not the one that was told last, or long ago?"""
+        if self._told is not None and self._told[0] == why and now - self._told[1] < self._every_s:
+            return False
+        self._told = (why, now)
+        return True
 
 
 async def watch(peer: Peer, quiet: timedelta, ping: Callable[[], Awaitable[object]]) -> None:

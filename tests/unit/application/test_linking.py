@@ -6,6 +6,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from structlog.testing import capture_logs
+
 from voicegate.application.linking import Pace, SecretRefused, keep_connected
 from voicegate.domain.errors import PbxUnavailable
 from voicegate.lab.deadlines import within
@@ -100,3 +102,14 @@ async def test_a_pbx_that_refuses_our_secret_is_left_alone_however_much_it_is_wa
             wanted.set()
             await asyncio.sleep(0.01)
     assert len(pbx.tried_at) == 1
+
+
+async def test_a_pbx_that_is_tried_often_is_complained_of_now_and_then() -> None:
+    pbx = AbsentPbx()
+    with capture_logs() as logs:
+        async with looking_for(pbx, PACE):
+            await pbx.until_tried(5)
+            pbx.error = PbxUnavailable("no route to host")
+            await pbx.until_tried(10)
+    warned = [entry["why"] for entry in logs if entry["log_level"] == "warning"]
+    assert warned == ["refused", "no route to host"]
