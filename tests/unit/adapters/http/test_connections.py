@@ -1,25 +1,28 @@
 """Who keeps a connection when there are too many: keyless crowds never shut out whoever has a key."""
 
 import asyncio
+import errno
 import os
-import resource
 import socket
 import ssl
 import subprocess
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 from structlog.testing import capture_logs
 
-from tests.unit.adapters.http.serving import Served, serve_unix, serving
+from tests.unit.adapters.http.serving import Served, native_house, serve_unix, serving
 from tests.unit.application.conftest import Bench
 from voicegate.adapters.http import throttled_log
 from voicegate.adapters.http.connections import Connection, ConnectionLimits, Connections, affordable
 from voicegate.adapters.http.forwarding import Proxies, counted
-from voicegate.adapters.http.server import ServerSettings
+from voicegate.adapters.http.identity import Identity, own_uids, peers_of
+from voicegate.adapters.http.routes import native_door
+from voicegate.adapters.http.server import Listener, ServerSettings, serve_on
 from voicegate.adapters.http.socket_file import SocketFile
 from voicegate.domain.client import Scope
 from voicegate.lab.deadlines import within
@@ -273,36 +276,37 @@ async def test_a_crowd_on_tcp_shuts_nobody_out_of_the_socket(bench: Bench, tmp_p
             assert (await served.http.get("/healthz")).status_code == 200
 
 
-@contextmanager
-def no_descriptor_left() -> Iterator[None]:
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    highest = max(int(entry.name) for entry in Path("/proc/self/fd").iterdir())
-    resource.setrlimit(resource.RLIMIT_NOFILE, (highest + 1, hard))
-    taken = []
-    try:
-        with suppress(OSError):
-            while True:
-                taken.append(os.open("/dev/null", os.O_RDONLY))
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-        for descriptor in taken:
-            os.close(descriptor)
+class Exhausted(socket.socket):
+    """A listener whose process has no descriptor left, until it has."""
+
+    is_exhausted = True
+
+    def accept(self) -> tuple[socket.socket, Any]:
+        if self.is_exhausted:
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        return super().accept()
 
 
-async def test_once_there_are_descriptors_again_those_who_waited_are_served(served: Served) -> None:
-    loop = asyncio.get_running_loop()
-    with socket.socket(socket.AF_UNIX) as waiting, capture_logs() as logs:
+async def test_once_there_are_descriptors_again_those_who_waited_are_served(
+    bench: Bench, tmp_path: Path
+) -> None:
+    loop, path = asyncio.get_running_loop(), str(tmp_path / "api.sock")
+    identity = Identity(bench.clients, peers_of(own_uids()))
+    doors = [native_door(native_house(bench))]
+    with Exhausted(socket.AF_UNIX) as listener, socket.socket(socket.AF_UNIX) as waiting:
+        listener.bind(path)
+        listener.setblocking(False)
         waiting.setblocking(False)
-        with no_descriptor_left():
-            await loop.sock_connect(waiting, str(served.path))
-            await loop.sock_sendall(waiting, b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
-            async with within(5):
+        with capture_logs() as logs:
+            async with serve_on([Listener(listener)], doors, identity.of), within(10):
+                await loop.sock_connect(waiting, path)
+                await loop.sock_sendall(waiting, b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
                 while not logs:
                     await asyncio.sleep(0.01)
-        async with within(5):
-            assert (await loop.sock_recv(waiting, 100)).startswith(b"HTTP/1.1 200")
-    assert [entry["event"] for entry in logs] == ["no connection can be accepted"]
+                listener.is_exhausted = False
+                assert (await loop.sock_recv(waiting, 100)).startswith(b"HTTP/1.1 200")
+    assert logs[0]["event"] == "no connection can be accepted"
+    assert len(logs) <= 2
 
 
 async def test_behind_a_trusted_proxy_its_word_is_what_counts(bench: Bench, tmp_path: Path) -> None:

@@ -147,7 +147,7 @@ async def test_wrong_codes_count_down_to_the_lock(served: Served) -> None:
     assert [answer["reason"] for answer in answers] == ["wrong_passcode"] * 4 + ["locked"] * 2
 
 
-@pytest.mark.parametrize("guess", ["", "123", "12345678901", "12a4", "١٢٣٤", "1234\n", " 1234"])
+@pytest.mark.parametrize("guess", ["", "123", "12345678901", "12a4", "①②③④"])
 async def test_a_guess_of_a_wrong_shape_costs_no_attempt(served: Served, guess: str) -> None:
     verification_id = (await served.create())["id"]
     path = f"/v1/verifications/{verification_id}"
