@@ -173,3 +173,20 @@ async def test_who_stops_watching_learns_that_the_call_goes_on(
     result = await voicegate("call", NUMBER, "--watch")
     assert result.exit_code == 1
     assert result.stderr.startswith("voicegate: the call goes on; check the code with: voicegate check ver_")
+
+
+async def test_a_code_is_checked_as_it_is_typed_and_one_that_is_none_costs_nothing(
+    served: Served, voicegate: Run
+) -> None:
+    placed = (await voicegate("call", "tel:+1\u00a0202\u2011555\u20110101 x204", "--json")).stdout
+    verification_id = json.loads(placed)["id"]
+    await served.bench.settled(verification_id)
+    for none in ("", "12", "hello"):
+        result = await voicegate("check", verification_id, input=f"{none}\n")
+        assert (result.exit_code, result.stdout) == (
+            1,
+            "denied: a code has 4 to 10 digits; no attempt was used\n",
+        )
+    code = served.bench.code(verification_id)
+    result = await voicegate("check", verification_id, input=f" {code[:3]} {code[3:]} \n")
+    assert (result.exit_code, result.stdout) == (0, "verified\n")
