@@ -1,5 +1,6 @@
 """What the doctor finds of the lab's real Asterisk: nothing, and then what was broken in it."""
 
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -86,4 +87,46 @@ def test_a_sound_that_the_pbx_cannot_read_is_found(lab: Lab) -> None:
 def test_a_wrong_secret_is_found(lab: Lab, tmp_path: Path) -> None:
     (tmp_path / "secret").touch(mode=0o600)
     (tmp_path / "secret").write_text("guess")
+    (tmp_path / "secret").chmod(0o600)
     assert wrong(lab, ami_secret_file=str(tmp_path / "secret")) == {("AMI", Level.ERROR)}
+
+
+def test_an_account_that_may_not_call_is_told_and_nothing_else_blamed(lab: Lab) -> None:
+    with edited(lab, "manager.conf", "write = call,originate", "write = call", reload="manager reload"):
+        assert wrong(lab) - clear(lab) == {("AMI rights", Level.ERROR), ("FastAGI", Level.WARNING)}
+
+
+def test_a_pbx_without_the_application_agi_is_told_what_to_load(lab: Lab) -> None:
+    assert "Unloaded" in lab.pbx_command("module unload -f res_agi.so")
+    try:
+        (fault,) = [one for one in faults(lab) if one.level is Level.ERROR]
+    finally:
+        lab.pbx_command("module load res_agi.so")
+    assert (fault.about, "load res_agi" in fault.cure) == ("FastAGI", True)
+
+
+def test_a_stranger_at_our_port_is_told_of(lab: Lab) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as stranger:
+        found = faults(lab, agi_port=stranger.getsockname()[1])
+    (fault,) = [one for one in found if one.level is Level.ERROR]
+    assert "another program's" in fault.text
+
+
+def test_a_recorder_in_our_context_is_found(lab: Lab) -> None:
+    first = 'exten => s,1,GotoIf($["${VOICEGATE_AGI}" = ""]?done)\n'
+    recording = f"{first} same => n,MixMonitor(/tmp/none.wav)\n"
+    with edited(lab, "voicegate.conf", first, recording, reload="dialplan reload"):
+        assert ("dialplan", Level.ERROR) in wrong(lab)
+
+
+def test_a_number_that_from_user_hides_is_told_of(lab: Lab) -> None:
+    hidden = "send_pai = no\nfrom_user = acme"
+    with edited(lab, "pjsip.conf", "send_pai = yes", hidden, reload="module reload res_pjsip.so"):
+        told = [one for one in faults(lab) if "from_user acme" in one.text]
+    assert told
+    assert all("send_pai = yes" in one.cure for one in told)
+
+
+def clear(lab: Lab) -> set[tuple[str, Level]]:
+    """What a lab in the clear is told of in any case."""
+    return {("AMI", Level.WARNING)} & wrong(lab)

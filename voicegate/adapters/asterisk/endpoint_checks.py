@@ -69,4 +69,19 @@ async def _judge(visit: Visit, about: str, endpoint: str) -> list[Finding]:
     if codecs and not any(codec in codecs for codec in _G711):
         cure = f"allow = ulaw,alaw in {section}"
         found.append(doubtful(about, f"no G.711 among its codecs {codecs}", cure))
+    found += await _judge_caller_id(visit, about, endpoint)
     return found or [passed(about, f"redirect_method user, direct_media off, codecs {codecs}")]
+
+
+async def _judge_caller_id(visit: Visit, about: str, endpoint: str) -> list[Finding]:
+    """Return what is wrong when `from_user` is shown on every call, and no header tells our number."""
+    from_user, *headers = [
+        await visit.evaluate(f"PJSIP_ENDPOINT({endpoint},{name})")
+        for name in ("from_user", "send_pai", "send_rpid")
+    ]
+    if not from_user or "true" in headers:
+        return []
+    cure = (
+        f"send_pai = yes (or send_rpid, as the carrier wants) in [{endpoint}] of pjsip.conf, or no from_user"
+    )
+    return [doubtful(about, f"every call shows from_user {from_user}, not the trunk's caller_ids", cure)]

@@ -16,10 +16,10 @@ from typing import Final
 
 from voicegate.adapters.asterisk import endpoint_checks, variables
 from voicegate.adapters.asterisk.agi import AgiServer, address_of
-from voicegate.adapters.asterisk.rehearsal import Rehearsal, knock, rehearse
+from voicegate.adapters.asterisk.rehearsal import Rehearsal, has_agi, is_stranger, knock, rehearse
 from voicegate.adapters.asterisk.settings import AsteriskSettings
 from voicegate.adapters.asterisk.visit import Visit, visiting
-from voicegate.application.examination import Finding, doubtful, failed, passed
+from voicegate.application.examination import Finding, Level, doubtful, failed, passed
 from voicegate.application.ports import Clip, Clock
 from voicegate.domain.errors import ConfigError, PbxError, PbxRefused, ReplyLost, SpeechError
 
@@ -38,7 +38,7 @@ _DIALPLAN: Final = (
     "copy dialplan/asterisk/voicegate.conf beside extensions.conf and #include it; `dialplan reload`"
 )
 _SKEW_S: Final = 2.0
-_RTP_PORTS_A_CALL: Final = 4
+_RTP_PORTS_A_CALL: Final = 2
 _FEW_PORTS: Final = 40
 
 
@@ -87,12 +87,15 @@ class AsteriskExaminer:
     async def _examine(self, visit: Visit) -> AsyncIterator[Finding]:
         yield await self._look_at_version(visit)
         yield await self._look_at_clock(visit)
-        for finding in await self._look_at_rights(visit):
+        rights = await self._look_at_rights(visit)
+        for finding in rights:
             yield finding
         dialplan = await self._look_at_dialplan(visit)
         for finding in dialplan:
             yield finding
-        if all(finding.level == "ok" for finding in dialplan):
+        if any(finding.level is Level.ERROR for finding in rights):
+            yield doubtful("FastAGI", "not tried: the account may not place calls", "mend AMI rights first")
+        elif all(finding.level is Level.OK for finding in dialplan):
             async for finding in self._rehearse(visit):
                 yield finding
         for trunk, endpoint in self._patient.trunks.items():
@@ -174,6 +177,12 @@ class AsteriskExaminer:
         mark = f"revision{variables.DIALPLAN_REVISION}"
         if await visit.evaluate(f"DIALPLAN_EXISTS({variables.ANSWERED_CONTEXT},{mark},1)") != "1":
             return [failed("dialplan", "loaded, but from another version's file", _DIALPLAN)]
+        beyond = f"{variables.ANSWERED_EXTEN},{variables.ANSWERED_LAST + 1}"
+        if await visit.evaluate(f"DIALPLAN_EXISTS({variables.ANSWERED_CONTEXT},{beyond})") == "1":
+            cure = (
+                f"take what was added out of [{variables.ANSWERED_CONTEXT}]: it runs while a code is spoken"
+            )
+            return [failed("dialplan", f"{variables.ANSWERED_CONTEXT} has lines that are not ours", cure)]
         return [passed("dialplan", "loaded, and of this version")]
 
     async def _rehearse(self, visit: Visit) -> AsyncIterator[Finding]:
@@ -195,7 +204,7 @@ class AsteriskExaminer:
             try:
                 await server.open()
             except ConfigError:
-                found.append(await self._knock(visit))
+                found.append(await self._judge_port(visit))
                 server = AgiServer(
                     replace(self._settings, agi_port=0, agi_advertised_port=None, agi_socket=None), tasks
                 )
@@ -205,16 +214,30 @@ class AsteriskExaminer:
             finally:
                 await server.close()
         is_daemon = bool(found)
+        if not shown.is_reached:
+            if not is_daemon:
+                return [await self._unreached(visit, server.address)]
+            cure = "stop the daemon and look again"
+            return [*found, doubtful("sounds", "not tried: the PBX reaches the daemon's port only", cure)]
         found += self._judge(shown, server.address, is_daemon=is_daemon, sounds=sounds)
-        return [*found, self._judge_events(visit.heard)] if shown.is_reached else found
+        return [*found, self._judge_events(visit.heard)]
 
-    async def _knock(self, visit: Visit) -> Finding:
+    async def _judge_port(self, visit: Visit) -> Finding:
+        """Return who has the port that is to be ours, and whether the PBX reaches it."""
+        settings = self._settings
+        if await is_stranger(settings):
+            port = settings.agi_port
+            cure = f"{self._name}.agi_port: another one; or end what has it: ss -ltnp 'sport = :{port}'"
+            return failed("FastAGI", f"port {port} is another program's, no controller's", cure)
         address = address_of(self._settings, self._settings.agi_port)
         if await knock(visit, address):
             return passed("FastAGI", f"the PBX reaches the running daemon at {address}")
-        return self._unreached(address)
+        return await self._unreached(visit, address)
 
-    def _unreached(self, address: str) -> Finding:
+    async def _unreached(self, visit: Visit, address: str) -> Finding:
+        if not await has_agi(visit):
+            cure = "load res_agi and res_speech, which it needs, in modules.conf"
+            return failed("FastAGI", "the PBX has no application AGI, by which it connects to us", cure)
         cure = (
             f"{self._name}.agi_host, agi_advertised_host, agi_allowed_peers, and what filters between the two"
         )
@@ -223,12 +246,10 @@ class AsteriskExaminer:
     def _judge(
         self, shown: Rehearsal, address: str, *, is_daemon: bool, sounds: Sequence[Clip]
     ) -> list[Finding]:
-        if not shown.is_reached and is_daemon:
-            cure = "stop the daemon and look again"
-            return [doubtful("sounds", "not tried: the PBX reaches the daemon's port only", cure)]
-        if not shown.is_reached:
-            return [self._unreached(address)]
         found = [] if is_daemon else [passed("FastAGI", f"the PBX connects to us at {address}")]
+        if shown.recording:
+            cure = "no MixMonitor on calls of this account: look for it in pre-dial handlers and hooks"
+            found.append(failed("recording", f"the PBX records our calls into {shown.recording}", cure))
         if not shown.has_dtmf:
             found.append(doubtful("DTMF", "extensions cannot be dialed", "load app_senddtmf in modules.conf"))
         return [*found, *(self._judge_sound(clip.path, shown) for clip in sounds)]

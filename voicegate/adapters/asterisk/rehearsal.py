@@ -7,6 +7,7 @@ Playback, which alone would answer; no name of a sound answers nothing.
 """
 
 import asyncio
+import ipaddress
 import secrets
 from collections.abc import Sequence
 from contextlib import suppress
@@ -18,7 +19,9 @@ from panoramisk.message import Message
 from voicegate.adapters.asterisk import variables
 from voicegate.adapters.asterisk.agi import Admission, AgiServer
 from voicegate.adapters.asterisk.agi_session import AgiSession
+from voicegate.adapters.asterisk.agi_wire import build_command
 from voicegate.adapters.asterisk.ami_events import text_of
+from voicegate.adapters.asterisk.settings import AsteriskSettings
 from voicegate.adapters.asterisk.visit import Visit
 from voicegate.application.ports import Clip
 from voicegate.domain.errors import LegEnded
@@ -30,6 +33,8 @@ _UNTIL_ENDED: Final = 8.0
 _REPLY: Final = 3.0
 """Seconds for a FastAGI reply, beyond a sound's own length."""
 _NO_SUCH_APPLICATION: Final = -2
+_REFUSED: Final = "agi://127.0.0.1:1"
+"""An address at which nobody listens."""
 
 
 @dataclass(slots=True)
@@ -44,6 +49,8 @@ class Rehearsal:
     """Sounds that the PBX could not play, by path."""
     has_dtmf: bool = True
     """Can the PBX send digits?"""
+    recording: str = ""
+    """The file into which MixMonitor records our calls, codes and all; empty: none."""
 
 
 async def knock(visit: Visit, address: str) -> bool:
@@ -52,6 +59,35 @@ async def knock(visit: Visit, address: str) -> bool:
     For a FastAGI server of another process, which says nothing but that it is there.
     """
     action_id = await _originate(visit, f"{address}/{variables.AGI_KNOCK_SCRIPT}", "knock")
+    response = await _response(visit, action_id)
+    return response is not None and text_of(response, "Response") == "Success"
+
+
+async def is_stranger(settings: AsteriskSettings) -> bool:
+    """Is what listens on our FastAGI port no controller, by its own answer? No where we may not ask."""
+    here = ipaddress.ip_address("127.0.0.1")
+    if not any(here in ipaddress.ip_network(network) for network in settings.agi_allowed_peers):
+        return False
+    host = settings.agi_host if settings.agi_host not in ("0.0.0.0", "::", "") else str(here)  # noqa: S104  # asked, not bound
+    try:
+        async with asyncio.timeout(_REPLY):
+            reader, writer = await asyncio.open_connection(host, settings.agi_port)
+            try:
+                writer.write(f"agi_network_script: {variables.AGI_KNOCK_SCRIPT}\n\n".encode())
+                return await reader.readline() != build_command("ANSWER")
+            finally:
+                writer.close()
+    except (OSError, TimeoutError):
+        return True
+
+
+async def has_agi(visit: Visit) -> bool:
+    """Has the PBX the application that connects to us?
+
+    Where it has, a connection that is refused leads on to Playback, which answers the channel whatever its
+    sound; where it has not, the channel ends there.
+    """
+    action_id = await _originate(visit, f"{_REFUSED}/{variables.AGI_KNOCK_SCRIPT}", "knock", apology="beep")
     response = await _response(visit, action_id)
     return response is not None and text_of(response, "Response") == "Success"
 
@@ -89,6 +125,8 @@ async def _attend(session: AgiSession, shown: Rehearsal, sounds: Sequence[Clip])
     for command in ("EXEC Ringing", "EXEC Progress", "ANSWER"):
         await session.send_command(command, timeout_s=_REPLY)
     reply = await session.send_command("EXEC SendDTMF", "w", timeout_s=_REPLY)
+    monitored = await session.send_command("GET VARIABLE", "MIXMONITOR_FILENAME", timeout_s=_REPLY)
+    shown.recording = monitored.value or ""
     shown.has_dtmf = reply.result != _NO_SUCH_APPLICATION
     for clip in sounds:
         patience = clip.length.total_seconds() + _REPLY
@@ -97,7 +135,9 @@ async def _attend(session: AgiSession, shown: Rehearsal, sounds: Sequence[Clip])
             shown.unplayed = (*shown.unplayed, clip.path)
 
 
-async def _originate(visit: Visit, address: str, token: str, *, call_id: str | None = None) -> str:
+async def _originate(
+    visit: Visit, address: str, token: str, *, call_id: str | None = None, apology: str = ""
+) -> str:
     call_id = call_id or f"rehearsal_{secrets.token_hex(8)}"
     action_id = f"voicegate-{secrets.token_hex(8)}"
     fields = {
@@ -109,7 +149,11 @@ async def _originate(visit: Visit, address: str, token: str, *, call_id: str | N
         "Data": "60",
         "Timeout": _RING_MS,
         "Async": "true",
-        "Variable": (f"{variables.AGI_VARIABLE}={address}", f"{variables.TOKEN_VARIABLE}={token}"),
+        "Variable": (
+            f"{variables.AGI_VARIABLE}={address}",
+            f"{variables.TOKEN_VARIABLE}={token}",
+            *((f"{variables.APOLOGY_VARIABLE}={apology}",) if apology else ()),
+        ),
     }
     await visit.ask("Originate", fields, as_list=False)
     return action_id

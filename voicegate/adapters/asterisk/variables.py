@@ -12,6 +12,8 @@ ANSWERED_EXTEN: Final = "s"
 """Its only extension."""
 ANSWERED_PRIORITY: Final = "1"
 """Its first priority."""
+ANSWERED_LAST: Final = 8
+"""Its last priority: a line that somebody adds moves it. A test holds it to the file."""
 REJECT_FORWARD_CONTEXT: Final = "voicegate-reject-forward"
 """Where a 302 leads: it rejects every extension, so that Asterisk dials nobody we did not choose."""
 

@@ -57,6 +57,8 @@ class Exchange(AmiPeer):
         self.unplayable: set[str] = set()
         self.dtmf = "200 result=0\n"
         self.is_reaching = True
+        self.has_agi = True
+        self.recording = ""
         self.silent_events: set[str] = set()
         self.needless_events: tuple[str, ...] = ()
         self.answers |= {
@@ -97,6 +99,8 @@ class Exchange(AmiPeer):
         for name in ("Newstate", "DialBegin", "DialState", "DialEnd", *self.needless_events):
             self.tell(name, Uniqueid=asked["ChannelId"])
         is_answered = self.is_reaching and await self.connect(asked)
+        # What Playback does once AGI has failed.
+        is_answered = is_answered or (self.has_agi and "VOICEGATE_APOLOGY=" in asked["Variable"])
         response = "Success" if is_answered else "Failure"
         self.tell("OriginateResponse", Response=response, ActionID=asked["ActionID"])
         self.tell("HangupRequest", Uniqueid=asked["OtherChannelId"])
@@ -106,7 +110,10 @@ class Exchange(AmiPeer):
         variable = dict(line.split("=", 1) for line in asked["Variable"].split("\n"))
         place, _, script = variable["VOICEGATE_AGI"].removeprefix("agi://").partition("/")
         host, _, port = place.rpartition(":")
-        caller = AgiCaller(*await asyncio.open_connection(host, int(port)))
+        try:
+            caller = AgiCaller(*await asyncio.open_connection(host, int(port)))
+        except OSError:
+            return False
         AgiCaller.dialed.append(caller)
         caller.send(f"agi_network_script: {script}\nagi_uniqueid: {asked['OtherChannelId']}\n")
         caller.send(f"agi_arg_1: {variable['VOICEGATE_TOKEN']}\n\n")
@@ -122,6 +129,8 @@ class Exchange(AmiPeer):
     def reply(self, command: str) -> str:
         if command.startswith("EXEC SendDTMF"):
             return self.dtmf
+        if command.startswith("GET VARIABLE"):
+            return f"200 result=1 ({self.recording})\n" if self.recording else "200 result=0\n"
         if command.startswith("STREAM FILE"):
             is_played = command.split('"')[1] not in self.unplayable
             return "200 result=0 endpos=4000\n" if is_played else "200 result=-1 endpos=0\n"
@@ -181,16 +190,14 @@ def attribute(name: str, wrong: object) -> Callable[[Exchange], None]:
     return spoil
 
 
+def no_agi(exchange: Exchange) -> None:
+    exchange.is_reaching = exchange.has_agi = False
+
+
 SPOILT = {
     "old version": (value("VERSION()", "20.5.0"), "version", Level.WARNING, "event filters"),
     "no version": (value("VERSION()", ""), "version", Level.WARNING, "func_version"),
     "wrong clock": (attribute("skew", timedelta(minutes=-2)), "clock", Level.WARNING, "chrony"),
-    "no right to hang up": (
-        attribute("actions", {"Originate": ACTIONS["Originate"], "Status": ACTIONS["Status"]}),
-        "AMI rights",
-        Level.ERROR,
-        "write = call,originate",
-    ),
     "too many rights": (
         attribute("actions", ACTIONS | {"Command": "Execute.  (Priv: command,all)"}),
         "AMI rights",
@@ -210,6 +217,20 @@ SPOILT = {
         "dialplan reload",
     ),
     "unreached": (attribute("is_reaching", False), "FastAGI", Level.ERROR, "agi_advertised_host"),
+    "no application AGI": (no_agi, "FastAGI", Level.ERROR, "load res_agi"),
+    "a line in our context": (
+        value(f"DIALPLAN_EXISTS(voicegate-answered,s,{variables.ANSWERED_LAST + 1})", "1"),
+        "dialplan",
+        Level.ERROR,
+        "take what was added out",
+    ),
+    "recorded calls": (attribute("recording", "/var/spool/x.wav"), "recording", Level.ERROR, "MixMonitor"),
+    "another number shown": (
+        value("PJSIP_ENDPOINT(carrier,from_user)", "acme"),
+        "trunk carrier",
+        Level.WARNING,
+        "send_pai = yes",
+    ),
     "no DTMF": (attribute("dtmf", "200 result=-2\n"), "DTMF", Level.WARNING, "app_senddtmf"),
     "unreadable sound": (attribute("unplayable", {READING.path}), "sounds", Level.ERROR, "audio.group"),
     "no events": (attribute("silent_events", {"DialState"}), "AMI events", Level.ERROR, "read = call"),
@@ -289,7 +310,38 @@ async def test_what_holds_the_port_and_is_no_controller_is_found(exchange: Excha
     async with await asyncio.start_server(hang_up, "127.0.0.1", 0) as stranger:
         port = stranger.sockets[0].getsockname()[1]
         found = await findings(exchange, agi_port=port)
-    assert about(found, "FastAGI") == [Level.ERROR]
+    (finding,) = [one for one in found if one.about == "FastAGI"]
+    assert (finding.level, "another program's" in finding.text) == (Level.ERROR, True)
+    assert f"ss -ltnp 'sport = :{port}'" in finding.cure
+
+
+async def test_without_the_right_to_call_no_call_is_tried_and_blamed(exchange: Exchange) -> None:
+    exchange.actions = {"Hangup": ACTIONS["Hangup"], "Status": ACTIONS["Status"]}
+    found = await findings(exchange)
+    assert about(found, "AMI rights") == [Level.ERROR]
+    assert about(found, "FastAGI") == [Level.WARNING]
+
+
+@pytest.mark.parametrize(("header", "level"), [("send_pai", Level.OK), ("send_rpid", Level.OK)])
+async def test_a_from_user_is_well_where_a_header_tells_our_number(
+    exchange: Exchange, header: str, level: Level
+) -> None:
+    exchange.values["PJSIP_ENDPOINT(carrier,from_user)"] = "acme"
+    exchange.values[f"PJSIP_ENDPOINT(carrier,{header})"] = "true"
+    assert set(about(await findings(exchange), "trunk carrier")) == {level}
+
+
+async def test_a_hundred_ports_are_fifty_calls(exchange: Exchange) -> None:
+    exchange.values["AST_CONFIG(rtp.conf,general,rtpend)"] = "10099"
+    (finding,) = [one for one in await findings(exchange) if one.about == "RTP"]
+    assert "for some 50 calls" in finding.text
+
+
+def test_our_context_has_as_many_lines_as_we_think() -> None:
+    text = (project_folder("dialplan") / "asterisk/voicegate.conf").read_text("utf-8")
+    context = text.partition("[voicegate-answered]")[2].partition("exten => revision")[0]
+    lines = [line for line in context.splitlines() if line.startswith(("exten =>", " same =>"))]
+    assert len(lines) == variables.ANSWERED_LAST
 
 
 async def test_without_sounds_the_rest_is_looked_at_all_the_same(exchange: Exchange) -> None:
