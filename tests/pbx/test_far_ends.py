@@ -51,3 +51,23 @@ async def test_packets_of_any_length_prove_what_they_carried(lab: Lab) -> None:
     for dialog in end.dialogs.values():
         sent = Counter(len(payload) // 8 for payload in dialog.media.heard)
         assert sent.most_common(1)[0][0] == lengths[dialog.number]
+
+
+async def test_an_answer_that_carries_no_sound_is_no_refusal(lab: Lab) -> None:
+    """Somebody picked up, though nothing had rung: no other trunk is tried."""
+    no_port = SDP.replace("m=audio {port}", "m=audio 0")
+    habits = {
+        "+12025550101": Habit(ringing=(), sdp=no_port),
+        "+12025550102": Habit(ringing=(), sdp="v=0\r\nnonsense\r\n"),
+    }
+    async with (
+        far_end(lab.settings.ports.stranger, lambda number: habits[number]) as end,
+        daemon(lab, "stranger", "carrier") as backend,
+    ):
+        ended = await asyncio.gather(*(backend.call(number) for number in habits))
+        assert len(end.dialogs) == len(habits)
+    for verification in ended:
+        (call,) = verification.calls
+        assert call.blame == "trunk"
+        assert not call.retry_safe
+        assert call.evidence.answered
