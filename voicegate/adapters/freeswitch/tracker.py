@@ -43,7 +43,8 @@ _DESKS: Final[Mapping[str, int]] = {"USER_NOT_REGISTERED": 20, "SUBSCRIBER_ABSEN
 does not know: that is no such number."""
 _MADE_UP: Final = 503
 _UNUSABLE: Final = "INCOMPATIBLE_DESTINATION"
-_NO_FAILURE: Final = (None, 200)
+_INCOMPATIBLE: Final = 88
+_OK: Final = 200
 _SHUTDOWN: Final = "SYSTEM_SHUTDOWN"
 _FOR_THE_FAR_END: Final = frozenset(("MEDIA_TIMEOUT", "INCOMPATIBLE_DESTINATION", "RECOVERY_ON_TIMER_EXPIRE"))
 """Causes for which FreeSWITCH itself ends a call, and what the far end does, or not, is why."""
@@ -145,14 +146,21 @@ class CallTracker(Tracker):
             known = None if self._is_out_of_touch else ended
             self._tell_end(self._judge_answered(known) if known else Hangup(gave_up=GaveUp.PBX_LOST))
         elif ended is not None:
-            if ended.name == _UNUSABLE and ended.sip_status in _NO_FAILURE:
-                # Somebody picked up, with an SDP that FreeSWITCH refused: it tells of no answer.
+            if self._is_unusable(ended):
                 self._tell_once(Answered())
-            self._tell_end(self._judge_unanswered(ended))
+                self._tell_end(Hangup(cause=_INCOMPATIBLE))
+            else:
+                self._tell_end(self._judge_unanswered(ended))
         elif self._job is not None and self._is_unplaced:
             self._tell_end(_judge_unplaced(self._job))
         else:
             self._tell_end(Hangup(gave_up=GaveUp.PBX_LOST))
+
+    def _is_unusable(self, ended: Ended) -> bool:
+        """Did somebody pick up, with an SDP that FreeSWITCH refused? It tells of no answer then."""
+        is_ours = self._is_asked or ended.name in _TIMEOUTS
+        is_refused = ended.sip_status is None and ended.name == _UNUSABLE
+        return not is_ours and (is_refused or ended.sip_status == _OK)
 
     def _judge_answered(self, ended: Ended) -> Hangup:
         return Hangup(cause=ended.cause, gave_up=self._meddling_of(ended))

@@ -134,8 +134,8 @@ async def test_silence_until_the_ring_timeout_has_no_sign_of_ringing(switch: Swi
     assert await told_of(switch, order) == [Hangup(cause=19, gave_up=GaveUp.RING_TIMEOUT)]
 
 
-async def test_no_codec_in_common_is_no_answer(switch: Switch) -> None:
-    assert await told_of(switch, an_order("18")) == [Hangup(cause=88)]
+async def test_an_answer_without_a_codec_in_common_is_one_though_no_event_says_so(switch: Switch) -> None:
+    assert await told_of(switch, an_order("18")) == [Answered(), Hangup(cause=88)]
 
 
 async def test_trunk_states_are_in_our_words(switch: Switch) -> None:

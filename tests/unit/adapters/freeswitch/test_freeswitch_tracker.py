@@ -82,6 +82,18 @@ def test_a_call_that_does_not_end_when_told_to_is_given_up_in_time(events: tuple
     assert tracker.told[-1] == Hangup(gave_up=GaveUp.PBX_LOST)
 
 
+@pytest.mark.parametrize("end", [ended("INCOMPATIBLE_DESTINATION", 88), ended("NORMAL_CLEARING", 16, 200)])
+def test_an_answer_that_freeswitch_refused_was_an_answer(end: Ended) -> None:
+    assert tracker_after(CREATED, end).told == [Answered(), Hangup(cause=88)]
+    # A 488 was none, and an answer that crossed our cancel is not waited for any more.
+    refused = ended("INCOMPATIBLE_DESTINATION", 88, 488)
+    assert tracker_after(CREATED, refused).told == [Hangup(cause=88, sip_status=488)]
+    crossing = tracker_after(CREATED)
+    crossing.ask_hangup()
+    crossing.observe(end, 2.0)
+    assert Answered() not in crossing.told
+
+
 def test_a_ring_timeout_is_ours_and_not_the_far_ends_480() -> None:
     facts: tuple[EslEvent, ...] = (ended("NO_ANSWER", 19, is_by_pbx=True), failed("NO_ANSWER"))
     for events in permutations(facts):
