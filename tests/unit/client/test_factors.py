@@ -123,7 +123,7 @@ async def test_a_code_that_is_none_is_denied_in_every_call_and_calls_nobody(
         await served.bench.settled(verification.id)
         right = await client.check(verification.id, served.bench.code(verification.id))
         assert (right.status, right.attempts_left) == ("verified", 5)
-        factor = await client.factors.enroll("alice", NUMBER)
+        factor = await client.factors.enroll("alice", "+12025550102")
         denied = await client.factors.activate("alice", factor.id, code)
         assert (denied.status, denied.reason) == ("denied", "wrong_passcode")
         await delivered(served, factor)
