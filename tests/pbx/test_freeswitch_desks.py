@@ -10,10 +10,11 @@ import pytest
 from tests.pbx.conftest import Backend
 from tests.pbx.examining import edited
 from voicegate.client import Verification
+from voicegate.lab.deadlines import within
 from voicegate.lab.numbers import find_number
 from voicegate.lab.world import Lab
 
-DESK, NOBODYS = "4021", "4999"
+NOBODYS = "4999"
 PRESSES, RINGS, BUSY = (
     f"sofia/gateway/carrier/{find_number(name).american(area)}"
     for name, area in (("presses-key", "972"), ("rings-for-ever", "973"), ("busy", "978"))
@@ -26,19 +27,14 @@ def lab(freeswitch_lab: Lab) -> Lab:
 
 
 @contextmanager
-def desk_with(lab: Lab, dial_string: str) -> Iterator[None]:
-    """The desk, with such telephones."""
+def desk_with(lab: Lab, desk: str, dial_string: str) -> Iterator[str]:
+    """A desk of that number, with such telephones; each test has its own, which nobody called before."""
     text = (lab.settings.folder / "pbx/etc/freeswitch.xml").read_text("utf-8")
-    found = re.search(rf'"sofia/voicegate/{DESK}@[^"]*"', text)
+    found = re.search(r'<user id="4021">.*?"dial-string" value="[^"]*"', text, re.DOTALL)
     assert found is not None
-    with edited(
-        lab,
-        "freeswitch.xml",
-        found[0],
-        f'"{dial_string}"',
-        reload=lambda: lab.pbx_command("reloadxml"),
-    ):
-        yield
+    user = re.sub(r'value="sofia[^"]*"', f'value="{dial_string}"', found[0]).replace("4021", desk)
+    with edited(lab, "freeswitch.xml", found[0], user, reload=lambda: lab.pbx_command("reloadxml")):
+        yield desk
 
 
 def outcome(verification: Verification) -> tuple[str | None, str | None, int | None]:
@@ -47,32 +43,38 @@ def outcome(verification: Verification) -> tuple[str | None, str | None, int | N
     return call.outcome, call.blame, call.sip_status
 
 
-@pytest.mark.parametrize("telephones", [f"{RINGS},{PRESSES}", f"{BUSY},{PRESSES}", f"{BUSY}|{PRESSES}"])
-async def test_whichever_telephone_answers_hears_the_code(backend: Backend, telephones: str) -> None:
-    with desk_with(backend.lab, telephones):
-        verification = await backend.call(DESK)
+@pytest.mark.parametrize(
+    ("number", "telephones"),
+    [("4031", f"{RINGS},{PRESSES}"), ("4032", f"{BUSY},{PRESSES}"), ("4033", f"{BUSY}|{PRESSES}")],
+)
+async def test_whichever_telephone_answers_hears_the_code(
+    backend: Backend, number: str, telephones: str
+) -> None:
+    with desk_with(backend.lab, number, telephones) as desk:
+        verification = await backend.call(desk)
     assert outcome(verification) == ("delivered", "nobody", None)
     await backend.quiet()
 
 
 async def test_a_desk_all_of_whose_telephones_are_busy_is_busy(backend: Backend) -> None:
-    with desk_with(backend.lab, f"{BUSY},{BUSY}"):
-        assert outcome(await backend.call(DESK)) == ("busy", "callee", 486)
+    with desk_with(backend.lab, "4034", f"{BUSY},{BUSY}") as desk:
+        assert outcome(await backend.call(desk)) == ("busy", "callee", 486)
 
 
 async def test_canceling_stops_every_telephone(backend: Backend) -> None:
-    with desk_with(backend.lab, f"{RINGS},{RINGS}"):
-        created = await backend.client.create_verification(DESK)
-        await backend.reaches(created.id, "ringing")
-        assert await asyncio.to_thread(backend.lab.pbxs[0].channels) == 2
+    with desk_with(backend.lab, "4035", f"{RINGS},{RINGS}") as desk:
+        created = await backend.client.create_verification(desk)
+        async with within(10):
+            while await asyncio.to_thread(backend.lab.pbxs[0].channels) != 2:
+                await asyncio.sleep(0.05)
         await backend.client.cancel(created.id)
         assert outcome(await backend.settled(created.id))[0] == "canceled"
         await backend.quiet()
 
 
 async def test_a_killed_controllers_call_at_a_desk_is_ended_by_the_next(backend: Backend) -> None:
-    with desk_with(backend.lab, f"{RINGS},{PRESSES}"):
-        created = await backend.client.create_verification(DESK)
+    with desk_with(backend.lab, "4036", f"{RINGS},{PRESSES}") as desk:
+        created = await backend.client.create_verification(desk)
         await backend.reaches(created.id, "awaiting_human")
         await asyncio.to_thread(backend.lab.kill_controller)
         await asyncio.to_thread(backend.lab.start_controller)
@@ -81,8 +83,8 @@ async def test_a_killed_controllers_call_at_a_desk_is_ended_by_the_next(backend:
 
 
 async def test_a_desk_where_no_telephone_is_registered_is_unavailable(backend: Backend) -> None:
-    with desk_with(backend.lab, "error/user_not_registered"):
-        assert outcome(await backend.call(DESK)) == ("unavailable", "callee", None)
+    with desk_with(backend.lab, "4037", "error/user_not_registered") as desk:
+        assert outcome(await backend.call(desk)) == ("unavailable", "callee", None)
 
 
 async def test_a_tester_who_has_not_registered_is_unavailable(backend: Backend) -> None:
