@@ -5,11 +5,11 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection, Select, event, insert
+from sqlalchemy import Connection, Select, event
 from sqlalchemy.sql import ClauseElement
 
 from tests.contract.making import NOW, make_call, make_challenge, open_challenge
@@ -19,7 +19,6 @@ from voicegate.adapters.storage.counts import summary_queries
 from voicegate.adapters.storage.migrations import migrate
 from voicegate.adapters.storage.purge import old_challenges, purge
 from voicegate.adapters.storage.rows import call_row, verification_row
-from voicegate.adapters.storage.tables import verifications
 from voicegate.application.listing import AttemptFilter, AuditFilter, CallFilter, Position, Summary
 from voicegate.application.ports import CallRecord
 from voicegate.application.storing import Kept
@@ -140,6 +139,15 @@ def test_a_batch_of_the_purge_looks_up_what_it_deletes(filled: Filled) -> None:
         assert not [step for step in plan if step.startswith("SCAN") and "INDEX" not in step], plan
 
 
+def insert_old(connection: Connection, table: str, row: dict[str, object]) -> None:
+    """Insert what a table of an older version has columns for."""
+    known = [column[1] for column in connection.exec_driver_sql(f"PRAGMA table_info({table})")]
+    old = {name: value for name, value in row.items() if name in known}
+    values = [value.strftime("%F %T.%f") if isinstance(value, datetime) else value for value in old.values()]
+    statement = f"INSERT INTO {table} ({', '.join(old)}) VALUES ({', '.join('?' * len(old))})"
+    connection.exec_driver_sql(statement, tuple(values))
+
+
 async def test_a_filled_database_of_the_last_version_is_brought_up_to_date(file: Path) -> None:
     engine = engines.connect_writer(engines.locate(file))
     kept = make_challenge("1", state=ChallengeState.VERIFIED, service="bank")
@@ -154,18 +162,9 @@ async def test_a_filled_database_of_the_last_version_is_brought_up_to_date(file:
     with engine.begin() as connection:
         migrate(connection, "0003")
         for challenge in (kept, plain):
-            connection.execute(insert(verifications).values(**verification_row(challenge), revision=1))
+            insert_old(connection, "verifications", verification_row(challenge) | {"revision": 1})
         for position, call in enumerate(made, 1):
-            # By the columns of that version.
-            row = call_row(CallRecord(call)) | {"position": position}
-            names = ", ".join(row)
-            connection.exec_driver_sql(
-                f"INSERT INTO calls ({names}) VALUES ({', '.join('?' * len(row))})",
-                tuple(
-                    value.strftime("%F %T.%f") if hasattr(value, "strftime") else value
-                    for value in row.values()
-                ),
-            )
+            insert_old(connection, "calls", call_row(CallRecord(call)) | {"position": position})
     engine.dispose()
     async with SqlStore(file) as store:
         found = await store.attempts(AttemptFilter(with_tests=True), 9)
