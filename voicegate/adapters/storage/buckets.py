@@ -12,7 +12,15 @@ from sqlalchemy import Connection, Select, func, select
 from sqlalchemy.sql import ColumnElement
 
 from voicegate.adapters.storage.rows import call_of, challenge_of
-from voicegate.adapters.storage.tables import IS_LIVE, IS_OPEN, calls, counted_at, factors, verifications
+from voicegate.adapters.storage.tables import (
+    IS_LIVE,
+    IS_LIVING,
+    IS_OPEN,
+    calls,
+    counted_at,
+    factors,
+    verifications,
+)
 from voicegate.application.storing import BucketCall
 from voicegate.domain.challenge import Challenge, ChallengeState
 from voicegate.domain.factor import FactorState
@@ -37,7 +45,8 @@ def held(number: str) -> Select[tuple[object]]:
 def find_extensions(connection: Connection, number: str) -> Sequence[str]:
     """Return the extensions of active factors at a number."""
     is_active = factors.c.state == str(FactorState.ACTIVE)
-    enrolled = select(factors.c.extension).where(factors.c.number == number, is_active)
+    # That it lives follows from that, and lets the index of living ones be used.
+    enrolled = select(factors.c.extension).where(factors.c.number == number, IS_LIVING, is_active)
     return list(connection.execute(enrolled.where(factors.c.extension.is_not(None))).scalars())
 
 
