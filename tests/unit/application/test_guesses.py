@@ -11,7 +11,7 @@ from tests.unit.application.conftest import ADMIN, NUMBER, OTHER, TESTER, Bench
 from voicegate.application.enrollment import EnrollRequest
 from voicegate.application.proving import Wanted
 from voicegate.application.sign_in import Issued, IssueRequest
-from voicegate.application.storing import FactorRecord
+from voicegate.application.storing import FactorRecord, Kept
 from voicegate.domain.challenge import Verdict, VerifyResult
 from voicegate.domain.client import Asker
 from voicegate.domain.phone_number import Destination
@@ -156,6 +156,7 @@ async def test_wrong_guesses_are_forgotten_after_a_day(bench: Bench) -> None:
     began = bench.clock.time - timedelta(days=2)
     seen = []
     for later in (timedelta(hours=23), timedelta(hours=25)):
-        await store.expire(bench.clock.time + later)
+        moment = bench.clock.time + later - timedelta(days=1)
+        await store.purge(Kept(calls=began, timelines=began, audit=began, recent=moment), 100)
         seen.append(len(await store.transact(lambda tx: tx.wrong_guesses(began, 10, bucket=NUMBER))))
     assert seen == [1, 0]
