@@ -217,7 +217,7 @@ def test_another_make_of_softphone_is_called_too(gathering: Gathering) -> None:
 
 def test_a_tester_who_has_not_registered_cannot_be_reached(gathering: Gathering) -> None:
     call = last_call(gathering.absent)
-    assert (call.outcome, call.evidence.strongest) == ("trunk_unreachable", "none")
+    assert (call.outcome, call.evidence.strongest) == ("unavailable", "none")
 
 
 @pytest.fixture
