@@ -177,11 +177,14 @@ async def exhausted(served: Served, operation: Operation) -> httpx.Response:
     return await ask(served, operation, path=path)
 
 
-async def trunkless(served: Served, operation: Operation) -> httpx.Response:
-    path = await existing(served, operation)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("voicegate.application.delivery.find_route", lambda *_: ())
-        return await ask(served, operation, path=path)
+def where(place: str, is_so: Callable[..., object]) -> Scene:
+    async def scene(served: Served, operation: Operation) -> httpx.Response:
+        path = await existing(served, operation)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(place, is_so)
+            return await ask(served, operation, path=path)
+
+    return scene
 
 
 async def reused(served: Served, operation: Operation) -> httpx.Response:
@@ -262,7 +265,8 @@ SCENES: Final[dict[str, Scene]] = {
     "number_type_not_allowed": barred("+18005550199"),
     "idempotency_key_reused": reused,
     "client_exists": taken,
-    "no_route": trunkless,
+    "no_route": where("voicegate.application.delivery.find_route", lambda *_: ()),
+    "queue_full": where("voicegate.application.queueing.CallQueue.is_full_for", lambda *_: True),
     "call_in_progress": live,
     "not_open": over,
     "too_many_calls": exhausted,
