@@ -1,9 +1,9 @@
 """The daemon and what the machine gives it: files, descriptors, and memory that is nobody else's."""
 
 import asyncio
+import json
 import resource
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -40,7 +40,7 @@ def lower_limits() -> None:
 async def daemon(
     settings: Path, *command: str
 ) -> AsyncIterator[tuple[httpx.AsyncClient, subprocess.Popen[bytes]]]:
-    """A daemon that is ready, and a client that is connected to it; ended in the end."""
+    """A daemon that is ready, and a client of it; ended in the end."""
     launch = [sys.executable, "-m", *(command or ("voicegate",)), "--config", str(settings), "serve"]
     transport = httpx.AsyncHTTPTransport(uds=str(settings.parent / "voicegate.sock"))
     with settings.with_suffix(".log").open("ab") as log:
@@ -80,16 +80,16 @@ async def test_nothing_is_imported_or_opened_for_the_first_time_once_it_serves(s
 
 
 @contextmanager
-def no_descriptor(process: subprocess.Popen[bytes], path: Path) -> Iterator[None]:
-    """Leave the daemon no descriptor, while somebody waits at its door."""
+def no_descriptor(process: subprocess.Popen[bytes]) -> Iterator[None]:
+    """Leave the daemon no descriptor but those that it has."""
     before = resource.prlimit(process.pid, resource.RLIMIT_NOFILE)
     used = {int(file.name) for file in Path(f"/proc/{process.pid}/fd").iterdir()}
     lowest = next(number for number in count() if number not in used)
     resource.prlimit(process.pid, resource.RLIMIT_NOFILE, (lowest, before[1]))
-    with socket.socket(socket.AF_UNIX) as stranger:
-        stranger.connect(str(path))
+    try:
         yield
-    resource.prlimit(process.pid, resource.RLIMIT_NOFILE, before)
+    finally:
+        resource.prlimit(process.pid, resource.RLIMIT_NOFILE, before)
 
 
 async def ask_of_every_region(http: httpx.AsyncClient) -> list[int]:
@@ -116,20 +116,45 @@ async def ask_of_every_region(http: httpx.AsyncClient) -> list[int]:
 async def test_out_of_descriptors_it_judges_every_number_and_afterwards_serves_as_before(
     settings: Path,
 ) -> None:
-    path = settings.with_name("voicegate.sock")
     async with daemon(settings) as (http, process):
-        with no_descriptor(process, path):
+        # The connection of who shows who he is stays open, and without a descriptor there is no other.
+        assert (await http.get("/v1/trunks")).is_success
+        with no_descriptor(process):
             assert set(await ask_of_every_region(http)) == {403}
             created = (await http.post("/v1/verifications", json={"destination": BUSY})).json()
             ended = await settled(http, created["id"])
             # No sound can be written now: that is our fault, and is said to be.
             assert (ended["call"]["outcome"], ended["call"]["blame"]) == ("playback_failed", "us")
-        async with within(20), AsyncClient(socket=path) as other:
-            assert (await other.ready()).status == "ok"
-        statuses = await every_door.walk(http)
-        assert not [status for status in statuses if status >= 500]
-        process.send_signal(signal.SIGTERM)
-        assert await asyncio.to_thread(process.wait, at_most(20)) == 0
+        await serves_as_before(http, settings, process)
+
+
+async def test_who_came_while_there_was_no_descriptor_is_served_once_there_is(settings: Path) -> None:
+    async with daemon(settings) as (http, process):
+        # Nobody is connected who could be let go.
+        with no_descriptor(process):
+            reader, writer = await asyncio.open_unix_connection(settings.with_name("voicegate.sock"))
+            writer.write(b"GET /readyz HTTP/1.1\r\nHost: voicegate\r\n\r\n")
+            async with within(20):
+                while (log := settings.with_suffix(".log").read_text()).count("no connection can be") < 2:
+                    await asyncio.sleep(0.05)
+            # It is said now and then, however often it is tried, and trying costs next to nothing.
+            assert log.count("no connection can be") == 2
+            tries = json.loads(log.splitlines()[-1])["times"]
+            assert 1 < tries <= 110
+        async with within(20):
+            assert (await reader.readline()).startswith(b"HTTP/1.1 200")
+        writer.close()
+        await serves_as_before(http, settings, process)
+
+
+async def serves_as_before(http: httpx.AsyncClient, settings: Path, process: subprocess.Popen[bytes]) -> None:
+    """Every door serves, newcomers too, and the daemon ends when it is told to."""
+    async with within(20), AsyncClient(socket=settings.with_name("voicegate.sock")) as other:
+        assert (await other.ready()).status == "ok"
+    statuses = await every_door.walk(http)
+    assert not [status for status in statuses if status >= 500]
+    process.send_signal(signal.SIGTERM)
+    assert await asyncio.to_thread(process.wait, at_most(20)) == 0
 
 
 async def settled(http: httpx.AsyncClient, verification_id: str) -> dict[str, dict[str, object]]:
