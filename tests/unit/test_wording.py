@@ -49,6 +49,7 @@ def test_every_pattern_has_words(pattern: str) -> None:
     told = explain(str(error.value).partition(" - at ")[0])
     assert told.startswith("must be ")
     assert "otherwise" not in told
+    assert "otherwise" not in told
     assert pattern not in told
 
 

@@ -1,5 +1,6 @@
 """Requests as data, so that the two clients differ only in how they wait; and what an answer means."""
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -302,7 +303,9 @@ def arguments(request: Request[Any]) -> dict[str, Any]:
         "timeout": request.patience_s,
     }
     if request.body is not None:
-        wanted["json"] = request.body
+        # What a person typed may be no Unicode text: it is for the daemon to say that it is no code.
+        wanted["content"] = json.dumps(request.body, ensure_ascii=False).encode("utf-8", "replace")
+        wanted["headers"] = {**request.headers, "Content-Type": "application/json"}
     return wanted
 
 

@@ -14,6 +14,8 @@ from voicegate.domain.errors import InvalidPasscode
 from voicegate.domain.passcode import MIN_LENGTH, Passcode
 from voicegate.domain.writing import fold_digits
 
+# A text that is one code in two groups, and nothing else. Longer groups may be two codes, more a date.
+_GROUPED_ALONE = re.compile(r"\s*([0-9]{2,3})[ -]([0-9]{2,3})\s*", re.ASCII)
 # All that may be one number to a reader: 2026-11-28, 12:30, +1 (202) 555, 123 - 456, also over
 # the end of a line. A full stop with a blank behind it keeps two numbers apart.
 _NUMBER = re.compile(r"[0-9](?:(?:[\s-]{1,3}|[.,:;/'_*+#()])?[0-9])*", re.ASCII)
@@ -24,6 +26,8 @@ _TIME = re.compile(r"[0-9]{1,2}:[0-9]{2}(:[0-9]{2})?", re.ASCII)
 _WORD = re.compile(r"[A-Za-z0-9]{4,}", re.ASCII)
 # 15min, 2nd: a number with its unit is no code.
 _UNIT = re.compile(r"[0-9]{1,3}[a-z]+", re.ASCII)
+# Unicode's categories of "²" and "Ⅳ", which read as a part of the number beside them.
+_NUMERALS = ("No", "Nl")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +50,8 @@ def find_code(text: str, pattern: re.Pattern[str]) -> Passcode | NoCode | Unclea
     taken at its word only where the text has no other candidate.
     """
     plain = fold_digits(text)
+    if alone := _GROUPED_ALONE.fullmatch(plain):
+        plain = alone[1] + alone[2]
     candidates = set(_candidates(plain))
     found = list(pattern.finditer(plain))
     if not found:
@@ -68,7 +74,10 @@ def find_code(text: str, pattern: re.Pattern[str]) -> Passcode | NoCode | Unclea
 
 def _is_in_word(plain: str, start: int, end: int) -> bool:
     around = plain[max(start - 1, 0) : start] + plain[end : end + 1]
-    return any(character.isascii() and character.isalnum() for character in around)
+    return any(
+        (character.isascii() and character.isalnum()) or unicodedata.category(character) in _NUMERALS
+        for character in around
+    )
 
 
 def _candidates(plain: str) -> Iterator[str]:

@@ -30,6 +30,24 @@ _PLUSES_FIRST: Final = re.compile(r"[ (]*\+[^+]*")
 _MARK: Final = r"(?:ext(?:ension|n)?|x)[ .:=]*"
 _BEHIND: Final = re.compile(rf",? *(?:{_MARK}|\#)(.*)|([,wW].*)", re.IGNORECASE | re.DOTALL)
 _BEFORE: Final = re.compile(rf"{_MARK}(?=[^ ])", re.IGNORECASE)
+# A tel: URI's, as IANA registers them. But for `ext`, they lead a number with a plus sign nowhere else.
+_PARAMETERS: Final = frozenset(
+    (
+        *(
+            "ext",
+            "isub",
+            "isub-encoding",
+            "phone-context",
+            "cic",
+            "cic-context",
+            "cpc",
+            "enumdi",
+            "npdi",
+            "oli",
+        ),
+        *("premium-rate", "rn", "rn-context", "tgrp", "trunk-context", "verstat"),
+    )
+)
 # The letters of Asterisk's SendDTMF and of Telnyx's API: w pauses 0.5 s, W pauses 1 s.
 _DTMF: Final = re.compile(r"[0-9*#A-DwW]", re.ASCII)
 MAX_EXTENSION: Final = 32
@@ -112,18 +130,26 @@ def _read_behind(behind: str, *, after: str) -> str | None:
     if not behind:
         return None
     if after and behind.startswith(";"):
-        # RFC 3966: other parameters say nothing of a number that begins with a plus.
-        pairs = [part.strip().partition("=") for part in behind.split(";")]
-        values = [value for name, _, value in pairs if name.strip().lower() == "ext"]
-        if len(values) > 1:
-            raise InvalidExtension("It is given twice.")
-        return read_extension(values[0] if values else None)
+        return _read_parameters(behind)
     found = _BEHIND.fullmatch(behind) if after else None
     extension = next((part for part in found.groups() if part), None) if found else None
     if extension is None:
         hint = f" {_EXTENSION_ELSEWHERE}" if after else ""
         raise InvalidNumber(f"It has {name_of(behind[0])}, which no number has.{hint}")
     return read_extension(extension)
+
+
+def _read_parameters(behind: str) -> str | None:
+    """Return the extension among a `tel:` URI's parameters. One that is not known may be an extension that is
+    written in another way: it is refused, not left out."""
+    pairs = [part.strip().partition("=") for part in behind.split(";")]
+    named = [(name.strip().lower(), value) for name, _, value in pairs if name or value]
+    if not {name for name, _ in named} <= _PARAMETERS:
+        raise InvalidNumber(f"It has a parameter behind it that is not known. {_EXTENSION_ELSEWHERE}")
+    values = [value for name, value in named if name == "ext"]
+    if len(values) > 1:
+        raise InvalidExtension("It is given twice.")
+    return read_extension(values[0] if values else None)
 
 
 def _to_e164(number: str, style: NumberStyle) -> str:

@@ -108,7 +108,7 @@ async def test_a_number_is_not_shown_in_a_log_of_the_answer(served: Served) -> N
     assert NUMBER not in repr(factor)
 
 
-@pytest.mark.parametrize("code", ["", " ", "12", "hello", "12345678901", "1" * 100, "²³"])
+@pytest.mark.parametrize("code", ["", " ", "12", "hello", "12345678901", "1" * 100, "²³", "\udcff12"])
 async def test_a_code_that_is_none_is_denied_in_every_call_and_calls_nobody(
     served: Served, code: str
 ) -> None:

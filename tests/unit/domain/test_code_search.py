@@ -86,6 +86,32 @@ def test_a_text_without_a_code_has_none(text: str) -> None:
     assert find_code(text, ANY) == NoCode()
 
 
+@pytest.mark.parametrize("text", ["123456", " 123 456\n", "123-456", "１２３ ４５６"])
+def test_a_text_that_is_the_code_may_be_grouped(text: str) -> None:
+    assert find_code(text, ANY) == find_code(text, SIX) == Passcode("123456")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2026-11-28",
+        "28.11.2026",
+        "1234. 5678",
+        "2026 123456",
+        "1234 5678",
+        "code 12²3456",
+        "²123456",
+        "123456Ⅳ",
+    ],
+)
+def test_a_date_two_numbers_or_a_numeral_beside_it_are_no_code(text: str) -> None:
+    assert isinstance(find_code(text, ANY), Unclear)
+
+
+def test_a_code_alone_is_one_that_the_pattern_finds() -> None:
+    assert isinstance(find_code("2026", SIX), Unclear)
+
+
 def test_digits_that_the_pattern_does_not_find_are_no_absence() -> None:
     assert isinstance(find_code("Your code is 12345", SIX), Unclear)
     assert isinstance(find_code("Your code is 123-456", SIX), Unclear)

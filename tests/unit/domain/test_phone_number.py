@@ -122,6 +122,7 @@ def test_an_extension_of_anything_else_is_refused(extension: str) -> None:
         (";EXT=2-0-4", "204"),
         (";ext=204;phone-context=example.com", "204"),
         (";isub=1;ext=204", "204"),
+        (" ; CPC=ordinary ; ext=204;", "204"),
         ("x204", "204"),
         (" x 204", "204"),
         (" ext 204", "204"),
@@ -143,6 +144,12 @@ def test_an_extension_may_stand_behind_the_number(behind: str, extension: str) -
     assert (found.number, found.extension) == ("+12025550143", extension)
     assert Destination.parse(f"tel:+12025550143{behind}", "") == found
     assert Destination.parse(f"+12025550143{behind}", extension) == found
+
+
+@pytest.mark.parametrize("behind", [";204", ";x204", ";extension=204", ";postd=204", ";ext 204", ";e=204"])
+def test_what_may_be_an_extension_is_never_left_out(behind: str) -> None:
+    with pytest.raises(InvalidNumber, match=";ext=204"):
+        Destination.parse(f"+12025550143{behind}")
 
 
 def test_two_extensions_that_differ_are_refused() -> None:

@@ -70,7 +70,7 @@ def test_expensive_and_special_numbers_never(number: str, kind: str) -> None:
     assert may_reach(Destination(number), US) == Deny(DenyReason.NUMBER_TYPE_NOT_ALLOWED)
 
 
-@pytest.mark.parametrize("number", ["+33912345678", "+31851234567", "+815012345678", "+43517001234"])
+@pytest.mark.parametrize("number", ["+33912345678", "+31851234567", "+815012345678", "+43720123456"])
 def test_voip_numbers_may_be_called_unless_that_is_switched_off(number: str) -> None:
     policy = CallPolicy(frozenset({"FR", "NL", "JP", "AT"}))
     assert may_reach(Destination(number), policy) == Allow()
@@ -80,9 +80,11 @@ def test_voip_numbers_may_be_called_unless_that_is_switched_off(number: str) -> 
     assert refused.kind is NumberKind.VOIP
 
 
-@pytest.mark.parametrize("number", ["+41581234567", "+46101234567"])
+@pytest.mark.parametrize(
+    "number", ["+41581234567", "+46101234567", "+43517661000", "+4350100", "+43590123456"]
+)
 def test_company_numbers_may_be_called_where_that_is_switched_on(number: str) -> None:
-    policy = CallPolicy(frozenset({"CH", "SE"}))
+    policy = CallPolicy(frozenset({"CH", "SE", "AT"}))
     refused = may_reach(Destination(number), policy)
     assert isinstance(refused, Deny)
     assert refused.kind is NumberKind.COMPANY

@@ -81,8 +81,9 @@ class Door:
 
     @property
     def open_paths(self) -> frozenset[str]:
-        """What anybody may ask, without a key."""
-        return frozenset(operation.path for operation in self.operations if operation.is_open)
+        """What anybody may ask, without a key; with a slash behind it, which clients write, too."""
+        paths = [operation.path for operation in self.operations if operation.is_open]
+        return frozenset([*paths, *(f"{path}/" for path in paths)])
 
     def has(self, path: str) -> bool:
         """Is that path one of its own?"""

@@ -116,10 +116,10 @@ def _passcode(mapped: Mapped, message: object) -> Passcode | NotSpoken:
 
 
 def _code_in(text: str, path: str, pattern: re.Pattern[str] | None) -> Passcode | NoCode:
-    try:
-        return Passcode.parse(text)
-    except InvalidPasscode as error:
-        if pattern is None:
+    if pattern is None:
+        try:
+            return Passcode.parse(text)
+        except InvalidPasscode as error:
             raise reading.wrong(path, error) from error
     found = find_code(text, pattern)
     if isinstance(found, Unclear):

@@ -56,6 +56,7 @@ _IN_JSON: Final = {
     "object": "an object",
     "datetime": "a date and time",
 }
+_NO_TIME: Final = "Invalid RFC3339 encoded datetime"
 _TYPES = re.compile(r"`(\w+(?: \| \w+)*)`")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _WEIGHT = re.compile(r"q=(0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)", re.ASCII)
@@ -264,9 +265,11 @@ def _wrong_value(message: str, shape: type[Struct]) -> Refused:
         near = difflib.get_close_matches(name, known, n=1)
         cure = f"did you mean {near[0]}?" if near else f"known here: {', '.join(known)}"
         return Refused(problems.INVALID, f"{name}: unknown field; {cure}", Facts(field=name))
-    missing = _MISSING.match(message)
+    place = _AT.match(message)
+    missing = _MISSING.fullmatch(place[1] if place else message)
     if missing:
-        return Refused(problems.INVALID, f"{missing[1]}: is missing", Facts(field=missing[1]))
+        field = f"{place[2]}.{missing[1]}" if place else missing[1]
+        return Refused(problems.INVALID, f"{field}: is missing", Facts(field=field))
     message = _in_json(message)
     place = _AT.match(message)
     if not place:
@@ -280,6 +283,9 @@ def _wrong_value(message: str, shape: type[Struct]) -> Refused:
 
 def _in_json(message: str) -> str:
     """Return a message with the names of Python's types in JSON's words."""
+
+    if message.startswith(_NO_TIME):
+        message = message.replace(_NO_TIME, "Expected a date and time, as 2026-11-28T15:20:01Z")
 
     def translate(found: re.Match[str]) -> str:
         names = found[1].split(" | ")

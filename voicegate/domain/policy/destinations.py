@@ -30,12 +30,14 @@ _KINDS: Final[Mapping[int, NumberKind | None]] = {
     PhoneNumberType.PAGER: NumberKind.PAGER,
     PhoneNumberType.VOICEMAIL: NumberKind.VOICEMAIL,
 }
-# North America's, which libphonenumber takes for ordinary lines: 555-1212 is directory assistance in every
-# area code, and 976 is pay per call.
-_EXCHANGES: Final = (
+# Ranges that libphonenumber takes for others: for ordinary lines North America's 555-1212, which is directory
+# assistance in every area code, and 976, which is pay per call; for VoIP Austria's 05, which is of companies.
+_RANGES: Final = (
     (re.compile(r"\+1[2-9][0-9]{2}5551212", re.ASCII), NumberKind.DIRECTORY),
     (re.compile(r"\+1[2-9][0-9]{2}976[0-9]{4}", re.ASCII), NumberKind.PREMIUM),
+    (re.compile(r"\+435(?:0[1-9]|17|[79][0-9])[0-9]*", re.ASCII), NumberKind.COMPANY),
 )
+_MISTAKEN: Final = (None, NumberKind.UNKNOWN, NumberKind.VOIP)
 # How many digits of a national number may tell a special range: 900, 0871 without its zero.
 _PREFIXES = (2, 3, 4)
 
@@ -59,10 +61,10 @@ def may_reach(destination: Destination, policy: CallPolicy) -> Allow | Deny:
 def _kind_of(number: PhoneNumber) -> NumberKind | None:
     """Return what a number is; None: an ordinary line."""
     kind = _KINDS.get(phonenumbers.number_type(number), NumberKind.UNKNOWN)
-    if kind not in (None, NumberKind.UNKNOWN):
+    if kind not in _MISTAKEN:
         return kind
     written = phonenumbers.format_number(number, PhoneNumberFormat.E164)
-    return next((special for pattern, special in _EXCHANGES if pattern.fullmatch(written)), kind)
+    return next((special for pattern, special in _RANGES if pattern.fullmatch(written)), kind)
 
 
 def _kind_alike(number: PhoneNumber, policy: CallPolicy) -> NumberKind | None:

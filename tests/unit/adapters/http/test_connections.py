@@ -254,6 +254,8 @@ async def test_a_keyless_connection_ends_with_its_first_answer(served: Served) -
         ("/nowhere", {}, 401),
         ("/healthz", {}, 200),
         ("/readyz", {}, 200),
+        ("/healthz/", {}, 200),
+        ("/readyz/", {}, 200),
     ):
         response = await served.remote.get(path, headers=headers)
         assert (response.status_code, response.headers["Connection"]) == (status, "close"), path

@@ -14,7 +14,7 @@ import pytest
 from tests.unit.adapters.http.serving import BODY_TIMEOUT, NUMBER, Served, serving
 from tests.unit.application.conftest import SPACED, Bench
 from tests.unit.application.scripted import ScriptedLeg
-from voicegate.adapters.http import problems, reading
+from voicegate.adapters.http import problems
 from voicegate.adapters.http.admin import AdminDoor, admin_operations
 from voicegate.adapters.http.native import House, NativeDoor
 from voicegate.adapters.http.openapi import Description, document, refusals_of
@@ -23,7 +23,6 @@ from voicegate.adapters.http.overload import Load
 from voicegate.adapters.http.problems import Problem, Refused
 from voicegate.adapters.http.reading import MAX_BODY_BYTES
 from voicegate.adapters.http.routes import operations
-from voicegate.adapters.http.schemas import NewVerification
 from voicegate.adapters.http.waiting import WaitingLimits
 from voicegate.application.clients import Clients
 from voicegate.application.deeds import Deeds
@@ -363,20 +362,6 @@ def test_the_parameters_of_a_path_and_its_query_are_described() -> None:
         ("wait_s", "query"),
         ("since", "query"),
     ]
-
-
-def test_a_wrong_type_is_told_in_jsons_words() -> None:
-    for body, words in (
-        (b'{"destination": 1}', "destination: Expected a string, got an integer"),
-        (b'{"destination": "+12025550101", "lifetime_s": "1"}', "Expected an integer or null, got a string"),
-        (b'{"destination": "+12025550101", "reference": {}}', "Expected a string or null, got an object"),
-        (b"[]", "Expected an object, got an array"),
-        (b'{"destination": true}', "Expected a string, got true or false"),
-    ):
-        with pytest.raises(Refused) as refused:
-            reading.decode(body, NewVerification)
-        assert words in refused.value.detail
-        assert "`" not in refused.value.detail
 
 
 def test_no_generator_demands_what_may_be_left_out() -> None:
