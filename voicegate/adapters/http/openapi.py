@@ -21,6 +21,7 @@ from voicegate.adapters.http.problems import MEDIA_TYPE, Kind, Problem
 Json = dict[str, Any]
 
 _REFERENCE: Final = "#/components/schemas/{name}"
+_NULL: Final = ("default", None)
 _ABOUT: Final = """Voice-call authentication over the company's own PBX.
 
 Served on a Unix socket, where the operating system says which user asks, and on TCP, where a client's key
@@ -182,7 +183,8 @@ def _query(shape: type[Struct]) -> list[Json]:
             "name": name,
             "in": "query",
             "required": name in schema.get("required", ()),
-            "schema": _for_everybody(described),
+            # What is absent is absent: null is no value that a query could have.
+            "schema": {key: part for key, part in _for_everybody(described).items() if (key, part) != _NULL},
         }
         for name, described in schema["properties"].items()
     ]
