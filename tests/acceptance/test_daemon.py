@@ -161,9 +161,8 @@ async def test_a_call_is_held_in_the_language_that_its_request_names(settings: P
         ]
         verifications = await asyncio.gather(*signing_in)
     assert [verification.language for verification in verifications] == list(tags.values())
-    assert {verification.status for verification in verifications} == {"verified"}
-    calls = [verification.call for verification in verifications]
-    assert [call.outcome for call in calls if call is not None] == ["delivered"] * len(tags)
+    ends = {(one.status, one.call and one.call.outcome) for one in verifications}
+    assert ends == {("verified", "delivered")}
 
 
 async def sign_in(client: AsyncClient, number: str, *, language: str) -> Verification:
