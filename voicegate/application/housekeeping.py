@@ -9,7 +9,7 @@ import structlog
 
 from voicegate.application.delivery import World, passcode_of, settle
 from voicegate.application.journal import Journal
-from voicegate.application.ports import CallRecord
+from voicegate.application.ports import CallRecord, Keyring
 from voicegate.application.storing import AuditEntry, Kept, Transaction
 from voicegate.domain import challenge as challenges
 from voicegate.domain.challenge import OPEN_STATES, Challenge, ChallengeEvent
@@ -65,16 +65,19 @@ async def void_keyless(world: World) -> int:
     """Take back every open challenge whose code no key fits any more, for nobody can be told it or prove it;
     return how many. Each has its audit entry."""
     void = [
-        challenge for challenge in await world.desk.store.open_challenges() if not _is_known(world, challenge)
+        challenge
+        for challenge in await world.desk.store.open_challenges()
+        if not has_key(world.keyring, challenge)
     ]
     for challenge in void:
         await world.desk.store.transact(partial(_take_back, world=world, challenge_id=challenge.id))
     return len(void)
 
 
-def _is_known(world: World, challenge: Challenge) -> bool:
+def has_key(keyring: Keyring, challenge: Challenge) -> bool:
+    """Has the keyring the key that an open challenge's code was made with?"""
     try:
-        passcode_of(challenge, world.keyring)
+        passcode_of(challenge, keyring)
     except KeyFileError:
         return False
     return True

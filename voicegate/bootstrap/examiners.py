@@ -9,12 +9,13 @@ from pathlib import Path
 
 from voicegate.adapters.asterisk.examiner import AsteriskExaminer, Patient
 from voicegate.adapters.http.examiner import SocketExaminer
-from voicegate.adapters.keyfile import KeyFileExaminer
+from voicegate.adapters.keyfile import FileKeyring, KeyFileExaminer
 from voicegate.adapters.speech.examiner import SpeechExaminer
 from voicegate.adapters.speech.mixer import Mixer
 from voicegate.adapters.storage.examiner import StoreExaminer
 from voicegate.adapters.system import SystemClock
 from voicegate.application.examination import Examiner
+from voicegate.application.housekeeping import has_key
 from voicegate.application.ports import Clip
 from voicegate.bootstrap import speech_settings
 from voicegate.bootstrap.endpoints import allowed_uids, socket_file
@@ -28,7 +29,7 @@ from voicegate.bootstrap.settings_examiners import (
 )
 from voicegate.config import Settings
 from voicegate.domain.announcement import Pause, PromptName
-from voicegate.domain.errors import SpeechError, VoicegateError
+from voicegate.domain.errors import KeyFileError, SpeechError, VoicegateError
 from voicegate.domain.language import match_language
 
 
@@ -36,7 +37,7 @@ def examiners(settings: Settings) -> Sequence[Examiner]:
     """Return what looks for the faults of every part, the nearest first; with and without a daemon."""
     wanted: Sequence[tuple[str, Callable[[], Examiner]]] = (
         ("key file", lambda: _of_key_file(settings)),
-        ("database", lambda: StoreExaminer(settings.storage.database)),
+        ("database", lambda: _of_store(settings)),
         ("secrets", lambda: SecretFilesExaminer(secret_files(settings))),
         ("policy", lambda: PolicyExaminer(settings)),
         ("socket", lambda: _of_socket(settings)),
@@ -65,6 +66,14 @@ def _of_kind(settings: Settings, kind: str) -> Sequence[str]:
 def _of_key_file(settings: Settings) -> KeyFileExaminer:
     database = Path(settings.storage.database)
     return KeyFileExaminer(Path(settings.storage.key_file), database if database.exists() else None)
+
+
+def _of_store(settings: Settings) -> StoreExaminer:
+    try:
+        keyring = FileKeyring.open(Path(settings.storage.key_file), may_create=False)
+    except KeyFileError:  # its own examiner tells
+        return StoreExaminer(settings.storage.database)
+    return StoreExaminer(settings.storage.database, partial(has_key, keyring))
 
 
 def _of_socket(settings: Settings) -> SocketExaminer:

@@ -3,11 +3,13 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from shutil import copytree, rmtree
 
 import pytest
 
+from tests.contract.making import make_call, make_challenge, open_challenge
 from voicegate.adapters.keyfile import FileKeyring, KeyFileExaminer
 from voicegate.adapters.speech import examiner as speech_examiner
 from voicegate.adapters.speech.examiner import SpeechExaminer, file_system_of
@@ -15,7 +17,9 @@ from voicegate.adapters.speech.mixer import SpeechSettings
 from voicegate.adapters.storage.examiner import StoreExaminer
 from voicegate.adapters.storage.store import SqlStore
 from voicegate.application.examination import Examiner, Finding, Level, examine
+from voicegate.application.housekeeping import has_key
 from voicegate.config import project_folder
+from voicegate.domain.passcode import Passcode
 
 
 def findings(*examiners: Examiner) -> list[Finding]:
@@ -103,6 +107,23 @@ def test_a_damaged_database_is_wrong(tmp_path: Path) -> None:
 def test_an_older_database_is_told(tmp_path: Path) -> None:
     (tmp_path / "db").touch()
     assert bad(StoreExaminer(str(tmp_path / "db"))) == [("database", Level.WARNING)]
+
+
+def test_open_codes_of_another_key_file_are_told(tmp_path: Path) -> None:
+    keyring, another = (FileKeyring.open(tmp_path / name) for name in ("key", "another"))
+    own = make_challenge("own", sealed=keyring.seal("ver_own", Passcode("471029")))
+    code = keyring.derive("ver_ours", own.passcode_length)
+    ours = replace(own, id="ver_ours", sealed=None, digest=keyring.digest("ver_ours", code))
+
+    async def fill() -> None:
+        async with SqlStore(tmp_path / "db") as store:
+            await open_challenge(store, own, make_call("own", "own"), None)
+            await open_challenge(store, ours, make_call("ours", "ours"), None)
+
+    asyncio.run(fill())
+    assert bad(StoreExaminer(str(tmp_path / "db"), partial(has_key, keyring))) == []
+    assert bad(StoreExaminer(str(tmp_path / "db"), partial(has_key, another))) == [("database", Level.ERROR)]
+    assert bad(StoreExaminer(str(tmp_path / "db"))) == []
 
 
 def test_a_url_that_is_none_is_wrong() -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 from sqlalchemy import Connection
@@ -10,19 +10,23 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from voicegate.adapters.storage import engines
 from voicegate.adapters.storage.migrations import is_current
+from voicegate.adapters.storage.statements import find_open_challenges
 from voicegate.application.examination import Finding, doubtful, failed, passed
+from voicegate.domain.challenge import Challenge
 from voicegate.domain.errors import StoreError
 
 _SETTING = "storage.database"
 
 
 class StoreExaminer:
-    """Fills the port `Examiner` for the database at `location`, as `SqlStore` takes it."""
+    """Fills the port `Examiner` for the database at `location`, as `SqlStore` takes it; `has_key` tells
+    whether the key file has the key of an open challenge (None: it cannot be read)."""
 
     subject = "database"
 
-    def __init__(self, location: str) -> None:
+    def __init__(self, location: str, has_key: Callable[[Challenge], bool] | None = None) -> None:
         self._location = location
+        self._has_key = has_key
 
     async def examine(self) -> AsyncIterator[Finding]:
         """Yield what is found."""
@@ -55,6 +59,12 @@ class StoreExaminer:
         if not is_current(connection):
             cure = "brought up to date at the daemon's next start; back it up before"
             return doubtful(self.subject, f"{name} is an older version's", cure)
+        if self._has_key is not None and not all(map(self._has_key, find_open_challenges(connection))):
+            cure = (
+                "storage.key_file: restore the one that belongs to this database; else the next start "
+                "ends those codes, as it is meant to after `voicegate key rotate --drop-old`"
+            )
+            return failed(self.subject, f"{name} has open codes of a key that the key file lacks", cure)
         return passed(self.subject, f"{name}: whole, and of this version")
 
 
