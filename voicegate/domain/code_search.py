@@ -9,6 +9,7 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import groupby
 
 from voicegate.domain.errors import InvalidPasscode
 from voicegate.domain.passcode import MIN_LENGTH, Passcode
@@ -18,11 +19,12 @@ from voicegate.domain.writing import fold_digits
 _GROUPED_ALONE = re.compile(r"\s*([0-9]{2,3})[ -]([0-9]{2,3})\s*", re.ASCII)
 # All that may be one number to a reader: 2026-11-28, 12:30, +1 (202) 555, 123 - 456, also over
 # the end of a line. A full stop with a blank behind it keeps two numbers apart.
-_NUMBER = re.compile(r"[0-9](?:(?:[\s-]{1,3}|[.,:;/'_*+#()])?[0-9])*", re.ASCII)
+_NUMBER = re.compile(r"[0-9](?:(?:[\s-]{1,3}|[!-/:-@\[-`{-~])?[0-9])*", re.ASCII)
 # Short groups of digits with no letter between them.
-_GROUPS = re.compile(r"(?<![0-9])[0-9]{1,3}(?:[^\w]{1,3}[0-9]{1,3})+(?![0-9])")
+_GROUPS = re.compile(r"(?<![0-9])[0-9]{1,3}(?:[\W_]+[0-9]{1,3})+(?![0-9])")
+_MARKUP = re.compile(r"<[^<>]{0,200}>|&[A-Za-z]{2,8};|&#[0-9]{1,7};", re.ASCII)
 _RUN = re.compile(r"[0-9]+", re.ASCII)
-_TIME = re.compile(r"[0-9]{1,2}:[0-9]{2}(:[0-9]{2})?", re.ASCII)
+_TIME = re.compile(r"([01]?[0-9]|2[0-3])(:[0-5][0-9]){1,2}", re.ASCII)
 _WORD = re.compile(r"[A-Za-z0-9]{4,}", re.ASCII)
 # 15min, 2nd: a number with its unit is no code.
 _UNIT = re.compile(r"[0-9]{1,3}[a-z]+", re.ASCII)
@@ -52,7 +54,7 @@ def find_code(text: str, pattern: re.Pattern[str]) -> Passcode | NoCode | Unclea
     plain = fold_digits(text)
     if alone := _GROUPED_ALONE.fullmatch(plain):
         plain = alone[1] + alone[2]
-    candidates = set(_candidates(plain))
+    candidates = {*_candidates(plain), *_candidates(_MARKUP.sub(" ", plain))}
     found = list(pattern.finditer(plain))
     if not found:
         return Unclear("the pattern finds no code, but there are digits") if candidates else NoCode()
@@ -92,9 +94,18 @@ def _candidates(plain: str) -> Iterator[str]:
         is_mixed = any(map(str.isdigit, word)) and any(map(str.isalpha, word))
         if is_mixed and not _UNIT.fullmatch(word):
             yield word
-    circled = "".join(character for character in plain if unicodedata.category(character) == "No")
+    circled = "".join(character for character in plain if unicodedata.category(character) in _NUMERALS)
     if len(circled) >= MIN_LENGTH:
         yield circled
+    # Numerals that are letters too, such as 一二三四; in words there are fewer beside each other.
+    for is_one, run in groupby(plain, _is_spelled):
+        spelled = "".join(run)
+        if is_one and len(spelled) >= MIN_LENGTH:
+            yield spelled
+
+
+def _is_spelled(character: str) -> bool:
+    return unicodedata.category(character) == "Lo" and unicodedata.numeric(character, None) is not None
 
 
 def _masked(values: set[str]) -> str:
