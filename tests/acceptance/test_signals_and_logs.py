@@ -131,8 +131,8 @@ async def test_a_hangup_signal_never_ends_it_and_another_log_level_holds_at_once
 async def test_hangup_signals_while_it_starts_and_while_it_ends_do_nothing(settings: Path) -> None:
     async with started(settings) as daemon:
         async with within(20):
-            while not is_ignored(signal.SIGHUP, daemon.process.pid):
-                await asyncio.sleep(0.005)
+            while not is_minded(signal.SIGHUP, daemon.process.pid):
+                await asyncio.sleep(0.001)
         hanging_up = asyncio.create_task(hang_up_for_ever(daemon.process.send_signal))
         try:
             await daemon.logs("reloaded")
@@ -142,10 +142,11 @@ async def test_hangup_signals_while_it_starts_and_while_it_ends_do_nothing(setti
             hanging_up.cancel()
 
 
-def is_ignored(number: signal.Signals, pid: int) -> bool:
-    """By proc_pid_status(5). Before Python runs, nobody can have a word on signals."""
+def is_minded(number: signal.Signals, pid: int) -> bool:
+    """Ignored, or caught: by proc_pid_status(5). Before Python runs, nobody can have a word on signals."""
     words = Path(f"/proc/{pid}/status").read_text().split()
-    return bool(int(words[words.index("SigIgn:") + 1], 16) >> (number - 1) & 1)
+    masks = [int(words[words.index(name) + 1], 16) for name in ("SigIgn:", "SigCgt:")]
+    return any(mask >> (number - 1) & 1 for mask in masks)
 
 
 async def hang_up_for_ever(send: Callable[[int], None]) -> None:
