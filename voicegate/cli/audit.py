@@ -7,7 +7,7 @@ import rich_click as click
 from voicegate.cli.moments import Moment
 from voicegate.cli.options import Options
 from voicegate.cli.place import connect
-from voicegate.cli.printing import clock, json_option, print_json, print_table
+from voicegate.cli.printing import clock, hint_at_plus, json_option, print_json, print_table
 
 
 @click.command()
@@ -30,6 +30,7 @@ def audit(
     if as_json:
         print_json(entries)
         return
+    hint_at_plus(wanted.get("number"), is_found=bool(entries))
     print_table(
         ("id", "when", "client", "action", "decision", "about", "number", "request"),
         (

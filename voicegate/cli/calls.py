@@ -12,6 +12,7 @@ from voicegate.cli.printing import (
     clock,
     describe_end,
     describe_media,
+    hint_at_plus,
     json_option,
     labels_of,
     print_json,
@@ -52,6 +53,7 @@ def list_calls(
     if as_json:
         print_json(found)
         return
+    hint_at_plus(wanted.get("number"), is_found=bool(found))
     print_table(
         ("when", "call", "destination", "trunk", "outcome", "evidence"),
         (

@@ -18,6 +18,7 @@ from rich.text import Text
 from voicegate.client import Call, Step
 
 _NO_LIMIT: Final = 10_000
+_SHORTEST_NUMBER: Final = 7
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -41,6 +42,13 @@ def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     for row in rows:
         table.add_row(*(Text(_CONTROL.sub("\ufffd", cell)) for cell in row))
     _console().print(table)
+
+
+def hint_at_plus(number: str | None, *, is_found: bool) -> None:
+    """Say on standard error that a number lacks its plus sign, where nothing was found by what may be one."""
+    digits = sum(map(str.isdecimal, number or ""))
+    if number and not is_found and digits >= _SHORTEST_NUMBER and "+" not in number:
+        click.echo("nothing found; a telephone number has its plus sign and its country's code", err=True)
 
 
 def _console() -> Console:

@@ -140,3 +140,13 @@ def test_no_cause_is_no_cause() -> None:
     }
     shown = describe_end(msgspec.convert(call, Call))
     assert shown == "no_answer: blame callee, evidence none, trunk carrier, caller ID +12025550100"
+
+
+@pytest.mark.usefixtures("placed")
+@pytest.mark.parametrize("words", [("calls", "list"), ("audit",)])
+async def test_who_searches_for_a_number_without_its_plus_is_told(
+    voicegate: Run, words: tuple[str, ...]
+) -> None:
+    assert "plus sign" in (await voicegate(*words, "--number", OTHER[2:])).output
+    for number in (OTHER, "+12125550199", "4001"):
+        assert "plus sign" not in (await voicegate(*words, "--number", number)).output
