@@ -102,7 +102,8 @@ def read_number(written: str, style: NumberStyle | None = None) -> tuple[str, st
         return text, None
     extension = _read_behind(behind, after=number)
     try:
-        return _to_e164(number, style or NumberStyle()), extension
+        # In a form, a plus sign that nobody escaped arrives as a blank.
+        return _to_e164(number, style or NumberStyle(), may_lack_plus=written.startswith(" ")), extension
     except InvalidNumber:
         if is_internal:
             return text, None
@@ -152,13 +153,13 @@ def _read_parameters(behind: str) -> str | None:
     return read_extension(values[0] if values else None)
 
 
-def _to_e164(number: str, style: NumberStyle) -> str:
+def _to_e164(number: str, style: NumberStyle, *, may_lack_plus: bool) -> str:
     if number.count("+") > 1:
         raise InvalidNumber("It has two plus signs.")
     if len(number) > _LONGEST_NUMBER:
         raise InvalidNumber(f"It has more than {_LONGEST_NUMBER} digits and signs between them.")
     if "+" not in number:
-        return _formatted(_without_plus(number, style))
+        return _formatted(_without_plus(number, style, may_lack_plus=may_lack_plus))
     if not _PLUSES_FIRST.fullmatch(number):
         raise InvalidNumber("Its plus sign is not the first.")
     parsed = _parse(number[number.index("+") :])
@@ -167,18 +168,22 @@ def _to_e164(number: str, style: NumberStyle) -> str:
     return _formatted(parsed)
 
 
-def _without_plus(number: str, style: NumberStyle) -> PhoneNumber:
+def _without_plus(number: str, style: NumberStyle, *, may_lack_plus: bool) -> PhoneNumber:
     """Return the one number that digits without a plus sign can mean."""
     digits = re.sub(r"[^0-9]", "", number)
     readings = list(_readings(digits, style))
     if not readings:
         raise InvalidNumber(_NO_PLUS)
+    if may_lack_plus and (abroad := _parse(f"+{digits}")) is not None:
+        readings.append(abroad)
     valid = [one for one in readings if phonenumbers.is_valid_number(one)]
     # What has the shape of an internal extension is a telephone number only if there is such a one.
     if not valid and _INTERNAL.fullmatch(number):
         raise InvalidNumber(_NO_PLUS)
     if len({_written(one) for one in valid or readings}) > 1:
-        raise InvalidNumber("It may mean two numbers: write it with its plus sign.")
+        raise InvalidNumber(
+            "It may mean two numbers: write it with its plus sign (in a form, %2B is the plus)."
+        )
     return (valid or readings)[0]
 
 

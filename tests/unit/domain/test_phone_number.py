@@ -291,3 +291,12 @@ def test_whatever_is_written_is_a_number_or_a_refusal(
     assert re.fullmatch(r"\+[1-9][0-9]{4,14}|[0-9*#]{2,10}|[A-Za-z][A-Za-z0-9_.-]{1,31}", found.number)
     assert found.extension is None or re.fullmatch(r"[0-9*#A-DwW]{1,32}", found.extension)
     assert Destination.parse(found.number, found.extension) == found
+
+
+def test_a_blank_before_a_number_may_have_been_its_plus_sign() -> None:
+    german, austrian = NumberStyle("DE"), NumberStyle("AT")
+    assert Destination.parse(" 12025550143", style=german).number == "+12025550143"
+    assert Destination.parse(" 0171 2345678", style=german).number == "+491712345678"
+    assert Destination.parse(" 2025550143", style=NumberStyle("US")).number == "+12025550143"
+    with pytest.raises(InvalidNumber, match="%2B"):
+        Destination.parse(" 12025550143", style=austrian)
