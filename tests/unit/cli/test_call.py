@@ -42,7 +42,8 @@ async def test_a_watched_call_shows_each_step_and_how_it_ended(voicegate: Run) -
         "ended",
     ]
     assert lines[-2] == (
-        "delivered: evidence announced, hangup cause 16, trunk carrier, caller ID +12025550100"
+        "delivered: blame nobody, evidence announced, hangup cause 16, our reason finished, trunk carrier,"
+        " caller ID +12025550100"
     )
     assert lines[-1].startswith("check the code with: voicegate check ver_")
 
@@ -51,7 +52,7 @@ async def test_a_watched_call_that_fails_exits_1(served: Served, voicegate: Run)
     served.bench.pbx.plots = [busy]
     result = await voicegate("call", NUMBER, "--watch")
     assert result.exit_code == 1
-    assert "busy: evidence none, hangup cause 17, SIP 486" in result.stdout
+    assert "busy: blame callee, evidence none, hangup cause 17, SIP 486" in result.stdout
 
 
 async def test_a_watched_call_in_json_is_a_line_a_step_and_the_verification(voicegate: Run) -> None:

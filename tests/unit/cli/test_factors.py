@@ -52,7 +52,7 @@ async def test_a_watched_enrollment_shows_its_call_and_what_to_do_next(voicegate
     calling, *_, ended, end, next_step = result.stdout.splitlines()
     assert calling == "calling +1••••••••01"
     assert ended.endswith("ended")
-    assert end.startswith("delivered: evidence announced")
+    assert end.startswith("delivered: blame nobody, evidence announced")
     assert next_step.startswith("activate it with: voicegate factors activate alice fac_")
 
 
@@ -61,7 +61,7 @@ async def test_a_telephone_that_is_not_reached_exits_1_and_is_called_again(
 ) -> None:
     served.bench.pbx.plots = [busy, answers]
     result = await voicegate("factors", "enroll", "alice", NUMBER, "--watch")
-    assert (result.exit_code, "busy: evidence none" in result.stdout) == (Exit.NO, True)
+    assert (result.exit_code, "busy: blame callee, evidence none" in result.stdout) == (Exit.NO, True)
     soon = await voicegate("factors", "resend", "alice")
     assert soon.exit_code == Exit.REFUSED
     assert soon.stderr.endswith("(E0000133, 429)\n")
