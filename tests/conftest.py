@@ -41,6 +41,8 @@ OVERRIDES = {
     "call.human_timeout_s": 14,
     # Longer than the longest post-dial delay of the table's numbers, and than `progress_timeout_s`.
     "trunks.carrier.ring_timeout_s": 14,
+    # A busy hour has twice as many calls as a trunk has at first, and none of them is to wait for a line.
+    "trunks.carrier.max_calls": 90,
     "trunks.carrier.progress_timeout_s": 12,
 }
 LOST_GRACE_S = 8

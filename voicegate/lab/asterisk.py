@@ -69,7 +69,7 @@ class AsteriskInstance:
         # Left behind by a kill, it would be taken for the new one's.
         if self.daemon.pid is None:
             (self.run / "asterisk.ctl").unlink(missing_ok=True)
-        self.daemon.start([*self._command, "-f", "-vvv"], Priority.AUDIO)
+        self.daemon.start([*self._command, "-f", "-vvv"], Priority.PROMPT)
 
     def wait_ready(self, within: timedelta = timedelta(seconds=20)) -> None:
         """Block until it is fully booted.

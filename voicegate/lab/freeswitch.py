@@ -84,7 +84,7 @@ class FreeSwitchInstance:
         Raises:
             LabError: there is no FreeSWITCH to start.
         """
-        self.daemon.start(self._command, Priority.AUDIO)
+        self.daemon.start(self._command, Priority.PROMPT)
 
     def wait_ready(self, within: timedelta = timedelta(seconds=20)) -> None:
         """Block until it answers and has a running SIP profile.

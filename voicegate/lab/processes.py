@@ -4,8 +4,8 @@ A pid alone may belong to another program tomorrow; with the moment at which the
 `/proc/<pid>/stat` tells (proc(5), field 22), it names one process for ever. Linux only.
 
 Some of them must not wait for a processor, for a telephone hears it: those get real-time priority where the
-system lets us (sched(7): root, or a limit `rtprio`), and run as all others where it does not. What answers to
-them may not take a whole processor, and is only nicer to itself.
+system lets us (sched(7): root, or a limit `rtprio`), and run as all others where it does not. What sends
+the audio of many calls, or answers to them, may not take a whole processor, and is only nicer to itself.
 """
 
 import os
@@ -33,11 +33,10 @@ class Priority(IntEnum):
     ORDINARY = 0
     """As everything on the machine."""
     PROMPT = 1
-    """Answers while audio passes, and may have much to do: no real-time priority, but a larger share."""
+    """Sends audio or answers meanwhile, and may have much to do: no real-time priority, but a larger share.
+    Thirty calls in Opus take two processors, and what holds those calls must still get its turn."""
     LISTENER = 5
-    """Must act while audio passes."""
-    AUDIO = 10
-    """Sends or takes audio, a packet every 20 ms."""
+    """Must act while audio passes, and has little to do."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,10 +95,10 @@ def test_a_command_that_does_not_exist_is_refused(daemon: Daemon) -> None:
         daemon.start(["/nonexistent/program"])
 
 
-def test_one_that_sends_audio_goes_first_where_that_is_allowed(daemon: Daemon) -> None:
-    daemon.start(SLEEPER, Priority.AUDIO)
+def test_one_that_must_act_while_audio_passes_goes_first_where_that_is_allowed(daemon: Daemon) -> None:
+    daemon.start(SLEEPER, Priority.LISTENER)
     assert daemon.pid is not None
-    wanted = (os.SCHED_RR, Priority.AUDIO) if may_go_first() else (os.SCHED_OTHER, 0)
+    wanted = (os.SCHED_RR, Priority.LISTENER) if may_go_first() else (os.SCHED_OTHER, 0)
     assert (os.sched_getscheduler(daemon.pid), os.sched_getparam(daemon.pid).sched_priority) == wanted
     assert os.sched_getscheduler(0) == os.SCHED_OTHER
 
@@ -119,7 +119,7 @@ def test_where_it_is_refused_it_runs_all_the_same(daemon: Daemon, monkeypatch: p
         return spawn(*arguments, **more)
 
     monkeypatch.setattr(os, "posix_spawnp", refuse)
-    daemon.start(SLEEPER, Priority.AUDIO)
+    daemon.start(SLEEPER, Priority.LISTENER)
     wait_for_word(daemon, "started")
     assert daemon.pid is not None
     assert os.sched_getscheduler(daemon.pid) == os.SCHED_OTHER
