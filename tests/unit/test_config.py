@@ -128,7 +128,7 @@ def test_the_defaults_that_the_example_shows_are_the_defaults() -> None:
         ),
         (
             PBX | {"trunks": {"t": TRUNK | {"number_prefix": "12@3", "number_format": "e164"}}},
-            "trunks.t.number_prefix: Expected `str` matching",
+            "trunks.t.number_prefix: must be up to 16 of 0-9",
         ),
         (
             PBX | {"trunks": {"t": TRUNK | {"home_country": "UK"}}},
