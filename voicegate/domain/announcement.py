@@ -9,8 +9,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
+from typing import Final
 
 from voicegate.domain.passcode import Passcode
+
+# A telephone that screens calls judges by the first seconds: who calls and why must fit into three.
+_AFTER_NAME: Final = timedelta(milliseconds=200)
 
 
 class HumanCheck(StrEnum):
@@ -29,20 +33,20 @@ class PromptName(StrEnum):
 
     THIS_IS = "this_is"
     """"This is <service>."; made for each service name."""
-    PRESS = "press"
-    """What asks for the key: "Press"."""
     TO_HEAR_YOUR_CODE = "to_hear_your_code"
-    """What the key is for: "to hear your code"."""
+    """What the key is for: "To hear your code,"."""
+    PRESS = "press"
+    """What asks for the key: "press"."""
     PRESS_ANY_KEY = "press_any_key"
-    """"Press any key to hear your code"."""
+    """"To hear your code, press any key."."""
     YOUR_CODE_IS = "your_code_is"
     """What stands before the code."""
     NEVER_ASKED = "never_asked"
-    """"Nobody will ever ask you for this code"."""
+    """Never to tell this code to anyone, and what to do for whoever did not ask for it."""
     STAR = "star"
     """The key "*", where it is the one to press."""
     PRESS_STAR = "press_star"
-    """"To hear it again, press star"."""
+    """"To hear the code again, press star"."""
     GOODBYE = "goodbye"
     """The end of a call that did its work."""
     NOT_WANTED = "not_wanted"
@@ -86,14 +90,14 @@ Part = Prompt | Digit | Pause
 
 
 class Asking(StrEnum):
-    """A part of "Press 7 to hear your code."; each language says all of them, in an order of its own."""
+    """A part of "To hear your code, press 7."; each language says all of them, in an order of its own."""
 
+    TO_HEAR_YOUR_CODE = "to_hear_your_code"
+    """The phrase that says what for."""
     PRESS = "press"
     """The phrase that asks for the key."""
     KEY = "key"
     """The key."""
-    TO_HEAR_YOUR_CODE = "to_hear_your_code"
-    """The phrase that says what for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +118,7 @@ def compose_invitation(
     check: HumanCheck, key: str, phrasing: Phrasing, *, service: str | None = None
 ) -> tuple[Part, ...]:
     """Return the words that ask a person to press `key`; without a code, safe for any ear."""
-    opening: tuple[Part, ...] = (Prompt(PromptName.THIS_IS, service), Pause(timedelta(milliseconds=300)))
+    opening: tuple[Part, ...] = (Prompt(PromptName.THIS_IS, service), Pause(_AFTER_NAME))
     if check is HumanCheck.RANDOM_KEY:
         gap = Pause(timedelta(milliseconds=120))
         first, *rest = (
@@ -138,7 +142,7 @@ def _key(key: str) -> Part:
 
 
 def compose_reading(passcode: Passcode, phrasing: Phrasing) -> tuple[Part, ...]:
-    """Return one reading of the announcement: the code in groups, and that nobody will ask for it."""
+    """Return one reading of the announcement: the code in groups, and that it is nobody else's."""
     parts: list[Part] = [Prompt(PromptName.YOUR_CODE_IS), Pause(phrasing.group_pause)]
     start = 0
     for size in phrasing.groups[len(passcode.digits)]:

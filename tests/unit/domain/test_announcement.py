@@ -51,14 +51,14 @@ def test_every_code_digit_is_marked_as_one() -> None:
 
 def test_the_invitation_asks_for_the_key() -> None:
     parts = compose_invitation(HumanCheck.RANDOM_KEY, "7", PHRASING)
-    assert spoken(parts) == "<this_is><press>7<to_hear_your_code>"
+    assert spoken(parts) == "<this_is><to_hear_your_code><press>7"
     assert not any(isinstance(part, Digit) and part.is_code for part in parts)
 
 
 def test_the_key_stands_where_the_language_has_it() -> None:
-    asking = (Asking.TO_HEAR_YOUR_CODE, Asking.PRESS, Asking.KEY)
+    asking = (Asking.PRESS, Asking.KEY, Asking.TO_HEAR_YOUR_CODE)
     parts = compose_invitation(HumanCheck.RANDOM_KEY, "7", replace(PHRASING, asking=asking))
-    assert spoken(parts) == "<this_is><to_hear_your_code><press>7"
+    assert spoken(parts) == "<this_is><press>7<to_hear_your_code>"
 
 
 def test_any_key_and_no_key_name_no_digit() -> None:

@@ -11,6 +11,8 @@ from tests.unit.adapters.speech.conftest import SOUNDS
 from voicegate.adapters.speech.build import find_stale, render
 from voicegate.adapters.speech.formats import FORMATS, Samples
 from voicegate.adapters.speech.pack import Script, digit_name, find_languages, load_pack
+from voicegate.adapters.speech.voice import load_voice
+from voicegate.domain.announcement import Asking, HumanCheck, Prompt, PromptName, compose_invitation
 
 PACKS = {language: load_pack(SOUNDS, language) for language in find_languages(SOUNDS)}
 PROMPTS = [(language, name) for language, pack in PACKS.items() for name in pack.scripts]
@@ -62,6 +64,20 @@ def test_people_are_addressed_formally(language: str) -> None:
     spoken = " ".join(script.text for script in PACKS[language].scripts.values()).lower()
     familiar = {"du", "dich", "dir", "dein", "deinen", "tú", "tu", "te", "ti", "toi", "ton", "ta", "tes"}
     assert not familiar & set(re.findall(r"\w+", spoken))
+
+
+@pytest.mark.parametrize("language", PACKS)
+def test_who_calls_and_why_is_told_before_what_to_press(language: str) -> None:
+    assert PACKS[language].phrasing.asking[0] is Asking.TO_HEAR_YOUR_CODE
+
+
+# espeak-ng, the engine of last resort, is slowed down for its digits to be understood.
+@pytest.mark.parametrize("language", sorted(PACKS.keys() - set(BUILT_BY_ESPEAK)))
+def test_a_screening_telephone_learns_who_calls_and_why_in_three_seconds(language: str) -> None:
+    voice = load_voice(PACKS[language], FORMATS["wav"], SOUNDS / "none")
+    parts = compose_invitation(HumanCheck.RANDOM_KEY, "7", voice.pack.phrasing)
+    why = parts.index(Prompt(PromptName.TO_HEAR_YOUR_CODE))
+    assert voice.join(parts[: why + 1]).samples.size < 3 * voice.kind.rate
 
 
 @pytest.mark.parametrize("language", BUILT_BY_ESPEAK)

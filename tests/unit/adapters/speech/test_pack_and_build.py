@@ -33,15 +33,19 @@ def edit(sounds: Path, old: str, new: str) -> None:
     ("old", "new", "says"),
     [
         ("goodbye =", "godbye =", "phrases.godbye: Unknown key"),
-        ('goodbye = "Good-bye."\n', "", "phrases.goodbye: Missing"),
+        ('goodbye = "Goodbye."\n', "", "phrases.goodbye: Missing"),
         ("digit_pause_ms = 450", "digit_pause_ms = 4", "reading.digit_pause_ms"),
         ("6 = [3, 3]", "6 = [3, 4]", "reading.groups.6: The sizes do not add up to 6"),
         ('engine = "flite"', 'engine = "sam"', "engine"),
         ('voice = "rms"', 'voice = "http://x/y"', "voice"),
         ('engine = "flite"', 'engin = "flite"', "engin"),
         ("This is {service}.", "This is us.", "phrases.this_is: The phrase must say {service}"),
-        ('order = ["press",', 'order = ["key",', "asking.order: Must hold once each of press, key"),
-        ('order = ["press",', 'order = ["push",', "asking.order"),
+        (
+            'order = ["to_hear_your_code",',
+            'order = ["key",',
+            "asking.order: Must hold once each of to_hear_your_code, press, key",
+        ),
+        ('order = ["to_hear_your_code",', 'order = ["push",', "asking.order"),
         ("[phrases]", "[phrases", "is not TOML"),
     ],
 )
@@ -62,7 +66,7 @@ async def test_a_language_is_built_by_its_engine_and_only_what_changed_again(
     assert (seen[-1].done, seen[-1].total) == (21, 21)
     assert all((sounds / "en" / f"{name}.{suffix}").is_file() for name in made for suffix in FORMATS)
     assert await build(load_pack(sounds, "en")) == []
-    edit(sounds, '"Good-bye."', '"Bye."')
+    edit(sounds, '"Goodbye."', '"Bye."')
     assert await build(load_pack(sounds, "en")) == ["goodbye"]
 
 

@@ -91,7 +91,7 @@ def test_asterisks_digit_set_becomes_a_languages_digits(own: Path, recordings: P
 @pytest.mark.parametrize(
     ("name", "sound", "says"),
     [
-        ("good_bye.wav", hum(0.5, 8000), "holds no recording named as a prompt: this_is, press"),
+        ("good_bye.wav", hum(0.5, 8000), "holds no recording named as a prompt: this_is, to_hear"),
         ("goodbye.wav", np.zeros(8000), "goodbye.wav: is silent"),
         ("goodbye.wav", hum(30, 8000), "goodbye.wav: is longer than 30 s"),
     ],
