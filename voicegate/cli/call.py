@@ -1,9 +1,8 @@
 """`voicegate call`: call a number and speak a code; with `--watch`, show what happens on the call."""
 
-import sys
-
 import rich_click as click
 
+from voicegate.cli.check import read_code
 from voicegate.cli.options import Options
 from voicegate.cli.place import connect
 from voicegate.cli.printing import json_option, print_json
@@ -44,7 +43,7 @@ def call(  # noqa: PLR0913  # click hands options over by name
     With --watch and --json, each step is a line of JSON, and the verification is the last.
     """
     # Never an option's value: command lines show in `ps`.
-    passcode = sys.stdin.readline().strip() if passcode_stdin else None
+    passcode = read_code() if passcode_stdin else None
     with connect(options) as client:
         created = client.create_verification(
             number,

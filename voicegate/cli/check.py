@@ -4,7 +4,7 @@ import sys
 
 import rich_click as click
 
-from voicegate.cli.exits import Exit
+from voicegate.cli.exits import Exit, Failure, is_text
 from voicegate.cli.options import Options
 from voicegate.cli.place import connect
 from voicegate.cli.printing import json_option, print_json
@@ -31,10 +31,18 @@ def check(options: Options, verification_id: str, *, as_json: bool) -> None:
 
 
 def read_code() -> str:
-    """Return a code that somebody entered: asked for, or read from standard input."""
-    if is_terminal():
-        return str(click.prompt("Code", hide_input=True))
-    return sys.stdin.readline().strip()
+    """Return a code that somebody entered: asked for, or read from standard input.
+
+    Raises:
+        Failure: bytes that are not UTF-8.
+    """
+    try:
+        code = str(click.prompt("Code", hide_input=True)) if is_terminal() else sys.stdin.readline().strip()
+    except UnicodeDecodeError:
+        code = None
+    if code is None or not is_text(code):
+        raise Failure(Exit.USAGE, "the code on standard input holds bytes that are not UTF-8")
+    return code
 
 
 def is_terminal() -> bool:

@@ -39,6 +39,15 @@ class Failure(VoicegateError):
         self.code = code
 
 
+def is_text(written: str) -> bool:
+    """Can this be written in UTF-8? Python keeps other bytes of arguments and streams as lone surrogates."""
+    try:
+        written.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def reason_of(error: OSError) -> str:
     """Return what the operating system would not do, in one line that names the file if there is one."""
     reason = error.strerror or str(error) or type(error).__name__

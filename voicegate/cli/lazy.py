@@ -12,7 +12,7 @@ from typing import Any
 
 import rich_click as click
 
-from voicegate.cli.exits import Exit, code_of, reason_of
+from voicegate.cli.exits import Exit, code_of, is_text, reason_of
 from voicegate.domain.errors import VoicegateError
 
 
@@ -32,6 +32,7 @@ class Address:
         command = getattr(import_module(self.module), self.attribute)
         if not isinstance(command, click.Command):
             raise TypeError(f"{self.module}.{self.attribute} is no command")
+        _demand_text(command)
         return command
 
 
@@ -43,6 +44,7 @@ class LazyGroup(click.RichGroup):
         self.addresses = addresses
         """Its commands, by name."""
         self._is_helping = False
+        _demand_text(self)
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  # click's signature
         """Return the commands' names, sorted."""
@@ -75,3 +77,18 @@ class LazyGroup(click.RichGroup):
                 raise  # who read our output has gone: click ends quietly
             click.echo(f"voicegate: {reason_of(error)}", err=True)
             ctx.exit(Exit.FAILED)
+
+
+def _demand_text(command: click.Command) -> None:
+    """Have every parameter of a command, and of a group's commands, refuse bytes that are not UTF-8."""
+    for parameter in command.params:
+        parameter.callback = parameter.callback or _refuse_bytes
+    for inner in command.commands.values() if isinstance(command, click.Group) else ():
+        _demand_text(inner)
+
+
+def _refuse_bytes(ctx: click.Context, parameter: click.Parameter, value: Any) -> Any:
+    for part in value if isinstance(value, tuple) else (value,):
+        if not is_text(str(part)):
+            raise click.BadParameter("it holds bytes that are not UTF-8", ctx, parameter)
+    return value
