@@ -270,6 +270,8 @@ def speech_settings(settings: Settings) -> SpeechSettings:
         state_folder=Path(settings.storage.state_folder),
         audio_format=settings.audio.format,
         group=settings.audio.group or None,
+        unjudged=settings.service.unjudged_languages,
+        digit_variants=settings.service.digit_variants,
     )
 
 

@@ -41,14 +41,14 @@ prompts.add_command(play)
 def build_prompts(
     options: Options, languages: tuple[str, ...], sounds: Path | None, *, force: bool, as_json: bool
 ) -> None:
-    """Make the prompts of LANGUAGEs (all, when none is named) from their scripts.
+    """Make the prompts of LANGUAGEs from their scripts; of all that are spoken, when none is named.
 
     Needs the text-to-speech engine that the language's prompts.toml names.
     """
     made: dict[str, Sequence[str]] = {}
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
-        for pack in find_packs(options, sounds).load(languages):
+        for pack in find_packs(options, sounds).load_in_use(languages):
             made[pack.language] = _build(pack, bar, force=force)
     if as_json:
         print_json(made)
@@ -80,13 +80,13 @@ def list_prompts(options: Options, languages: tuple[str, ...], sounds: Path | No
 def check_prompts(
     options: Options, languages: tuple[str, ...], sounds: Path | None, *, as_json: bool
 ) -> None:
-    """Check the prompts of LANGUAGEs (all, when none is named), recordings among them.
+    """Check the prompts of LANGUAGEs, recordings among them; of all that are spoken, when none is named.
 
     Finds files that are missing, damaged, silent, clipped, too quiet or loud, unlike their other formats,
     made from other words, or no prompt's. The exit code is 1 when anything is found.
     """
     packs = find_packs(options, sounds)
-    found = [finding for pack in packs.load(languages) for finding in inspect(pack, packs.recordings)]
+    found = [finding for pack in packs.load_in_use(languages) for finding in inspect(pack, packs.recordings)]
     if as_json:
         print_json([{**asdict(finding), "file": str(finding.file)} for finding in found])
     else:
@@ -131,6 +131,7 @@ def _rows(pack: Pack, recordings: Path) -> Iterator[dict[str, str]]:
             "prompt": name,
             "from": "own recording" if is_recorded else "to be built" if name in stale else "built",
             "voice": "" if is_recorded else f"{script.engine} {script.voice}",
+            "judged": "yes" if pack.is_judged else "unjudged",
             "words": script.text,
         }
 

@@ -44,6 +44,8 @@ class Service(_Section, frozen=True, kw_only=True):
 
     name: Annotated[str, Meta(min_length=1, max_length=60)] = "Voicegate"
     language: Name = "en"
+    unjudged_languages: tuple[Name, ...] = ()
+    digit_variants: dict[Name, Name] = {}
     sounds: str = ""
 
 

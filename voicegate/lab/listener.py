@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 import soundfile
 
-from voicegate.adapters.speech.pack import find_languages
+from voicegate.adapters.speech.pack import load_spoken
 
 Samples = np.ndarray[tuple[int], np.dtype[np.int16]]
 Floats = np.ndarray[tuple[int], np.dtype[np.float64]]
@@ -52,11 +52,12 @@ class _Language:
 class KeyListener:
     """One telephone's ear: feed it what arrives, ask it what was understood.
 
-    It understands every language in the folder `sounds`, all of which ask for the key right after "press".
+    It understands the languages in the folder `sounds` that are spoken by default, all of which ask for the
+    key right after "press".
     """
 
     def __init__(self, sounds: Path) -> None:
-        self._languages = [_learn(sounds / name) for name in find_languages(sounds)]
+        self._languages = [_learn(pack.folder) for pack in load_spoken(sounds)]
         self._heard = np.zeros(0, np.float64)
         self._sought = 0
         self._spoken: _Language | None = None

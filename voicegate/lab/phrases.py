@@ -19,7 +19,7 @@ import soundfile
 from voicegate.adapters.speech.build import MASTER_RATE, convert, write_whole
 from voicegate.adapters.speech.formats import FORMATS, Samples
 from voicegate.adapters.speech.levels import polish, resample
-from voicegate.adapters.speech.pack import Script, find_languages, load_pack
+from voicegate.adapters.speech.pack import Script, load_spoken
 from voicegate.adapters.speech.recordings import FOLDER
 from voicegate.adapters.speech.voice import Voice, load_voice
 from voicegate.config import project_folder
@@ -67,10 +67,7 @@ def make_sounds(folder: Path, state: Path, progress: Progress = no_progress) -> 
     """
     progress("making the service numbers' sounds", 0)
     sounds = project_folder("sounds")
-    voices = {
-        language: load_voice(load_pack(sounds, language), _KIND, state / FOLDER)
-        for language in find_languages(sounds)
-    }
+    voices = {pack.language: load_voice(pack, _KIND, state / FOLDER) for pack in load_spoken(sounds)}
     phrases = _speak_all({*SPOKEN.values(), *map(in_words, TABLE)}, progress)
     made = {name: [phrases[words]] for name, words in SPOKEN.items()}
     made[NUMBERS.name] += _table(voices["en"], phrases)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from voicegate.adapters.speech.pack import find_languages
+from voicegate.adapters.speech.pack import load_spoken
 from voicegate.config import project_folder
 
 
@@ -36,14 +36,13 @@ def sample_name(language: str) -> str:
 
 
 def all_services() -> Sequence[Service]:
-    """Return every service: the three above, and a sample in each installed language. Blocks.
+    """Return every service: the three above, and a sample in each language that is spoken by default. Blocks.
 
     Raises:
-        SpeechError: the folder of languages cannot be read.
+        SpeechError: the folder of languages, or one of them, cannot be read.
     """
-    languages = enumerate(find_languages(project_folder("sounds")), start=_FIRST_SAMPLE)
     samples = (
-        Service(str(number), sample_name(language), f"Plays a sample announcement in {language!r}.")
-        for number, language in languages
+        Service(str(number), sample_name(pack.language), f"Plays a sample announcement in {pack.language!r}.")
+        for number, pack in enumerate(load_spoken(project_folder("sounds")), start=_FIRST_SAMPLE)
     )
     return (CODE, ECHO, NUMBERS, *samples)

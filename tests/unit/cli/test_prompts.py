@@ -118,4 +118,22 @@ def test_recordings_are_taken_in_and_listed(tmp_path: Path, sounds: Path, config
 def test_prompts_that_are_up_to_date_are_left_alone(sounds: Path) -> None:
     code, output = run("build", "--sounds", str(sounds), "--json")
     assert code == 0
-    assert json.loads(output) == {"de": [], "en": [], "es": [], "fr": []}
+    made = json.loads(output)
+    assert {"de", "en", "es", "fr"} <= made.keys()
+    assert not any(made.values())
+
+
+def test_what_nobody_judged_is_listed_as_such_and_built_when_it_is_named_or_switched_on(
+    sounds: Path, config: str
+) -> None:
+    script = sounds / "fr" / "prompts.toml"
+    script.write_text("judged = false\n" + script.read_text("utf-8"), "utf-8")
+    (sounds / "fr" / "manifest.json").unlink()
+    listed = json.loads(run("list", "--json", config=config)[1])
+    assert {row["judged"] for row in listed if row["language"] == "fr"} == {"unjudged"}
+    assert {row["judged"] for row in listed if row["language"] == "de"} == {"yes"}
+    assert run("check", config=config)[0] == 0
+    assert run("check", "fr", config=config)[0] == 1
+    file = Path(config)
+    file.write_text(file.read_text().replace("[service]", '[service]\nunjudged_languages = ["fr"]'))
+    assert run("check", config=config)[0] == 1

@@ -7,7 +7,7 @@ import pytest
 import soundfile
 
 from voicegate.adapters.speech.mixer import Mixer, SpeechSettings
-from voicegate.adapters.speech.pack import find_languages
+from voicegate.adapters.speech.pack import load_spoken
 from voicegate.config import project_folder
 from voicegate.domain.announcement import HumanCheck, compose_invitation, compose_reading
 from voicegate.domain.passcode import Passcode
@@ -41,7 +41,7 @@ def silence(seconds: float) -> np.ndarray:
     return np.zeros(int(seconds * 8000), np.int16)
 
 
-@pytest.mark.parametrize("language", find_languages(SOUNDS))
+@pytest.mark.parametrize("language", [pack.language for pack in load_spoken(SOUNDS)])
 @pytest.mark.parametrize("key", list("12345678"))
 async def test_a_telephone_understands_the_key_and_counts_the_digits(
     tmp_path: Path, key: str, language: str

@@ -7,7 +7,7 @@ import pytest
 
 from voicegate.adapters.speech.formats import FORMATS
 from voicegate.adapters.speech.levels import resample
-from voicegate.adapters.speech.pack import find_languages, load_pack
+from voicegate.adapters.speech.pack import load_pack, load_spoken
 from voicegate.adapters.speech.voice import load_voice
 from voicegate.config import project_folder
 from voicegate.domain.announcement import Digit, Pause, compose_reading
@@ -31,7 +31,7 @@ def over_a_bad_line(heard: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 @pytest.mark.parametrize("suffix", FORMATS)
-@pytest.mark.parametrize("language", find_languages(SOUNDS))
+@pytest.mark.parametrize("language", [pack.language for pack in load_spoken(SOUNDS)])
 def test_every_digit_is_heard_as_itself(language: str, suffix: str) -> None:
     kind, rng = FORMATS[suffix], np.random.default_rng(5)
     voice = load_voice(load_pack(SOUNDS, language), kind, SOUNDS / "none")
@@ -41,7 +41,7 @@ def test_every_digit_is_heard_as_itself(language: str, suffix: str) -> None:
         assert hear_digits(over_a_bad_line(narrow, rng), SOUNDS / language) == code
 
 
-@pytest.mark.parametrize("language", find_languages(SOUNDS))
+@pytest.mark.parametrize("language", [pack.language for pack in load_spoken(SOUNDS)])
 @pytest.mark.parametrize("length", range(4, 11))
 def test_a_code_of_any_length_is_read_digit_by_digit_with_clear_pauses(language: str, length: int) -> None:
     parts = compose_reading(Passcode("4710293856"[:length]), load_pack(SOUNDS, language).phrasing)

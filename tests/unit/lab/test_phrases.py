@@ -8,7 +8,7 @@ import pytest
 import soundfile
 
 from voicegate.adapters.speech.formats import FORMATS
-from voicegate.adapters.speech.pack import find_languages
+from voicegate.adapters.speech.pack import load_spoken
 from voicegate.adapters.speech.recordings import FOLDER
 from voicegate.config import project_folder
 from voicegate.lab import phrases
@@ -47,7 +47,7 @@ def test_the_table_is_read_with_the_prompts_digits(cache: Path, tmp_path: Path) 
     assert find_sound(table, heard(english / "digit_7.wav")) is None
 
 
-@pytest.mark.parametrize("language", find_languages(project_folder("sounds")))
+@pytest.mark.parametrize("language", [pack.language for pack in load_spoken(project_folder("sounds"))])
 def test_a_sample_reads_each_digit_once(cache: Path, tmp_path: Path, language: str) -> None:
     make_sounds(tmp_path, tmp_path)
     said = hear_digits(heard(tmp_path / f"sample-{language}.wav"), project_folder("sounds") / language)

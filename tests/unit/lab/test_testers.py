@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from voicegate.adapters.speech.pack import load_pack
+from voicegate.config import project_folder
 from voicegate.lab import services
 from voicegate.lab.errors import LabError
 from voicegate.lab.services import CODE, all_services
@@ -46,8 +48,9 @@ def test_a_password_shows_in_no_repr(tmp_path: Path) -> None:
         assert account.password not in repr(account)
 
 
-def test_every_installed_language_has_a_sample(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(services, "find_languages", lambda _folder: ["de", "en"])
+def test_every_language_that_is_spoken_has_a_sample(monkeypatch: pytest.MonkeyPatch) -> None:
+    packs = [load_pack(project_folder("sounds"), language) for language in ("de", "en")]
+    monkeypatch.setattr(services, "load_spoken", lambda _folder: packs)
     dialed = {service.number: service.name for service in all_services()}
     assert (dialed["811"], dialed["812"]) == ("sample-de", "sample-en")
     assert dialed[CODE.number] == "code"

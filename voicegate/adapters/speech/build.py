@@ -54,6 +54,11 @@ def find_stale(pack: Pack) -> Sequence[str]:
     return [name for name in pack.scripts if name in changed or not _has_files(pack, name)]
 
 
+def is_built(pack: Pack) -> bool:
+    """Was any prompt of the language ever made? Blocks."""
+    return (pack.folder / MANIFEST_FILE).is_file()
+
+
 def find_changed(pack: Pack) -> Sequence[str]:
     """Return the prompts of `pack` that were made from other scripts, or that nothing tells of; blocks."""
     made = _read_manifest(pack)

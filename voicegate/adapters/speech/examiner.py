@@ -11,7 +11,7 @@ from typing import Final
 
 from voicegate.adapters.speech.inspection import inspect
 from voicegate.adapters.speech.mixer import SpeechSettings, kept_introduction
-from voicegate.adapters.speech.pack import Pack, find_languages, load_pack
+from voicegate.adapters.speech.pack import Pack, load_spoken
 from voicegate.adapters.speech.recordings import FOLDER
 from voicegate.application.examination import Finding, doubtful, failed, look_at_own_folder, passed
 from voicegate.domain.errors import SpeechError, UnknownLanguage
@@ -39,9 +39,8 @@ class SpeechExaminer:
     def _look_at_languages(self) -> list[Finding]:
         sounds = self._settings.sounds
         try:
-            languages = find_languages(sounds)
-            packs = [load_pack(sounds, language) for language in languages]
-            match_language((self._default,), languages)
+            packs = load_spoken(sounds, self._settings.unjudged)
+            match_language((self._default,), [pack.language for pack in packs])
         except UnknownLanguage as error:
             return [failed("languages", str(error), "service.language, or service.sounds")]
         except SpeechError as error:
@@ -60,6 +59,9 @@ class SpeechExaminer:
             return doubtful(
                 about, text, f"{wrong[0].cure}; all of them: voicegate prompts check {pack.language}"
             )
+        if not pack.is_judged:
+            cure = "hear it: voicegate prompts play; or take it out of service.unjudged_languages"
+            return doubtful(about, "is spoken, although nobody could judge whether it is understood", cure)
         return passed(about, f"all {len(pack.scripts)} prompts are there")
 
     def _look_at_engines(self, packs: Sequence[Pack]) -> list[Finding]:

@@ -16,8 +16,8 @@ import structlog
 
 from voicegate.adapters.speech.build import convert, render, write_whole
 from voicegate.adapters.speech.files import AudioFolder, CallFiles
-from voicegate.adapters.speech.formats import FORMATS, Samples
-from voicegate.adapters.speech.pack import Pack, find_languages, load_pack
+from voicegate.adapters.speech.formats import FORMATS, AudioFormat, Samples
+from voicegate.adapters.speech.pack import Pack, load_spoken
 from voicegate.adapters.speech.recordings import FOLDER
 from voicegate.adapters.speech.voice import Voice, load_voice
 from voicegate.application.ports import CallAudio, Clip
@@ -49,6 +49,10 @@ class SpeechSettings:
     """The group that may read the calls' files: the PBX's."""
     service_names: Mapping[str, str] = field(default_factory=dict)
     """Who calls when a service asks, by the service."""
+    unjudged: Sequence[str] = ()
+    """Languages that are spoken although nobody could judge them."""
+    digit_variants: Mapping[str, str] = field(default_factory=dict)
+    """Language -> the variant of its digits that is said, such as "zwo"; others say the usual words."""
 
 
 class Mixer:
@@ -65,11 +69,7 @@ class Mixer:
         self._settings = settings
         self._format = FORMATS[settings.audio_format]
         self._folder = AudioFolder(settings.audio_folder, self._format.suffix, settings.group)
-        recordings = settings.state_folder / FOLDER
-        self._voices = {
-            language: load_voice(load_pack(settings.sounds, language), self._format, recordings)
-            for language in find_languages(settings.sounds)
-        }
+        self._voices = _load_voices(settings, self._format)
         self._handed_over: dict[tuple[str, str], str] = {}
 
     async def prepare(self) -> None:
@@ -203,6 +203,18 @@ class Mixer:
             opaque = self._folder.claim()
             self._folder.write(opaque, self._format.encode(voice.own[name]))
             self._handed_over[voice.pack.language, name] = f"{self._settings.pbx_audio_folder}/{opaque}"
+
+
+def _load_voices(settings: SpeechSettings, kind: AudioFormat) -> dict[str, Voice]:
+    packs = load_spoken(settings.sounds, settings.unjudged)
+    spoken, variants = [pack.language for pack in packs], settings.digit_variants
+    if unknown := sorted(variants.keys() - set(spoken)):
+        raise SpeechError(f"service.digit_variants: {unknown[0]!r} is not spoken; {', '.join(spoken)} are")
+    recordings = settings.state_folder / FOLDER
+    return {
+        pack.language: load_voice(pack, kind, recordings, variant=variants.get(pack.language))
+        for pack in packs
+    }
 
 
 def kept_introduction(settings: SpeechSettings, pack: Pack, name: str) -> Path:

@@ -49,6 +49,8 @@ class _File(Struct, frozen=True, forbid_unknown_fields=True):
     asking: _Asking
     digits: dict[str, _Text]
     reading: _Reading
+    judged: bool = True
+    variants: dict[Annotated[str, Meta(pattern=r"^[a-z0-9]{1,16}\Z")], dict[str, _Text]] = {}
     pronunciations: dict[str, _Text] = {}
 
 
@@ -87,6 +89,10 @@ class Pack:
     """"This is {service}." before the name is filled in."""
     pronunciations: Mapping[str, str]
     """Service name -> how to spell it for the engine, where that differs."""
+    is_judged: bool
+    """Has an ear understood it? What nobody could judge is spoken only where a setting lists it."""
+    variants: Mapping[str, Mapping[str, str]]
+    """Name of a variant, such as "zwo" -> digit that it says by another word -> the prompt of that word."""
 
     def introduce(self, service: str) -> Script:
         """Return the script of "This is <service>."."""
@@ -96,9 +102,9 @@ class Pack:
         )
 
 
-def digit_name(value: str) -> str:
-    """Return the prompt file name of a digit."""
-    return f"digit_{value}"
+def digit_name(value: str, variant: str | None = None) -> str:
+    """Return the prompt file name of a digit; of its word in a variant, such as "zwo", where one is named."""
+    return f"digit_{value}-{variant}" if variant else f"digit_{value}"
 
 
 def find_languages(sounds: Path) -> Sequence[str]:
@@ -115,6 +121,25 @@ def find_languages(sounds: Path) -> Sequence[str]:
         )
     except OSError as error:
         raise SpeechError(f"{sounds}: cannot be read: {error.strerror}") from error
+
+
+def load_spoken(sounds: Path, unjudged: Sequence[str] = ()) -> list[Pack]:
+    """Return the languages that are spoken: those that were judged, and of the others those in `unjudged`.
+
+    Blocks on reading a file a language.
+
+    Raises:
+        SpeechError: the folder cannot be read, or a pack is wrong; names it.
+        UnknownLanguage: a language in `unjudged` has no folder.
+    """
+    packs = {language: load_pack(sounds, language) for language in find_languages(sounds)}
+    for language in unjudged:
+        if language not in packs:
+            there = ", ".join(packs)
+            raise UnknownLanguage(
+                f"service.unjudged_languages: no prompts for {language!r} in {sounds}; there are {there}"
+            )
+    return [pack for pack in packs.values() if pack.is_judged or pack.language in unjudged]
 
 
 def load_pack(sounds: Path, language: str) -> Pack:
@@ -142,6 +167,8 @@ def load_pack(sounds: Path, language: str) -> Pack:
 
 def _assemble(raw: _File, folder: Path) -> Pack:
     texts = dict(raw.phrases) | {digit_name(value): text for value, text in raw.digits.items()}
+    for variant, digits in raw.variants.items():
+        texts |= {digit_name(value, variant): text for value, text in digits.items()}
     scripts = {name: Script(raw.engine, raw.voice, text) for name, text in texts.items()}
     pack = Pack(
         language=folder.name,
@@ -151,6 +178,11 @@ def _assemble(raw: _File, folder: Path) -> Pack:
         scripts=scripts,
         this_is=scripts[PromptName.THIS_IS],
         pronunciations=raw.pronunciations,
+        is_judged=raw.judged,
+        variants={
+            variant: {value: digit_name(value, variant) for value in digits}
+            for variant, digits in raw.variants.items()
+        },
     )
     scripts[PromptName.THIS_IS.value] = pack.introduce(raw.service)
     return pack
@@ -170,6 +202,8 @@ def _check_keys(raw: _File) -> None:
         raise msgspec.ValidationError(f"Must hold once each of {', '.join(Asking)} - at `$.asking.order`")
     _match_keys(raw.phrases, [name.value for name in PromptName], table="phrases")
     _match_keys(raw.digits, list("0123456789"), table="digits")
+    for variant, digits in raw.variants.items():
+        _refuse_unknown(digits, list("0123456789"), table=f"variants.{variant}")
     lengths = [str(length) for length in range(MIN_LENGTH, MAX_LENGTH + 1)]
     _match_keys(raw.reading.groups, lengths, table="reading.groups")
     for length, sizes in raw.reading.groups.items():
@@ -184,14 +218,18 @@ def _check_keys(raw: _File) -> None:
 
 
 def _match_keys(found: Mapping[str, object], wanted: Sequence[str], *, table: str) -> None:
-    for key in found:
-        if key not in wanted:
-            raise msgspec.ValidationError(
-                f"Unknown key; known here: {', '.join(wanted)} - at `$.{table}.{key}`"
-            )
+    _refuse_unknown(found, wanted, table=table)
     for key in wanted:
         if key not in found:
             raise msgspec.ValidationError(f"Missing - at `$.{table}.{key}`")
+
+
+def _refuse_unknown(found: Mapping[str, object], known: Sequence[str], *, table: str) -> None:
+    for key in found:
+        if key not in known:
+            raise msgspec.ValidationError(
+                f"Unknown key; known here: {', '.join(known)} - at `$.{table}.{key}`"
+            )
 
 
 def _locate(message: str) -> str:

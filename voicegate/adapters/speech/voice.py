@@ -15,6 +15,7 @@ from voicegate.adapters.speech.formats import AudioFormat, Samples
 from voicegate.adapters.speech.pack import Pack, digit_name
 from voicegate.adapters.speech.recordings import find_recorded
 from voicegate.domain.announcement import Digit, Part, Pause, Prompt, PromptName, is_key
+from voicegate.domain.errors import SpeechError
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,12 +87,17 @@ class Voice:
         return np.zeros(round(length.total_seconds() * self.kind.rate), dtype=np.int16)
 
 
-def load_voice(pack: Pack, kind: AudioFormat, recordings: Path) -> Voice:
+def load_voice(pack: Pack, kind: AudioFormat, recordings: Path, *, variant: str | None = None) -> Voice:
     """Return a language with all its prompts read; `recordings` holds the admin's own. Blocks.
 
+    The digits are said by the words of `variant`, one of the pack's, where it has others.
+
     Raises:
-        SpeechError: a prompt cannot be used; names its file.
+        SpeechError: a prompt cannot be used, or there is no such variant; names it.
     """
+    if variant is not None and variant not in pack.variants:
+        known = ", ".join(pack.variants) or "none"
+        raise SpeechError(f"{pack.language}: has no variant {variant!r} of its digits; it has {known}")
     own = {
         name: kind.read(recordings / pack.language / f"{name}.{kind.suffix}")
         for name in find_recorded(pack, recordings)
@@ -99,4 +105,7 @@ def load_voice(pack: Pack, kind: AudioFormat, recordings: Path) -> Voice:
     built = {
         name: kind.read(pack.folder / f"{name}.{kind.suffix}") for name in pack.scripts if name not in own
     }
-    return Voice(pack, kind, prompts={**built, **own}, own=own)
+    prompts = {**built, **own}
+    said = pack.variants[variant] if variant else {}
+    prompts |= {digit_name(value): prompts[name] for value, name in said.items()}
+    return Voice(pack, kind, prompts=prompts, own=own)

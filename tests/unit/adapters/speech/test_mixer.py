@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import shutil
 from datetime import timedelta
 from pathlib import Path
 
@@ -188,3 +189,47 @@ async def test_the_shipped_name_needs_no_engine_for_a_service_either(
     other = Mixer(settings(tmp_path, service_names={"shop": "Never Spoken Before"}))
     await other.prepare()
     assert other.languages() == []
+
+
+@pytest.fixture
+def with_dutch(tmp_path: Path) -> Path:
+    """A folder of English, and of a Dutch that nobody judged; it has the sounds of English."""
+    sounds = tmp_path / "sounds"
+    for language in ("en", "nl"):
+        shutil.copytree(SOUNDS / "en", sounds / language)
+    script = sounds / "nl" / "prompts.toml"
+    words = "judged = false\n" + script.read_text("utf-8")
+    script.write_text(words.replace("[reading]", '[variants.odd]\n7 = "zeuven"\n[reading]'), "utf-8")
+    for file in (sounds / "nl").glob("digit_8.*"):
+        shutil.copy(file, file.with_stem("digit_7-odd"))
+    return sounds
+
+
+def test_a_language_that_nobody_judged_is_spoken_only_where_a_setting_lists_it(
+    tmp_path: Path, with_dutch: Path
+) -> None:
+    assert Mixer(settings(tmp_path, sounds=with_dutch)).languages() == ["en"]
+    assert Mixer(settings(tmp_path, sounds=with_dutch, unjudged=("nl",))).languages() == ["en", "nl"]
+    with pytest.raises(UnknownLanguage, match=r"service\.unjudged_languages: no prompts for 'tlh'"):
+        Mixer(settings(tmp_path, sounds=with_dutch, unjudged=("tlh",)))
+
+
+async def test_a_variant_of_the_digits_is_said_in_a_key_and_in_a_code(
+    tmp_path: Path, with_dutch: Path
+) -> None:
+    def make(variants: dict[str, str]) -> Mixer:
+        return Mixer(settings(tmp_path, sounds=with_dutch, unjudged=("nl",), digit_variants=variants))
+
+    sounds = []
+    for mixer in (make({}), make({"nl": "odd"})):
+        for parts in (INVITATION, reading(mixer, "7777"), reading(mixer, "8888")):
+            async with mixer.mix("nl", parts, parts) as audio:
+                sounds.append(samples(tmp_path / "audio" / f"{Path(audio.reading.path).name}.wav"))
+    usual, usual_code, eights, odd, odd_code, _ = sounds
+    assert not np.array_equal(usual_code, odd_code)
+    assert np.array_equal(eights, odd_code)
+    assert not np.array_equal(usual, odd)
+    with pytest.raises(SpeechError, match="nl: has no variant 'zwo' of its digits; it has odd"):
+        make({"nl": "zwo"})
+    with pytest.raises(SpeechError, match=r"service\.digit_variants: 'de' is not spoken; en, nl are"):
+        make({"de": "zwo"})
