@@ -1,9 +1,11 @@
-"""Which of the installed languages speaks to somebody: a tag is served by itself, or by its first part.
+"""Which of the installed languages speaks to somebody: a tag is served by itself, by what remains of it
+without its last parts, or else by another variety of the same language.
 
-What is installed is the speech adapter's knowledge. Source: RFC 4647 section 3.4 (lookup), to one subtag.
+What is installed is the speech adapter's knowledge. Source: RFC 4647 section 3.4 (lookup), which knows no
+other varieties: Brazil's Portuguese is better than English for who asked for Portugal's.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from voicegate.domain.errors import UnknownLanguage
@@ -21,12 +23,15 @@ _OF_MANY: Final[Mapping[str, tuple[str, ...]]] = {
     "IL": ("he", "ar"),
     "IN": ("hi", "en"),
     "KZ": ("ru", "kk"),
+    "KG": ("ky", "ru"),
     "LU": ("fr", "de"),
     "MA": ("ar", "fr"),
+    "MO": ("zh-HK", "zh", "pt"),
     "MT": ("mt", "en"),
     "PH": ("en", "fil"),
     "PK": ("ur", "en"),
     "SG": ("en", "zh", "ms", "ta"),
+    "TL": ("tet", "pt"),
     "TN": ("ar", "fr"),
     "ZA": ("en", "zu", "xh", "af"),
 }
@@ -52,9 +57,10 @@ _OF_ONE: Final[Mapping[str, str]] = {
     "lv": "LV",
     "ms": "MY",
     "nb": "NO",
-    "nl": "NL SR",
+    "nl": "AW BQ CW NL SR SX",
     "pl": "PL",
-    "pt": "AO BR CV GW MZ PT ST",
+    "pt": "AO CV GW MZ PT ST",
+    "pt-BR": "BR",
     "ro": "MD RO",
     "ru": "BY RU",
     "sk": "SK",
@@ -66,8 +72,12 @@ _OF_ONE: Final[Mapping[str, str]] = {
     "tr": "TR",
     "uk": "UA",
     "vi": "VN",
-    "zh": "CN MO TW",
+    "zh": "CN TW",
 }
+# Tags by which others know what is named otherwise here (ISO 639-3, RFC 5646 section 4.1.2).
+_OTHER_NAMES: Final[Mapping[str, str]] = {"cmn": "zh", "yue": "zh-hk"}
+# Varieties that are not understood by those who speak another one.
+_APART: Final = frozenset(("zh",))
 _OF_COUNTRY: Final[Mapping[str, tuple[str, ...]]] = {
     country: (language,) for language, countries in _OF_ONE.items() for country in countries.split()
 } | dict(_OF_MANY)
@@ -81,8 +91,17 @@ def languages_of(country: str | None) -> tuple[str, ...]:
 def best_language(tags: Iterable[str], installed: Sequence[str]) -> str | None:
     """Return what `match_language` does; None: none serves any."""
     by_name = {_plain(name): name for name in installed}
-    wanted = (part for tag in map(_plain, tags) for part in (tag, tag.split("-")[0]))
-    return next((by_name[part] for part in wanted if part in by_name), None)
+    return next((by_name[name] for tag in tags for name in _serving(tag, sorted(by_name))), None)
+
+
+def _serving(tag: str, installed: Sequence[str]) -> Iterator[str]:
+    """Yield which of the installed languages serve a tag, the best first."""
+    first, *others = _plain(tag).split("-")
+    parts = [*_OTHER_NAMES.get(first, first).split("-"), *others]
+    whole = ("-".join(parts[:count]) for count in range(len(parts), 0, -1))
+    yield from (name for name in whole if name in installed)
+    if parts[0] not in _APART:
+        yield from (name for name in installed if name.startswith(f"{parts[0]}-"))
 
 
 def match_language(tags: tuple[str, ...], installed: Sequence[str]) -> str:
