@@ -13,7 +13,8 @@ from typing import Final
 import numpy as np
 import soundfile
 
-from voicegate.adapters.speech.pack import load_spoken
+from voicegate.adapters.speech.pack import load_pack, load_spoken
+from voicegate.domain.announcement import Asking
 
 Samples = np.ndarray[tuple[int], np.dtype[np.int16]]
 Floats = np.ndarray[tuple[int], np.dtype[np.float64]]
@@ -25,7 +26,7 @@ _ALIKE: Final = 0.8
 # A digit that lost packets in its loudest part is less like itself, and still more than another digit is.
 _DIGIT_ALIKE: Final = 0.72
 _SILENCE: Final = 50.0
-# From the end of "Press" to the start of the key, at most; the mixer leaves 0.12 s.
+# Between "press" and the key, at most; the mixer leaves 0.12 s.
 _KEY_WITHIN: Final = RATE // 2
 
 
@@ -47,13 +48,15 @@ class _Language:
     press: _Prompt
     any_key: _Prompt
     digits: Sequence[_Prompt]
+    is_key_first: bool
+    """Is the key named before "press", and not after it?"""
 
 
 class KeyListener:
     """One telephone's ear: feed it what arrives, ask it what was understood.
 
-    It understands the languages in the folder `sounds` that are spoken by default, all of which ask for the
-    key right after "press".
+    It understands the languages in the folder `sounds` that are spoken by default, all of which name the key
+    right after "press" or right before it.
     """
 
     def __init__(self, sounds: Path) -> None:
@@ -61,7 +64,7 @@ class KeyListener:
         self._heard = np.zeros(0, np.float64)
         self._sought = 0
         self._spoken: _Language | None = None
-        self._press_end = 0
+        self._press_start = self._press_end = 0
         self._key: str | None = None
 
     def feed(self, samples: Samples) -> None:
@@ -84,7 +87,8 @@ class KeyListener:
         if self._spoken is None or self._key is None:
             return 0
         digits = self._spoken.digits
-        return len(_read(self._heard[self._press_end + _KEY_WITHIN + len(digits[int(self._key)]) :], digits))
+        after = 0 if self._spoken.is_key_first else _KEY_WITHIN + len(digits[int(self._key)])
+        return len(_read(self._heard[self._press_end + after :], digits))
 
     def _look_for_prompts(self) -> None:
         """Look for what asks for a key in what is new since the last look, and where it may have begun."""
@@ -96,16 +100,18 @@ class KeyListener:
         found = [_best_place(likeness) for likeness in _likenesses(fresh, asking)]
         for language, press, any_key in zip(self._languages, found[::2], found[1::2], strict=True):
             if self._spoken is None and press is not None:
-                self._spoken, self._press_end = language, start + press + len(language.press)
+                self._spoken, self._press_start = language, start + press
+                self._press_end = self._press_start + len(language.press)
             if any_key is not None:
                 self._spoken, self._press_end, self._key = language, len(self._heard), "5"
 
     def _find_key(self, language: _Language) -> str | None:
-        longest = max(map(len, language.digits))
-        after = self._heard[self._press_end : self._press_end + _KEY_WITHIN + longest]
-        if len(after) < _KEY_WITHIN + longest:
+        within = _KEY_WITHIN + max(map(len, language.digits))
+        start = max(self._press_start - within, 0) if language.is_key_first else self._press_end
+        named = self._heard[start : start + within]
+        if len(named) < within:
             return None
-        scores = [float(likeness.max()) for likeness in _likenesses(after, language.digits)]
+        scores = [float(likeness.max()) for likeness in _likenesses(named, language.digits)]
         best = int(np.argmax(scores))
         if scores[best] >= _DIGIT_ALIKE:
             return str(best)
@@ -127,7 +133,9 @@ def find_sound(heard: Samples, sound: Samples) -> int | None:
 @cache
 def _learn(folder: Path) -> _Language:
     digits = [_load(folder / f"digit_{digit}.wav") for digit in range(10)]
-    return _Language(_load(folder / "press.wav"), _load(folder / "press_any_key.wav"), digits)
+    order = load_pack(folder.parent, folder.name).phrasing.asking
+    is_key_first = order.index(Asking.KEY) < order.index(Asking.PRESS)
+    return _Language(_load(folder / "press.wav"), _load(folder / "press_any_key.wav"), digits, is_key_first)
 
 
 def _load(file: Path) -> _Prompt:

@@ -1,5 +1,6 @@
 """The two ears: one that knows our recordings, one that knows none."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -18,11 +19,11 @@ SOUNDS = project_folder("sounds")
 
 
 async def what_a_phone_hears(
-    folder: Path, key: str, code: str, *, language: str = "en"
+    folder: Path, key: str, code: str, *, language: str = "en", sounds: Path = SOUNDS
 ) -> tuple[np.ndarray, np.ndarray]:
     """The invitation and one reading as G.711 carries them."""
     settings = SpeechSettings(
-        SOUNDS, folder, pbx_audio_folder=str(folder), pbx_sounds_folder=str(SOUNDS),
+        sounds, folder, pbx_audio_folder=str(folder), pbx_sounds_folder=str(sounds),
         service_name="Voicegate", state_folder=folder, audio_format="ulaw",
     )  # fmt: skip
     mixer = Mixer(settings)
@@ -41,13 +42,33 @@ def silence(seconds: float) -> np.ndarray:
     return np.zeros(int(seconds * 8000), np.int16)
 
 
+def last_word_first(folder: Path) -> Path:
+    """Return a folder with an English that says "To hear your code, 7 press.", as Japanese does."""
+    script = Path(shutil.copytree(SOUNDS / "en", folder / "sounds" / "en")) / "prompts.toml"
+    words, said = script.read_text("utf-8"), '"press", "key"]'
+    assert said in words
+    script.write_text(words.replace(said, '"key", "press"]'), "utf-8")
+    return folder / "sounds"
+
+
 @pytest.mark.parametrize("language", [pack.language for pack in load_spoken(SOUNDS)])
 @pytest.mark.parametrize("key", list("12345678"))
 async def test_a_telephone_understands_the_key_and_counts_the_digits(
     tmp_path: Path, key: str, language: str
 ) -> None:
-    invitation, reading = await what_a_phone_hears(tmp_path, key, "471029", language=language)
-    listener = KeyListener(SOUNDS)
+    heard = await what_a_phone_hears(tmp_path, key, "471029", language=language)
+    understand(KeyListener(SOUNDS), key, *heard)
+
+
+@pytest.mark.parametrize("key", list("12345678"))
+async def test_a_telephone_understands_a_key_that_is_named_before_what_to_do_with_it(
+    tmp_path: Path, key: str
+) -> None:
+    sounds = last_word_first(tmp_path)
+    understand(KeyListener(sounds), key, *await what_a_phone_hears(tmp_path, key, "471029", sounds=sounds))
+
+
+def understand(listener: KeyListener, key: str, invitation: np.ndarray, reading: np.ndarray) -> None:
     assert listener.asked_key() is None
     for block in np.array_split(np.concatenate((silence(0.7), invitation, silence(1))), 20):
         listener.feed(block)
