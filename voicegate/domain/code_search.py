@@ -1,8 +1,9 @@
 """The one code in a text that an identity provider wrote; never a guess which one it is.
 
-A number in the text may be a year, a price, a telephone number, or a code. So a code is taken only where
-nothing else in the text could be it, or where the admin's pattern has words of the text around it. Whatever
-is left open is refused: a wrong code that is spoken looks like a fault of the person who enters it.
+A number in the text may be a year, a price, a telephone number, a part of a code, or a code. So a code is
+taken only where the text's own words beside it call it one and no other numeral is left that is not about
+time, or where the admin's pattern has words of the text around it. Whatever is left open is refused: a wrong
+code that is spoken looks like a fault of the person who enters it.
 """
 
 import re
@@ -11,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby
 
+from voicegate.domain import code_words
 from voicegate.domain.errors import InvalidPasscode
 from voicegate.domain.passcode import MIN_LENGTH, Passcode
 from voicegate.domain.writing import fold_digits
@@ -28,6 +30,10 @@ _TIME = re.compile(r"([01]?[0-9]|2[0-3])(:[0-5][0-9]){1,2}", re.ASCII)
 _WORD = re.compile(r"[A-Za-z0-9]{4,}", re.ASCII)
 # 15min, 2nd: a number with its unit is no code.
 _UNIT = re.compile(r"[0-9]{1,3}[a-z]+", re.ASCII)
+# Digits of a word or a name: 2FA, 2-step, Web3.
+_INSIDE = re.compile(r"(?<![0-9])[0-9]++(?=-?[A-Za-z])|(?<=[A-Za-z])[0-9]++", re.ASCII)
+_CLAUSE_END = re.compile(r"[.!?:](?=\s|$)|[\n(;；。！？#]")
+_BEHIND = 100
 # Unicode's categories of "²" and "Ⅳ", which read as a part of the number beside them.
 _NUMERALS = ("No", "Nl")
 
@@ -60,18 +66,63 @@ def find_code(text: str, pattern: re.Pattern[str]) -> Passcode | NoCode | Unclea
         return Unclear("the pattern finds no code, but there are digits") if candidates else NoCode()
     group = 1 if pattern.groups else 0
     spans = {match.span(group) for match in found}
-    wholes = {match.span() for match in _NUMBER.finditer(plain) if not _is_in_word(plain, *match.span())}
-    if not spans <= wholes:
+    if not spans <= _wholes(plain):
         return Unclear("what the pattern finds is a part of a longer number or word")
     values = {plain[slice(*span)] for span in spans}
     is_in_words = all(any(map(str.isalpha, match.group(0))) for match in found)
     rivals = values if is_in_words else values | candidates
     if len(rivals) > 1:
         return Unclear(f"{len(rivals)} numbers could be the code: {_masked(rivals)}")
+    # Where the pattern has words behind the code too, they part it from what follows.
+    open_ends = {match.end() for match in found if match.end() == match.end(group)}
+    doubt = _more_behind(plain, open_ends) if is_in_words else _doubt(plain, spans)
+    if doubt:
+        return Unclear(doubt)
     try:
         return Passcode(values.pop())
     except InvalidPasscode as error:
         return Unclear(str(error))
+
+
+def _wholes(plain: str) -> set[tuple[int, int]]:
+    """Return where the numbers are that are no part of a longer one, nor of a word."""
+    joined = [match.span() for match in code_words.JOINED.finditer(code_words.without_times(plain))]
+    return {
+        match.span()
+        for match in _NUMBER.finditer(plain)
+        if not _is_in_word(plain, *match.span())
+        and not any(start <= match.start() < end for start, end in joined)
+    }
+
+
+def _doubt(plain: str, spans: set[tuple[int, int]]) -> str | None:
+    """Say why the only candidate may not be the code all the same; None: it is."""
+    words = _MARKUP.sub(lambda match: " " * len(match[0]), plain)
+    if not any(code_words.is_called_code(words, *span) for span in spans):
+        return "no word for a code stands beside the number that could be it"
+    rest = plain
+    for start, end in sorted(spans, reverse=True):
+        rest = f"{rest[:start]} ~ {rest[end:]}"
+    rest = code_words.without_times(rest)
+    inside = sum(len(match[0]) for match in _INSIDE.finditer(rest))
+    alone = any(map(_is_numeral, _INSIDE.sub("", rest)))
+    if alone or inside + code_words.count_spoken(rest) >= MIN_LENGTH:
+        return "digits beside the number could be more of the code, or the code"
+    return None
+
+
+def _more_behind(plain: str, ends: set[int]) -> str | None:
+    """Say that more digits follow in the same breath; None: none do."""
+    timeless = code_words.without_times(plain)
+    for end in ends:
+        clause = _CLAUSE_END.split(timeless[end : end + _BEHIND], maxsplit=1)[0]
+        if any(map(_is_numeral, clause)):
+            return "digits behind the number could be more of the code"
+    return None
+
+
+def _is_numeral(character: str) -> bool:
+    return character.isdigit() or unicodedata.category(character) in _NUMERALS
 
 
 def _is_in_word(plain: str, start: int, end: int) -> bool:
@@ -84,7 +135,8 @@ def _is_in_word(plain: str, start: int, end: int) -> bool:
 
 def _candidates(plain: str) -> Iterator[str]:
     """Yield everything in a text that could be a code, without what separates its digits."""
-    for number in (*_NUMBER.findall(plain), *(match[0] for match in _GROUPS.finditer(plain))):
+    joined = code_words.JOINED.findall(code_words.without_times(plain))
+    for number in (*_NUMBER.findall(plain), *(match[0] for match in _GROUPS.finditer(plain)), *joined):
         digits = "".join(_RUN.findall(number))
         # A longer one may be a code with something behind it.
         if len(digits) >= MIN_LENGTH and not _TIME.fullmatch(number):

@@ -2,6 +2,7 @@
 
 import random
 import re
+import time
 from collections import Counter
 
 import pytest
@@ -30,6 +31,103 @@ IN_WORDS = re.compile(r"code is:? ([0-9]{4,10})", re.ASCII)
 )
 def test_the_only_number_that_can_be_a_code_is_the_code(text: str, pattern: re.Pattern[str]) -> None:
     assert find_code(text, pattern) == Passcode("123456")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "123456 is your Acme verification code. Don't share it.",
+        "123456 is your one-time password for a.example. Use it within 5 minutes.\n@a.example #123456",
+        "G-123456 is your Google verification code.",
+        "Your Google code is G-123456.",
+        "Use 123456 as your 2FA code for Acme",
+        "Your 2-step verification code is 123456",
+        "Here is your code to access Acme: 123456",
+        "Support is there 24/7. Your code is 123456",
+        "<p>Your code</p> is <b>123456</b>",
+        "Ihr Bestätigungscode lautet 123456. Er gilt 10 Minuten.",
+        "Votre code de vérification est 123456",
+        "Tu código de verificación es: 123456",
+        "Il tuo codice è 123456",
+        "Je code is 123456",
+        "Twój kod weryfikacyjny to 123456",
+        "Ваш код: 123456",
+        "【Acme】验证码：123456，请于5分钟内使用。",
+        "認証コードは123456です。",
+        "인증번호 [123456]를 입력해 주세요",
+        "رمز التحقق الخاص بك هو ١٢٣٤٥٦",
+    ],
+)
+def test_a_number_that_the_text_calls_a_code_is_the_code(text: str) -> None:
+    assert find_code(text, ANY) == Passcode("123456")
+
+
+def test_a_year_right_behind_the_word_for_a_code_is_the_code() -> None:
+    assert find_code("Your code is 2026", ANY) == Passcode("2026")
+
+
+@pytest.mark.parametrize("pattern", [ANY, re.compile("[0-9]{4}")])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "© 2026 Your code is 7 and 3 and 9 and 1",
+        "© 2026 Your code is 739 and 158",
+        "© 2026 Your code is 739①158",
+        "© 2026 Your code is 7, then 3, then 9, then 1",
+        "© 2026 Ihr Code ist 739 und 158",
+        "© 2026 Your code is seven three nine one",
+        "Your code is seven three nine one. © 2026 Acme",
+        "Your code is QWJK. © 2026",
+        "Your code is QWJK, Acme 3650",
+        "Acme 3650: your code is QWJK",
+        "3650 is the number of Acme, your code is QWJK",
+        "The code of 2026 is QWJK",
+        "Your code is below.\n2026 Acme",
+        "Acme 2026. Your code is 7a3b9c1",
+        "2026年 您的验证码是73和91和58",
+        "Your code is 1234 and 56",
+        "Your code is 1234, then 56",
+        "Your code is 1234 … 56",
+        "Your code is 1234 first, 56 second",
+        "Your code is 1234. The other part is 56.",
+        "Your code is 1234 ⑤⑥",
+        "Your order 1234 has shipped",
+        "You have 4711 points. Code: see the app",
+    ],
+)
+def test_a_number_that_may_not_be_the_whole_code_is_refused(text: str, pattern: re.Pattern[str]) -> None:
+    found = find_code(text, pattern)
+    assert isinstance(found, Unclear)
+    assert not re.search("[0-9]{3}", found.why)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "your code is 1234 and 56",
+        "your code is 1234, then 56",
+        "your code is 1234①56",
+        "your code is 1234 and then, last, ⑤⑥",
+    ],
+)
+def test_a_part_of_a_code_is_none_for_a_pattern_with_words_either(text: str) -> None:
+    assert isinstance(find_code(text, IN_WORDS), Unclear)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "1" * 60_000,
+        "1 and " * 10_000,
+        "code " * 12_000 + "123456",
+        "code" + ":" * 60_000 + "123456",
+        "a1" * 30_000,
+    ],
+)
+def test_a_long_text_takes_no_long_time(text: str) -> None:
+    begun = time.process_time()
+    find_code(text, ANY)
+    assert time.process_time() - begun < 3
 
 
 def test_a_script_without_blanks_keeps_its_code() -> None:
@@ -77,6 +175,8 @@ def test_what_could_be_another_code_is_refused(text: str, pattern: re.Pattern[st
 
 def test_words_beside_the_code_tell_which_it_is() -> None:
     assert find_code("Acme 365000: your code is 123456 (until 2027)", IN_WORDS) == Passcode("123456")
+    for_order = re.compile("code is ([0-9]{6}) for your order")
+    assert find_code("Your code is 123456 for your order 77", for_order) == Passcode("123456")
     assert isinstance(find_code("your code is 123456; the old code is 654321", IN_WORDS), Unclear)
     assert isinstance(find_code("your code is 12345678901", IN_WORDS), Unclear)
     assert isinstance(find_code("your code is 1234 5678", IN_WORDS), Unclear)
@@ -144,6 +244,8 @@ WORDS = [
     ),
     *("until", "call", "Ref", "from", "order", "for the payment of", "expires in", "№", "@example.com"),
 ]
+LINKS = ["and", "then", "und", "et", "y", "followed by", "plus", "first, second", "和"]
+SPOKEN = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
 JOINS = [
     " ",
     " ",
@@ -193,8 +295,7 @@ def written(code: str, draw: random.Random) -> str:
     half = len(code) // 2
     return draw.choice(
         [
-            code,
-            code,
+            *[code] * 6,
             f"{code[:half]} {code[half:]}",
             f"{code[:half]}-{code[half:]}",
             f"{code[:half]}\u2011{code[half:]}",
@@ -205,6 +306,11 @@ def written(code: str, draw: random.Random) -> str:
             code.translate({ord("0") + digit: 0x0660 + digit for digit in range(10)}),
             code.translate({ord("0") + digit: 0xFF10 + digit for digit in range(10)}),
             f"{code[:half]}X{code[half:]}",
+            f"{code[:half]} {draw.choice(LINKS)} {code[half:]}",
+            f" {draw.choice(LINKS)} ".join(code),
+            f"{code[:half]}, {draw.choice(LINKS)} {code[half:]}",
+            f"{code[:half]}{chr(0x2460 + draw.randrange(9))}{code[half:]}",
+            " ".join(draw.choice(SPOKEN) for _ in code),
             f"\u2066{code}\u2069",
         ]
     )
