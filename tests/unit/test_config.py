@@ -130,6 +130,17 @@ def test_the_defaults_that_the_example_shows_are_the_defaults() -> None:
             PBX | {"trunks": {"t": TRUNK | {"number_prefix": "12@3", "number_format": "e164"}}},
             "trunks.t.number_prefix: must be up to 16 of 0-9",
         ),
+        *(
+            (
+                {"pbx": PBX["pbx"], "trunks": {"t": TRUNK | national}, "policy": policy},
+                f"trunks.t.international_prefix: is missing; {national['home_country']} has no one prefix",
+            )
+            for national, policy in (
+                ({"number_format": "national", "home_country": "BR"}, {"allowed_countries": ["BR", "US"]}),
+                ({"number_format": "national", "home_country": "SG", "countries": ["GB"]}, {}),
+                ({"number_format": "national", "home_country": "CL", "countries": ["CL", "AR"]}, {}),
+            )
+        ),
         (
             PBX | {"trunks": {"t": TRUNK | {"home_country": "UK"}}},
             "trunks.t.home_country: UK is no country's",
@@ -187,3 +198,20 @@ def test_no_setting_is_a_text_with_a_pattern_or_else_a_list() -> None:
             parts = typing.get_args(hint) if is_union else ()
             is_both = any(map(_patterned, parts)) and any(map(_is_array, parts))
             assert not is_both, f"{shape.__name__}.{name}"
+
+
+@pytest.mark.parametrize(
+    ("trunk", "allowed"),
+    [
+        ({"home_country": "BR"}, ["BR"]),
+        ({"home_country": "BR", "countries": ["BR"]}, ["BR", "US"]),
+        ({"home_country": "BR", "international_prefix": "0021"}, ["BR", "US"]),
+        ({"home_country": "GB"}, ["GB", "US"]),
+    ],
+)
+def test_a_national_trunk_that_can_dial_all_that_it_may_is_right(
+    trunk: dict[str, Any], allowed: list[str]
+) -> None:
+    entry = TRUNK | {"number_format": "national"} | trunk
+    settings = config.parse({**PBX, "trunks": {"t": entry}, "policy": {"allowed_countries": allowed}})
+    assert "t" in settings.trunks

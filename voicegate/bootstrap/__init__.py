@@ -228,6 +228,7 @@ def routes(settings: Settings) -> Routes:
         replace(
             _trunk(name, entry, caller_ids=entry.caller_ids),
             number_format=entry.number_format,
+            international_prefix=entry.international_prefix,
             number_prefix=entry.number_prefix,
             home_country=entry.home_country,
             countries=frozenset(entry.countries),

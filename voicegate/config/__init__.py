@@ -43,7 +43,7 @@ from voicegate.config.shapes import (
 )
 from voicegate.config.wording import explain
 from voicegate.domain.errors import ConfigError
-from voicegate.domain.routing import NumberFormat
+from voicegate.domain.routing import NumberFormat, has_international_prefix
 
 __all__ = [
     "DEFAULT_FILE",
@@ -126,6 +126,7 @@ def parse(raw: dict[str, Any]) -> Settings:
     _check_field_paths(settings)
     _check_prefixes(settings)
     _check_countries(settings)
+    _check_calls_abroad(settings)
     _check_http(settings)
     return settings
 
@@ -243,6 +244,21 @@ def _check_countries(settings: Settings) -> None:
         if country not in phonenumbers.SUPPORTED_REGIONS:
             cure = "; Britain is GB" if country == "UK" else ""
             raise ConfigError(f"{setting}: {country} is no country's ISO 3166 code{cure}")
+
+
+def _check_calls_abroad(settings: Settings) -> None:
+    for name, trunk in settings.trunks.items():
+        home = trunk.home_country
+        if trunk.number_format is not NumberFormat.NATIONAL or trunk.international_prefix:
+            continue
+        called = trunk.countries or settings.policy.allowed_countries
+        code = phonenumbers.country_code_for_region
+        abroad = [country for country in called if code(country) != code(home)]
+        if abroad and not has_international_prefix(home):
+            raise ConfigError(
+                f"trunks.{name}.international_prefix: is missing; {home} has no one prefix for calls abroad"
+                f" ({', '.join(abroad[:3])}), but one for each carrier; or set trunks.{name}.countries"
+            )
 
 
 def _check_http(settings: Settings) -> None:

@@ -191,6 +191,7 @@ class TrunkSettings(_Section, frozen=True, kw_only=True):
     caller_ids: Annotated[tuple[CallerIdSettings, ...], Meta(min_length=1)]
     home_country: Annotated[str, Meta(pattern=r"^([A-Z]{2})?\Z")] = ""
     number_format: NumberFormat = NumberFormat.PLUS_E164
+    international_prefix: Annotated[str, Meta(pattern=r"^[0-9*#]{0,8}\Z")] = ""
     number_prefix: Annotated[str, Meta(pattern=r"^[0-9*#]{0,16}\Z")] = ""
     countries: tuple[Country, ...] = ()
     ring_timeout_s: Seconds = 40

@@ -62,6 +62,8 @@ class Trunk:
     """Where it lies, as ISO 3166-1 alpha-2 code, for `NATIONAL`; empty: it does not matter."""
     number_format: NumberFormat = NumberFormat.PLUS_E164
     """How it wants the called number."""
+    international_prefix: str = ""
+    """What `NATIONAL` dials before a number of another country; empty: the home country's, if it has one."""
     number_prefix: str = ""
     """What it wants before that, such as a tech prefix."""
     ring_timeout: timedelta = timedelta(seconds=40)
@@ -135,20 +137,27 @@ def find_route(destination: Destination, routes: Routes) -> tuple[Hop, ...]:
             if way.pattern.fullmatch(destination.number)
         )[:1]
     return tuple(
-        Hop(
-            trunk=trunk,
-            endpoint=trunk.endpoint,
-            number=_called_number(destination.number, trunk),
-            caller_id=trunk.caller_ids[0],
-        )
+        Hop(trunk=trunk, endpoint=trunk.endpoint, number=number, caller_id=trunk.caller_ids[0])
         for trunk in routes.trunks
         if not trunk.countries or destination.country in trunk.countries
+        if (number := called_number(destination.number, trunk)) is not None
     )
 
 
-def format_number(e164: str, wanted: NumberFormat, home_country: str = "") -> str:
-    """Return `e164` ("+…") written as a trunk of `home_country` wants it."""
-    match wanted:
+def called_number(e164: str, trunk: Trunk) -> str | None:
+    """Return `e164` ("+…") as it is dialed by a trunk; None: this trunk's format cannot write it."""
+    written = _format_number(e164, trunk)
+    return None if written is None else f"{trunk.number_prefix}{written}"
+
+
+def has_international_prefix(country: str) -> bool:
+    """Has this country one prefix for calls abroad? In others, such as Brazil, one dials a carrier's own."""
+    abroad = "+12025550143" if phonenumbers.country_code_for_region(country) != 1 else "+442079460101"
+    return not _format_abroad(phonenumbers.parse(abroad), country).startswith("+")
+
+
+def _format_number(e164: str, trunk: Trunk) -> str | None:
+    match trunk.number_format:
         case NumberFormat.PLUS_E164:
             return e164
         case NumberFormat.E164:
@@ -159,22 +168,22 @@ def format_number(e164: str, wanted: NumberFormat, home_country: str = "") -> st
             digits = e164.removeprefix("+")
             return digits if digits.startswith(_NANP_CODE) else f"011{digits}"
         case NumberFormat.NATIONAL:
-            return _format_national(e164, home_country)
+            return _format_national(e164, trunk)
 
 
-def _called_number(e164: str, trunk: Trunk) -> str:
-    written = format_number(e164, trunk.number_format, trunk.home_country)
-    # Nothing is dialed before a plus.
-    return f"{trunk.number_prefix}{written.removeprefix('+')}" if trunk.number_prefix else written
-
-
-def _format_national(e164: str, home_country: str) -> str:
+def _format_national(e164: str, trunk: Trunk) -> str | None:
+    home = trunk.home_country
     parsed = phonenumbers.parse(e164)
-    written = phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.NATIONAL)
-    if parsed.country_code != phonenumbers.country_code_for_region(home_country):
+    if parsed.country_code != phonenumbers.country_code_for_region(home):
         # Dialed as at its own home, +49 871 2345678 would be a British premium number.
-        written = phonenumbers.format_out_of_country_calling_number(parsed, home_country)
-    elif home_country in _PREFIX_OF_CARRIERS:
-        written = f"{_PREFIX_OF_CARRIERS[home_country]}{phonenumbers.national_significant_number(parsed)}"
-    # A plus stays where the country has no one prefix for calls abroad.
-    return re.sub(r"[^0-9+]", "", written)
+        if trunk.international_prefix:
+            return f"{trunk.international_prefix}{e164.removeprefix('+')}"
+        abroad = _format_abroad(parsed, home)
+        return None if abroad.startswith("+") else abroad
+    if home in _PREFIX_OF_CARRIERS:
+        return f"{_PREFIX_OF_CARRIERS[home]}{phonenumbers.national_significant_number(parsed)}"
+    return re.sub("[^0-9]", "", phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.NATIONAL))
+
+
+def _format_abroad(parsed: phonenumbers.PhoneNumber, home: str) -> str:
+    return re.sub("[^0-9+]", "", phonenumbers.format_out_of_country_calling_number(parsed, home))

@@ -3,6 +3,7 @@
 import re
 from dataclasses import replace
 
+import phonenumbers
 import pytest
 
 from voicegate.application.dialing import NUMBER
@@ -25,8 +26,9 @@ from voicegate.domain.routing import (
     NumberFormat,
     Routes,
     Trunk,
+    called_number,
     find_route,
-    format_number,
+    has_international_prefix,
 )
 
 US = CallPolicy(frozenset({"US", "GB", "DE"}))
@@ -212,9 +214,13 @@ def test_an_extension_that_no_route_matches_whole_goes_nowhere(number: str) -> N
     assert find_route(Destination(number), Routes((FIRST,), (DESKS,))) == ()
 
 
+def dialed_by(number: str, wanted: NumberFormat, home: str = "") -> str | None:
+    return called_number(number, replace(FIRST, number_format=wanted, home_country=home))
+
+
 def test_the_number_is_written_as_the_trunk_wants_it() -> None:
-    assert format_number("+12025550143", NumberFormat.E164) == "12025550143"
-    assert format_number("+12025550143", NumberFormat.NATIONAL, "US") == "2025550143"
+    assert dialed_by("+12025550143", NumberFormat.E164) == "12025550143"
+    assert dialed_by("+12025550143", NumberFormat.NATIONAL, "US") == "2025550143"
 
 
 @pytest.mark.parametrize(
@@ -223,13 +229,13 @@ def test_the_number_is_written_as_the_trunk_wants_it() -> None:
         # 0871 2345678, dialed as in Germany, would be a premium number in Britain.
         ("+498712345678", "GB", "00498712345678"),
         ("+442079460101", "US", "011442079460101"),
-        ("+442079460101", "BR", "+442079460101"),
+        ("+442079460101", "BR", None),
     ],
 )
 def test_a_number_of_another_country_is_never_dialed_as_at_its_own_home(
-    number: str, home: str, dialed: str
+    number: str, home: str, dialed: str | None
 ) -> None:
-    assert format_number(number, NumberFormat.NATIONAL, home) == dialed
+    assert dialed_by(number, NumberFormat.NATIONAL, home) == dialed
 
 
 @pytest.mark.parametrize(
@@ -251,7 +257,7 @@ def test_a_number_of_another_country_is_never_dialed_as_at_its_own_home(
 def test_a_number_is_written_as_it_is_dialed_there(
     number: str, wanted: NumberFormat, home: str, dialed: str
 ) -> None:
-    assert format_number(number, wanted, home) == dialed
+    assert dialed_by(number, wanted, home) == dialed
 
 
 @pytest.mark.parametrize(
@@ -260,8 +266,7 @@ def test_a_number_is_written_as_it_is_dialed_there(
         (NumberFormat.E164, "", "+442079460101", "123#442079460101"),
         (NumberFormat.ZERO_ZERO, "", "+442079460101", "123#00442079460101"),
         (NumberFormat.NANP, "", "+442079460101", "123#011442079460101"),
-        # Brazil has no one prefix for calls abroad.
-        (NumberFormat.NATIONAL, "BR", "+442079460101", "123#442079460101"),
+        (NumberFormat.NATIONAL, "GB", "+12025550143", "123#0012025550143"),
     ],
 )
 def test_a_tech_prefix_stands_before_the_number_however_it_is_written(
@@ -271,3 +276,23 @@ def test_a_tech_prefix_stands_before_the_number_however_it_is_written(
     (hop,) = find_route(Destination(number), Routes((trunk,)))
     assert hop.number == dialed
     assert NUMBER.fullmatch(dialed)
+
+
+@pytest.mark.parametrize("home", sorted(phonenumbers.SUPPORTED_REGIONS))
+def test_a_national_trunk_dials_a_number_of_another_country_with_a_prefix_or_not_at_all(home: str) -> None:
+    foreign = "+442079460101" if phonenumbers.country_code_for_region(home) != 44 else "+498712345678"
+    trunk = replace(FIRST, number_format=NumberFormat.NATIONAL, home_country=home, number_prefix="123#")
+    hops = find_route(Destination(foreign), Routes((trunk,)))
+    if has_international_prefix(home):
+        assert re.fullmatch(rf"123#[0-9]{{1,5}}{foreign[1:]}", str(hops[0].number))
+    else:
+        assert hops == ()
+    (own,) = find_route(Destination(foreign), Routes((replace(trunk, international_prefix="0021"),)))
+    assert own.number == f"123#0021{foreign[1:]}"
+
+
+def test_the_next_trunk_is_tried_where_one_cannot_write_the_number() -> None:
+    brazilian = replace(FIRST, number_format=NumberFormat.NATIONAL, home_country="BR", countries=frozenset())
+    other = replace(FIRST, name="other", number_format=NumberFormat.E164, countries=frozenset())
+    (hop,) = find_route(Destination("+442079460101"), Routes((brazilian, other)))
+    assert (hop.trunk.name, hop.number) == ("other", "442079460101")

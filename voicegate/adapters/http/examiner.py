@@ -24,6 +24,7 @@ _CONNECT: Final = 0o2
 class _User:
     name: str
     uid: int
+    gid: int
     groups: frozenset[int]
 
     def may(self, right: int, *, mode: int, owner: int, group: int) -> bool:
@@ -61,8 +62,7 @@ class SocketExaminer:
         about, path = f"user {user.name}", self._file.path
         group = self._audio_group
         if group is not None and grp.getgrnam(group).gr_gid in user.groups:
-            cure = f"gpasswd --delete {user.name} {group}: a group of their own for the socket, socket.group"
-            return failed(about, f"is in {group}, whose members can read codes", cure)
+            return failed(about, f"is in {group}, whose members can read codes", _leave(user, group))
         folder = path.parent.resolve()
         for one in (*reversed(folder.parents), folder):
             if not _may(user, _ENTER, one.stat()):
@@ -84,13 +84,23 @@ class SocketExaminer:
         return stat.S_IMODE(found.st_mode), found.st_uid, found.st_gid
 
 
+def _leave(user: _User, group: str) -> str:
+    """Return how a user leaves a group; no command takes anybody out of their primary one."""
+    if grp.getgrnam(group).gr_gid != user.gid:
+        return f"gpasswd --delete {user.name} {group}: a group of their own for the socket, socket.group"
+    cure = f"usermod --gid OTHER {user.name}: {group} is their primary group; start their programs anew then"
+    if user.name in grp.getgrnam(group).gr_mem:
+        cure += f"; and gpasswd --delete {user.name} {group}"
+    return cure
+
+
 def _may(user: _User, right: int, status: os.stat_result) -> bool:
     return user.may(right, mode=status.st_mode, owner=status.st_uid, group=status.st_gid)
 
 
 def _user(name: str) -> _User:
     found = pwd.getpwnam(name)
-    return _User(name, found.pw_uid, frozenset(os.getgrouplist(name, found.pw_gid)))
+    return _User(name, found.pw_uid, found.pw_gid, frozenset(os.getgrouplist(name, found.pw_gid)))
 
 
 def _group_name(gid: int) -> str:

@@ -96,6 +96,19 @@ def test_a_user_who_could_read_codes_is_told_of(folder: Path) -> None:
     assert (found.level, "can read codes" in found.text) == (Level.ERROR, True)
 
 
+def test_a_user_is_told_how_to_leave_the_primary_group(folder: Path) -> None:
+    found = user(SocketFile(folder / "api.sock", 0o666), audio_group=NOGROUP)
+    assert found.cure.startswith(f"usermod --gid OTHER nobody: {NOGROUP} is their primary group")
+    assert "gpasswd" not in found.cure
+
+
+def test_a_user_is_told_how_to_leave_another_group(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    audio = grp.getgrgid(0).gr_name
+    monkeypatch.setattr(os, "getgrouplist", lambda _, gid: [gid, 0])
+    found = user(SocketFile(folder / "api.sock", 0o666), audio_group=audio)
+    assert found.cure.startswith(f"gpasswd --delete nobody {audio}")
+
+
 def test_a_folder_that_cannot_be_made_is_told_with_the_command_that_makes_it(folder: Path) -> None:
     (folder / "file").touch()
     (finding,) = findings(SocketFile(folder / "file/run/api.sock"))
