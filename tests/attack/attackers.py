@@ -135,7 +135,7 @@ class Attackers:
                     path = f"https://{HOST}:{self._plan.port}{self._plan.poll}&wait_s={wait_s}"
                     answer = await client.get(path, headers=self._headers)
                 except httpx.HTTPError as error:
-                    self._count("polls", type(error).__name__)
+                    self._count("polls", f"{type(error).__name__} {error}")
                     await asyncio.sleep(1)
                     continue
                 self._count("polls", answer.status_code)
@@ -158,7 +158,7 @@ class Attackers:
         try:
             answer = await self._client.request(method, url, headers=self._headers, **asked)  # type: ignore[arg-type]
         except httpx.HTTPError as error:
-            self._count(name, type(error).__name__)
+            self._count(name, f"{type(error).__name__} {error}")
             return
         self._count(name, answer.status_code)
         if answer.status_code not in (429, 503):

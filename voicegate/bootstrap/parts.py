@@ -29,5 +29,5 @@ class App:
     """What was asked."""
     delivery: Delivery
     """The calls in progress."""
-    store_delay: Callable[[], float]
+    store_delay: Callable[[int], float]
     """For how long the store's oldest write has been waiting, in seconds."""

@@ -1,5 +1,6 @@
 """Group commit: what waits together is made durable together, and fails alone."""
 
+import math
 import sqlite3
 import threading
 import time
@@ -15,9 +16,10 @@ from sqlalchemy.exc import OperationalError
 
 from voicegate.adapters.storage import engines
 from voicegate.adapters.storage import writer as writers
+from voicegate.adapters.storage.pace import Pace
 from voicegate.adapters.storage.writer import Writer
 from voicegate.domain.errors import StoreError
-from voicegate.lab.deadlines import Deadline, at_most
+from voicegate.lab.deadlines import at_most
 
 Job = Callable[[Connection], int]
 WAIT = timedelta(seconds=30)
@@ -95,8 +97,9 @@ def run_together(writer: Writer, jobs: Sequence[Job]) -> list[Future[int]]:
 
 
 def test_writes_that_wait_together_share_a_commit(
-    writer: Writer, engine: Engine, commits: list[Connection]
+    writer: Writer, engine: Engine, commits: list[Connection], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(writers, "_BATCH_S", math.inf)
     futures = run_together(writer, [Insert(n) for n in range(1, 100)])
     assert [future.result() for future in futures] == list(range(1, 100))
     assert len(commits) == 2
@@ -214,22 +217,37 @@ def test_closing_waits_for_a_locked_database_no_longer_than_a_stop_may_take(
         assert "locked" in str(future.exception())
 
 
-def test_how_long_the_oldest_write_waits_is_known_to_whoever_asks(
+def test_how_long_a_write_would_wait_is_known_to_whoever_asks(
     writer: Writer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(Pace, "each_s", lambda *_: 0.5)
     assert writer.delay_s() == 0
+    assert writer.delay_s(ahead=3) == 1.5
     hold = Hold(writer)
-    waiting = writer.submit(Insert(1), WAIT)
-    later = time.monotonic() + 100
-    with monkeypatch.context() as patch:
-        patch.setattr("voicegate.adapters.storage.writer.time.monotonic", lambda: later)
-        assert 99 < writer.delay_s() < 101
+    waiting = [writer.submit(Insert(n), WAIT) for n in (1, 2)]
+    assert writer.delay_s() == 1.5
+    assert writer.delay_s(ahead=2) == 1.5
+    assert writer.delay_s(ahead=4) == 2
     hold.let_go()
-    assert waiting.result(timeout=at_most(30)) == 1
-    # The writer takes its next batch after that: it knows of none then.
-    last = writer.submit(Insert(2), WAIT)
-    assert last.result(timeout=at_most(30)) == 2
-    deadline = Deadline(30)
-    while writer.delay_s() and not deadline.has_passed:
-        pass
+    assert [future.result(timeout=at_most(30)) for future in waiting] == [1, 2]
     assert writer.delay_s() == 0
+
+
+def test_the_first_of_many_does_not_wait_for_the_last(
+    writer: Writer, engine: Engine, commits: list[Connection], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writers, "_BATCH_S", 0.0)
+    futures = run_together(writer, [Insert(n) for n in range(1, 10)])
+    assert [future.result() for future in futures] == list(range(1, 10))
+    assert len(commits) == 10
+    assert stored(engine) == list(range(10))
+
+
+def test_how_long_a_write_takes_is_measured(writer: Writer, monkeypatch: pytest.MonkeyPatch) -> None:
+    noted: list[tuple[int, float]] = []
+    monkeypatch.setattr(Pace, "note", lambda _, jobs, seconds, __: noted.append((jobs, seconds)))
+    began = time.monotonic()
+    run_together(writer, [Insert(n) for n in range(1, 4)])
+    took = time.monotonic() - began
+    assert [jobs for jobs, _ in noted] == [1, 3]
+    assert all(0 < seconds < took for _, seconds in noted)

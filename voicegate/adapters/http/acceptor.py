@@ -152,11 +152,14 @@ class _Arrival(asyncio.Protocol):
         self.connection = connection
         self._connections = connections
         self._begin = begin
+        self._accepted_at = asyncio.get_running_loop().time()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
         self.connection.abort = self._transport.abort
         loop = asyncio.get_running_loop()
+        # asyncio takes some rounds of the loop until it reads.
+        self.connection.late_s = loop.time() - self._accepted_at
         self._deadline = loop.call_later(HANDSHAKE_WITHIN_S, self._transport.abort)
 
     def data_received(self, data: bytes) -> None:

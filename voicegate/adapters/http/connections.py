@@ -59,6 +59,8 @@ class Connection:
     """Closes it at once."""
     is_busy: Callable[[], bool] = field(default=lambda: False)
     """Is a request being answered on it?"""
+    late_s: float = 0.0
+    """How long it was open before it was looked at, in seconds; counts for its first request."""
     client: str | None = None
     """Whose it is; None: it is keyless."""
 

@@ -69,11 +69,17 @@ class Frame:
         except ConnectionError:
             raise  # the client is gone: there is nobody to answer
         except Exception as error:  # noqa: BLE001  # a request's root: every failure has an answer
-            response = door.answer(_explain(error), request[REQUEST_ID])
-        if ASKER in request:
-            _note(request, response.status)
+            refused = _explain(error)
+            response = door.answer(refused, request[REQUEST_ID])
+            is_noted = refused.kind is not problems.OVERLOADED
+            if not is_noted:
+                self.warnings.warn("overloaded", request[ADDRESS])
         else:
+            is_noted = True
+        if ASKER not in request:
             response.force_close()
+        elif is_noted:
+            _note(request, response.status)
         response.headers["X-Request-Id"] = request[REQUEST_ID]
         return response
 

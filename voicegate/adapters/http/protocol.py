@@ -15,6 +15,7 @@ from aiohttp import web
 from voicegate.adapters.http import problems
 from voicegate.adapters.http.connections import Connection, Connections
 from voicegate.adapters.http.doors import request_id_of
+from voicegate.adapters.http.overload import Load
 from voicegate.adapters.http.problems import Refused, problem_response
 from voicegate.adapters.http.throttled_log import ThrottledLog
 
@@ -40,6 +41,8 @@ class Surroundings:
     """All connections of the listener."""
     warnings: ThrottledLog
     """Where to say what strangers do."""
+    load: Load
+    """How late the loop is."""
 
 
 class HttpProtocol(web.RequestHandler):
@@ -63,14 +66,18 @@ class HttpProtocol(web.RequestHandler):
         """Called when the connection is gone."""
         self.began: float | None = None
         """When the first byte of the request came, by the loop's clock; None: none is under way."""
+        self._came = self._loop.time()
+        self._load = surroundings.load
         self._warnings = surroundings.warnings
         self._deadline: asyncio.TimerHandle | None = None
         connection.is_busy = self._is_busy
 
     @property
     def began_at(self) -> float:
-        """When the request that is answered began to come, by the loop's clock."""
-        return self._loop.time() if self.began is None else self.began
+        """When the request that is answered began to come, by the loop's clock and as far as that is known,
+        the time included for which the loop did not look."""
+        # What comes while another is being answered begins no request of its own.
+        return self._came if self.began is None else self.began
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin."""
@@ -80,8 +87,10 @@ class HttpProtocol(web.RequestHandler):
     def data_received(self, data: bytes) -> None:
         """Take bytes; a head that is begun must be finished in time."""
         self.connections.touch(self.connection)
+        self._came = self._load.came_at() - self.connection.late_s
+        self.connection.late_s = 0.0
         if self.began is None:
-            self.began = self._loop.time()
+            self.began = self._came
         super().data_received(data)
         self._watch_head()
 

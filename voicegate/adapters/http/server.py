@@ -41,8 +41,8 @@ class ServerSettings:
     """Whose word about an address is taken."""
     public_url: str = ""
     """What links begin with; empty: where it listens."""
-    store_delay: Delay = lambda: 0.0
-    """How late the store is."""
+    store_delay: Delay = lambda _ahead: 0.0
+    """How late the store would be."""
 
 
 @asynccontextmanager
@@ -83,7 +83,7 @@ async def serve_on(
                     listener,
                     connections,
                     make=partial(
-                        HttpProtocol, surroundings=Surroundings(runner.server, connections, warnings)
+                        HttpProtocol, surroundings=Surroundings(runner.server, connections, warnings, load)
                     ),
                     proxies=settings.proxies,
                     warnings=warnings,

@@ -208,9 +208,10 @@ class SqlStore:
         except SQLAlchemyError as error:
             raise self._explain(error) from error
 
-    def write_delay_s(self) -> float:
-        """Return for how long the oldest write that is not done has been waiting; does not block."""
-        return 0.0 if self._writer is None else self._writer.delay_s()
+    def write_delay_s(self, ahead: int = 0) -> float:
+        """Return for how long a write that came now would wait, behind at least so many others, in seconds;
+        does not block."""
+        return 0.0 if self._writer is None else self._writer.delay_s(ahead)
 
     def _opened(self) -> Writer:
         if self._writer is None:

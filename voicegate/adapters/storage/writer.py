@@ -1,6 +1,7 @@
 """The one thread that writes, with group commit: what queues up during a commit is committed together.
 
-One fsync then serves all who wait, which at 20 clients does several times what a commit each does. A job
+One fsync then serves all who wait, which at 20 clients does several times what a commit each does; but the
+first of many waits for the last no longer than a tenth of a second. A job
 knows nothing of this: it runs in a savepoint of its own, and its answer is given after the commit. While
 somebody else has locked the database, each job waits for as long as it was given, and no other job for it.
 What the jobs do is `transaction`'s and `statements`'s.
@@ -12,19 +13,22 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final, TypeVar
 
 from sqlalchemy import Connection, Engine, NestedTransaction
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
+from voicegate.adapters.storage.pace import Pace
 from voicegate.domain.errors import StoreError
 
 T = TypeVar("T")
 
 # A daemon that stops has its own deadline: no job waits for a lock beyond it.
 _CLOSING_WITHIN_S: Final = 10.0
+_BATCH_S: Final = 0.1
+"""A batch that has run for so long is committed, and the rest of it is the next one."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,8 +41,6 @@ class _Job:
     """Whom to tell, once it is durable."""
     deadline: float
     """Until when it waits for a locked database, by the monotonic clock."""
-    queued_at: float = field(default_factory=time.monotonic)
-    """When it came, by the monotonic clock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,7 @@ class Writer:
         self._batch: list[_Job] = []
         self._is_closed = False
         self._closed_at = math.inf
+        self._pace = Pace(time.monotonic())
         self._thread = threading.Thread(target=self._run, name="store writer", daemon=True)
         self._thread.start()
 
@@ -82,11 +85,12 @@ class Writer:
             self._wake.notify()
         return future
 
-    def delay_s(self) -> float:
-        """Return for how long the oldest job that is not done has been waiting; 0: there is none."""
+    def delay_s(self, ahead: int = 0) -> float:
+        """Return for how long a job would wait that came now, behind all that are not done and at least so
+        many, by how long jobs took of late; in seconds."""
         with self._wake:
-            oldest = next(iter(self._batch or self._queue), None)
-        return 0.0 if oldest is None else time.monotonic() - oldest.queued_at
+            undone = len(self._batch) + len(self._queue)
+        return max(undone, ahead) * self._pace.each_s(time.monotonic())
 
     def close(self) -> None:
         """Refuse new jobs and wait until the queued ones are done, or have waited long enough for a locked
@@ -111,20 +115,28 @@ class Writer:
 
     def _commit(self, batch: list[_Job]) -> None:
         done: list[_Done] | None = None
+        began = time.monotonic()
         try:
             with self._engine.begin() as connection:
                 done = []
-                for job in batch:
-                    done.append(_attempt(connection, job))
+                _attempt_some(connection, batch, done)
         except Exception as error:  # noqa: BLE001 - a thread's root: settled in the futures
             # Before the first job has run, nothing is lost by waiting.
             self._fail(self._late(batch) if done is None and is_locked(error) else batch, error)
             return
-        for job, result in zip(batch, done, strict=True):
+        self._put_back(batch[len(done) :])
+        self._pace.note(len(done), time.monotonic() - began, time.monotonic())
+        for job, result in zip(batch, done, strict=False):
             if result.error is None:
                 job.future.set_result(result.answer)
             else:
                 job.future.set_exception(result.error)
+
+    def _put_back(self, rest: list[_Job]) -> None:
+        """Queue again, before all others, what a batch left."""
+        with self._wake:
+            self._batch = []
+            self._queue[:0] = rest
 
     def _late(self, batch: list[_Job]) -> list[_Job]:
         """Queue again, before all others, who can wait; return the rest."""
@@ -145,6 +157,15 @@ def is_locked(error: Exception) -> bool:
     reason = error.orig if isinstance(error, DBAPIError) else error
     code = getattr(reason, "sqlite_errorcode", None)
     return code is not None and code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+
+
+def _attempt_some(connection: Connection, batch: list[_Job], done: list[_Done]) -> None:
+    """Do jobs, one at least, until their time is over, and add what came of each."""
+    until = time.monotonic() + _BATCH_S
+    for job in batch:
+        done.append(_attempt(connection, job))
+        if time.monotonic() > until:
+            break
 
 
 def _attempt(connection: Connection, job: _Job) -> _Done:

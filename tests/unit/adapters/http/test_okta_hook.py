@@ -8,6 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import httpx
 import msgspec
 import pytest
 
@@ -15,6 +16,7 @@ from tests.unit.adapters.http.serving import Served, serving
 from tests.unit.application.conftest import Bench
 from tests.unit.application.scripted import ScriptedLeg
 from voicegate.adapters.http import problems
+from voicegate.adapters.http.acceptor import _Arrival
 from voicegate.adapters.http.okta_hook import PATH, OktaHook, okta_hook_door
 from voicegate.adapters.http.overload import Load
 from voicegate.adapters.http.problems import Refused
@@ -214,6 +216,33 @@ async def test_what_comes_too_late_to_the_store_is_never_stored(
         await done.wait()
     assert await store.recent_calls(1) == []
     assert await store.audit(1) == []
+
+
+async def test_its_time_counts_while_nobody_looks(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        Load, "came_at", lambda _: asyncio.get_running_loop().time() - 2 * WITHIN.total_seconds()
+    )
+    assert (await answer(served, event()))["status"] == "FAILED"
+    store = served.bench.world.desk.store
+    assert await store.recent_calls(1) == []
+    assert await store.audit(1) == []
+
+
+async def test_a_first_requests_time_counts_from_its_connections_beginning(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = _Arrival.connection_made
+
+    def late(self: _Arrival, transport: asyncio.BaseTransport) -> None:
+        self._accepted_at -= 2 * WITHIN.total_seconds()
+        made(self, transport)
+
+    monkeypatch.setattr(_Arrival, "connection_made", late)
+    async with httpx.AsyncClient(transport=httpx.AsyncHTTPTransport(uds=str(served.path))) as http:
+        first = await http.post(f"http://v{PATH}", json=event())
+        assert b'"FAILED"' in first.content
+        second = await http.post(f"http://v{PATH}", json=event())
+        assert b'"PENDING"' in second.content
 
 
 async def test_its_time_counts_from_the_requests_first_byte(served: Served) -> None:
