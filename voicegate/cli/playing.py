@@ -1,5 +1,6 @@
 """`voicegate prompts play`: what a language says, through this machine's player or as a WAV file."""
 
+import shlex
 import shutil
 import subprocess
 import tempfile
@@ -12,11 +13,12 @@ import numpy as np
 import rich_click as click
 
 from voicegate.adapters.speech.formats import FORMATS, Samples
+from voicegate.adapters.speech.introductions import Place, find_introduction
 from voicegate.adapters.speech.voice import Voice, load_voice
 from voicegate.cli.exits import Exit, Failure, reason_of
 from voicegate.cli.options import Options
-from voicegate.cli.packs import find_packs, sounds_option
-from voicegate.domain.announcement import HumanCheck, Pause, compose_invitation, compose_reading
+from voicegate.cli.packs import Packs, complete_services, find_packs, language_argument, sounds_option
+from voicegate.domain.announcement import HumanCheck, Pause, PromptName, compose_invitation, compose_reading
 from voicegate.domain.errors import InvalidPasscode, SpeechError
 from voicegate.domain.passcode import Passcode
 
@@ -33,9 +35,15 @@ _PLAYERS: Final = (
 
 
 @click.command()
-@click.argument("language")
+@language_argument
 @click.argument("names", nargs=-1, metavar="[PROMPT]...")
 @sounds_option
+@click.option(
+    "--service",
+    metavar="NAME",
+    shell_complete=complete_services,
+    help="Who calls: a name that was spoken or recorded before. The configured one, when not given.",
+)
 @click.option(
     "--code",
     default="471029",
@@ -53,6 +61,7 @@ def play(
     language: str,
     names: tuple[str, ...],
     sounds: Path | None,
+    service: str | None,
     code: str,
     output: Path | None,
 ) -> None:
@@ -60,8 +69,7 @@ def play(
 
     A sample call is the invitation and one reading of a code.
     """
-    packs = find_packs(options, sounds)
-    voice = load_voice(packs.load([language])[0], _KIND, packs.recordings)
+    voice = _load(find_packs(options, sounds), language, service)
     sound = _KIND.encode(_say(voice, names) if names else _say_call(voice, code))
     if output is None:
         _play(sound)
@@ -70,6 +78,20 @@ def play(
         output.write_bytes(sound)
     except OSError as error:
         raise Failure(Exit.FAILED, f"it cannot be written: {reason_of(error)}") from error
+
+
+def _load(packs: Packs, language: str, service: str | None) -> Voice:
+    """Return a language as calls speak it, and introduce by a service's name where it has one."""
+    pack, own = packs.load([language])[0], packs.settings.service
+    voice = load_voice(pack, _KIND, packs.recordings, variant=own.digit_variants.get(language))
+    name = service or own.name
+    found = find_introduction(pack, name, Place(packs.place.state, _KIND), is_house=name == own.name)
+    if found.file.is_file():
+        return voice.with_own(PromptName.THIS_IS, _KIND.read(found.file))
+    if service is not None:
+        cure = f"voicegate prompts build {language} --service {shlex.quote(service)}"
+        raise Failure(Exit.FAILED, f"nobody has said {service!r} in {language!r} yet: {cure}")
+    return voice
 
 
 def _say(voice: Voice, names: Sequence[str]) -> Samples:

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
+import msgspec
 import rich_click as click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
@@ -16,10 +17,18 @@ from voicegate.adapters.speech.inspection import inspect
 from voicegate.adapters.speech.pack import Pack
 from voicegate.adapters.speech.recordings import find_recorded, take_in
 from voicegate.cli.exits import Exit
+from voicegate.cli.naming import name_service, tell
 from voicegate.cli.options import Options
-from voicegate.cli.packs import find_packs, languages_argument, sounds_option
+from voicegate.cli.packs import (
+    complete_services,
+    find_packs,
+    language_argument,
+    languages_argument,
+    sounds_option,
+)
 from voicegate.cli.playing import play
 from voicegate.cli.printing import json_option, print_json, print_table
+from voicegate.config.shapes import ServiceName
 
 _LEFT_SHOWN: Final = 5
 
@@ -32,24 +41,53 @@ def prompts() -> None:
 prompts.add_command(play)
 
 
+def _check_name(_: click.Context, __: click.Parameter, name: str | None) -> str | None:
+    try:
+        return name if name is None else msgspec.convert(name, ServiceName)
+    except msgspec.ValidationError as error:
+        raise click.BadParameter(str(error)) from None
+
+
 @prompts.command("build")
 @languages_argument
 @sounds_option
+@click.option(
+    "--service",
+    metavar="NAME",
+    callback=_check_name,
+    shell_complete=complete_services,
+    help='Make only "This is NAME.", as the daemon would at its next start.',
+)
 @click.option("--force", is_flag=True, help="Make all of them, not only those whose script changed.")
 @json_option
 @click.pass_obj
 def build_prompts(
-    options: Options, languages: tuple[str, ...], sounds: Path | None, *, force: bool, as_json: bool
+    options: Options,
+    languages: tuple[str, ...],
+    sounds: Path | None,
+    service: str | None,
+    *,
+    force: bool,
+    as_json: bool,
 ) -> None:
     """Make the prompts of LANGUAGEs from their scripts; of all that are spoken, when none is named.
 
-    Needs the text-to-speech engine that the language's prompts.toml names.
+    Needs the text-to-speech engine that the language's prompts.toml names. A NAME is kept in the state
+    folder: have it made as the daemon's user, or as root before the daemon starts. Where the language's own
+    engine is not installed, its fallback engine says it, and this tells so.
     """
-    made: dict[str, Sequence[str]] = {}
+    packs = find_packs(options, sounds)
+    chosen = packs.load_in_use(languages)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
-        for pack in find_packs(options, sounds).load_in_use(languages):
-            made[pack.language] = _build(pack, bar, force=force)
+    console = Console(stderr=True)
+    with Bar(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        if service is not None:
+            named = list(name_service(packs, service, bar.track(chosen, description=service), force=force))
+        else:
+            made = {pack.language: _build(pack, bar, force=force) for pack in chosen}
+    if service is not None:
+        print_json(named) if as_json else tell(named, packs)
+        raise SystemExit(Exit.FAILED if any(one.error for one in named) else Exit.OK)
     if as_json:
         print_json(made)
         return
@@ -98,13 +136,26 @@ def check_prompts(
 
 
 @prompts.command("import")
-@click.argument("language")
-@click.argument("folder", type=click.Path(file_okay=False, exists=True, path_type=Path))
+@language_argument
+@click.argument("folder", metavar="FOLDER|FILE", type=click.Path(exists=True, path_type=Path))
 @sounds_option
+@click.option(
+    "--service",
+    metavar="NAME",
+    callback=_check_name,
+    shell_complete=complete_services,
+    help='Take in one that says "This is NAME.": FILE, or this_is.wav in FOLDER.',
+)
 @json_option
 @click.pass_obj
 def import_recordings(
-    options: Options, language: str, folder: Path, sounds: Path | None, *, as_json: bool
+    options: Options,
+    language: str,
+    folder: Path,
+    sounds: Path | None,
+    service: str | None,
+    *,
+    as_json: bool,
 ) -> None:
     """Replace prompts of a LANGUAGE by the recordings in FOLDER, of any rate and number of channels.
 
@@ -112,7 +163,7 @@ def import_recordings(
     just 7.wav, as in Asterisk's own sounds: .../sounds/es_MX_f_Allison/digits.
     """
     packs = find_packs(options, sounds)
-    taken = take_in(packs.load([language])[0], folder, packs.recordings)
+    taken = take_in(packs.load([language])[0], folder, packs.recordings, service=service)
     if as_json:
         print_json(taken)
         return

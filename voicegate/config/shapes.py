@@ -25,6 +25,7 @@ Port = Annotated[int, Meta(ge=0, le=65535)]
 Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}\Z")]
 OptionalName = Annotated[str, Meta(pattern=r"^([A-Za-z0-9][A-Za-z0-9_.-]{0,63})?\Z")]
 OptionalCountry = Annotated[str, Meta(pattern=r"^([A-Z]{2})?\Z")]
+ServiceName = Annotated[str, Meta(min_length=1, max_length=60)]
 Country = Annotated[str, Meta(pattern=r"^[A-Z]{2}\Z")]
 FieldPath = Annotated[str, Meta(pattern=r"^[^\x00-\x20\x7f]{1,100}\Z")]
 # Without its pattern: in a union with an array, msgspec 0.22.0 lets go of one too often, and the process dies
@@ -42,7 +43,7 @@ class _Section(Struct, frozen=True, forbid_unknown_fields=True):
 class Service(_Section, frozen=True, kw_only=True):
     """`[service]`: who speaks, and how."""
 
-    name: Annotated[str, Meta(min_length=1, max_length=60)] = "Voicegate"
+    name: ServiceName = "Voicegate"
     language: Name = "en"
     unjudged_languages: tuple[Name, ...] = ()
     digit_variants: dict[Name, Name] = {}

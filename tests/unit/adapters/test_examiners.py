@@ -14,6 +14,8 @@ from voicegate.adapters.keyfile import FileKeyring, KeyFileExaminer
 from voicegate.adapters.speech import examiner as speech_examiner
 from voicegate.adapters.speech.examiner import SpeechExaminer, file_system_of
 from voicegate.adapters.speech.mixer import SpeechSettings
+from voicegate.adapters.speech.pack import load_pack
+from voicegate.adapters.speech.recordings import FOLDER, take_in
 from voicegate.adapters.storage.examiner import StoreExaminer
 from voicegate.adapters.storage.store import SqlStore
 from voicegate.application.examination import Examiner, Finding, Level, examine
@@ -171,7 +173,40 @@ def test_a_missing_prompt_is_wrong_and_an_old_one_is_told(folder: Path) -> None:
 def test_a_name_of_ones_own_needs_the_engine_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(folder))
     assert bad(SpeechExaminer(sounds(folder), "en")) == []
-    assert bad(SpeechExaminer(sounds(folder, "Example Bank"), "en")) == [("TTS engine", Level.ERROR)]
+    named = sounds(folder, "Example Bank")
+    assert bad(SpeechExaminer(named, "en")) == [("name 'Example Bank'", Level.ERROR)]
+    (finding,) = of_names(named)
+    assert "import en FILE --service 'Example Bank'" in finding.cure
+    for engine, level, text in (
+        ("espeak-ng", Level.WARNING, "en will be spoken by espeak-ng, the fallback engine"),
+        ("flite", Level.OK, "en will be spoken by flite"),
+    ):
+        (folder / engine).touch(mode=0o755)
+        (finding,) = of_names(named)
+        assert (finding.level, finding.text) == (level, text)
+    assert [finding.text for finding in of_names(sounds(folder))] == ["en as it came"]
+
+
+def test_a_recording_of_a_name_needs_no_engine(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(folder))
+    settings = replace(sounds(folder), service_names={"VA1": "Example Bank"})
+    assert [finding.level for finding in of_names(settings)] == [Level.OK, Level.ERROR]
+    pack = load_pack(folder / "sounds", "en")
+    take_in(pack, folder / "sounds/en/goodbye.wav", folder / "state" / FOLDER, service="Example Bank")
+    assert [finding.text for finding in of_names(settings)] == ["en as it came", "en recorded"]
+
+
+def of_names(settings: SpeechSettings) -> list[Finding]:
+    found = findings(SpeechExaminer(settings, "en"))
+    return [finding for finding in found if finding.about.startswith("name ")]
+
+
+def test_a_language_that_nobody_judged_is_told_where_it_is_spoken(folder: Path) -> None:
+    script = folder / "sounds/en/prompts.toml"
+    script.write_text("judged = false\n" + script.read_text("utf-8"), "utf-8")
+    assert bad(SpeechExaminer(sounds(folder), "en")) == [("languages", Level.ERROR)]
+    settings = replace(sounds(folder), unjudged=("en",))
+    assert bad(SpeechExaminer(settings, "en")) == [("language en", Level.WARNING)]
 
 
 def test_an_audio_folder_on_a_disk_is_told(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

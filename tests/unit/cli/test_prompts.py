@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import soundfile
+from click.shell_completion import ShellComplete
 from click.testing import CliRunner
 
 from voicegate.adapters.speech.levels import resample
@@ -137,3 +138,80 @@ def test_what_nobody_judged_is_listed_as_such_and_built_when_it_is_named_or_swit
     file = Path(config)
     file.write_text(file.read_text().replace("[service]", '[service]\nunjudged_languages = ["fr"]'))
     assert run("check", config=config)[0] == 1
+
+
+@pytest.fixture
+def engines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A PATH on which a "flite" says a fixed sound, and nothing else does."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    sound = project_folder("sounds") / "en" / "this_is.wav"
+    (folder / "flite").write_text(
+        "#!/bin/sh\n"
+        'if [ "$1" = -lv ]; then echo "Voices available: rms"; exit; fi\n'
+        f'for last; do :; done\nexec /bin/cp {sound} "$last"\n'
+    )
+    (folder / "flite").chmod(0o755)
+    monkeypatch.setenv("PATH", str(folder))
+    return folder
+
+
+def test_a_name_is_spoken_before_the_daemon_needs_it(engines: Path, tmp_path: Path, config: str) -> None:
+    code, output = run("build", "en", "--service", "Example Bank", config=config)
+    assert code == 0
+    assert output.splitlines() == [
+        "en: 'Example Bank' is spoken by flite",
+        "no call is introduced so yet, only as 'Voicegate': "
+        "service.name, or friendly_name of a [twilio.NAME]",
+    ]
+    named = json.loads(run("build", "en", "--service", "Example Bank", "--json", config=config)[1])
+    (made,) = named
+    assert (made["language"], made["source"], made["engine"]) == ("en", "made", "flite")
+    assert Path(made["file"]).parent == tmp_path / "state"
+    (engines / "flite").unlink()
+    assert run("build", "en", "--service", "Example Bank", config=config)[0] == 0
+    call = tmp_path / "call.wav"
+    assert run("play", "en", "--service", "Example Bank", "--output", str(call), config=config)[0] == 0
+
+
+def test_a_name_that_nobody_can_say_ends_with_6_and_the_way_out(
+    engines: Path, tmp_path: Path, config: str
+) -> None:
+    code, output = run("build", "en", "de", "--service", "Example Bank", config=config)
+    assert code == 6
+    assert "en: 'Example Bank' is spoken by flite" in output
+    assert "de: 'Example Bank' is said by nobody: espeak-ng: is not installed" in output
+    assert "voicegate prompts import de FILE --service NAME" in output
+    code, output = run("play", "de", "--service", "Example Bank", config=config)
+    assert code == 6
+    assert "voicegate prompts build de --service 'Example Bank'" in output
+
+
+def test_a_recording_of_a_name_is_taken_in(tmp_path: Path, config: str) -> None:
+    file = project_folder("sounds") / "de" / "this_is.wav"
+    code, output = run("import", "de", str(file), "--service", "Example Bank", config=config)
+    assert code == 0
+    assert output.startswith("de: took in this_is-")
+    assert run("build", "de", "--service", "Example Bank", config=config)[1].startswith(
+        "de: 'Example Bank' is recorded\n"
+    )
+    assert run("check", "de", config=config)[0] == 0
+
+
+@pytest.mark.parametrize("name", ["", "x" * 61])
+def test_a_name_that_no_setting_takes_is_wrong_usage(name: str) -> None:
+    assert run("build", "en", "--service", name)[0] == 2
+
+
+def test_shells_complete_languages_and_names(config: str) -> None:
+    file = Path(config)
+    file.write_text(file.read_text().replace("[service]", '[service]\nname = "Example Bank"'))
+
+    def complete(line: list[str], incomplete: str) -> list[str]:
+        shell = ShellComplete(main, {}, "voicegate", "_VOICEGATE_COMPLETE")
+        return [item.value for item in shell.get_completions(["--config", config, *line], incomplete)]
+
+    assert complete(["prompts", "play"], "d") == ["de"]
+    assert complete(["prompts", "build"], "e") == ["en", "es"]
+    assert complete(["prompts", "import", "de", "x", "--service"], "Ex") == ["Example Bank"]
+    assert complete(["--config", "/nowhere", "prompts", "build", "--service"], "Ex") == []

@@ -1,16 +1,18 @@
-"""Examines what is spoken: languages and their prompts, the engine where one is needed, the audio folder.
+"""Examines what is spoken: languages and their prompts, who says the services' names, the audio folder.
 
 Whether the PBX can play it is the PBX's examiner's. Source: proc(5), `/proc/self/mounts`.
 """
 
 import asyncio
-import shutil
-from collections.abc import AsyncIterator, Sequence
+import shlex
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
+from voicegate.adapters.speech.formats import FORMATS
 from voicegate.adapters.speech.inspection import inspect
-from voicegate.adapters.speech.mixer import SpeechSettings, kept_introduction
+from voicegate.adapters.speech.introductions import Introduction, Place, Source, find_introduction
+from voicegate.adapters.speech.mixer import SpeechSettings
 from voicegate.adapters.speech.pack import Pack, load_spoken
 from voicegate.adapters.speech.recordings import FOLDER
 from voicegate.application.examination import Finding, doubtful, failed, look_at_own_folder, passed
@@ -42,10 +44,14 @@ class SpeechExaminer:
             packs = load_spoken(sounds, self._settings.unjudged)
             match_language((self._default,), [pack.language for pack in packs])
         except UnknownLanguage as error:
-            return [failed("languages", str(error), "service.language, or service.sounds")]
+            return [
+                failed(
+                    "languages", str(error), "service.language, service.unjudged_languages, or service.sounds"
+                )
+            ]
         except SpeechError as error:
             return [failed("languages", str(error), "service.sounds, or the file it names")]
-        return [*(self._look_at_prompts(pack) for pack in packs), *self._look_at_engines(packs)]
+        return [*(self._look_at_prompts(pack) for pack in packs), *self._look_at_names(packs)]
 
     def _look_at_prompts(self, pack: Pack) -> Finding:
         about = f"language {pack.language}"
@@ -64,27 +70,47 @@ class SpeechExaminer:
             return doubtful(about, "is spoken, although nobody could judge whether it is understood", cure)
         return passed(about, f"all {len(pack.scripts)} prompts are there")
 
-    def _look_at_engines(self, packs: Sequence[Pack]) -> list[Finding]:
-        """Return which engines are needed for a service's name, and not there."""
-        names = {self._settings.service_name, *self._settings.service_names.values()}
-        unmade = [
-            (pack, name)
-            for pack in packs
-            for name in sorted(names - {pack.service})
-            if not kept_introduction(self._settings, pack, name).is_file()
-        ]
-        engines = sorted({pack.this_is.engine for pack, _ in unmade})
-        spoken = ", ".join(sorted({repr(name) for _, name in unmade}))
-        missing = [engine for engine in engines if shutil.which(engine) is None]
-        if missing:
-            cure = (
-                f"apt install {' '.join(missing)}, or service.name = {packs[0].service!r}, which comes spoken"
-            )
-            return [
-                failed("TTS engine", f"{', '.join(missing)} must speak {spoken} once, and is not there", cure)
-            ]
-        text = f"{', '.join(engines)} will speak {spoken} once" if engines else "none is needed"
-        return [passed("TTS engine", text)]
+    def _look_at_names(self, packs: Sequence[Pack]) -> list[Finding]:
+        """Return who speaks the names that calls are introduced by."""
+        settings = self._settings
+        names = dict.fromkeys((settings.service_name, *settings.service_names.values()))
+        place = Place(settings.state_folder, FORMATS[settings.audio_format])
+        found = []
+        for name in names:
+            own = name == settings.service_name
+            how = {pack.language: find_introduction(pack, name, place, is_house=own) for pack in packs}
+            found.append(_look_at_name(name, how))
+        return found
+
+
+def _look_at_name(name: str, how: Mapping[str, Introduction]) -> Finding:
+    """Return who speaks a name, of each language."""
+    about = f"name {name!r}"
+    text = "; ".join(f"{language} {_in_words(introduction)}" for language, introduction in how.items())
+    sources = {introduction.source for introduction in how.values()}
+    if Source.NOBODY in sources:
+        missing = [language for language, one in how.items() if one.source is Source.NOBODY]
+        record = f"voicegate prompts import {missing[0]} FILE --service {shlex.quote(name)}"
+        cure = f"install an engine, or record it: {record}"
+        return failed(about, f"nobody says it in {', '.join(missing)}, which will be left out: {text}", cure)
+    if any(one.is_fallback for one in how.values()):
+        build = f"voicegate prompts build --service {shlex.quote(name)}"
+        cure = f"install the language's engine, and then: {build}"
+        return doubtful(about, text, cure)
+    return passed(about, text)
+
+
+def _in_words(introduction: Introduction) -> str:
+    engine = introduction.script.engine
+    if introduction.is_fallback:
+        engine += ", the fallback engine"
+    return {
+        Source.SHIPPED: "as it came",
+        Source.RECORDED: "recorded",
+        Source.MADE: f"spoken by {engine}",
+        Source.TO_BE_MADE: f"will be spoken by {engine}",
+        Source.NOBODY: f"by nobody: {engine} is not installed",
+    }[introduction.source]
 
 
 def _look_at_folder(folder: Path) -> Finding:

@@ -16,7 +16,7 @@ from voicegate.adapters.speech.build import MANIFEST_FILE, find_changed
 from voicegate.adapters.speech.formats import FORMATS, AudioFormat, Samples
 from voicegate.adapters.speech.levels import TARGET_DBFS, loudness
 from voicegate.adapters.speech.pack import SCRIPT_FILE, Pack
-from voicegate.adapters.speech.recordings import find_recorded
+from voicegate.adapters.speech.recordings import find_introductions, find_recorded
 from voicegate.domain.errors import SpeechError
 
 _QUIETEST_DBFS: Final = TARGET_DBFS - 8
@@ -52,7 +52,7 @@ def inspect(pack: Pack, recordings: Path) -> list[Finding]:
     ]
     for folder, names, cure in (
         (pack.folder, list(pack.scripts), f"{build} --force"),
-        (own, find_recorded(pack, recordings), record),
+        (own, [*find_recorded(pack, recordings), *find_introductions(pack, recordings)], record),
     ):
         for name in names:
             problems = _inspect_prompt(folder, name)

@@ -5,7 +5,6 @@ call costs one write of each file. The words are `pack`'s, the files `files`'s.
 """
 
 import asyncio
-import os
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -14,10 +13,10 @@ from pathlib import Path
 
 import structlog
 
-from voicegate.adapters.speech.build import convert, render, write_whole
 from voicegate.adapters.speech.files import AudioFolder, CallFiles
 from voicegate.adapters.speech.formats import FORMATS, AudioFormat, Samples
-from voicegate.adapters.speech.pack import Pack, load_spoken
+from voicegate.adapters.speech.introductions import Place, Source, make_introduction
+from voicegate.adapters.speech.pack import load_spoken
 from voicegate.adapters.speech.recordings import FOLDER
 from voicegate.adapters.speech.voice import Voice, load_voice
 from voicegate.application.ports import CallAudio, Clip
@@ -76,7 +75,7 @@ class Mixer:
         """Have the introductions for all names, and hand the PBX what lies in no pack's folder.
 
         An introduction is shipped, recorded, kept from an earlier start, or made now; a language that cannot
-        have one is left out. A recorded one is the house's own; services' names are never recorded.
+        have one is left out.
 
         Raises:
             SpeechError: the audio folder cannot be written; names it.
@@ -175,27 +174,17 @@ class Mixer:
 
     async def _introduce(self, voice: Voice) -> Voice:
         """Return the voice with "This is <name>." for the house's name and those of services."""
-        own, this_is = self._settings.service_name, PromptName.THIS_IS.value
-        others = {
-            service: await self._introduction(voice, name)
-            for service, name in self._settings.service_names.items()
-            if name != own
-        }
-        if own != voice.pack.service and this_is not in voice.own:
-            voice = voice.with_own(this_is, await self._introduction(voice, own))
+        place, own = Place(self._settings.state_folder, self._format), self._settings.service_name
+        house = await make_introduction(voice.pack, own, place, is_house=True)
+        if house.source is not Source.SHIPPED:
+            this_is = await asyncio.to_thread(self._format.read, house.file)
+            voice = voice.with_own(PromptName.THIS_IS.value, this_is)
+        others = {}
+        for service, name in self._settings.service_names.items():
+            if name != own:
+                made = await make_introduction(voice.pack, name, place)
+                others[service] = await asyncio.to_thread(self._format.read, made.file)
         return voice.with_introductions(others)
-
-    async def _introduction(self, voice: Voice, name: str) -> Samples:
-        """Return "This is <name>.": shipped, kept from an earlier start, or made now."""
-        pack, this_is = voice.pack, PromptName.THIS_IS.value
-        if name == pack.service and this_is not in voice.own:
-            return voice.prompts[this_is]
-        script = pack.introduce(name)
-        file = kept_introduction(self._settings, pack, name)
-        if not await asyncio.to_thread(os.path.isfile, file):
-            content = convert(await render(script), self._format.suffix)
-            await asyncio.to_thread(write_whole, file, content)
-        return await asyncio.to_thread(self._format.read, file)
 
     def _hand_over(self, voice: Voice) -> None:
         """Write phrases into the audio folder that the PBX would not find, or may not read, elsewhere."""
@@ -215,10 +204,3 @@ def _load_voices(settings: SpeechSettings, kind: AudioFormat) -> dict[str, Voice
         pack.language: load_voice(pack, kind, recordings, variant=variants.get(pack.language))
         for pack in packs
     }
-
-
-def kept_introduction(settings: SpeechSettings, pack: Pack, name: str) -> Path:
-    """Return where the introduction of a service called `name` is kept once it was made."""
-    fingerprint = pack.introduce(name).fingerprint[:16]
-    file = f"this_is-{pack.language}-{fingerprint}.{settings.audio_format}"
-    return settings.state_folder / file

@@ -7,7 +7,7 @@ made from the scripts by `build` and joined by `mixer`.
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from hashlib import sha256
 from pathlib import Path
@@ -27,6 +27,9 @@ _LANGUAGE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}", re.ASCII)
 _RECIPE: Final = "1"
 
 _Text = Annotated[str, Meta(min_length=1, max_length=400, pattern=r"^[^\x00-\x1f\x7f]+$")]
+_Engine = Literal["flite", "espeak-ng"]
+# flite takes a path or a URL for a voice: only plain names may get there.
+_Voice = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_+-]{0,63}\Z")]
 _Milliseconds = Annotated[int, Meta(ge=50, le=5000)]
 
 
@@ -40,16 +43,21 @@ class _Reading(Struct, frozen=True, forbid_unknown_fields=True):
     groups: dict[str, Annotated[tuple[Annotated[int, Meta(ge=1)], ...], Meta(min_length=1)]]
 
 
+class _Fallback(Struct, frozen=True, forbid_unknown_fields=True):
+    engine: _Engine
+    voice: _Voice
+
+
 class _File(Struct, frozen=True, forbid_unknown_fields=True):
-    engine: Literal["flite", "espeak-ng"]
-    # flite takes a path or a URL for a voice: only plain names may get there.
-    voice: Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_+-]{0,63}\Z")]
+    engine: _Engine
+    voice: _Voice
     service: _Text
     phrases: dict[str, _Text]
     asking: _Asking
     digits: dict[str, _Text]
     reading: _Reading
     judged: bool = True
+    fallback: _Fallback | None = None
     variants: dict[Annotated[str, Meta(pattern=r"^[a-z0-9]{1,16}\Z")], dict[str, _Text]] = {}
     pronunciations: dict[str, _Text] = {}
 
@@ -87,6 +95,8 @@ class Pack:
     """Prompt file name without suffix -> what it says."""
     this_is: Script
     """"This is {service}." before the name is filled in."""
+    fallback: Script | None
+    """The same by the engine that says names where the language's own is not installed; None: no other."""
     pronunciations: Mapping[str, str]
     """Service name -> how to spell it for the engine, where that differs."""
     is_judged: bool
@@ -95,11 +105,14 @@ class Pack:
     """Name of a variant, such as "zwo" -> digit that it says by another word -> the prompt of that word."""
 
     def introduce(self, service: str) -> Script:
-        """Return the script of "This is <service>."."""
+        """Return the script of "This is <service>." for the language's own engine."""
+        return self.introductions(service)[0]
+
+    def introductions(self, service: str) -> Sequence[Script]:
+        """Return the scripts of "This is <service>.": the language's own engine's, then the fallback's."""
         spoken = self.pronunciations.get(service, service)
-        return Script(
-            self.this_is.engine, self.this_is.voice, self.this_is.text.replace(SERVICE_FIELD, spoken)
-        )
+        scripts = (self.this_is, self.fallback) if self.fallback else (self.this_is,)
+        return [replace(script, text=script.text.replace(SERVICE_FIELD, spoken)) for script in scripts]
 
 
 def digit_name(value: str, variant: str | None = None) -> str:
@@ -170,13 +183,15 @@ def _assemble(raw: _File, folder: Path) -> Pack:
     for variant, digits in raw.variants.items():
         texts |= {digit_name(value, variant): text for value, text in digits.items()}
     scripts = {name: Script(raw.engine, raw.voice, text) for name, text in texts.items()}
+    this_is = scripts[PromptName.THIS_IS]
     pack = Pack(
         language=folder.name,
         folder=folder,
         service=raw.service,
         phrasing=_phrase(raw.asking, raw.reading),
         scripts=scripts,
-        this_is=scripts[PromptName.THIS_IS],
+        this_is=this_is,
+        fallback=_by(raw.fallback, this_is) if raw.fallback else None,
         pronunciations=raw.pronunciations,
         is_judged=raw.judged,
         variants={
@@ -186,6 +201,10 @@ def _assemble(raw: _File, folder: Path) -> Pack:
     )
     scripts[PromptName.THIS_IS.value] = pack.introduce(raw.service)
     return pack
+
+
+def _by(fallback: _Fallback, script: Script) -> Script:
+    return replace(script, engine=fallback.engine, voice=fallback.voice)
 
 
 def _phrase(asking: _Asking, reading: _Reading) -> Phrasing:

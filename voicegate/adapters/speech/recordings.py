@@ -5,8 +5,10 @@ files are deleted there is the built one again. What libsndfile reads will do, a
 Asterisk 22 knows by their suffix: its own digit sets come as `digits/7.wav` or `digits/7.gsm`.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
@@ -17,6 +19,7 @@ from voicegate.adapters.speech.build import MASTER_RATE, write_prompt
 from voicegate.adapters.speech.formats import FORMATS, Samples
 from voicegate.adapters.speech.levels import polish, resample
 from voicegate.adapters.speech.pack import Pack, digit_name
+from voicegate.domain.announcement import PromptName
 from voicegate.domain.errors import SpeechError
 
 FOLDER: Final = "recordings"
@@ -32,6 +35,7 @@ _HEADERLESS: Final[Mapping[str, tuple[str, int]]] = {
 _SILENT_PEAK: Final = 0.001
 _HALF_SCALE: Final = 16384.0
 _LONGEST_S: Final = 30
+_INTRODUCTION: Final = re.compile(rf"{PromptName.THIS_IS}-[0-9a-f]{{16}}", re.ASCII)
 # A room's noise, or GSM's own, lies above what is silence between an engine's words.
 _SILENCE_DB: Final = -40.0
 
@@ -46,29 +50,49 @@ class TakenIn:
     """Files of the folder that were not used: no prompt has their name, or another format was better."""
 
 
+def introduction_name(service: str) -> str:
+    """Return the file name, without suffix, of a recording that introduces `service`."""
+    return f"{PromptName.THIS_IS}-{sha256(service.encode()).hexdigest()[:16]}"
+
+
+def find_introductions(pack: Pack, recordings: Path) -> Sequence[str]:
+    """Return the recordings that introduce services by their names, in whatever formats; blocks."""
+    found = (recordings / pack.language).glob(f"{PromptName.THIS_IS}-*")
+    return sorted({file.stem for file in found if _INTRODUCTION.fullmatch(file.stem)})
+
+
 def find_recorded(pack: Pack, recordings: Path) -> Sequence[str]:
     """Return the prompts of which a recording was taken in, in whatever formats; blocks."""
     own = recordings / pack.language
     return [name for name in pack.scripts if any((own / f"{name}.{suffix}").is_file() for suffix in FORMATS)]
 
 
-def take_in(pack: Pack, source: Path, recordings: Path) -> TakenIn:
-    """Convert, trim and level the recordings in `source`, and keep them; blocks.
+def take_in(pack: Pack, source: Path, recordings: Path, *, service: str | None = None) -> TakenIn:
+    """Convert, trim and level the recordings in the folder `source`, or the one file, and keep them; blocks.
 
-    A file is named as its prompt, `goodbye.wav` or `digit_7.flac`; a digit's may be just `7.wav`. Nothing
-    is kept unless all can be used.
+    A file is named as its prompt, `goodbye.wav` or `digit_7.flac`; a digit's may be just `7.wav`. For a
+    `service` only the one that introduces it is taken: `this_is.wav`, or the file, whatever its name.
+    Nothing is kept unless all can be used.
 
     Raises:
         SpeechError: none is named as a prompt, one cannot be used, or the folders cannot be read or
             written; names which.
     """
     try:
-        files = {file.name: file for file in sorted(source.iterdir()) if file.is_file()}
+        is_file = source.is_file()
+        among = [source] if is_file else sorted(source.iterdir())
+        files = {file.name: file for file in among if file.is_file()}
     except OSError as error:
         raise SpeechError(f"{source}: cannot be read: {error.strerror}") from error
-    chosen = {name: file for name in pack.scripts if (file := _choose(name, files))}
+    if service is None:
+        chosen = {name: file for name in pack.scripts if (file := _choose(name, files))}
+        wanted = f"named as a prompt: {', '.join(pack.scripts)}"
+    else:
+        found = source if is_file else _choose(PromptName.THIS_IS, files)
+        chosen = {introduction_name(service): found} if found else {}
+        wanted = f"that introduces {service!r}: {PromptName.THIS_IS}.wav"
     if not chosen:
-        raise SpeechError(f"{source}: holds no recording named as a prompt: {', '.join(pack.scripts)}")
+        raise SpeechError(f"{source}: holds no recording {wanted}")
     masters = {name: _read(file) for name, file in chosen.items()}
     for name, master in masters.items():
         write_prompt(recordings / pack.language, name, master)

@@ -53,6 +53,11 @@ _ARGUMENTS: Final[Mapping[str, Callable[[str, Path], Sequence[str]]]] = {
 }
 
 
+def is_installed(engine: str) -> bool:
+    """Can this engine run here? Blocks for moments."""
+    return shutil.which(engine) is not None
+
+
 async def speak(script: Script, deadline: timedelta = DEADLINE) -> Speaking:
     """Return the sound of `script`, as the engine made it.
 

@@ -1,0 +1,74 @@
+"""`voicegate prompts build --service`: a service's name spoken before the daemon needs it."""
+
+import asyncio
+from collections.abc import Iterable, Iterator, Sequence
+
+import msgspec
+import rich_click as click
+
+from voicegate.adapters.speech.introductions import Introduction, make_introduction
+from voicegate.adapters.speech.pack import Pack
+from voicegate.cli.packs import Packs
+from voicegate.domain.errors import SpeechError
+
+
+class Named(msgspec.Struct, frozen=True):
+    """What became of a name in one language."""
+
+    language: str
+    """Which language."""
+    service: str
+    """The name."""
+    source: str
+    """Where "This is <name>." comes from: shipped, recorded, made; nobody, where it failed."""
+    engine: str | None = None
+    """The engine that said it; None where none did."""
+    is_fallback: bool = False
+    """Is it another than the language's own?"""
+    file: str | None = None
+    """Where it lies; None where it failed."""
+    error: str | None = None
+    """Why nobody said it."""
+
+
+def name_service(packs: Packs, service: str, languages: Iterable[Pack], *, force: bool) -> Iterator[Named]:
+    """Have a name spoken in these languages, one after the other; yield what became of it in each."""
+    is_house = service == packs.settings.service.name
+    for pack in languages:
+        try:
+            made = asyncio.run(make_introduction(pack, service, packs.place, is_house=is_house, force=force))
+        except SpeechError as error:
+            yield Named(pack.language, service, "nobody", error=str(error))
+        else:
+            yield _named(pack, service, made)
+
+
+def _named(pack: Pack, service: str, made: Introduction) -> Named:
+    is_spoken = made.source.is_spoken
+    return Named(
+        pack.language,
+        service,
+        made.source.value,
+        engine=made.script.engine if is_spoken else None,
+        is_fallback=made.is_fallback,
+        file=str(made.file),
+    )
+
+
+def tell(named: Sequence[Named], packs: Packs) -> None:
+    """Print what became of a name, for people; end with 6 where a language has it from nobody."""
+    for one in named:
+        about = f"{one.language}: {one.service!r}"
+        if one.error is not None:
+            record = f"record it: voicegate prompts import {one.language} FILE --service NAME"
+            click.echo(f"{about} is said by nobody: {one.error}; or {record}", err=True)
+        elif one.engine is None:
+            click.echo(f"{about} is {one.source}")
+        else:
+            click.echo(
+                f"{about} is spoken by {one.engine}{', the fallback engine' if one.is_fallback else ''}"
+            )
+    if named and named[0].service not in packs.services:
+        known = ", ".join(map(repr, packs.services))
+        hint = "service.name, or friendly_name of a [twilio.NAME]"
+        click.echo(f"no call is introduced so yet, only as {known}: {hint}", err=True)
