@@ -152,9 +152,9 @@ async def heard(lab: Lab, number: str, count: int) -> str:
 def whole_life(flow_number: str, **enrolled: object) -> list[Step]:
     """What both SDKs must be told; `enrolled` is what one of them can see of an enrollment besides."""
     number = {"number": flow_number, "extension": OFFICE.extension}
-    begun = {"step": "enroll", "status": PENDING, **number, **enrolled}
+    pending = {"step": "enroll", "status": PENDING, **number, **enrolled}
     return [
-        begun,
+        pending,
         {"step": "activate wrong", **WRONG},
         {"step": "activate", **DELIVERED},
         {"step": "list", "ids": [True]},
@@ -165,7 +165,7 @@ def whole_life(flow_number: str, **enrolled: object) -> list[Step]:
         {"step": "verify right", "result": "SUCCESS"},
         {"step": "verify again", **REPLAYED},
         {"step": "reset", **GONE},
-        begun,
+        pending,
         {"step": "delete", "same": False, "left": 0},
     ]
 

@@ -48,7 +48,7 @@ class Door:
     over: str
     """A verification that is over."""
 
-    async def examine(self, document: str, **values: str | float) -> None:
+    async def run(self, document: str, **values: str | float) -> None:
         """Have schemathesis ask what `document` has, with parameters that are not thought up."""
         config = self.folder / "schemathesis.toml"
         parameters = "".join(f"{name} = {json.dumps(value)}\n" for name, value in values.items())
@@ -111,23 +111,23 @@ async def door(settings: Path) -> AsyncIterator[Door]:
 
 
 async def test_the_native_door_answers_as_its_document_says(door: Door) -> None:
-    await door.examine(NATIVE, wait_s=0.1, name=ANOTHER)
+    await door.run(NATIVE, wait_s=0.1, name=ANOTHER)
 
 
 async def test_the_native_door_does_about_a_verification_that_there_is(door: Door) -> None:
-    await door.examine(NATIVE, wait_s=0.1, name=ANOTHER, **await door.enrolled())
+    await door.run(NATIVE, wait_s=0.1, name=ANOTHER, **await door.enrolled())
 
 
 async def test_the_okta_door_answers_as_its_document_says(door: Door) -> None:
-    await door.examine(OKTA)
+    await door.run(OKTA)
 
 
 async def test_the_okta_door_does_about_a_factor_that_there_is(door: Door) -> None:
-    await door.examine(OKTA, **await door.enrolled())
+    await door.run(OKTA, **await door.enrolled())
 
 
 async def test_the_twilio_door_answers_as_its_document_says(door: Door) -> None:
-    await door.examine(TWILIO, service=SERVICE)
+    await door.run(TWILIO, service=SERVICE)
 
 
 async def test_the_twilio_door_does_about_a_number_that_was_called(door: Door) -> None:
@@ -135,12 +135,12 @@ async def test_the_twilio_door_does_about_a_number_that_was_called(door: Door) -
     async with httpx.AsyncClient(base_url=door.url, auth=("schemathesis", door.key)) as client:
         called = await client.post(f"/v2/Services/{SERVICE}/Verifications", data=form)
     assert called.status_code == 201
-    await door.examine(TWILIO, service=SERVICE, sid=TEST_NUMBER)
+    await door.run(TWILIO, service=SERVICE, sid=TEST_NUMBER)
 
 
 async def test_the_okta_hook_answers_as_its_document_says(door: Door) -> None:
-    await door.examine(HOOK)
+    await door.run(HOOK)
 
 
 async def test_the_providers_doors_answer_as_their_document_says(door: Door) -> None:
-    await door.examine(PROVIDERS)
+    await door.run(PROVIDERS)

@@ -68,12 +68,12 @@ async def is_ready(http: httpx.AsyncClient) -> bool:
 async def test_nothing_is_imported_or_opened_for_the_first_time_once_it_serves(settings: Path) -> None:
     notes, audio = settings.with_name("notes"), load(settings).audio.folder
     async with daemon(settings, "tests.acceptance.watched", str(notes)) as (http, process):
-        begun = notes.stat().st_size
+        pending = notes.stat().st_size
         statuses = await every_door.walk(http)
         assert not [status for status in statuses if status >= 500]
         process.send_signal(signal.SIGTERM)
         assert await asyncio.to_thread(process.wait, at_most(20)) == 0
-    later = notes.read_bytes()[begun:].decode().splitlines()
+    later = notes.read_bytes()[pending:].decode().splitlines()
     # The sounds of calls, of which there were some, are made while they ring.
     assert [line for line in later if line.startswith(f"open {audio}/")]
     assert [line for line in later if not line.startswith(f"open {audio}/")] == []

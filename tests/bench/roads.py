@@ -12,7 +12,7 @@ from typing import Any
 
 from panoramisk import Manager
 
-from voicegate.adapters.asterisk import variables
+from voicegate.adapters.pbx.asterisk import variables
 from voicegate.client import AsyncClient
 from voicegate.lab.world import Lab
 

@@ -14,13 +14,13 @@ import pytest
 import soundfile
 
 from tests.wire.switch import PASSWORD, Switch
-from voicegate.adapters.asterisk.pbx import AsteriskPbx
-from voicegate.adapters.asterisk.settings import AsteriskSettings
-from voicegate.adapters.freeswitch.pbx import FreeSwitchPbx
-from voicegate.adapters.freeswitch.settings import FreeSwitchSettings
-from voicegate.adapters.simulator import SimulatedPbx
+from voicegate.adapters.pbx.asterisk.pbx import AsteriskPbx
+from voicegate.adapters.pbx.asterisk.settings import AsteriskSettings
+from voicegate.adapters.pbx.common.connection import Secret
+from voicegate.adapters.pbx.freeswitch.pbx import FreeSwitchPbx
+from voicegate.adapters.pbx.freeswitch.settings import FreeSwitchSettings
+from voicegate.adapters.pbx.simulator import SimulatedPbx
 from voicegate.adapters.speech.mixer import Mixer, SpeechSettings
-from voicegate.application.linking import Secret
 from voicegate.application.ports import Clip, Pbx
 from voicegate.config import project_folder
 from voicegate.domain.announcement import (

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from voicegate.adapters.storage import SqlStore
-from voicegate.application.storing import Store
+from voicegate.application.store_port import Store
 
 Opener = Callable[[Path], AbstractAsyncContextManager[Store]]
 

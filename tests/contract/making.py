@@ -12,7 +12,7 @@ from voicegate.application.ports import (
     Replay,
     TimelineEntry,
 )
-from voicegate.application.storing import Store, Transaction
+from voicegate.application.store_port import Store, Transaction
 from voicegate.domain.announcement import HumanCheck
 from voicegate.domain.call import Call, CallState
 from voicegate.domain.challenge import Challenge, ChallengeState

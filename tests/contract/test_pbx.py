@@ -11,9 +11,9 @@ import pytest
 
 from tests.contract.benches import PBX_BENCHES, PbxBench, Telephone
 from voicegate.application.ports import DtmfTiming, Leg, LegSignal, Order
-from voicegate.domain.call import Answered, Progressed, Rang, Stretch, covers
+from voicegate.domain.call import Answered, CodeSpan, Progressed, Rang, proves_sent
+from voicegate.domain.call_outcome import GaveUp, Hangup
 from voicegate.domain.errors import LegEnded, UnsafeValue
-from voicegate.domain.hangup_cause import GaveUp, Hangup
 from voicegate.domain.routing import Hop
 from voicegate.lab.deadlines import within
 
@@ -84,9 +84,9 @@ async def ask_for_key(bench: PbxBench, leg: Leg) -> str | None:
     return playback.key or await leg.wait_key(bench.key, timedelta(seconds=8))
 
 
-def code_of(bench: PbxBench) -> Stretch:
+def code_of(bench: PbxBench) -> CodeSpan:
     clip = bench.reading
-    return Stretch(clip.code_end, clip.length * (clip.code_end / clip.samples))
+    return CodeSpan(clip.code_end, clip.length * (clip.code_end / clip.samples))
 
 
 async def test_a_pbx_of_the_bench_is_connected(bench: PbxBench) -> None:
@@ -226,8 +226,8 @@ async def test_a_machine_never_presses_a_key(bench: PbxBench) -> None:
 async def test_a_sound_nobody_cut_short_was_played_to_its_last_sample(bench: PbxBench) -> None:
     async with talking(bench, Telephone.NEVER_PRESSES) as line:
         playback = await line.leg.play(bench.reading, "*")
-    assert covers(playback, Stretch(bench.reading.samples, bench.reading.length))
-    assert covers(playback, code_of(bench))
+    assert proves_sent(playback, CodeSpan(bench.reading.samples, bench.reading.length))
+    assert proves_sent(playback, code_of(bench))
     assert (playback.key, playback.hung_up, playback.held) == (None, False, False)
 
 
@@ -246,7 +246,7 @@ async def test_a_person_who_hangs_up_midway_leaves_a_playback_cut_short(bench: P
         playback = await line.leg.play(bench.reading)
         await line.ended.wait()
     assert playback.hung_up
-    assert not covers(playback, code_of(bench))
+    assert not proves_sent(playback, code_of(bench))
     assert line.hangup.gave_up is None
 
 
@@ -288,7 +288,7 @@ async def test_a_playback_ends_with_the_call_and_says_so(bench: PbxBench) -> Non
         await line.leg.hang_up()
         playback = await playing
     assert playback.hung_up
-    assert not covers(playback, code_of(bench))
+    assert not proves_sent(playback, code_of(bench))
 
 
 async def test_nothing_can_be_done_with_a_call_that_has_ended(bench: PbxBench) -> None:

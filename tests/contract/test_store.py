@@ -25,9 +25,9 @@ from voicegate.application.ports import (
     IdempotencyKey,
     Replay,
 )
-from voicegate.application.storing import Store
+from voicegate.application.store_port import Store
 from voicegate.domain import challenge as challenges
-from voicegate.domain.challenge import Challenge, ChallengeEvent, ChallengeState, Verdict
+from voicegate.domain.challenge import Challenge, ChallengeEvent, ChallengeState, GuessResult
 from voicegate.domain.errors import StoreError
 from voicegate.lab.deadlines import at_most
 
@@ -135,7 +135,7 @@ async def test_a_changed_challenge_is_stored_and_the_answer_returned(store: Stor
     await open_challenge(store, make_challenge(), make_call(), None)
     result = await update_challenge(store, "ver_1", miss)
     assert result is not None
-    assert result.verdict is Verdict.DENIED
+    assert result.verdict is GuessResult.DENIED
     assert (await read(store)).challenge.attempts_left == 4
 
 
@@ -147,16 +147,16 @@ async def test_fifty_right_guesses_at_once_give_one_success(store: Store) -> Non
 
     results = await asyncio.gather(*(update_challenge(store, "ver_1", guess) for _ in range(50)))
     verdicts = [result.verdict for result in results if result]
-    assert verdicts.count(Verdict.VERIFIED) == 1
-    assert verdicts.count(Verdict.ALREADY_USED) == 49
+    assert verdicts.count(GuessResult.VERIFIED) == 1
+    assert verdicts.count(GuessResult.ALREADY_USED) == 49
 
 
 async def test_fifty_wrong_guesses_at_once_use_five_attempts_and_no_more(store: Store) -> None:
     await open_challenge(store, make_challenge(), make_call(), None)
     results = await asyncio.gather(*(update_challenge(store, "ver_1", miss) for _ in range(50)))
     verdicts = [result.verdict for result in results if result]
-    assert verdicts.count(Verdict.DENIED) == 4
-    assert verdicts.count(Verdict.LOCKED) == 46
+    assert verdicts.count(GuessResult.DENIED) == 4
+    assert verdicts.count(GuessResult.LOCKED) == 46
     assert (await read(store)).challenge.state is ChallengeState.LOCKED
 
 

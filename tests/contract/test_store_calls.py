@@ -20,12 +20,12 @@ from tests.contract.making import (
 )
 from voicegate.application.listing import CallFilter, Position
 from voicegate.application.ports import CallRecord, ChallengeRecord
-from voicegate.application.storing import Store
+from voicegate.application.store_port import Store
 from voicegate.domain import challenge as challenges
 from voicegate.domain.call import Call, CallState, Evidence
+from voicegate.domain.call_outcome import Blame, CallOutcome, GaveUp, Hangup, Outcome
 from voicegate.domain.challenge import Challenge, ChallengeEvent, ChallengeState
 from voicegate.domain.errors import StoreError
-from voicegate.domain.hangup_cause import Blame, CallOutcome, GaveUp, Hangup, Outcome
 
 
 def admit_always(record: ChallengeRecord, call: Call) -> tuple[Challenge, Call, bool]:

@@ -8,7 +8,7 @@ import pytest
 
 from tests.contract.making import NOW, make_call, make_challenge
 from voicegate.application.listing import CallFilter
-from voicegate.application.storing import (
+from voicegate.application.store_port import (
     AuditEntry,
     ClientRecord,
     FactorRecord,

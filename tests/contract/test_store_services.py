@@ -7,10 +7,10 @@ import pytest
 
 from tests.contract.making import NOW, make_call, make_challenge
 from voicegate.application.listing import AttemptFilter, AuditFilter, CallFilter, Position, Summary
-from voicegate.application.storing import Store, Transaction
+from voicegate.application.store_port import Store, Transaction
 from voicegate.domain.call import TEST_TRUNK
+from voicegate.domain.call_outcome import Outcome
 from voicegate.domain.challenge import ChallengeState
-from voicegate.domain.hangup_cause import Outcome
 from voicegate.domain.phone_number import Destination
 
 NUMBER, OTHER_NUMBER = "+12025550101", "+12125550102"

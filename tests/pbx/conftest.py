@@ -9,7 +9,7 @@ from typing import Unpack
 import pytest
 
 from voicegate.client import AsyncClient, Verification
-from voicegate.client.asking import Options
+from voicegate.client.requests import Options
 from voicegate.lab.deadlines import within
 from voicegate.lab.ear import hear_code
 from voicegate.lab.settings import PbxKind

@@ -10,7 +10,7 @@ from tests.pbx.busy_hour import AREA_CODES
 from tests.pbx.conftest import Backend
 from tests.pbx.daemons import daemon
 from tests.pbx.far_end import Habit, far_end
-from tests.pbx.verdicts import verdict
+from tests.pbx.outcomes import verdict
 from voicegate.lab.world import Lab
 
 AT_ONCE: Final = 10

@@ -11,7 +11,7 @@ from tests.unit.application.conftest import TESTER
 from voicegate import bootstrap, config
 from voicegate.application.ports import ChallengeRecord
 from voicegate.application.sign_in import Issued, IssueRequest
-from voicegate.bootstrap.parts import App
+from voicegate.bootstrap.app import App
 from voicegate.lab.deadlines import within
 from voicegate.lab.world import Lab
 

@@ -118,9 +118,9 @@ class Softphone:
 
     async def hears(self, sound: Path) -> None:
         """Listen to the call in progress until a sound was begun as it should be."""
-        begun = soundfile.read(sound, _BEGUN, dtype="int16")[0]
+        pending = soundfile.read(sound, _BEGUN, dtype="int16")[0]
         async with within(_PATIENCE_S):
-            while find_sound(self._heard(), begun) is None:
+            while find_sound(self._heard(), pending) is None:
                 await asyncio.sleep(_LOOK_S)
 
     async def take_code(self) -> str | None:

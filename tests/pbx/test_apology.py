@@ -9,7 +9,7 @@ import soundfile
 from tests.pbx.conftest import EACH_PBX, Backend
 from tests.pbx.second_daemon import Raw, begin, follow, is_over, second_daemon
 from tests.unit.application.conftest import TESTER
-from voicegate.application.proving import Wanted
+from voicegate.application.challenges import ChallengeSpec
 from voicegate.application.sign_in import IssueRequest
 from voicegate.config import project_folder
 from voicegate.domain.phone_number import Destination
@@ -69,7 +69,7 @@ async def test_when_the_pbx_cannot_reach_the_controller_the_person_hears_an_apol
 
     number = NEVER_PRESSES.american("317")
     async with second_daemon(backend.lab, misdirect) as app:
-        request = IssueRequest(TESTER, Wanted(Destination.parse(number)))
+        request = IssueRequest(TESTER, ChallengeSpec(Destination.parse(number)))
         record = await follow(app, await begin(app, request), is_over)
     assert apologised(await backend.recording(number))
     (call,) = record.calls

@@ -4,7 +4,7 @@ import pytest
 
 from tests.pbx.conftest import Backend
 from tests.pbx.far_end import Habit, far_end
-from tests.pbx.verdicts import verdict
+from tests.pbx.outcomes import verdict
 
 
 @pytest.mark.parametrize(

@@ -5,17 +5,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.pbx import examining
+from tests.pbx import diagnosing
 from tests.pbx.daemons import daemon
-from tests.pbx.examining import faults, findings, tls_of, wrong
-from voicegate.application.examination import Level
+from tests.pbx.diagnosing import faults, findings, tls_of, wrong
+from voicegate.application.diagnostics import Level
 from voicegate.lab.certificates import Certificates
 from voicegate.lab.world import Lab
 
 
 @contextmanager
 def edited(lab: Lab, name: str, old: str, new: str, *, reload: str) -> Iterator[None]:
-    with examining.edited(lab, name, old, new, reload=lambda: lab.pbx_command(reload)):
+    with diagnosing.edited(lab, name, old, new, reload=lambda: lab.pbx_command(reload)):
         yield
 
 

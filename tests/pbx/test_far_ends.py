@@ -9,7 +9,7 @@ from tests.pbx.conftest import EACH_PBX
 from tests.pbx.daemons import daemon
 from tests.pbx.far_end import SDP, TONES_SDP, Habit, far_end
 from tests.pbx.hung_up import all_end
-from tests.pbx.verdicts import last_call, verdict
+from tests.pbx.outcomes import last_call, verdict
 from voicegate.lab.world import Lab
 
 pytestmark = EACH_PBX

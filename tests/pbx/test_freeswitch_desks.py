@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import pytest
 
 from tests.pbx.conftest import Backend
-from tests.pbx.examining import edited
+from tests.pbx.diagnosing import edited
 from voicegate.client import Verification
 from voicegate.lab.deadlines import within
 from voicegate.lab.numbers import find_number

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.pbx.examining import edited, faults, findings, wrong
-from voicegate.adapters.freeswitch.settings import FreeSwitchSettings
-from voicegate.adapters.freeswitch.visit import visiting
-from voicegate.application.examination import Level
-from voicegate.application.linking import Secret
+from tests.pbx.diagnosing import edited, faults, findings, wrong
+from voicegate.adapters.pbx.common.connection import Secret
+from voicegate.adapters.pbx.freeswitch.esl_session import manager_session
+from voicegate.adapters.pbx.freeswitch.settings import FreeSwitchSettings
+from voicegate.application.diagnostics import Level
 from voicegate.lab.deadlines import Deadline
 from voicegate.lab.world import Lab
 
@@ -92,14 +92,14 @@ async def test_an_access_list_that_refuses_us_is_found(lab: Lab) -> None:
     file = here.folder / "pbx/etc/acl.conf.xml"
     before = file.read_text("utf-8")
     # Whoever is in stays in: the list is asked at the door.
-    async with visiting(door) as visit:
+    async with manager_session(door) as session:
         try:
             file.write_text(before.replace("127.0.0.1/32", "192.0.2.0/24"), "utf-8")
-            await visit.api("reloadacl")
+            await session.api("reloadacl")
             (finding,) = await asyncio.to_thread(faults, lab)
         finally:
             file.write_text(before, "utf-8")
-            await visit.api("reloadacl")
+            await session.api("reloadacl")
     assert (finding.about, finding.level) == ("ESL", ERROR)
     assert "access list" in finding.text
     assert "acl.conf.xml" in finding.cure

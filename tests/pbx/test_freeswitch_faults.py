@@ -11,10 +11,10 @@ import pytest
 from tests.pbx.relay import Relay
 from tests.pbx.second_daemon import Raw, begin, follow, is_over, second_daemon
 from tests.unit.application.conftest import TESTER
+from voicegate.application.challenges import ChallengeSpec
 from voicegate.application.ports import CallRecord, ChallengeRecord
-from voicegate.application.proving import Wanted
 from voicegate.application.sign_in import IssueRequest
-from voicegate.bootstrap.parts import App
+from voicegate.bootstrap.app import App
 from voicegate.domain.call import CallState
 from voicegate.domain.phone_number import Destination
 from voicegate.lab.behaviour import LabNumber
@@ -75,7 +75,9 @@ class Scene:
         self, number: LabNumber, area: str, until: Callable[[ChallengeRecord], bool] = is_over
     ) -> ChallengeRecord:
         """Ask for a call, and wait for something to become true of it."""
-        request = IssueRequest(TESTER, Wanted(Destination.parse(number.american(area), number.extension)))
+        request = IssueRequest(
+            TESTER, ChallengeSpec(Destination.parse(number.american(area), number.extension))
+        )
         return await follow(self.app, await begin(self.app, request), until)
 
     async def connected(self) -> None:

@@ -23,14 +23,14 @@ from tests.pbx.second_daemon import begin, follow, is_over, second_daemon
 from tests.pbx.secrets_search import Secret, Traces
 from tests.unit.application.conftest import TESTER
 from voicegate import bootstrap
-from voicegate.adapters.asterisk.leg import AsteriskLeg
-from voicegate.adapters.freeswitch.leg import FreeSwitchLeg
 from voicegate.adapters.keyfile import FileKeyring
+from voicegate.adapters.pbx.asterisk.leg import AsteriskLeg
+from voicegate.adapters.pbx.freeswitch.leg import FreeSwitchLeg
 from voicegate.adapters.speech.mixer import Mixer
 from voicegate.adapters.speech.pack import digit_name
+from voicegate.application.challenges import ChallengeSpec
 from voicegate.application.housekeeping import INTERVAL
 from voicegate.application.ports import CallAudio, Clip, Leg
-from voicegate.application.proving import Wanted
 from voicegate.application.sign_in import IssueRequest
 from voicegate.client import AsyncClient, Verification
 from voicegate.config import project_folder
@@ -217,7 +217,9 @@ async def call_carelessly(lab: Lab, digits: str) -> None:
             await play(leg, Clip(path, 1, timedelta(seconds=2), code_end=1), keys)
         return await play(leg, clip, keys) if clip.path not in NamingMixer.named else _nothing()
 
-    wanted = Wanted(Destination.parse(CARELESS), passcode=Passcode(digits), human_check=HumanCheck.NONE)
+    wanted = ChallengeSpec(
+        Destination.parse(CARELESS), passcode=Passcode(digits), human_check=HumanCheck.NONE
+    )
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(legs, "play", play_by_name)
         patch.setattr(bootstrap, "Mixer", NamingMixer)

@@ -8,7 +8,7 @@ import pytest
 from tests.pbx.conftest import EACH_PBX, Backend
 from tests.pbx.second_daemon import Raw, begin, follow, is_over, second_daemon
 from tests.unit.application.conftest import TESTER
-from voicegate.application.proving import Wanted
+from voicegate.application.challenges import ChallengeSpec
 from voicegate.application.sign_in import IssueRequest
 from voicegate.client import ApiError
 from voicegate.domain.phone_number import Destination
@@ -130,7 +130,7 @@ async def test_a_sound_that_the_pbx_cannot_read_is_never_delivered(backend: Back
         raw["audio"]["pbx_folder"] = "/nowhere"
 
     async with second_daemon(backend.lab, misplace) as app:
-        request = IssueRequest(TESTER, Wanted(Destination.parse(PRESSES.british(9))))
+        request = IssueRequest(TESTER, ChallengeSpec(Destination.parse(PRESSES.british(9))))
         record = await follow(app, await begin(app, request), is_over)
     (call,) = record.calls
     assert call.outcome is not None

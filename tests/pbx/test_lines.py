@@ -7,10 +7,10 @@ import pytest
 
 from tests.pbx.conftest import EACH_PBX
 from tests.pbx.lines import CANCELED, NARROW, TRUNK_NUMBERS, WIDE, Lines, try_all
-from tests.pbx.verdicts import events_of, expected, verdict, verdict_on
+from tests.pbx.outcomes import events_of, expected, verdict, verdict_on
 from tests.pbx.wiretap import MULAW_PACKET
-from voicegate.domain.call import Rung
-from voicegate.domain.hangup_cause import Blame, Outcome
+from voicegate.domain.call import EvidenceLevel
+from voicegate.domain.call_outcome import Blame, Outcome
 from voicegate.lab.behaviour import Expected
 from voicegate.lab.settings import PbxKind
 from voicegate.lab.trunks import TRUNKS, LabTrunk
@@ -44,7 +44,7 @@ ON_FREESWITCH = {
     # The host says that the port is closed: FreeSWITCH listens to that, Asterisk does not.
     "nobody": replace(
         TABLE["nobody"],
-        expected=Expected(Outcome.TRUNK_UNREACHABLE, Rung.NONE, Blame.TRUNK),
+        expected=Expected(Outcome.TRUNK_UNREACHABLE, EvidenceLevel.NONE, Blame.TRUNK),
         fails_over=True,
     ),
     # An answer that the PBX itself refuses has no status; Asterisk makes one up.

@@ -7,7 +7,7 @@ import pytest
 
 from tests.pbx.busy_hour import LANGUAGES, BusyHour, Heard, live_through
 from tests.pbx.conftest import EACH_PBX
-from tests.pbx.verdicts import events, expected, last_call, readings, verdict
+from tests.pbx.outcomes import events, expected, last_call, readings, verdict
 from voicegate.lab.behaviour import LabNumber
 from voicegate.lab.numbers import NUMBERS, PREMIUM, find_number
 from voicegate.lab.world import Lab

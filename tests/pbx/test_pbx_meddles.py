@@ -6,7 +6,7 @@ import time
 import pytest
 
 from tests.pbx.conftest import Backend
-from tests.pbx.examining import edited
+from tests.pbx.diagnosing import edited
 from voicegate.lab.deadlines import Deadline
 from voicegate.lab.numbers import find_number
 from voicegate.lab.world import Lab

@@ -12,10 +12,10 @@ from tests.pbx.conftest import Backend
 from tests.pbx.hung_up import all_end
 from tests.unit.application.conftest import TESTER
 from voicegate import bootstrap, config
+from voicegate.application.challenges import ChallengeSpec
 from voicegate.application.ports import CallRecord
-from voicegate.application.proving import Wanted
 from voicegate.application.sign_in import Issued, IssueRequest
-from voicegate.bootstrap.parts import App
+from voicegate.bootstrap.app import App
 from voicegate.domain.phone_number import Destination
 from voicegate.lab.deadlines import within
 from voicegate.lab.numbers import find_number
@@ -45,7 +45,7 @@ def settings_of(lab: Lab, path: Path) -> config.Settings:
 
 
 async def call(app: App, number: str) -> CallRecord:
-    issued = await app.sign_in.issue(IssueRequest(TESTER, Wanted(Destination.parse(number))))
+    issued = await app.sign_in.issue(IssueRequest(TESTER, ChallengeSpec(Destination.parse(number))))
     assert isinstance(issued, Issued)
     since, record = -1, issued.record
     while record.calls[0].call.is_live:

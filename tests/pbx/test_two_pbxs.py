@@ -9,7 +9,7 @@ import pytest
 from tests.conftest import running_lab
 from tests.pbx.busy_hour import AREA_CODES
 from tests.pbx.conftest import Backend
-from tests.pbx.verdicts import expected, last_call, verdict
+from tests.pbx.outcomes import expected, last_call, verdict
 from voicegate.client import AsyncClient, Verification
 from voicegate.lab.behaviour import LabNumber
 from voicegate.lab.deadlines import within

@@ -9,14 +9,14 @@ import httpx
 import pytest
 
 from tests.unit.adapters.http.serving import NUMBER, Served, serving
-from tests.unit.application.conftest import Bench, bench, limits, manners, trunks
+from tests.unit.application.conftest import Bench, bench, limits, timings, trunks
 from tests.unit.application.scripted import ScriptedLeg, answers
 from voicegate.client import ApiError, AsyncClient, Client, Step, Unreachable
-from voicegate.client.answers import Call, Problem
-from voicegate.client.asking import Request, read
-from voicegate.domain.hangup_cause import Hangup
+from voicegate.client.models import Call, Problem
+from voicegate.client.requests import Request, read
+from voicegate.domain.call_outcome import Hangup
 
-__all__ = ["bench", "limits", "manners", "trunks"]
+__all__ = ["bench", "limits", "timings", "trunks"]
 
 
 @pytest.fixture

@@ -30,10 +30,10 @@ async def test_a_freeswitch_is_reached_as_configured(tmp_path: Path) -> None:
 async def test_a_freeswitch_without_its_packages_is_told_with_the_cure(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in [name for name in sys.modules if name.startswith("voicegate.adapters.freeswitch.esl")]:
+    for module in [name for name in sys.modules if name.startswith("voicegate.adapters.pbx.freeswitch.esl")]:
         monkeypatch.delitem(sys.modules, module)
-    monkeypatch.delitem(sys.modules, "voicegate.adapters.freeswitch.pbx", raising=False)
-    monkeypatch.delitem(sys.modules, "voicegate.adapters.freeswitch.leg", raising=False)
+    monkeypatch.delitem(sys.modules, "voicegate.adapters.pbx.freeswitch.pbx", raising=False)
+    monkeypatch.delitem(sys.modules, "voicegate.adapters.pbx.freeswitch.leg", raising=False)
     monkeypatch.setitem(sys.modules, "greenswitch", None)
     monkeypatch.setitem(sys.modules, "greenswitch.esl", None)
     with pytest.raises(ConfigError, match=r"pbx\.main\.kind: .*voicegate\[freeswitch\]"):

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import structlog.testing
 
-from voicegate.bootstrap.settings_examiners import secret_files, warn_of_open_secrets
+from voicegate.bootstrap.settings_checks import secret_files, warn_of_open_secrets
 from voicegate.config import parse
 
 PROVIDER = {"number": "a", "code": "b", "client": "web", "signature": "zitadel"}

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from tests.contract.making import make_call
 from tests.wire.recordings import NAMES, Block, read, received
-from voicegate.adapters.freeswitch.esl_events import (
+from voicegate.adapters.pbx.common.call_tracker import LegTimeouts
+from voicegate.adapters.pbx.freeswitch.esl_events import (
     Ended,
     EslEvent,
     Executed,
@@ -19,14 +20,13 @@ from voicegate.adapters.freeswitch.esl_events import (
     read_event,
     read_step,
 )
-from voicegate.adapters.freeswitch.esl_wire import Frame, Framer, parse_event
-from voicegate.adapters.freeswitch.tracker import CallTracker
+from voicegate.adapters.pbx.freeswitch.esl_wire import Frame, Framer, parse_event
+from voicegate.adapters.pbx.freeswitch.tracker import CallTracker
 from voicegate.application.ports import LegSignal
-from voicegate.application.tracking import Patience
 from voicegate.domain.announcement import HumanCheck
 from voicegate.domain.call import Answered, Call, CallState, Evidence, Media, Progressed, Rang
+from voicegate.domain.call_outcome import GaveUp, Hangup, Outcome
 from voicegate.domain.classifying import classify
-from voicegate.domain.hangup_cause import GaveUp, Hangup, Outcome
 
 CHUNKS = st.lists(st.integers(min_value=1, max_value=9000), min_size=1, max_size=20)
 
@@ -54,7 +54,7 @@ def facts_of(name: str, sizes: Sequence[int] = (65_536,), connection: str = "A")
 
 def signals_of(name: str, sizes: Sequence[int] = (65_536,)) -> Sequence[LegSignal]:
     """What a tracker tells of a recorded call."""
-    tracker = CallTracker(Patience(ring=40, lost=15), 0.0)
+    tracker = CallTracker(LegTimeouts(ring=40, lost=15), 0.0)
     for fact in facts_of(name, sizes):
         tracker.observe(fact, 1.0)
     while not tracker.is_settled and (at := tracker.next_due) is not None:

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import pytest
 
 from tests.wire.recordings import NAMES, Block, received
-from voicegate.adapters.freeswitch.esl_link import EslLink
-from voicegate.adapters.freeswitch.esl_wire import Frame
+from voicegate.adapters.pbx.freeswitch.esl_link import EslLink
+from voicegate.adapters.pbx.freeswitch.esl_wire import Frame
 from voicegate.lab.deadlines import within
 
 REPLIES = ("command/reply", "api/response")

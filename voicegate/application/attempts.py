@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from voicegate.application.listing import Attempt, AttemptFilter, Summary
-from voicegate.application.storing import Store
-from voicegate.domain.client import Asker
+from voicegate.application.store_port import Store
+from voicegate.domain.client import Principal
 
 
 class Attempts:
@@ -17,19 +17,19 @@ class Attempts:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    async def list(self, asker: Asker, wanted: AttemptFilter, limit: int) -> Sequence[Attempt]:
+    async def list(self, principal: Principal, wanted: AttemptFilter, limit: int) -> Sequence[Attempt]:
         """Return the newest calls first."""
-        return await self._store.attempts(_own(asker, wanted), limit)
+        return await self._store.attempts(_own(principal, wanted), limit)
 
-    async def find(self, asker: Asker, call_id: str) -> Attempt | None:
+    async def find(self, principal: Principal, call_id: str) -> Attempt | None:
         """Return one call, to a test number too; None: no service asked for such a one."""
         wanted = AttemptFilter(call_id=call_id, with_tests=True)
-        return next(iter(await self.list(asker, wanted, 1)), None)
+        return next(iter(await self.list(principal, wanted, 1)), None)
 
-    async def summarise(self, asker: Asker, wanted: AttemptFilter) -> Summary:
+    async def summarise(self, principal: Principal, wanted: AttemptFilter) -> Summary:
         """Return how the calls fared."""
-        return await self._store.summary(_own(asker, wanted))
+        return await self._store.summary(_own(principal, wanted))
 
 
-def _own(asker: Asker, wanted: AttemptFilter) -> AttemptFilter:
-    return wanted if asker.is_admin else replace(wanted, client=asker.name)
+def _own(principal: Principal, wanted: AttemptFilter) -> AttemptFilter:
+    return wanted if principal.is_admin else replace(wanted, client=principal.name)

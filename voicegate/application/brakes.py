@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from voicegate.application.deeds import Deed
-from voicegate.application.storing import BucketCall
+from voicegate.application.store_port import BucketCall
+from voicegate.application.unit_of_work import UnitOfWork
+from voicegate.domain.call_outcome import Blame, Outcome
 from voicegate.domain.challenge import Challenge
-from voicegate.domain.hangup_cause import Blame, Outcome
 from voicegate.domain.policy import (
     UNSAFE_FOR,
     Allow,
@@ -26,31 +26,31 @@ from voicegate.domain.policy import (
 )
 
 
-def in_bucket(deed: Deed, challenge: Challenge) -> Challenge:
+def in_bucket(unit: UnitOfWork, challenge: Challenge) -> Challenge:
     """Return a new challenge with the bucket that its calls and guesses are counted in."""
-    enrolled = deed.tx.enrolled_extensions(challenge.destination.number)
+    enrolled = unit.tx.enrolled_extensions(challenge.destination.number)
     return replace(challenge, bucket=bucket_of(challenge.destination, enrolled))
 
 
-def may_ring_now(deed: Deed, challenge: Challenge, policy: CallPolicy) -> Allow | Deny:
+def may_ring_now(unit: UnitOfWork, challenge: Challenge, policy: CallPolicy) -> Allow | Deny:
     """May a challenge's telephone be called? What is allowed holds until the transaction's end."""
     if policy.is_test(challenge.destination):
         return Allow()
-    deed.tx.hold_number(challenge.destination.number)
-    deed.tx.set_back(deed.now)
-    live = _past(deed.tx.calls_in_progress(challenge.destination.number, deed.now - UNSAFE_FOR))
-    return may_ring(_target(challenge), live, _own(deed, challenge, policy), policy=policy, now=deed.now)
+    unit.tx.hold_number(challenge.destination.number)
+    unit.tx.set_back(unit.now)
+    live = _past(unit.tx.calls_in_progress(challenge.destination.number, unit.now - UNSAFE_FOR))
+    return may_ring(_target(challenge), live, _own(unit, challenge, policy), policy=policy, now=unit.now)
 
 
 def may_issue_now(
-    deed: Deed, challenge: Challenge, policy: CallPolicy, *, subscriber: str | None
+    unit: UnitOfWork, challenge: Challenge, policy: CallPolicy, *, subscriber: str | None
 ) -> Allow | Deny:
     """May a new challenge be issued, by what was guessed and can be guessed at others? `subscriber` is whose
     factor it is about; None: nobody's."""
     if policy.is_test(challenge.destination):
         return Allow()
-    rules, tx, client = policy.guesses, deed.tx, challenge.client
-    since = deed.now - rules.window
+    rules, tx, client = policy.guesses, unit.tx, challenge.client
+    since = unit.now - rules.window
     budgets = [
         Guesses(
             rules.per_destination,
@@ -62,19 +62,19 @@ def may_issue_now(
         wrong = tx.wrong_guesses(since, rules.per_subscriber, client=client, subscriber=subscriber)
         pending = tx.pending_challenges(client, subscriber=subscriber)
         budgets.append(Guesses(rules.per_subscriber, wrong, pending))
-    return may_issue(challenge.attempts_left, budgets, window=rules.window, now=deed.now)
+    return may_issue(challenge.attempts_left, budgets, window=rules.window, now=unit.now)
 
 
-def next_call_at(deed: Deed, challenge: Challenge, policy: CallPolicy) -> datetime | None:
+def next_call_at(unit: UnitOfWork, challenge: Challenge, policy: CallPolicy) -> datetime | None:
     """Return from when on a challenge's client may call that telephone again; None: whenever it likes."""
     if policy.is_test(challenge.destination):
         return None
-    return next_call(_target(challenge), _own(deed, challenge, policy), policy=policy, now=deed.now)
+    return next_call(_target(challenge), _own(unit, challenge, policy), policy=policy, now=unit.now)
 
 
-def _own(deed: Deed, challenge: Challenge, policy: CallPolicy) -> Sequence[PastCall]:
-    since = deed.now - policy.call_window
-    return _past(deed.tx.calls_counted(challenge.bucket, challenge.client, since))
+def _own(unit: UnitOfWork, challenge: Challenge, policy: CallPolicy) -> Sequence[PastCall]:
+    since = unit.now - policy.call_window
+    return _past(unit.tx.calls_counted(challenge.bucket, challenge.client, since))
 
 
 def _target(challenge: Challenge) -> Target:

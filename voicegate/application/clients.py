@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from voicegate.application.deeds import Deed, Deeds
 from voicegate.application.delivery import World
-from voicegate.application.storing import ClientRecord
+from voicegate.application.store_port import ClientRecord
+from voicegate.application.unit_of_work import UnitOfWork, UnitsOfWork
 from voicegate.domain import client as clients
-from voicegate.domain.client import Asker, Client, ClientKey, Scope
+from voicegate.domain.client import Client, ClientKey, Principal, Scope
 
 KNOWN_FOR: Final = timedelta(seconds=1)
 """How long a key that was found is taken for known; one that is revoked here is unknown at once."""
@@ -36,54 +36,54 @@ class NewKey:
 class Clients:
     """The use cases around clients and their keys."""
 
-    def __init__(self, world: World, deeds: Deeds) -> None:
+    def __init__(self, world: World, units: UnitsOfWork) -> None:
         self._desk = world.desk
         self._entropy = world.entropy
-        self._deeds = deeds
+        self._units = units
         self._known: dict[str, tuple[datetime, Client, ClientKey]] = {}
 
-    async def add(self, asker: Asker, name: str, scopes: frozenset[Scope]) -> NewKey | None:
+    async def add(self, principal: Principal, name: str, scopes: frozenset[Scope]) -> NewKey | None:
         """Add a client and give it a key; None: there is or was one of that name."""
 
-        def work(deed: Deed) -> NewKey | None:
-            deed.subject = name
-            if deed.tx.client(name) is not None:
+        def work(unit: UnitOfWork) -> NewKey | None:
+            unit.subject = name
+            if unit.tx.client(name) is not None:
                 return None
-            client = Client(name, scopes, created_at=deed.now)
-            deed.tx.save_client(client)
-            return self._give_key(deed, client)
+            client = Client(name, scopes, created_at=unit.now)
+            unit.tx.save_client(client)
+            return self._give_key(unit, client)
 
-        return await self._deeds.do(asker, "client.add", work)
+        return await self._units.do(principal, "client.add", work)
 
-    async def rotate(self, asker: Asker, name: str, grace: timedelta = timedelta()) -> NewKey | None:
+    async def rotate(self, principal: Principal, name: str, grace: timedelta = timedelta()) -> NewKey | None:
         """Give a client a new key; the old ones live for `grace` at most. None: no such client."""
 
-        def work(deed: Deed) -> NewKey | None:
-            client = _find(deed, name)
+        def work(unit: UnitOfWork) -> NewKey | None:
+            client = _find(unit, name)
             if client is None:
                 return None
-            _retire(deed, client, grace)
-            return self._give_key(deed, client)
+            _retire(unit, client, grace)
+            return self._give_key(unit, client)
 
         try:
-            return await self._deeds.do(asker, "client.rotate", work)
+            return await self._units.do(principal, "client.rotate", work)
         finally:
             self._known.clear()
 
-    async def revoke(self, asker: Asker, name: str) -> Client | None:
+    async def revoke(self, principal: Principal, name: str) -> Client | None:
         """Let a client ask nothing any more; what it made stays. None: no such client."""
 
-        def work(deed: Deed) -> Client | None:
-            client = _find(deed, name)
+        def work(unit: UnitOfWork) -> Client | None:
+            client = _find(unit, name)
             if client is None:
                 return None
-            _retire(deed, client, timedelta())
-            revoked = replace(client, revoked_at=deed.now)
-            deed.tx.save_client(revoked)
+            _retire(unit, client, timedelta())
+            revoked = replace(client, revoked_at=unit.now)
+            unit.tx.save_client(revoked)
             return revoked
 
         try:
-            return await self._deeds.do(asker, "client.revoke", work)
+            return await self._units.do(principal, "client.revoke", work)
         finally:
             self._known.clear()
 
@@ -91,7 +91,7 @@ class Clients:
         """Return all clients, revoked ones too, by name."""
         return await self._desk.store.clients()
 
-    async def authenticate(self, key: str, request_id: str, name: str | None = None) -> Asker | None:
+    async def authenticate(self, key: str, request_id: str, name: str | None = None) -> Principal | None:
         """Return who sent a key; None: nobody that may ask. With `name`, it must be that client's.
 
         The key is compared by its digest and in constant time; an unknown one is compared too.
@@ -106,15 +106,15 @@ class Clients:
         is_valid = kept.is_valid(self._desk.clock.now()) and client.revoked_at is None
         if not is_valid or name not in (None, client.name):
             return None
-        return Asker(client.name, client.scopes, request_id)
+        return Principal(client.name, client.scopes, request_id)
 
-    async def named(self, name: str, request_id: str) -> Asker | None:
+    async def named(self, name: str, request_id: str) -> Principal | None:
         """Return the client of a name, whose right to ask is proven otherwise than by a key; None: there is
         none that may ask."""
         found = [record.client for record in await self._desk.store.clients() if record.client.name == name]
         if not found or found[0].revoked_at is not None:
             return None
-        return Asker(name, found[0].scopes, request_id)
+        return Principal(name, found[0].scopes, request_id)
 
     async def _find_key(self, key_id: str) -> tuple[Client, ClientKey] | None:
         """Return a key with its client, as they were a second ago at most; None: unknown."""
@@ -127,20 +127,20 @@ class Clients:
             self._known[key_id] = (now, *found)
         return found
 
-    def _give_key(self, deed: Deed, client: Client) -> NewKey:
+    def _give_key(self, unit: UnitOfWork, client: Client) -> NewKey:
         key_id = self._entropy.new_id("vgk")
         key = f"{key_id}_{self._entropy.secret()}"
-        deed.tx.save_key(ClientKey(key_id, client.name, clients.digest(key), created_at=deed.now))
+        unit.tx.save_key(ClientKey(key_id, client.name, clients.digest(key), created_at=unit.now))
         return NewKey(client, key)
 
 
-def _find(deed: Deed, name: str) -> Client | None:
-    deed.subject = name
-    client = deed.tx.client(name)
+def _find(unit: UnitOfWork, name: str) -> Client | None:
+    unit.subject = name
+    client = unit.tx.client(name)
     return None if client is None or client.revoked_at is not None else client
 
 
-def _retire(deed: Deed, client: Client, grace: timedelta) -> None:
-    for key in deed.tx.keys(client.name):
-        if key.is_valid(deed.now):
-            deed.tx.save_key(key.retire(deed.now, grace))
+def _retire(unit: UnitOfWork, client: Client, grace: timedelta) -> None:
+    for key in unit.tx.keys(client.name):
+        if key.is_valid(unit.now):
+            unit.tx.save_key(key.retire(unit.now, grace))

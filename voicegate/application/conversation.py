@@ -12,10 +12,11 @@ from typing import Final
 
 import structlog
 
-from voicegate.application.journal import Journal
+from voicegate.application.call_log import CallLog
 from voicegate.application.ports import CallAudio, Clip, DtmfTiming, Leg
 from voicegate.domain.announcement import HumanCheck, PromptName
 from voicegate.domain.call import (
+    CodeSpan,
     ExtensionSent,
     ExtensionStarted,
     Invited,
@@ -24,12 +25,11 @@ from voicegate.domain.call import (
     Playback,
     ReadingEnded,
     ReadingStarted,
-    Stretch,
-    covers,
     measure_packet,
+    proves_sent,
 )
+from voicegate.domain.call_outcome import Blame, GaveUp
 from voicegate.domain.errors import LegEnded
-from voicegate.domain.hangup_cause import Blame, GaveUp
 from voicegate.domain.number_reading import MAX_EXTENSION
 
 log = structlog.get_logger(__name__)
@@ -50,7 +50,7 @@ _PLAYED_TOLERANCE: Final = 0.9
 
 
 @dataclass(frozen=True, slots=True)
-class Manners:
+class CallTimings:
     """How an answered call is held."""
 
     human_timeout: timedelta = timedelta(seconds=45)
@@ -122,11 +122,11 @@ class _PlaybackFailedError(Exception):
 class Conversation:
     """One answered call."""
 
-    def __init__(self, leg: Leg, journal: Journal, *, script: Script, manners: Manners) -> None:
+    def __init__(self, leg: Leg, call_log: CallLog, *, script: Script, timings: CallTimings) -> None:
         self._leg = leg
-        self._journal = journal
+        self._call_log = call_log
         self._script = script
-        self._manners = manners
+        self._timings = timings
         self._sent, self._echoes_until = "", 0.0
         self._is_key_named = False
         self._packet: timedelta | None = None
@@ -142,7 +142,7 @@ class Conversation:
             await self._send_extension()
             if self._script.check is not HumanCheck.NONE and not await self._meet_human():
                 return GaveUp.NO_KEY
-            cap = self._manners.cap_for(self._journal.call.destination.extension)
+            cap = self._timings.cap_for(self._call_log.call.destination.extension)
             async with asyncio.timeout(cap.total_seconds()) as deadline:
                 await self._announce(deadline)
         except TimeoutError:
@@ -154,15 +154,15 @@ class Conversation:
         return GaveUp.FINISHED
 
     async def _send_extension(self) -> None:
-        extension = self._journal.call.destination.extension
+        extension = self._call_log.call.destination.extension
         if extension is None:
             return
-        await self._journal.write(ExtensionStarted())
-        await asyncio.sleep(self._manners.extension_delay.total_seconds())
-        await self._leg.send_digits(extension, self._manners.dtmf)
+        await self._call_log.write(ExtensionStarted())
+        await asyncio.sleep(self._timings.extension_delay.total_seconds())
+        await self._leg.send_digits(extension, self._timings.dtmf)
         self._sent = extension
         self._echoes_until = asyncio.get_running_loop().time() + _ECHO.total_seconds()
-        await self._journal.write(ExtensionSent())
+        await self._call_log.write(ExtensionSent())
 
     def _heard(self, keys: str) -> str:
         """Return those of `keys` that cannot be an echo of the digits that we have just sent ourselves."""
@@ -172,8 +172,8 @@ class Conversation:
 
     async def _meet_human(self) -> bool:
         """Repeat the invitation until a key of the check is pressed; False when none was in time."""
-        await self._journal.write(Invited())
-        patience = self._manners.patience_for(self._journal.call.destination.extension)
+        await self._call_log.write(Invited())
+        patience = self._timings.patience_for(self._call_log.call.destination.extension)
         loop = asyncio.get_running_loop()
         # Not by the time of day, which may be set while somebody is on the telephone.
         deadline = loop.time() + patience.total_seconds()
@@ -186,7 +186,7 @@ class Conversation:
                 keys = self._heard(self._script.keys) if self._is_key_named else ""
                 key = await self._leg.wait_key(keys, min(left, _INVITATION_GAP))
             if key:
-                await self._journal.write(KeyPressed(digit=key))
+                await self._call_log.write(KeyPressed(digit=key))
                 return True
             # Once more at once where it was broken off too early to count.
             invite = not (invite and self._is_key_named)
@@ -222,13 +222,13 @@ class Conversation:
 
     async def _read(self, reading: int) -> bool:
         """Read the code once; True when a star asks for it again."""
-        await self._journal.write(ReadingStarted(reading))
+        await self._call_log.write(ReadingStarted(reading))
         clip = self._script.audio.reading
         playback = await self._leg.play(clip, self._heard("*"))
         self._measure(playback, clip)
         code_end = clip.length * (clip.code_end / clip.samples)
-        stretch = Stretch(clip.code_end, code_end, self._packet or self._script.packet)
-        await self._journal.write(ReadingEnded(reading, proven=covers(playback, stretch)))
+        span = CodeSpan(clip.code_end, code_end, self._packet or self._script.packet)
+        await self._call_log.write(ReadingEnded(reading, proven=proves_sent(playback, span)))
         return self._believe(playback, clip).key is not None
 
     async def _offer_repeat(self) -> bool:

@@ -16,8 +16,8 @@ from typing import Final
 
 import structlog
 
-from voicegate.application.conversation import ANY_KEYS, Conversation, Manners, Script, keys_apart_from
-from voicegate.application.journal import Desk, Journal
+from voicegate.application.call_log import CallLog, Desk
+from voicegate.application.conversation import ANY_KEYS, CallTimings, Conversation, Script, keys_apart_from
 from voicegate.application.ports import (
     CallRecord,
     Clip,
@@ -37,16 +37,16 @@ from voicegate.domain.announcement import (
     compose_reading,
 )
 from voicegate.domain.call import Answered, Call, MediaCounted, Originated
-from voicegate.domain.challenge import Challenge, ChallengeEvent, ChallengeState
-from voicegate.domain.classifying import classify, is_blocked
-from voicegate.domain.errors import PbxError, SpeechError, StoreError
-from voicegate.domain.hangup_cause import (
+from voicegate.domain.call_outcome import (
     Blame,
     CallOutcome,
     GaveUp,
     Hangup,
     Outcome,
 )
+from voicegate.domain.challenge import Challenge, ChallengeEvent, ChallengeState
+from voicegate.domain.classifying import classify, is_blocked
+from voicegate.domain.errors import PbxError, SpeechError, StoreError
 from voicegate.domain.passcode import Passcode
 from voicegate.domain.routing import Hop, Routes, find_route
 
@@ -79,17 +79,17 @@ class World:
     """The exchanges, by name."""
     routes: Routes
     """The ways out."""
-    manners: Manners = field(default_factory=Manners)
+    timings: CallTimings = field(default_factory=CallTimings)
     """How an answered call is held."""
 
 
 class _Attempt:
     """One call in progress: its leg once there is one, and our reason to end it."""
 
-    def __init__(self, world: World, challenge: Challenge, *, journal: Journal, hop: Hop) -> None:
+    def __init__(self, world: World, challenge: Challenge, *, call_log: CallLog, hop: Hop) -> None:
         self._world = world
         self._challenge = challenge
-        self._journal = journal
+        self._call_log = call_log
         self._hop = hop
         self._leg: Leg | None = None
         self._gave_up: GaveUp | None = None
@@ -125,30 +125,30 @@ class _Attempt:
                 return Hangup(gave_up=self._gave_up or GaveUp.CANCELED)
             if not has_line:
                 log.warning(
-                    "no line was free in time", call=self._journal.call.id, trunk=self._hop.trunk.name
+                    "no line was free in time", call=self._call_log.call.id, trunk=self._hop.trunk.name
                 )
                 return Hangup(gave_up=GaveUp.QUEUE_TIMEOUT)
             hangup = await self._place()
         except SpeechError:
-            log.exception("speech failed", call=self._journal.call.id)
+            log.exception("speech failed", call=self._call_log.call.id)
             return Hangup(gave_up=GaveUp.PLAYBACK_FAILED)
         except PbxError as error:
-            log.warning("not placed", call=self._journal.call.id, error=str(error))
+            log.warning("not placed", call=self._call_log.call.id, error=str(error))
             return Hangup(gave_up=GaveUp.PBX_UNAVAILABLE)
         after = timedelta(seconds=loop.time() - placed_at)
         return replace(hangup, gave_up=self._gave_up or hangup.gave_up, after=after)
 
     async def _place(self) -> Hangup:
         world, language = self._world, self._challenge.language
-        key = world.entropy.key_press(keys_apart_from(self._journal.call.destination.extension))
+        key = world.entropy.key_press(keys_apart_from(self._call_log.call.destination.extension))
         passcode = passcode_of(self._challenge, world.keyring)
         phrasing = world.speech.phrasing(language)
         invitation = compose_invitation(
             self._challenge.human_check, key, phrasing, service=self._challenge.service
         )
         reading = compose_reading(passcode, phrasing)
-        order = Order(self._journal.call.id, self._hop, self._apology)
-        await self._journal.write(Originated())
+        order = Order(self._call_log.call.id, self._hop, self._apology)
+        await self._call_log.write(Originated())
         if self._gave_up:
             return Hangup(gave_up=self._gave_up)
         async with AsyncExitStack() as stack:
@@ -180,7 +180,7 @@ class _Attempt:
                 if isinstance(signal, Hangup):
                     ended = signal
                     break
-                await self._journal.write(signal)
+                await self._call_log.write(signal)
                 if isinstance(signal, Answered):
                     deadline.cancel()
                     deadline = tasks.create_task(self._expire(self._longest_talk(), GaveUp.TIME_CAP))
@@ -193,17 +193,17 @@ class _Attempt:
                 await asyncio.wait((self._talk,), timeout=_TALK_GRACE.total_seconds())
                 self._talk.cancel()
         media = await leg.media()
-        if self._journal.call.evidence.answered:
-            self._journal.note(MediaCounted(media))
+        if self._call_log.call.evidence.answered:
+            self._call_log.note(MediaCounted(media))
         if self._conversation is not None:
             ended = replace(ended, nothing_sent=self._conversation.nothing_sent(media))
         return ended
 
     def _longest_talk(self) -> timedelta:
-        return self._world.manners.longest_for(self._journal.call.destination.extension) + _TALK_GRACE
+        return self._world.timings.longest_for(self._call_log.call.destination.extension) + _TALK_GRACE
 
     async def _converse(self, leg: Leg, script: Script) -> None:
-        self._conversation = Conversation(leg, self._journal, script=script, manners=self._world.manners)
+        self._conversation = Conversation(leg, self._call_log, script=script, timings=self._world.timings)
         reason = await self._conversation.hold()
         if reason is not None:
             await self.give_up(reason)
@@ -310,9 +310,9 @@ class Delivery:
 
     async def _drop(self, challenge: Challenge, call: Call) -> None:
         """End a call as canceled: a task's root."""
-        journal = Journal(self._world.desk, CallRecord(call))
+        call_log = CallLog(self._world.desk, CallRecord(call))
         try:
-            await self._close(challenge, journal, Hangup(gave_up=GaveUp.CANCELED))
+            await self._close(challenge, call_log, Hangup(gave_up=GaveUp.CANCELED))
         except Exception:  # as in `_deliver`
             log.exception("call not recorded", challenge=challenge.id)
 
@@ -321,8 +321,8 @@ class Delivery:
     ) -> Call | None:
         """Place one call, hold it to its end and record that; return the next call where one is due, by the
         first of the `others` that are left."""
-        journal = Journal(self._world.desk, CallRecord(call))
-        attempt = _Attempt(self._world, challenge, journal=journal, hop=hop)
+        call_log = CallLog(self._world.desk, CallRecord(call))
+        attempt = _Attempt(self._world, challenge, call_log=call_log, hop=hop)
         self._attempts[challenge.id] = attempt
         try:
             if self._is_closing:
@@ -334,21 +334,21 @@ class Delivery:
             hangup = Hangup(gave_up=GaveUp.INTERNAL_ERROR)
         finally:
             self._attempts.pop(challenge.id, None)
-        if is_blocked(journal.call, hangup):
+        if is_blocked(call_log.call, hangup):
             others[:] = [other for other in others if other.caller_id.number != hop.caller_id.number]
-        return await self._close(challenge, journal, hangup, following=others[0] if others else None)
+        return await self._close(challenge, call_log, hangup, following=others[0] if others else None)
 
     async def _close(
-        self, challenge: Challenge, journal: Journal, hangup: Hangup, *, following: Hop | None = None
+        self, challenge: Challenge, call_log: CallLog, hangup: Hangup, *, following: Hop | None = None
     ) -> Call | None:
         """Record a call's end; return the next call where one is due."""
-        outcome = classify(journal.call, hangup, challenge.human_check)
+        outcome = classify(call_log.call, hangup, challenge.human_check)
         if following is not None and may_fail_over(outcome):
             # In one commit: between two, a redial would find no call in progress, and ring as well.
             next_call = self.new_call(challenge, following)
-            await self._record(partial(journal.close, hangup, outcome, following=next_call))
+            await self._record(partial(call_log.close, hangup, outcome, following=next_call))
             return next_call
-        await self._record(partial(journal.close, hangup, outcome, change=partial(settle, outcome=outcome)))
+        await self._record(partial(call_log.close, hangup, outcome, change=partial(settle, outcome=outcome)))
         return None
 
     async def _record(self, close: Callable[[], Awaitable[None]]) -> None:

@@ -8,14 +8,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from voicegate.application.deeds import Begun, Deed, Deeds
+from voicegate.application.challenges import ChallengeService, ChallengeSpec, till_over
 from voicegate.application.delivery import World
-from voicegate.application.proving import Proving, Wanted, till_over
-from voicegate.application.storing import FactorRecord
+from voicegate.application.store_port import FactorRecord
+from voicegate.application.unit_of_work import PendingCall, UnitOfWork, UnitsOfWork
 from voicegate.domain import challenge as challenges
 from voicegate.domain import factor as factors
 from voicegate.domain.challenge import DEFAULT_LIFETIME, Challenge, Purpose, VerifyResult
-from voicegate.domain.client import Asker
+from voicegate.domain.client import Principal
 from voicegate.domain.factor import Factor, FactorEvent, FactorState
 from voicegate.domain.language import best_language
 from voicegate.domain.phone_number import Destination
@@ -26,7 +26,7 @@ from voicegate.domain.policy import IN_PROGRESS_WAIT, Deny, DenyReason, may_reac
 class EnrollRequest:
     """A subscriber's telephone, checked for shape only."""
 
-    asker: Asker
+    principal: Principal
     """Who asks; the factor is kept under its name."""
     subscriber: str
     """The person, by the client's own name for them."""
@@ -45,10 +45,10 @@ class EnrollRequest:
 class Enrollment:
     """The use cases around a factor."""
 
-    def __init__(self, world: World, deeds: Deeds, proving: Proving) -> None:
+    def __init__(self, world: World, units: UnitsOfWork, challenge_service: ChallengeService) -> None:
         self._desk = world.desk
-        self._deeds = deeds
-        self._proving = proving
+        self._units = units
+        self._challenge_service = challenge_service
         self._new_id = world.entropy.new_id
         self._speech = world.speech
 
@@ -58,57 +58,61 @@ class Enrollment:
         The same telephone again, while it waits for its activation, is the same factor, called again where
         that is allowed now.
         """
-        return await self._deeds.do(request.asker, "factor.enroll", lambda deed: self._enroll(deed, request))
+        return await self._units.do(
+            request.principal, "factor.enroll", lambda unit: self._enroll(unit, request)
+        )
 
-    async def activate(self, asker: Asker, factor_id: str, guess: str) -> VerifyResult | Deny | None:
+    async def activate(self, principal: Principal, factor_id: str, guess: str) -> VerifyResult | Deny | None:
         """Judge a guess at the activation's code; None: no such factor."""
-        return await self._guess(asker, "factor.activate", factor_id, guess=guess, purpose=Purpose.ACTIVATION)
+        return await self._guess(
+            principal, "factor.activate", factor_id, guess=guess, purpose=Purpose.ACTIVATION
+        )
 
-    async def verify(self, asker: Asker, factor_id: str, guess: str) -> VerifyResult | Deny | None:
+    async def verify(self, principal: Principal, factor_id: str, guess: str) -> VerifyResult | Deny | None:
         """Judge a guess at the newest sign-in's code; None: no such factor."""
-        return await self._guess(asker, "factor.verify", factor_id, guess=guess, purpose=Purpose.SIGN_IN)
+        return await self._guess(principal, "factor.verify", factor_id, guess=guess, purpose=Purpose.SIGN_IN)
 
-    async def resend(self, asker: Asker, factor_id: str) -> FactorRecord | Deny | None:
+    async def resend(self, principal: Principal, factor_id: str) -> FactorRecord | Deny | None:
         """Call again for the activation: with the same code, or a new one when that is over."""
-        return await self._call(asker, "factor.resend", factor_id, purpose=Purpose.ACTIVATION)
+        return await self._call(principal, "factor.resend", factor_id, purpose=Purpose.ACTIVATION)
 
     async def challenge(
-        self, asker: Asker, factor_id: str, lifetime: timedelta | None = None
+        self, principal: Principal, factor_id: str, lifetime: timedelta | None = None
     ) -> FactorRecord | Deny | None:
         """Call with a code for a sign-in: the same code while the last one is open. None: no such factor."""
         return await self._call(
-            asker, "factor.challenge", factor_id, purpose=Purpose.SIGN_IN, lifetime=lifetime
+            principal, "factor.challenge", factor_id, purpose=Purpose.SIGN_IN, lifetime=lifetime
         )
 
-    async def reset(self, asker: Asker, factor_id: str) -> Factor | None:
+    async def reset(self, principal: Principal, factor_id: str) -> Factor | None:
         """End a factor and its open challenges, and hang up its call; None: no such factor."""
 
-        def work(deed: Deed) -> Factor | None:
-            factor = _find(deed, factor_id)
-            return None if factor is None else self._reset(deed, factor)
+        def work(unit: UnitOfWork) -> Factor | None:
+            factor = _find(unit, factor_id)
+            return None if factor is None else self._reset(unit, factor)
 
-        return await self._deeds.do(asker, "factor.reset", work)
+        return await self._units.do(principal, "factor.reset", work)
 
-    async def reset_all(self, asker: Asker, subscriber: str) -> Sequence[Factor]:
+    async def reset_all(self, principal: Principal, subscriber: str) -> Sequence[Factor]:
         """End all factors of a subscriber: the asker's own, and for an admin every client's."""
 
-        def work(deed: Deed) -> Sequence[Factor]:
-            deed.subject = subscriber
-            found = deed.tx.living_factors(subscriber, None if asker.is_admin else asker.name)
-            return [self._reset(deed, factor) for factor in found]
+        def work(unit: UnitOfWork) -> Sequence[Factor]:
+            unit.subject = subscriber
+            found = unit.tx.living_factors(subscriber, None if principal.is_admin else principal.name)
+            return [self._reset(unit, factor) for factor in found]
 
-        return await self._deeds.do(asker, "factor.reset_all", work)
+        return await self._units.do(principal, "factor.reset_all", work)
 
-    async def get(self, asker: Asker, factor_id: str) -> FactorRecord | None:
+    async def get(self, principal: Principal, factor_id: str) -> FactorRecord | None:
         """Return a living factor with its newest challenge; None: no such factor."""
         record = await self._desk.store.factor(factor_id)
-        if record is None or not (record.factor.is_living and asker.owns(record.factor.client)):
+        if record is None or not (record.factor.is_living and principal.owns(record.factor.client)):
             return None
         return self._as_of_now(record)
 
-    async def list(self, asker: Asker, subscriber: str) -> Sequence[FactorRecord]:
+    async def list(self, principal: Principal, subscriber: str) -> Sequence[FactorRecord]:
         """Return a subscriber's living factors, oldest first: one of each client that may be seen."""
-        records = await self._desk.store.factors(subscriber, None if asker.is_admin else asker.name)
+        records = await self._desk.store.factors(subscriber, None if principal.is_admin else principal.name)
         return [self._as_of_now(record) for record in records]
 
     def _as_of_now(self, record: FactorRecord) -> FactorRecord:
@@ -118,33 +122,33 @@ class Enrollment:
         challenge = challenges.expire(record.challenge.challenge, self._desk.clock.now())
         return replace(record, challenge=replace(record.challenge, challenge=challenge))
 
-    def _enroll(self, deed: Deed, request: EnrollRequest) -> FactorRecord | Deny:
-        deed.subject, deed.destination = request.subscriber, request.destination
-        if refused := refusal(may_reach(request.destination, self._proving.policy)):
+    def _enroll(self, unit: UnitOfWork, request: EnrollRequest) -> FactorRecord | Deny:
+        unit.subject, unit.destination = request.subscriber, request.destination
+        if refused := refusal(may_reach(request.destination, self._challenge_service.policy)):
             return refused
-        if request.is_proven and not request.asker.is_admin:
+        if request.is_proven and not request.principal.is_admin:
             return Deny(DenyReason.ADMINS_ONLY)
-        living = deed.tx.living_factors(request.subscriber, request.asker.name)
+        living = unit.tx.living_factors(request.subscriber, request.principal.name)
         if living and not request.replaces:
-            return self._repeat(deed, living[0], request)
-        factor = self._new_factor(request, deed.now)
-        begun = None if request.is_proven else self._prepare(deed, factor, Purpose.ACTIVATION)
-        if isinstance(begun, Deny):
-            return begun
-        deed.subject = factor.id
+            return self._repeat(unit, living[0], request)
+        factor = self._new_factor(request, unit.now)
+        pending = None if request.is_proven else self._prepare(unit, factor, Purpose.ACTIVATION)
+        if isinstance(pending, Deny):
+            return pending
+        unit.subject = factor.id
         for old in living:
-            self._reset(deed, old)
-        if begun is None:
-            deed.tx.add_factor(factors.step(factor, FactorEvent.ACTIVATED, deed.now))
+            self._reset(unit, old)
+        if pending is None:
+            unit.tx.add_factor(factors.step(factor, FactorEvent.ACTIVATED, unit.now))
         else:
-            deed.tx.add_factor(factor)
-            self._proving.begin(deed, begun)
-        return self._record(deed, factor.id)
+            unit.tx.add_factor(factor)
+            self._challenge_service.begin(unit, pending)
+        return self._record(unit, factor.id)
 
     def _new_factor(self, request: EnrollRequest, now: datetime) -> Factor:
         return Factor(
             id=self._new_id("fac"),
-            client=request.asker.name,
+            client=request.principal.name,
             subscriber=request.subscriber,
             destination=request.destination,
             created_at=now,
@@ -153,124 +157,128 @@ class Enrollment:
             activation_lifetime=request.activation_lifetime,
         )
 
-    def _repeat(self, deed: Deed, factor: Factor, request: EnrollRequest) -> FactorRecord | Deny:
+    def _repeat(self, unit: UnitOfWork, factor: Factor, request: EnrollRequest) -> FactorRecord | Deny:
         if factor.state is FactorState.LOCKED:
             return Deny(DenyReason.FACTOR_LOCKED)
         is_same = factor.destination == request.destination
         if factor.state is not FactorState.PENDING_ACTIVATION or not is_same or request.is_proven:
             return Deny(DenyReason.ALREADY_ENROLLED)
-        refused = self._ring(deed, factor, Purpose.ACTIVATION)
+        refused = self._ring(unit, factor, Purpose.ACTIVATION)
         # A second click is no mistake: it gets what the first one began.
         if refused and refused.reason not in (DenyReason.TOO_SOON, DenyReason.CALL_IN_PROGRESS):
             return refused
-        return self._record(deed, factor.id)
+        return self._record(unit, factor.id)
 
     async def _call(
         self,
-        asker: Asker,
+        principal: Principal,
         action: str,
         factor_id: str,
         *,
         purpose: Purpose,
         lifetime: timedelta | None = None,
     ) -> FactorRecord | Deny | None:
-        def work(deed: Deed) -> FactorRecord | Deny | None:
-            factor = _find(deed, factor_id)
+        def work(unit: UnitOfWork) -> FactorRecord | Deny | None:
+            factor = _find(unit, factor_id)
             if factor is None:
                 return None
-            refused = _misplaced(factor, purpose) or self._ring(deed, factor, purpose, lifetime=lifetime)
-            return refused or self._record(deed, factor.id)
+            refused = _misplaced(factor, purpose) or self._ring(unit, factor, purpose, lifetime=lifetime)
+            return refused or self._record(unit, factor.id)
 
-        return await self._deeds.do(asker, action, work)
+        return await self._units.do(principal, action, work)
 
     async def _guess(
-        self, asker: Asker, action: str, factor_id: str, *, guess: str, purpose: Purpose
+        self, principal: Principal, action: str, factor_id: str, *, guess: str, purpose: Purpose
     ) -> VerifyResult | Deny | None:
-        def work(deed: Deed) -> VerifyResult | Deny | None:
-            factor = _find(deed, factor_id)
+        def work(unit: UnitOfWork) -> VerifyResult | Deny | None:
+            factor = _find(unit, factor_id)
             if factor is None:
                 return None
-            newest = deed.tx.newest_challenge(factor.id, purpose)
-            is_open = newest is not None and newest.challenge.is_open(deed.now)
+            newest = unit.tx.newest_challenge(factor.id, purpose)
+            is_open = newest is not None and newest.challenge.is_open(unit.now)
             if factor.state is FactorState.LOCKED and not is_open:
                 return Deny(DenyReason.FACTOR_LOCKED)
             if newest is None:
                 return _misplaced(factor, purpose) or Deny(DenyReason.NO_CHALLENGE)
-            return self._proving.judge(deed, newest, guess)
+            return self._challenge_service.judge(unit, newest, guess)
 
-        return await self._deeds.do(asker, action, work)
+        return await self._units.do(principal, action, work)
 
     def _ring(
-        self, deed: Deed, factor: Factor, purpose: Purpose, *, lifetime: timedelta | None = None
+        self, unit: UnitOfWork, factor: Factor, purpose: Purpose, *, lifetime: timedelta | None = None
     ) -> Deny | None:
         """Have a factor's telephone called; return why not, if not."""
-        newest = deed.tx.newest_challenge(factor.id)
-        if newest is not None and newest.challenge.is_open(deed.now):
-            again = self._proving.call_again(deed, newest)
-            return till_over(again, newest.challenge, deed.now) if isinstance(again, Deny) else None
+        newest = unit.tx.newest_challenge(factor.id)
+        if newest is not None and newest.challenge.is_open(unit.now):
+            again = self._challenge_service.call_again(unit, newest)
+            return till_over(again, newest.challenge, unit.now) if isinstance(again, Deny) else None
         if newest is not None and newest.has_live_call:
             return Deny(DenyReason.CALL_IN_PROGRESS, IN_PROGRESS_WAIT)
-        begun = self._prepare(deed, factor, purpose, lifetime=lifetime)
-        if isinstance(begun, Deny):
-            return begun
-        if not self._bears(deed, factor, begun.challenge):
-            deed.tx.save_factor(factors.step(factor, FactorEvent.LOCKED, deed.now))
+        pending = self._prepare(unit, factor, purpose, lifetime=lifetime)
+        if isinstance(pending, Deny):
+            return pending
+        if not self._bears(unit, factor, pending.challenge):
+            unit.tx.save_factor(factors.step(factor, FactorEvent.LOCKED, unit.now))
             return Deny(DenyReason.FACTOR_LOCKED)
-        self._proving.begin(deed, begun)
+        self._challenge_service.begin(unit, pending)
         return None
 
-    def _bears(self, deed: Deed, factor: Factor, another: Challenge) -> bool:
+    def _bears(self, unit: UnitOfWork, factor: Factor, another: Challenge) -> bool:
         """May all guesses at a factor's codes be wrong, those at another one too?"""
-        open_ones = (one for one in deed.tx.open_challenges(factor.id) if one.is_open(deed.now))
+        open_ones = (one for one in unit.tx.open_challenges(factor.id) if one.is_open(unit.now))
         return factors.bears(factor, sum(one.attempts_left for one in (*open_ones, another)))
 
     def _prepare(
-        self, deed: Deed, factor: Factor, purpose: Purpose, *, lifetime: timedelta | None = None
-    ) -> Begun | Deny:
+        self, unit: UnitOfWork, factor: Factor, purpose: Purpose, *, lifetime: timedelta | None = None
+    ) -> PendingCall | Deny:
         """Return a factor's new challenge with its call, admitted and not stored yet."""
         is_activation = purpose is Purpose.ACTIVATION
-        wanted = Wanted(
+        wanted = ChallengeSpec(
             factor.destination,
             # Its prompts may have gone since.
             languages=(factor.language,) if factor.language else (),
             lifetime=factor.activation_lifetime if is_activation else lifetime,
         )
-        begun = self._proving.prepare(wanted, factor.client, factor_id=factor.id, purpose=purpose)
-        return begun if isinstance(begun, Deny) else self._proving.admit(deed, begun, factor.subscriber)
+        pending = self._challenge_service.prepare(wanted, factor.client, factor_id=factor.id, purpose=purpose)
+        return (
+            pending
+            if isinstance(pending, Deny)
+            else self._challenge_service.admit(unit, pending, factor.subscriber)
+        )
 
-    def _record(self, deed: Deed, factor_id: str) -> FactorRecord:
+    def _record(self, unit: UnitOfWork, factor_id: str) -> FactorRecord:
         """Return a factor as this transaction leaves it."""
-        factor = deed.tx.factor(factor_id)
+        factor = unit.tx.factor(factor_id)
         if factor is None:
             raise LookupError(factor_id)
-        newest = deed.tx.newest_challenge(factor_id)
+        newest = unit.tx.newest_challenge(factor_id)
         return FactorRecord(
             factor,
             newest,
-            sharing=deed.tx.sharing(factor.destination.number),
-            next_call_at=self._proving.next_call_at(deed, newest.challenge) if newest else None,
+            sharing=unit.tx.sharing(factor.destination.number),
+            next_call_at=self._challenge_service.next_call_at(unit, newest.challenge) if newest else None,
         )
 
-    def _reset(self, deed: Deed, factor: Factor) -> Factor:
-        newest = deed.tx.newest_challenge(factor.id)
+    def _reset(self, unit: UnitOfWork, factor: Factor) -> Factor:
+        newest = unit.tx.newest_challenge(factor.id)
         if newest is not None and newest.has_live_call:
-            deed.ended.append(newest.challenge.id)  # also of a challenge that is over
-        for challenge in deed.tx.open_challenges(factor.id):
-            self._proving.cancel(deed, challenge)
-        dead = factors.step(factor, FactorEvent.RESET, deed.now)
-        deed.tx.save_factor(dead)
+            unit.ended.append(newest.challenge.id)  # also of a challenge that is over
+        for challenge in unit.tx.open_challenges(factor.id):
+            self._challenge_service.cancel(unit, challenge)
+        dead = factors.step(factor, FactorEvent.RESET, unit.now)
+        unit.tx.save_factor(dead)
         return dead
 
 
-def _find(deed: Deed, factor_id: str) -> Factor | None:
+def _find(unit: UnitOfWork, factor_id: str) -> Factor | None:
     """Return a living factor that the asker may touch."""
-    factor = deed.tx.factor(factor_id)
+    factor = unit.tx.factor(factor_id)
     if factor is None:
         return None  # what was sent for an id may be anything: a number, a code
-    deed.subject = factor_id
-    if not (factor.is_living and deed.asker.owns(factor.client)):
+    unit.subject = factor_id
+    if not (factor.is_living and unit.principal.owns(factor.client)):
         return None
-    deed.destination = factor.destination
+    unit.destination = factor.destination
     return factor
 
 

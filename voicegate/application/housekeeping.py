@@ -7,15 +7,15 @@ from functools import partial
 
 import structlog
 
+from voicegate.application.call_log import CallLog
 from voicegate.application.delivery import World, passcode_of, settle
-from voicegate.application.journal import Journal
 from voicegate.application.ports import CallRecord, Keyring
-from voicegate.application.storing import AuditEntry, Kept, Transaction
+from voicegate.application.store_port import AuditEntry, Kept, Transaction
 from voicegate.domain import challenge as challenges
+from voicegate.domain.call_outcome import GaveUp, Hangup
 from voicegate.domain.challenge import OPEN_STATES, Challenge, ChallengeEvent
 from voicegate.domain.classifying import classify
 from voicegate.domain.errors import KeyFileError, PbxError
-from voicegate.domain.hangup_cause import GaveUp, Hangup
 
 log = structlog.get_logger(__name__)
 
@@ -139,5 +139,5 @@ async def _settle(world: World, orphan: CallRecord) -> None:
         return
     hangup = Hangup(gave_up=GaveUp.INTERRUPTED)
     outcome = classify(orphan.call, hangup, record.challenge.human_check)
-    journal = Journal(world.desk, orphan)
-    await journal.close(hangup, outcome, change=partial(settle, outcome=outcome))
+    call_log = CallLog(world.desk, orphan)
+    await call_log.close(hangup, outcome, change=partial(settle, outcome=outcome))

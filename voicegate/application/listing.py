@@ -7,8 +7,8 @@ from typing import Final
 
 from voicegate.application.ports import CallRecord
 from voicegate.domain.call import Call
+from voicegate.domain.call_outcome import Outcome
 from voicegate.domain.challenge import Challenge
-from voicegate.domain.hangup_cause import Outcome
 
 
 @dataclass(frozen=True, slots=True)

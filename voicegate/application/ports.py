@@ -19,8 +19,8 @@ from voicegate.domain.call import (
     Progressed,
     Rang,
 )
+from voicegate.domain.call_outcome import CallOutcome, Hangup
 from voicegate.domain.challenge import OPEN_STATES, Challenge
-from voicegate.domain.hangup_cause import CallOutcome, Hangup
 from voicegate.domain.passcode import Passcode
 from voicegate.domain.routing import Hop
 

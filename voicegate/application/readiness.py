@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-from voicegate.application.journal import Desk
+from voicegate.application.call_log import Desk
 from voicegate.application.ports import Pbx
 from voicegate.domain.call import TEST_TRUNK
 from voicegate.domain.errors import StoreError

@@ -20,31 +20,31 @@ from voicegate.adapters.http.server import Listener, serve_on
 from voicegate.adapters.http.tcp_port import listening_on, tls_of
 from voicegate.adapters.keyfile import FileKeyring
 from voicegate.adapters.lockfile import held
-from voicegate.adapters.simulator.pbx import SimulatedPbx
+from voicegate.adapters.pbx.simulator.pbx import SimulatedPbx
 from voicegate.adapters.speech.mixer import Mixer, SpeechSettings
 from voicegate.adapters.storage.store import SqlStore, Waits
 from voicegate.adapters.system import SystemClock, SystemEntropy
 from voicegate.application.attempts import Attempts
-from voicegate.application.board import Board
+from voicegate.application.call_log import Desk
+from voicegate.application.challenges import ChallengeService, Defaults
+from voicegate.application.change_notifier import ChangeNotifier
 from voicegate.application.clients import Clients
-from voicegate.application.deeds import Deeds
 from voicegate.application.delivery import Delivery, World
 from voicegate.application.enrollment import Enrollment
 from voicegate.application.housekeeping import Retention, settle_orphans, tidy_for_ever, void_keyless
-from voicegate.application.journal import Desk
 from voicegate.application.ports import Pbx
-from voicegate.application.proving import Defaults, Proving
 from voicegate.application.queueing import CallLimits
 from voicegate.application.sign_in import SignIn
+from voicegate.application.unit_of_work import UnitsOfWork
+from voicegate.bootstrap.app import App
+from voicegate.bootstrap.asterisk import group_id
 from voicegate.bootstrap.doors import doors, extensions, providers, server_settings, twilio_services
 from voicegate.bootstrap.endpoints import allowed_uids, listening_alone, socket_file, tcp_port
-from voicegate.bootstrap.exchanges import group_id
-from voicegate.bootstrap.parts import App
 from voicegate.bootstrap.pbxs import make_pbx
 from voicegate.bootstrap.preloading import preload
 from voicegate.bootstrap.reloading import reload_for_ever
-from voicegate.bootstrap.settings_examiners import warn_of_open_secrets
-from voicegate.bootstrap.times import check_times, manners
+from voicegate.bootstrap.settings_checks import warn_of_open_secrets
+from voicegate.bootstrap.times import check_times, timings
 from voicegate.config import (
     CallerIdSettings,
     InternalSettings,
@@ -100,13 +100,13 @@ async def running(settings: Settings) -> AsyncIterator[App]:
         _check_sounds(settings, speech)
         pbxs = await _connect_pbxs(stack, settings)
         world = World(
-            desk=Desk(store, Board(), SystemClock()),
+            desk=Desk(store, ChangeNotifier(), SystemClock()),
             keyring=keyring,
             entropy=SystemEntropy(),
             speech=speech,
             pbxs=pbxs,
             routes=routes(settings),
-            manners=manners(settings),
+            timings=timings(settings),
         )
         orphans = await settle_orphans(world)
         if orphans:
@@ -116,14 +116,14 @@ async def running(settings: Settings) -> AsyncIterator[App]:
         delivery = await stack.enter_async_context(Delivery(world, call_limits(settings)))
         tidying = asyncio.create_task(tidy_for_ever(world, retention(settings)), name="housekeeping")
         stack.callback(tidying.cancel)
-        deeds, proving = Deeds(world, delivery), _proving(world, delivery, settings)
+        units, challenge_service = UnitsOfWork(world, delivery), _challenge_service(world, delivery, settings)
         yield App(
             world,
-            sign_in=SignIn(world, deeds, proving),
+            sign_in=SignIn(world, units, challenge_service),
             attempts=Attempts(store),
-            enrollment=Enrollment(world, deeds, proving),
-            clients=Clients(world, deeds),
-            deeds=deeds,
+            enrollment=Enrollment(world, units, challenge_service),
+            clients=Clients(world, units),
+            units=units,
             delivery=delivery,
             store_delay=store.write_delay_s,
         )
@@ -140,8 +140,8 @@ async def _connect_pbxs(stack: AsyncExitStack, settings: Settings) -> dict[str, 
     return pbxs
 
 
-def _proving(world: World, delivery: Delivery, settings: Settings) -> Proving:
-    return Proving(
+def _challenge_service(world: World, delivery: Delivery, settings: Settings) -> ChallengeService:
+    return ChallengeService(
         world,
         delivery,
         policy=call_policy(settings),

@@ -20,7 +20,7 @@ from voicegate.adapters.http.twilio.door import TwilioHouse, TwilioService
 from voicegate.adapters.http.twilio.routes import twilio_door
 from voicegate.adapters.http.waiting import WaitingLimits
 from voicegate.application.readiness import Readiness
-from voicegate.bootstrap.parts import App
+from voicegate.bootstrap.app import App
 from voicegate.config import ProviderSettings, Settings, read_secret
 from voicegate.domain.errors import ConfigError, InvalidExtension, InvalidNumber
 from voicegate.domain.number_reading import NumberStyle
@@ -57,7 +57,7 @@ def server_settings(app: App, settings: Settings) -> ServerSettings:
 def _native_house(app: App) -> House:
     world = app.world
     readiness = Readiness(world.desk, world.pbxs)
-    return House(app.sign_in, app.clients, app.deeds, world.pbxs, world.routes, readiness)
+    return House(app.sign_in, app.clients, app.units, world.pbxs, world.routes, readiness)
 
 
 def okta_house(app: App, settings: Settings) -> OktaHouse:

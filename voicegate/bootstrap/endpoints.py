@@ -10,7 +10,7 @@ from voicegate.adapters.http.identity import own_uids
 from voicegate.adapters.http.socket_file import SocketFile, listening
 from voicegate.adapters.http.tcp_port import TcpPort
 from voicegate.adapters.lockfile import held
-from voicegate.bootstrap.exchanges import group_id
+from voicegate.bootstrap.asterisk import group_id
 from voicegate.config import Settings
 from voicegate.domain.errors import ConfigError
 

@@ -5,13 +5,13 @@ from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext
 from datetime import timedelta
 from typing import Final, assert_never
 
-from voicegate.adapters.asterisk.pbx import AsteriskPbx
-from voicegate.adapters.freeswitch.settings import FreeSwitchSettings
-from voicegate.adapters.simulator.pbx import SimulatedPbx
-from voicegate.application.linking import Secret
+from voicegate.adapters.pbx.asterisk.pbx import AsteriskPbx
+from voicegate.adapters.pbx.common.connection import Secret
+from voicegate.adapters.pbx.freeswitch.settings import FreeSwitchSettings
+from voicegate.adapters.pbx.simulator.pbx import SimulatedPbx
 from voicegate.application.ports import Pbx
-from voicegate.bootstrap.exchanges import asterisk_settings
-from voicegate.bootstrap.times import manners
+from voicegate.bootstrap.asterisk import asterisk_settings
+from voicegate.bootstrap.times import timings
 from voicegate.config import Settings, read_secret
 from voicegate.domain.errors import ConfigError
 
@@ -54,7 +54,7 @@ def freeswitch_settings(whole: Settings, name: str) -> FreeSwitchSettings:
         esl_password=Secret(read_secret(pbx.esl_password_file, f"pbx.{name}.esl_password_file")),
         sound_suffix=whole.audio.format,
         lost_grace=timedelta(seconds=pbx.lost_grace_s),
-        call_cap=manners(whole).longest + _CAP_MARGIN,
+        call_cap=timings(whole).longest + _CAP_MARGIN,
     )
 
 
@@ -74,5 +74,5 @@ def needing_freeswitch(name: str) -> Iterator[None]:
 
 def _freeswitch(name: str, settings: Settings) -> AbstractAsyncContextManager[Pbx]:
     with needing_freeswitch(name):
-        from voicegate.adapters.freeswitch.pbx import FreeSwitchPbx  # noqa: PLC0415
+        from voicegate.adapters.pbx.freeswitch.pbx import FreeSwitchPbx  # noqa: PLC0415
     return FreeSwitchPbx(freeswitch_settings(settings, name))

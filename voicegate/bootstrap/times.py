@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Final
 
 from voicegate.adapters.speech.mixer import Mixer
-from voicegate.application.conversation import READINGS, Manners
+from voicegate.application.conversation import READINGS, CallTimings
 from voicegate.application.ports import DtmfTiming
 from voicegate.config import Settings
 from voicegate.domain.announcement import (
@@ -27,10 +27,10 @@ _LONGEST_CODE: Final = Passcode("0" * MAX_LENGTH)
 Sound = tuple[Part, ...]
 
 
-def manners(settings: Settings) -> Manners:
+def timings(settings: Settings) -> CallTimings:
     """Return how answered calls are held, as configured."""
     call = settings.call
-    return Manners(
+    return CallTimings(
         human_timeout=timedelta(seconds=call.human_timeout_s),
         human_timeout_extension=timedelta(seconds=call.human_timeout_extension_s),
         time_cap=timedelta(seconds=call.time_cap_s),

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.text import Text
 
 from voicegate.adapters import logs
-from voicegate.application.examination import Finding, Level, doubtful, examine, passed
+from voicegate.application.diagnostics import Finding, Level, doubtful, passed, run
 from voicegate.cli.exits import Exit
 from voicegate.cli.options import Options
 from voicegate.cli.place import read_settings
@@ -35,7 +35,7 @@ def doctor(options: Options, *, strict: bool, as_json: bool) -> None:
     settings = read_settings(options)
     # What the parts log while they are looked at is said in the findings.
     logs.configure("error", settings.log.format)
-    findings = asyncio.run(_examine(settings, shows=not as_json))
+    findings = asyncio.run(_run_checks(settings, shows=not as_json))
     if as_json:
         print_json(findings)
     else:
@@ -46,9 +46,9 @@ def doctor(options: Options, *, strict: bool, as_json: bool) -> None:
         raise SystemExit(Exit.NO)
 
 
-async def _examine(settings: Settings, *, shows: bool) -> list[Finding]:
+async def _run_checks(settings: Settings, *, shows: bool) -> list[Finding]:
     # Imported here, for it brings the whole daemon along.
-    from voicegate.bootstrap import examiners  # noqa: PLC0415
+    from voicegate.bootstrap import checks  # noqa: PLC0415
 
     findings: list[Finding] = []
 
@@ -61,8 +61,8 @@ async def _examine(settings: Settings, *, shows: bool) -> list[Finding]:
         daemon = await asyncio.to_thread(_look_at_daemon, settings)
         if daemon is not None:
             tell(daemon)
-        async for finding in examine(
-            examiners.examiners(settings), lambda subject: status.update(f"looking at {subject}")
+        async for finding in run(
+            checks.checks(settings), lambda subject: status.update(f"looking at {subject}")
         ):
             tell(finding)
         if daemon is None:

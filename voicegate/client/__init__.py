@@ -1,6 +1,9 @@
 """The typed client, for backends in Python and our own CLI: once blocking, once for asyncio."""
 
-from voicegate.client.answers import (
+from voicegate.client.async_client import AsyncClient
+from voicegate.client.blocking import Client
+from voicegate.client.factor_models import Factor, FactorCall, FactorChallenge, FactorCode, FactorJudgement
+from voicegate.client.models import (
     ApiClient,
     ApiError,
     ApiKey,
@@ -19,9 +22,6 @@ from voicegate.client.answers import (
     Unreachable,
     Verification,
 )
-from voicegate.client.blocking import Client
-from voicegate.client.factor_answers import Factor, FactorCall, FactorChallenge, FactorCode, FactorJudgement
-from voicegate.client.nonblocking import AsyncClient
 
 __all__ = [
     "ApiClient",

@@ -9,8 +9,9 @@ from typing import Any, Self, TypeVar, Unpack
 import httpcore
 import httpx
 
-from voicegate.client import asking
-from voicegate.client.answers import (
+from voicegate.client import requests
+from voicegate.client.factors import Factors
+from voicegate.client.models import (
     ApiClient,
     AuditEntry,
     Call,
@@ -23,8 +24,7 @@ from voicegate.client.answers import (
     Trunk,
     Verification,
 )
-from voicegate.client.asking import AuditFilter, CallFilter, Following, Options, Place, Request
-from voicegate.client.factors import Factors
+from voicegate.client.requests import AuditFilter, CallFilter, Following, Options, Place, Request
 
 T = TypeVar("T")
 
@@ -79,17 +79,17 @@ class Client:
 
     def create_verification(self, destination: str, **options: Unpack[Options]) -> Created:
         """Call a telephone and speak a code; returns before it rings."""
-        return self._ask(asking.create(destination, options))
+        return self._ask(requests.create(destination, options))
 
     def verification(self, verification_id: str, wait_s: float = 0, since: int | None = None) -> Verification:
         """Return a verification; with `wait_s`, once its revision passes `since` or the time is over."""
-        return self._ask(asking.look(verification_id, wait_s, since))
+        return self._ask(requests.look(verification_id, wait_s, since))
 
     def watch(self, verification_id: str) -> Iterator[Step]:
         """Yield the steps of its calls as they happen, until the last call has ended."""
         following = Following()
         while True:
-            for line in self._lines(asking.events(verification_id, following.after)):
+            for line in self._lines(requests.events(verification_id, following.after)):
                 if (step := following.take(line)) is not None:
                     yield step
                 if following.is_settled:
@@ -97,15 +97,15 @@ class Client:
 
     def check(self, verification_id: str, passcode: str) -> Judgement:
         """Judge one guess at the code."""
-        return self._ask(asking.check(verification_id, passcode))
+        return self._ask(requests.check(verification_id, passcode))
 
     def redial(self, verification_id: str) -> Call:
         """Call again with the same code."""
-        return self._ask(asking.redial(verification_id)).call
+        return self._ask(requests.redial(verification_id)).call
 
     def cancel(self, verification_id: str) -> Verification:
         """Take a verification back and hang up its call."""
-        return self._ask(asking.cancel(verification_id))
+        return self._ask(requests.cancel(verification_id))
 
     def calls(
         self,
@@ -117,60 +117,60 @@ class Client:
     ) -> list[Call]:
         """Return the newest of those calls first, without timelines; with those to test numbers if they are
         wanted."""
-        request = asking.calls(limit, before, test_numbers=test_numbers, wanted=wanted)
+        request = requests.calls(limit, before, test_numbers=test_numbers, wanted=wanted)
         return self._ask(request).calls
 
     def call(self, call_id: str) -> Call:
         """Return a call with its timeline."""
-        return self._ask(asking.call(call_id))
+        return self._ask(requests.call(call_id))
 
     def trunks(self) -> list[Trunk]:
         """Return the trunks as their PBXs see them."""
-        return self._ask(asking.trunks()).trunks
+        return self._ask(requests.trunks()).trunks
 
     def add_client(self, name: str, scopes: Sequence[str]) -> GivenKey:
         """Add a client that asks by key; only an admin may, here and below."""
-        return self._ask(asking.add_client(name, scopes))
+        return self._ask(requests.add_client(name, scopes))
 
     def clients(self) -> list[ApiClient]:
         """Return all clients by name, revoked ones too."""
-        return self._ask(asking.clients()).clients
+        return self._ask(requests.clients()).clients
 
     def rotate_key(self, name: str, grace_s: int = 0) -> GivenKey:
         """Give a client another key; its present ones live on for `grace_s` seconds."""
-        return self._ask(asking.rotate_key(name, grace_s))
+        return self._ask(requests.rotate_key(name, grace_s))
 
     def revoke_client(self, name: str) -> Revoked:
         """Let a client ask nothing any more."""
-        return self._ask(asking.revoke_client(name))
+        return self._ask(requests.revoke_client(name))
 
     def audit(
         self, limit: int = 50, before: int | None = None, **wanted: Unpack[AuditFilter]
     ) -> list[AuditEntry]:
         """Return who asked for what, newest first, those with an id below `before` if given."""
-        return self._ask(asking.audit(limit, before, wanted)).entries
+        return self._ask(requests.audit(limit, before, wanted)).entries
 
     def health(self) -> Health:
         """Return that the daemon is alive."""
-        return self._ask(asking.health())
+        return self._ask(requests.health())
 
     def ready(self) -> Health:
         """Return that calls can be placed; otherwise `ApiError` says what fails."""
-        return self._ask(asking.ready())
+        return self._ask(requests.ready())
 
     def _ask(self, request: Request[T]) -> T:
         try:
-            response = self._http.request(**asking.arguments(request))
+            response = self._http.request(**requests.arguments(request))
         except httpx.TransportError as error:
             raise self._place.unreachable(error) from error
-        return asking.read(request, response)
+        return requests.read(request, response)
 
     def _lines(self, request: Request[Step]) -> Iterator[str]:
         try:
-            with self._http.stream(**asking.arguments(request)) as response:
+            with self._http.stream(**requests.arguments(request)) as response:
                 if not response.is_success:
                     response.read()
-                    asking.read(request, response)
+                    requests.read(request, response)
                 yield from response.iter_lines()
         except httpx.TransportError as error:
             raise self._place.unreachable(error) from error

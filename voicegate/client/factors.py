@@ -2,10 +2,10 @@
 
 from typing import Protocol, TypeVar, Unpack
 
-from voicegate.client import factor_asking as asking
-from voicegate.client.asking import Request
-from voicegate.client.factor_answers import Factor, FactorChallenge, FactorJudgement
-from voicegate.client.factor_asking import Enrolling
+from voicegate.client import factor_requests as asking
+from voicegate.client.factor_models import Factor, FactorChallenge, FactorJudgement
+from voicegate.client.factor_requests import Enrolling
+from voicegate.client.requests import Request
 
 T = TypeVar("T")
 

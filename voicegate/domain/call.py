@@ -28,7 +28,7 @@ class CallState(StrEnum):
     ENDED = "ended"
 
 
-class Rung(IntEnum):
+class EvidenceLevel(IntEnum):
     """The strongest thing a call proved; each rung is worth more than those below it."""
 
     NONE = 0
@@ -54,15 +54,15 @@ class Evidence:
     """How many readings played every digit of the code to its last sample, packets sent and all."""
 
     @property
-    def strongest(self) -> Rung:
+    def strongest(self) -> EvidenceLevel:
         """The highest rung shown."""
         shown = {
-            Rung.ANNOUNCED: self.announced > 0,
-            Rung.HUMAN: self.human,
-            Rung.MEDIA: self.media,
-            Rung.ANSWERED: self.answered,
+            EvidenceLevel.ANNOUNCED: self.announced > 0,
+            EvidenceLevel.HUMAN: self.human,
+            EvidenceLevel.MEDIA: self.media,
+            EvidenceLevel.ANSWERED: self.answered,
         }
-        return next((rung for rung, is_shown in shown.items() if is_shown), Rung.NONE)
+        return next((rung for rung, is_shown in shown.items() if is_shown), EvidenceLevel.NONE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +103,7 @@ class Playback:
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
+class CodeSpan:
     """The part of a file that must have been heard: from its start to the end of the last code digit."""
 
     samples: int
@@ -125,21 +125,21 @@ _MEASURED_OVER: Final = timedelta(seconds=1)
 _MEASURED_WITHIN: Final = 0.02
 
 
-def covers(playback: Playback, stretch: Stretch) -> bool:
+def proves_sent(playback: Playback, span: CodeSpan) -> bool:
     """Did `playback` really send all of `stretch`? The PBX's word alone is not believed.
 
     Asterisk 22 says "played in full" while on hold or without a codec, and gives the whole length
     for a file begun as the channel dies; so time and packets must agree with it.
     """
-    if playback.held or playback.packets is None or playback.samples < stretch.samples:
+    if playback.held or playback.packets is None or playback.samples < span.samples:
         return False
     # Time and packets of all that is said to have been played: those of what follows the code must not
     # stand in for the code's own.
-    played = stretch.length * (playback.samples / stretch.samples)
-    lacking = max(_LEAST_LACKING, int(_LACKING / stretch.packet))
+    played = span.length * (playback.samples / span.samples)
+    lacking = max(_LEAST_LACKING, int(_LACKING / span.packet))
     return (
         playback.elapsed >= played * _TIME_TOLERANCE
-        and playback.packets >= int(played / stretch.packet) - lacking
+        and playback.packets >= int(played / span.packet) - lacking
     )
 
 
@@ -220,7 +220,7 @@ class ReadingEnded:
     reading: int
     """1 for the first."""
     proven: bool
-    """Was every digit sent to its last sample, as `covers` defines it?"""
+    """Was every digit sent to its last sample, as `proves_sent` defines it?"""
 
 
 @dataclass(frozen=True, slots=True)

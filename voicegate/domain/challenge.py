@@ -126,7 +126,7 @@ class Challenge:
         return max(min(self.expires_at - now, self.expires_at - self.issued_at), timedelta())
 
 
-class Verdict(StrEnum):
+class GuessResult(StrEnum):
     """What a guess came to."""
 
     VERIFIED = "verified"
@@ -141,18 +141,18 @@ class Verdict(StrEnum):
 class VerifyResult:
     """The answer to a guess."""
 
-    verdict: Verdict
+    verdict: GuessResult
     """What it came to."""
     attempts_left: int
     """Guesses that remain."""
 
 
 _CLOSED_VERDICTS: Final = {
-    _S.VERIFIED: Verdict.ALREADY_USED,
-    _S.EXPIRED: Verdict.EXPIRED,
-    _S.LOCKED: Verdict.LOCKED,
-    _S.CANCELED: Verdict.CANCELED,
-    _S.REPORTED: Verdict.CANCELED,
+    _S.VERIFIED: GuessResult.ALREADY_USED,
+    _S.EXPIRED: GuessResult.EXPIRED,
+    _S.LOCKED: GuessResult.LOCKED,
+    _S.CANCELED: GuessResult.CANCELED,
+    _S.REPORTED: GuessResult.CANCELED,
 }
 
 
@@ -181,9 +181,11 @@ def verify(challenge: Challenge, now: datetime, *, is_match: bool) -> tuple[Chal
     if current.state not in OPEN_STATES:
         return current, VerifyResult(_CLOSED_VERDICTS[current.state], current.attempts_left)
     if is_match:
-        return step(current, ChallengeEvent.MATCHED), VerifyResult(Verdict.VERIFIED, current.attempts_left)
+        return step(current, ChallengeEvent.MATCHED), VerifyResult(
+            GuessResult.VERIFIED, current.attempts_left
+        )
     left = current.attempts_left - 1
     current = replace(current, attempts_left=left)
     if left == 0:
-        return step(current, ChallengeEvent.LAST_GUESS_MISSED), VerifyResult(Verdict.LOCKED, 0)
-    return current, VerifyResult(Verdict.DENIED, left)
+        return step(current, ChallengeEvent.LAST_GUESS_MISSED), VerifyResult(GuessResult.LOCKED, 0)
+    return current, VerifyResult(GuessResult.DENIED, left)

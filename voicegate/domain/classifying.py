@@ -11,7 +11,7 @@ from typing import Final
 
 from voicegate.domain.announcement import HumanCheck
 from voicegate.domain.call import Call, Evidence
-from voicegate.domain.hangup_cause import (
+from voicegate.domain.call_outcome import (
     BLOCKED,
     NO_ANSWER,
     Q850_CAUSES,

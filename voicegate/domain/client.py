@@ -26,7 +26,7 @@ class Scope(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Asker:
+class Principal:
     """Who asks, in one request."""
 
     name: str

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from voicegate.domain.call import Rung
-from voicegate.domain.hangup_cause import Blame, Outcome
+from voicegate.domain.call import EvidenceLevel
+from voicegate.domain.call_outcome import Blame, Outcome
 
 
 class Deed(StrEnum):
@@ -40,7 +40,7 @@ class Expected:
 
     outcome: Outcome
     """The verdict."""
-    evidence: Rung
+    evidence: EvidenceLevel
     """The strongest thing proved."""
     blame: Blame
     """Where to look first."""

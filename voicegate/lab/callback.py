@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final, Protocol
 from urllib.parse import unquote
 
-from voicegate.adapters.freeswitch.esl_wire import Frame, Framer, build_command
+from voicegate.adapters.pbx.freeswitch.esl_wire import Frame, Framer, build_command
 from voicegate.client import ApiError, AsyncClient, Unreachable
 from voicegate.config import project_folder
 from voicegate.lab.deadlines import within

@@ -25,7 +25,7 @@ PATIENCE: Final = timedelta(seconds=30)
 _NAMES: Final = ("pbx", "second-pbx")
 
 
-class Exchange(Protocol):
+class CallSupervisor(Protocol):
     """A telephone exchange that runs from a folder of its own."""
 
     def write(self, files: Mapping[str, str]) -> None:
@@ -103,7 +103,7 @@ class CompanyPbx(ABC):
 
     @property
     @abstractmethod
-    def _exchange(self) -> Exchange: ...
+    def _exchange(self) -> CallSupervisor: ...
 
     @abstractmethod
     def _files(self) -> Mapping[str, str]: ...
@@ -147,7 +147,7 @@ class CompanyAsterisk(CompanyPbx):
         return f"SIP 127.0.0.1:{ports.pbx_sip}, AMI 127.0.0.1:{ports.ami}"
 
     @cached_property
-    def _exchange(self) -> Exchange:
+    def _exchange(self) -> CallSupervisor:
         home, run = self.settings.folder / self.daemon.name, self.settings.volatile / self.daemon.name
         return AsteriskInstance(self.daemon, ensure_asterisk(), home, run)
 
@@ -189,7 +189,7 @@ class CompanyFreeSwitch(CompanyPbx):
         return f"SIP 127.0.0.1:{ports.freeswitch_sip}, ESL 127.0.0.1:{ports.esl}"
 
     @cached_property
-    def _exchange(self) -> Exchange:
+    def _exchange(self) -> CallSupervisor:
         here, name = self.settings, self.daemon.name
         return FreeSwitchInstance(
             self.daemon, here.folder / name, here.volatile / name, here.ports.esl, here.keep_secret()

@@ -19,7 +19,7 @@ import pocketsphinx
 import soundfile
 import soxr
 
-from voicegate.lab.quieting import quieten
+from voicegate.lab.denoise import quieten
 
 Samples = np.ndarray[tuple[int], np.dtype[np.float64]]
 Stretch = tuple[float, float]

@@ -7,17 +7,17 @@ holds is `behaviour`'s business.
 
 from typing import Final
 
-from voicegate.domain.call import Rung
+from voicegate.domain.call import EvidenceLevel
+from voicegate.domain.call_outcome import Blame, Outcome
 from voicegate.domain.errors import InvalidNumber
-from voicegate.domain.hangup_cause import Blame, Outcome
 from voicegate.lab.behaviour import Deed, Expected, LabNumber
 
-_DELIVERED: Final = Expected(Outcome.DELIVERED, Rung.ANNOUNCED, Blame.NOBODY)
+_DELIVERED: Final = Expected(Outcome.DELIVERED, EvidenceLevel.ANNOUNCED, Blame.NOBODY)
 
-_REFUSED: Final = Expected(Outcome.TRUNK_REFUSED, Rung.NONE, Blame.TRUNK)
-_CARRIER_FAILED: Final = Expected(Outcome.TRUNK_FAILED, Rung.NONE, Blame.TRUNK)
-_NO_SUCH_NUMBER: Final = Expected(Outcome.INVALID_NUMBER, Rung.NONE, Blame.NUMBER)
-_SORRY: Final = Expected(Outcome.HUNG_UP, Rung.MEDIA, Blame.CALLEE)
+_REFUSED: Final = Expected(Outcome.TRUNK_REFUSED, EvidenceLevel.NONE, Blame.TRUNK)
+_CARRIER_FAILED: Final = Expected(Outcome.TRUNK_FAILED, EvidenceLevel.NONE, Blame.TRUNK)
+_NO_SUCH_NUMBER: Final = Expected(Outcome.INVALID_NUMBER, EvidenceLevel.NONE, Blame.NUMBER)
+_SORRY: Final = Expected(Outcome.HUNG_UP, EvidenceLevel.MEDIA, Blame.CALLEE)
 
 PREMIUM: Final = "+449098790000"
 """Whither `forwards` sends its callers, of Ofcom's premium numbers for fiction: nobody may dial it."""
@@ -36,14 +36,14 @@ NUMBERS: Final = (
         name="never-presses",
         behaviour="Rings briefly, is answered, and nobody ever presses a key: a machine, perhaps.",
         deed=Deed.LISTEN,
-        expected=Expected(Outcome.NO_HUMAN, Rung.MEDIA, Blame.CALLEE),
+        expected=Expected(Outcome.NO_HUMAN, EvidenceLevel.MEDIA, Blame.CALLEE),
     ),
     LabNumber(
         digits="03",
         name="busy",
         behaviour="Is busy (SIP 486).",
         deed=Deed.NOTHING,
-        expected=Expected(Outcome.BUSY, Rung.NONE, Blame.CALLEE),
+        expected=Expected(Outcome.BUSY, EvidenceLevel.NONE, Blame.CALLEE),
         dialplan="refused",
         sip_status=486,
     ),
@@ -52,7 +52,7 @@ NUMBERS: Final = (
         name="rings-for-ever",
         behaviour="Rings, and nobody answers.",
         deed=Deed.NOTHING,
-        expected=Expected(Outcome.NO_ANSWER, Rung.NONE, Blame.CALLEE),
+        expected=Expected(Outcome.NO_ANSWER, EvidenceLevel.NONE, Blame.CALLEE),
         dialplan="rings-for-ever",
     ),
     LabNumber(
@@ -60,7 +60,7 @@ NUMBERS: Final = (
         name="hangs-up-midway",
         behaviour="Is answered; the person presses the key and hangs up in the middle of the code.",
         deed=Deed.HANG_UP,
-        expected=Expected(Outcome.HUNG_UP, Rung.HUMAN, Blame.CALLEE),
+        expected=Expected(Outcome.HUNG_UP, EvidenceLevel.HUMAN, Blame.CALLEE),
     ),
     LabNumber(
         digits="06",
@@ -80,7 +80,7 @@ NUMBERS: Final = (
         name="rejects",
         behaviour="Rings briefly, and the person declines the call (SIP 603).",
         deed=Deed.NOTHING,
-        expected=Expected(Outcome.REJECTED, Rung.NONE, Blame.CALLEE),
+        expected=Expected(Outcome.REJECTED, EvidenceLevel.NONE, Blame.CALLEE),
         dialplan="rejects",
         sip_status=603,
     ),
@@ -133,7 +133,7 @@ NUMBERS: Final = (
         name="forwards",
         behaviour="Sends its callers to a premium number (SIP 302).",
         deed=Deed.NOTHING,
-        expected=Expected(Outcome.FORWARDED, Rung.NONE, Blame.CALLEE),
+        expected=Expected(Outcome.FORWARDED, EvidenceLevel.NONE, Blame.CALLEE),
         dialplan="forwards",
         sip_status=302,
     ),
@@ -150,7 +150,7 @@ NUMBERS: Final = (
         name="silent-trunk",
         behaviour="The carrier takes the call (SIP 100), and then says nothing.",
         deed=Deed.NOTHING,
-        expected=Expected(Outcome.TRUNK_SILENT, Rung.NONE, Blame.TRUNK),
+        expected=Expected(Outcome.TRUNK_SILENT, EvidenceLevel.NONE, Blame.TRUNK),
         dialplan="silent-trunk",
     ),
     LabNumber(
@@ -158,7 +158,7 @@ NUMBERS: Final = (
         name="voicemail",
         behaviour="A voicemail answers, greets, beeps and records.",
         deed=Deed.LISTEN,
-        expected=Expected(Outcome.NO_HUMAN, Rung.MEDIA, Blame.CALLEE),
+        expected=Expected(Outcome.NO_HUMAN, EvidenceLevel.MEDIA, Blame.CALLEE),
         dialplan="voicemail",
     ),
     LabNumber(
@@ -166,7 +166,7 @@ NUMBERS: Final = (
         name="mute",
         behaviour="Is answered, and no audio ever comes from there; RTCP says that ours arrives.",
         deed=Deed.LISTEN,
-        expected=Expected(Outcome.NO_HUMAN, Rung.MEDIA, Blame.CALLEE),
+        expected=Expected(Outcome.NO_HUMAN, EvidenceLevel.MEDIA, Blame.CALLEE),
         dialplan="mute",
     ),
     LabNumber(
@@ -174,7 +174,7 @@ NUMBERS: Final = (
         name="hangs-up-at-once",
         behaviour="Is answered, and hung up in the same moment.",
         deed=Deed.NOTHING,
-        expected=Expected(Outcome.HUNG_UP, Rung.ANSWERED, Blame.CALLEE),
+        expected=Expected(Outcome.HUNG_UP, EvidenceLevel.ANSWERED, Blame.CALLEE),
         dialplan="hangs-up-at-once",
     ),
     LabNumber(
@@ -211,7 +211,7 @@ NUMBERS: Final = (
         name="speaks-g729",
         behaviour="Can speak G.729 only, which we do not offer (SIP 488).",
         deed=Deed.NOTHING,
-        expected=Expected(Outcome.INCOMPATIBLE, Rung.NONE, Blame.TRUNK),
+        expected=Expected(Outcome.INCOMPATIBLE, EvidenceLevel.NONE, Blame.TRUNK),
         endpoint={"allow": "!all,g729"},
         sip_status=488,
     ),
@@ -220,7 +220,7 @@ NUMBERS: Final = (
         name="no-media",
         behaviour="Is answered, our audio gets lost on its way there, and nothing comes back, not even RTCP.",
         deed=Deed.LISTEN,
-        expected=Expected(Outcome.NO_HUMAN, Rung.ANSWERED, Blame.CALLEE),
+        expected=Expected(Outcome.NO_HUMAN, EvidenceLevel.ANSWERED, Blame.CALLEE),
         dialplan="mute",
         # Its RTP listens at 127.0.0.1, as the carrier's transport does: at this address nobody listens.
         # Nor does it end by itself, for want of packets, before we do.

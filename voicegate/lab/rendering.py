@@ -14,7 +14,7 @@ import jinja2
 
 from voicegate.config import project_folder
 from voicegate.lab.certificates import Certificates
-from voicegate.lab.filling import fill_in, fill_in_xml, without_section
+from voicegate.lab.config_templates import fill_in, fill_in_xml, without_section
 from voicegate.lab.numbers import NUMBERS, PREMIUM
 from voicegate.lab.ports import Ports
 from voicegate.lab.services import all_services

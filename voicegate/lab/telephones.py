@@ -129,7 +129,7 @@ def thin_out(raw: bytes) -> Samples:
     return np.frombuffer(raw[: len(raw) // 2 * 2], np.dtype("<i2"))[:: _RAW_RATE // RATE].astype(np.int16)
 
 
-Deeds = Mapping[Deed, Callable[[Line, Ear], Awaitable[None]]]
+UnitsOfWork = Mapping[Deed, Callable[[Line, Ear], Awaitable[None]]]
 
 
 async def press(line: Line, ear: Ear) -> None:
@@ -190,7 +190,7 @@ async def listen(line: Line, _ear: Ear) -> None:
     await line.ended.wait()
 
 
-DEEDS: Final[Deeds] = {
+DEEDS: Final[UnitsOfWork] = {
     Deed.PRESS: press,
     Deed.PRESS_WRONG_FIRST: press_wrong_first,
     Deed.REPEAT: repeat,

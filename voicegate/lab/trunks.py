@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from voicegate.domain.call import Rung
-from voicegate.domain.hangup_cause import Blame, Outcome
+from voicegate.domain.call import EvidenceLevel
+from voicegate.domain.call_outcome import Blame, Outcome
 from voicegate.lab.behaviour import Expected
 
 ACCOUNT: Final = "8271"
@@ -36,7 +36,7 @@ class LabTrunk:
     """Is the route's next trunk tried then? Only where this one certainly rang nobody."""
 
 
-_DELIVERED: Final = Expected(Outcome.DELIVERED, Rung.ANNOUNCED, Blame.NOBODY)
+_DELIVERED: Final = Expected(Outcome.DELIVERED, EvidenceLevel.ANNOUNCED, Blame.NOBODY)
 
 TRUNKS: Final = (
     LabTrunk(
@@ -57,38 +57,38 @@ TRUNKS: Final = (
     LabTrunk(
         name="locked-out",
         behaviour="The same, and the PBX has a wrong password (SIP 401).",
-        expected=Expected(Outcome.TRUNK_REFUSED, Rung.NONE, Blame.TRUNK),
+        expected=Expected(Outcome.TRUNK_REFUSED, EvidenceLevel.NONE, Blame.TRUNK),
         sip_status=401,
         fails_over=True,
     ),
     LabTrunk(
         name="full",
         behaviour="The carrier never has a line free (SIP 503).",
-        expected=Expected(Outcome.TRUNK_FAILED, Rung.NONE, Blame.TRUNK),
+        expected=Expected(Outcome.TRUNK_FAILED, EvidenceLevel.NONE, Blame.TRUNK),
         sip_status=503,
         fails_over=True,
     ),
     LabTrunk(
         name="unplugged",
         behaviour="Nobody is at its address, and the PBX knows, for it looks (qualify_frequency, ping).",
-        expected=Expected(Outcome.TRUNK_UNREACHABLE, Rung.NONE, Blame.TRUNK),
+        expected=Expected(Outcome.TRUNK_UNREACHABLE, EvidenceLevel.NONE, Blame.TRUNK),
         fails_over=True,
     ),
     LabTrunk(
         name="nobody",
         behaviour="Nobody is at its address, and the PBX does not look: a late answer is still possible. "
         "FreeSWITCH hears of it from the host: trunk_unreachable, and the next trunk is tried.",
-        expected=Expected(Outcome.TRUNK_SILENT, Rung.NONE, Blame.TRUNK),
+        expected=Expected(Outcome.TRUNK_SILENT, EvidenceLevel.NONE, Blame.TRUNK),
     ),
     LabTrunk(
         name="crossing",
         behaviour="Rings until we give up; the person picks up so late that answer and cancel cross (glare).",
-        expected=Expected(Outcome.NO_ANSWER, Rung.NONE, Blame.CALLEE),
+        expected=Expected(Outcome.NO_ANSWER, EvidenceLevel.NONE, Blame.CALLEE),
     ),
     LabTrunk(
         name="unusable",
         behaviour="Rings; a person picks up, and the answer names no codec of those that we offered.",
-        expected=Expected(Outcome.INCOMPATIBLE, Rung.ANSWERED, Blame.TRUNK),
+        expected=Expected(Outcome.INCOMPATIBLE, EvidenceLevel.ANSWERED, Blame.TRUNK),
         sip_status=488,
     ),
 )

@@ -10,7 +10,7 @@ from sqlalchemy.dialects import postgresql
 from tests.contract.making import NOW, make_call, make_challenge
 from voicegate.adapters.storage import SqlStore
 from voicegate.adapters.storage.buckets import held
-from voicegate.application.storing import Transaction
+from voicegate.application.store_port import Transaction
 
 NUMBER = "+12025550101"
 

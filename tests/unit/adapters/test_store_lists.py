@@ -21,10 +21,10 @@ from voicegate.adapters.storage.purge import old_challenges, purge
 from voicegate.adapters.storage.rows import call_row, verification_row
 from voicegate.application.listing import AttemptFilter, AuditFilter, CallFilter, Position, Summary
 from voicegate.application.ports import CallRecord
-from voicegate.application.storing import Kept
+from voicegate.application.store_port import Kept
 from voicegate.domain.call import TEST_TRUNK
+from voicegate.domain.call_outcome import Outcome
 from voicegate.domain.challenge import ChallengeState
-from voicegate.domain.hangup_cause import Outcome
 from voicegate.domain.phone_number import Destination
 
 DAY = timedelta(days=1)

@@ -11,30 +11,30 @@ from tests.unit.application.scripted import ScriptedPbx, ScriptedSpeech
 from voicegate.adapters.keyfile import FileKeyring
 from voicegate.adapters.storage.store import SqlStore
 from voicegate.adapters.system import SystemEntropy
-from voicegate.application.board import Board
+from voicegate.application.call_log import Desk
+from voicegate.application.challenges import ChallengeService, ChallengeSpec, Defaults
+from voicegate.application.change_notifier import ChangeNotifier
 from voicegate.application.clients import Clients
-from voicegate.application.conversation import Manners
-from voicegate.application.deeds import Deeds
+from voicegate.application.conversation import CallTimings
 from voicegate.application.delivery import Delivery, World
 from voicegate.application.enrollment import Enrollment
-from voicegate.application.journal import Desk
 from voicegate.application.ports import ChallengeRecord
-from voicegate.application.proving import Defaults, Proving, Wanted
 from voicegate.application.queueing import CallLimits
 from voicegate.application.sign_in import Issued, IssueRequest, SignIn
-from voicegate.domain.client import Asker, Scope
+from voicegate.application.unit_of_work import UnitsOfWork
+from voicegate.domain.client import Principal, Scope
 from voicegate.domain.phone_number import Destination
 from voicegate.domain.policy import CallPolicy
 from voicegate.domain.routing import CallerId, Routes, Trunk
 
 NUMBER = "+12025550101"
-TESTER = Asker("tester", frozenset({Scope.VERIFICATIONS, Scope.FACTORS}), "req_1")
-OTHER = Asker("other", frozenset({Scope.VERIFICATIONS, Scope.FACTORS}), "req_2")
+TESTER = Principal("tester", frozenset({Scope.VERIFICATIONS, Scope.FACTORS}), "req_1")
+OTHER = Principal("other", frozenset({Scope.VERIFICATIONS, Scope.FACTORS}), "req_2")
 SPACED = CallPolicy(frozenset({"US"}))
 """As it is at first."""
 UNHURRIED = replace(SPACED, call_spacing=(timedelta(),))
 """A telephone that does not ring may be called again at once."""
-ADMIN = Asker("root", frozenset(Scope), "req_3")
+ADMIN = Principal("root", frozenset(Scope), "req_3")
 
 
 @dataclass
@@ -59,8 +59,8 @@ class Bench:
     sign_in: SignIn
     enrollment: Enrollment
     clients: Clients
-    deeds: Deeds
-    proving: Proving
+    units: UnitsOfWork
+    challenge_service: ChallengeService
     delivery: Delivery
     world: World
     pbx: ScriptedPbx
@@ -69,7 +69,7 @@ class Bench:
 
     async def issue(self, number: str = NUMBER, extension: str | None = None, **more: object) -> str:
         issued = await self.sign_in.issue(
-            IssueRequest(TESTER, Wanted(Destination.parse(number, extension), **more))  # type: ignore[arg-type]
+            IssueRequest(TESTER, ChallengeSpec(Destination.parse(number, extension), **more))  # type: ignore[arg-type]
         )
         assert isinstance(issued, Issued)
         return issued.record.challenge.id
@@ -89,14 +89,14 @@ class Bench:
 
 
 def bench_of(world: World, delivery: Delivery, clock: TurnedClock) -> Bench:
-    deeds = Deeds(world, delivery)
-    proving = Proving(world, delivery, policy=UNHURRIED, defaults=Defaults())
+    units = UnitsOfWork(world, delivery)
+    challenge_service = ChallengeService(world, delivery, policy=UNHURRIED, defaults=Defaults())
     return Bench(
-        sign_in=SignIn(world, deeds, proving),
-        enrollment=Enrollment(world, deeds, proving),
-        clients=Clients(world, deeds),
-        deeds=deeds,
-        proving=proving,
+        sign_in=SignIn(world, units, challenge_service),
+        enrollment=Enrollment(world, units, challenge_service),
+        clients=Clients(world, units),
+        units=units,
+        challenge_service=challenge_service,
         delivery=delivery,
         world=world,
         pbx=world.pbxs["main"],  # type: ignore[arg-type]  # the scripted one
@@ -112,9 +112,9 @@ def trunks() -> tuple[Trunk, ...]:
 
 
 @pytest.fixture
-def manners() -> Manners:
+def timings() -> CallTimings:
     """Override for other patience."""
-    return Manners(extension_delay=timedelta())
+    return CallTimings(extension_delay=timedelta())
 
 
 @pytest.fixture
@@ -125,18 +125,18 @@ def limits() -> CallLimits:
 
 @pytest.fixture
 async def bench(
-    tmp_path: Path, trunks: tuple[Trunk, ...], manners: Manners, limits: CallLimits
+    tmp_path: Path, trunks: tuple[Trunk, ...], timings: CallTimings, limits: CallLimits
 ) -> AsyncIterator[Bench]:
     pbx, speech, clock = ScriptedPbx(), ScriptedSpeech(), TurnedClock()
     async with SqlStore(tmp_path / "test.db") as store:
         world = World(
-            desk=Desk(store, Board(), clock),
+            desk=Desk(store, ChangeNotifier(), clock),
             keyring=FileKeyring.open(tmp_path / "key"),
             entropy=SystemEntropy(),
             speech=speech,
             pbxs={"main": pbx},
             routes=Routes(trunks),
-            manners=manners,
+            timings=timings,
         )
         async with Delivery(world, limits) as delivery:
             yield bench_of(world, delivery, clock)

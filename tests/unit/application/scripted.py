@@ -12,8 +12,8 @@ from datetime import timedelta
 from voicegate.application.ports import CallAudio, Clip, DtmfTiming, LegSignal, Order
 from voicegate.domain.announcement import Asking, Part, Phrasing, PromptName
 from voicegate.domain.call import Answered, Media, Playback, Rang
+from voicegate.domain.call_outcome import Hangup
 from voicegate.domain.errors import LegEnded, PbxError
-from voicegate.domain.hangup_cause import Hangup
 
 SECOND = timedelta(seconds=1)
 INVITATION = Clip("invitation", 8000, SECOND, 8000)

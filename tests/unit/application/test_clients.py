@@ -8,8 +8,8 @@ from tests.unit.application.conftest import ADMIN, NUMBER, OTHER, TESTER, Bench
 from voicegate.application.clients import KNOWN_FOR, NewKey
 from voicegate.application.enrollment import EnrollRequest
 from voicegate.application.listing import AuditFilter
-from voicegate.application.storing import FactorRecord
-from voicegate.domain.client import Asker, Client, ClientKey, Scope
+from voicegate.application.store_port import FactorRecord
+from voicegate.domain.client import Client, ClientKey, Principal, Scope
 from voicegate.domain.phone_number import Destination
 
 SCOPES = frozenset({Scope.VERIFICATIONS})
@@ -23,8 +23,8 @@ async def add(bench: Bench, name: str = "backend") -> NewKey:
 
 async def test_a_key_stands_for_its_client_and_is_kept_nowhere(bench: Bench) -> None:
     added = await add(bench)
-    asker = await bench.clients.authenticate(added.key, "req_9")
-    assert asker == Asker("backend", SCOPES, "req_9")
+    principal = await bench.clients.authenticate(added.key, "req_9")
+    assert principal == Principal("backend", SCOPES, "req_9")
     (record,) = await bench.clients.list()
     assert added.key not in repr(record)
     assert added.key.rpartition("_")[2].encode() not in record.keys[0].digest
@@ -83,10 +83,10 @@ async def test_somebody_elses_verification_and_calls_are_as_if_they_were_not_the
     assert await use.call(OTHER, call_id) is None
     assert await use.calls(OTHER, 10) == []
     assert await use.newest(OTHER, NUMBER) is None
-    for asker in (TESTER, ADMIN):
-        assert await use.look(asker, challenge_id) is not None
-        assert await use.call(asker, call_id) is not None
-        assert [entry.call.id for entry in await use.calls(asker, 10)] == [call_id]
+    for principal in (TESTER, ADMIN):
+        assert await use.look(principal, challenge_id) is not None
+        assert await use.call(principal, call_id) is not None
+        assert [entry.call.id for entry in await use.calls(principal, 10)] == [call_id]
 
 
 async def test_the_newest_verification_of_a_number_is_found_by_it(bench: Bench) -> None:

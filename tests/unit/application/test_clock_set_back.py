@@ -8,8 +8,8 @@ from tests.unit.application.conftest import ADMIN, NUMBER, SPACED, TESTER, Bench
 from tests.unit.application.test_guesses import ask, exhaust, issue
 from voicegate.application.enrollment import EnrollRequest
 from voicegate.application.sign_in import Issued
-from voicegate.application.storing import FactorRecord
-from voicegate.domain.challenge import Verdict
+from voicegate.application.store_port import FactorRecord
+from voicegate.domain.challenge import GuessResult
 from voicegate.domain.client import Scope
 from voicegate.domain.phone_number import Destination
 from voicegate.domain.policy import Deny, DenyReason
@@ -22,7 +22,7 @@ def set_back(bench: Bench) -> None:
 
 
 async def test_a_resend_waits_no_longer_than_its_wait(bench: Bench) -> None:
-    bench.proving.policy = SPACED
+    bench.challenge_service.policy = SPACED
     enrolled = await bench.enrollment.enroll(EnrollRequest(TESTER, "alice", Destination.parse(NUMBER)))
     assert isinstance(enrolled, FactorRecord)
     assert enrolled.challenge is not None
@@ -97,9 +97,9 @@ async def test_a_code_lives_no_longer_than_its_life(bench: Bench) -> None:
     for challenge_id in (first, second):
         result = await bench.sign_in.verify(TESTER, challenge_id, "0000")
         assert result is not None
-        assert result.verdict is Verdict.DENIED
+        assert result.verdict is GuessResult.DENIED
     bench.clock.time += 2 * SECOND
     for challenge_id in (first, second):
         result = await bench.sign_in.verify(TESTER, challenge_id, bench.code(challenge_id))
         assert result is not None
-        assert result.verdict is Verdict.EXPIRED
+        assert result.verdict is GuessResult.EXPIRED

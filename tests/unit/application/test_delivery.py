@@ -10,13 +10,13 @@ import pytest
 from tests.unit.application.conftest import ADMIN, TESTER, Bench, bench_of
 from tests.unit.application.scripted import INVITATION, READING, ScriptedLeg, full
 from voicegate.application import delivery
-from voicegate.application.conversation import Manners
+from voicegate.application.conversation import CallTimings
 from voicegate.application.delivery import Delivery
 from voicegate.application.ports import CallRecord, Clip
 from voicegate.domain.announcement import Digit, HumanCheck
 from voicegate.domain.call import Answered, Media, Playback, Progressed, Rang
+from voicegate.domain.call_outcome import GaveUp, Hangup
 from voicegate.domain.errors import PbxRefused, PbxUnavailable, SpeechError, StoreError
-from voicegate.domain.hangup_cause import GaveUp, Hangup
 
 
 async def outcome_of(bench: Bench, **request: object) -> tuple[str, str, str]:
@@ -132,7 +132,7 @@ async def test_only_digits_sent_to_their_last_sample_are_delivered(
 
 @pytest.mark.parametrize(("cap_ms", "readings"), [(90, 0), (190, 1), (5000, 2)])
 async def test_no_reading_begins_that_could_not_end_in_time(
-    bench: Bench, manners: Manners, cap_ms: int, readings: int
+    bench: Bench, timings: CallTimings, cap_ms: int, readings: int
 ) -> None:
     """And the time counts from the key, however long the person took to come."""
     bench.speech.reading = brief = Clip("brief", 800, timedelta(milliseconds=100), 600)
@@ -149,7 +149,7 @@ async def test_no_reading_begins_that_could_not_end_in_time(
         leg.tell(Answered())
 
     bench.pbx.plots = [slow]
-    own = replace(bench.world, manners=replace(manners, time_cap=timedelta(milliseconds=cap_ms)))
+    own = replace(bench.world, timings=replace(timings, time_cap=timedelta(milliseconds=cap_ms)))
     async with Delivery(own) as delivering:
         slow_bench = bench_of(own, delivering, bench.clock)
         record = await slow_bench.settled(await slow_bench.issue())

@@ -10,11 +10,11 @@ from tests.unit.application.conftest import Bench, trunk
 from tests.unit.application.scripted import INVITATION, ScriptedLeg, answers, full
 from tests.unit.application.test_delivery import outcome_of, plot
 from voicegate.application import delivery
-from voicegate.application.conversation import Manners
+from voicegate.application.conversation import CallTimings
 from voicegate.application.ports import Clip
 from voicegate.domain.call import Answered, Playback
+from voicegate.domain.call_outcome import GaveUp, Hangup
 from voicegate.domain.errors import PbxUnavailable
-from voicegate.domain.hangup_cause import GaveUp, Hangup
 from voicegate.domain.routing import CallerId, Routes, Trunk
 
 
@@ -26,8 +26,8 @@ class TestWithShortTimers:
         return (trunk("carrier", timedelta(milliseconds=30)),)
 
     @pytest.fixture
-    def manners(self) -> Manners:
-        return Manners(human_timeout=timedelta(milliseconds=1100), time_cap=timedelta(milliseconds=50))
+    def timings(self) -> CallTimings:
+        return CallTimings(human_timeout=timedelta(milliseconds=1100), time_cap=timedelta(milliseconds=50))
 
     async def test_a_trunk_that_gives_no_sign_is_left_and_not_tried_again(self, bench: Bench) -> None:
         bench.pbx.plots = [plot()]  # type: ignore[list-item]

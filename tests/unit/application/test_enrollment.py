@@ -10,13 +10,13 @@ import pytest
 from tests.unit.application.conftest import ADMIN, NUMBER, OTHER, SPACED, TESTER, Bench
 from tests.unit.application.scripted import ScriptedLeg, answers
 from voicegate.application.enrollment import EnrollRequest
-from voicegate.application.storing import FactorRecord
+from voicegate.application.store_port import FactorRecord
 from voicegate.domain.announcement import Digit
 from voicegate.domain.call import Rang
-from voicegate.domain.challenge import ChallengeState, Purpose, Verdict, VerifyResult
-from voicegate.domain.client import Asker
+from voicegate.domain.call_outcome import Hangup
+from voicegate.domain.challenge import ChallengeState, GuessResult, Purpose, VerifyResult
+from voicegate.domain.client import Principal
 from voicegate.domain.factor import Factor, FactorState
-from voicegate.domain.hangup_cause import Hangup
 from voicegate.domain.phone_number import Destination
 from voicegate.domain.policy import Deny, DenyReason
 
@@ -28,7 +28,7 @@ ANOTHER = "+12125550101"
 
 @pytest.fixture(autouse=True)
 def spaced(bench: Bench) -> None:
-    bench.proving.policy = SPACED
+    bench.challenge_service.policy = SPACED
 
 
 async def rings(leg: ScriptedLeg) -> None:
@@ -40,10 +40,10 @@ async def busy(leg: ScriptedLeg) -> None:
 
 
 def request(
-    number: str = NUMBER, extension: str | None = None, *, asker: Asker = TESTER, **more: object
+    number: str = NUMBER, extension: str | None = None, *, principal: Principal = TESTER, **more: object
 ) -> EnrollRequest:
     destination = Destination.parse(number, extension)
-    return EnrollRequest(asker, "alice", destination, **more)  # type: ignore[arg-type]
+    return EnrollRequest(principal, "alice", destination, **more)  # type: ignore[arg-type]
 
 
 async def enroll(bench: Bench, *args: str, **more: object) -> FactorRecord:
@@ -70,12 +70,12 @@ async def enroll_and_activate(bench: Bench, **more: object) -> FactorRecord:
     """An active factor, half a minute after its activation call."""
     record = await enroll(bench, **more)
     await settled(bench, record)
-    assert await activate(bench, record) is Verdict.VERIFIED
+    assert await activate(bench, record) is GuessResult.VERIFIED
     bench.clock.time += SPACING
     return replace(record, factor=await factor(bench, record.factor.id))
 
 
-async def activate(bench: Bench, record: FactorRecord) -> Verdict:
+async def activate(bench: Bench, record: FactorRecord) -> GuessResult:
     result = await bench.enrollment.activate(TESTER, record.factor.id, code(bench, record))
     assert isinstance(result, VerifyResult), result
     return result.verdict
@@ -93,7 +93,7 @@ async def challenge(bench: Bench, factor_id: str) -> FactorRecord:
     return record
 
 
-async def verdict(bench: Bench, factor_id: str, guess: str) -> Verdict:
+async def verdict(bench: Bench, factor_id: str, guess: str) -> GuessResult:
     result = await bench.enrollment.verify(TESTER, factor_id, guess)
     assert isinstance(result, VerifyResult), result
     return result.verdict
@@ -104,14 +104,14 @@ async def test_a_telephone_is_called_with_its_extension_activated_and_signed_in_
     assert record.factor.state is FactorState.PENDING_ACTIVATION
     await settled(bench, record)
     assert "send 204" in bench.pbx.legs[0].done
-    assert await activate(bench, record) is Verdict.VERIFIED
+    assert await activate(bench, record) is GuessResult.VERIFIED
     assert (await factor(bench, record.factor.id)).state is FactorState.ACTIVE
     bench.clock.time += SPACING
     again = await challenge(bench, record.factor.id)
     await settled(bench, again)
     assert code(bench, again) != code(bench, record)
-    assert await verdict(bench, record.factor.id, code(bench, again)) is Verdict.VERIFIED
-    assert await verdict(bench, record.factor.id, code(bench, again)) is Verdict.ALREADY_USED
+    assert await verdict(bench, record.factor.id, code(bench, again)) is GuessResult.VERIFIED
+    assert await verdict(bench, record.factor.id, code(bench, again)) is GuessResult.ALREADY_USED
 
 
 async def test_the_answer_tells_how_the_call_went(bench: Bench) -> None:
@@ -210,7 +210,7 @@ async def test_a_resend_after_the_codes_life_says_another_one(bench: Bench) -> N
     record = await enroll(bench, activation_lifetime=timedelta(seconds=40))
     await settled(bench, record)
     bench.clock.time += timedelta(seconds=40)
-    assert await activate(bench, record) is Verdict.EXPIRED
+    assert await activate(bench, record) is GuessResult.EXPIRED
     again = await bench.enrollment.resend(TESTER, record.factor.id)
     assert isinstance(again, FactorRecord)
     assert code(bench, again) != code(bench, record)
@@ -234,17 +234,17 @@ async def test_a_resend_after_five_wrong_guesses_says_another_code(bench: Bench)
     factor_id, guess = record.factor.id, wrong(bench, record)
     seen = [await bench.enrollment.activate(TESTER, factor_id, guess) for _ in range(6)]
     verdicts = [one.verdict for one in seen if isinstance(one, VerifyResult)]
-    assert verdicts == [Verdict.DENIED] * 4 + [Verdict.LOCKED] * 2
+    assert verdicts == [GuessResult.DENIED] * 4 + [GuessResult.LOCKED] * 2
     bench.clock.time += SPACING
     again = await bench.enrollment.resend(TESTER, factor_id)
     assert isinstance(again, FactorRecord)
     assert code(bench, again) != code(bench, record)
-    assert await activate(bench, again) is Verdict.VERIFIED
+    assert await activate(bench, again) is GuessResult.VERIFIED
 
 
 async def test_an_activations_code_that_is_replayed_says_so(bench: Bench) -> None:
     record = await enroll_and_activate(bench)
-    assert await activate(bench, record) is Verdict.ALREADY_USED
+    assert await activate(bench, record) is GuessResult.ALREADY_USED
 
 
 async def test_a_second_challenge_repeats_the_open_ones_code(bench: Bench) -> None:
@@ -275,7 +275,7 @@ async def test_fifty_right_codes_at_once_sign_in_once(bench: Bench) -> None:
     signing_in = await challenge(bench, record.factor.id)
     guess = code(bench, signing_in)
     given = await asyncio.gather(*(verdict(bench, record.factor.id, guess) for _ in range(50)))
-    assert Counter(given) == {Verdict.VERIFIED: 1, Verdict.ALREADY_USED: 49}
+    assert Counter(given) == {GuessResult.VERIFIED: 1, GuessResult.ALREADY_USED: 49}
 
 
 async def test_a_reset_ends_the_code_and_hangs_up_at_once(bench: Bench) -> None:
@@ -296,7 +296,7 @@ async def test_a_reset_ends_the_code_and_hangs_up_at_once(bench: Bench) -> None:
     assert await bench.enrollment.reset(TESTER, record.factor.id) is None
     result = await bench.sign_in.verify(TESTER, signing_in.challenge.challenge.id, guess)
     assert result is not None
-    assert result.verdict is Verdict.CANCELED
+    assert result.verdict is GuessResult.CANCELED
 
 
 async def test_a_reset_hangs_up_the_call_of_a_code_that_was_entered_already(bench: Bench) -> None:
@@ -330,7 +330,7 @@ async def test_an_admin_resets_every_clients_factor_of_a_subscriber_and_a_client
 ) -> None:
     mine = await enroll(bench)
     await settled(bench, mine)
-    others = await enroll(bench, asker=OTHER)
+    others = await enroll(bench, principal=OTHER)
     assert [factor.id for factor in await bench.enrollment.reset_all(OTHER, "alice")] == [others.factor.id]
     assert await bench.enrollment.get(TESTER, mine.factor.id) is not None
     assert [factor.id for factor in await bench.enrollment.reset_all(ADMIN, "alice")] == [mine.factor.id]
@@ -354,7 +354,7 @@ async def test_a_shared_number_is_counted_over_all_clients(bench: Bench) -> None
     first = await enroll(bench)
     assert first.sharing == 1
     await settled(bench, first)
-    second = await enroll(bench, asker=OTHER)
+    second = await enroll(bench, principal=OTHER)
     assert second.sharing == 2
     await bench.enrollment.reset(TESTER, first.factor.id)
     seen = await bench.enrollment.get(OTHER, second.factor.id)

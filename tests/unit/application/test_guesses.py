@@ -8,12 +8,12 @@ from datetime import timedelta
 from structlog.testing import capture_logs
 
 from tests.unit.application.conftest import ADMIN, NUMBER, OTHER, TESTER, Bench
+from voicegate.application.challenges import ChallengeSpec
 from voicegate.application.enrollment import EnrollRequest
-from voicegate.application.proving import Wanted
 from voicegate.application.sign_in import Issued, IssueRequest
-from voicegate.application.storing import FactorRecord, Kept
-from voicegate.domain.challenge import Verdict, VerifyResult
-from voicegate.domain.client import Asker
+from voicegate.application.store_port import FactorRecord, Kept
+from voicegate.domain.challenge import GuessResult, VerifyResult
+from voicegate.domain.client import Principal
 from voicegate.domain.phone_number import Destination
 from voicegate.domain.policy import Deny, DenyReason, GuessPolicy
 
@@ -21,17 +21,17 @@ WINDOW = timedelta(hours=1)
 LIFE = timedelta(seconds=300)
 
 
-async def ask(bench: Bench, asker: Asker = TESTER, number: str = NUMBER) -> Issued | Deny:
+async def ask(bench: Bench, principal: Principal = TESTER, number: str = NUMBER) -> Issued | Deny:
     """Ask for a code, and wait for the call's end."""
-    issued = await bench.sign_in.issue(IssueRequest(asker, Wanted(Destination.parse(number))))
+    issued = await bench.sign_in.issue(IssueRequest(principal, ChallengeSpec(Destination.parse(number))))
     if isinstance(issued, Issued):
         await bench.settled(issued.record.challenge.id)
     assert isinstance(issued, Issued | Deny)
     return issued
 
 
-async def issue(bench: Bench, asker: Asker = TESTER, number: str = NUMBER) -> str:
-    issued = await ask(bench, asker, number)
+async def issue(bench: Bench, principal: Principal = TESTER, number: str = NUMBER) -> str:
+    issued = await ask(bench, principal, number)
     assert isinstance(issued, Issued)
     return issued.record.challenge.id
 
@@ -50,9 +50,9 @@ async def spend(bench: Bench, challenge_id: str, wrong: int = 5) -> None:
         bench.clock.time += timedelta(seconds=1)
 
 
-async def exhaust(bench: Bench, asker: Asker = TESTER, number: str = NUMBER) -> Deny:
+async def exhaust(bench: Bench, principal: Principal = TESTER, number: str = NUMBER) -> Deny:
     """Guess until no new code is issued; the refusal."""
-    while isinstance(issued := await ask(bench, asker, number), Issued):
+    while isinstance(issued := await ask(bench, principal, number), Issued):
         await spend(bench, issued.record.challenge.id)
     return issued
 
@@ -70,20 +70,20 @@ async def test_past_its_budget_a_number_gets_no_new_code_until_the_window_has_mo
 async def test_an_open_code_keeps_its_guesses_whatever_is_spent_elsewhere(bench: Bench) -> None:
     mine = await issue(bench)
     await exhaust(bench)
-    assert [(await guess(bench, mine)).verdict for _ in range(4)] == [Verdict.DENIED] * 4
-    assert (await guess(bench, mine, right=True)).verdict is Verdict.VERIFIED
+    assert [(await guess(bench, mine)).verdict for _ in range(4)] == [GuessResult.DENIED] * 4
+    assert (await guess(bench, mine, right=True)).verdict is GuessResult.VERIFIED
 
 
 async def test_codes_that_are_open_count_as_if_they_were_guessed_at(bench: Bench) -> None:
     opened = [await issue(bench) for _ in range(4)]
     assert await ask(bench) == Deny(DenyReason.TOO_MANY_GUESSES, LIFE)
-    assert (await guess(bench, opened[0], right=True)).verdict is Verdict.VERIFIED
+    assert (await guess(bench, opened[0], right=True)).verdict is GuessResult.VERIFIED
     assert isinstance(await ask(bench), Issued)
 
 
 async def test_what_one_client_guesses_refuses_nothing_to_another(bench: Bench) -> None:
     await exhaust(bench, OTHER)
-    assert (await guess(bench, await issue(bench, TESTER), right=True)).verdict is Verdict.VERIFIED
+    assert (await guess(bench, await issue(bench, TESTER), right=True)).verdict is GuessResult.VERIFIED
 
 
 async def test_a_subscriber_has_one_budget_over_all_their_telephones(bench: Bench) -> None:
@@ -110,7 +110,7 @@ async def test_in_no_hour_are_there_more_wrong_guesses_than_the_budget(bench: Be
     for _ in range(200):
         issued = await ask(bench)
         if isinstance(issued, Issued):
-            while (await guess(bench, issued.record.challenge.id)).verdict is Verdict.DENIED:
+            while (await guess(bench, issued.record.challenge.id)).verdict is GuessResult.DENIED:
                 made.append(bench.clock.time)
             made.append(bench.clock.time)
         bench.clock.time += timedelta(seconds=70)
@@ -127,12 +127,12 @@ async def test_fifty_requests_at_once_share_the_budget(bench: Bench) -> None:
 
 async def test_a_client_that_guesses_wrong_too_often_is_an_alarm_and_no_wall(bench: Bench) -> None:
     rules = GuessPolicy(alarm_per_client=8)
-    bench.proving.policy = replace(bench.proving.policy, guesses=rules)
+    bench.challenge_service.policy = replace(bench.challenge_service.policy, guesses=rules)
     with capture_logs() as logs:
         for area in (202, 212, 213):
             await spend(bench, await issue(bench, number=f"+1{area}5550101"))
         mine = await issue(bench, number="+12145550101")
-        assert (await guess(bench, mine, right=True)).verdict is Verdict.VERIFIED
+        assert (await guess(bench, mine, right=True)).verdict is GuessResult.VERIFIED
     warned = [line for line in logs if line["log_level"] == "warning"]
     assert [(line["event"], line["client"], line["count"]) for line in warned] == [
         ("client guesses wrong too often", "tester", 8)
@@ -143,10 +143,10 @@ async def test_a_client_that_guesses_wrong_too_often_is_an_alarm_and_no_wall(ben
 
 async def test_a_budget_smaller_than_a_codes_guesses_issues_one_code_at_a_time(bench: Bench) -> None:
     rules = GuessPolicy(per_destination=3)
-    bench.proving.policy = replace(bench.proving.policy, guesses=rules)
+    bench.challenge_service.policy = replace(bench.challenge_service.policy, guesses=rules)
     first = await issue(bench)
     assert await ask(bench) == Deny(DenyReason.TOO_MANY_GUESSES, LIFE)
-    assert (await guess(bench, first, right=True)).verdict is Verdict.VERIFIED
+    assert (await guess(bench, first, right=True)).verdict is GuessResult.VERIFIED
     assert isinstance(await ask(bench), Issued)
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from tests.unit.application.conftest import NUMBER, TESTER, Bench
 from voicegate.application.enrollment import EnrollRequest
-from voicegate.application.storing import FactorRecord
+from voicegate.application.store_port import FactorRecord
 from voicegate.domain.errors import UnknownLanguage
 from voicegate.domain.phone_number import Destination
 

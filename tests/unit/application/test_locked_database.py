@@ -15,8 +15,8 @@ from tests.unit.application.conftest import Bench
 from tests.unit.application.scripted import ScriptedLeg
 from voicegate.adapters.storage.store import SqlStore, Waits
 from voicegate.domain.call import Answered, Rang
+from voicegate.domain.call_outcome import Hangup, Outcome
 from voicegate.domain.errors import StoreError
-from voicegate.domain.hangup_cause import Hangup, Outcome
 from voicegate.lab.deadlines import within
 
 

@@ -10,11 +10,11 @@ from datetime import timedelta
 import pytest
 
 from tests.unit.application.conftest import TESTER, Bench, trunk
-from voicegate.application.proving import Wanted
+from voicegate.application.challenges import ChallengeSpec
 from voicegate.application.queueing import CallLimits, CallQueue
 from voicegate.application.sign_in import Issued, IssueRequest
 from voicegate.domain.call import TEST_TRUNK
-from voicegate.domain.client import Asker, Scope
+from voicegate.domain.client import Principal, Scope
 from voicegate.domain.phone_number import Destination
 from voicegate.domain.policy import Deny, DenyReason
 from voicegate.domain.routing import Trunk
@@ -29,7 +29,7 @@ class Crowd:
     """Calls at a queue; each holds its line until it is ended."""
 
     queue: CallQueue
-    begun: list[str] = field(default_factory=list)
+    pending: list[str] = field(default_factory=list)
     turned_away: list[str] = field(default_factory=list)
     live: Counter[str] = field(default_factory=Counter)
     most: Counter[str] = field(default_factory=Counter)
@@ -44,7 +44,7 @@ class Crowd:
                 if not has_line:
                     self.turned_away.append(name)
                     return
-                self.begun.append(name)
+                self.pending.append(name)
                 self.live[by.name] += 1
                 self.most |= self.live
                 await over.wait()
@@ -83,9 +83,9 @@ async def test_a_trunk_has_no_more_calls_than_its_own_limit_and_holds_up_no_othe
         for name in ("a1", "a2", "a3"):
             await calls.call(name)
         await calls.call("a4", OTHER)
-        assert calls.begun == ["a1", "a2", "a4"]
+        assert calls.pending == ["a1", "a2", "a4"]
         await calls.end("a2")
-        assert calls.begun[-1] == "a3"
+        assert calls.pending[-1] == "a3"
 
 
 async def test_over_all_trunks_there_are_no_more_than_the_limit() -> None:
@@ -94,9 +94,9 @@ async def test_over_all_trunks_there_are_no_more_than_the_limit() -> None:
             await calls.call(name)
         for name in ("a3", "a4"):
             await calls.call(name, OTHER)
-        assert calls.begun == ["a1", "a2", "a3"]
+        assert calls.pending == ["a1", "a2", "a3"]
         await calls.end("a1")
-        assert calls.begun[-1] == "a4"
+        assert calls.pending[-1] == "a4"
 
 
 async def test_clients_take_turns_however_many_calls_one_of_them_wants() -> None:
@@ -105,8 +105,8 @@ async def test_clients_take_turns_however_many_calls_one_of_them_wants() -> None
         for name in names:
             await calls.call(name)
         for _ in names[1:]:
-            await calls.end(calls.begun[-1])
-        assert calls.begun == ["a0", "a1", "b0", "c0", "a2", "b1", "a3", "a4", "a5"]
+            await calls.end(calls.pending[-1])
+        assert calls.pending == ["a0", "a1", "b0", "c0", "a2", "b1", "a3", "a4", "a5"]
 
 
 async def test_a_call_that_waits_too_long_is_turned_away_and_takes_no_line() -> None:
@@ -117,7 +117,7 @@ async def test_a_call_that_waits_too_long_is_turned_away_and_takes_no_line() -> 
         assert calls.turned_away == ["b1"]
         await calls.end("a1")
         await calls.call("b2")
-        assert calls.begun == ["a1", "b2"]
+        assert calls.pending == ["a1", "b2"]
 
 
 async def test_a_call_that_is_given_up_leaves_the_queue_at_once() -> None:
@@ -127,7 +127,7 @@ async def test_a_call_that_is_given_up_leaves_the_queue_at_once() -> None:
         await calls.give_up("b1")
         assert calls.turned_away == ["b1"]
         await calls.end("a1")
-        assert calls.begun == ["a1", "c1"]
+        assert calls.pending == ["a1", "c1"]
 
 
 async def test_a_full_queue_takes_one_call_of_each_client_that_has_none_there() -> None:
@@ -154,7 +154,7 @@ async def test_a_waiting_call_whose_task_is_cancelled_keeps_no_line(is_served: b
         if not is_served:
             await calls.end("a1")
         await calls.call("c1")
-        assert calls.begun[-1] == "c1"
+        assert calls.pending[-1] == "c1"
 
 
 async def test_a_crowd_never_exceeds_a_limit_and_all_are_served() -> None:
@@ -182,7 +182,7 @@ async def test_calls_to_test_numbers_need_no_line() -> None:
     async with crowd(CallLimits(in_progress=1, queue_timeout=LONG)) as calls:
         for name in ("a1", "a2", "a3"):
             await calls.call(name, trunk(TEST_TRUNK))
-        assert calls.begun == ["a1", "a2", "a3"]
+        assert calls.pending == ["a1", "a2", "a3"]
 
 
 class TestDelivery:
@@ -192,9 +192,9 @@ class TestDelivery:
     def limits(self) -> CallLimits:
         return CallLimits(in_progress=1, queued=1, queue_timeout=LONG)
 
-    async def ask(self, bench: Bench, number: int, asker: Asker = TESTER) -> Issued | Deny:
-        wanted = Wanted(Destination(f"+120255501{number:02}"))
-        issued = await bench.sign_in.issue(IssueRequest(asker, wanted))
+    async def ask(self, bench: Bench, number: int, principal: Principal = TESTER) -> Issued | Deny:
+        wanted = ChallengeSpec(Destination(f"+120255501{number:02}"))
+        issued = await bench.sign_in.issue(IssueRequest(principal, wanted))
         assert isinstance(issued, Issued | Deny)
         return issued
 
@@ -220,7 +220,7 @@ class TestDelivery:
         self, bench: Bench
     ) -> None:
         bench.pbx.plots = [nobody_answers]
-        other = Asker("other", frozenset({Scope.VERIFICATIONS}), "req_2")
+        other = Principal("other", frozenset({Scope.VERIFICATIONS}), "req_2")
         for number in (1, 2):
             assert isinstance(await self.ask(bench, number), Issued)
         refused = await self.ask(bench, 3)

@@ -8,23 +8,23 @@ import pytest
 from tests.unit.application.conftest import ADMIN, NUMBER, OTHER, TESTER, Bench
 from tests.unit.application.scripted import ScriptedLeg
 from voicegate.application.attempts import Attempts
+from voicegate.application.challenges import ChallengeSpec
 from voicegate.application.listing import AttemptFilter, Summary
-from voicegate.application.proving import Wanted
 from voicegate.application.sign_in import Issued, OtherCode
 from voicegate.domain.call import Rang
-from voicegate.domain.challenge import ChallengeState, Verdict
-from voicegate.domain.client import Asker
+from voicegate.domain.challenge import ChallengeState, GuessResult
+from voicegate.domain.client import Principal
 from voicegate.domain.passcode import Passcode
 from voicegate.domain.phone_number import Destination
 from voicegate.domain.policy import Deny, DenyReason
 
 
-def wanted(service: str | None = "bank", own: Passcode | None = None) -> Wanted:
-    return Wanted(Destination(NUMBER), passcode=own, service=service)
+def wanted(service: str | None = "bank", own: Passcode | None = None) -> ChallengeSpec:
+    return ChallengeSpec(Destination(NUMBER), passcode=own, service=service)
 
 
-async def send(bench: Bench, asker: Asker = TESTER, service: str = "bank") -> str:
-    sent = await bench.sign_in.send(asker, wanted(service))
+async def send(bench: Bench, principal: Principal = TESTER, service: str = "bank") -> str:
+    sent = await bench.sign_in.send(principal, wanted(service))
     assert isinstance(sent, Issued)
     await bench.settled(sent.record.challenge.id)
     return sent.record.challenge.id
@@ -92,7 +92,7 @@ async def test_approving_is_the_owners_and_not_for_what_is_over(bench: Bench) ->
     assert approved.state is ChallengeState.VERIFIED
     result = await bench.sign_in.verify(TESTER, challenge_id, bench.code(challenge_id))
     assert result is not None
-    assert result.verdict is Verdict.ALREADY_USED
+    assert result.verdict is GuessResult.ALREADY_USED
     canceled = await send(bench)
     await bench.sign_in.cancel(TESTER, canceled)
     still = await bench.sign_in.approve(TESTER, canceled)
@@ -104,11 +104,11 @@ async def test_a_client_counts_its_own_calls_and_an_admin_all(bench: Bench) -> N
     attempts = Attempts(bench.world.desk.store)
     await send(bench)
     await send(bench, OTHER)
-    for asker, count in ((TESTER, 1), (OTHER, 1), (ADMIN, 2)):
-        assert await attempts.summarise(asker, AttemptFilter()) == Summary(count, 0)
-        found = await attempts.list(asker, AttemptFilter(), 10)
+    for principal, count in ((TESTER, 1), (OTHER, 1), (ADMIN, 2)):
+        assert await attempts.summarise(principal, AttemptFilter()) == Summary(count, 0)
+        found = await attempts.list(principal, AttemptFilter(), 10)
         assert len(found) == count
-        assert await attempts.find(asker, found[0].record.call.id) is not None
+        assert await attempts.find(principal, found[0].record.call.id) is not None
     assert await attempts.summarise(ADMIN, AttemptFilter(country="US")) == Summary(2, 0)
     assert await attempts.summarise(ADMIN, AttemptFilter(country="CA")) == Summary(0, 0)
 

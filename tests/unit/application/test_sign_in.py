@@ -10,19 +10,19 @@ import pytest
 from tests.contract.making import open_challenge
 from tests.unit.application.conftest import NUMBER, OTHER, TESTER, Bench
 from tests.unit.application.scripted import ScriptedLeg, answers
-from voicegate.application.deeds import Begun
+from voicegate.application.call_log import CallLog
+from voicegate.application.challenges import ChallengeSpec
 from voicegate.application.enrollment import EnrollRequest
 from voicegate.application.housekeeping import settle_orphans
-from voicegate.application.journal import Journal
 from voicegate.application.ports import CallRecord, ChallengeRecord, IdempotencyKey
-from voicegate.application.proving import Wanted
 from voicegate.application.sign_in import Issued, IssueRequest, KeyReused
-from voicegate.application.storing import FactorRecord
+from voicegate.application.store_port import FactorRecord
+from voicegate.application.unit_of_work import PendingCall
 from voicegate.domain.announcement import Digit
 from voicegate.domain.call import Answered, Call, Invited, KeyPressed, Originated, Rang
-from voicegate.domain.challenge import Verdict
-from voicegate.domain.client import Asker
-from voicegate.domain.hangup_cause import Blame, CallOutcome, GaveUp, Hangup, Outcome
+from voicegate.domain.call_outcome import Blame, CallOutcome, GaveUp, Hangup, Outcome
+from voicegate.domain.challenge import GuessResult
+from voicegate.domain.client import Principal
 from voicegate.domain.passcode import Passcode
 from voicegate.domain.phone_number import Destination
 from voicegate.domain.policy import Deny, DenyReason
@@ -39,7 +39,7 @@ async def busy(leg: ScriptedLeg) -> None:
 
 def request(number: str = NUMBER, key: tuple[str, bytes] | None = None) -> IssueRequest:
     idempotency = IdempotencyKey("tester", *key) if key else None
-    return IssueRequest(TESTER, Wanted(Destination.parse(number)), idempotency)
+    return IssueRequest(TESTER, ChallengeSpec(Destination.parse(number)), idempotency)
 
 
 async def test_the_right_code_verifies_once(bench: Bench) -> None:
@@ -48,7 +48,7 @@ async def test_the_right_code_verifies_once(bench: Bench) -> None:
         (await bench.sign_in.verify(TESTER, challenge_id, bench.code(challenge_id))).verdict  # type: ignore[union-attr]
         for _ in range(2)
     ]
-    assert verdicts == [Verdict.VERIFIED, Verdict.ALREADY_USED]
+    assert verdicts == [GuessResult.VERIFIED, GuessResult.ALREADY_USED]
 
 
 async def test_fifty_right_guesses_at_once_give_one_success(bench: Bench) -> None:
@@ -56,7 +56,7 @@ async def test_fifty_right_guesses_at_once_give_one_success(bench: Bench) -> Non
     code = bench.code(challenge_id)
     results = await asyncio.gather(*(bench.sign_in.verify(TESTER, challenge_id, code) for _ in range(50)))
     counted = Counter(result.verdict for result in results if result)
-    assert counted == {Verdict.VERIFIED: 1, Verdict.ALREADY_USED: 49}
+    assert counted == {GuessResult.VERIFIED: 1, GuessResult.ALREADY_USED: 49}
 
 
 async def test_twenty_wrong_guesses_at_once_cost_five_attempts(bench: Bench) -> None:
@@ -64,7 +64,7 @@ async def test_twenty_wrong_guesses_at_once_cost_five_attempts(bench: Bench) -> 
     wrong = "000000" if bench.code(challenge_id) != "000000" else "111111"
     results = await asyncio.gather(*(bench.sign_in.verify(TESTER, challenge_id, wrong) for _ in range(20)))
     counted = Counter(result.verdict for result in results if result)
-    assert counted == {Verdict.DENIED: 4, Verdict.LOCKED: 16}
+    assert counted == {GuessResult.DENIED: 4, GuessResult.LOCKED: 16}
 
 
 async def test_after_its_life_the_code_is_worth_nothing(bench: Bench) -> None:
@@ -72,7 +72,7 @@ async def test_after_its_life_the_code_is_worth_nothing(bench: Bench) -> None:
     bench.clock.time += timedelta(seconds=20)
     result = await bench.sign_in.verify(TESTER, challenge_id, bench.code(challenge_id))
     assert result is not None
-    assert result.verdict is Verdict.EXPIRED
+    assert result.verdict is GuessResult.EXPIRED
 
 
 async def test_a_challenge_nobody_made_is_unknown(bench: Bench) -> None:
@@ -95,9 +95,9 @@ async def test_a_redial_says_the_same_code(bench: Bench) -> None:
     assert spoken == {bench.code(challenge_id)}
 
 
-@pytest.mark.parametrize("asker", [TESTER, OTHER], ids=["the same", "another"])
+@pytest.mark.parametrize("principal", [TESTER, OTHER], ids=["the same", "another"])
 async def test_nobody_calls_a_telephone_again_that_a_silent_trunk_may_still_ring(
-    bench: Bench, asker: Asker
+    bench: Bench, principal: Principal
 ) -> None:
     """Whoever asks, until no INVITE can arrive any more; then it is called."""
 
@@ -108,7 +108,7 @@ async def test_nobody_calls_a_telephone_again_that_a_silent_trunk_may_still_ring
     record = await bench.settled(await bench.issue())
     assert record.calls[0].outcome == CallOutcome(Outcome.TRUNK_SILENT, Blame.TRUNK, retry_safe=False)
     bench.clock.time += timedelta(seconds=2)
-    wanted = IssueRequest(asker, Wanted(Destination(NUMBER)))
+    wanted = IssueRequest(principal, ChallengeSpec(Destination(NUMBER)))
     refused = await bench.sign_in.issue(wanted)
     assert isinstance(refused, Deny)
     assert (refused.reason, refused.retry_after) == (DenyReason.CALL_IN_PROGRESS, timedelta(seconds=30))
@@ -142,7 +142,7 @@ async def test_the_sixth_call_for_one_code_is_refused(bench: Bench) -> None:
 
 
 async def test_only_who_gets_another_code_is_told_when_to_ask_for_a_call_again(bench: Bench) -> None:
-    bench.proving.policy = replace(bench.proving.policy, max_calls=1)
+    bench.challenge_service.policy = replace(bench.challenge_service.policy, max_calls=1)
     bound = await bench.enrollment.enroll(EnrollRequest(TESTER, "alice", Destination.parse(NUMBER)))
     assert isinstance(bound, FactorRecord)
     assert bound.challenge is not None
@@ -157,7 +157,9 @@ async def test_only_who_gets_another_code_is_told_when_to_ask_for_a_call_again(b
 async def test_a_destination_that_is_not_allowed_any_more_is_not_called_again(bench: Bench) -> None:
     challenge_id = await bench.issue()
     await bench.settled(challenge_id)
-    bench.proving.policy = replace(bench.proving.policy, allowed_countries=frozenset({"GB"}))
+    bench.challenge_service.policy = replace(
+        bench.challenge_service.policy, allowed_countries=frozenset({"GB"})
+    )
     refused = await bench.sign_in.redial(TESTER, challenge_id)
     assert refused == Deny(DenyReason.COUNTRY_NOT_ALLOWED)
     assert len(bench.pbx.legs) == 1
@@ -179,7 +181,7 @@ async def test_a_callers_own_code_is_sealed_spoken_and_erased(bench: Bench) -> N
     assert "".join(part.value for part in reading if isinstance(part, Digit)) == "90210"
     result = await bench.sign_in.verify(TESTER, challenge_id, "90210")
     assert result is not None
-    assert result.verdict is Verdict.VERIFIED
+    assert result.verdict is GuessResult.VERIFIED
     after = await bench.sign_in.look(TESTER, challenge_id)
     assert after is not None
     assert after.challenge.sealed is None
@@ -276,13 +278,15 @@ async def test_a_restart_settles_what_was_in_progress_and_calls_nobody(bench: Be
         (212, (Originated(), Rang(), Answered(), Invited(), KeyPressed())),
         (312, ()),
     ):
-        begun = bench.proving.prepare(Wanted(Destination.parse(f"+1{area}5550101")), "tester")
-        assert isinstance(begun, Begun)
-        challenge, call = begun.challenge, begun.call
+        pending = bench.challenge_service.prepare(
+            ChallengeSpec(Destination.parse(f"+1{area}5550101")), "tester"
+        )
+        assert isinstance(pending, PendingCall)
+        challenge, call = pending.challenge, pending.call
         await open_challenge(store, challenge, call)
-        journal = Journal(bench.world.desk, CallRecord(call))
+        call_log = CallLog(bench.world.desk, CallRecord(call))
         for step in steps:
-            await journal.write(step)
+            await call_log.write(step)
         live.append((challenge.id, call.id))
     assert await settle_orphans(bench.world) == 3
     assert bench.pbx.legs == []

@@ -2,7 +2,7 @@
 
 from tests.unit.application.conftest import ADMIN, NUMBER, TESTER, Bench
 from voicegate.application.enrollment import EnrollRequest
-from voicegate.application.storing import FactorRecord
+from voicegate.application.store_port import FactorRecord
 from voicegate.domain.factor import FactorState
 from voicegate.domain.phone_number import Destination
 from voicegate.domain.policy import Deny, DenyReason

@@ -11,12 +11,12 @@ from click.testing import CliRunner, Result
 from structlog.testing import capture_logs
 
 from tests.unit.adapters.http.serving import Served, serving
-from tests.unit.application.conftest import Bench, bench, limits, manners, trunks
+from tests.unit.application.conftest import Bench, bench, limits, timings, trunks
 from voicegate.adapters.http.okta.door import OktaHouse
 from voicegate.adapters.http.okta.routes import okta_door
 from voicegate.cli.main import main
 
-__all__ = ["bench", "limits", "manners", "trunks"]
+__all__ = ["bench", "limits", "timings", "trunks"]
 
 Run = Callable[..., Awaitable[Result]]
 

@@ -9,7 +9,7 @@ from tests.unit.adapters.http.serving import NUMBER, Served
 from tests.unit.application.scripted import ScriptedLeg
 from tests.unit.cli.conftest import Run, json_lines
 from voicegate.client import Client, Step
-from voicegate.domain.hangup_cause import Hangup
+from voicegate.domain.call_outcome import Hangup
 
 
 async def busy(leg: ScriptedLeg) -> None:

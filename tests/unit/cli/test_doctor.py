@@ -10,7 +10,7 @@ import pytest
 from tests.unit.adapters.http.serving import Served
 from tests.unit.cli.conftest import run
 from tests.unit.cli.test_main import right_configuration
-from voicegate.application.examination import Examiner, Finding, doubtful, failed, passed
+from voicegate.application.diagnostics import Check, Finding, doubtful, failed, passed
 from voicegate.cli.exits import Exit
 
 
@@ -20,14 +20,14 @@ class Scripted:
     def __init__(self, *found: Finding) -> None:
         self.found = found
 
-    async def examine(self) -> AsyncIterator[Finding]:
+    async def run(self) -> AsyncIterator[Finding]:
         for finding in self.found:
             yield finding
 
 
 def given(monkeypatch: pytest.MonkeyPatch, *found: Finding) -> None:
-    examiners: Sequence[Examiner] = (Scripted(*found),)
-    monkeypatch.setattr("voicegate.bootstrap.examiners.examiners", lambda _: examiners)
+    checks: Sequence[Check] = (Scripted(*found),)
+    monkeypatch.setattr("voicegate.bootstrap.checks.checks", lambda _: checks)
 
 
 def test_each_finding_is_a_line_with_its_cure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -94,11 +94,11 @@ async def test_a_daemon_that_has_its_pbx_back_meanwhile_is_well(
     served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Restoring(Scripted):
-        async def examine(self) -> AsyncIterator[Finding]:
+        async def run(self) -> AsyncIterator[Finding]:
             served.bench.pbx.is_connected = True
             yield passed("ESL", "logged in")
 
-    monkeypatch.setattr("voicegate.bootstrap.examiners.examiners", lambda _: (Restoring(),))
+    monkeypatch.setattr("voicegate.bootstrap.checks.checks", lambda _: (Restoring(),))
     file = right_configuration(tmp_path)
     file.write_text(file.read_text().replace(f"{tmp_path}/api.sock", str(served.path)))
     served.bench.pbx.is_connected = False

@@ -9,8 +9,8 @@ from tests.unit.application.conftest import SPACED
 from tests.unit.application.scripted import ScriptedLeg, answers
 from tests.unit.cli.conftest import Run, json_lines
 from voicegate.cli.exits import Exit
+from voicegate.domain.call_outcome import Hangup
 from voicegate.domain.client import Scope
-from voicegate.domain.hangup_cause import Hangup
 
 
 async def busy(leg: ScriptedLeg) -> None:
@@ -63,7 +63,7 @@ async def test_a_telephone_that_is_not_reached_exits_1_and_is_called_again(
     served.bench.pbx.plots = [busy, answers]
     result = await voicegate("factors", "enroll", "alice", NUMBER, "--watch")
     assert (result.exit_code, "busy: blame callee, evidence none" in result.stdout) == (Exit.NO, True)
-    served.bench.proving.policy = SPACED
+    served.bench.challenge_service.policy = SPACED
     soon = await voicegate("factors", "resend", "alice")
     assert soon.exit_code == Exit.REFUSED
     assert soon.stderr.endswith("(E0000133, 429)\n")

@@ -11,7 +11,7 @@ from tests.unit.adapters.http.serving import Served
 from tests.unit.application.scripted import answers
 from tests.unit.cli.conftest import Run
 from voicegate.cli.printing import describe_end
-from voicegate.client.answers import Call
+from voicegate.client.models import Call
 from voicegate.domain.errors import PbxError
 
 OTHER = "+12125550198"

@@ -8,18 +8,18 @@ from pathlib import Path
 import pytest
 
 from tests.unit.adapters.http.serving import NUMBER, Served, serving
-from tests.unit.application.conftest import SPACED, Bench, bench, limits, manners, trunks
+from tests.unit.application.conftest import SPACED, Bench, bench, limits, timings, trunks
 from voicegate.adapters.http.okta.door import OktaHouse
 from voicegate.adapters.http.okta.routes import okta_door
 from voicegate.client import ApiError, AsyncClient, Client, Factor, FactorChallenge
 from voicegate.domain.client import Scope
 
-__all__ = ["bench", "limits", "manners", "trunks"]
+__all__ = ["bench", "limits", "timings", "trunks"]
 
 
 @pytest.fixture
 async def served(bench: Bench, tmp_path: Path) -> AsyncIterator[Served]:
-    bench.proving.policy = SPACED
+    bench.challenge_service.policy = SPACED
     async with serving(bench, tmp_path, doors=[okta_door(OktaHouse(bench.enrollment))]) as server:
         yield server
 

@@ -13,7 +13,9 @@ from voicegate.domain.call import (
     Call,
     CallEvent,
     CallState,
+    CodeSpan,
     Ended,
+    EvidenceLevel,
     ExtensionSent,
     ExtensionStarted,
     Invited,
@@ -26,10 +28,8 @@ from voicegate.domain.call import (
     Rang,
     ReadingEnded,
     ReadingStarted,
-    Rung,
-    Stretch,
-    covers,
     measure_packet,
+    proves_sent,
     step,
 )
 from voicegate.domain.errors import InvalidTransition
@@ -143,16 +143,16 @@ def test_evidence_names_the_strongest_rung() -> None:
         call = step(call, event, NOW)
         rungs.append(call.evidence.strongest)
     assert rungs == [
-        Rung.NONE,
-        Rung.NONE,
-        Rung.ANSWERED,
-        Rung.MEDIA,
-        Rung.MEDIA,
-        Rung.HUMAN,
-        Rung.HUMAN,
-        Rung.HUMAN,
-        Rung.HUMAN,
-        Rung.ANNOUNCED,
+        EvidenceLevel.NONE,
+        EvidenceLevel.NONE,
+        EvidenceLevel.ANSWERED,
+        EvidenceLevel.MEDIA,
+        EvidenceLevel.MEDIA,
+        EvidenceLevel.HUMAN,
+        EvidenceLevel.HUMAN,
+        EvidenceLevel.HUMAN,
+        EvidenceLevel.HUMAN,
+        EvidenceLevel.ANNOUNCED,
     ]
     assert call.evidence.announced == 1
 
@@ -164,11 +164,11 @@ def test_a_later_count_without_media_does_not_unsay_an_earlier_one() -> None:
 
 
 FULL = Playback(samples=80000, elapsed=timedelta(seconds=10), packets=500)
-STRETCH = Stretch(samples=80000, length=timedelta(seconds=10))
+STRETCH = CodeSpan(samples=80000, length=timedelta(seconds=10))
 
 
 def test_a_file_played_in_full_time_and_packets_covers_the_code() -> None:
-    assert covers(FULL, STRETCH)
+    assert proves_sent(FULL, STRETCH)
 
 
 @pytest.mark.parametrize(
@@ -185,7 +185,7 @@ def test_a_file_played_in_full_time_and_packets_covers_the_code() -> None:
     ],
 )
 def test_a_pbx_that_says_played_is_not_believed_alone(playback: Playback) -> None:
-    assert not covers(playback, STRETCH)
+    assert not proves_sent(playback, STRETCH)
 
 
 @pytest.mark.parametrize("packet", [10, 20, 30, 40, 60])
@@ -194,8 +194,8 @@ def test_packets_are_measured_by_how_many_carried_so_much(packet: int) -> None:
     for lacking in (0, 1, 2):
         count = int(length / timedelta(milliseconds=packet)) - lacking
         assert measure_packet(Playback(1, length, count), length) == timedelta(milliseconds=packet)
-        assert covers(
-            Playback(1000, length, count), Stretch(1000, length, packet=timedelta(milliseconds=packet))
+        assert proves_sent(
+            Playback(1000, length, count), CodeSpan(1000, length, packet=timedelta(milliseconds=packet))
         )
 
 
@@ -203,8 +203,8 @@ def test_packets_are_measured_by_how_many_carried_so_much(packet: int) -> None:
 @pytest.mark.parametrize("share", [0, 0.5, 0.75, 0.9])
 def test_packets_that_are_missing_are_missed_whatever_their_length(packet: int, share: float) -> None:
     length = timedelta(seconds=8)
-    stretch = Stretch(1000, length, packet=timedelta(milliseconds=packet))
-    assert not covers(Playback(1000, length, int(length / stretch.packet * share)), stretch)
+    span = CodeSpan(1000, length, packet=timedelta(milliseconds=packet))
+    assert not proves_sent(Playback(1000, length, int(length / span.packet * share)), span)
 
 
 @pytest.mark.parametrize(
@@ -233,4 +233,4 @@ def test_what_the_pbx_tells_is_not_measured() -> None:
 
 def test_hanging_up_after_the_last_digit_still_covers_the_code() -> None:
     hung_up = Playback(samples=90000, elapsed=timedelta(seconds=11.2), packets=560, key=None, hung_up=True)
-    assert covers(hung_up, STRETCH)
+    assert proves_sent(hung_up, STRETCH)

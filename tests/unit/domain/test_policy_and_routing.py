@@ -6,7 +6,7 @@ from dataclasses import replace
 import phonenumbers
 import pytest
 
-from voicegate.application.dialing import NUMBER
+from voicegate.adapters.pbx.common.safe_values import NUMBER
 from voicegate.domain.phone_number import Destination
 from voicegate.domain.policy import (
     IN_PROGRESS_WAIT,

@@ -15,7 +15,7 @@ from urllib.parse import quote
 import pytest
 
 from voicegate.client import ApiError, Unreachable
-from voicegate.client.answers import Problem
+from voicegate.client.models import Problem
 from voicegate.lab import callback
 from voicegate.lab.callback import CallBack
 from voicegate.lab.deadlines import within

@@ -8,8 +8,8 @@ import pytest
 import soundfile
 
 from tests.unit.lab.test_ear_and_listener import silence, what_a_phone_hears
+from voicegate.lab.denoise import quieten
 from voicegate.lab.ear import find_readings, hear_code
-from voicegate.lab.quieting import quieten
 
 RATE = 8000
 

@@ -5,9 +5,9 @@ import re
 import phonenumbers
 import pytest
 
-from voicegate.domain.call import Rung
+from voicegate.domain.call import EvidenceLevel
+from voicegate.domain.call_outcome import Outcome
 from voicegate.domain.errors import InvalidNumber
-from voicegate.domain.hangup_cause import Outcome
 from voicegate.domain.phone_number import Destination
 from voicegate.lab.behaviour import Deed, LabNumber
 from voicegate.lab.numbers import NUMBERS, find_number
@@ -55,14 +55,14 @@ def test_no_dialed_number_means_two_behaviours() -> None:
 
 @each_number
 def test_evidence_agrees_with_what_the_person_does(number: LabNumber) -> None:
-    assert (number.expected.evidence < Rung.ANNOUNCED) == (number.deed in UNTOLD)
+    assert (number.expected.evidence < EvidenceLevel.ANNOUNCED) == (number.deed in UNTOLD)
     assert (number.expected.outcome is Outcome.DELIVERED) == (number.deed not in UNTOLD)
-    assert number.deed is not Deed.NOTHING or number.expected.evidence <= Rung.ANSWERED
+    assert number.deed is not Deed.NOTHING or number.expected.evidence <= EvidenceLevel.ANSWERED
 
 
 @each_number
 def test_what_a_sip_status_ends_was_not_answered(number: LabNumber) -> None:
-    assert number.sip_status is None or number.expected.evidence is Rung.NONE
+    assert number.sip_status is None or number.expected.evidence is EvidenceLevel.NONE
 
 
 @each_number

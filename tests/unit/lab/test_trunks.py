@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from voicegate.domain.hangup_cause import Blame, Outcome
+from voicegate.domain.call_outcome import Blame, Outcome
 from voicegate.lab.certificates import Certificates
 from voicegate.lab.rendering import render_carrier, render_controller, render_freeswitch, render_pbx
 from voicegate.lab.settings import LabSettings, PbxKind

@@ -8,7 +8,7 @@ from typing import Final
 
 from aiohttp import web
 
-from voicegate.adapters.http import problems, reading
+from voicegate.adapters.http import problems, request_parsing
 from voicegate.adapters.http.admin_schemas import (
     AuditList,
     AuditQuery,
@@ -21,14 +21,14 @@ from voicegate.adapters.http.admin_schemas import (
     Revoked,
     Rotation,
 )
-from voicegate.adapters.http.answering import found, json_response
 from voicegate.adapters.http.doors import ASKER
 from voicegate.adapters.http.operations import Operation, Success
 from voicegate.adapters.http.problems import Kind, Refused
+from voicegate.adapters.http.responses import found, json_response
 from voicegate.application.clients import Clients, NewKey
-from voicegate.application.deeds import Deeds
 from voicegate.application.listing import AuditFilter
-from voicegate.application.storing import AuditEntry, ClientRecord
+from voicegate.application.store_port import AuditEntry, ClientRecord
+from voicegate.application.unit_of_work import UnitsOfWork
 from voicegate.domain.client import Scope
 from voicegate.domain.errors import InvalidNumber
 
@@ -38,14 +38,14 @@ _STORED: Final[tuple[Kind, ...]] = (problems.INTERNAL, problems.STORE_UNAVAILABL
 class AdminDoor:
     """The handlers for admins."""
 
-    def __init__(self, clients: Clients, deeds: Deeds, body_timeout: timedelta) -> None:
+    def __init__(self, clients: Clients, units: UnitsOfWork, body_timeout: timedelta) -> None:
         self._clients = clients
-        self._deeds = deeds
+        self._units = units
         self._body_timeout = body_timeout
 
     async def add(self, request: web.Request) -> web.Response:
         """Add a client and show its key."""
-        body = await reading.read_body(request, NewClient, self._body_timeout)
+        body = await request_parsing.read_body(request, NewClient, self._body_timeout)
         added = await self._clients.add(request[ASKER], body.name, frozenset(body.scopes))
         if added is None:
             raise Refused(problems.CLIENT_EXISTS)
@@ -58,7 +58,7 @@ class AdminDoor:
 
     async def rotate(self, request: web.Request) -> web.Response:
         """Give a client another key and show it."""
-        body = await reading.read_body(request, Rotation, self._body_timeout)
+        body = await request_parsing.read_body(request, Rotation, self._body_timeout)
         name = request.match_info["name"]
         given = await self._clients.rotate(request[ASKER], name, timedelta(seconds=body.grace_s))
         return json_response(_given(found(given, "client", name)), status=201)
@@ -71,11 +71,11 @@ class AdminDoor:
 
     async def audit(self, request: web.Request) -> web.Response:
         """List who asked for what, newest first."""
-        query = reading.read_query(request, AuditQuery)
+        query = request_parsing.read_query(request, AuditQuery)
         try:
-            number = None if query.number is None else reading.read_number(query.number)
+            number = None if query.number is None else request_parsing.read_number(query.number)
         except InvalidNumber as error:
-            raise reading.wrong("number", error) from error
+            raise request_parsing.wrong("number", error) from error
         wanted = AuditFilter(
             client=query.client,
             action=query.action,
@@ -84,7 +84,7 @@ class AdminDoor:
             before=query.until,
             behind=query.before,
         )
-        entries = await self._deeds.past(query.limit, wanted, number=number)
+        entries = await self._units.past(query.limit, wanted, number=number)
         is_full = len(entries) == query.limit
         return json_response(
             AuditList(entries=[_entry(entry) for entry in entries], next=entries[-1].id if is_full else None)
@@ -133,7 +133,7 @@ def _changing(door: AdminDoor) -> tuple[Operation, ...]:
             handler=door.add,
             body=NewClient,
             success=Success(201, GivenKey, "The client's key."),
-            refusals=(*reading.REFUSALS, problems.CLIENT_EXISTS, *_STORED),
+            refusals=(*request_parsing.REFUSALS, problems.CLIENT_EXISTS, *_STORED),
         ),
         Operation(
             method="POST",
@@ -144,7 +144,7 @@ def _changing(door: AdminDoor) -> tuple[Operation, ...]:
             handler=door.rotate,
             body=Rotation,
             success=Success(201, GivenKey, "The client's new key."),
-            refusals=(*reading.REFUSALS, problems.NOT_FOUND, *_STORED),
+            refusals=(*request_parsing.REFUSALS, problems.NOT_FOUND, *_STORED),
         ),
         Operation(
             method="DELETE",

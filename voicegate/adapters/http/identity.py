@@ -18,7 +18,7 @@ from voicegate.adapters.http.acceptor import peer_uid
 from voicegate.adapters.http.doors import CREDENTIALS, Door
 from voicegate.adapters.http.problems import Facts, Refused
 from voicegate.application.clients import Clients
-from voicegate.domain.client import Asker, Scope
+from voicegate.domain.client import Principal, Scope
 
 _ALL: Final = frozenset(Scope)
 
@@ -28,20 +28,20 @@ def own_uids() -> frozenset[int]:
     return frozenset({os.getuid(), 0})
 
 
-def peers_of(uids: Iterable[int]) -> Mapping[int, Asker]:
+def peers_of(uids: Iterable[int]) -> Mapping[int, Principal]:
     """Return what each of these Unix users may do, under their names, which are looked up now."""
     admins = own_uids()
-    return {uid: Asker(_user_name(uid), _ALL if uid in admins else _ALL - {Scope.ADMIN}) for uid in uids}
+    return {uid: Principal(_user_name(uid), _ALL if uid in admins else _ALL - {Scope.ADMIN}) for uid in uids}
 
 
 class Identity:
     """Finds out who asks."""
 
-    def __init__(self, clients: Clients, peers: Mapping[int, Asker]) -> None:
+    def __init__(self, clients: Clients, peers: Mapping[int, Principal]) -> None:
         self._clients = clients
         self._peers = peers
 
-    async def of(self, request: web.Request, door: Door, request_id: str) -> Asker:
+    async def of(self, request: web.Request, door: Door, request_id: str) -> Principal:
         """Return who asks; reads no byte of the body.
 
         Raises:
@@ -55,15 +55,15 @@ class Identity:
         if credentials is None:
             raise Refused(problems.KEY_MISSING, facts=facts)
         if credentials.is_signed:
-            asker = await self._clients.named(credentials.client or "", request_id)
+            principal = await self._clients.named(credentials.client or "", request_id)
         else:
-            asker = await self._clients.authenticate(credentials.key, request_id, credentials.client)
-        if asker is None:
+            principal = await self._clients.authenticate(credentials.key, request_id, credentials.client)
+        if principal is None:
             raise Refused(problems.KEY_WRONG, facts=facts)
         request[CREDENTIALS] = credentials
-        return asker
+        return principal
 
-    def _peer(self, request: web.BaseRequest) -> Asker | None:
+    def _peer(self, request: web.BaseRequest) -> Principal | None:
         """Return the Unix user; None: not on the Unix socket.
 
         Raises:

@@ -11,13 +11,13 @@ from typing import Final
 
 from aiohttp import web
 
-from voicegate.adapters.http import problems, reading, views
-from voicegate.adapters.http.answering import found, json_response, unknown
-from voicegate.adapters.http.denials import refuse
+from voicegate.adapters.http import problems, request_parsing, views
 from voicegate.adapters.http.doors import ASKER, REQUEST_ID, Credentials
 from voicegate.adapters.http.events import Cursor, Streams
+from voicegate.adapters.http.policy_errors import refuse
 from voicegate.adapters.http.positions import read_position, write_position
 from voicegate.adapters.http.problems import Facts, Refused
+from voicegate.adapters.http.responses import found, json_response, unknown
 from voicegate.adapters.http.schemas import (
     CallList,
     CallsQuery,
@@ -33,13 +33,13 @@ from voicegate.adapters.http.schemas import (
 )
 from voicegate.adapters.http.waiting import Waiters, WaitingLimits
 from voicegate.application import readiness
+from voicegate.application.challenges import ChallengeSpec
 from voicegate.application.clients import Clients
-from voicegate.application.deeds import Deeds
 from voicegate.application.listing import CallFilter, Position
 from voicegate.application.ports import CallRecord, ChallengeRecord, Pbx
-from voicegate.application.proving import Wanted
-from voicegate.application.reachability import trunk_states
 from voicegate.application.sign_in import IssueRequest, KeyReused, SignIn
+from voicegate.application.trunk_health import trunk_states
+from voicegate.application.unit_of_work import UnitsOfWork
 from voicegate.domain.errors import (
     InvalidExtension,
     InvalidNumber,
@@ -63,7 +63,7 @@ class House:
     """The use cases around a challenge."""
     clients: Clients
     """The use cases around clients."""
-    deeds: Deeds
+    units: UnitsOfWork
     """The audit."""
     pbxs: Mapping[str, Pbx]
     """The exchanges, by name."""
@@ -71,7 +71,7 @@ class House:
     """The trunks."""
     readiness: readiness.Readiness
     """Whether calls can be placed."""
-    body_timeout: timedelta = reading.BODY_TIMEOUT
+    body_timeout: timedelta = request_parsing.BODY_TIMEOUT
     """How long a request's body may take to arrive."""
 
 
@@ -86,12 +86,12 @@ class NativeDoor:
 
     async def create(self, request: web.Request) -> web.Response:
         """Accept a verification; its call is placed after the answer."""
-        body = await reading.read_body(request, NewVerification, self._house.body_timeout)
+        body = await request_parsing.read_body(request, NewVerification, self._house.body_timeout)
         wanted = _issue_request(request, body)
         try:
             issued = await self._house.sign_in.issue(wanted)
         except UnknownLanguage as error:
-            raise reading.wrong("language", error) from error
+            raise request_parsing.wrong("language", error) from error
         if isinstance(issued, Deny):
             refuse(issued, field="destination")
         if isinstance(issued, KeyReused):
@@ -104,7 +104,7 @@ class NativeDoor:
 
     async def look(self, request: web.Request) -> web.Response:
         """Show a verification, at once or when it has changed."""
-        query = reading.read_query(request, LookQuery)
+        query = request_parsing.read_query(request, LookQuery)
         challenge_id = request.match_info["id"]
 
         async def look(wait: timedelta) -> ChallengeRecord | None:
@@ -119,7 +119,7 @@ class NativeDoor:
 
     async def events(self, request: web.Request) -> web.StreamResponse:
         """Tell a verification's news as it comes, until it is over."""
-        query = reading.read_query(request, EventsQuery)
+        query = request_parsing.read_query(request, EventsQuery)
         challenge_id = request.match_info["id"]
 
         async def look(since: int | None, wait: timedelta) -> ChallengeRecord:
@@ -132,11 +132,11 @@ class NativeDoor:
 
     async def check(self, request: web.Request) -> web.Response:
         """Judge a guess; one of a wrong shape costs no attempt."""
-        body = await reading.read_body(request, Guess, self._house.body_timeout)
+        body = await request_parsing.read_body(request, Guess, self._house.body_timeout)
         try:
             guess = Passcode.parse(body.passcode)
         except InvalidPasscode as error:
-            raise reading.wrong("passcode", error) from error
+            raise request_parsing.wrong("passcode", error) from error
         challenge_id = request.match_info["id"]
         result = await self._house.sign_in.verify(request[ASKER], challenge_id, guess.digits)
         return json_response(views.judgement(found(result, "verification", challenge_id)))
@@ -154,14 +154,14 @@ class NativeDoor:
 
     async def cancel(self, request: web.Request) -> web.Response:
         """Take a verification back and hang up its call."""
-        asker, challenge_id = request[ASKER], request.match_info["id"]
-        found(await self._house.sign_in.cancel(asker, challenge_id), "verification", challenge_id)
-        record = await self._house.sign_in.look(asker, challenge_id)
+        principal, challenge_id = request[ASKER], request.match_info["id"]
+        found(await self._house.sign_in.cancel(principal, challenge_id), "verification", challenge_id)
+        record = await self._house.sign_in.look(principal, challenge_id)
         return json_response(views.verification(found(record, "verification", challenge_id)))
 
     async def calls(self, request: web.Request) -> web.Response:
         """List calls, newest first."""
-        query = reading.read_query(request, CallsQuery)
+        query = request_parsing.read_query(request, CallsQuery)
         records = await self._house.sign_in.calls(request[ASKER], query.limit, _call_filter(query))
         is_full = len(records) == query.limit
         return json_response(
@@ -219,11 +219,11 @@ def _call_filter(query: CallsQuery) -> CallFilter:
     try:
         behind = None if query.cursor is None else read_position(query.cursor)
     except ValueError as error:
-        raise reading.wrong("cursor", error) from error
+        raise request_parsing.wrong("cursor", error) from error
     try:
-        number = None if query.number is None else reading.read_number(query.number)
+        number = None if query.number is None else request_parsing.read_number(query.number)
     except InvalidNumber as error:
-        raise reading.wrong("number", error) from error
+        raise request_parsing.wrong("number", error) from error
     return CallFilter(
         client=query.client,
         number=number,
@@ -253,18 +253,18 @@ def _cursor(last: str, after: str | None) -> Cursor:
 
 
 def _issue_request(request: web.Request, body: NewVerification) -> IssueRequest:
-    if reading.has_controls(body.reference or ""):
+    if request_parsing.has_controls(body.reference or ""):
         raise Refused(problems.INVALID, "reference: has control characters", Facts(field="reference"))
     try:
         destination = Destination.parse(body.destination, body.extension)
         passcode = Passcode.parse(body.passcode) if body.passcode is not None else None
     except InvalidNumber as error:
-        raise reading.wrong("destination", error) from error
+        raise request_parsing.wrong("destination", error) from error
     except InvalidExtension as error:
-        raise reading.wrong("extension", error) from error
+        raise request_parsing.wrong("extension", error) from error
     except InvalidPasscode as error:
-        raise reading.wrong("passcode", error) from error
-    wanted = Wanted(
+        raise request_parsing.wrong("passcode", error) from error
+    wanted = ChallengeSpec(
         destination,
         languages=(body.language,) if body.language else (),
         needs_language=body.language is not None,
@@ -273,5 +273,7 @@ def _issue_request(request: web.Request, body: NewVerification) -> IssueRequest:
         lifetime=timedelta(seconds=body.lifetime_s) if body.lifetime_s is not None else None,
         reference=body.reference,
     )
-    asker = request[ASKER]
-    return IssueRequest(asker, wanted, reading.read_idempotency_key(request, asker.name, body))
+    principal = request[ASKER]
+    return IssueRequest(
+        principal, wanted, request_parsing.read_idempotency_key(request, principal.name, body)
+    )

@@ -17,17 +17,17 @@ import structlog
 from aiohttp import web
 from msgspec import Meta, Struct
 
-from voicegate.adapters.http import problems, reading
-from voicegate.adapters.http.answering import json_response
+from voicegate.adapters.http import problems, request_parsing
 from voicegate.adapters.http.doors import ASKER, Door, any_form
-from voicegate.adapters.http.handed_codes import handed_over
-from voicegate.adapters.http.openapi import BASIC, BEARER, NATIVE, Description, Tongue
+from voicegate.adapters.http.external_codes import handed_over
+from voicegate.adapters.http.openapi import BASIC, BEARER, NATIVE, Description, ErrorFormat
 from voicegate.adapters.http.operations import Operation, Success
 from voicegate.adapters.http.problems import Refused
 from voicegate.adapters.http.protocol import protocol_of
+from voicegate.adapters.http.responses import json_response
 from voicegate.adapters.http.schemas import Discreet
+from voicegate.application.challenges import ChallengeSpec
 from voicegate.application.ports import Clock
-from voicegate.application.proving import Wanted
 from voicegate.application.sign_in import Issued, IssueRequest, KeyReused, SignIn
 from voicegate.domain.challenge import ChallengeState
 from voicegate.domain.client import Scope
@@ -129,7 +129,7 @@ class Refusal(Struct, frozen=True):
     error: HookError
 
 
-TONGUE: Final = Tongue(
+TONGUE: Final = ErrorFormat(
     path="/openapi/okta-hook.json",
     about="""The telephony inline hook of an Okta organisation: Okta makes a code, Voicegate speaks it.
 
@@ -173,7 +173,7 @@ class _Handlers:
     async def speak(self, request: web.Request) -> web.StreamResponse:
         """Answer how the call will fare, and place it once the answer is out."""
         deadline = protocol_of(request).began_at + self._hook.answer_within.total_seconds()
-        event = await reading.read_body(
+        event = await request_parsing.read_body(
             request.clone(client_max_size=MAX_BODY_BYTES), TelephonyEvent, _left_until(deadline)
         )
         if event.event_type != _EVENT_TYPE:
@@ -202,7 +202,7 @@ class _Handlers:
                 self._hook.sign_in.release(issued)
             elif isinstance(issued, Issued):
                 # Okta sends a code of its own by now.
-                await self._hook.sign_in.withdraw(handed.asker, issued)
+                await self._hook.sign_in.withdraw(handed.principal, issued)
         except TooLate:
             pass  # so nothing was stored
         except StoreError as error:
@@ -225,7 +225,7 @@ class _Handlers:
         lifetime = _left(profile.otp_expires, self._hook.clock.now())
         if lifetime is not None and lifetime <= timedelta():
             return "expired"
-        wanted = Wanted(
+        wanted = ChallengeSpec(
             replace(destination, extension=self._extension(destination)),
             languages=(profile.locale,) if profile.locale else (),
             passcode=passcode,

@@ -31,7 +31,7 @@ sent one."""
 
 
 @dataclass(frozen=True, slots=True)
-class Tongue:
+class ErrorFormat:
     """How a door introduces itself, and how its refusals read."""
 
     path: str
@@ -63,7 +63,7 @@ BEARER: Final = {
 }
 BASIC: Final = {"type": "http", "scheme": "basic", "description": "A client's key as the password."}
 
-NATIVE: Final = Tongue(
+NATIVE: Final = ErrorFormat(
     path="/openapi.json",
     about=_ABOUT,
     refusal=Problem,
@@ -87,7 +87,7 @@ NATIVE: Final = Tongue(
 class Description:
     """The document as a door serves it."""
 
-    def __init__(self, tongue: Tongue = NATIVE) -> None:
+    def __init__(self, tongue: ErrorFormat = NATIVE) -> None:
         self._tongue = tongue
         self._body = b""
 
@@ -111,7 +111,7 @@ class Description:
         return web.Response(body=self._body, content_type="application/json")
 
 
-def document(operations: Iterable[Operation], version: str, *, tongue: Tongue = NATIVE) -> Json:
+def document(operations: Iterable[Operation], version: str, *, tongue: ErrorFormat = NATIVE) -> Json:
     """Return the document, ready for JSON."""
     everything = tuple(operations)
     paths: Json = {}
@@ -134,7 +134,7 @@ def document(operations: Iterable[Operation], version: str, *, tongue: Tongue = 
     }
 
 
-def refusals_of(operation: Operation, tongue: Tongue = NATIVE) -> tuple[Kind, ...]:
+def refusals_of(operation: Operation, tongue: ErrorFormat = NATIVE) -> tuple[Kind, ...]:
     """Return every refusal the operation can answer, by status."""
     always = () if operation.is_open else tongue.always
     scoped = tongue.scoped if operation.scope else ()
@@ -142,7 +142,7 @@ def refusals_of(operation: Operation, tongue: Tongue = NATIVE) -> tuple[Kind, ..
     return tuple(sorted(kinds, key=lambda kind: kind.status))
 
 
-def _operation(operation: Operation, tongue: Tongue) -> Json:
+def _operation(operation: Operation, tongue: ErrorFormat) -> Json:
     described: Json = {
         "operationId": operation.name,
         "summary": operation.text.partition(". ")[0].rstrip("."),
@@ -158,7 +158,7 @@ def _operation(operation: Operation, tongue: Tongue) -> Json:
     return described
 
 
-def _tag(path: str, tongue: Tongue) -> str:
+def _tag(path: str, tongue: ErrorFormat) -> str:
     steps = path.split("/")
     return next((tag for tag in tongue.tags if tag in map(str.lower, steps)), list(tongue.tags)[-1])
 
@@ -218,7 +218,7 @@ def _event(data: Sequence[type[Struct]]) -> Json:
     }
 
 
-def _refusals(operation: Operation, tongue: Tongue) -> Json:
+def _refusals(operation: Operation, tongue: ErrorFormat) -> Json:
     by_status = groupby(refusals_of(operation, tongue), key=lambda kind: kind.status)
     content: Json = {tongue.media_type: {"schema": _reference(tongue.refusal)}}
     if operation.is_refused_in_text:
@@ -226,7 +226,7 @@ def _refusals(operation: Operation, tongue: Tongue) -> Json:
     return {str(status): _refusal(tuple(kinds), tongue) | {"content": content} for status, kinds in by_status}
 
 
-def _refusal(kinds: tuple[Kind, ...], tongue: Tongue) -> Json:
+def _refusal(kinds: tuple[Kind, ...], tongue: ErrorFormat) -> Json:
     return {"description": "\n".join(f"- `{tongue.name_of(kind)}`: {kind.title}" for kind in kinds)}
 
 
@@ -238,7 +238,7 @@ def _reference(shape: type[Struct]) -> Json:
     return {"$ref": _REFERENCE.format(name=shape.__name__)}
 
 
-def _components(operations: Sequence[Operation], tongue: Tongue) -> Json:
+def _components(operations: Sequence[Operation], tongue: ErrorFormat) -> Json:
     shapes: dict[str, type[Struct]] = {tongue.refusal.__name__: tongue.refusal}
     queries = {operation.query.__name__: operation.query for operation in operations if operation.query}
     for operation in operations:

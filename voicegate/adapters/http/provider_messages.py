@@ -9,10 +9,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from voicegate.adapters.http import problems, reading
+from voicegate.adapters.http import problems, request_parsing
 from voicegate.adapters.http.problems import Facts, Refused
 from voicegate.adapters.http.signatures import Signature
-from voicegate.application.proving import Wanted
+from voicegate.application.challenges import ChallengeSpec
 from voicegate.domain.code_search import NoCode, Unclear, find_code
 from voicegate.domain.errors import InvalidExtension, InvalidNumber, InvalidPasscode
 from voicegate.domain.number_reading import NumberStyle
@@ -54,7 +54,7 @@ class Mapped:
 class Message:
     """What a message asks for."""
 
-    wanted: Wanted
+    wanted: ChallengeSpec
     """What to speak to whom."""
     event: str | None
     """The provider's word for it, by which a repeat is known; None: it has none."""
@@ -88,14 +88,14 @@ def read_message(mapped: Mapped, message: object) -> Message | NotSpoken:
         number_field, number = _first(message, mapped.number)
         destination = Destination.parse(number, extension, style=mapped.style)
     except InvalidNumber as error:
-        raise reading.wrong(number_field, error) from error
+        raise request_parsing.wrong(number_field, error) from error
     except InvalidExtension as error:
-        raise reading.wrong(mapped.extension or number_field, error) from error
+        raise request_parsing.wrong(mapped.extension or number_field, error) from error
     event = _optional(message, mapped.event)
     if event is not None and len(event) > _MAX_EVENT:
         raise _refused(mapped.event, "is too long")
     language = _optional(message, mapped.language)
-    wanted = Wanted(destination, languages=(language,) if language else (), passcode=passcode)
+    wanted = ChallengeSpec(destination, languages=(language,) if language else (), passcode=passcode)
     return Message(wanted, event, number_field)
 
 
@@ -120,7 +120,7 @@ def _code_in(text: str, path: str, pattern: re.Pattern[str] | None) -> Passcode 
         try:
             return Passcode.parse(text)
         except InvalidPasscode as error:
-            raise reading.wrong(path, error) from error
+            raise request_parsing.wrong(path, error) from error
     found = find_code(text, pattern)
     if isinstance(found, Unclear):
         raise _refused(path, found.why)

@@ -15,15 +15,15 @@ import structlog
 from aiohttp import web
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from voicegate.adapters.http import problems, reading
-from voicegate.adapters.http.answering import json_response, unknown
-from voicegate.adapters.http.denials import refuse
+from voicegate.adapters.http import problems, request_parsing
 from voicegate.adapters.http.doors import ASKER, Credentials, Door, any_form
-from voicegate.adapters.http.handed_codes import handed_over
+from voicegate.adapters.http.external_codes import handed_over
 from voicegate.adapters.http.openapi import BASIC, BEARER, NATIVE, Description
 from voicegate.adapters.http.operations import Operation, Success
+from voicegate.adapters.http.policy_errors import refuse
 from voicegate.adapters.http.problems import Refused, problem_response
 from voicegate.adapters.http.provider_messages import Mapped, NotSpoken, read_message
+from voicegate.adapters.http.responses import json_response, unknown
 from voicegate.application.ports import Clock
 from voicegate.application.sign_in import KeyReused, SignIn
 from voicegate.domain.client import Scope
@@ -90,7 +90,7 @@ class _Handler:
     async def _speak(self, request: web.Request) -> web.Response:
         mapped = self._mapped
         if mapped.signature is not None:
-            body = await reading.read_bytes(request)
+            body = await request_parsing.read_bytes(request)
             if not mapped.signature.is_good(body, request.headers, self._providers.clock.now()):
                 raise Refused(problems.SIGNATURE_WRONG)
         message = read_message(mapped, await _decoded(request))
@@ -209,8 +209,8 @@ def _read_key(request: web.BaseRequest, mapped: Mapped) -> Credentials | None:
 
 async def _decoded(request: web.Request) -> object:
     if request.content_type == "application/x-www-form-urlencoded":
-        return await reading.read_form(request)
-    return await reading.read_json(request)
+        return await request_parsing.read_form(request)
+    return await request_parsing.read_json(request)
 
 
 def _tell(refused: Refused, request_id: str) -> web.Response:

@@ -3,7 +3,7 @@
 from importlib.metadata import version
 from typing import Final
 
-from voicegate.adapters.http import problems, reading
+from voicegate.adapters.http import problems, request_parsing
 from voicegate.adapters.http.admin import AdminDoor, admin_operations
 from voicegate.adapters.http.doors import Door
 from voicegate.adapters.http.native import House, NativeDoor
@@ -37,7 +37,7 @@ _STORED: Final[tuple[Kind, ...]] = (problems.INTERNAL, problems.STORE_UNAVAILABL
 def native_door(house: House, waiting: WaitingLimits | None = None) -> Door:
     """Return the native door: every path that is no other door's, and its own description."""
     door, description = NativeDoor(house, waiting), Description()
-    admin = AdminDoor(house.clients, house.deeds, house.body_timeout)
+    admin = AdminDoor(house.clients, house.units, house.body_timeout)
     offered = (*operations(door), *admin_operations(admin), description.operation())
     description.write(offered, version("voicegate"))
     return Door(offered, close=door.waiters.close)
@@ -85,7 +85,7 @@ def _create(door: NativeDoor) -> Operation:
             },
         ),
         refusals=(
-            *reading.REFUSALS,
+            *request_parsing.REFUSALS,
             problems.COUNTRY_NOT_ALLOWED,
             problems.NUMBER_TYPE_NOT_ALLOWED,
             problems.KEY_REUSED,
@@ -144,7 +144,7 @@ def _check(door: NativeDoor, path: str) -> Operation:
         handler=door.check,
         body=Guess,
         success=Success(200, Judgement, "Whether the guess proves it."),
-        refusals=(*reading.REFUSALS, problems.NOT_FOUND, *_STORED),
+        refusals=(*request_parsing.REFUSALS, problems.NOT_FOUND, *_STORED),
     )
 
 

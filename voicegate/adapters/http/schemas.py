@@ -12,8 +12,8 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from voicegate.domain.announcement import HumanCheck
 from voicegate.domain.call import CallState
+from voicegate.domain.call_outcome import Blame, GaveUp, Outcome
 from voicegate.domain.challenge import ChallengeState
-from voicegate.domain.hangup_cause import Blame, GaveUp, Outcome
 from voicegate.domain.number_reading import MAX_WRITTEN
 
 MAX_WAIT_S = 60

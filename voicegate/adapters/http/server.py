@@ -18,12 +18,12 @@ from voicegate.adapters.http.acceptor import Acceptor, Listener
 from voicegate.adapters.http.connections import ConnectionLimits, Connections, affordable
 from voicegate.adapters.http.doors import ASKER, PUBLIC_URL, Door
 from voicegate.adapters.http.forwarding import Proxies
-from voicegate.adapters.http.frame import Frame, Identify
+from voicegate.adapters.http.middleware import Frame, Identify
 from voicegate.adapters.http.operations import Handler, Operation
 from voicegate.adapters.http.overload import Delay, Load
 from voicegate.adapters.http.problems import Refused
 from voicegate.adapters.http.protocol import SERVER, HttpProtocol, Surroundings
-from voicegate.adapters.http.reading import MAX_BODY_BYTES
+from voicegate.adapters.http.request_parsing import MAX_BODY_BYTES
 from voicegate.adapters.http.throttled_log import ThrottledLog
 
 __all__ = ["Listener", "ServerSettings", "build_app", "serve_on"]

@@ -19,14 +19,14 @@ from voicegate.adapters.http.schemas import (
 )
 from voicegate.application.ports import CallRecord, ChallengeRecord, TimelineEntry
 from voicegate.domain.call import Call, CallState, Evidence
-from voicegate.domain.challenge import Verdict, VerifyResult
+from voicegate.domain.challenge import GuessResult, VerifyResult
 
-_REASONS: Mapping[Verdict, DeniedReason] = {
-    Verdict.DENIED: "wrong_passcode",
-    Verdict.LOCKED: "locked",
-    Verdict.EXPIRED: "expired",
-    Verdict.CANCELED: "canceled",
-    Verdict.ALREADY_USED: "already_used",
+_REASONS: Mapping[GuessResult, DeniedReason] = {
+    GuessResult.DENIED: "wrong_passcode",
+    GuessResult.LOCKED: "locked",
+    GuessResult.EXPIRED: "expired",
+    GuessResult.CANCELED: "canceled",
+    GuessResult.ALREADY_USED: "already_used",
 }
 # A timeline's facts that are shown under their own names.
 _SHOWN = ("reading", "proven", "media", "digit", "outcome", "sip_status", "gave_up")
@@ -96,11 +96,11 @@ def call(record: CallRecord) -> CallView:
 
 def judgement(result: VerifyResult) -> Judgement:
     """Return what a guess came to; nothing can be guessed at a verification that is over."""
-    if result.verdict is Verdict.VERIFIED:
+    if result.verdict is GuessResult.VERIFIED:
         return Judgement(status="verified", attempts_left=result.attempts_left, reason=None)
     return Judgement(
         status="denied",
-        attempts_left=result.attempts_left if result.verdict is Verdict.DENIED else 0,
+        attempts_left=result.attempts_left if result.verdict is GuessResult.DENIED else 0,
         reason=_REASONS[result.verdict],
     )
 

@@ -1,6 +1,6 @@
-"""The key file: random keys from which every code follows; fills the ports `Keyring` and `Examiner`."""
+"""The key file: random keys from which every code follows; fills the ports `Keyring` and `Check`."""
 
-from voicegate.adapters.keyfile.examiner import KeyFileExaminer
+from voicegate.adapters.keyfile.checks import KeyFileCheck
 from voicegate.adapters.keyfile.keyring import FileKeyring
 
-__all__ = ["FileKeyring", "KeyFileExaminer"]
+__all__ = ["FileKeyring", "KeyFileCheck"]

@@ -21,7 +21,7 @@ from voicegate.adapters.storage.tables import (
     factors,
     verifications,
 )
-from voicegate.application.storing import BucketCall
+from voicegate.application.store_port import BucketCall
 from voicegate.domain.challenge import Challenge, ChallengeState
 from voicegate.domain.factor import FactorState
 

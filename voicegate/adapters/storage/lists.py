@@ -14,7 +14,7 @@ from voicegate.adapters.storage.rows import audit_of, call_of, challenge_of
 from voicegate.adapters.storage.tables import IS_SERVICE, audit, calls, verifications
 from voicegate.application.listing import Attempt, AttemptFilter, AuditFilter, CallFilter, Position
 from voicegate.application.ports import CallRecord
-from voicegate.application.storing import AuditEntry
+from voicegate.application.store_port import AuditEntry
 from voicegate.domain.call import TEST_TRUNK
 
 # Within a day of datetime's own limits, a moment of another zone has no UTC form.

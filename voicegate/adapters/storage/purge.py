@@ -19,7 +19,7 @@ from voicegate.adapters.storage.tables import (
     verifications,
     wrong_guesses,
 )
-from voicegate.application.storing import Kept
+from voicegate.application.store_port import Kept
 
 
 def purge(connection: Connection, kept: Kept, *, limit: int) -> int:

@@ -6,13 +6,13 @@ from datetime import timedelta
 from sqlalchemy import RowMapping
 
 from voicegate.application.ports import CallRecord, TimelineEntry
-from voicegate.application.storing import AuditEntry
+from voicegate.application.store_port import AuditEntry
 from voicegate.domain.announcement import HumanCheck
 from voicegate.domain.call import Call, CallState, Evidence
+from voicegate.domain.call_outcome import Blame, CallOutcome, GaveUp, Hangup, Outcome
 from voicegate.domain.challenge import Challenge, ChallengeState, Purpose
 from voicegate.domain.client import Client, ClientKey, Scope
 from voicegate.domain.factor import Factor, FactorState
-from voicegate.domain.hangup_cause import Blame, CallOutcome, GaveUp, Hangup, Outcome
 from voicegate.domain.phone_number import Destination
 
 Columns = dict[str, object]

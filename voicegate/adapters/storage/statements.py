@@ -36,7 +36,7 @@ from voicegate.adapters.storage.tables import (
     verifications,
 )
 from voicegate.application.ports import CallRecord, ChallengeRecord, TimelineEntry
-from voicegate.application.storing import ClientRecord, FactorRecord
+from voicegate.application.store_port import ClientRecord, FactorRecord
 from voicegate.domain.call import Call
 from voicegate.domain.challenge import Challenge, ChallengeState, Purpose
 from voicegate.domain.client import Client, ClientKey

@@ -34,7 +34,7 @@ from voicegate.application.listing import (
     Summary,
 )
 from voicegate.application.ports import CallRecord, ChallengeRecord
-from voicegate.application.storing import AuditEntry, ClientRecord, FactorRecord, Kept, Transaction
+from voicegate.application.store_port import AuditEntry, ClientRecord, FactorRecord, Kept, Transaction
 from voicegate.domain.call import Call
 from voicegate.domain.challenge import Challenge
 from voicegate.domain.client import Client, ClientKey

@@ -34,7 +34,7 @@ from voicegate.adapters.storage.tables import (
     wrong_guesses,
 )
 from voicegate.application.ports import ChallengeRecord, IdempotencyKey, Replay
-from voicegate.application.storing import AuditEntry, BucketCall, WrongGuess
+from voicegate.application.store_port import AuditEntry, BucketCall, WrongGuess
 from voicegate.domain.call import Call
 from voicegate.domain.challenge import Challenge, Purpose
 from voicegate.domain.client import Client, ClientKey

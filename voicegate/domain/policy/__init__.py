@@ -14,10 +14,10 @@ from voicegate.domain.policy.calls import (
     may_ring,
     next_call,
 )
+from voicegate.domain.policy.decisions import Allow, Deny, DenyReason, NumberKind, refusal
 from voicegate.domain.policy.destinations import may_reach
 from voicegate.domain.policy.guesses import Guesses, may_issue
 from voicegate.domain.policy.rules import CallPolicy, GuessPolicy, NumberCheck
-from voicegate.domain.policy.verdicts import Allow, Deny, DenyReason, NumberKind, refusal
 
 __all__ = [
     "IN_PROGRESS_WAIT",

@@ -16,8 +16,8 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from voicegate.domain.phone_number import Destination
+from voicegate.domain.policy.decisions import Allow, Deny, DenyReason
 from voicegate.domain.policy.rules import CallPolicy
-from voicegate.domain.policy.verdicts import Allow, Deny, DenyReason
 
 IN_PROGRESS_WAIT: Final = timedelta(seconds=30)
 """When to ask again while a call is in progress: Okta's own word for it (its error E0000133)."""

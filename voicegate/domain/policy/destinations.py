@@ -14,8 +14,8 @@ import phonenumbers
 from phonenumbers import PhoneNumber, PhoneNumberFormat, PhoneNumberType
 
 from voicegate.domain.phone_number import Destination
+from voicegate.domain.policy.decisions import Allow, Deny, DenyReason, NumberKind
 from voicegate.domain.policy.rules import CallPolicy, NumberCheck
-from voicegate.domain.policy.verdicts import Allow, Deny, DenyReason, NumberKind
 
 _KINDS: Final[Mapping[int, NumberKind | None]] = {
     PhoneNumberType.FIXED_LINE: None,

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from voicegate.domain.challenge import Challenge
 from voicegate.domain.policy.calls import until
-from voicegate.domain.policy.verdicts import Allow, Deny, DenyReason
+from voicegate.domain.policy.decisions import Allow, Deny, DenyReason
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from datetime import timedelta
 from enum import StrEnum
 
 from voicegate.domain.phone_number import Destination
-from voicegate.domain.policy.verdicts import NumberKind
+from voicegate.domain.policy.decisions import NumberKind
 
 
 class NumberCheck(StrEnum):

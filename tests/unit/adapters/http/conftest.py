@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from tests.unit.adapters.http.serving import Served, serving
-from tests.unit.application.conftest import Bench, bench, limits, manners, trunks
+from tests.unit.application.conftest import Bench, bench, limits, timings, trunks
 
-__all__ = ["bench", "limits", "manners", "trunks"]
+__all__ = ["bench", "limits", "timings", "trunks"]
 
 
 @pytest.fixture

@@ -31,7 +31,7 @@ def native_house(bench: Bench) -> House:
     """What the native door needs, of the bench."""
     world = bench.world
     readiness = Readiness(world.desk, world.pbxs)
-    return House(bench.sign_in, bench.clients, bench.deeds, world.pbxs, world.routes, readiness)
+    return House(bench.sign_in, bench.clients, bench.units, world.pbxs, world.routes, readiness)
 
 
 @asynccontextmanager

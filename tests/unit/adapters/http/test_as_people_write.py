@@ -154,13 +154,13 @@ def told(door: str, response: httpx.Response) -> str:
     ],
 )
 async def test_a_number_that_is_none_is_told_why(served: Served, door: str, number: str, says: str) -> None:
-    served.bench.proving.policy = CallPolicy(frozenset({"US", "GB"}))
+    served.bench.challenge_service.policy = CallPolicy(frozenset({"US", "GB"}))
     assert says in told(door, await DOORS[door](served, number, None))
     assert served.bench.pbx.legs == []
 
 
 async def test_an_unassigned_number_names_the_setting_that_lets_it_pass(served: Served) -> None:
-    served.bench.proving.policy = CallPolicy(frozenset({"GB"}))
+    served.bench.challenge_service.policy = CallPolicy(frozenset({"GB"}))
     answer = (await native(served, "+44 1632 960961", None)).json()
     assert "policy.number_check" in answer["detail"]
     assert "E.164" not in answer["detail"]

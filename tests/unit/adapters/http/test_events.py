@@ -197,7 +197,7 @@ async def test_a_reader_that_goes_away_harms_nobody(served: Served, monkeypatch:
     async with stream(served, created["id"]) as lines:
         await anext(lines)
     async with within(10):
-        while served.bench.world.desk.board._watchers:
+        while served.bench.world.desk.notifier._watchers:
             await asyncio.sleep(0.01)
     assert (await served.http.get("/healthz")).status_code == 200
 

@@ -25,8 +25,8 @@ from voicegate.adapters.http.okta_hook import OktaHook, okta_hook_door
 from voicegate.adapters.http.provider_messages import Mapped
 from voicegate.adapters.http.providers import Providers, provider_doors
 from voicegate.domain.call import Rang
+from voicegate.domain.call_outcome import Hangup
 from voicegate.domain.client import Scope
-from voicegate.domain.hangup_cause import Hangup
 from voicegate.lab.deadlines import within
 
 EVERYTHING = (Scope.VERIFICATIONS, Scope.FACTORS, Scope.HOOKS)
@@ -43,7 +43,7 @@ async def busy(leg: ScriptedLeg) -> None:
 
 @pytest.fixture
 async def served(bench: Bench, tmp_path: Path) -> AsyncIterator[Served]:
-    bench.proving.policy = SPACED
+    bench.challenge_service.policy = SPACED
     mapped = Mapped(number=("to",), code=("code",), code_pattern=re.compile("[0-9]+"))
     doors = [
         okta_door(OktaHouse(bench.enrollment)),
@@ -189,7 +189,7 @@ async def test_what_one_client_does_refuses_another_no_longer_than_its_call_last
 async def test_guesses_at_one_clients_codes_refuse_nothing_to_another(served: Served) -> None:
     victim, abuser = await backend(served, "a"), await backend(served, "b")
     served.bench.pbx.plots = [busy]
-    served.bench.proving.policy = replace(SPACED, call_spacing=(timedelta(),))
+    served.bench.challenge_service.policy = replace(SPACED, call_spacing=(timedelta(),))
     opened = (await victim.post("/v1/verifications", json={"destination": NUMBER})).json()["id"]
     await end_all(served)
     for _ in range(10):
@@ -231,7 +231,7 @@ async def test_thirty_enrolled_extensions_sign_in_at_once_beside_thirty_made_up_
 @pytest.mark.parametrize("spelled", ["204", "W204", "2w0w4", "204#"])
 async def test_another_spelling_of_an_extension_is_the_same_telephone(served: Served, spelled: str) -> None:
     client = await backend(served, "a")
-    served.bench.proving.policy = replace(SPACED, calls_per_number=5, call_spacing=(timedelta(),))
+    served.bench.challenge_service.policy = replace(SPACED, calls_per_number=5, call_spacing=(timedelta(),))
     served.bench.pbx.plots = [rings]
     assert (await client.native(204)).status_code == 202
     assert (await client.native(205)).status_code == 202

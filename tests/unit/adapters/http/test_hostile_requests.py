@@ -18,7 +18,7 @@ from tests.unit.adapters.http.test_openapi import OPERATIONS
 from tests.unit.application.conftest import bench, trunk
 from tests.unit.fuzz import chunks_of, hostile
 from voicegate.adapters.http.openapi import refusals_of
-from voicegate.application.conversation import Manners
+from voicegate.application.conversation import CallTimings
 from voicegate.application.queueing import CallLimits
 from voicegate.lab.deadlines import within
 
@@ -62,7 +62,7 @@ async def served() -> AsyncIterator[Served]:
     with tempfile.TemporaryDirectory() as name:
         made = asynccontextmanager(bench.__wrapped__)  # type: ignore[attr-defined]  # a fixture's own function
         async with (
-            made(Path(name), (trunk("carrier"),), Manners(), CallLimits()) as house,
+            made(Path(name), (trunk("carrier"),), CallTimings(), CallLimits()) as house,
             serving(house, Path(name)) as server,
         ):
             yield server

@@ -21,9 +21,9 @@ from voicegate.adapters.http.okta_hook import PATH, OktaHook, okta_hook_door
 from voicegate.adapters.http.overload import Load
 from voicegate.adapters.http.problems import Refused
 from voicegate.domain.announcement import Digit
+from voicegate.domain.call_outcome import Hangup
 from voicegate.domain.client import Scope
 from voicegate.domain.errors import StoreError
-from voicegate.domain.hangup_cause import Hangup
 from voicegate.lab.deadlines import within
 
 OFFICE = "+12025550106"

@@ -21,11 +21,11 @@ from voicegate.adapters.http.openapi import Description, document, refusals_of
 from voicegate.adapters.http.operations import Operation
 from voicegate.adapters.http.overload import Load
 from voicegate.adapters.http.problems import Problem, Refused
-from voicegate.adapters.http.reading import MAX_BODY_BYTES
+from voicegate.adapters.http.request_parsing import MAX_BODY_BYTES
 from voicegate.adapters.http.routes import operations
 from voicegate.adapters.http.waiting import WaitingLimits
 from voicegate.application.clients import Clients
-from voicegate.application.deeds import Deeds
+from voicegate.application.unit_of_work import UnitsOfWork
 from voicegate.domain.call import Rang
 from voicegate.domain.errors import StoreError, VoicegateError
 from voicegate.domain.passcode import Passcode
@@ -34,7 +34,7 @@ from voicegate.domain.policy import CallPolicy, GuessPolicy, NumberCheck
 
 OPERATIONS: Final = (
     *operations(NativeDoor(cast(House, None))),
-    *admin_operations(AdminDoor(cast(Clients, None), cast(Deeds, None), BODY_TIMEOUT)),
+    *admin_operations(AdminDoor(cast(Clients, None), cast(UnitsOfWork, None), BODY_TIMEOUT)),
     Description().operation(),
 )
 PROMISES: Final = [
@@ -82,12 +82,12 @@ def barred(number: str) -> Scene:
     async def scene(served: Served, operation: Operation) -> httpx.Response:
         if operation.name != "redial":
             return await ask(served, operation, json={"destination": number})
-        proving, policy = served.bench.proving, served.bench.proving.policy
+        challenge_service, policy = served.bench.challenge_service, served.bench.challenge_service.policy
         wider = CallPolicy(frozenset({"US", "GB"}), number_check=NumberCheck.POSSIBLE)
-        proving.policy = replace(wider, test_numbers=re.compile(r"\+18005550199"))
+        challenge_service.policy = replace(wider, test_numbers=re.compile(r"\+18005550199"))
         created = await served.create(destination=number)
         await served.bench.settled(created["id"])
-        proving.policy = policy
+        challenge_service.policy = policy
         return await ask(served, operation, path=operation.path.replace("{id}", created["id"]))
 
     return scene
@@ -157,13 +157,13 @@ async def over(served: Served, operation: Operation) -> httpx.Response:
 async def soon(served: Served, operation: Operation) -> httpx.Response:
     created = await served.create()
     await served.settled(created["id"])
-    served.bench.proving.policy = SPACED
+    served.bench.challenge_service.policy = SPACED
     return await ask(served, operation, path=operation.path.replace("{id}", created["id"]))
 
 
 async def guessed(served: Served, operation: Operation) -> httpx.Response:
     rules = GuessPolicy(per_destination=5)
-    served.bench.proving.policy = replace(served.bench.proving.policy, guesses=rules)
+    served.bench.challenge_service.policy = replace(served.bench.challenge_service.policy, guesses=rules)
     await served.settled((await served.create())["id"])
     return await ask(served, operation)
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from voicegate.adapters.http import reading
+from voicegate.adapters.http import request_parsing
 from voicegate.adapters.http.okta_hook import TelephonyEvent
 from voicegate.adapters.http.problems import Refused
 from voicegate.adapters.http.schemas import CallsQuery, NewVerification
@@ -17,19 +17,19 @@ def test_a_wrong_type_is_told_in_jsons_words() -> None:
         (b'{"destination": true}', "Expected a string, got true or false"),
     ):
         with pytest.raises(Refused) as refused:
-            reading.decode(body, NewVerification)
+            request_parsing.decode(body, NewVerification)
         assert words in refused.value.detail
         assert "`" not in refused.value.detail
 
 
 def test_a_field_of_an_object_that_is_missing_is_named_by_its_whole_path() -> None:
     with pytest.raises(Refused) as refused:
-        reading.decode(b'{"eventId": "1", "eventType": "", "data": {}}', TelephonyEvent)
+        request_parsing.decode(b'{"eventId": "1", "eventType": "", "data": {}}', TelephonyEvent)
     assert refused.value.detail == "data.messageProfile: is missing"
     assert refused.value.facts.field == "data.messageProfile"
 
 
 def test_a_time_that_is_none_is_told_by_an_example() -> None:
     with pytest.raises(Refused) as refused:
-        reading.decode(b'{"after": "yesterday"}', CallsQuery)
+        request_parsing.decode(b'{"after": "yesterday"}', CallsQuery)
     assert "after: Expected a date and time, as 20" in refused.value.detail

@@ -16,7 +16,7 @@ from voicegate.adapters.http.okta.schemas import PassCode, PhoneProfile
 from voicegate.adapters.http.okta_hook import MessageProfile, TelephonyData
 from voicegate.adapters.http.schemas import Guess, NewVerification
 from voicegate.application.listing import AttemptFilter, AuditFilter, CallFilter
-from voicegate.application.storing import WrongGuess
+from voicegate.application.store_port import WrongGuess
 
 JSON = {"Content-Type": "application/json"}
 

@@ -8,7 +8,7 @@ import pytest
 from tests.unit.adapters.http.serving import NUMBER, Served
 from tests.unit.application.scripted import ScriptedLeg
 from voicegate.domain.call import Answered, Progressed, Rang
-from voicegate.domain.hangup_cause import Hangup
+from voicegate.domain.call_outcome import Hangup
 
 
 async def rings(leg: ScriptedLeg) -> None:

@@ -13,8 +13,7 @@ from urllib.parse import unquote_to_bytes
 from aiohttp import web
 from msgspec import Struct
 
-from voicegate.adapters.http import reading
-from voicegate.adapters.http.answering import base_url, json_response
+from voicegate.adapters.http import request_parsing
 from voicegate.adapters.http.doors import ASKER
 from voicegate.adapters.http.okta import errors, views
 from voicegate.adapters.http.okta.schemas import (
@@ -31,9 +30,10 @@ from voicegate.adapters.http.okta.schemas import (
 )
 from voicegate.adapters.http.okta.views import Shape
 from voicegate.adapters.http.problems import Facts, Refused
+from voicegate.adapters.http.responses import base_url, json_response
 from voicegate.application.enrollment import Enrollment, EnrollRequest
-from voicegate.application.storing import FactorRecord
-from voicegate.domain.challenge import DEFAULT_LIFETIME, Verdict, VerifyResult
+from voicegate.application.store_port import FactorRecord
+from voicegate.domain.challenge import DEFAULT_LIFETIME, GuessResult, VerifyResult
 from voicegate.domain.errors import InvalidExtension, InvalidNumber, InvalidPasscode
 from voicegate.domain.passcode import Passcode
 from voicegate.domain.phone_number import Destination
@@ -52,7 +52,7 @@ class OktaHouse:
     """The use cases around a factor."""
     sdk3_compat: bool = False
     """Are answers bent to what Okta's 3.x Python SDK believes?"""
-    body_timeout: timedelta = reading.BODY_TIMEOUT
+    body_timeout: timedelta = request_parsing.BODY_TIMEOUT
     """How long a request's body may take to arrive."""
 
 
@@ -65,17 +65,17 @@ class OktaDoor:
 
     async def enroll(self, request: web.Request) -> web.Response:
         """Bind a telephone to a user and call it; the answer does not wait for the call."""
-        query = reading.read_query(request, EnrollQuery)
-        body = await reading.read_body(request, NewFactor, self._house.body_timeout)
+        query = request_parsing.read_query(request, EnrollQuery)
+        body = await request_parsing.read_body(request, NewFactor, self._house.body_timeout)
         if (body.factor_type, body.provider.upper()) != ("call", "OKTA"):
             raise _invalid("factorType", "only `call` of provider `OKTA` can be enrolled here")
         lifetime = query.token_lifetime_seconds
         answer = await self._enrollment.enroll(
             EnrollRequest(
-                asker=request[ASKER],
+                principal=request[ASKER],
                 subscriber=_user(request),
                 destination=_destination(body.profile),
-                languages=reading.read_languages(request),
+                languages=request_parsing.read_languages(request),
                 activation_lifetime=timedelta(seconds=lifetime) if lifetime else DEFAULT_LIFETIME,
                 replaces=query.update_phone,
                 is_proven=query.activate,
@@ -95,7 +95,7 @@ class OktaDoor:
     async def resend(self, request: web.Request) -> web.Response:
         """Call again for the activation."""
         found = await self._found(request)
-        body = await reading.read_optional_body(request, Resend, self._house.body_timeout)
+        body = await request_parsing.read_optional_body(request, Resend, self._house.body_timeout)
         if body and body.profile and not _is_same(body.profile, found.factor.destination):
             raise _invalid("profile", "another telephone is another factor: enroll it")
         answer = await self._enrollment.resend(request[ASKER], found.factor.id)
@@ -103,7 +103,7 @@ class OktaDoor:
 
     async def verify(self, request: web.Request) -> web.Response:
         """Call with a code for a sign-in, or judge a guess at it."""
-        query = reading.read_query(request, ChallengeQuery)
+        query = request_parsing.read_query(request, ChallengeQuery)
         guess = await self._guess(request)
         found = await self._found(request)
         if guess is None:
@@ -140,7 +140,7 @@ class OktaDoor:
 
     async def unenroll(self, request: web.Request) -> web.Response:
         """End a factor."""
-        reading.read_query(request, UnenrollQuery)
+        request_parsing.read_query(request, UnenrollQuery)
         found = await self._found(request)
         if await self._enrollment.reset(request[ASKER], found.factor.id) is None:
             raise _gone()
@@ -159,7 +159,7 @@ class OktaDoor:
 
     async def _guess(self, request: web.Request) -> str | None:
         """Return the guess in a request; None: there is none, in whichever of the ways to send none."""
-        body = await reading.read_optional_body(request, PassCode, self._house.body_timeout)
+        body = await request_parsing.read_optional_body(request, PassCode, self._house.body_timeout)
         if body is None or not body.pass_code:
             return None
         try:
@@ -191,7 +191,7 @@ def _user(request: web.Request) -> str:
         user = unquote_to_bytes(request.rel_url.raw_parts[_USER_PART]).decode("utf-8")
     except UnicodeDecodeError:
         user = ""
-    if not user or len(user) > _LONGEST_USER or reading.has_controls(user):
+    if not user or len(user) > _LONGEST_USER or request_parsing.has_controls(user):
         raise Refused(errors.NOT_FOUND, "A user is named by 1 to 255 characters in UTF-8.")
     return user
 
@@ -219,7 +219,7 @@ def _judged(answer: VerifyResult | Deny | None) -> None:
         raise _gone()
     if isinstance(answer, Deny):
         raise errors.refusal(answer)
-    if answer.verdict is not Verdict.VERIFIED:
+    if answer.verdict is not GuessResult.VERIFIED:
         raise errors.denial(answer)
 
 

@@ -14,11 +14,11 @@ from aiohttp import web
 from msgspec import UnsetType
 
 from voicegate.adapters.http import problems
-from voicegate.adapters.http.answering import json_response
-from voicegate.adapters.http.denials import NUMBERS, of_kind
 from voicegate.adapters.http.okta.schemas import ErrorCause, OktaError
+from voicegate.adapters.http.policy_errors import NUMBERS, of_kind
 from voicegate.adapters.http.problems import Facts, Kind, Refused
-from voicegate.domain.challenge import Verdict, VerifyResult
+from voicegate.adapters.http.responses import json_response
+from voicegate.domain.challenge import GuessResult, VerifyResult
 from voicegate.domain.policy import Deny, DenyReason
 
 VALIDATION = Kind("E0000001", 400, "Api validation failed")
@@ -76,12 +76,12 @@ _OF_REASON: Final[Mapping[DenyReason, tuple[Kind, str]]] = {
     DenyReason.ADMINS_ONLY: (ACCESS_DENIED, "Only an admin may activate a telephone without its code."),
     DenyReason.NO_CHALLENGE: (INVALID_PASSCODE, "No code is out: ask for a call first."),
 }
-_OF_VERDICT: Final[Mapping[Verdict, tuple[Kind, str]]] = {
-    Verdict.DENIED: (INVALID_PASSCODE, "Your passcode doesn't match."),
-    Verdict.EXPIRED: (TIME_WINDOW, "The code's time is over: ask for another one."),
-    Verdict.LOCKED: (LOCKED, "There were too many wrong passcodes: ask for another code."),
-    Verdict.CANCELED: (INVALID_PASSCODE, "The code was taken back: ask for another one."),
-    Verdict.ALREADY_USED: (REPLAYED, ""),
+_OF_VERDICT: Final[Mapping[GuessResult, tuple[Kind, str]]] = {
+    GuessResult.DENIED: (INVALID_PASSCODE, "Your passcode doesn't match."),
+    GuessResult.EXPIRED: (TIME_WINDOW, "The code's time is over: ask for another one."),
+    GuessResult.LOCKED: (LOCKED, "There were too many wrong passcodes: ask for another code."),
+    GuessResult.CANCELED: (INVALID_PASSCODE, "The code was taken back: ask for another one."),
+    GuessResult.ALREADY_USED: (REPLAYED, ""),
 }
 # Okta has no words of its own for a body that is slow or large, nor for a user of the socket.
 _OF_PROBLEM: Final[Mapping[Kind, Kind]] = {
@@ -116,7 +116,7 @@ def refusal(deny: Deny) -> Refused:
 def denial(result: VerifyResult) -> Refused:
     """Return the error that a guess came to which was not right, or not judged."""
     kind, cause = _OF_VERDICT[result.verdict]
-    if result.verdict is Verdict.DENIED:
+    if result.verdict is GuessResult.DENIED:
         cause = f"{cause} Guesses left: {result.attempts_left}."
     return Refused(kind, cause)
 

@@ -19,12 +19,12 @@ from voicegate.adapters.http.okta.schemas import (
     UnenrollQuery,
     Verification,
 )
-from voicegate.adapters.http.openapi import BEARER, Description, Tongue
+from voicegate.adapters.http.openapi import BEARER, Description, ErrorFormat
 from voicegate.adapters.http.operations import Operation, Success
 from voicegate.adapters.http.problems import Kind
 from voicegate.domain.client import Scope
 
-TONGUE: Final = Tongue(
+TONGUE: Final = ErrorFormat(
     path="/openapi/okta.json",
     about="""Okta's Factors API for the `call` factor, over the company's own PBX.
 

@@ -21,8 +21,8 @@ from voicegate.adapters.http.schemas import (
     Strongest,
 )
 from voicegate.domain.call import CallState
+from voicegate.domain.call_outcome import Blame, Outcome
 from voicegate.domain.challenge import ChallengeState
-from voicegate.domain.hangup_cause import Blame, Outcome
 from voicegate.domain.number_reading import MAX_WRITTEN
 
 MAX_EXTENSION = 15

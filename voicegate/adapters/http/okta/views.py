@@ -27,7 +27,7 @@ from voicegate.adapters.http.okta.schemas import (
     VerificationState,
 )
 from voicegate.application.ports import CallRecord, ChallengeRecord
-from voicegate.application.storing import FactorRecord
+from voicegate.application.store_port import FactorRecord
 from voicegate.domain.challenge import ChallengeState
 from voicegate.domain.factor import FactorState
 from voicegate.domain.phone_number import Destination

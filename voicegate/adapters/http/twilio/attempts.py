@@ -7,11 +7,11 @@ from urllib.parse import urlencode
 
 from aiohttp import web
 
-from voicegate.adapters.http import reading
-from voicegate.adapters.http.answering import json_response
+from voicegate.adapters.http import request_parsing
 from voicegate.adapters.http.doors import ASKER
 from voicegate.adapters.http.positions import read_position, write_position
 from voicegate.adapters.http.problems import Refused
+from voicegate.adapters.http.responses import json_response
 from voicegate.adapters.http.twilio import errors, views
 from voicegate.adapters.http.twilio.door import destination, place
 from voicegate.adapters.http.twilio.schemas import (
@@ -37,7 +37,7 @@ class AttemptsDoor:
 
     async def list(self, request: web.Request) -> web.Response:
         """List calls, newest first."""
-        query, here = reading.read_query(request, AttemptsQuery), place(request)
+        query, here = request_parsing.read_query(request, AttemptsQuery), place(request)
         found = (
             await self._attempts.list(request[ASKER], _wanted(query), query.page_size)
             if query.channel in _OFFERED
@@ -67,7 +67,7 @@ class AttemptsDoor:
 
     async def summarise(self, request: web.Request) -> web.Response:
         """Count calls, and those whose code was entered."""
-        query = reading.read_query(request, SummaryQuery)
+        query = request_parsing.read_query(request, SummaryQuery)
         wanted = AttemptFilter(
             service=query.verify_service_sid,
             prefix=query.destination_prefix,

@@ -12,19 +12,19 @@ from typing import Final
 
 from aiohttp import web
 
-from voicegate.adapters.http import reading
-from voicegate.adapters.http.answering import base_url, json_response
+from voicegate.adapters.http import request_parsing
 from voicegate.adapters.http.doors import ASKER, basic
 from voicegate.adapters.http.problems import Refused
+from voicegate.adapters.http.responses import base_url, json_response
 from voicegate.adapters.http.twilio import errors, views
 from voicegate.adapters.http.twilio.schemas import Channel
 from voicegate.adapters.http.twilio.sids import account_of, id_of
 from voicegate.adapters.http.twilio.views import Place
+from voicegate.application.challenges import ChallengeSpec
 from voicegate.application.ports import ChallengeRecord, Clock
-from voicegate.application.proving import Wanted
 from voicegate.application.sign_in import OtherCode, SignIn
 from voicegate.domain.announcement import HumanCheck
-from voicegate.domain.challenge import OPEN_STATES, ChallengeState, Verdict
+from voicegate.domain.challenge import OPEN_STATES, ChallengeState, GuessResult
 from voicegate.domain.errors import InvalidExtension, InvalidNumber, InvalidPasscode
 from voicegate.domain.language import languages_of
 from voicegate.domain.passcode import DEFAULT_LENGTH, Passcode
@@ -70,7 +70,7 @@ class TwilioHouse:
     """By which a verification's end is judged."""
     services: Mapping[str, TwilioService]
     """The services, by their SIDs."""
-    body_timeout: timedelta = reading.BODY_TIMEOUT
+    body_timeout: timedelta = request_parsing.BODY_TIMEOUT
     """How long a request's body may take to arrive."""
 
 
@@ -102,11 +102,11 @@ class TwilioDoor:
         record = self._present(await self._named(request))
         if record.challenge.state not in OPEN_STATES:
             raise Refused(errors.NOT_FOUND)
-        deeds = {"canceled": self._sign_in.cancel, "approved": self._sign_in.approve}
-        deed = deeds.get(form.get("Status", ""))
-        if deed is None:
+        units = {"canceled": self._sign_in.cancel, "approved": self._sign_in.approve}
+        unit = units.get(form.get("Status", ""))
+        if unit is None:
             raise errors.invalid("Status")
-        after = await deed(request[ASKER], record.challenge.id)
+        after = await unit(request[ASKER], record.challenge.id)
         if after is None:
             raise Refused(errors.NOT_FOUND)
         return json_response(views.verification(replace(record, challenge=after), place(request)))
@@ -122,13 +122,17 @@ class TwilioDoor:
         if challenge.state is ChallengeState.LOCKED:
             raise errors.waiting(errors.MAX_CHECKS, challenge.left(self._house.clock.now()))
         result = await self._sign_in.verify(request[ASKER], challenge.id, guess.digits)
-        if result is None or result.verdict not in (Verdict.VERIFIED, Verdict.DENIED, Verdict.LOCKED):
+        if result is None or result.verdict not in (
+            GuessResult.VERIFIED,
+            GuessResult.DENIED,
+            GuessResult.LOCKED,
+        ):
             raise Refused(errors.NOT_FOUND)
         after = await self._sign_in.look(request[ASKER], challenge.id)
         return json_response(views.check(after or record, place(request)))
 
     async def _form(self, request: web.Request) -> Form:
-        return await reading.read_form(request, self._house.body_timeout)
+        return await request_parsing.read_form(request, self._house.body_timeout)
 
     def _service(self, request: web.Request) -> TwilioService:
         service = self._house.services.get(request.match_info["service"])
@@ -196,7 +200,7 @@ def place(request: web.Request) -> Place:
     return Place(base_url(request), account)
 
 
-def _wanted(service: TwilioService, form: Form) -> Wanted:
+def _wanted(service: TwilioService, form: Form) -> ChallengeSpec:
     for parameter in _NOT_SUPPORTED:
         if form.get(parameter):
             raise errors.not_supported(parameter)
@@ -206,7 +210,7 @@ def _wanted(service: TwilioService, form: Form) -> Wanted:
         raise Refused(errors.CHANNEL_DISABLED)
     called = destination("To", form.get("To", ""), form.get("SendDigits"))
     own = (service.language,) if service.language else languages_of(called.country)
-    return Wanted(
+    return ChallengeSpec(
         called,
         languages=tuple(filter(None, (form.get("Locale"), *own))),
         passcode=_code(form, "CustomCode"),

@@ -13,9 +13,9 @@ from aiohttp import web
 from msgspec import UNSET, Struct, UnsetType
 
 from voicegate.adapters.http import problems
-from voicegate.adapters.http.answering import json_response
-from voicegate.adapters.http.denials import NUMBERS
+from voicegate.adapters.http.policy_errors import NUMBERS
 from voicegate.adapters.http.problems import Facts, Kind, Refused
+from voicegate.adapters.http.responses import json_response
 from voicegate.domain.policy import Deny, DenyReason
 
 AUTHENTICATE = Kind("20003", 401, "Authenticate")

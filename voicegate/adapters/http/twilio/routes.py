@@ -7,7 +7,7 @@ from typing import Final
 from aiohttp import web
 
 from voicegate.adapters.http.doors import Credentials, Door, basic
-from voicegate.adapters.http.openapi import BASIC, Description, Tongue
+from voicegate.adapters.http.openapi import BASIC, Description, ErrorFormat
 from voicegate.adapters.http.operations import Operation, Success
 from voicegate.adapters.http.problems import Kind
 from voicegate.adapters.http.twilio import errors
@@ -28,7 +28,7 @@ from voicegate.adapters.http.twilio.schemas import (
 from voicegate.application.attempts import Attempts
 from voicegate.domain.client import Scope
 
-TONGUE: Final = Tongue(
+TONGUE: Final = ErrorFormat(
     path="/openapi/twilio.json",
     about="""Twilio's Verify v2 for the channel `call`, over the company's own PBX.
 

@@ -22,8 +22,8 @@ from voicegate.adapters.http.twilio.sids import sid_of
 from voicegate.application.listing import Attempt, Summary
 from voicegate.application.ports import CallRecord, ChallengeRecord
 from voicegate.domain.call import CallState
+from voicegate.domain.call_outcome import Outcome
 from voicegate.domain.challenge import Challenge, ChallengeState
-from voicegate.domain.hangup_cause import Outcome
 
 PENDING: Final = "pending"
 _STATUSES: Final[Mapping[ChallengeState, str]] = {

@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 
 from tests.unit.adapters.http.okta.serving import Okta, serving
-from tests.unit.application.conftest import SPACED, Bench, bench, limits, manners, trunks
+from tests.unit.application.conftest import SPACED, Bench, bench, limits, timings, trunks
 
-__all__ = ["bench", "limits", "manners", "trunks"]
+__all__ = ["bench", "limits", "timings", "trunks"]
 
 
 @pytest.fixture
 async def okta(bench: Bench, tmp_path: Path) -> AsyncIterator[Okta]:
-    bench.proving.policy = SPACED
+    bench.challenge_service.policy = SPACED
     async with serving(bench, tmp_path) as served:
         yield served

@@ -14,7 +14,7 @@ from voicegate.adapters.http import problems
 from voicegate.adapters.http.okta.errors import denial, error_response, refusal
 from voicegate.adapters.http.problems import Refused
 from voicegate.domain.call import Rang
-from voicegate.domain.challenge import Verdict, VerifyResult
+from voicegate.domain.challenge import GuessResult, VerifyResult
 from voicegate.domain.client import Scope
 from voicegate.domain.errors import StoreError
 from voicegate.domain.policy import Deny, DenyReason, GuessPolicy
@@ -169,7 +169,7 @@ async def test_where_too_many_guesses_are_out_no_code_is_said_and_the_answer_say
     okta: Okta,
 ) -> None:
     rules = GuessPolicy(per_destination=5)
-    okta.bench.proving.policy = replace(okta.bench.proving.policy, guesses=rules)
+    okta.bench.challenge_service.policy = replace(okta.bench.challenge_service.policy, guesses=rules)
     factor = await okta.enroll()
     for _ in range(5):
         await okta.guess(factor, "lifecycle/activate", okta.wrong(factor))
@@ -308,7 +308,7 @@ async def test_a_database_that_is_away_is_a_503_that_clients_may_repeat(
 def test_every_refusal_of_the_core_has_an_error_of_its_own_status() -> None:
     for reason in DenyReason:
         assert refusal(Deny(reason)).kind.status in {400, 403, 409, 429, 503}, reason
-    for verdict in set(Verdict) - {Verdict.VERIFIED}:
+    for verdict in set(GuessResult) - {GuessResult.VERIFIED}:
         assert denial(VerifyResult(verdict, 0)).kind.status in {403, 429}, verdict
 
 

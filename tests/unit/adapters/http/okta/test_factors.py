@@ -10,7 +10,7 @@ from tests.unit.adapters.http.okta.serving import NUMBER, PHONE, Okta, serving
 from tests.unit.application.conftest import Bench
 from tests.unit.application.scripted import ScriptedLeg
 from voicegate.domain.call import Rang
-from voicegate.domain.hangup_cause import Hangup
+from voicegate.domain.call_outcome import Hangup
 
 BASE = "http://voicegate/api/v1/users/alice"
 

@@ -18,7 +18,7 @@ from voicegate.application.attempts import Attempts
 from voicegate.application.ports import ChallengeRecord
 from voicegate.domain.announcement import HumanCheck
 from voicegate.domain.call import Rang
-from voicegate.domain.hangup_cause import Hangup
+from voicegate.domain.call_outcome import Hangup
 
 BANK, SHOP = "VA" + "b" * 32, "VA" + "5" * 32
 BODY_TIMEOUT = timedelta(milliseconds=50)

@@ -12,7 +12,7 @@ from tests.unit.application.scripted import answers
 from voicegate.adapters.http.twilio.views import call_status
 from voicegate.application.ports import CallRecord
 from voicegate.domain.call import Call, CallState
-from voicegate.domain.hangup_cause import Blame, CallOutcome, Hangup, Outcome
+from voicegate.domain.call_outcome import Blame, CallOutcome, Hangup, Outcome
 from voicegate.domain.phone_number import Destination
 
 CANADIAN = "+16135550101"

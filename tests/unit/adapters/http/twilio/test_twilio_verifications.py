@@ -88,7 +88,7 @@ async def test_a_wrong_code_is_no_error_and_the_fifth_the_end(twilio: Twilio) ->
 
 async def test_guesses_are_budgeted_over_verifications(twilio: Twilio) -> None:
     rules = GuessPolicy(per_destination=8)
-    twilio.bench.proving.policy = replace(twilio.bench.proving.policy, guesses=rules)
+    twilio.bench.challenge_service.policy = replace(twilio.bench.challenge_service.policy, guesses=rules)
     first = await twilio.ended()
     for _ in range(4):
         await twilio.post("VerificationCheck", To=NUMBER, Code=wrong(twilio.code(first)))
@@ -179,7 +179,7 @@ async def test_a_client_may_approve_what_it_checked_itself(twilio: Twilio) -> No
     record = await twilio.settled(created)
     assert record.challenge.state is ChallengeState.VERIFIED
     assert record.challenge.sealed is None
-    (entry,) = [one for one in await twilio.bench.deeds.past(9) if one.action == "verification.approve"]
+    (entry,) = [one for one in await twilio.bench.units.past(9) if one.action == "verification.approve"]
     assert entry.subject == challenge_id(created)
 
 
@@ -265,7 +265,7 @@ async def test_another_services_verification_is_not_found_by_its_number(twilio: 
 async def test_without_a_locale_the_services_language_is_spoken_else_the_countrys(
     twilio: Twilio, service: str, form: dict[str, str], language: str
 ) -> None:
-    twilio.bench.proving.policy = CallPolicy(frozenset({"US", "DE", "CH", "FI"}))
+    twilio.bench.challenge_service.policy = CallPolicy(frozenset({"US", "DE", "CH", "FI"}))
     created = await Twilio(twilio.served, service).create(**form)
     record = await twilio.settled(created)
     assert record.challenge.language == language

@@ -1,0 +1,386 @@
+"""What is found of an Asterisk, each finding by a PBX that is wrong in just that."""
+
+import asyncio
+import hashlib
+import ssl
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from tests.unit.adapters.pbx.asterisk.peers import READING, AgiCaller, AmiPeer, Message, settings_for, tls_of
+from voicegate.adapters.pbx.asterisk import variables
+from voicegate.adapters.pbx.asterisk.agi import AgiServer
+from voicegate.adapters.pbx.asterisk.checks import AsteriskCheck, Target
+from voicegate.adapters.pbx.asterisk.settings import AsteriskSettings
+from voicegate.adapters.pbx.common.connection import Secret
+from voicegate.adapters.system import SystemClock
+from voicegate.application.diagnostics import Finding, Level
+from voicegate.application.ports import Clip
+from voicegate.config import project_folder
+from voicegate.domain.errors import SpeechError
+
+MARK = f"revision{variables.DIALPLAN_REVISION}"
+HEALTHY = {
+    "VERSION()": "22.10.1",
+    "DIALPLAN_EXISTS(voicegate-answered,s,1)": "1",
+    "DIALPLAN_EXISTS(voicegate-reject-forward,+12025550100,1)": "1",
+    f"DIALPLAN_EXISTS(voicegate-answered,{MARK},1)": "1",
+    "PJSIP_ENDPOINT(carrier,redirect_method)": "user",
+    "PJSIP_ENDPOINT(carrier,direct_media)": "false",
+    "PJSIP_ENDPOINT(carrier,allow)": "(ulaw|alaw)",
+    "PJSIP_ENDPOINT(carrier,aors)": "carrier-aor",
+    "PJSIP_AOR(carrier-aor,qualify_frequency)": "30",
+    "AST_CONFIG(rtp.conf,general,rtpstart)": "10000",
+    "AST_CONFIG(rtp.conf,general,rtpend)": "20000",
+}
+ACTIONS = {
+    "Originate": "Originate a call.  (Priv: originate,all)",
+    "Hangup": "Hangup channel.  (Priv: system,call,all)",
+    "Status": "List channel status.  (Priv: system,call,reporting,all)",
+    "Ping": "Keepalive command.  (Priv: <none>)",
+}
+
+
+class CallSupervisor(AmiPeer):
+    """A PBX whose dialplan hands a call to nobody over FastAGI, and that can be wrong in many ways."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tls: ssl.SSLContext | None = None
+        self.values = dict(HEALTHY)
+        self.actions = dict(ACTIONS)
+        self.states = {"PJSIP/carrier": "NOT_INUSE"}
+        self.skew = timedelta()
+        self.unplayable: set[str] = set()
+        self.dtmf = "200 result=0\n"
+        self.is_reaching = True
+        self.has_agi = True
+        self.recording = ""
+        self.silent_events: set[str] = set()
+        self.needless_events: tuple[str, ...] = ()
+        self.answers |= {
+            "Getvar": lambda _, asked: (
+                f"Response: Success\r\nValue: {self.values.get(asked['Variable'], '')}"
+            ),
+            "Ping": lambda _, asked: f"Response: Success\r\nPing: Pong\r\nTimestamp: {self.time}",
+            "ListCommands": lambda _, asked: "\r\n".join(
+                ("Response: Success", *(f"{name}: {text}" for name, text in self.actions.items()))
+            ),
+            "DeviceStateList": lambda _, asked: self.list_states(asked),
+            "Originate": lambda _, asked: self.place(asked),
+        }
+
+    @property
+    def time(self) -> float:
+        return (datetime.now(UTC) + self.skew).timestamp()
+
+    def list_states(self, asked: Message) -> None:
+        tag = f"ActionID: {asked['ActionID']}\r\n"
+        self.say(f"Response: Success\r\nEventList: start\r\n{tag}\r\n")
+        for device, state in self.states.items():
+            self.say(f"Event: DeviceStateChange\r\n{tag}Device: {device}\r\nState: {state}\r\n\r\n")
+        self.say(f"Event: DeviceStateListComplete\r\n{tag}EventList: Complete\r\n\r\n")
+
+    def place(self, asked: Message) -> str:
+        task = asyncio.create_task(self.walk(asked))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return "Response: Success\r\nMessage: Originate successfully queued"
+
+    def tell(self, name: str, **headers: str) -> None:
+        if name not in self.silent_events:
+            self.event(name, **headers)
+
+    async def walk(self, asked: Message) -> None:
+        """Our dialplan, as Asterisk walks it."""
+        for name in ("Newstate", "DialBegin", "DialState", "DialEnd", *self.needless_events):
+            self.tell(name, Uniqueid=asked["ChannelId"])
+        is_answered = self.is_reaching and await self.connect(asked)
+        # What Playback does once AGI has failed.
+        is_answered = is_answered or (self.has_agi and "VOICEGATE_APOLOGY=" in asked["Variable"])
+        response = "Success" if is_answered else "Failure"
+        self.tell("OriginateResponse", Response=response, ActionID=asked["ActionID"])
+        self.tell("HangupRequest", Uniqueid=asked["OtherChannelId"])
+        self.tell("Hangup", Uniqueid=asked["OtherChannelId"])
+
+    async def connect(self, asked: Message) -> bool:
+        variable = dict(line.split("=", 1) for line in asked["Variable"].split("\n"))
+        place, _, script = variable["VOICEGATE_AGI"].removeprefix("agi://").partition("/")
+        host, _, port = place.rpartition(":")
+        try:
+            caller = AgiCaller(*await asyncio.open_connection(host, int(port)))
+        except OSError:
+            return False
+        AgiCaller.dialed.append(caller)
+        caller.send(f"agi_network_script: {script}\nagi_uniqueid: {asked['OtherChannelId']}\n")
+        caller.send(f"agi_arg_1: {variable['VOICEGATE_TOKEN']}\n\n")
+        is_answered = False
+        while command := await caller.command():
+            is_answered = is_answered or command == "ANSWER"
+            caller.send(self.reply(command))
+            if command == "HANGUP":
+                break
+        caller.hang_up()
+        return is_answered
+
+    def reply(self, command: str) -> str:
+        if command.startswith("EXEC SendDTMF"):
+            return self.dtmf
+        if command.startswith("GET VARIABLE"):
+            return f"200 result=1 ({self.recording})\n" if self.recording else "200 result=0\n"
+        if command.startswith("STREAM FILE"):
+            is_played = command.split('"')[1] not in self.unplayable
+            return "200 result=0 endpos=4000\n" if is_played else "200 result=-1 endpos=0\n"
+        return "200 result=0\n"
+
+
+@pytest.fixture
+async def exchange(tmp_path: Path) -> AsyncIterator[CallSupervisor]:
+    server, ours = tls_of(tmp_path)
+    async with CallSupervisor().serving(server) as exchange:
+        assert isinstance(exchange, CallSupervisor)
+        exchange.tls = ours
+        yield exchange
+
+
+async def findings(exchange: CallSupervisor, **changes: object) -> list[Finding]:
+    return await examined(settings_for(exchange, ami_tls=exchange.tls, **changes))
+
+
+async def examined(settings: AsteriskSettings, *, error: SpeechError | None = None) -> list[Finding]:
+    @asynccontextmanager
+    async def sounds() -> AsyncIterator[Sequence[Clip]]:
+        if error is not None:
+            raise error
+        yield (READING,)
+
+    check = AsteriskCheck(Target(settings, {"carrier": "carrier"}, sounds, SystemClock()))
+    return [finding async for finding in check.run()]
+
+
+def about(found: Sequence[Finding], name: str) -> list[Level]:
+    return [finding.level for finding in found if finding.about == name]
+
+
+async def test_a_healthy_pbx_has_nothing_wrong(exchange: CallSupervisor) -> None:
+    found = await findings(exchange)
+    assert [finding for finding in found if finding.level is not Level.OK] == []
+    names = {finding.about for finding in found}
+    assert names == {"AMI", "version", "clock", "AMI rights", "dialplan", "FastAGI", "sounds"} | {
+        "AMI events",
+        "trunk carrier",
+        "RTP",
+    }
+
+
+def value(name: str, text: str) -> Callable[[CallSupervisor], None]:
+    def spoil(exchange: CallSupervisor) -> None:
+        exchange.values[name] = text
+
+    return spoil
+
+
+def attribute(name: str, wrong: object) -> Callable[[CallSupervisor], None]:
+    def spoil(exchange: CallSupervisor) -> None:
+        setattr(exchange, name, wrong)
+
+    return spoil
+
+
+def no_agi(exchange: CallSupervisor) -> None:
+    exchange.is_reaching = exchange.has_agi = False
+
+
+SPOILT = {
+    "old version": (value("VERSION()", "20.5.0"), "version", Level.WARNING, "event filters"),
+    "no version": (value("VERSION()", ""), "version", Level.WARNING, "func_version"),
+    "wrong clock": (attribute("skew", timedelta(minutes=-2)), "clock", Level.WARNING, "chrony"),
+    "too many rights": (
+        attribute("actions", ACTIONS | {"Command": "Execute.  (Priv: command,all)"}),
+        "AMI rights",
+        Level.WARNING,
+        "is enough",
+    ),
+    "no dialplan": (
+        value("DIALPLAN_EXISTS(voicegate-answered,s,1)", "0"),
+        "dialplan",
+        Level.ERROR,
+        "#include",
+    ),
+    "old dialplan": (
+        value(f"DIALPLAN_EXISTS(voicegate-answered,{MARK},1)", "0"),
+        "dialplan",
+        Level.ERROR,
+        "dialplan reload",
+    ),
+    "unreached": (attribute("is_reaching", False), "FastAGI", Level.ERROR, "agi_advertised_host"),
+    "no application AGI": (no_agi, "FastAGI", Level.ERROR, "load res_agi"),
+    "a line in our context": (
+        value(f"DIALPLAN_EXISTS(voicegate-answered,s,{variables.ANSWERED_LAST + 1})", "1"),
+        "dialplan",
+        Level.ERROR,
+        "take what was added out",
+    ),
+    "recorded calls": (attribute("recording", "/var/spool/x.wav"), "recording", Level.ERROR, "MixMonitor"),
+    "another number shown": (
+        value("PJSIP_ENDPOINT(carrier,from_user)", "acme"),
+        "trunk carrier",
+        Level.WARNING,
+        "send_pai = yes",
+    ),
+    "no DTMF": (attribute("dtmf", "200 result=-2\n"), "DTMF", Level.WARNING, "app_senddtmf"),
+    "unreadable sound": (attribute("unplayable", {READING.path}), "sounds", Level.ERROR, "audio.group"),
+    "no events": (attribute("silent_events", {"DialState"}), "AMI events", Level.ERROR, "read = call"),
+    "needless events": (
+        attribute("needless_events", ("VarSet",)),
+        "AMI events",
+        Level.WARNING,
+        "eventfilter lines",
+    ),
+    "no endpoint": (attribute("states", {}), "trunk carrier", Level.ERROR, "trunks.carrier.endpoint"),
+    "dead trunk": (
+        attribute("states", {"PJSIP/carrier": "UNAVAILABLE"}),
+        "trunk carrier",
+        Level.ERROR,
+        "pjsip show contacts",
+    ),
+    "unwatched trunk": (
+        value("PJSIP_AOR(carrier-aor,qualify_frequency)", "0"),
+        "trunk carrier",
+        Level.WARNING,
+        "qualify_frequency = 30",
+    ),
+    "redirects": (
+        value("PJSIP_ENDPOINT(carrier,redirect_method)", "uri_pjsip"),
+        "trunk carrier",
+        Level.ERROR,
+        "redirect_method = user",
+    ),
+    "direct media": (
+        value("PJSIP_ENDPOINT(carrier,direct_media)", "true"),
+        "trunk carrier",
+        Level.ERROR,
+        "direct_media = no",
+    ),
+    "codecs": (
+        value("PJSIP_ENDPOINT(carrier,allow)", "(g729)"),
+        "trunk carrier",
+        Level.WARNING,
+        "allow = ulaw,alaw",
+    ),
+    "untold endpoint": (
+        value("PJSIP_ENDPOINT(carrier,redirect_method)", ""),
+        "trunk carrier",
+        Level.WARNING,
+        "func_pjsip_endpoint",
+    ),
+    "few ports": (value("AST_CONFIG(rtp.conf,general,rtpend)", "10019"), "RTP", Level.WARNING, "firewall"),
+    "untold ports": (value("AST_CONFIG(rtp.conf,general,rtpend)", ""), "RTP", Level.WARNING, "rtp.conf"),
+}
+
+
+@pytest.mark.parametrize(("spoil", "name", "level", "cure"), SPOILT.values(), ids=SPOILT)
+async def test_what_is_wrong_is_found_with_its_cure(
+    exchange: CallSupervisor, spoil: Callable[[CallSupervisor], None], name: str, level: Level, cure: str
+) -> None:
+    spoil(exchange)
+    wrong = [finding for finding in await findings(exchange) if finding.level is not Level.OK]
+    assert {(finding.about, finding.level) for finding in wrong} == {(name, level)}
+    assert any(cure in finding.cure for finding in wrong)
+
+
+async def test_a_running_daemon_answers_for_its_own_port(exchange: CallSupervisor) -> None:
+    async with asyncio.TaskGroup() as tasks:
+        daemon = AgiServer(settings_for(exchange), tasks)
+        await daemon.open()
+        port = int(daemon.address.rpartition(":")[2].partition("/")[0])
+        found = await findings(exchange, agi_port=port)
+        await daemon.close()
+    assert [finding for finding in found if finding.level is not Level.OK] == []
+    assert any("running daemon" in finding.text for finding in found)
+
+
+async def test_what_holds_the_port_and_is_no_controller_is_found(exchange: CallSupervisor) -> None:
+    def hang_up(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.close()
+
+    async with await asyncio.start_server(hang_up, "127.0.0.1", 0) as stranger:
+        port = stranger.sockets[0].getsockname()[1]
+        found = await findings(exchange, agi_port=port)
+    (finding,) = [one for one in found if one.about == "FastAGI"]
+    assert (finding.level, "another program's" in finding.text) == (Level.ERROR, True)
+    assert f"ss -ltnp 'sport = :{port}'" in finding.cure
+
+
+async def test_without_the_right_to_call_no_call_is_tried_and_blamed(exchange: CallSupervisor) -> None:
+    exchange.actions = {"Hangup": ACTIONS["Hangup"], "Status": ACTIONS["Status"]}
+    found = await findings(exchange)
+    assert about(found, "AMI rights") == [Level.ERROR]
+    assert about(found, "FastAGI") == [Level.WARNING]
+
+
+@pytest.mark.parametrize(("header", "level"), [("send_pai", Level.OK), ("send_rpid", Level.OK)])
+async def test_a_from_user_is_well_where_a_header_tells_our_number(
+    exchange: CallSupervisor, header: str, level: Level
+) -> None:
+    exchange.values["PJSIP_ENDPOINT(carrier,from_user)"] = "acme"
+    exchange.values[f"PJSIP_ENDPOINT(carrier,{header})"] = "true"
+    assert set(about(await findings(exchange), "trunk carrier")) == {level}
+
+
+async def test_a_hundred_ports_are_fifty_calls(exchange: CallSupervisor) -> None:
+    exchange.values["AST_CONFIG(rtp.conf,general,rtpend)"] = "10099"
+    (finding,) = [one for one in await findings(exchange) if one.about == "RTP"]
+    assert "for some 50 calls" in finding.text
+
+
+def test_our_context_has_as_many_lines_as_we_think() -> None:
+    text = (project_folder("dialplan") / "asterisk/voicegate.conf").read_text("utf-8")
+    context = text.partition("[voicegate-answered]")[2].partition("exten => revision")[0]
+    lines = [line for line in context.splitlines() if line.startswith(("exten =>", " same =>"))]
+    assert len(lines) == variables.ANSWERED_LAST
+
+
+async def test_without_sounds_the_rest_is_looked_at_all_the_same(exchange: CallSupervisor) -> None:
+    found = await examined(settings_for(exchange, ami_tls=exchange.tls), error=SpeechError("no folder"))
+    assert about(found, "sounds") == [Level.WARNING]
+    assert about(found, "FastAGI") == [Level.OK]
+
+
+async def test_a_log_in_in_the_clear_is_told_with_its_cure() -> None:
+    async with CallSupervisor().serving() as exchange:
+        assert isinstance(exchange, CallSupervisor)
+        found = await findings(exchange)
+    (finding,) = [finding for finding in found if finding.about == "AMI"]
+    assert (finding.level, "ami_tls_ca" in finding.cure) == (Level.WARNING, True)
+
+
+async def test_a_refused_log_in_names_its_settings(exchange: CallSupervisor) -> None:
+    exchange.answers["Login"] = lambda peer, asked: "Response: Error\r\nMessage: Authentication failed"
+    (finding,) = await findings(exchange)
+    assert (finding.level, finding.about) == (Level.ERROR, "AMI")
+    assert "pbx.lab.ami_username" in finding.cure
+
+
+async def test_a_manager_interface_that_is_not_there_names_its_settings() -> None:
+    settings = AsteriskSettings("lab", "voicegate", Secret("x"), ami_port=1)
+    (finding,) = await examined(settings)
+    assert (finding.level, "127.0.0.1:1" in finding.text) == (Level.ERROR, True)
+
+
+async def test_another_protocol_is_no_manager_interface(exchange: CallSupervisor) -> None:
+    exchange.greeting = b"SSH-2.0-OpenSSH_9.2\r\n"
+    (finding,) = await findings(exchange)
+    assert "does not greet" in finding.text
+
+
+def test_the_dialplan_files_mark_is_the_digest_of_its_lines() -> None:
+    text = (project_folder("dialplan") / "asterisk/voicegate.conf").read_text("utf-8")
+    lines = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith(";")]
+    counted = [line for line in lines if "revision" not in line]
+    digest = hashlib.sha256("\n".join(counted).encode()).hexdigest()[:8]
+    assert f"exten => revision{digest},1,Hangup()" in lines
+    assert digest == variables.DIALPLAN_REVISION

@@ -1,0 +1,75 @@
+"""What is found of the settings themselves, and that no wrong one hides what else is wrong."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from voicegate.application.diagnostics import Finding, Level, run
+from voicegate.bootstrap.checks import checks
+from voicegate.config import parse
+
+TRUNK = {"pbx": "main", "endpoint": "carrier", "caller_ids": [{"number": "+12025550100"}]}
+
+
+def settings(folder: Path, **changes: Any) -> dict[str, Any]:
+    return {
+        "storage": {
+            "database": f"{folder}/v.db",
+            "key_file": f"{folder}/key",
+            "state_folder": f"{folder}/state",
+        },
+        "socket": {"path": f"{folder}/s/api.sock"},
+        "audio": {"folder": f"{folder}/audio"},
+        "policy": {"allowed_countries": ["US"]},
+        "pbx": {"main": {"kind": "simulator"}},
+        "trunks": {"carrier": TRUNK},
+    } | changes
+
+
+def asterisk(secret: str) -> dict[str, Any]:
+    return {"main": {"kind": "asterisk", "ami_secret_file": secret, "ami_port": 1}}
+
+
+def findings(raw: dict[str, Any]) -> list[Finding]:
+    async def look() -> list[Finding]:
+        return [finding async for finding in run(checks(parse(raw)), lambda _: None)]
+
+    return asyncio.run(look())
+
+
+def about(found: list[Finding], name: str) -> Finding:
+    (finding,) = [one for one in found if one.about == name]
+    return finding
+
+
+def test_no_country_allowed_is_told(tmp_path: Path) -> None:
+    assert about(findings(settings(tmp_path)), "allowed countries").level is Level.OK
+    told = about(findings(settings(tmp_path, policy={})), "allowed countries")
+    assert (told.level, "policy.allowed_countries" in told.cure) == (Level.WARNING, True)
+
+
+@pytest.mark.parametrize(("mode", "level"), [(0o600, Level.OK), (0o640, Level.OK), (0o644, Level.ERROR)])
+def test_a_secret_that_others_can_read_is_told(tmp_path: Path, mode: int, level: Level) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("mumble")
+    secret.chmod(mode)
+    told = about(findings(settings(tmp_path, pbx=asterisk(str(secret)))), "secret pbx.main.ami_secret_file")
+    assert told.level is level
+    assert "mumble" not in f"{told.text}{told.cure}"
+
+
+def test_a_secret_that_cannot_be_read_is_told_and_hides_nothing_else(tmp_path: Path) -> None:
+    found = findings(settings(tmp_path, pbx=asterisk(f"{tmp_path}/none")))
+    assert about(found, "secret pbx.main.ami_secret_file").level is Level.ERROR
+    assert about(found, "PBX main").level is Level.ERROR
+    assert {"key file", "database", "socket", "language en", "audio folder"} <= {one.about for one in found}
+    assert all(one.cure for one in found if one.level is not Level.OK)
+
+
+def test_a_user_who_does_not_exist_is_told_and_hides_nothing_else(tmp_path: Path) -> None:
+    socket = {"path": f"{tmp_path}/api.sock", "allowed_users": ["nobody", "no-such-user"]}
+    found = findings(settings(tmp_path, socket=socket))
+    assert "no-such-user" in about(found, "socket").text
+    assert "audio folder" in {one.about for one in found}

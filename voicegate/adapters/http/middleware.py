@@ -1,0 +1,157 @@
+"""What surrounds every request: its id, who asks, and an answer whatever happens.
+
+The peer is judged before a byte of the body is read. Whatever a handler raises becomes a problem; what
+nobody expected is logged and told to the client as nothing but "something went wrong". A connection on
+which nobody has shown who asks ends with its first answer.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+from aiohttp import ClientPayloadError, web
+from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.typedefs import Middleware
+
+from voicegate.adapters.http import problems
+from voicegate.adapters.http.doors import ADDRESS, ASKER, CREDENTIALS, REQUEST_ID, Door, request_id_of
+from voicegate.adapters.http.forwarding import HEADER, Proxies
+from voicegate.adapters.http.operations import Handler
+from voicegate.adapters.http.overload import TURN, Load, Turn
+from voicegate.adapters.http.problems import Facts, Refused
+from voicegate.adapters.http.protocol import HttpProtocol, protocol_of
+from voicegate.adapters.http.throttled_log import ThrottledLog
+from voicegate.domain.client import Principal
+from voicegate.domain.errors import StoreError
+
+log = structlog.get_logger(__name__)
+
+Identify = Callable[[web.Request, Door, str], Awaitable[Principal]]
+"""Tells who sent a request to a door, given the request's id; raises `Refused` for one who may not ask."""
+
+_RETRY_STORE_S: Final = 1.0
+_RETRY_CROWD_S: Final = 1.0
+# Their titles are what the log says, once in ten seconds for all who cause them.
+_KEYLESS: Final = (problems.KEY_MISSING, problems.KEY_WRONG, problems.PEER_NOT_ALLOWED)
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What every request goes through."""
+
+    doors: Sequence[Door]
+    """The first that has a path answers it."""
+    identify: Identify
+    """Finds out who asks."""
+    proxies: Proxies
+    """Whose word about an address is taken."""
+    warnings: ThrottledLog
+    """Where to say what strangers do."""
+    load: Load
+    """How much is under way."""
+
+    def middleware(self) -> Middleware:
+        """Return it as aiohttp's middleware."""
+
+        @web.middleware
+        async def around(request: web.Request, handler: Handler) -> web.StreamResponse:
+            request[REQUEST_ID] = request_id_of(request)
+            with structlog.contextvars.bound_contextvars(request=request[REQUEST_ID]):
+                return await self._answer(request, handler)
+
+        return around
+
+    async def _answer(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        door = next(door for door in self.doors if door.has(request.path))
+        try:
+            response = await self._ask(request, handler, door)
+        except ConnectionError:
+            raise  # the client is gone: there is nobody to answer
+        except Exception as error:  # noqa: BLE001  # a request's root: every failure has an answer
+            refused = _explain(error)
+            response = door.answer(refused, request[REQUEST_ID])
+            is_noted = refused.kind is not problems.OVERLOADED
+            if not is_noted:
+                self.warnings.warn("overloaded", request[ADDRESS])
+        else:
+            is_noted = True
+        if ASKER not in request:
+            response.force_close()
+        elif is_noted:
+            _note(request, response.status)
+        response.headers["X-Request-Id"] = request[REQUEST_ID]
+        return response
+
+    async def _ask(self, request: web.Request, handler: Handler, door: Door) -> web.StreamResponse:
+        protocol = protocol_of(request)
+        self._locate(request, protocol)
+        if request.path in door.open_paths:
+            return await handler(request)
+        try:
+            principal = await self.identify(request, door, request[REQUEST_ID])
+        except Refused as refused:
+            if refused.kind in _KEYLESS:
+                self.warnings.warn(refused.kind.name.replace("_", " "), request[ADDRESS])
+            raise
+        # Whoever signs is known once the body is read and its signature judged, which is its door's affair.
+        credentials = request.get(CREDENTIALS)
+        is_shown = credentials is None or not credentials.is_signed
+        if is_shown and not protocol.connections.know(protocol.connection, principal.name):
+            raise Refused(problems.OVERLOADED, facts=Facts(retry_after_s=_RETRY_CROWD_S))
+        request[ASKER] = principal
+        turn = request[TURN] = Turn(self.load, principal.name, writes=request.method not in ("GET", "HEAD"))
+        turn.begin()
+        try:
+            return await handler(request)
+        finally:
+            turn.end()
+
+    def _locate(self, request: web.Request, protocol: HttpProtocol) -> None:
+        """Note where a request comes from.
+
+        Raises:
+            Refused: too many come from there through a proxy.
+        """
+        connection = protocol.connection
+        request[ADDRESS] = connection.address
+        if not connection.is_proxied:
+            return
+        forwarded = self.proxies.client_of(request.headers.getall(HEADER, ()))
+        if forwarded is None:
+            return
+        request[ADDRESS] = forwarded
+        if not protocol.connections.forward(connection, forwarded):
+            raise Refused(problems.OVERLOADED, facts=Facts(retry_after_s=_RETRY_CROWD_S))
+
+
+def _explain(error: Exception) -> Refused:
+    match error:
+        case Refused():
+            return error
+        case web.HTTPNotFound():
+            return Refused(problems.NOT_FOUND, "no such path")
+        case web.HTTPMethodNotAllowed():
+            allowed = ", ".join(sorted(error.allowed_methods))
+            return Refused(
+                problems.METHOD_NOT_ALLOWED, f"allowed here: {allowed}", Facts(headers={"Allow": allowed})
+            )
+        case web.HTTPRequestEntityTooLarge():
+            return Refused(problems.TOO_LARGE, "a body has at most 64 KiB")
+        case web.RequestPayloadError() | ClientPayloadError() | HttpProcessingError() | web.HTTPClientError():
+            return Refused(problems.BAD_REQUEST, "the request is not valid HTTP")
+        case StoreError():
+            log.error("store unavailable", error=str(error))
+            return Refused(problems.STORE_UNAVAILABLE, facts=Facts(retry_after_s=_RETRY_STORE_S))
+        case _:
+            log.error("request failed", exc_info=error)
+            return Refused(problems.INTERNAL, "it was logged under this request's id")
+
+
+def _note(request: web.Request, status: int) -> None:
+    resource = request.match_info.route.resource
+    # Never the raw path: a path that nobody offers may hold anything.
+    path = resource.canonical if resource is not None else "unknown"
+    is_dull = request.method in ("GET", "HEAD") and status < 400
+    write = log.debug if is_dull else log.info
+    write("request", method=request.method, path=path, status=status, client=request[ASKER].name)

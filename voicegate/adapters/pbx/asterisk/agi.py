@@ -1,0 +1,259 @@
+"""The FastAGI server: who may connect, and to which call a connection belongs.
+
+What is then said over the connection is `agi_session`'s and `leg`'s. Source: panoramisk 1.4
+`fast_agi.Application`, of which the routes are kept and the handler is replaced: there a connect and
+close freezes the event loop, and neither size nor time of a request's head is bounded.
+"""
+
+import asyncio
+import errno
+import hmac
+import ipaddress
+import os
+import socket
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import structlog
+from panoramisk.fast_agi import Application
+
+from voicegate.adapters.pbx.asterisk.agi_session import AgiSession
+from voicegate.adapters.pbx.asterisk.agi_wire import MAX_HEADER_LINES, MAX_LINE, build_command, parse_header
+from voicegate.adapters.pbx.asterisk.settings import AsteriskSettings
+from voicegate.adapters.pbx.asterisk.variables import AGI_KNOCK_SCRIPT, AGI_SCRIPT
+from voicegate.domain.errors import ConfigError, PbxProtocolError
+
+log = structlog.get_logger(__name__)
+
+_HEAD_TIMEOUT: Final = 3.0
+"""Seconds for a request's head."""
+_CLOSE_TIMEOUT: Final = 1.0
+_BACKLOG: Final = 1024
+"""Connections that the kernel holds for us: more than come while the loop is busy elsewhere."""
+_TELL_EVERY: Final = 60.0
+"""Seconds between two warnings of connections that were dropped."""
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """A call that waits for its channel."""
+
+    token: str
+    """What the request must show."""
+    attach: Callable[[AgiSession], Awaitable[None]]
+    """Takes the session over until it ends; called once."""
+    is_open: Callable[[], bool]
+    """May the call still be taken over?"""
+
+
+class AgiServer(Application):  # type: ignore[misc]  # panoramisk is untyped
+    """The server; its connections live in the task group it is given."""
+
+    def __init__(self, settings: AsteriskSettings, tasks: asyncio.TaskGroup) -> None:
+        super().__init__(loop=asyncio.get_running_loop())
+        self.add_route(AGI_SCRIPT, self._admit)
+        self.add_route(AGI_KNOCK_SCRIPT, _answer)
+        self._settings = settings
+        self._tasks = tasks
+        try:
+            self._networks = tuple(ipaddress.ip_network(text) for text in settings.agi_allowed_peers)
+        except ValueError as error:
+            raise ConfigError(f"pbx.{settings.name}.agi_allowed_peers: {error}") from error
+        self._admissions: dict[str, Admission] = {}
+        self._connections: set[asyncio.Task[None]] = set()
+        self._strangers: dict[asyncio.StreamWriter, asyncio.Task[None]] = {}
+        """Those by TCP that are no call's yet, the oldest first."""
+        self._dropped, self._told_at = 0, -_TELL_EVERY
+        self._server: asyncio.Server | None = None
+        self._relayed: asyncio.Server | None = None
+        self._port = settings.agi_port
+
+    async def open(self) -> None:
+        """Listen.
+
+        Raises:
+            ConfigError: the address cannot be bound.
+        """
+        here = self._settings
+        try:
+            self._server = await asyncio.start_server(
+                self._accept, here.agi_host, here.agi_port, limit=MAX_LINE, backlog=_BACKLOG
+            )
+        except OSError as error:
+            where = f"pbx.{here.name}.agi_host, agi_port: {here.agi_host}:{here.agi_port}"
+            raise ConfigError(f"{where} cannot be used: {error.strerror or error}") from error
+        self._port = self._server.sockets[0].getsockname()[1]
+        if here.agi_socket is not None:
+            try:
+                self._relayed = await asyncio.start_unix_server(
+                    self._accept, sock=_bind(here.agi_socket, here.agi_socket_group), limit=MAX_LINE
+                )
+            except OSError as error:
+                self._server.close()
+                where = f"pbx.{here.name}.agi_socket: {here.agi_socket}"
+                raise ConfigError(f"{where} cannot be used: {error.strerror or error}") from error
+
+    async def close(self) -> None:
+        """Accept no more, and end every connection."""
+        for server in (self._server, self._relayed):
+            if server is not None:
+                server.close()
+        if self._relayed is not None and self._settings.agi_socket is not None:
+            self._settings.agi_socket.unlink(missing_ok=True)
+        for connection in self._connections:
+            connection.cancel()
+
+    @property
+    def address(self) -> str:
+        """What the PBX dials: agi://host:port/call."""
+        return f"{address_of(self._settings, self._port)}/{AGI_SCRIPT}"
+
+    def expect(self, call_id: str, admission: Admission) -> None:
+        """Let the call's channel in when it comes."""
+        self._admissions[call_id] = admission
+
+    def forget(self, call_id: str) -> None:
+        """Let it in no more."""
+        self._admissions.pop(call_id, None)
+
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        peer = writer.get_extra_info("peername")
+        is_relayed = writer.get_extra_info("socket").family == socket.AF_UNIX
+        is_allowed = is_relayed or self._is_allowed(peer)
+        if not is_allowed or not self._make_room():
+            log.warning("FastAGI connection refused", peer=str(peer and peer[0]), is_full=is_allowed)
+            writer.transport.abort()
+            return
+        connection = self._tasks.create_task(self.handler(reader, writer), name="FastAGI connection")
+        self._connections.add(connection)
+        if not is_relayed:
+            self._strangers[writer] = connection
+        connection.add_done_callback(lambda _: self._leave(connection, writer))
+
+    def _leave(self, connection: asyncio.Task[None], writer: asyncio.StreamWriter) -> None:
+        self._connections.discard(connection)
+        self._strangers.pop(writer, None)
+
+    def _make_room(self) -> bool:
+        """Have room for one more connection; False when all are calls.
+
+        A channel says at once whose it is: whoever has waited longest without a word is none of ours, and
+        must not shut out those that are.
+        """
+        if len(self._connections) < self._settings.max_agi_connections:
+            return True
+        if not self._strangers:
+            return False
+        writer, oldest = next(iter(self._strangers.items()))
+        writer.transport.abort()
+        self._leave(oldest, writer)
+        self._dropped += 1
+        now = asyncio.get_running_loop().time()
+        if now >= self._told_at + _TELL_EVERY:
+            cure = "let only the PBX reach agi_port, or use agi_socket"
+            log.warning(
+                "FastAGI is flooded: connections without a call dropped", count=self._dropped, cure=cure
+            )
+            self._dropped, self._told_at = 0, now
+        return True
+
+    def _is_allowed(self, peer: tuple[str, int] | None) -> bool:
+        if not peer:
+            return False
+        address = ipaddress.ip_address(peer[0].partition("%")[0])
+        mapped = getattr(address, "ipv4_mapped", None)
+        return any((mapped or address) in network for network in self._networks)
+
+    async def handler(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Serve one connection to its end; replaces panoramisk's."""
+        try:
+            async with asyncio.timeout(_HEAD_TIMEOUT):
+                headers = await read_head(reader)
+            route = self._route.get(headers.get("agi_network_script", ""))
+            if route is None:
+                raise PbxProtocolError("a FastAGI request for another script")
+            await route(AgiSession(self, headers, reader=reader, writer=writer))
+        except EOFError:
+            log.debug("FastAGI connection without a request")
+        except (PbxProtocolError, OSError, ValueError, TimeoutError) as error:
+            log.warning("FastAGI request refused", why=str(error) or type(error).__name__)
+        except Exception:  # a task's root: one connection's fault is not the server's
+            log.exception("FastAGI connection failed")
+        finally:
+            writer.close()
+            with suppress(OSError, TimeoutError):
+                async with asyncio.timeout(_CLOSE_TIMEOUT):
+                    await writer.wait_closed()
+
+    async def _admit(self, session: AgiSession) -> None:
+        call_id = session.headers.get("agi_uniqueid", "")
+        token = session.headers.get("agi_arg_1", "")
+        admission = self._admissions.get(call_id)
+        if admission is None or not admission.is_open():
+            raise PbxProtocolError("a FastAGI request for no call of ours, or for one already attached")
+        if not hmac.compare_digest(admission.token.encode(), token.encode("utf-8", "replace")):
+            raise PbxProtocolError("a FastAGI request without its call's token")
+        del self._admissions[call_id]
+        self._strangers.pop(session.writer, None)
+        await admission.attach(session)
+
+
+def address_of(settings: AsteriskSettings, port: int) -> str:
+    """Return how the PBX reaches our server on `port`: agi://host:port."""
+    host = settings.agi_advertised_host or settings.agi_host
+    return f"agi://{f'[{host}]' if ':' in host else host}:{settings.agi_advertised_port or port}"
+
+
+def _bind(path: Path, group: int | None) -> socket.socket:
+    """Return a bound Unix socket that only our user and the group may open; a dead one's file is replaced.
+
+    Raises:
+        OSError: somebody listens there, or the file cannot be made.
+    """
+    with socket.socket(socket.AF_UNIX) as trial:
+        if trial.connect_ex(str(path)) == 0:
+            raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
+    if path.is_socket():
+        path.unlink()
+    listener = socket.socket(socket.AF_UNIX)
+    try:
+        listener.bind(str(path))
+        # Nobody can connect before it listens.
+        path.chmod(0o660)
+        if group is not None:
+            os.chown(path, -1, group)
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+async def _answer(session: AgiSession) -> None:
+    """Answer the channel of whoever wants to know whether a controller is here."""
+    async with asyncio.timeout(_HEAD_TIMEOUT):
+        session.writer.write(build_command("ANSWER"))
+        await session.reader.readline()
+
+
+async def read_head(reader: asyncio.StreamReader) -> dict[str, str]:
+    """Return a request's headers.
+
+    Raises:
+        EOFError: the peer closed before the head's end.
+        PbxProtocolError: the head has too many lines.
+        ValueError: a line is too long.
+    """
+    headers: dict[str, str] = {}
+    for _ in range(MAX_HEADER_LINES):
+        line = await reader.readline()
+        if not line.endswith(b"\n"):
+            raise EOFError("closed before its head's end")
+        if line in (b"\n", b"\r\n"):
+            return headers
+        header = parse_header(line)
+        if header is not None:
+            headers.setdefault(*header)
+    raise PbxProtocolError("a FastAGI head with too many lines")

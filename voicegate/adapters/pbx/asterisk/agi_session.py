@@ -1,0 +1,208 @@
+"""One FastAGI connection: commands out, replies in, and the channel's last words.
+
+Which connections are let in is `agi`'s question; what the commands are for is `leg`'s.
+Source: panoramisk 1.4 `fast_agi.Request`, whose `send_command` is replaced, and Asterisk 22.10.1: of two
+commands that arrive together it leaves the second unread until a third comes, so the next is sent only
+after the reply to the last; the notice HANGUP comes by itself; the channel is kept until the connection
+is closed, and `GET FULL VARIABLE` still answers.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+from panoramisk.fast_agi import Request
+
+from voicegate.adapters.pbx.asterisk.agi_wire import (
+    DEAD,
+    HangupNotice,
+    Reply,
+    ReplyReader,
+    build_command,
+)
+from voicegate.domain.call import Media
+from voicegate.domain.errors import LegEnded, PbxProtocolError
+
+log = structlog.get_logger(__name__)
+
+_LAST_WORDS: Final = 2.0
+"""Seconds from the hangup notice to the end of the connection."""
+_COUNTS: Final = "${CHANNEL(rtcp,rxcount)}|${CHANNEL(rtcp,txcount)}|${CHANNEL(rtcp,rtt)}|${HANGUPCAUSE}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Command:
+    """A command that has no reply yet."""
+
+    verb: str
+    """What may be logged of it."""
+    line: bytes
+    """As it is sent."""
+    timeout_s: float
+    """From being sent to its reply."""
+    reply: "asyncio.Future[Reply]"
+    """Done when it is answered, or when nobody waits any more."""
+
+
+class AgiSession(Request):  # type: ignore[misc]  # panoramisk is untyped
+    """A channel in our hands."""
+
+    def __init__(
+        self,
+        app: object,
+        headers: Mapping[str, str],
+        *,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+    ) -> None:
+        super().__init__(app, headers, reader, writer)
+        self._pending: deque[_Command] = deque()
+        self._is_waiting = False
+        self._expiry: asyncio.TimerHandle | None = None
+        self._replies = ReplyReader()
+        self._timeout = asyncio.timeout(None)
+        self._is_closed = False
+        self.is_hung_up = False
+        self.media = Media()
+        self.cause: int | None = None
+
+    @property
+    def is_closed(self) -> bool:
+        """Is the connection over?"""
+        return self._is_closed
+
+    async def run(self) -> None:
+        """Read until the connection ends or the channel's last words are in. Never raises but for
+        cancellation."""
+        try:
+            async with self._timeout:
+                while (line := await self.reader.readline()) and not self._is_closed:
+                    self._take(line)
+        except TimeoutError:
+            log.warning("no last words from the channel")
+        except (OSError, ValueError, PbxProtocolError) as error:
+            log.warning("FastAGI connection dropped", why=str(error) or type(error).__name__)
+        finally:
+            self.close()
+
+    async def send_command(self, verb: str, *values: str, timeout_s: float) -> Reply:
+        """Send a command, once those before it are answered, and return its reply.
+
+        The deadline counts from its sending. Cancelling leaves a command that was sent with the PBX; its
+        late reply is read past.
+
+        Raises:
+            LegEnded: the connection is over, or no reply came in time, which ends it.
+            UnsafeValue: a value would inject a command; nothing was sent.
+        """
+        return await self._write(verb, *values, timeout_s=timeout_s)
+
+    async def count(self, timeout_s: float) -> Media:
+        """Return the leg's packet counts, the last known ones when the channel is gone."""
+        with suppress(LegEnded):
+            self._learn(await self.send_command("GET FULL VARIABLE", _COUNTS, timeout_s=timeout_s))
+        return self.media
+
+    def hang_up(self) -> None:
+        """Ask the PBX to end the channel once it has done what it was asked before. Does not wait."""
+        if not self._is_closed:
+            self._write("HANGUP", timeout_s=_LAST_WORDS)
+
+    def close(self) -> None:
+        """End the connection and whatever waits for a reply."""
+        self._is_closed = True
+        self._end_wait()
+        while self._pending:
+            reply = self._pending.popleft().reply
+            if not reply.done():
+                reply.set_exception(LegEnded())
+                reply.exception()
+        self.writer.close()
+
+    def _write(self, verb: str, *values: str, timeout_s: float) -> "asyncio.Future[Reply]":
+        line = build_command(verb, *values)
+        if self._is_closed:
+            raise LegEnded
+        command = _Command(verb, line, timeout_s, asyncio.get_running_loop().create_future())
+        self._pending.append(command)
+        self._send_next()
+        return command.reply
+
+    def _send_next(self) -> None:
+        while not self._is_waiting and self._pending:
+            command = self._pending[0]
+            if command.reply.done():
+                # Nobody waits any more, and it was not sent.
+                self._pending.popleft()
+            else:
+                self._is_waiting = True
+                self._expiry = asyncio.get_running_loop().call_later(command.timeout_s, self._expire)
+                self.writer.write(command.line)
+
+    def _expire(self) -> None:
+        log.warning("no reply to a FastAGI command", command=self._pending[0].verb)
+        self.close()
+
+    def _take(self, line: bytes) -> None:
+        reply = self._replies.feed(line)
+        if isinstance(reply, HangupNotice):
+            self._say_last_words()
+        elif reply is not None:
+            if not self._is_waiting:
+                raise PbxProtocolError("a FastAGI reply to no command")
+            self._end_wait()
+            command = self._pending.popleft()
+            if not command.reply.done():
+                command.reply.set_result(reply)
+            if reply.code == DEAD:
+                # No notice comes from a channel that had ended before FastAGI began, as by a BYE right behind
+                # our ACK: 22.10.1 sends one only for a hangup that it sees happen, and keeps the channel.
+                self._say_last_words()
+            self._send_next()
+
+    def _end_wait(self) -> None:
+        self._is_waiting = False
+        if self._expiry is not None:
+            self._expiry.cancel()
+
+    def _say_last_words(self) -> None:
+        """Ask for the counts while the dead channel still answers; then let it go."""
+        if not self.is_hung_up:
+            self.is_hung_up = True
+            self._timeout.reschedule(asyncio.get_running_loop().time() + _LAST_WORDS)
+            counts = self._write("GET FULL VARIABLE", _COUNTS, timeout_s=_LAST_WORDS)
+            counts.add_done_callback(self._hear_last_words)
+
+    def _hear_last_words(self, future: "asyncio.Future[Reply]") -> None:
+        if not future.cancelled() and future.exception() is None:
+            self.cause = self._learn(future.result())
+        self.close()
+
+    def _learn(self, reply: Reply) -> int | None:
+        """Note the counts of a reply and return the hangup cause in it."""
+        parts = (reply.value or "").split("|")
+        if len(parts) != 4:
+            return None
+        received, sent, cause = (_count(parts[index]) for index in (0, 1, 3))
+        self.media = Media(
+            received=self.media.received if received is None else received,
+            sent=self.media.sent if sent is None else sent,
+            reports_back=self.media.reports_back or _is_positive(parts[2]),
+        )
+        return cause
+
+
+def _count(text: str) -> int | None:
+    # `rxcount` may be the empty string.
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 12 else None
+
+
+def _is_positive(text: str) -> bool:
+    try:
+        return float(text) > 0
+    except ValueError:
+        return False

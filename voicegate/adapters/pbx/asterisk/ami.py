@@ -1,0 +1,170 @@
+"""The AMI client: one supervised connection that is proved alive, and made anew when it is not.
+
+What a call does with events belongs to `tracker`. Events are handled as they are read, after a filter
+that costs one look-up, with no queue between: what we are too slow for waits in the kernel, and what
+Asterisk then drops with the connection (its `writetimeout`) the resync after the reconnect finds.
+Source: Asterisk 22, "AMI v2 Specification"; log-in refusals as 22.10.1 words them.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import structlog
+from panoramisk.message import Message
+
+from voicegate.adapters.pbx.asterisk.ami_events import AmiEvent, read_event, text_of
+from voicegate.adapters.pbx.asterisk.ami_link import GuardedManager
+from voicegate.adapters.pbx.asterisk.ami_wire import Fields
+from voicegate.adapters.pbx.asterisk.settings import AsteriskSettings
+from voicegate.adapters.pbx.common.connection import SecretRefused, reason_of, watch
+from voicegate.domain.errors import PbxProtocolError, PbxUnavailable, ReplyLost
+
+log = structlog.get_logger(__name__)
+
+
+class AmiListener(Protocol):
+    """Who follows the PBX."""
+
+    def on_event(self, event: AmiEvent) -> None:
+        """Something happened to a channel, of ours or not. Must not block."""
+        ...
+
+    async def on_ready(self) -> None:
+        """Logged in, with calls perhaps in progress: learn which of them live, and return when new ones
+        can be placed. Actions may be sent."""
+        ...
+
+    def on_lost(self) -> None:
+        """The connection is gone, or could not be made: events may be missed from now on."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The response to an action."""
+
+    is_success: bool
+    """Did the PBX agree?"""
+    message: str
+    """In its own words."""
+    value: str = ""
+    """A variable's value; "" when it has none."""
+    items: Sequence[Message] = ()
+    """The events of a list, its completion left out."""
+    fields: Mapping[str, str] = field(default_factory=dict)
+    """Every header of the response."""
+
+    @property
+    def is_channel_unknown(self) -> bool:
+        """Does the PBX not have the channel? Any other error, a missing right say, tells nothing of it."""
+        return not self.is_success and self.message == "No such channel"
+
+
+class AmiClient:
+    """Actions to one Asterisk and events from it, over whichever connection there is."""
+
+    def __init__(self, settings: AsteriskSettings, listener: AmiListener) -> None:
+        self._settings = settings
+        self._listener = listener
+        self._manager: GuardedManager | None = None
+        self.ready = asyncio.Event()
+        """Set while logged in, and in step with the PBX."""
+
+    async def ask(self, action: str, fields: Fields, *, as_list: bool | None = None) -> Reply:
+        """Send an action and return its response.
+
+        Raises:
+            PbxUnavailable: not connected; nothing was sent.
+            UnsafeValue: a value would inject an action; nothing was sent.
+            ReplyLost: sent, and the connection was lost or the reply did not come in time.
+        """
+        manager = self._manager
+        if manager is None:
+            raise PbxUnavailable
+        sent = manager.send_fields(action, fields, as_list)
+        try:
+            async with asyncio.timeout(self._settings.action_timeout.total_seconds()):
+                return read_reply(await sent.future)
+        except TimeoutError:
+            raise ReplyLost(f"no reply to {action} in time") from None
+        finally:
+            manager.forget(sent)
+
+    async def serve(self) -> None:
+        """Connect, log in, and watch until something is wrong, which is raised."""
+        settings = self._settings
+        manager = GuardedManager(settings.name, self._dispatch)
+        try:
+            async with asyncio.timeout(settings.action_timeout.total_seconds()):
+                await manager.open(settings.ami_host, settings.ami_port, settings.ami_tls)
+            self._manager = manager
+            await self._log_in()
+            await self._listener.on_ready()
+            self.ready.set()
+            log.info("AMI up", pbx=settings.name)
+            await watch(manager, settings.pace.quiet, lambda: self.ask("Ping", {}))
+        except ReplyLost:
+            raise reason_of(manager) from None
+        finally:
+            manager.close()
+
+    def drop(self) -> None:
+        """Note that the connection is gone, or could not be made."""
+        self.ready.clear()
+        self._manager = None
+        self._listener.on_lost()
+
+    async def _log_in(self) -> None:
+        reply = await log_in(self.ask, self._settings)
+        if not reply.is_success:
+            raise SecretRefused(reply.message)
+
+    def _dispatch(self, message: Message) -> None:
+        event = read_event(message)
+        if event is not None:
+            self._listener.on_event(event)
+
+
+class Ask(Protocol):
+    """Sends an action, as `AmiClient.ask` does."""
+
+    async def __call__(self, action: str, fields: Fields) -> Reply:
+        """Return its response."""
+        ...
+
+
+async def log_in(ask: Ask, settings: AsteriskSettings) -> Reply:
+    """Prove that we know the secret, without telling it, and return the last response.
+
+    Whoever listens where Asterisk should gets a digest of a word of its own choice, and nothing more: the
+    secret is never sent, whatever is answered. Source: Asterisk 22, "AMI", Challenge; it knows MD5 only.
+
+    Raises:
+        PbxProtocolError: no challenge came; and what `ask` raises.
+    """
+    reply = await ask("Challenge", {"AuthType": "MD5"})
+    if not reply.is_success:
+        return reply
+    challenge = reply.fields.get("Challenge")
+    if not challenge:
+        raise PbxProtocolError("the peer does not challenge as Asterisk's manager interface does")
+    proof = f"{challenge}{settings.ami_secret.value}"
+    key = hashlib.md5(proof.encode(), usedforsecurity=False).hexdigest()
+    account = {"AuthType": "MD5", "Username": settings.ami_username, "Key": key, "Events": "on"}
+    return await ask("Login", account)
+
+
+def read_reply(response: object) -> Reply:
+    """Return what an action's response says; `response` is panoramisk's, one message or a list."""
+    messages = response if isinstance(response, list) else [response]
+    head: Message = messages[0]
+    return Reply(
+        is_success=text_of(head, "Response") in ("Success", "Goodbye"),
+        message=text_of(head, "Message"),
+        value=text_of(head, "Value"),
+        items=tuple(messages[1:-1]),
+        fields={name: text_of(head, name) for name in head},
+    )

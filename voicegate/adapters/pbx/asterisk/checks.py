@@ -1,0 +1,297 @@
+"""Examines one Asterisk: may we in, is our share of it there, does it reach us, can calls work.
+
+Everything is asked with the rights that calls have. What a call would do is done, by `rehearsal`; settings
+are read by dialplan functions over Getvar (`PJSIP_ENDPOINT`, `AST_CONFIG`, `VERSION`), which answer "" where
+their module is not loaded. Seen on Asterisk 22.10.1: ListCommands needs no right and lists what the account
+may do; Ping tells the PBX's time; the event filters cannot be read, only their effect be seen.
+"""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Final
+
+from voicegate.adapters.pbx.asterisk import endpoint_checks, variables
+from voicegate.adapters.pbx.asterisk.agi import AgiServer, address_of
+from voicegate.adapters.pbx.asterisk.manager_session import ManagerSession, manager_session
+from voicegate.adapters.pbx.asterisk.settings import AsteriskSettings
+from voicegate.adapters.pbx.asterisk.trial_call import (
+    TrialCall,
+    has_agi,
+    is_stranger,
+    knock,
+    place_trial_call,
+)
+from voicegate.application.diagnostics import Finding, Level, doubtful, failed, passed
+from voicegate.application.ports import Clip, Clock
+from voicegate.domain.errors import ConfigError, PbxError, PbxRefused, ReplyLost, SpeechError
+
+_NEEDED: Final[Mapping[str, str]] = {"Originate": "originate", "Hangup": "call", "Status": "call"}
+"""Actions of calls, and the right that each takes."""
+_RIGHTS: Final = frozenset(("call", "originate", "<none>"))
+_PRIVILEGES: Final = re.compile(r"\(Priv: ([^)]*)\)\s*\Z")
+_REHEARSED: Final = frozenset(
+    ("OriginateResponse", "Newstate", "DialBegin", "DialState", "DialEnd", "HangupRequest", "Hangup")
+)
+"""Events that a call to nobody brings about."""
+_WANTED: Final = _REHEARSED | {"Hold", "Unhold"}
+_FILTERS_SINCE: Final = {20: 11, 21: 6, 22: 1}
+_MANAGER: Final = "dialplan/asterisk/manager.conf shows the account"
+_DIALPLAN: Final = (
+    "copy dialplan/asterisk/voicegate.conf beside extensions.conf and #include it; `dialplan reload`"
+)
+_SKEW_S: Final = 2.0
+_RTP_PORTS_A_CALL: Final = 2
+_FEW_PORTS: Final = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One Asterisk, and what our settings want of it."""
+
+    settings: AsteriskSettings
+    """How it is reached."""
+    trunks: Mapping[str, str]
+    """Trunk's name -> its endpoint."""
+    sounds: Callable[[], AbstractAsyncContextManager[Sequence[Clip]]]
+    """Gives sounds that it must be able to play; raises SpeechError where there are none."""
+    clock: Clock
+    """Our own time."""
+
+
+class AsteriskCheck:
+    """Fills the port `Check` for one Asterisk."""
+
+    def __init__(self, patient: Target) -> None:
+        self._patient = patient
+        self._settings = patient.settings
+        self._name = f"pbx.{patient.settings.name}"
+
+    @property
+    def subject(self) -> str:
+        """What is examined."""
+        return f"PBX {self._settings.name}"
+
+    async def run(self) -> AsyncIterator[Finding]:
+        """Yield what is found, as it is found."""
+        try:
+            async with manager_session(self._settings) as session:
+                yield self._look_at_login()
+                async for finding in self._run_checks(session):
+                    yield finding
+        except PbxRefused as error:
+            cure = f"{self._name}.ami_username, ami_secret_file and permit= in manager.conf must fit"
+            yield failed("AMI", f"log-in refused: {error}", cure)
+        except (OSError, TimeoutError, PbxError) as error:
+            where = f"{self._settings.ami_host}:{self._settings.ami_port}"
+            cure = f"{self._name}.ami_host, ami_port; enabled, bindaddr and port in manager.conf"
+            yield failed("AMI", f"no manager interface at {where}: {_reason(error)}", cure)
+
+    async def _run_checks(self, session: ManagerSession) -> AsyncIterator[Finding]:
+        yield await self._look_at_version(session)
+        yield await self._look_at_clock(session)
+        rights = await self._look_at_rights(session)
+        for finding in rights:
+            yield finding
+        dialplan = await self._look_at_dialplan(session)
+        for finding in dialplan:
+            yield finding
+        if any(finding.level is Level.ERROR for finding in rights):
+            yield doubtful("FastAGI", "not tried: the account may not place calls", "mend AMI rights first")
+        elif all(finding.level is Level.OK for finding in dialplan):
+            async for finding in self._rehearse(session):
+                yield finding
+        for trunk, endpoint in self._patient.trunks.items():
+            for finding in await endpoint_checks.look(session, trunk, endpoint):
+                yield finding
+        yield await self._look_at_rtp(session)
+
+    def _look_at_login(self) -> Finding:
+        account = self._settings.ami_username
+        if self._settings.ami_tls is None:
+            cure = (
+                f"{self._name}.ami_tls_ca, and TLS in manager.conf as dialplan/asterisk/manager.conf shows it"
+            )
+            text = (
+                f"logged in as {account} in the clear: who takes the port while Asterisk is down can play it"
+            )
+            return doubtful("AMI", text, cure)
+        return passed("AMI", f"logged in as {account}, over TLS with a verified certificate")
+
+    async def _look_at_version(self, session: ManagerSession) -> Finding:
+        text = await session.evaluate("VERSION()")
+        numbers = re.match(r"(?:certified/)?(\d+)\.(\d+)", text)
+        if numbers is None:
+            return doubtful(
+                "version", "the PBX does not tell its version", "load func_version in modules.conf"
+            )
+        major, minor = int(numbers[1]), int(numbers[2])
+        if major < max(_FILTERS_SINCE) and minor < _FILTERS_SINCE.get(major, minor + 1):
+            cure = "Asterisk 22.1, 21.6 or 20.11 and newer know the event filters"
+            return doubtful("version", f"Asterisk {text} sends every call event", cure)
+        return passed("version", f"Asterisk {text}")
+
+    async def _look_at_clock(self, session: ManagerSession) -> Finding:
+        before = self._patient.clock.now()
+        reply = await session.ask("Ping")
+        after = self._patient.clock.now()
+        try:
+            theirs = datetime.fromtimestamp(float(reply.fields.get("Timestamp", "")), UTC)
+        except ValueError:
+            return doubtful("clock", "the PBX does not tell its time", "compare its clock by hand")
+        skew = abs((theirs - (before + (after - before) / 2)).total_seconds())
+        if skew > _SKEW_S:
+            cure = "synchronise both machines' clocks (chrony, systemd-timesyncd): logs cannot be compared"
+            return doubtful("clock", f"the PBX's clock is {skew:.0f} s off ours", cure)
+        return passed("clock", f"within {skew:.1f} s of ours")
+
+    async def _look_at_rights(self, session: ManagerSession) -> list[Finding]:
+        listed = (await session.ask("ListCommands")).fields
+        account = self._settings.ami_username
+        missing = sorted({right for action, right in _NEEDED.items() if action not in listed})
+        if missing:
+            rights = ", ".join(missing)
+            cure = f"write = call,originate in [{account}] of manager.conf; {_MANAGER}"
+            return [failed("AMI rights", f"the account lacks: {rights}", cure)]
+        privileges = [found[1].split(",") for text in listed.values() if (found := _PRIVILEGES.search(text))]
+        excess = sorted({rights[0] for rights in privileges if _RIGHTS.isdisjoint(rights)})
+        if excess:
+            cure = f"write = call,originate is enough in [{account}] of manager.conf; {_MANAGER}"
+            return [
+                doubtful("AMI rights", f"the account may do more than it needs: {', '.join(excess)}", cure)
+            ]
+        return [passed("AMI rights", "call and originate, no more")]
+
+    async def _look_at_dialplan(self, session: ManagerSession) -> list[Finding]:
+        places = {
+            variables.ANSWERED_CONTEXT: f"{variables.ANSWERED_EXTEN},{variables.ANSWERED_PRIORITY}",
+            variables.REJECT_FORWARD_CONTEXT: "+12025550100,1",
+        }
+        present = {
+            context: await session.evaluate(f"DIALPLAN_EXISTS({context},{place})")
+            for context, place in places.items()
+        }
+        if not any(present.values()):
+            cure = "load func_dialplan in modules.conf"
+            return [doubtful("dialplan", "the PBX does not tell what its dialplan holds", cure)]
+        missing = [context for context, answer in present.items() if answer != "1"]
+        if missing:
+            return [failed("dialplan", f"not loaded: {', '.join(missing)}", _DIALPLAN)]
+        mark = f"revision{variables.DIALPLAN_REVISION}"
+        if await session.evaluate(f"DIALPLAN_EXISTS({variables.ANSWERED_CONTEXT},{mark},1)") != "1":
+            return [failed("dialplan", "loaded, but from another version's file", _DIALPLAN)]
+        beyond = f"{variables.ANSWERED_EXTEN},{variables.ANSWERED_LAST + 1}"
+        if await session.evaluate(f"DIALPLAN_EXISTS({variables.ANSWERED_CONTEXT},{beyond})") == "1":
+            cure = (
+                f"take what was added out of [{variables.ANSWERED_CONTEXT}]: it runs while a code is spoken"
+            )
+            return [failed("dialplan", f"{variables.ANSWERED_CONTEXT} has lines that are not ours", cure)]
+        return [passed("dialplan", "loaded, and of this version")]
+
+    async def _rehearse(self, session: ManagerSession) -> AsyncIterator[Finding]:
+        """Yield what a call to nobody shows, with the sounds that calls need."""
+        try:
+            async with self._patient.sounds() as sounds:
+                found = await self._call_nobody(session, sounds)
+        except SpeechError as error:
+            cure = "look as the daemon's user, once the daemon has run"
+            found = [doubtful("sounds", f"not tried: {error}", cure), *await self._call_nobody(session, ())]
+        for finding in found:
+            yield finding
+
+    async def _call_nobody(self, session: ManagerSession, sounds: Sequence[Clip]) -> list[Finding]:
+        """Return what is found; a running daemon, which holds the port, answers for itself."""
+        found = []
+        async with asyncio.TaskGroup() as tasks:
+            server = AgiServer(self._settings, tasks)
+            try:
+                await server.open()
+            except ConfigError:
+                found.append(await self._judge_port(session))
+                server = AgiServer(
+                    replace(self._settings, agi_port=0, agi_advertised_port=None, agi_socket=None), tasks
+                )
+                await server.open()
+            try:
+                shown = await place_trial_call(session, server, sounds)
+            finally:
+                await server.close()
+        is_daemon = bool(found)
+        if not shown.is_reached:
+            if not is_daemon:
+                return [await self._unreached(session, server.address)]
+            cure = "stop the daemon and look again"
+            return [*found, doubtful("sounds", "not tried: the PBX reaches the daemon's port only", cure)]
+        found += self._judge(shown, server.address, is_daemon=is_daemon, sounds=sounds)
+        return [*found, self._judge_events(session.heard)]
+
+    async def _judge_port(self, session: ManagerSession) -> Finding:
+        """Return who has the port that is to be ours, and whether the PBX reaches it."""
+        settings = self._settings
+        if await is_stranger(settings):
+            port = settings.agi_port
+            cure = f"{self._name}.agi_port: another one; or end what has it: ss -ltnp 'sport = :{port}'"
+            return failed("FastAGI", f"port {port} is another program's, no controller's", cure)
+        address = address_of(self._settings, self._settings.agi_port)
+        if await knock(session, address):
+            return passed("FastAGI", f"the PBX reaches the running daemon at {address}")
+        return await self._unreached(session, address)
+
+    async def _unreached(self, session: ManagerSession, address: str) -> Finding:
+        if not await has_agi(session):
+            cure = "load res_agi and res_speech, which it needs, in modules.conf"
+            return failed("FastAGI", "the PBX has no application AGI, by which it connects to us", cure)
+        cure = (
+            f"{self._name}.agi_host, agi_advertised_host, agi_allowed_peers, and what filters between the two"
+        )
+        return failed("FastAGI", f"the PBX does not reach a controller at {address}", cure)
+
+    def _judge(
+        self, shown: TrialCall, address: str, *, is_daemon: bool, sounds: Sequence[Clip]
+    ) -> list[Finding]:
+        found = [] if is_daemon else [passed("FastAGI", f"the PBX connects to us at {address}")]
+        if shown.recording:
+            cure = "no MixMonitor on calls of this account: look for it in pre-dial handlers and hooks"
+            found.append(failed("recording", f"the PBX records our calls into {shown.recording}", cure))
+        if not shown.has_dtmf:
+            found.append(doubtful("DTMF", "extensions cannot be dialed", "load app_senddtmf in modules.conf"))
+        return [*found, *(self._judge_sound(clip.path, shown) for clip in sounds)]
+
+    def _judge_sound(self, path: str, shown: TrialCall) -> Finding:
+        if path in shown.unplayed:
+            cure = "audio.pbx_folder, audio.pbx_sounds, audio.group; the PBX must enter the folders above"
+            return failed("sounds", f"the PBX cannot play {path}", cure)
+        return passed("sounds", f"the PBX plays {path}")
+
+    def _judge_events(self, heard: set[str]) -> Finding:
+        account = self._settings.ami_username
+        missing, excess = sorted(_REHEARSED - heard), sorted(heard - _WANTED)
+        if missing:
+            cure = f"read = call and an eventfilter line for each in [{account}] of manager.conf; {_MANAGER}"
+            return failed("AMI events", f"a call's events do not come: {', '.join(missing)}", cure)
+        if excess:
+            cure = f"the eventfilter lines in [{account}] of manager.conf; {_MANAGER}"
+            return doubtful("AMI events", f"events come that are not needed: {', '.join(excess)}", cure)
+        return passed("AMI events", "those of calls come, no others; Hold and Unhold only a call can show")
+
+    async def _look_at_rtp(self, session: ManagerSession) -> Finding:
+        first, last = [
+            await session.evaluate(f"AST_CONFIG(rtp.conf,general,{name})") for name in ("rtpstart", "rtpend")
+        ]
+        if not (first.isdecimal() and last.isdecimal()):
+            cure = "look at rtpstart and rtpend in rtp.conf yourself: UDP, open to the carrier"
+            return doubtful("RTP", "the range of ports is not told", cure)
+        ports = int(last) - int(first) + 1
+        text = f"UDP ports {first} to {last}, for some {ports // _RTP_PORTS_A_CALL} calls"
+        if ports < _FEW_PORTS:
+            return doubtful("RTP", text, "widen rtpstart to rtpend in rtp.conf, in the firewall too")
+        return passed("RTP", text)
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, TimeoutError | ReplyLost):
+        return "no answer in time"
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__

@@ -1,0 +1,81 @@
+"""An order to call, as the fields of an Originate action. Pure.
+
+Every value is held to the characters it may have: AMI splits at line ends, `Variable` at commas, a dial
+string at `@`, `/` and `&`, a caller ID at quotes and angle brackets. Source: Asterisk 22, "Originate",
+`res_pjsip` dial strings, `callerid.c`.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from voicegate.adapters.pbx.asterisk import variables
+from voicegate.adapters.pbx.asterisk.ami_wire import Fields
+from voicegate.adapters.pbx.common.safe_values import CALLER_NUMBER, ENDPOINT, NUMBER, check, check_call_id
+from voicegate.application.ports import Order
+from voicegate.domain.routing import CallerId, Hop
+
+_TOKEN: Final = re.compile(r"[0-9a-f]{1,100}")
+_CALLER_NAME: Final = re.compile(r"[^\x00-\x1f\x7f\"\\<>]{0,80}")
+_PATH: Final = re.compile(r"[A-Za-z0-9_./+=@~-]{1,1000}")
+_CONTACT: Final = r"sips?:[A-Za-z0-9_.:@;=~%+*!$'()\[\]-]{1,300}"
+MOST_TELEPHONES: Final = 10
+_ADDRESS: Final = re.compile(r"agi://[A-Za-z0-9_.:\[\]-]{1,260}/[a-z]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Handover:
+    """How the answered channel finds back to us."""
+
+    address: str
+    """agi://host:port/call."""
+    token: str
+    """What proves that the request is this call's."""
+    action_id: str
+    """Of the Originate."""
+
+
+def telephones_of(endpoint: str, contacts: str) -> tuple[str, ...]:
+    """Return the dial strings of an endpoint's telephones, as `PJSIP_DIAL_CONTACTS` joins them; without any
+    that another part of the order could be hidden in."""
+    own = re.compile(rf"PJSIP/{re.escape(endpoint)}/{_CONTACT}")
+    return tuple(each for each in contacts.split("&") if own.fullmatch(each))[:MOST_TELEPHONES]
+
+
+def build_originate(order: Order, handover: Handover, telephone: str | None = None) -> Fields:
+    """Return the fields of the Originate that places `order`, to one of its endpoint's telephones where there
+    are several.
+
+    Raises:
+        UnsafeValue: a value has a character that means something to the PBX.
+    """
+    milliseconds = int(order.hop.trunk.ring_timeout.total_seconds() * 1000)
+    return {
+        "ActionID": handover.action_id,
+        "Channel": telephone or _dial_string(order.hop),
+        "ChannelId": check_call_id(order.call_id),
+        "Context": variables.ANSWERED_CONTEXT,
+        "Exten": variables.ANSWERED_EXTEN,
+        "Priority": variables.ANSWERED_PRIORITY,
+        "Timeout": str(milliseconds),
+        "CallerID": _caller_id(order.hop.caller_id),
+        "Async": "true",
+        "Variable": (
+            f"{variables.AGI_VARIABLE}={check(handover.address, _ADDRESS, 'FastAGI address')}",
+            f"{variables.TOKEN_VARIABLE}={check(handover.token, _TOKEN, 'token')}",
+            f"{variables.APOLOGY_VARIABLE}={check(order.apology.path, _PATH, 'prompt path')}",
+            f"{variables.FORWARD_VARIABLE}={variables.REJECT_FORWARD_CONTEXT}",
+        ),
+    }
+
+
+def _dial_string(hop: Hop) -> str:
+    endpoint = check(hop.endpoint, ENDPOINT, "endpoint")
+    if hop.number is None:
+        return f"PJSIP/{endpoint}"
+    return f"PJSIP/{check(hop.number, NUMBER, 'number')}@{endpoint}"
+
+
+def _caller_id(caller: CallerId) -> str:
+    number = check(caller.number, CALLER_NUMBER, "caller number")
+    return f'"{check(caller.name, _CALLER_NAME, "caller name")}" <{number}>'

@@ -1,0 +1,264 @@
+"""What is known of one call, and what it amounts to: facts and the time in, signals out. Pure.
+
+Facts come from four sides in any order: AMI events, the FastAGI connection, the loss and return of the AMI
+connection, and timers. A call is settled only when its last needed fact is in, or a grace time is over:
+Asterisk 22.10.1 sends OriginateResponse, HangupRequest, DialEnd and Hangup in an order that differs from
+call to call.
+
+Settled as                        when
+the far end's failure             Hangup and OriginateResponse are in (cause and SIP status are Hangup's)
+an unusable answer                Hangup says 488, and HangupRequest no status: `Answered` is told before
+302                               DialEnd carries `Forward`: Hangup says 23/302 only in some runs, else 0
+ring timeout                      OriginateResponse has reason 3, and no HangupRequest came
+unreachable                       OriginateResponse failed, and no event of the channel ever came
+the end of an answered call       Hangup is in; interrupted, where neither HangupRequest came nor we asked:
+                                  somebody ended it at the PBX; PBX lost, where AMI goes right after
+controller unreachable            the channel was up and ended, and FastAGI never attached; `Answered` is told
+                                  all the same, for a person did pick up
+PBX lost                          the AMI connection was lost and not back in time, or the channel is gone
+                                  and nobody knows how
+"""
+
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Final, assert_never
+
+from voicegate.adapters.pbx.asterisk.ami_events import (
+    REASON_TIMEOUT,
+    AmiEvent,
+    ChannelEnded,
+    ChannelState,
+    DialChanged,
+    HangupRequested,
+    HoldChanged,
+    Originated,
+    StateChanged,
+)
+from voicegate.adapters.pbx.common.call_tracker import Due, LegTimeouts, Timer, Tracker
+from voicegate.domain.call import Answered, Progressed, Rang
+from voicegate.domain.call_outcome import GaveUp, Hangup
+
+_FORWARDED: Final = Hangup(cause=23, sip_status=302)
+_TOGETHER: Final = 1.0
+_UNUSABLE: Final = Hangup(cause=58, sip_status=488)
+
+
+@dataclass(frozen=True, slots=True)
+class AsteriskTimeouts(LegTimeouts):
+    """How long each thing is waited for, in seconds."""
+
+    apology: float = 10.0
+    """For the dialplan to apologise and hang up."""
+    quick: float = 1.0
+    """A far end that hangs up so soon after answer may do so before the dialplan reached FastAGI."""
+
+
+class _Timer(Enum):
+    APOLOGY = auto()
+
+
+class CallTracker(Tracker):
+    """One call's facts."""
+
+    def __init__(self, action_id: str, timeouts: AsteriskTimeouts, now: float) -> None:
+        super().__init__(timeouts, now)
+        self._action_id = action_id
+        self._apology, self._quick = timeouts.apology, timeouts.quick
+        self._response: Originated | None = None
+        self._request: HangupRequested | None = None
+        self._requested_at = now
+        self._ended: ChannelEnded | None = None
+        self._ended_at = now
+        self._farewell: int | None = None
+        self._is_forwarded = False
+        self._is_attached = False
+        self._is_detached, self._detached_at = False, now
+
+    @property
+    def may_attach(self) -> bool:
+        """May a FastAGI request take the channel over? Not twice, and not once it was given up."""
+        return not self._is_attached and not self.is_settled and _Timer.APOLOGY not in self._timers
+
+    @property
+    def is_seen(self) -> bool:
+        """Did the PBX ever speak of the channel, or of its end?"""
+        return self._is_seen or self._response is not None
+
+    def observe(self, event: AmiEvent, now: float) -> None:
+        """Note an AMI event of this call."""
+        if isinstance(event, Originated):
+            if event.action_id == self._action_id:
+                self._hear_response(event, now)
+            return
+        self._is_seen = True
+        match event:
+            case StateChanged(state=state):
+                self._hear_state(state, now)
+            case DialChanged():
+                self._hear_dial(event, now)
+            case HangupRequested():
+                self._request, self._requested_at = event, now
+                self._settle_if_complete(now)
+            case HoldChanged(is_held=is_held):
+                self._note_hold(is_held=is_held)
+            case ChannelEnded():
+                self._ended, self._ended_at = event, now
+                self._await_rest(self._timeouts.settle, now)
+                self._settle_if_complete(now)
+            case _:
+                assert_never(event)
+
+    def attach(self, now: float) -> None:
+        """Note that the FastAGI request came: the leg can be spoken to."""
+        self._is_attached = True
+        self._mark_up(now)
+        self._timers.pop(Timer.ATTACH, None)
+        self._tell_once(Answered())
+
+    def detach(self, cause: int | None, now: float) -> None:
+        """Note that FastAGI ended; `cause` is the channel's, where it could still be asked."""
+        self._farewell, self._is_detached, self._detached_at = cause, True, now
+        self._await_rest(self._timeouts.settle, now)
+
+    def find(self, state: ChannelState, now: float) -> None:
+        """Note that the PBX, asked, knows the channel, in `state`."""
+        self._timers.pop(Timer.LOST, None)
+        self._is_seen = True
+        self._hear_state(state, now)
+        if self._is_detached:
+            self._await_rest(self._timeouts.settle, now)
+
+    def _hear_response(self, event: Originated, now: float) -> None:
+        self._response = event
+        if event.is_answered:
+            self._mark_up(now)
+        elif self._is_seen:
+            self._await_rest(self._timeouts.settle, now)
+        else:
+            self._await_rest(self._timeouts.unseen, now)
+        self._settle_if_complete(now)
+
+    def _hear_state(self, state: ChannelState, now: float) -> None:
+        if state is ChannelState.RINGING:
+            self._tell_once(Rang())
+        elif state is ChannelState.UP:
+            self._mark_up(now)
+
+    def _hear_dial(self, event: DialChanged, now: float) -> None:
+        self._is_forwarded = self._is_forwarded or event.is_forwarded
+        match event.status:
+            case "RINGING":
+                self._tell_once(Rang())
+            case "PROGRESS":
+                self._tell_once(Progressed())
+            case "ANSWER":
+                self._mark_up(now)
+
+    def _expire(self, timer: Enum, now: float) -> Due:
+        if timer is Timer.ATTACH:
+            self._timers[_Timer.APOLOGY] = now + self._apology
+            self._tell_once(Answered())
+            return Due.NOTHING
+        return Due.HANG_UP if timer is _Timer.APOLOGY else super()._expire(timer, now)
+
+    def _is_over(self) -> bool:
+        return self._ended is not None or self._is_unreachable or self._farewell is not None
+
+    def _settle_if_complete(self, now: float) -> None:
+        is_rest_in = self._up_at is not None or self._response is not None
+        if self._ended is not None and is_rest_in and not self._is_request_due:
+            self._settle_as_known(now)
+
+    @property
+    def _is_request_due(self) -> bool:
+        """May the far end's wish to end the call still be on its way?"""
+        is_timeout = self._response is not None and self._response.reason == REASON_TIMEOUT
+        is_known = self._request is not None or self._is_forwarded or is_timeout
+        return not (is_known or self._is_asked or self._is_blind)
+
+    def _settle_as_known(self, now: float) -> None:
+        if self._up_at is not None:
+            self._tell_once(Answered())
+            self._tell_end(self._judge_answered(self._up_at))
+        elif self._is_unreachable:
+            self._tell_end(Hangup(is_unreachable=True))
+        elif self._is_unusable:
+            self._tell_once(Answered())
+            self._tell_end(Hangup(_UNUSABLE.cause, _UNUSABLE.sip_status))
+        else:
+            self._tell_end(self._judge_unanswered(now))
+
+    @property
+    def _is_unusable(self) -> bool:
+        """Did somebody pick up, with an SDP that Asterisk refused? It makes up a 488, which no reply was."""
+        ended, request = self._ended, self._request
+        is_made_up = request is not None and request.sip_status is None
+        return ended is not None and ended.sip_status == _UNUSABLE.sip_status and is_made_up
+
+    @property
+    def _is_unreachable(self) -> bool:
+        response = self._response
+        is_failed = response is not None and not response.is_answered and response.reason != REASON_TIMEOUT
+        return is_failed and not self._is_seen and not self._is_blind
+
+    def _judge_answered(self, up_at: float) -> Hangup:
+        cause = self._known_cause()
+        is_quick = self._request is not None and self._requested_at - up_at < self._quick
+        if self._is_attached or self._is_asked or is_quick:
+            status = self._ended.sip_status if self._ended is not None else None
+            return Hangup(cause, status, gave_up=self._gave_up_answered(cause))
+        if self._ended is None:
+            return Hangup(cause=cause, gave_up=GaveUp.PBX_LOST)
+        return Hangup(cause=cause, gave_up=GaveUp.CONTROLLER_UNREACHABLE)
+
+    def _gave_up_answered(self, cause: int | None) -> GaveUp | None:
+        """Return why our side ended an answered call, or nobody knows who did; None: the far end."""
+        if self._ended is None and (cause is None or self._is_stopped):
+            return GaveUp.PBX_LOST
+        return self._meddling if self._is_meddled_with else None
+
+    def _judge_unanswered(self, now: float) -> Hangup:
+        last = self._ended or self._request
+        if self._is_forwarded:
+            return _FORWARDED
+        if self._is_rung_out(now):
+            return Hangup(cause=last.cause if last else None, gave_up=GaveUp.RING_TIMEOUT)
+        if last is None:
+            return Hangup(gave_up=GaveUp.PBX_LOST)
+        if self._is_meddled_with and last.sip_status is None:
+            return Hangup(cause=last.cause, gave_up=self._meddling)
+        return Hangup(cause=last.cause, sip_status=last.sip_status)
+
+    @property
+    def _is_stopped(self) -> bool:
+        """Did AMI and FastAGI go together? A PBX that stops ends its channels too, and by the same notice."""
+        is_asked_for = self._request is not None or self._is_asked
+        return not is_asked_for and self._is_blind and self._lost_at > self._detached_at - _TOGETHER
+
+    @property
+    def _is_meddled_with(self) -> bool:
+        """Did the PBX end the channel, and neither we nor the far end asked for that?"""
+        is_missed = self._is_blind and self._lost_at <= self._ended_at
+        is_asked_for = self._request is not None or self._is_asked or is_missed
+        return self._ended is not None and not is_asked_for
+
+    @property
+    def _meddling(self) -> GaveUp:
+        """A PBX that goes right after has stopped."""
+        return GaveUp.PBX_LOST if self._is_blind else GaveUp.INTERRUPTED
+
+    def _is_rung_out(self, now: float) -> bool:
+        if self._request is not None or self._is_asked:
+            return False
+        if self._response is not None:
+            return self._response.reason == REASON_TIMEOUT
+        # The response was missed; what ends by itself just then was the PBX's timeout.
+        is_time = abs(now - self._placed_at - self._timeouts.ring) < self._timeouts.settle + 1
+        return self._is_blind and self._ended is not None and is_time
+
+    def _known_cause(self) -> int | None:
+        if self._ended is not None:
+            return self._ended.cause
+        if self._farewell is not None:
+            return self._farewell
+        return self._request.cause if self._request is not None else None

@@ -1,0 +1,189 @@
+"""A PBX's connection as every adapter keeps it: made anew when it is gone, at a pace, and proved alive.
+
+What is spoken on it, and by which client, is the adapter's.
+"""
+
+import asyncio
+import secrets
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final, Protocol
+
+import structlog
+
+from voicegate.domain.errors import PbxError, PbxUnavailable, ReplyLost
+
+log = structlog.get_logger(__name__)
+
+_DICE: Final = secrets.SystemRandom()
+_OF_THE_LOSS: Final = 1 / 8
+_SHORTEST_REST_S: Final = 0.1
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Secret:
+    """A secret that `repr` does not show."""
+
+    value: str
+    """The secret itself."""
+
+    def __repr__(self) -> str:
+        return "Secret(redacted)"
+
+
+@dataclass(frozen=True, slots=True)
+class ReconnectPolicy:
+    """How often a PBX's connection is tried and proved."""
+
+    first_delay: timedelta = timedelta(milliseconds=500)
+    """From a loss to the first new try. Later ones wait an eighth of the time that the PBX has been away, so
+    that its restart costs little more than it takes; all are shortened at random to half."""
+    longest_delay: timedelta = timedelta(seconds=30)
+    """Between two tries, at most."""
+    refused_delay: timedelta = timedelta(seconds=60)
+    """Between two tries while the PBX refuses our name or secret."""
+    quiet: timedelta = timedelta(seconds=10)
+    """How long the PBX may be silent before it is pinged."""
+
+
+class SecretRefused(PbxError):
+    """The PBX refuses our name or secret."""
+
+
+class Peer(Protocol):
+    """The other end of a connection."""
+
+    @property
+    def heard_at(self) -> float:
+        """When it was last heard, on the loop's clock."""
+        ...
+
+    @property
+    def lost(self) -> asyncio.Event:
+        """Set once the connection is gone."""
+        ...
+
+    @property
+    def reason(self) -> object:
+        """Why it is gone; None when the peer closed it, or it lives."""
+        ...
+
+
+class Client(Protocol):
+    """Who speaks over whichever connection there is."""
+
+    @property
+    def ready(self) -> asyncio.Event:
+        """Set while in step with the PBX."""
+        ...
+
+    async def serve(self) -> None:
+        """Connect, log in, and watch until something is wrong, which is raised."""
+        ...
+
+    def drop(self) -> None:
+        """Note that the connection is gone, or could not be made."""
+        ...
+
+
+async def keep_connected(
+    client: Client, pace: ReconnectPolicy, *, pbx: str, wire: str, wanted: asyncio.Event | None = None
+) -> None:
+    """Keep a connection until cancelled; `wire` is its protocol's name in logs.
+
+    Once `wanted` is set, a PBX that is away is tried at once, but not one that refuses our secret: it may
+    lock out who guesses too often.
+    """
+    loop = asyncio.get_running_loop()
+    wanted = wanted or asyncio.Event()
+    lost_at = loop.time()
+    complaints = _Complaints(pace.longest_delay.total_seconds())
+    while True:
+        is_refused = False
+        try:
+            await client.serve()
+        except SecretRefused as error:
+            log.error(f"{wire} log-in refused: check username and secret", pbx=pbx, why=str(error))
+            delay, is_refused = pace.refused_delay.total_seconds(), True
+        except (PbxError, OSError, TimeoutError) as error:
+            if client.ready.is_set():
+                lost_at = loop.time()
+                complaints.forget()
+            delay = _back_off(loop.time() - lost_at, pace)
+            why = str(error) or type(error).__name__
+            tell = log.warning if complaints.is_news(why, loop.time()) else log.debug
+            tell(f"{wire} down", pbx=pbx, why=why, retry_s=round(delay, 1))
+        finally:
+            client.drop()
+        await _rest(delay * _DICE.uniform(0.5, 1), asyncio.Event() if is_refused else wanted)
+
+
+class _Complaints:
+    """Which of many failed tries are worth a line: however many there are, a reason is told now and then."""
+
+    def __init__(self, every_s: float) -> None:
+        self._every_s = every_s
+        self._told: tuple[str, float] | None = None
+
+    def forget(self) -> None:
+        """Note that what follows is another loss."""
+        self._told = None
+
+    def is_news(self, why: str, now: float) -> bool:
+        """Was this reason not the one that was told last, or long ago?"""
+        if self._told is not None and self._told[0] == why and now - self._told[1] < self._every_s:
+            return False
+        self._told = (why, now)
+        return True
+
+
+async def watch(peer: Peer, quiet: timedelta, ping: Callable[[], Awaitable[object]]) -> None:
+    """Ping a silent peer, any sign of life will do, until it is lost; never returns.
+
+    Raises:
+        PbxError: the connection is gone.
+        ReplyLost: the peer is silent.
+    """
+    loop = asyncio.get_running_loop()
+    while True:
+        try:
+            async with asyncio.timeout_at(max(peer.heard_at + quiet.total_seconds(), loop.time())):
+                await peer.lost.wait()
+        except TimeoutError:
+            if peer.heard_at + quiet.total_seconds() <= loop.time():
+                await _prove(peer, ping)
+        else:
+            raise reason_of(peer)
+
+
+def reason_of(peer: Peer) -> Exception:
+    """Return why a connection cannot be used any more."""
+    if isinstance(peer.reason, Exception):
+        return peer.reason
+    return PbxUnavailable("closed by the PBX" if peer.lost.is_set() else "no answer in time")
+
+
+async def _prove(peer: Peer, ping: Callable[[], Awaitable[object]]) -> None:
+    asked_at = asyncio.get_running_loop().time()
+    try:
+        await ping()
+    except ReplyLost:
+        if peer.heard_at < asked_at:
+            raise
+
+
+async def _rest(delay: float, wanted: asyncio.Event) -> None:
+    """Wait until the next try is due, or wanted: then a tenth of a second at least, for many may want it."""
+    wanted.clear()
+    shortest = min(delay, _SHORTEST_REST_S)
+    await asyncio.sleep(shortest)
+    with suppress(TimeoutError):
+        async with asyncio.timeout(delay - shortest):
+            await wanted.wait()
+
+
+def _back_off(away_s: float, pace: ReconnectPolicy) -> float:
+    grown = max(away_s * _OF_THE_LOSS, pace.first_delay.total_seconds())
+    return min(grown, pace.longest_delay.total_seconds())

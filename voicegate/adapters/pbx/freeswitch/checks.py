@@ -1,0 +1,266 @@
+"""Examines one FreeSWITCH: may we in, with which rights, are modules and gateways there, can calls work.
+
+Everything is asked with the rights that calls have. What a call would do is done, by `rehearsal`. Source:
+FreeSWITCH 1.10.12: `userauth` tells an account's rights; `status` the version and how many calls a second it
+takes; `sofia xmlstatus` gateways and profiles. Whether a gateway shows our caller ID is told by nothing.
+Media that a profile lets pass by (`inbound-bypass-media`, `inbound-proxy-media`) is that of bridged calls:
+ours have no second leg, and stay as they are.
+"""
+
+import re
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Final
+
+from voicegate.adapters.pbx.freeswitch.esl_events import EVENTS
+from voicegate.adapters.pbx.freeswitch.esl_session import ManagerSession, manager_session
+from voicegate.adapters.pbx.freeswitch.settings import FreeSwitchSettings
+from voicegate.adapters.pbx.freeswitch.trial_call import TRIAL_MODULE, place_trial_call
+from voicegate.application.diagnostics import Finding, doubtful, failed, passed
+from voicegate.application.ports import Clip
+from voicegate.domain.errors import PbxError, PbxRefused, ReplyLost, SpeechError
+
+_OF_CALLS: Final = (
+    "originate",
+    "uuid_kill",
+    "uuid_setvar",
+    "uuid_send_dtmf",
+    "uuid_dump",
+    "uuid_set_media_stats",
+)
+_NEEDED: Final = frozenset(("bgapi", *_OF_CALLS, "sofia", "status", "module_exists"))
+"""API commands of calls, and of this."""
+_SEES_VARIABLES: Final = "sofia_gateway_data"
+_MORE: Final = frozenset((_SEES_VARIABLES, "hupall"))
+"""And those without which a gateway's variables are not seen, and a desk's call that a dead controller left
+goes on until its cap."""
+_MODULES: Final = ("mod_sofia", "mod_dptools", "mod_sndfile")
+_YES: Final = "true"
+_TRUTHS: Final = frozenset((_YES, "false"))
+_ACCOUNT: Final = "dialplan/freeswitch/directory.xml shows the account"
+_DOOR: Final = "listen-ip, listen-port, apply-inbound-acl in event_socket.conf.xml; that list in acl.conf.xml"
+_UNPLACED: Final = (
+    "see the PBX's log; `fsctl resume` where it is paused; our account must have originate, CHANNEL_PARK"
+)
+_UNREADABLE: Final = (
+    "audio.pbx_folder, audio.pbx_sounds, audio.group: the one of -g where the PBX is started with it; the "
+    "PBX must enter the folders above"
+)
+_VERSION: Final = re.compile(r"Version (\d+)\.(\d+)\S*")
+_RATE: Final = re.compile(r"per Sec out of max (\d+)")
+_ROOM: Final = re.compile(r"^(\d+) session\(s\) max", re.MULTILINE)
+_FEW: Final = 10
+_KEYS: Final = "rfc2833"
+_G711: Final = frozenset(("PCMU", "PCMA"))
+_RATES: Final[Mapping[str, str]] = {"OPUS": "48000", "AMR-WB": "16000", "G7221": "16000"}
+"""RTP clock rates that are not 8 kHz, where a codec's name in a profile does not tell its own."""
+_RATE_OF: Final = re.compile(r"@(\d+)h")
+_UNHEARD: Final = "rtp_append_audio_sdp"
+"""A gateway's variable: lines for each INVITE's SDP, by which no far end takes events that are not heard."""
+_GATEWAY: Final = re.compile(r"<gateway>.*?</gateway>", re.DOTALL)
+_OLDEST: Final = (1, 10)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One FreeSWITCH, and what our settings want of it."""
+
+    settings: FreeSwitchSettings
+    """How it is reached."""
+    trunks: Mapping[str, str]
+    """Trunk's name -> its gateway."""
+    sounds: Callable[[], AbstractAsyncContextManager[Sequence[Clip]]]
+    """Gives sounds that it must be able to play; raises SpeechError where there are none."""
+
+
+class FreeSwitchCheck:
+    """Fills the port `Check` for one FreeSWITCH."""
+
+    def __init__(self, patient: Target) -> None:
+        self._patient = patient
+        self._settings = patient.settings
+        self._name = f"pbx.{patient.settings.name}"
+
+    @property
+    def subject(self) -> str:
+        """What is examined."""
+        return f"PBX {self._settings.name}"
+
+    async def run(self) -> AsyncIterator[Finding]:
+        """Yield what is found, as it is found."""
+        try:
+            async with manager_session(self._settings) as session:
+                yield passed("ESL", f"logged in as {self._settings.esl_user or 'the event socket itself'}")
+                async for finding in self._run_checks(session):
+                    yield finding
+        except PbxRefused as error:
+            cure = f"{self._name}.esl_user, esl_password_file; {_ACCOUNT}"
+            yield failed("ESL", f"log-in refused: {error}", cure)
+        except (OSError, TimeoutError, PbxError) as error:
+            where = f"{self._settings.esl_host}:{self._settings.esl_port}"
+            cure = f"{self._name}.esl_host, esl_port; {_DOOR}"
+            yield failed("ESL", f"no event socket at {where}: {_reason(error)}", cure)
+
+    async def _run_checks(self, session: ManagerSession) -> AsyncIterator[Finding]:
+        for finding in await _look_at_status(session):
+            yield finding
+        needed = [_look_at_rights(session), await _look_at_modules(session)]
+        for finding in needed:
+            yield finding
+        for trunk, gateway in self._patient.trunks.items():
+            for finding in await _look_at_gateway(session, trunk, gateway):
+                yield finding
+        if any(finding.level == "error" for finding in needed):
+            return
+        if not await _has(session, TRIAL_MODULE):
+            cure = f"load {TRIAL_MODULE} and look again, or call a number of your own"
+            yield doubtful("calls", f"not rehearsed: {TRIAL_MODULE} has the endpoint where nobody is", cure)
+            return
+        async for finding in self._rehearse():
+            yield finding
+
+    async def _rehearse(self) -> AsyncIterator[Finding]:
+        """Yield what a call to nobody shows, with the sounds that calls need."""
+        try:
+            async with self._patient.sounds() as sounds:
+                for finding in _judge_rehearsal(await place_trial_call(self._settings, sounds), sounds):
+                    yield finding
+        except SpeechError as error:
+            cure = "look as the daemon's user, once the daemon has run"
+            yield doubtful("sounds", f"not tried: {error}", cure)
+        except (TimeoutError, PbxError) as error:
+            yield failed("calls", f"a call to nobody does not come about: {_reason(error)}", _UNPLACED)
+
+
+async def _look_at_status(session: ManagerSession) -> list[Finding]:
+    text = await session.api("status")
+    version, rate, room = (pattern.search(text) for pattern in (_VERSION, _RATE, _ROOM))
+    return [_judge_version(version), _judge_capacity(rate, room)]
+
+
+def _judge_version(version: re.Match[str] | None) -> Finding:
+    if version is None:
+        return doubtful("version", "the PBX does not tell its version", f"esl-allowed-api status; {_ACCOUNT}")
+    if (int(version[1]), int(version[2])) < _OLDEST:
+        return doubtful("version", f"FreeSWITCH {version[0]} was never tried", "FreeSWITCH 1.10 was")
+    return passed("version", f"FreeSWITCH {version[0].removeprefix('Version ')}")
+
+
+def _judge_capacity(rate: re.Match[str] | None, room: re.Match[str] | None) -> Finding:
+    if rate is None or room is None:
+        cure = f"esl-allowed-api status; {_ACCOUNT}"
+        return doubtful("capacity", "the PBX does not tell how many calls it takes", cure)
+    capacity = f"{rate[1]} calls a second at most, and {room[1]} at once"
+    if min(int(rate[1]), int(room[1])) < _FEW:
+        cure = "sessions-per-second and max-sessions in switch.conf.xml: what is above them is refused"
+        return doubtful("capacity", capacity, cure)
+    return passed("capacity", capacity)
+
+
+def _look_at_rights(session: ManagerSession) -> Finding:
+    commands, events = session.allowed("API"), session.allowed("Events")
+    if commands is None or events is None:
+        return doubtful("ESL rights", "we may do anything", f"an account with fewer rights: {_ACCOUNT}")
+    missing = sorted({*(_NEEDED - commands), *(frozenset(EVENTS.split()) - events)})
+    if missing:
+        cure = f"esl-allowed-api, esl-allowed-events; {_ACCOUNT}"
+        return failed("ESL rights", f"the account lacks: {', '.join(missing)}", cure)
+    excess = sorted(commands - _NEEDED - _MORE)
+    if excess:
+        cure = f"esl-allowed-api; {_ACCOUNT}"
+        return doubtful("ESL rights", f"the account may do more than it needs: {', '.join(excess)}", cure)
+    return passed("ESL rights", "what calls need, no more")
+
+
+async def _look_at_modules(session: ManagerSession) -> Finding:
+    told = {module: await session.api(f"module_exists {module}") for module in _MODULES}
+    if not _TRUTHS.issuperset(told.values()):
+        cure = f"load mod_commands in modules.conf.xml; esl-allowed-api module_exists; {_ACCOUNT}"
+        return failed("modules", "the PBX does not tell which are loaded", cure)
+    missing = [module for module, is_there in told.items() if is_there != _YES]
+    if missing:
+        return failed("modules", f"not loaded: {', '.join(missing)}", "load them in modules.conf.xml")
+    return passed("modules", "all that calls need are loaded")
+
+
+async def _has(session: ManagerSession, module: str) -> bool:
+    return await session.api(f"module_exists {module}") == _YES
+
+
+async def _look_at_gateway(session: ManagerSession, trunk: str, gateway: str) -> list[Finding]:
+    about = f"trunk {trunk}"
+    blocks = _GATEWAY.findall(await session.api("sofia xmlstatus gateway"))
+    block = next((block for block in blocks if _value(block, "name") == gateway), None)
+    if block is None:
+        cure = f"trunks.{trunk}.endpoint must name a gateway of a SIP profile that runs"
+        return [failed(about, f"the PBX has no gateway {gateway}", cure)]
+    return [
+        _judge_state(about, gateway, block),
+        *await _look_at_profile(session, about, gateway=gateway, profile=_value(block, "profile")),
+    ]
+
+
+def _judge_state(about: str, gateway: str, block: str) -> Finding:
+    if _value(block, "status") != "UP":
+        cure = f"see `sofia status gateway {gateway}` and the carrier; calls by it fail at once"
+        return failed(about, f"gateway {gateway} is down ({_value(block, 'state')})", cure)
+    if _value(block, "pingfreq") == "0" and _value(block, "state") == "NOREG":
+        cure = f'<param name="ping" value="30"/> in {gateway}: else a dead trunk costs each call its timeout'
+        return doubtful(about, f"gateway {gateway} is not watched, so that it counts as up", cure)
+    return passed(about, f"gateway {gateway} is up")
+
+
+async def _look_at_profile(
+    session: ManagerSession, about: str, *, gateway: str, profile: str
+) -> list[Finding]:
+    told = await session.api(f"sofia xmlstatus profile {profile}")
+    codecs, keys = _value(told, "outbound-codecs"), _value(told, "dtmf-mode")
+    found = []
+    if _G711.isdisjoint(codec.partition("@")[0] for codec in codecs.split(",")):
+        cure = f"outbound-codec-prefs in profile {profile}: PCMU,PCMA, so that our sounds need no transcoding"
+        found.append(doubtful(about, f"profile {profile} offers no G.711: {codecs or 'nothing'}", cure))
+    if keys != _KEYS:
+        cure = f"dtmf-type in profile {profile}: {_KEYS}, else keys are heard as tones or by INFO only"
+        found.append(doubtful(about, f"profile {profile} has keys sent as {keys}", cure))
+    elif unheard := _unheard(codecs, await session.api(f"{_SEES_VARIABLES} {gateway} ovar {_UNHEARD}")):
+        cure = f"the variable {_UNHEARD} in {gateway}, as dialplan/freeswitch/profile.xml has it; {_ACCOUNT}"
+        found.append(doubtful(about, f"keys of {unheard} calls are not heard, as far as can be seen", cure))
+    return found or [passed(about, f"profile {profile} offers {codecs}, and keys as events")]
+
+
+def _unheard(codecs: str, lines: str) -> str:
+    """Return the first of a profile's codecs whose key events FreeSWITCH 1.10.12 would offer and not hear.
+
+    It does so at each rate but 8 kHz, unless `lines` that a gateway adds to the SDP take the name from them.
+    """
+    for codec in codecs.split(","):
+        name, *_ = codec.partition("@")
+        found = _RATE_OF.search(codec)
+        rate = _RATES.get(name.upper(), found[1] if found else "8000")
+        if rate != "8000" and f"/{rate}" not in lines:
+            return name
+    return ""
+
+
+def _judge_rehearsal(unplayed: frozenset[str] | None, sounds: Sequence[Clip]) -> list[Finding]:
+    if unplayed is None:
+        return [failed("calls", "a call to nobody does not come about", _UNPLACED)]
+    found = [passed("calls", "a call to nobody was placed, parked and played to")]
+    for clip in sounds:
+        if clip.path in unplayed:
+            found.append(failed("sounds", f"the PBX cannot play {clip.path}", _UNREADABLE))
+        else:
+            found.append(passed("sounds", f"the PBX plays {clip.path}"))
+    return found
+
+
+def _value(xml: str, name: str) -> str:
+    found = re.search(f"<{name}>([^<]*)</{name}>", xml)
+    return found[1] if found else ""
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, TimeoutError | ReplyLost):
+        return "no answer in time"
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__

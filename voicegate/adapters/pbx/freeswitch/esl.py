@@ -1,0 +1,134 @@
+"""The ESL client: one supervised connection that is proved alive, and made anew when it is not.
+
+What a call does with events belongs to `tracker`. Source: FreeSWITCH 1.10.12, `mod_event_socket.c`: a wrong
+password is answered `-ERR invalid`, an address that its ACL refuses by text/rude-rejection, and both are
+hung up on; api commands are answered in order, one at a time, so nothing slow may be asked so.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Final, Protocol
+
+import structlog
+
+from voicegate.adapters.pbx.common.connection import SecretRefused, reason_of, watch
+from voicegate.adapters.pbx.freeswitch.esl_events import EVENTS, FILTERS, EslEvent, read_event
+from voicegate.adapters.pbx.freeswitch.esl_link import EslLink
+from voicegate.adapters.pbx.freeswitch.esl_wire import Frame, parse_event
+from voicegate.adapters.pbx.freeswitch.settings import FreeSwitchSettings
+from voicegate.domain.errors import PbxProtocolError, PbxUnavailable, ReplyLost
+
+log = structlog.get_logger(__name__)
+
+ACCEPTED: Final = "+OK accepted"
+"""The reply to who may come in."""
+
+
+class EslListener(Protocol):
+    """Who follows the PBX."""
+
+    def on_event(self, event: EslEvent) -> None:
+        """Something happened to a channel, of ours or not. Must not block."""
+        ...
+
+    async def on_ready(self) -> None:
+        """Logged in, with calls perhaps in progress: learn which of them live, and return when new ones
+        can be placed. Commands may be sent."""
+        ...
+
+    def on_lost(self) -> None:
+        """The connection is gone, or could not be made: events may be missed from now on."""
+        ...
+
+
+class EslClient:
+    """Commands to one FreeSWITCH and events from it, over whichever connection there is."""
+
+    def __init__(self, settings: FreeSwitchSettings, listener: EslListener) -> None:
+        self._settings = settings
+        self._listener = listener
+        self._link: EslLink | None = None
+        self.ready = asyncio.Event()
+        """Set while logged in, and in step with the PBX."""
+
+    async def serve(self) -> None:
+        """Connect, log in, and watch until something is wrong, which is raised."""
+        settings = self._settings
+        link = EslLink(settings.name, self._dispatch)
+        try:
+            async with asyncio.timeout(settings.command_timeout.total_seconds()):
+                await link.open(settings.esl_host, settings.esl_port)
+                check_greeting(await link.greeting)
+            self._link = link
+            await self._log_in()
+            await self._listener.on_ready()
+            self.ready.set()
+            log.info("ESL up", pbx=settings.name)
+            await watch(link, settings.pace.quiet, lambda: self.api("status"))
+        except ReplyLost:
+            raise reason_of(link) from None
+        finally:
+            link.close()
+
+    def drop(self) -> None:
+        """Note that the connection is gone, or could not be made."""
+        self.ready.clear()
+        self._link = None
+        self._listener.on_lost()
+
+    async def api(self, command: str) -> str:
+        """Have an API command done, and return its answer without the line's end.
+
+        Raises:
+            PbxUnavailable: not connected; nothing was sent.
+            UnsafeValue: a value would inject a command; nothing was sent.
+            ReplyLost: sent, and the connection was lost or the answer did not come in time.
+        """
+        reply = await self.ask(f"api {command}")
+        # A command that we have no right to is refused by another kind of reply.
+        return (reply.body or reply.headers.get("Reply-Text", "")).strip()
+
+    async def ask(self, line: str, headers: Mapping[str, str] | None = None) -> Frame:
+        """Send a command and return its reply; raises as `api` does."""
+        link = self._link
+        if link is None:
+            raise PbxUnavailable
+        try:
+            async with asyncio.timeout(self._settings.command_timeout.total_seconds()):
+                return await link.send(line, headers)
+        except TimeoutError:
+            raise ReplyLost(f"no reply to {line.partition(' ')[0]} in time") from None
+
+    async def _log_in(self) -> None:
+        reply = await self.ask(credentials(self._settings))
+        if reply.headers.get("Reply-Text") != ACCEPTED:
+            raise SecretRefused(reply.headers.get("Reply-Text"))
+        for line in (*(f"filter {one}" for one in FILTERS), f"event plain {EVENTS}"):
+            reply = await self.ask(line)
+            if not reply.headers.get("Reply-Text", "").startswith("+OK"):
+                raise PbxProtocolError(f"the PBX refuses to tell of its events: {line.split(' ', 1)[0]}")
+
+    def _dispatch(self, frame: Frame) -> None:
+        if frame.kind == "text/event-plain":
+            event = read_event(parse_event(frame.body))
+            if event is not None:
+                self._listener.on_event(event)
+
+
+def credentials(settings: FreeSwitchSettings) -> str:
+    """Return the command by which we come in."""
+    user, password = settings.esl_user, settings.esl_password.value
+    return f"userauth {user}:{password}" if user else f"auth {password}"
+
+
+def check_greeting(frame: Frame) -> None:
+    """Look at the first that the peer says.
+
+    Raises:
+        PbxUnavailable: its access list refuses us.
+        PbxProtocolError: it is no event socket.
+    """
+    if frame.kind == "text/rude-rejection":
+        raise PbxUnavailable("refused by the PBX's access list: see apply-inbound-acl in event_socket.conf")
+    if frame.kind != "auth/request":
+        raise PbxProtocolError("the peer does not greet as FreeSWITCH's event socket does")

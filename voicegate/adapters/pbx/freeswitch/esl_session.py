@@ -1,0 +1,82 @@
+"""One visit to the event socket: log in, ask, leave. For whoever looks, not for calls.
+
+The connection that calls live on is `esl`'s; this one is never made anew.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Final
+
+from voicegate.adapters.pbx.freeswitch.esl import ACCEPTED, check_greeting, credentials
+from voicegate.adapters.pbx.freeswitch.esl_link import EslLink
+from voicegate.adapters.pbx.freeswitch.esl_wire import Frame
+from voicegate.adapters.pbx.freeswitch.settings import FreeSwitchSettings
+from voicegate.domain.errors import PbxRefused, ReplyLost
+
+_ALL: Final = "all"
+
+
+class ManagerSession:
+    """A logged-in connection."""
+
+    def __init__(self, link: EslLink, within: float) -> None:
+        self._link = link
+        self._within = within
+        self._welcome: Mapping[str, str] = {}
+
+    async def ask(self, line: str) -> Frame:
+        """Send a command and return its reply.
+
+        Raises:
+            ReplyLost: none came in time.
+            PbxUnavailable: the connection is gone.
+        """
+        try:
+            async with asyncio.timeout(self._within):
+                return await self._link.send(line)
+        except TimeoutError:
+            raise ReplyLost(f"no reply to {line.partition(' ')[0]} in time") from None
+
+    async def api(self, command: str) -> str:
+        """Return an API command's answer; "-ERR permission denied" for one that we may not give."""
+        reply = await self.ask(f"api {command}")
+        return (reply.body or reply.headers.get("Reply-Text", "")).strip()
+
+    async def log_in(self, settings: FreeSwitchSettings) -> None:
+        """Show who we are.
+
+        Raises:
+            PbxRefused: the password is wrong, or nobody is called so.
+        """
+        reply = await self.ask(credentials(settings))
+        if reply.headers.get("Reply-Text") != ACCEPTED:
+            raise PbxRefused(reply.headers.get("Reply-Text"))
+        self._welcome = reply.headers
+
+    def allowed(self, what: str) -> frozenset[str] | None:
+        """Return what we may do or hear, of "API" or "Events"; None: everything."""
+        text = self._welcome.get(f"Allowed-{what}", _ALL)
+        return None if text == _ALL else frozenset(text.replace(",", " ").split())
+
+
+@asynccontextmanager
+async def manager_session(settings: FreeSwitchSettings) -> AsyncIterator[ManagerSession]:
+    """Give a logged-in connection.
+
+    Raises:
+        OSError: nobody there.
+        TimeoutError: a peer that is silent.
+        PbxRefused: the password is wrong.
+        PbxError: the peer does not speak ESL, or does not let us in.
+    """
+    link, within = EslLink(settings.name, lambda _: None), settings.command_timeout.total_seconds()
+    try:
+        async with asyncio.timeout(within):
+            await link.open(settings.esl_host, settings.esl_port)
+            check_greeting(await link.greeting)
+        session = ManagerSession(link, within)
+        await session.log_in(settings)
+        yield session
+    finally:
+        link.close()

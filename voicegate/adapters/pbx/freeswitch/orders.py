@@ -1,0 +1,99 @@
+"""An order to call, as a `bgapi originate`. Pure.
+
+Every value is held to the characters it may have: the command is split at blanks, its variables at commas,
+a dial string at `,` and `|`, and `${…}` is expanded. Source: FreeSWITCH 1.10.12, `mod_commands.c`,
+`switch_ivr_originate.c`, `switch_utils.c`, `sofia.c`.
+
+Why park, and not the socket application: a parked call is spoken to over the connection that we have, so
+that nothing of ours listens, one port is opened to the PBX, and events, digits and replies come in one
+order; it outlives a lost connection and is taken up again, where the socket application hangs up. What it
+lacks, an end when the controller is gone, `park_timeout` gives.
+
+`outbound_redirect_fatal` has a 302 fail the call: without it FreeSWITCH dials whomever the far end names.
+`rtcp_audio_interval_msec` has RTCP sent and read, which tells of a silent telephone that it hears us.
+`rtp_digit_delay` is FreeSWITCH's own pause between digits, of which it makes the tenfold while no sound is
+played (40 ms become 400): left alone, digits fall behind ours, and pauses between them are lost.
+`ignore_early_media` has the originate wait for an answer: a 183 would do otherwise. The star breaks off every
+playback unless `playback_terminators` says otherwise.
+"""
+
+import math
+import re
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from voicegate.adapters.pbx.common.safe_values import CALLER_NUMBER, ENDPOINT, NUMBER, check, check_call_id
+from voicegate.adapters.pbx.freeswitch.esl_events import CALL
+from voicegate.application.ports import Order
+from voicegate.domain.routing import Hop
+
+_CALLER_NAME: Final = re.compile(r"[^\x00-\x1f\x7f\"\\<>${}]{0,80}")
+_PATH: Final = re.compile(r"[A-Za-z0-9_./+=~-]{1,1000}")
+_OURS: Final = re.compile(r"call_.+")
+_RTCP_MS: Final = "5000"
+_NOBODY: Final = "null/voicegate"
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A call about to be placed."""
+
+    job_id: str
+    """Of the originate."""
+    command: str
+    """The command that places it."""
+    is_desk: bool = False
+    """May several channels come of it, with ids of the PBX's making?"""
+
+
+def build_originate(order: Order, job_id: str, cap: timedelta) -> Draft:
+    """Return the command that places `order`; an answered call lasts no longer than `cap`.
+
+    Raises:
+        UnsafeValue: a value has a character that means something to the PBX.
+    """
+    caller = order.hop.caller_id
+    name = check(caller.name, _CALLER_NAME, "caller name").replace("'", "\\'")
+    number = check(caller.number, CALLER_NUMBER, "caller number")
+    seconds = math.ceil(order.hop.trunk.ring_timeout.total_seconds())
+    is_desk = order.hop.number is None
+    placed = f"{_braces(order.call_id, cap, is_desk=is_desk)}{_dial_string(order.hop)} &park()"
+    return Draft(job_id, f"bgapi originate {placed} XML default '{name}' '{number}' {seconds}", is_desk)
+
+
+def build_rehearsal(call_id: str, job_id: str, cap: timedelta) -> Draft:
+    """Return the command that places a call to nobody, which answers."""
+    return Draft(job_id, f"bgapi originate {_braces(call_id, cap, is_desk=False)}{_NOBODY} &park()")
+
+
+def check_path(path: str) -> str:
+    """Return `path` if it names a file to play, and nothing else.
+
+    Raises:
+        UnsafeValue: it has a character that means something to the PBX.
+    """
+    return check(path, _PATH, "sound's path")
+
+
+def _braces(call_id: str, cap: timedelta, *, is_desk: bool) -> str:
+    named = check_call_id(check(call_id, _OURS, "call id"))
+    variables = {
+        # Two telephones of a desk cannot have one channel's id.
+        **({} if is_desk else {"origination_uuid": named}),
+        CALL: named,
+        "ignore_early_media": "true",
+        "outbound_redirect_fatal": "true",
+        "park_timeout": str(math.ceil(cap.total_seconds())),
+        "rtcp_audio_interval_msec": _RTCP_MS,
+        "rtp_digit_delay": "1",
+        "playback_terminators": "none",
+    }
+    return f"{{{','.join(f'{key}={value}' for key, value in variables.items())}}}"
+
+
+def _dial_string(hop: Hop) -> str:
+    endpoint = check(hop.endpoint, ENDPOINT, "endpoint")
+    if hop.number is None:
+        return f"user/{endpoint}"
+    return f"sofia/gateway/{endpoint}/{check(hop.number, NUMBER, 'number')}"

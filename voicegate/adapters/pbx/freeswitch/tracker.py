@@ -1,0 +1,189 @@
+"""What is known of one call, and what it amounts to: facts and the time in, signals out. Pure.
+
+CHANNEL_HANGUP_COMPLETE says all of an end; BACKGROUND_JOB floats, before it or after, and is needed only for
+calls that never had a channel: FreeSWITCH 1.10.12.
+
+Settled as                        when
+the far end's failure             the channel ended, with the far end's SIP status
+302                               the same: `outbound_redirect_fatal` stops it
+ring timeout                      the channel ended by NO_ANSWER without a SIP status
+unreachable                       the job failed for the gateway, and no event of the channel ever came;
+                                  or the channel ended by a 503 that FreeSWITCH made up
+refused by the PBX                the job failed for another reason, and no event of the channel ever came
+interrupted                       the PBX ended the channel and we did not ask: `hupall`, `uuid_kill`, a
+                                  restarted profile, …; PBX lost when it shuts down
+the end of an answered call       the channel ended
+PBX lost                          the ESL connection was lost and not back in time, or the channel is gone
+                                  and nobody knows how
+"""
+
+from collections.abc import Mapping
+from enum import Enum
+from typing import Final, assert_never
+
+from voicegate.adapters.pbx.common.call_tracker import Due, LegTimeouts, Timer, Tracker
+from voicegate.adapters.pbx.freeswitch.esl_events import (
+    Ended,
+    EslEvent,
+    Executed,
+    HoldChanged,
+    JobDone,
+    KeyPressed,
+    Moved,
+    ReportedBack,
+    Step,
+)
+from voicegate.domain.call import Answered, Progressed, Rang
+from voicegate.domain.call_outcome import GaveUp, Hangup
+
+_TIMEOUTS: Final = frozenset(("NO_ANSWER", "ALLOTTED_TIMEOUT", "PROGRESS_TIMEOUT"))
+_NOBODY_THERE: Final = frozenset(("INVALID_GATEWAY", "GATEWAY_DOWN"))
+_DESKS: Final[Mapping[str, int]] = {"USER_NOT_REGISTERED": 20, "SUBSCRIBER_ABSENT": 1}
+"""No telephone is registered there: Q.850's subscriber absent. FreeSWITCH calls so a desk that its directory
+does not know: that is no such number."""
+_MADE_UP: Final = 503
+_UNUSABLE: Final = "INCOMPATIBLE_DESTINATION"
+_INCOMPATIBLE: Final = 88
+_OK: Final = 200
+_SHUTDOWN: Final = "SYSTEM_SHUTDOWN"
+_FOR_THE_FAR_END: Final = frozenset(("MEDIA_TIMEOUT", "INCOMPATIBLE_DESTINATION", "RECOVERY_ON_TIMER_EXPIRE"))
+"""Causes for which FreeSWITCH itself ends a call, and what the far end does, or not, is why."""
+
+
+class CallTracker(Tracker):
+    """One call's facts."""
+
+    def __init__(self, timeouts: LegTimeouts, now: float) -> None:
+        super().__init__(timeouts, now)
+        self._job: JobDone | None = None
+        self._ended: Ended | None = None
+        self._is_parked = False
+        self._is_out_of_touch = False
+
+    @property
+    def is_ours(self) -> bool:
+        """May the channel be spoken to?"""
+        return self._is_parked and not self.is_settled
+
+    @property
+    def is_lost(self) -> bool:
+        """Is the PBX away just now?"""
+        return Timer.LOST in self._timers
+
+    def observe(self, event: EslEvent, now: float) -> None:
+        """Note an event of this call."""
+        if isinstance(event, JobDone):
+            self._hear_job(event, now)
+            return
+        self._is_seen = True
+        match event:
+            case Moved(step=step):
+                self._reach(step, now)
+            case HoldChanged(is_held=is_held):
+                self._note_hold(is_held=is_held)
+            case Ended():
+                self._ended = event
+                self._settle_as_known(now)
+            case KeyPressed() | Executed() | ReportedBack():
+                pass
+            case _:
+                assert_never(event)
+
+    def lose_touch(self) -> None:
+        """Note that nobody knows whether the PBX did as it was told, and that we end the call for that."""
+        self._is_out_of_touch = True
+
+    def find(self, step: Step, now: float) -> None:
+        """Note that the PBX, asked, knows the channel, and how far it has come."""
+        self._timers.pop(Timer.LOST, None)
+        self._is_seen = True
+        self._reach(step, now)
+
+    def _reach(self, step: Step, now: float) -> None:
+        match step:
+            case Step.CREATED:
+                pass
+            case Step.RINGING:
+                self._tell_once(Rang())
+            case Step.EARLY_MEDIA:
+                self._tell_once(Progressed())
+            case Step.ANSWERED:
+                self._mark_up(now)
+            case Step.PARKED:
+                self._mark_up(now)
+                self._is_parked = True
+                self._timers.pop(Timer.ATTACH, None)
+                self._tell_once(Answered())
+            case _:
+                assert_never(step)
+
+    def _hear_job(self, job: JobDone, now: float) -> None:
+        self._job = job
+        if job.is_ok:
+            self._mark_up(now)
+        elif not self.is_settled:
+            self._await_rest(self._timeouts.settle if self._is_seen else self._timeouts.unseen, now)
+
+    def _expire(self, timer: Enum, now: float) -> Due:
+        if timer is Timer.ATTACH and Timer.LOST in self._timers:
+            # It may be parked, and nobody told us: the resync will.
+            self._timers[Timer.ATTACH] = now + self._timeouts.attach
+            return Due.NOTHING
+        return super()._expire(timer, now)
+
+    def _is_over(self) -> bool:
+        return self._ended is not None or self._is_unplaced
+
+    @property
+    def _is_unplaced(self) -> bool:
+        is_failed = self._job is not None and not self._job.is_ok
+        return is_failed and not self._is_seen and not self._is_blind
+
+    def _settle_as_known(self, _now: float) -> None:
+        ended = self._ended
+        if self._up_at is not None:
+            self._tell_once(Answered())
+            known = None if self._is_out_of_touch else ended
+            self._tell_end(self._judge_answered(known) if known else Hangup(gave_up=GaveUp.PBX_LOST))
+        elif ended is not None:
+            if self._is_unusable(ended):
+                self._tell_once(Answered())
+                self._tell_end(Hangup(cause=_INCOMPATIBLE))
+            else:
+                self._tell_end(self._judge_unanswered(ended))
+        elif self._job is not None and self._is_unplaced:
+            self._tell_end(_judge_unplaced(self._job))
+        else:
+            self._tell_end(Hangup(gave_up=GaveUp.PBX_LOST))
+
+    def _is_unusable(self, ended: Ended) -> bool:
+        """Did somebody pick up, with an SDP that FreeSWITCH refused? It tells of no answer then."""
+        is_ours = self._is_asked or ended.name in _TIMEOUTS
+        is_refused = ended.sip_status is None and ended.name == _UNUSABLE
+        return not is_ours and (is_refused or ended.sip_status == _OK)
+
+    def _judge_answered(self, ended: Ended) -> Hangup:
+        return Hangup(cause=ended.cause, gave_up=self._meddling_of(ended))
+
+    def _judge_unanswered(self, ended: Ended) -> Hangup:
+        if ended.sip_status is None and ended.name in _TIMEOUTS and not self._is_asked:
+            return Hangup(cause=ended.cause, gave_up=GaveUp.RING_TIMEOUT)
+        if meddling := self._meddling_of(ended):
+            return Hangup(cause=ended.cause, gave_up=meddling)
+        if ended.sip_status == _MADE_UP and ended.is_local:
+            return Hangup(cause=ended.cause, is_unreachable=True)
+        return Hangup(cause=ended.cause, sip_status=ended.sip_status)
+
+    def _meddling_of(self, ended: Ended) -> GaveUp | None:
+        """Return what an end is that neither we nor the far end wanted; None for all others."""
+        if self._is_asked or not ended.is_by_pbx or ended.name in _FOR_THE_FAR_END:
+            return None
+        return GaveUp.PBX_LOST if ended.name == _SHUTDOWN else GaveUp.INTERRUPTED
+
+
+def _judge_unplaced(job: JobDone) -> Hangup:
+    if job.reason in _NOBODY_THERE:
+        return Hangup(is_unreachable=True)
+    if job.reason in _DESKS:
+        return Hangup(cause=_DESKS[job.reason])
+    return Hangup(gave_up=GaveUp.PBX_UNAVAILABLE)

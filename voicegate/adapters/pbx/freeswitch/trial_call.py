@@ -1,0 +1,66 @@
+"""A call to nobody: a channel without a telephone, placed, followed and played to as a call's is.
+
+It is FreeSWITCH's own `null` endpoint, which answers at once; mod_loopback has it. All else is what calls
+live on: the event socket, the subscription, the parked channel, the sound files. Source: FreeSWITCH 1.10.12.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+from typing import Final
+from uuid import uuid4
+
+from voicegate.adapters.pbx.freeswitch.orders import Draft, build_rehearsal
+from voicegate.adapters.pbx.freeswitch.pbx import FreeSwitchPbx
+from voicegate.adapters.pbx.freeswitch.settings import FreeSwitchSettings
+from voicegate.application.ports import Clip, Leg, Order
+from voicegate.domain.call import Answered
+from voicegate.domain.call_outcome import Hangup
+from voicegate.domain.routing import CallerId, Hop, Trunk
+
+TRIAL_MODULE: Final = "mod_loopback"
+"""The module without which nobody can be called; calls themselves do not need it."""
+_CAP: Final = timedelta(seconds=30)
+_PLAYED: Final = 0.9
+
+
+class _Nobody(FreeSwitchPbx):
+    """Calls nobody, whatever the order says."""
+
+    def __init__(self, settings: FreeSwitchSettings) -> None:
+        super().__init__(settings)
+        self.ready = asyncio.Event()
+
+    async def on_ready(self) -> None:
+        """Say so."""
+        await super().on_ready()
+        self.ready.set()
+
+    def _write(self, order: Order) -> Draft:
+        return build_rehearsal(order.call_id, str(uuid4()), _CAP)
+
+
+async def place_trial_call(settings: FreeSwitchSettings, sounds: Sequence[Clip]) -> frozenset[str] | None:
+    """Return the paths of those `sounds` that cannot be played; None when the call did not come about."""
+    trunk = Trunk("doctor", settings.name, "nobody", (CallerId(""),), ring_timeout=settings.command_timeout)
+    silence = Clip("", 0, timedelta(), 0)
+    order = Order(f"call_{uuid4().hex}", Hop(trunk, trunk.endpoint, None, trunk.caller_ids[0]), silence)
+    async with _Nobody(replace(settings, call_cap=_CAP)) as pbx:
+        async with asyncio.timeout(settings.command_timeout.total_seconds()):
+            await pbx.ready.wait()
+        async with pbx.originate(order) as leg:
+            if not await _is_answered(leg):
+                return None
+            return frozenset([clip.path for clip in sounds if not await _is_played(leg, clip)])
+
+
+async def _is_answered(leg: Leg) -> bool:
+    async for signal in leg.signals():
+        if isinstance(signal, Answered | Hangup):
+            return isinstance(signal, Answered)
+    return False
+
+
+async def _is_played(leg: Leg, clip: Clip) -> bool:
+    return (await leg.play(clip)).samples >= clip.samples * _PLAYED

@@ -1,5 +1,0 @@
-"""A PBX without telephones, for backends' own tests: the number's last two digits pick what happens."""
-
-from voicegate.adapters.simulator.pbx import Behaviour, SimulatedPbx
-
-__all__ = ["Behaviour", "SimulatedPbx"]

@@ -1,0 +1,81 @@
+"""Examines the database without changing it: is it there, whole, writable, and of this version."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+from voicegate.adapters.storage import engines
+from voicegate.adapters.storage.migrations import is_current
+from voicegate.adapters.storage.statements import find_open_challenges
+from voicegate.application.diagnostics import Finding, doubtful, failed, passed
+from voicegate.domain.challenge import Challenge
+from voicegate.domain.errors import StoreError
+
+_SETTING = "storage.database"
+
+
+class StoreCheck:
+    """Fills the port `Check` for the database at `location`, as `SqlStore` takes it; `has_key` tells
+    whether the key file has the key of an open challenge (None: it cannot be read)."""
+
+    subject = "database"
+
+    def __init__(self, location: str, has_key: Callable[[Challenge], bool] | None = None) -> None:
+        self._location = location
+        self._has_key = has_key
+
+    async def run(self) -> AsyncIterator[Finding]:
+        """Yield what is found."""
+        yield await asyncio.to_thread(self._look)
+
+    def _look(self) -> Finding:
+        try:
+            url = engines.locate(self._location)
+            name = engines.name_of(url)
+            if engines.is_sqlite(url) and (finding := _look_at_file(Path(name))):
+                return finding
+            engine = engines.connect_readers(url)
+        except StoreError as error:
+            return failed(self.subject, str(error), _SETTING)
+        try:
+            with engine.begin() as connection:
+                return self._judge(connection, name, is_sqlite=engines.is_sqlite(url))
+        except (SQLAlchemyError, StoreError) as error:
+            reason = error.orig if isinstance(error, DBAPIError) else error
+            cure = f"{_SETTING}; restore it from its backup if it is damaged"
+            return failed(self.subject, f"{name}: {str(reason).splitlines()[0]}", cure)
+        finally:
+            engine.dispose()
+
+    def _judge(self, connection: Connection, name: str, *, is_sqlite: bool) -> Finding:
+        if is_sqlite:
+            answer = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar()
+            if answer != "ok":
+                return failed(self.subject, f"{name} is damaged: {answer}", "restore it from its backup")
+        if not is_current(connection):
+            cure = "brought up to date at the daemon's next start; back it up before"
+            return doubtful(self.subject, f"{name} is an older version's", cure)
+        if self._has_key is not None and not all(map(self._has_key, find_open_challenges(connection))):
+            cure = (
+                "storage.key_file: restore the one that belongs to this database; else the next start "
+                "ends those codes, as it is meant to after `voicegate key rotate --drop-old`"
+            )
+            return failed(self.subject, f"{name} has open codes of a key that the key file lacks", cure)
+        return passed(self.subject, f"{name}: whole, and of this version")
+
+
+def _look_at_file(file: Path) -> Finding | None:
+    """Return what is wrong with an SQLite file before it is opened, which would make a missing one."""
+    if not os.access(file.parent, os.W_OK | os.X_OK):
+        cure = f"{_SETTING}: the folder must exist and belong to the daemon's user; look as that user"
+        return failed("database", f"the folder {file.parent} cannot be written", cure)
+    if not file.exists():
+        return doubtful("database", f"{file} does not exist", "made on the first start")
+    if not os.access(file, os.R_OK | os.W_OK):
+        cure = f"{_SETTING}: the file must belong to the daemon's user; look as that user"
+        return failed("database", f"{file} cannot be read and written", cure)
+    return None

@@ -1,0 +1,65 @@
+"""How trunks are, and whether a call could be placed now: asked before a promise that somebody builds on.
+
+A trunk counts as lost only where its PBX is not connected or says that the trunk is unreachable; not
+knowing is no reason to refuse.
+"""
+
+import asyncio
+import math
+from collections.abc import Collection, Iterable, Mapping
+from datetime import timedelta
+from typing import Final
+
+from voicegate.application.ports import Pbx
+from voicegate.domain.errors import PbxError
+from voicegate.domain.routing import Hop
+
+_FRESH: Final = timedelta(seconds=2)
+"""How long a PBX's word on its trunks is taken: asking for each request would cost more than the calls."""
+_PATIENCE: Final = timedelta(milliseconds=300)
+
+
+class TrunkHealth:
+    """Knows which trunks are up, a moment ago."""
+
+    def __init__(self, pbxs: Mapping[str, Pbx]) -> None:
+        self._pbxs = pbxs
+        self._known: dict[str, tuple[float, Mapping[str, str]]] = {}
+        self._asking = asyncio.Lock()
+
+    async def has_way(self, hops: Iterable[Hop]) -> bool:
+        """Could one of these hops take a call? Waits for each PBX 0.3 s at most."""
+        for hop in hops:
+            name = hop.trunk.pbx
+            if not await self._pbxs[name].reach(_PATIENCE):
+                continue
+            if (await self._states_of(name)).get(hop.endpoint) != "unreachable":
+                return True
+        return False
+
+    async def _states_of(self, name: str) -> Mapping[str, str]:
+        async with self._asking:
+            now = asyncio.get_running_loop().time()
+            asked_at, states = self._known.get(name, (-math.inf, {}))
+            if now - asked_at >= _FRESH.total_seconds():
+                states = await trunk_states(self._pbxs[name], _PATIENCE)
+                self._known[name] = (now, states)
+            return states
+
+
+async def is_any_reached(pbxs: Collection[Pbx]) -> bool:
+    """Can one of them place calls now? Waits for them 0.3 s at most."""
+    return any(pbx.is_connected for pbx in pbxs) or any(
+        await asyncio.gather(*(pbx.reach(_PATIENCE) for pbx in pbxs))
+    )
+
+
+async def trunk_states(pbx: Pbx, within: timedelta) -> Mapping[str, str]:
+    """Return what `Pbx.trunk_states` does; nothing when the PBX does not say in time."""
+    if not await pbx.reach(min(within, _PATIENCE)):
+        return {}
+    try:
+        async with asyncio.timeout(within.total_seconds()):
+            return await pbx.trunk_states()
+    except (PbxError, TimeoutError):
+        return {}

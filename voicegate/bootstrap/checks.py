@@ -1,0 +1,123 @@
+"""What `voicegate doctor` looks at, as the settings say."""
+
+import os
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+
+from voicegate.adapters.http.checks import SocketCheck
+from voicegate.adapters.keyfile import FileKeyring, KeyFileCheck
+from voicegate.adapters.pbx.asterisk.checks import AsteriskCheck, Target
+from voicegate.adapters.speech.checks import SpeechCheck
+from voicegate.adapters.speech.mixer import Mixer
+from voicegate.adapters.storage.checks import StoreCheck
+from voicegate.adapters.system import SystemClock
+from voicegate.application.diagnostics import Check
+from voicegate.application.housekeeping import has_key
+from voicegate.application.ports import Clip
+from voicegate.bootstrap import speech_settings
+from voicegate.bootstrap.asterisk import asterisk_settings, group_id
+from voicegate.bootstrap.endpoints import allowed_uids, socket_file
+from voicegate.bootstrap.pbxs import freeswitch_settings, needing_freeswitch
+from voicegate.bootstrap.settings_checks import (
+    Misconfigured,
+    PolicyCheck,
+    SecretFilesCheck,
+    secret_files,
+)
+from voicegate.config import Settings
+from voicegate.domain.announcement import Pause, PromptName
+from voicegate.domain.errors import KeyFileError, SpeechError, VoicegateError
+from voicegate.domain.language import match_language
+
+
+def checks(settings: Settings) -> Sequence[Check]:
+    """Return what looks for the faults of every part, the nearest first; with and without a daemon."""
+    wanted: Sequence[tuple[str, Callable[[], Check]]] = (
+        ("key file", lambda: _of_key_file(settings)),
+        ("database", lambda: _of_store(settings)),
+        ("secrets", lambda: SecretFilesCheck(secret_files(settings))),
+        ("policy", lambda: PolicyCheck(settings)),
+        ("socket", lambda: _of_socket(settings)),
+        ("sounds", lambda: SpeechCheck(speech_settings(settings), settings.service.language)),
+        *((f"PBX {name}", partial(_of_asterisk, settings, name)) for name in _of_kind(settings, "asterisk")),
+        *(
+            (f"PBX {name}", partial(_of_freeswitch, settings, name))
+            for name in _of_kind(settings, "freeswitch")
+        ),
+    )
+    return [_or_misconfigured(subject, make) for subject, make in wanted]
+
+
+def _or_misconfigured(subject: str, make: Callable[[], Check]) -> Check:
+    """Return the examiner; where the settings give none, one that says so, so that the others still look."""
+    try:
+        return make()
+    except VoicegateError as error:
+        return Misconfigured(subject, str(error))
+
+
+def _of_kind(settings: Settings, kind: str) -> Sequence[str]:
+    return [name for name, pbx in settings.pbx.items() if pbx.kind == kind]
+
+
+def _of_key_file(settings: Settings) -> KeyFileCheck:
+    database = Path(settings.storage.database)
+    return KeyFileCheck(Path(settings.storage.key_file), database if database.exists() else None)
+
+
+def _of_store(settings: Settings) -> StoreCheck:
+    try:
+        keyring = FileKeyring.open(Path(settings.storage.key_file), may_create=False)
+    except KeyFileError:  # its own examiner tells
+        return StoreCheck(settings.storage.database)
+    return StoreCheck(settings.storage.database, partial(has_key, keyring))
+
+
+def _of_socket(settings: Settings) -> SocketCheck:
+    allowed_uids(settings)  # each user is there
+    audio_group = settings.audio.group or None
+    if audio_group is not None:
+        group_id(audio_group, "audio.group")
+    return SocketCheck(socket_file(settings), settings.socket.allowed_users, audio_group)
+
+
+def _of_asterisk(settings: Settings, name: str) -> AsteriskCheck:
+    return AsteriskCheck(
+        Target(
+            settings=asterisk_settings(settings, name),
+            trunks=_trunks_of(settings, name),
+            sounds=partial(_probe_sounds, settings),
+            clock=SystemClock(),
+        )
+    )
+
+
+def _of_freeswitch(settings: Settings, name: str) -> Check:
+    with needing_freeswitch(name):
+        from voicegate.adapters.pbx.freeswitch import checks as freeswitch  # noqa: PLC0415
+    return freeswitch.FreeSwitchCheck(
+        freeswitch.Target(
+            settings=freeswitch_settings(settings, name),
+            trunks=_trunks_of(settings, name),
+            sounds=partial(_probe_sounds, settings),
+        )
+    )
+
+
+def _trunks_of(settings: Settings, pbx: str) -> Mapping[str, str]:
+    return {trunk: entry.endpoint for trunk, entry in settings.trunks.items() if entry.pbx == pbx}
+
+
+@asynccontextmanager
+async def _probe_sounds(settings: Settings) -> AsyncIterator[Sequence[Clip]]:
+    """Give a prompt, and a silence that is made as a call's sound is; makes no folder."""
+    if not os.path.isdir(settings.audio.folder):  # noqa: PTH112, ASYNC240  # blocks for moments
+        raise SpeechError(f"audio.folder: {settings.audio.folder} does not exist")
+    speech = Mixer(speech_settings(settings))
+    language = match_language((settings.service.language,), speech.languages())
+    silence = [Pause(timedelta(milliseconds=100))]
+    async with speech.mix(language, silence, silence) as audio:
+        yield (speech.prompt(language, PromptName.GOODBYE), audio.reading)

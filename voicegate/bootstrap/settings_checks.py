@@ -1,0 +1,119 @@
+"""Examines the settings: what a file of them can be without being refused, and is wrong all the same."""
+
+import stat
+from collections.abc import AsyncIterator, Mapping
+from contextlib import suppress
+from typing import Final
+
+import structlog
+
+from voicegate.application.diagnostics import Finding, doubtful, failed, passed
+from voicegate.config import Settings, read_secret, secret_path
+from voicegate.domain.errors import ConfigError
+
+log = structlog.get_logger(__name__)
+
+_OTHERS: Final = stat.S_IRWXO
+_GROUP_WRITES: Final = stat.S_IWGRP
+
+
+class Misconfigured:
+    """Stands where a part cannot be examined, for what the settings say of it is wrong."""
+
+    def __init__(self, subject: str, error: str) -> None:
+        self.subject = subject
+        self._error = error
+
+    async def run(self) -> AsyncIterator[Finding]:
+        """Yield what is wrong."""
+        setting = self._error.partition(":")[0]
+        yield failed(self.subject, self._error, f"mend {setting}; then look again, for nothing else was seen")
+
+
+class SecretFilesCheck:
+    """Fills the port `Check` for the files with secrets, by the setting that names each."""
+
+    subject = "secrets"
+
+    def __init__(self, files: Mapping[str, str]) -> None:
+        self._files = files
+
+    async def run(self) -> AsyncIterator[Finding]:
+        """Yield what is found; shows nothing of the secrets."""
+        for setting, path in self._files.items():
+            yield self._look(setting, path)
+
+    def _look(self, setting: str, path: str) -> Finding:
+        about = f"secret {setting}"
+        try:
+            read_secret(path, setting)
+            mode = mode_open_to_others(path)
+        except (ConfigError, OSError) as error:
+            cure = "the file must be there and readable by the daemon's user; look as that user"
+            return failed(about, str(error), cure)
+        if mode is not None:
+            cure = f"{_fix(path)}, and another secret if others use this machine"
+            return failed(about, f"others may use {secret_path(path)} ({mode})", cure)
+        return passed(about, "its file is not open to others")
+
+
+def mode_open_to_others(path: str) -> str | None:
+    """Return the mode of a secret's file, in octal, when others may use it; None: they may not.
+
+    That its group may read it is no fault: systemd's credentials and shared services have it so.
+
+    Raises:
+        OSError: it cannot be looked at.
+    """
+    mode = secret_path(path).stat().st_mode
+    return f"{stat.S_IMODE(mode):04o}" if mode & (_OTHERS | _GROUP_WRITES) else None
+
+
+def warn_of_open_secrets(settings: Settings) -> None:
+    """Log each secret's file that others may use, with what to do; one that cannot be read is refused
+    elsewhere."""
+    for setting, path in secret_files(settings).items():
+        with suppress(OSError):
+            if (mode := mode_open_to_others(path)) is not None:
+                log.warning("secret file is open to others", setting=setting, mode=mode, fix=_fix(path))
+
+
+def _fix(path: str) -> str:
+    return f"chmod 600 {secret_path(path)}"
+
+
+class PolicyCheck:
+    """Fills the port `Check` for who may be called."""
+
+    subject = "policy"
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    async def run(self) -> AsyncIterator[Finding]:
+        """Yield what is found."""
+        countries, about = self._settings.policy.allowed_countries, "allowed countries"
+        if self._settings.trunks and not countries:
+            cure = 'policy.allowed_countries = ["US"], with the countries of your people'
+            yield doubtful(about, "none: every call by a trunk is refused (country_not_allowed)", cure)
+        else:
+            yield passed(about, ", ".join(countries) or "none, and no trunk")
+
+
+def secret_files(settings: Settings) -> Mapping[str, str]:
+    """Return the files that hold secrets, by the names of their settings."""
+    files = {
+        f"pbx.{name}.{key}": getattr(pbx, key)
+        for name, pbx in settings.pbx.items()
+        for kind, key in (("asterisk", "ami_secret_file"), ("freeswitch", "esl_password_file"))
+        if pbx.kind == kind
+    }
+    tcp = settings.tcp
+    if tcp.enabled and (key := tcp.key or tcp.certificate):
+        files["tcp.key"] = key
+    files |= {
+        f"providers.{name}.signature_secret_file": entry.signature_secret_file
+        for name, entry in settings.providers.items()
+        if entry.signature_secret_file
+    }
+    return files

@@ -1,0 +1,160 @@
+"""The client for asyncio."""
+
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing
+from datetime import datetime
+from pathlib import Path
+from typing import Self, TypeVar, Unpack
+
+import httpx
+
+from voicegate.client import requests
+from voicegate.client.factors import AsyncFactors
+from voicegate.client.models import (
+    ApiClient,
+    AuditEntry,
+    Call,
+    Created,
+    GivenKey,
+    Health,
+    Judgement,
+    Revoked,
+    Step,
+    Trunk,
+    Verification,
+)
+from voicegate.client.requests import AuditFilter, CallFilter, Following, Options, Place, Request
+
+T = TypeVar("T")
+
+
+class AsyncClient:
+    """The client for asyncio. Every method raises `ApiError` for a refusal and `Unreachable` for silence."""
+
+    def __init__(
+        self, socket: str | Path | None = None, *, base_url: str | None = None, key: str | None = None
+    ) -> None:
+        self._place = Place(socket, base_url, key)
+        transport = httpx.AsyncHTTPTransport(uds=self._place.socket) if socket is not None else None
+        self._http = httpx.AsyncClient(
+            transport=transport, base_url=self._place.base_url, headers=self._place.headers, trust_env=False
+        )
+        self.factors = AsyncFactors(self._ask)
+        """What can be asked about subscribers' telephones."""
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
+    async def create_verification(self, destination: str, **options: Unpack[Options]) -> Created:
+        """Call a telephone and speak a code; returns before it rings."""
+        return await self._ask(requests.create(destination, options))
+
+    async def verification(
+        self, verification_id: str, wait_s: float = 0, since: int | None = None
+    ) -> Verification:
+        """Return a verification; with `wait_s`, once its revision passes `since` or the time is over."""
+        return await self._ask(requests.look(verification_id, wait_s, since))
+
+    async def watch(self, verification_id: str) -> AsyncIterator[Step]:
+        """Yield the steps of its calls as they happen, until the last call has ended."""
+        following = Following()
+        async with aclosing(self._follow(verification_id, following)) as lines:
+            async for line in lines:
+                if (step := following.take(line)) is not None:
+                    yield step
+                if following.is_settled:
+                    return
+
+    async def check(self, verification_id: str, passcode: str) -> Judgement:
+        """Judge one guess at the code."""
+        return await self._ask(requests.check(verification_id, passcode))
+
+    async def redial(self, verification_id: str) -> Call:
+        """Call again with the same code."""
+        return (await self._ask(requests.redial(verification_id))).call
+
+    async def cancel(self, verification_id: str) -> Verification:
+        """Take a verification back and hang up its call."""
+        return await self._ask(requests.cancel(verification_id))
+
+    async def calls(
+        self,
+        limit: int = 50,
+        before: datetime | None = None,
+        *,
+        test_numbers: bool = False,
+        **wanted: Unpack[CallFilter],
+    ) -> list[Call]:
+        """Return the newest of those calls first, without timelines; with those to test numbers if they are
+        wanted."""
+        request = requests.calls(limit, before, test_numbers=test_numbers, wanted=wanted)
+        return (await self._ask(request)).calls
+
+    async def call(self, call_id: str) -> Call:
+        """Return a call with its timeline."""
+        return await self._ask(requests.call(call_id))
+
+    async def trunks(self) -> list[Trunk]:
+        """Return the trunks as their PBXs see them."""
+        return (await self._ask(requests.trunks())).trunks
+
+    async def add_client(self, name: str, scopes: Sequence[str]) -> GivenKey:
+        """Add a client that asks by key; only an admin may, here and below."""
+        return await self._ask(requests.add_client(name, scopes))
+
+    async def clients(self) -> list[ApiClient]:
+        """Return all clients by name, revoked ones too."""
+        return (await self._ask(requests.clients())).clients
+
+    async def rotate_key(self, name: str, grace_s: int = 0) -> GivenKey:
+        """Give a client another key; its present ones live on for `grace_s` seconds."""
+        return await self._ask(requests.rotate_key(name, grace_s))
+
+    async def revoke_client(self, name: str) -> Revoked:
+        """Let a client ask nothing any more."""
+        return await self._ask(requests.revoke_client(name))
+
+    async def audit(
+        self, limit: int = 50, before: int | None = None, **wanted: Unpack[AuditFilter]
+    ) -> list[AuditEntry]:
+        """Return who asked for what, newest first, those with an id below `before` if given."""
+        return (await self._ask(requests.audit(limit, before, wanted))).entries
+
+    async def health(self) -> Health:
+        """Return that the daemon is alive."""
+        return await self._ask(requests.health())
+
+    async def ready(self) -> Health:
+        """Return that calls can be placed; otherwise `ApiError` says what fails."""
+        return await self._ask(requests.ready())
+
+    async def _ask(self, request: Request[T]) -> T:
+        try:
+            response = await self._http.request(**requests.arguments(request))
+        except httpx.TransportError as error:
+            raise self._place.unreachable(error) from error
+        return requests.read(request, response)
+
+    async def _follow(self, verification_id: str, following: Following) -> AsyncGenerator[str, None]:
+        while True:
+            async with aclosing(self._lines(requests.events(verification_id, following.after))) as lines:
+                async for line in lines:
+                    yield line
+
+    async def _lines(self, request: Request[Step]) -> AsyncGenerator[str, None]:
+        try:
+            async with self._http.stream(**requests.arguments(request)) as response:
+                if not response.is_success:
+                    await response.aread()
+                    requests.read(request, response)
+                async for line in response.aiter_lines():
+                    yield line
+        except httpx.TransportError as error:
+            raise self._place.unreachable(error) from error

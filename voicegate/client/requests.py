@@ -1,0 +1,330 @@
+"""Requests as data, so that the two clients differ only in how they wait; and what an answer means."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final, Generic, TypedDict, TypeVar
+from urllib.parse import quote
+
+import httpx
+import msgspec
+
+from voicegate.client.models import (
+    ApiClients,
+    ApiError,
+    Audit,
+    Call,
+    Calls,
+    Created,
+    GivenKey,
+    Health,
+    Judgement,
+    Problem,
+    Redialed,
+    Revoked,
+    Status,
+    Step,
+    Trunks,
+    Unreachable,
+    Verification,
+)
+
+T = TypeVar("T")
+
+TIMEOUT_S: Final = 10.0
+WATCH_S: Final = 45.0
+"""How long an event stream may be silent: three of its heartbeats."""
+
+
+class Options(TypedDict, total=False):
+    """What a new verification may ask for beside its destination; absent: the daemon's default."""
+
+    extension: str | None
+    language: str | None
+    passcode: str | None
+    human_check: str | None
+    lifetime_s: int | None
+    reference: str | None
+    idempotency_key: str | None
+
+
+class CallFilter(TypedDict, total=False):
+    """Which calls to list; absent or None: all."""
+
+    number: str | None
+    outcome: str | None
+    trunk: str | None
+    client: str | None
+    after: datetime | None
+
+
+class AuditFilter(TypedDict, total=False):
+    """Which audit entries to list; absent or None: all. `since` counts, `until` does not."""
+
+    number: str | None
+    client: str | None
+    action: str | None
+    decision: str | None
+    since: datetime | None
+    until: datetime | None
+
+
+def explain(response: httpx.Response) -> Problem:
+    """Return the problem that was answered.
+
+    Raises:
+        msgspec.DecodeError: it is none.
+    """
+    return msgspec.json.decode(response.content, type=Problem)
+
+
+def no_excuse(_problem: Problem) -> None:
+    """Take a problem for what it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request(Generic[T]):
+    """One request, and the type of its answer."""
+
+    method: str
+    """HTTP method."""
+    path: str
+    """Path on the socket."""
+    answer: type[T]
+    """What comes back."""
+    body: Mapping[str, object] | None = None
+    """JSON to send."""
+    query: Mapping[str, str | int | float] = field(default_factory=dict)
+    """Query parameters."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """Further headers."""
+    patience_s: float = TIMEOUT_S
+    """How long to wait for the answer."""
+    explain: Callable[[httpx.Response], Problem] = explain
+    """Reads a refusal."""
+    excuse: Callable[[Problem], T | None] = no_excuse
+    """Returns the answer that a refusal is; None: it is none."""
+
+
+def create(destination: str, options: Options) -> Request[Created]:
+    """Ask for a verification."""
+    body = {name: value for name, value in options.items() if value is not None}
+    key = body.pop("idempotency_key", None)
+    headers = {"Idempotency-Key": str(key)} if key is not None else {}
+    body["destination"] = destination
+    return Request("POST", "/v1/verifications", Created, body=body, headers=headers)
+
+
+def look(verification_id: str, wait_s: float, since: int | None) -> Request[Verification]:
+    """Ask how a verification stands."""
+    query: dict[str, str | int | float] = {"wait_s": wait_s} if wait_s else {}
+    if since is not None:
+        query["since"] = since
+    path = _path(verification_id)
+    return Request("GET", path, Verification, query=query, patience_s=wait_s + TIMEOUT_S)
+
+
+def check(verification_id: str, passcode: str) -> Request[Judgement]:
+    """Ask whether a guess is right."""
+    path = f"{_path(verification_id)}/check"
+    return Request("POST", path, Judgement, body={"passcode": passcode}, excuse=_no_code)
+
+
+def _no_code(problem: Problem) -> Judgement | None:
+    """Return the judgement of a guess that is no code, however it is written."""
+    is_no_code = problem.name == "invalid" and problem.field == "passcode"
+    return Judgement(status="denied", reason="wrong_passcode") if is_no_code else None
+
+
+def redial(verification_id: str) -> Request[Redialed]:
+    """Ask for another call."""
+    return Request("POST", f"{_path(verification_id)}/calls", Redialed)
+
+
+def cancel(verification_id: str) -> Request[Verification]:
+    """Ask to take a verification back."""
+    return Request("DELETE", _path(verification_id), Verification)
+
+
+def calls(limit: int, before: datetime | None, *, test_numbers: bool, wanted: CallFilter) -> Request[Calls]:
+    """Ask for a page of calls."""
+    query = {"limit": limit, **_query(wanted)}
+    if before is not None:
+        query["before"] = before.isoformat()
+    if test_numbers:
+        query["test_numbers"] = "true"
+    return Request("GET", "/v1/calls", Calls, query=query)
+
+
+def call(call_id: str) -> Request[Call]:
+    """Ask how a call went."""
+    return Request("GET", f"/v1/calls/{quote(call_id, safe='')}", Call)
+
+
+def trunks() -> Request[Trunks]:
+    """Ask for the trunks."""
+    return Request("GET", "/v1/trunks", Trunks)
+
+
+def add_client(name: str, scopes: Sequence[str]) -> Request[GivenKey]:
+    """Ask for a new client."""
+    return Request("POST", "/v1/clients", GivenKey, body={"name": name, "scopes": list(scopes)})
+
+
+def clients() -> Request[ApiClients]:
+    """Ask for all clients."""
+    return Request("GET", "/v1/clients", ApiClients)
+
+
+def rotate_key(name: str, grace_s: int) -> Request[GivenKey]:
+    """Ask for a client's next key."""
+    path = f"/v1/clients/{quote(name, safe='')}/keys"
+    return Request("POST", path, GivenKey, body={"grace_s": grace_s})
+
+
+def revoke_client(name: str) -> Request[Revoked]:
+    """Ask to let a client ask nothing any more."""
+    return Request("DELETE", f"/v1/clients/{quote(name, safe='')}", Revoked)
+
+
+def audit(limit: int, before: int | None, wanted: AuditFilter) -> Request[Audit]:
+    """Ask for a page of the audit."""
+    query = {"limit": limit, **_query(wanted)}
+    if before is not None:
+        query["before"] = before
+    return Request("GET", "/v1/audit", Audit, query=query)
+
+
+def health() -> Request[Health]:
+    """Ask whether the daemon is alive."""
+    return Request("GET", "/healthz", Health)
+
+
+def ready() -> Request[Health]:
+    """Ask whether calls can be placed."""
+    return Request("GET", "/readyz", Health)
+
+
+def _query(wanted: Mapping[str, object]) -> dict[str, str | int | float]:
+    given = {name: value for name, value in wanted.items() if value is not None}
+    return {
+        name: value.isoformat() if isinstance(value, datetime) else str(value)
+        for name, value in given.items()
+    }
+
+
+def _path(verification_id: str) -> str:
+    return f"/v1/verifications/{quote(verification_id, safe='')}"
+
+
+def events(verification_id: str, after: str | None) -> Request[Step]:
+    """Ask to be told of a verification's steps, those after an event's id."""
+    path = f"{_path(verification_id)}/events"
+    return Request("GET", path, Step, query={"after": after} if after else {}, patience_s=WATCH_S)
+
+
+class Following:
+    """Reads a verification's event stream line by line, over any number of connections."""
+
+    def __init__(self) -> None:
+        self.after: str | None = None
+        """The id of the last event; None: there was none."""
+        self._status = "delivering"
+        self._state = ""
+        self._name = self._data = self._id = ""
+
+    @property
+    def is_settled(self) -> bool:
+        """Has the last call ended, with no other to follow?"""
+        return self._status != "delivering" and self._state == "ended"
+
+    def take(self, line: str) -> Step | None:
+        """Take the next line, without its end; return the step that it completes."""
+        key, _, value = line.partition(":")
+        match key:
+            case "id":
+                self._id = value.removeprefix(" ")
+            case "event":
+                self._name = value.removeprefix(" ")
+            case "data":
+                self._data = value.removeprefix(" ")
+        return self._end_event() if not line and self._data else None
+
+    def _end_event(self) -> Step | None:
+        name, data = self._name, self._data
+        self._name = self._data = ""
+        self.after = self._id
+        if name == "status":
+            self._status = msgspec.json.decode(data, type=Status).status
+        if name != "step":
+            return None
+        step = msgspec.json.decode(data, type=Step)
+        self._state = step.state
+        return step
+
+
+class Place:
+    """Where the daemon is, and the key to it."""
+
+    def __init__(self, socket: str | Path | None, base_url: str | None, key: str | None) -> None:
+        if (socket is None) == (base_url is None):
+            raise ValueError("give either a socket or a base URL")
+        self.socket = str(socket) if socket is not None else None
+        self.base_url = base_url or "http://voicegate"
+        self.headers = {"Authorization": f"Bearer {key}"} if key is not None else {}
+
+    def unreachable(self, error: Exception) -> Unreachable:
+        """Return the error that names the place and the cure."""
+        where = self.socket or self.base_url
+        match _os_error(error):
+            case PermissionError():
+                return Unreachable(f"may not open {where}: is your user in the socket's group?")
+            case FileNotFoundError() | ConnectionRefusedError():
+                return Unreachable(f"nobody answers at {where}: is `voicegate serve` running?")
+            case _:
+                return Unreachable(f"no answer from {where}: {str(error) or type(error).__name__}")
+
+
+def _os_error(error: BaseException | None) -> OSError | None:
+    while error is not None and not isinstance(error, OSError):
+        error = error.__cause__ or error.__context__
+    return error
+
+
+def arguments(request: Request[Any]) -> dict[str, Any]:
+    """Return the request as httpx wants it."""
+    wanted: dict[str, Any] = {
+        "method": request.method,
+        "url": request.path,
+        "params": request.query,
+        "headers": request.headers,
+        "timeout": request.patience_s,
+    }
+    if request.body is not None:
+        # What a person typed may be no Unicode text: it is for the daemon to say that it is no code.
+        wanted["content"] = json.dumps(request.body, ensure_ascii=False).encode("utf-8", "replace")
+        wanted["headers"] = {**request.headers, "Content-Type": "application/json"}
+    return wanted
+
+
+def read(request: Request[T], response: httpx.Response) -> T:
+    """Return what was answered.
+
+    Raises:
+        ApiError: the daemon refused, or answered something else than was asked for.
+    """
+    status = response.status_code
+    try:
+        if response.is_success:
+            return msgspec.json.decode(response.content or b"{}", type=request.answer)
+        problem = request.explain(response)
+    except msgspec.DecodeError as error:
+        raise ApiError(
+            status, Problem(status=status, title=f"not an answer of Voicegate: {error}")
+        ) from error
+    answer = request.excuse(problem)
+    if answer is None:
+        raise ApiError(status, problem)
+    return answer
