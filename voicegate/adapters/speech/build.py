@@ -1,25 +1,33 @@
 """Building a language: every script spoken by its engine, polished, and written in each format.
 
-What was built from which script is kept in the folder's `manifest.json`, so that only prompts whose
-words, voice or engine changed are made again. What a language says is `pack`'s.
+What was built from which script is kept in the folder's manifest, so that only prompts whose words, voice or
+engine changed are made again. What a language says is `pack`'s. Digits carry the code: of each, several takes
+can be made, of which an ear chooses; the choice is kept as long as the script is the same.
 """
 
 import asyncio
-import json
 import os
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from voicegate.adapters.speech.engines import licence_of, version_of
 from voicegate.adapters.speech.formats import FORMATS, Samples
 from voicegate.adapters.speech.levels import polish, resample
-from voicegate.adapters.speech.pack import Pack, Script
+from voicegate.adapters.speech.manifest import (
+    MANIFEST_FILE,
+    Made,
+    encode_manifest,
+    hash_sounds,
+    read_manifest,
+)
+from voicegate.adapters.speech.pack import Pack, Script, digit_name
+from voicegate.adapters.speech.takes import AS_IT_IS, TAKES, Chooser, Take
 from voicegate.adapters.speech.tts import speak
 from voicegate.domain.errors import SpeechError
 
-MANIFEST_FILE: Final = "manifest.json"
 MASTER_RATE: Final = 16000
 
 
@@ -37,13 +45,13 @@ class Progress:
     """How many are to be made."""
 
 
-async def render(script: Script) -> Samples:
+async def render(script: Script, take: Take = AS_IT_IS) -> Samples:
     """Return a script's prompt at 16 kHz.
 
     Raises:
         SpeechError: the engine failed.
     """
-    speaking = await speak(script)
+    speaking = await speak(script, take)
     master = await asyncio.to_thread(resample, speaking.samples, speaking.rate, MASTER_RATE)
     return await asyncio.to_thread(polish, master, MASTER_RATE)
 
@@ -61,29 +69,86 @@ def is_built(pack: Pack) -> bool:
 
 def find_changed(pack: Pack) -> Sequence[str]:
     """Return the prompts of `pack` that were made from other scripts, or that nothing tells of; blocks."""
-    made = _read_manifest(pack)
-    return [name for name, script in pack.scripts.items() if made.get(name) != script.fingerprint]
+    made = read_manifest(pack.folder)
+    return [
+        name
+        for name, script in pack.scripts.items()
+        if name not in made or made[name].script != script.fingerprint
+    ]
 
 
 async def build(
-    pack: Pack, *, force: bool = False, report: Callable[[Progress], None] = lambda _: None
+    pack: Pack,
+    *,
+    force: bool = False,
+    choose: Chooser | None = None,
+    report: Callable[[Progress], None] = lambda _: None,
 ) -> Sequence[str]:
     """Make the stale prompts of a language, or all by `force`; return the names of those made.
 
-    Each file appears whole or not at all, and a build that fails can simply be run again.
+    With `choose`, all digits are made, each in the take that it chooses. Each file appears whole or not at
+    all, and a build that fails can simply be run again.
 
     Raises:
         SpeechError: the engine failed or the folder cannot be written; names which.
     """
-    names = list(pack.scripts) if force else await asyncio.to_thread(find_stale, pack)
-    made = await asyncio.to_thread(_read_manifest, pack)
+    stale = list(pack.scripts) if force else await asyncio.to_thread(find_stale, pack)
+    names = [name for name in pack.scripts if name in stale or (choose and _rivals(pack, name))]
+    made = await asyncio.to_thread(read_manifest, pack.folder)
     for done, name in enumerate(names, start=1):
-        master = await render(pack.scripts[name])
-        await asyncio.to_thread(write_prompt, pack.folder, name, master)
-        made[name] = pack.scripts[name].fingerprint
-        await asyncio.to_thread(_write_manifest, pack, made)
+        made[name] = await _make(pack, name, earlier=made.get(name), choose=choose)
+        known = {name: made[name] for name in pack.scripts if name in made}
+        await asyncio.to_thread(write_whole, pack.folder / MANIFEST_FILE, encode_manifest(known))
         report(Progress(pack.language, name, done=done, total=len(names)))
     return names
+
+
+async def _make(pack: Pack, name: str, *, earlier: Made | None, choose: Chooser | None) -> Made:
+    script, rivals = pack.scripts[name], _rivals(pack, name)
+    if earlier is not None and earlier.script != script.fingerprint:
+        earlier = None
+    take, chosen = (earlier.take, earlier.chosen) if earlier else (AS_IT_IS, False)
+    if choose and rivals:
+        takes = await _record(script)
+        take, chosen = await asyncio.to_thread(choose, script.text, rivals, takes), True
+        master = takes[take]
+    else:
+        master = await render(script, take)
+    await asyncio.to_thread(write_prompt, pack.folder, name, master)
+    return Made(
+        script=script.fingerprint,
+        engine=script.engine,
+        voice=script.voice,
+        version=await asyncio.to_thread(version_of, script.engine),
+        licence=licence_of(script.engine, script.voice),
+        take=take,
+        chosen=chosen,
+        sounds=await asyncio.to_thread(hash_sounds, pack.folder, name),
+    )
+
+
+async def _record(script: Script) -> dict[Take, Samples]:
+    """Return every take of a script that its engine can do."""
+    takes: dict[Take, Samples] = {}
+    reason: SpeechError | None = None
+    for take in TAKES:
+        try:
+            takes[take] = await render(script, take)
+        except SpeechError as error:
+            reason = error
+    if reason is not None and not takes:
+        raise reason
+    return takes
+
+
+def _rivals(pack: Pack, name: str) -> Sequence[str]:
+    """Return the words of all digits among which the digit `name` must be told; none for a phrase."""
+    usual = {value: digit_name(value) for value in "0123456789"}
+    for digits in ({}, *pack.variants.values()):
+        names = {**usual, **digits}
+        if name in names.values():
+            return [pack.scripts[names[value]].text for value in "0123456789"]
+    return ()
 
 
 def convert(master: Samples, suffix: str) -> bytes:
@@ -126,17 +191,3 @@ def write_whole(file: Path, content: bytes) -> None:
 
 def _has_files(pack: Pack, name: str) -> bool:
     return all((pack.folder / f"{name}.{suffix}").is_file() for suffix in FORMATS)
-
-
-def _read_manifest(pack: Pack) -> dict[str, str]:
-    # A manifest that cannot be read proves nothing: then everything counts as stale.
-    try:
-        made = json.loads((pack.folder / MANIFEST_FILE).read_text("utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return {str(name): str(mark) for name, mark in made.items()} if isinstance(made, dict) else {}
-
-
-def _write_manifest(pack: Pack, made: Mapping[str, str]) -> None:
-    known = {name: made[name] for name in sorted(made) if name in pack.scripts}
-    write_whole(pack.folder / MANIFEST_FILE, (json.dumps(known, indent=2) + "\n").encode())

@@ -12,9 +12,10 @@ from typing import Final
 
 import numpy as np
 
-from voicegate.adapters.speech.build import MANIFEST_FILE, find_changed
+from voicegate.adapters.speech.build import find_changed
 from voicegate.adapters.speech.formats import FORMATS, AudioFormat, Samples
 from voicegate.adapters.speech.levels import TARGET_DBFS, loudness
+from voicegate.adapters.speech.manifest import MANIFEST_FILE, hash_sounds, read_manifest
 from voicegate.adapters.speech.pack import SCRIPT_FILE, Pack
 from voicegate.adapters.speech.recordings import find_introductions, find_recorded
 from voicegate.domain.errors import SpeechError
@@ -60,7 +61,17 @@ def inspect(pack: Pack, recordings: Path) -> list[Finding]:
         known = {SCRIPT_FILE, MANIFEST_FILE, *(f"{name}.{suffix}" for name in names for suffix in FORMATS)}
         unknown = sorted(set(folder.iterdir()) - {folder / name for name in known}) if folder.is_dir() else []
         found += [Finding(language, file, "is no prompt's", "remove it") for file in unknown]
-    return found
+    told = {finding.file for finding in found}
+    altered = (file for file in _altered(pack) if file not in told)
+    return found + [Finding(language, file, "is not what was built", f"{build} --force") for file in altered]
+
+
+def _altered(pack: Pack) -> Iterator[Path]:
+    """Yield the files of prompts that are others than the manifest tells of."""
+    for name, made in read_manifest(pack.folder).items():
+        for suffix, digest in hash_sounds(pack.folder, name).items():
+            if made.sounds.get(suffix) != digest:
+                yield pack.folder / f"{name}.{suffix}"
 
 
 def _inspect_prompt(folder: Path, name: str) -> Iterator[tuple[str, str]]:

@@ -13,10 +13,10 @@ from typing import Final
 import structlog
 
 from voicegate.adapters.speech.build import convert, render, write_whole
+from voicegate.adapters.speech.engines import is_installed
 from voicegate.adapters.speech.formats import FORMATS, AudioFormat
 from voicegate.adapters.speech.pack import Pack, Script
 from voicegate.adapters.speech.recordings import FOLDER, introduction_name
-from voicegate.adapters.speech.tts import is_installed
 from voicegate.domain.announcement import PromptName
 from voicegate.domain.errors import SpeechError
 

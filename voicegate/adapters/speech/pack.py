@@ -27,7 +27,7 @@ _LANGUAGE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}", re.ASCII)
 _RECIPE: Final = "1"
 
 _Text = Annotated[str, Meta(min_length=1, max_length=400, pattern=r"^[^\x00-\x1f\x7f]+$")]
-_Engine = Literal["flite", "espeak-ng"]
+_Engine = Literal["flite", "espeak-ng", "pico", "rhvoice", "kokoro"]
 # flite takes a path or a URL for a voice: only plain names may get there.
 _Voice = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_+-]{0,63}\Z")]
 _Milliseconds = Annotated[int, Meta(ge=50, le=5000)]
@@ -60,6 +60,7 @@ class _File(Struct, frozen=True, forbid_unknown_fields=True):
     fallback: _Fallback | None = None
     variants: dict[Annotated[str, Meta(pattern=r"^[a-z0-9]{1,16}\Z")], dict[str, _Text]] = {}
     pronunciations: dict[str, _Text] = {}
+    speed: Annotated[float, Meta(ge=0.5, le=2)] = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,16 +68,19 @@ class Script:
     """Words for an engine to speak; never a code, only fixed phrases."""
 
     engine: str
-    """"flite" or "espeak-ng"."""
+    """Its name in `engines`."""
     voice: str
     """The engine's name of the voice."""
     text: str
     """The words."""
+    speed: float = 1.0
+    """How fast; 1 is the engine's own pace."""
 
     @property
     def fingerprint(self) -> str:
         """A digest that changes with the words, the voice, the engine, or how prompts are built."""
-        return sha256("\0".join((_RECIPE, self.engine, self.voice, self.text)).encode()).hexdigest()
+        pace = () if self.speed == 1 else (f"{self.speed:g}",)
+        return sha256("\0".join((_RECIPE, self.engine, self.voice, self.text, *pace)).encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +186,7 @@ def _assemble(raw: _File, folder: Path) -> Pack:
     texts = dict(raw.phrases) | {digit_name(value): text for value, text in raw.digits.items()}
     for variant, digits in raw.variants.items():
         texts |= {digit_name(value, variant): text for value, text in digits.items()}
-    scripts = {name: Script(raw.engine, raw.voice, text) for name, text in texts.items()}
+    scripts = {name: Script(raw.engine, raw.voice, text, raw.speed) for name, text in texts.items()}
     this_is = scripts[PromptName.THIS_IS]
     pack = Pack(
         language=folder.name,

@@ -1,17 +1,17 @@
-"""Text-to-speech engines: a script in, samples out; each run is one subprocess with a deadline.
+"""Text-to-speech: a script in, samples out; each run of an engine is one subprocess with a deadline.
 
 Only fixed phrases come here, never a code. The text goes in by standard input, because a command line
-shows in `ps`. Seen with flite 2.2 and espeak-ng 1.51: `flite -f -` and `espeak-ng --stdin` both read all
-of it; flite cannot write to a pipe (it hangs), falls back to another voice for one it does not have, and
-exits with 0 even when it could write nothing, so the voice and the file are looked at, not the status.
+shows in `ps`; every engine of `engines` reads all of it there. Seen with flite 2.2: it cannot write to a pipe
+(it hangs), falls back to another voice for one it does not have, and exits with 0 even when it could write
+nothing, so the voice and the file are looked at, not the status.
 """
 
 import asyncio
 import contextlib
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Final
@@ -19,14 +19,15 @@ from typing import Final
 import numpy as np
 import soundfile
 
+from voicegate.adapters.speech.engines import ENGINES, is_installed
 from voicegate.adapters.speech.formats import Samples
 from voicegate.adapters.speech.pack import Script
+from voicegate.adapters.speech.takes import AS_IT_IS, Take
 from voicegate.domain.errors import SpeechError
 
-DEADLINE: Final = timedelta(seconds=20)
+# A neural voice needs seconds for a phrase, and longer on a busy machine.
+DEADLINE: Final = timedelta(seconds=60)
 _MAX_VOICE_LIST: Final = 100_000
-# espeak-ng's own 175 words a minute are a reader's pace, not that of somebody on the telephone.
-_ESPEAK_WORDS_A_MINUTE: Final = "150"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,49 +40,37 @@ class Speaking:
     """Samples a second."""
 
 
-def _flite(voice: str, output: Path) -> Sequence[str]:
-    return ("-voice", voice, "-f", "-", "-o", str(output))
-
-
-def _espeak(voice: str, output: Path) -> Sequence[str]:
-    return ("--stdin", "-v", voice, "-s", _ESPEAK_WORDS_A_MINUTE, "-w", str(output))
-
-
-_ARGUMENTS: Final[Mapping[str, Callable[[str, Path], Sequence[str]]]] = {
-    "flite": _flite,
-    "espeak-ng": _espeak,
-}
-
-
-def is_installed(engine: str) -> bool:
-    """Can this engine run here? Blocks for moments."""
-    return shutil.which(engine) is not None
-
-
-async def speak(script: Script, deadline: timedelta = DEADLINE) -> Speaking:
+async def speak(script: Script, take: Take = AS_IT_IS, deadline: timedelta = DEADLINE) -> Speaking:
     """Return the sound of `script`, as the engine made it.
 
     Raises:
-        SpeechError: the engine is not installed, lacks the voice, failed, or took longer than `deadline`.
+        SpeechError: the engine is not installed, lacks the voice, failed, took longer than `deadline`, or
+            did not speak in the take's rhythm.
     """
-    program = shutil.which(script.engine)
-    if program is None:
-        raise SpeechError(f"{script.engine}: is not installed, and {script.voice!r} is a voice of it")
+    engine = ENGINES[script.engine]
+    program = shutil.which(engine.program)
+    if program is None or not is_installed(script.engine):
+        raise SpeechError(
+            f"{script.engine}: is not installed, and {script.voice!r} is a voice of it: {engine.needs}"
+        )
     try:
         async with asyncio.timeout(deadline.total_seconds()):
             if script.engine == "flite":
                 await _check_flite_voice(program, script.voice)
-            return await _run(program, script)
+            spoken = await _run(program, script, take)
     except TimeoutError:
         limit = deadline.total_seconds()
         raise SpeechError(f"{script.engine}: did not finish within {limit:g} s") from None
+    return replace(spoken, samples=take.cut(spoken.samples, spoken.rate))
 
 
-async def _run(program: str, script: Script) -> Speaking:
+async def _run(program: str, script: Script, take: Take) -> Speaking:
+    engine, speed = ENGINES[script.engine], script.speed * take.speed
     with tempfile.TemporaryDirectory(prefix="voicegate-") as folder:
         output = Path(folder) / "speech.wav"
-        arguments = _ARGUMENTS[script.engine](script.voice, output)
-        complaint = await _execute(program, arguments, text=script.text + "\n")
+        text = engine.mark_up(take.fill(script.text), speed)
+        arguments = engine.arguments(script.voice, speed, output)
+        complaint = await _execute(program, arguments, text=text + "\n")
         return await asyncio.to_thread(_read, output, f"{script.engine}, voice {script.voice}: {complaint}")
 
 

@@ -92,6 +92,15 @@ def test_a_headerless_file_that_is_empty_is_named(folder: Path) -> None:
     assert (finding.file.name, finding.problem) == ("press.alaw", "is empty")
 
 
+def test_a_good_file_that_is_not_the_one_that_was_built_is_found(folder: Path) -> None:
+    shutil.copy(folder / "star.wav", folder / "press.wav")
+    for suffix in ("wav16", "ulaw", "alaw"):
+        shutil.copy(folder / f"star.{suffix}", folder / f"press.{suffix}")
+    assert [(finding.file.name, finding.problem) for finding in findings(folder)] == [
+        (f"press.{suffix}", "is not what was built") for suffix in ("wav", "wav16", "ulaw", "alaw")
+    ]
+
+
 def test_words_that_changed_since_are_found(folder: Path) -> None:
     script = folder / "prompts.toml"
     words = script.read_text("utf-8")

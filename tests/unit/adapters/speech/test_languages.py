@@ -9,9 +9,12 @@ import soundfile
 
 from tests.unit.adapters.speech.conftest import SOUNDS
 from voicegate.adapters.speech.build import find_stale, is_built, render
+from voicegate.adapters.speech.engines import licence_of
 from voicegate.adapters.speech.formats import FORMATS, Samples
+from voicegate.adapters.speech.manifest import hash_sounds, read_manifest
 from voicegate.adapters.speech.pack import Script, digit_name, find_languages, load_pack, load_spoken
 from voicegate.adapters.speech.voice import load_voice
+from voicegate.config import project_folder
 from voicegate.domain.announcement import Asking, HumanCheck, Prompt, PromptName, compose_invitation
 
 PACKS = {language: load_pack(SOUNDS, language) for language in find_languages(SOUNDS)}
@@ -51,6 +54,35 @@ def test_four_languages_are_spoken_by_default_and_more_are_there() -> None:
 @pytest.mark.parametrize("language", BUILT)
 def test_the_shipped_prompts_are_those_of_the_shipped_scripts(language: str) -> None:
     assert find_stale(PACKS[language]) == []
+
+
+@pytest.mark.parametrize("language", BUILT)
+def test_the_shipped_sounds_are_those_that_the_manifest_tells_of(language: str) -> None:
+    folder = SOUNDS / language
+    made = read_manifest(folder)
+    assert made.keys() == PACKS[language].scripts.keys()
+    for name, told in made.items():
+        assert told.sounds == hash_sounds(folder, name)
+        assert told.sounds.keys() == FORMATS.keys()
+        script = PACKS[language].scripts[name]
+        assert (told.engine, told.voice) == (script.engine, script.voice)
+        assert told.licence == licence_of(told.engine, told.voice)
+        assert told.version != "unknown"
+
+
+@pytest.mark.parametrize("language", BUILT)
+def test_the_notice_credits_every_voice(language: str) -> None:
+    notice = (project_folder("sounds").parent / "NOTICE").read_text("utf-8")
+    for told in read_manifest(SOUNDS / language).values():
+        if told.engine == "espeak-ng":
+            assert "eSpeak NG" in notice
+        else:
+            assert f'"{told.voice}"' in notice
+
+
+@pytest.mark.parametrize("language", BUILT)
+def test_a_language_weighs_less_than_three_megabytes(language: str) -> None:
+    assert sum(file.stat().st_size for file in (SOUNDS / language).iterdir()) < 3_000_000
 
 
 @pytest.mark.parametrize(("language", "name"), PROMPTS)

