@@ -13,8 +13,10 @@ from typing import Final
 
 from voicegate.domain.passcode import Passcode
 
-# A telephone that screens calls judges by the first seconds: who calls and why must fit into three.
-_AFTER_NAME: Final = timedelta(milliseconds=200)
+SCREENED: Final = timedelta(seconds=3)
+"""Who calls and why is told in so long: by then a telephone that screens calls has made up its mind."""
+AFTER_NAME: Final = timedelta(milliseconds=200)
+"""The pause between who calls and why."""
 
 
 class HumanCheck(StrEnum):
@@ -118,7 +120,7 @@ def compose_invitation(
     check: HumanCheck, key: str, phrasing: Phrasing, *, service: str | None = None
 ) -> tuple[Part, ...]:
     """Return the words that ask a person to press `key`; without a code, safe for any ear."""
-    opening: tuple[Part, ...] = (Prompt(PromptName.THIS_IS, service), Pause(_AFTER_NAME))
+    opening: tuple[Part, ...] = (Prompt(PromptName.THIS_IS, service), Pause(AFTER_NAME))
     if check is HumanCheck.RANDOM_KEY:
         gap = Pause(timedelta(milliseconds=120))
         first, *rest = (

@@ -196,6 +196,16 @@ def test_a_recording_of_a_name_needs_no_engine(folder: Path, monkeypatch: pytest
     assert [finding.text for finding in of_names(settings)] == ["en as it came", "en recorded"]
 
 
+def test_a_name_that_takes_longer_than_screening_telephones_listen_is_told(folder: Path) -> None:
+    pack = load_pack(folder / "sounds", "en")
+    settings = sounds(folder, "Bank")
+    for prompt, levels in (("goodbye", [Level.OK]), ("press_any_key", [Level.OK, Level.WARNING])):
+        file = folder / f"sounds/en/{prompt}.wav"
+        take_in(pack, file, folder / "state" / FOLDER, service="Bank")
+        assert [finding.level for finding in of_names(settings)] == levels
+    assert "in en it takes more than 3 s to say who calls and why" in of_names(settings)[1].text
+
+
 def of_names(settings: SpeechSettings) -> list[Finding]:
     found = findings(SpeechCheck(settings, "en"))
     return [finding for finding in found if finding.about.startswith("name ")]

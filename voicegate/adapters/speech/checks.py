@@ -9,13 +9,14 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from voicegate.adapters.speech.formats import FORMATS
+from voicegate.adapters.speech.formats import FORMATS, AudioFormat
 from voicegate.adapters.speech.inspection import inspect
 from voicegate.adapters.speech.introductions import Introduction, Place, Source, find_introduction
 from voicegate.adapters.speech.mixer import SpeechSettings
 from voicegate.adapters.speech.pack import Pack, load_spoken
 from voicegate.adapters.speech.recordings import FOLDER
 from voicegate.application.diagnostics import Finding, doubtful, failed, look_at_own_folder, passed
+from voicegate.domain.announcement import AFTER_NAME, SCREENED, PromptName
 from voicegate.domain.errors import SpeechError, UnknownLanguage
 from voicegate.domain.language import match_language
 
@@ -80,7 +81,25 @@ class SpeechCheck:
             own = name == settings.service_name
             how = {pack.language: find_introduction(pack, name, place, is_house=own) for pack in packs}
             found.append(_look_at_name(name, how))
+            slow = [pack.language for pack in packs if _takes_long(pack, how[pack.language], place.kind)]
+            if slow:
+                limit = f"{SCREENED.total_seconds():g} s"
+                text = f"in {', '.join(slow)} it takes more than {limit} to say who calls and why"
+                cure = "a shorter name, or a recording of it: telephones that screen calls decide by then"
+                found.append(doubtful(f"name {name!r}", text, cure))
         return found
+
+
+def _takes_long(pack: Pack, introduction: Introduction, kind: AudioFormat) -> bool:
+    """Is a name of the admin's own so long that a telephone that screens calls does not hear what for?"""
+    why = pack.folder / f"{PromptName.TO_HEAR_YOUR_CODE}.{kind.suffix}"
+    if introduction.source is Source.SHIPPED or not (introduction.file.is_file() and why.is_file()):
+        return False
+    try:
+        length = (kind.read(introduction.file).size + kind.read(why).size) / kind.rate
+    except SpeechError:
+        return False  # what is wrong with a file is found with the prompts
+    return AFTER_NAME.total_seconds() + length > SCREENED.total_seconds()
 
 
 def _look_at_name(name: str, how: Mapping[str, Introduction]) -> Finding:

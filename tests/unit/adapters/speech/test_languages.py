@@ -15,7 +15,7 @@ from voicegate.adapters.speech.manifest import hash_sounds, read_manifest
 from voicegate.adapters.speech.pack import Script, digit_name, find_languages, load_pack, load_spoken
 from voicegate.adapters.speech.voice import load_voice
 from voicegate.config import project_folder
-from voicegate.domain.announcement import Asking, HumanCheck, Prompt, PromptName, compose_invitation
+from voicegate.domain.announcement import SCREENED, Asking, HumanCheck, Prompt, PromptName, compose_invitation
 
 PACKS = {language: load_pack(SOUNDS, language) for language in find_languages(SOUNDS)}
 BUILT = [language for language, pack in PACKS.items() if pack.is_judged or is_built(pack)]
@@ -138,7 +138,7 @@ def test_a_screening_telephone_learns_who_calls_and_why_in_three_seconds(languag
     voice = load_voice(PACKS[language], FORMATS["wav"], SOUNDS / "none")
     parts = compose_invitation(HumanCheck.RANDOM_KEY, "7", voice.pack.phrasing)
     why = parts.index(Prompt(PromptName.TO_HEAR_YOUR_CODE))
-    assert voice.join(parts[: why + 1]).samples.size < 3 * voice.kind.rate
+    assert voice.join(parts[: why + 1]).samples.size < SCREENED.total_seconds() * voice.kind.rate
 
 
 @pytest.mark.parametrize("language", sorted(set(BUILT_BY_ESPEAK) & ORDINALS.keys()))
@@ -157,3 +157,10 @@ def likeness(one: Samples, other: Samples) -> float:
     first, second = one.astype(np.float64), other.astype(np.float64)
     best = np.correlate(first, second, "full").max()
     return float(best / np.sqrt(np.sum(first**2) * np.sum(second**2)))
+
+
+def test_the_documentation_tells_of_every_language_whether_it_was_judged() -> None:
+    page = (SOUNDS.parent / "docs" / "languages.md").read_text("utf-8")
+    rows = [re.split(r" *\| *", line) for line in page.splitlines() if line.startswith("| `")]
+    told = {row[1].strip("`"): (row[3] == "yes", set(re.findall("`(.+?)`", row[5]))) for row in rows}
+    assert told == {pack.language: (pack.is_judged, set(pack.variants)) for pack in PACKS.values()}
