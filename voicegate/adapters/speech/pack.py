@@ -208,7 +208,7 @@ def _assemble(raw: _File, folder: Path) -> Pack:
 
 
 def _by(fallback: _Fallback, script: Script) -> Script:
-    return replace(script, engine=fallback.engine, voice=fallback.voice)
+    return replace(script, engine=fallback.engine, voice=fallback.voice, speed=1)
 
 
 def _phrase(asking: _Asking, reading: _Reading) -> Phrasing:
