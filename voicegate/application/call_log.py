@@ -1,4 +1,4 @@
-"""The journal of one call: every step is applied, stored and announced, in that order.
+"""The log of one call: every step is applied, stored and announced, in that order.
 
 Nothing here decides anything; `domain.call` knows what may happen, `delivery` makes it happen.
 """
@@ -23,7 +23,7 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """Where journals are kept."""
+    """Where call logs are kept."""
 
     store: Store
     """The durable record."""
@@ -34,7 +34,7 @@ class Desk:
 
 
 class CallLog:
-    """One call's journal."""
+    """One call's log."""
 
     def __init__(self, desk: Desk, record: CallRecord) -> None:
         self._desk = desk

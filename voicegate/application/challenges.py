@@ -1,7 +1,7 @@
 """What every proof shares: a challenge with its first call, another call, a guess.
 
-`sign_in` and `enrollment` ask for these inside a deed; who may ask for what is theirs. Asked in order:
-policy, routing, passcode, challenge.
+`sign_in` and `enrollment` ask for these inside a unit of work; who may ask for what is theirs. Asked in
+order: policy, routing, passcode, challenge.
 """
 
 from dataclasses import dataclass, replace

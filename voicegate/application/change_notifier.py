@@ -1,7 +1,7 @@
-"""The board on which changes are announced: who waits for a challenge's next change is woken by it.
+"""Tells of changes: whoever waits for a challenge's next change is woken.
 
 It carries no facts, only that there are new ones; those are read from the store. One controller has one
-board; a store shared by many machines will have to ring it from outside.
+notifier; a store shared by many machines will have to wake it from outside.
 """
 
 import asyncio

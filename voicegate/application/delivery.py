@@ -68,7 +68,7 @@ class World:
     """What the use cases work with, delivery among them."""
 
     desk: Desk
-    """Store, board and clock."""
+    """Store, notifier and clock."""
     keyring: Keyring
     """Gives the code."""
     entropy: Entropy

@@ -1,6 +1,6 @@
 """Finding out what is wrong before a call does: findings, and what makes them.
 
-Each adapter examines what it knows, a PBX its own kind of exchange; here is only what they share. Nothing
+Each adapter checks what it knows, and each kind of PBX itself; here is only what they share. Nothing
 is changed by looking, and no telephone rings.
 """
 
@@ -48,7 +48,7 @@ class Check(Protocol):
 
     @property
     def subject(self) -> str:
-        """What is examined, in a few words."""
+        """What is checked, in a few words."""
         ...
 
     def run(self) -> AsyncIterator[Finding]:
@@ -95,13 +95,13 @@ def look_at_own_folder(about: str, folder: Path, *, setting: str, mode: str) -> 
 
 
 async def run(checks: Sequence[Check], begin: Callable[[str], None]) -> AsyncIterator[Finding]:
-    """Yield what every examiner finds, in their order; `begin` hears each subject before its turn."""
+    """Yield what every check finds, in their order; `begin` hears each subject before its turn."""
     for check in checks:
         begin(check.subject)
         try:
             async for finding in check.run():
                 yield finding
-        except Exception as error:  # one examiner's fault hides no other's findings
-            log.exception("examination failed", subject=check.subject)
+        except Exception as error:  # a fault of one check hides no findings of the others
+            log.exception("check failed", subject=check.subject)
             why = str(error) or type(error).__name__
-            yield failed(check.subject, f"could not be examined: {why}", "report this as a fault of ours")
+            yield failed(check.subject, f"could not be checked: {why}", "report this as a fault of ours")

@@ -94,7 +94,7 @@ class Enrollment:
         return await self._units.do(principal, "factor.reset", work)
 
     async def reset_all(self, principal: Principal, subscriber: str) -> Sequence[Factor]:
-        """End all factors of a subscriber: the asker's own, and for an admin every client's."""
+        """End all factors of a subscriber: the principal's own, and for an admin every client's."""
 
         def work(unit: UnitOfWork) -> Sequence[Factor]:
             unit.subject = subscriber
@@ -271,7 +271,7 @@ class Enrollment:
 
 
 def _find(unit: UnitOfWork, factor_id: str) -> Factor | None:
-    """Return a living factor that the asker may touch."""
+    """Return a living factor that the principal may touch."""
     factor = unit.tx.factor(factor_id)
     if factor is None:
         return None  # what was sent for an id may be anything: a number, a code

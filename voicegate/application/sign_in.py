@@ -180,7 +180,7 @@ class SignIn:
         return await self._units.do(principal, "verification.cancel", work)
 
     async def approve(self, principal: Principal, challenge_id: str) -> Challenge | None:
-        """Take the asker's word that an open challenge is proven, and hang up its call; None: no such one."""
+        """Take the principal's word that an open challenge is proven, and hang up its call; None: none."""
 
         def work(unit: UnitOfWork) -> Challenge | None:
             record = _find(unit, challenge_id)
@@ -218,7 +218,7 @@ class SignIn:
     async def newest(
         self, principal: Principal, number: str, service: str | None = None
     ) -> ChallengeRecord | None:
-        """Return the asker's own newest challenge for a number that no factor is about and that service
+        """Return the principal's own newest challenge for a number that no factor is about and that service
         asked for; None: none."""
         return self._present(await self._store.newest_plain(number, principal.name, service))
 
@@ -321,7 +321,7 @@ class SignIn:
 
 
 def _find(unit: UnitOfWork, challenge_id: str) -> ChallengeRecord | None:
-    """Return a challenge that the asker may touch."""
+    """Return a challenge that the principal may touch."""
     record = unit.tx.challenge(challenge_id)
     if record is None:
         return None  # what was sent for an id may be anything: a number, a code

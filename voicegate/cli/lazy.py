@@ -5,7 +5,7 @@ command's own.
 """
 
 import errno
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
@@ -82,13 +82,20 @@ class LazyGroup(click.RichGroup):
 def _demand_text(command: click.Command) -> None:
     """Have every parameter of a command, and of a group's commands, refuse bytes that are not UTF-8."""
     for parameter in command.params:
-        parameter.callback = parameter.callback or _refuse_bytes
+        if not isinstance(parameter.callback, _TextOnly):
+            parameter.callback = _TextOnly(parameter.callback)
     for inner in command.commands.values() if isinstance(command, click.Group) else ():
         _demand_text(inner)
 
 
-def _refuse_bytes(ctx: click.Context, parameter: click.Parameter, value: Any) -> Any:
-    for part in value if isinstance(value, tuple) else (value,):
-        if not is_text(str(part)):
-            raise click.BadParameter("it holds bytes that are not UTF-8", ctx, parameter)
-    return value
+@dataclass(frozen=True, slots=True)
+class _TextOnly:
+    """A parameter's callback, asked only about what is UTF-8."""
+
+    callback: Callable[[click.Context, click.Parameter, Any], Any] | None
+
+    def __call__(self, ctx: click.Context, parameter: click.Parameter, value: Any) -> Any:
+        for part in value if isinstance(value, tuple) else (value,):
+            if not is_text(str(part)):
+                raise click.BadParameter("it holds bytes that are not UTF-8", ctx, parameter)
+        return self.callback(ctx, parameter, value) if self.callback else value

@@ -109,12 +109,14 @@ class KeyListener:
         within = _KEY_WITHIN + max(map(len, language.digits))
         start = max(self._press_start - within, 0) if language.is_key_first else self._press_end
         named = self._heard[start : start + within]
-        if len(named) < within:
-            return None
-        scores = [float(likeness.max()) for likeness in _likenesses(named, language.digits)]
+        # An invitation may end with its key: then no more samples come.
+        whole = np.pad(named, (0, within - len(named)))
+        scores = [float(likeness.max()) for likeness in _likenesses(whole, language.digits)]
         best = int(np.argmax(scores))
         if scores[best] >= _DIGIT_ALIKE:
             return str(best)
+        if len(named) < within:
+            return None
         # Something else sounded like "Press": listen on.
         self._spoken = None
         return None

@@ -21,7 +21,7 @@ from voicegate.adapters.http.admin_schemas import (
     Revoked,
     Rotation,
 )
-from voicegate.adapters.http.doors import ASKER
+from voicegate.adapters.http.doors import PRINCIPAL
 from voicegate.adapters.http.operations import Operation, Success
 from voicegate.adapters.http.problems import Kind, Refused
 from voicegate.adapters.http.responses import found, json_response
@@ -46,7 +46,7 @@ class AdminDoor:
     async def add(self, request: web.Request) -> web.Response:
         """Add a client and show its key."""
         body = await request_parsing.read_body(request, NewClient, self._body_timeout)
-        added = await self._clients.add(request[ASKER], body.name, frozenset(body.scopes))
+        added = await self._clients.add(request[PRINCIPAL], body.name, frozenset(body.scopes))
         if added is None:
             raise Refused(problems.CLIENT_EXISTS)
         return json_response(_given(added), status=201)
@@ -60,13 +60,13 @@ class AdminDoor:
         """Give a client another key and show it."""
         body = await request_parsing.read_body(request, Rotation, self._body_timeout)
         name = request.match_info["name"]
-        given = await self._clients.rotate(request[ASKER], name, timedelta(seconds=body.grace_s))
+        given = await self._clients.rotate(request[PRINCIPAL], name, timedelta(seconds=body.grace_s))
         return json_response(_given(found(given, "client", name)), status=201)
 
     async def revoke(self, request: web.Request) -> web.Response:
         """Let a client ask nothing any more."""
         name = request.match_info["name"]
-        client = found(await self._clients.revoke(request[ASKER], name), "client", name)
+        client = found(await self._clients.revoke(request[PRINCIPAL], name), "client", name)
         return json_response(Revoked(name=client.name, revoked_at=client.revoked_at or client.created_at))
 
     async def audit(self, request: web.Request) -> web.Response:

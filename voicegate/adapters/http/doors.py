@@ -17,7 +17,7 @@ from voicegate.adapters.http.operations import Operation
 from voicegate.adapters.http.problems import Refused, problem_response
 from voicegate.domain.client import Principal
 
-ASKER: Final = web.RequestKey("asker", Principal)
+PRINCIPAL: Final = web.RequestKey("principal", Principal)
 """Who asks, as the server found out; there in every handler."""
 REQUEST_ID: Final = web.RequestKey("request id", str)
 """What the answer is known by; there in every handler."""

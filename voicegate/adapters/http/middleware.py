@@ -15,7 +15,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.typedefs import Middleware
 
 from voicegate.adapters.http import problems
-from voicegate.adapters.http.doors import ADDRESS, ASKER, CREDENTIALS, REQUEST_ID, Door, request_id_of
+from voicegate.adapters.http.doors import ADDRESS, CREDENTIALS, PRINCIPAL, REQUEST_ID, Door, request_id_of
 from voicegate.adapters.http.forwarding import HEADER, Proxies
 from voicegate.adapters.http.operations import Handler
 from voicegate.adapters.http.overload import TURN, Load, Turn
@@ -76,7 +76,7 @@ class Frame:
                 self.warnings.warn("overloaded", request[ADDRESS])
         else:
             is_noted = True
-        if ASKER not in request:
+        if PRINCIPAL not in request:
             response.force_close()
         elif is_noted:
             _note(request, response.status)
@@ -99,7 +99,7 @@ class Frame:
         is_shown = credentials is None or not credentials.is_signed
         if is_shown and not protocol.connections.know(protocol.connection, principal.name):
             raise Refused(problems.OVERLOADED, facts=Facts(retry_after_s=_RETRY_CROWD_S))
-        request[ASKER] = principal
+        request[PRINCIPAL] = principal
         turn = request[TURN] = Turn(self.load, principal.name, writes=request.method not in ("GET", "HEAD"))
         turn.begin()
         try:
@@ -154,4 +154,4 @@ def _note(request: web.Request, status: int) -> None:
     path = resource.canonical if resource is not None else "unknown"
     is_dull = request.method in ("GET", "HEAD") and status < 400
     write = log.debug if is_dull else log.info
-    write("request", method=request.method, path=path, status=status, client=request[ASKER].name)
+    write("request", method=request.method, path=path, status=status, client=request[PRINCIPAL].name)

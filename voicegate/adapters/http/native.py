@@ -12,7 +12,7 @@ from typing import Final
 from aiohttp import web
 
 from voicegate.adapters.http import problems, request_parsing, views
-from voicegate.adapters.http.doors import ASKER, REQUEST_ID, Credentials
+from voicegate.adapters.http.doors import PRINCIPAL, REQUEST_ID, Credentials
 from voicegate.adapters.http.events import Cursor, Streams
 from voicegate.adapters.http.policy_errors import refuse
 from voicegate.adapters.http.positions import read_position, write_position
@@ -108,7 +108,9 @@ class NativeDoor:
         challenge_id = request.match_info["id"]
 
         async def look(wait: timedelta) -> ChallengeRecord | None:
-            return await self._house.sign_in.look(request[ASKER], challenge_id, since=query.since, wait=wait)
+            return await self._house.sign_in.look(
+                request[PRINCIPAL], challenge_id, since=query.since, wait=wait
+            )
 
         if query.wait_s:
             with self.waiters.place(request) as place:
@@ -123,7 +125,7 @@ class NativeDoor:
         challenge_id = request.match_info["id"]
 
         async def look(since: int | None, wait: timedelta) -> ChallengeRecord:
-            record = await self._house.sign_in.look(request[ASKER], challenge_id, since=since, wait=wait)
+            record = await self._house.sign_in.look(request[PRINCIPAL], challenge_id, since=since, wait=wait)
             return found(record, "verification", challenge_id)
 
         cursor = _cursor(request.headers.get("Last-Event-ID", ""), query.after)
@@ -138,13 +140,13 @@ class NativeDoor:
         except InvalidPasscode as error:
             raise request_parsing.wrong("passcode", error) from error
         challenge_id = request.match_info["id"]
-        result = await self._house.sign_in.verify(request[ASKER], challenge_id, guess.digits)
+        result = await self._house.sign_in.verify(request[PRINCIPAL], challenge_id, guess.digits)
         return json_response(views.judgement(found(result, "verification", challenge_id)))
 
     async def redial(self, request: web.Request) -> web.Response:
         """Call again with the same code."""
         challenge_id = request.match_info["id"]
-        answer = await self._house.sign_in.redial(request[ASKER], challenge_id)
+        answer = await self._house.sign_in.redial(request[PRINCIPAL], challenge_id)
         if answer is None:
             raise unknown("verification", challenge_id)
         if isinstance(answer, Deny):
@@ -154,7 +156,7 @@ class NativeDoor:
 
     async def cancel(self, request: web.Request) -> web.Response:
         """Take a verification back and hang up its call."""
-        principal, challenge_id = request[ASKER], request.match_info["id"]
+        principal, challenge_id = request[PRINCIPAL], request.match_info["id"]
         found(await self._house.sign_in.cancel(principal, challenge_id), "verification", challenge_id)
         record = await self._house.sign_in.look(principal, challenge_id)
         return json_response(views.verification(found(record, "verification", challenge_id)))
@@ -162,7 +164,7 @@ class NativeDoor:
     async def calls(self, request: web.Request) -> web.Response:
         """List calls, newest first."""
         query = request_parsing.read_query(request, CallsQuery)
-        records = await self._house.sign_in.calls(request[ASKER], query.limit, _call_filter(query))
+        records = await self._house.sign_in.calls(request[PRINCIPAL], query.limit, _call_filter(query))
         is_full = len(records) == query.limit
         return json_response(
             CallList(
@@ -175,7 +177,7 @@ class NativeDoor:
         """Show a call."""
         call_id = request.match_info["id"]
         return json_response(
-            views.call(found(await self._house.sign_in.call(request[ASKER], call_id), "call", call_id))
+            views.call(found(await self._house.sign_in.call(request[PRINCIPAL], call_id), "call", call_id))
         )
 
     async def trunks(self, _request: web.Request) -> web.Response:
@@ -273,7 +275,7 @@ def _issue_request(request: web.Request, body: NewVerification) -> IssueRequest:
         lifetime=timedelta(seconds=body.lifetime_s) if body.lifetime_s is not None else None,
         reference=body.reference,
     )
-    principal = request[ASKER]
+    principal = request[PRINCIPAL]
     return IssueRequest(
         principal, wanted, request_parsing.read_idempotency_key(request, principal.name, body)
     )

@@ -18,7 +18,7 @@ from aiohttp import web
 from msgspec import Meta, Struct
 
 from voicegate.adapters.http import problems, request_parsing
-from voicegate.adapters.http.doors import ASKER, Door, any_form
+from voicegate.adapters.http.doors import PRINCIPAL, Door, any_form
 from voicegate.adapters.http.external_codes import handed_over
 from voicegate.adapters.http.openapi import BASIC, BEARER, NATIVE, Description, ErrorFormat
 from voicegate.adapters.http.operations import Operation, Success
@@ -231,7 +231,7 @@ class _Handlers:
             passcode=passcode,
             lifetime=lifetime,
         )
-        handed = handed_over(request[ASKER], wanted, event.event_id, sender=_SENDER, is_held=True)
+        handed = handed_over(request[PRINCIPAL], wanted, event.event_id, sender=_SENDER, is_held=True)
         left = _left_until(deadline - _TO_TELL * self._hook.answer_within.total_seconds())
         return replace(handed, until=self._hook.clock.now() + left) if left else "too_slow"
 
@@ -259,7 +259,7 @@ class _Handlers:
     def _answer(
         self, request: web.Request, status: str, *, reason: str, transaction: str | None = None
     ) -> web.Response:
-        return self._told(request[ASKER].request_id, status, reason=reason, transaction=transaction)
+        return self._told(request[PRINCIPAL].request_id, status, reason=reason, transaction=transaction)
 
     def _told(
         self, request_id: str, status: str, *, reason: str, transaction: str | None = None

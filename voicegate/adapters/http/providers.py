@@ -16,7 +16,7 @@ from aiohttp import web
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from voicegate.adapters.http import problems, request_parsing
-from voicegate.adapters.http.doors import ASKER, Credentials, Door, any_form
+from voicegate.adapters.http.doors import PRINCIPAL, Credentials, Door, any_form
 from voicegate.adapters.http.external_codes import handed_over
 from voicegate.adapters.http.openapi import BASIC, BEARER, NATIVE, Description
 from voicegate.adapters.http.operations import Operation, Success
@@ -97,7 +97,7 @@ class _Handler:
         if isinstance(message, NotSpoken):
             log.info("not spoken", provider=self._name, why=message.why)
             return json_response(Accepted(status="not_spoken", detail=message.why))
-        wanted = handed_over(request[ASKER], message.wanted, message.event, sender=self._name)
+        wanted = handed_over(request[PRINCIPAL], message.wanted, message.event, sender=self._name)
         issued = await self._providers.sign_in.issue(wanted)
         if isinstance(issued, Deny):
             refuse(issued, field=message.number_field)

@@ -44,7 +44,7 @@ def base_url(request: web.Request) -> str:
 
 
 def unknown(kind: str, thing_id: str) -> Refused:
-    """Return the refusal of what is not there, or not the asker's."""
+    """Return the refusal of what is not there, or not the principal's."""
     # As `repr`, for a path may hold what neither JSON nor a terminal should.
     return Refused(problems.NOT_FOUND, f"there is no {kind} {thing_id[:_SHOWN_CHARACTERS]!r}")
 

@@ -16,7 +16,7 @@ from aiohttp import web
 from voicegate.adapters.http import problems
 from voicegate.adapters.http.acceptor import Acceptor, Listener
 from voicegate.adapters.http.connections import ConnectionLimits, Connections, affordable
-from voicegate.adapters.http.doors import ASKER, PUBLIC_URL, Door
+from voicegate.adapters.http.doors import PRINCIPAL, PUBLIC_URL, Door
 from voicegate.adapters.http.forwarding import Proxies
 from voicegate.adapters.http.middleware import Frame, Identify
 from voicegate.adapters.http.operations import Handler, Operation
@@ -121,7 +121,7 @@ def _guarded(operation: Operation) -> Handler:
     """Return an operation's handler, for clients with its scope only."""
 
     async def handle(request: web.Request) -> web.StreamResponse:
-        if operation.scope is not None and not request[ASKER].may(operation.scope):
+        if operation.scope is not None and not request[PRINCIPAL].may(operation.scope):
             raise Refused(problems.SCOPE_MISSING, f"it needs the scope {operation.scope}")
         return await operation.handler(request)
 

@@ -117,7 +117,7 @@ def _evidence(evidence: Evidence) -> EvidenceView:
 
 
 def _queued(call: Call) -> StepView:
-    # The journal begins with the first event; a client wants to see the queueing too.
+    # The call log begins with the first event; a client wants to see the queueing too.
     return StepView(seq=0, at=call.created_at, state=CallState.QUEUED, event="queued")
 
 

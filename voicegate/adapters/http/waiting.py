@@ -17,7 +17,7 @@ from typing import Final, TypeVar
 from aiohttp import web
 
 from voicegate.adapters.http import problems
-from voicegate.adapters.http.doors import ASKER, CREDENTIALS, Credentials
+from voicegate.adapters.http.doors import CREDENTIALS, PRINCIPAL, Credentials
 from voicegate.adapters.http.overload import TURN
 from voicegate.adapters.http.problems import Facts, Refused
 from voicegate.adapters.http.protocol import protocol_of
@@ -91,7 +91,7 @@ class Waiters:
         Raises:
             Refused: there are too many, or too many of its client.
         """
-        client, protocol = request[ASKER].name, protocol_of(request)
+        client, protocol = request[PRINCIPAL].name, protocol_of(request)
         if len(self._places) >= self.limits.total or self._clients[client] >= self.limits.per_client:
             raise Refused(problems.TOO_MANY_WAITING, facts=Facts(retry_after_s=_RETRY_FULL_S))
         request[TURN].end()

@@ -14,7 +14,7 @@ from aiohttp import web
 from msgspec import Struct
 
 from voicegate.adapters.http import request_parsing
-from voicegate.adapters.http.doors import ASKER
+from voicegate.adapters.http.doors import PRINCIPAL
 from voicegate.adapters.http.okta import errors, views
 from voicegate.adapters.http.okta.schemas import (
     MAX_EXTENSION,
@@ -72,7 +72,7 @@ class OktaDoor:
         lifetime = query.token_lifetime_seconds
         answer = await self._enrollment.enroll(
             EnrollRequest(
-                principal=request[ASKER],
+                principal=request[PRINCIPAL],
                 subscriber=_user(request),
                 destination=_destination(body.profile),
                 languages=request_parsing.read_languages(request),
@@ -89,7 +89,7 @@ class OktaDoor:
         guess = await self._guess(request)
         if guess is None:
             raise _invalid("passCode", "is missing")
-        _judged(await self._enrollment.activate(request[ASKER], factor_id, guess))
+        _judged(await self._enrollment.activate(request[PRINCIPAL], factor_id, guess))
         return _json(request, views.factor(await self._found(request), self._shape(request)))
 
     async def resend(self, request: web.Request) -> web.Response:
@@ -98,7 +98,7 @@ class OktaDoor:
         body = await request_parsing.read_optional_body(request, Resend, self._house.body_timeout)
         if body and body.profile and not _is_same(body.profile, found.factor.destination):
             raise _invalid("profile", "another telephone is another factor: enroll it")
-        answer = await self._enrollment.resend(request[ASKER], found.factor.id)
+        answer = await self._enrollment.resend(request[PRINCIPAL], found.factor.id)
         return self._called(request, answer)
 
     async def verify(self, request: web.Request) -> web.Response:
@@ -109,10 +109,10 @@ class OktaDoor:
         if guess is None:
             lifetime = query.token_lifetime_seconds
             answer = await self._enrollment.challenge(
-                request[ASKER], found.factor.id, timedelta(seconds=lifetime) if lifetime else None
+                request[PRINCIPAL], found.factor.id, timedelta(seconds=lifetime) if lifetime else None
             )
             return self._called(request, answer, shown=views.challenge)
-        _judged(await self._enrollment.verify(request[ASKER], found.factor.id, guess))
+        _judged(await self._enrollment.verify(request[PRINCIPAL], found.factor.id, guess))
         return _json(request, Verification(factor_result="SUCCESS"))
 
     async def poll(self, request: web.Request) -> web.Response:
@@ -126,7 +126,7 @@ class OktaDoor:
     async def list(self, request: web.Request) -> web.Response:
         """List a user's factors."""
         shape = self._shape(request)
-        records = await self._enrollment.list(request[ASKER], _user(request))
+        records = await self._enrollment.list(request[PRINCIPAL], _user(request))
         return _json(request, [views.factor(record, shape) for record in records])
 
     async def get(self, request: web.Request) -> web.Response:
@@ -135,24 +135,24 @@ class OktaDoor:
 
     async def catalog(self, request: web.Request) -> web.Response:
         """Show what a user can enroll, and how far that has come."""
-        records = await self._enrollment.list(request[ASKER], _user(request))
+        records = await self._enrollment.list(request[PRINCIPAL], _user(request))
         return _json(request, [views.supported(records, self._shape(request))])
 
     async def unenroll(self, request: web.Request) -> web.Response:
         """End a factor."""
         request_parsing.read_query(request, UnenrollQuery)
         found = await self._found(request)
-        if await self._enrollment.reset(request[ASKER], found.factor.id) is None:
+        if await self._enrollment.reset(request[PRINCIPAL], found.factor.id) is None:
             raise _gone()
         return web.Response(status=204, headers=_request_id(request))
 
     async def reset(self, request: web.Request) -> web.Response:
         """End all factors of a user."""
-        await self._enrollment.reset_all(request[ASKER], _user(request))
+        await self._enrollment.reset_all(request[PRINCIPAL], _user(request))
         return _json(request, Nothing())
 
     async def _found(self, request: web.Request) -> FactorRecord:
-        record = await self._enrollment.get(request[ASKER], request.match_info["factorId"])
+        record = await self._enrollment.get(request[PRINCIPAL], request.match_info["factorId"])
         if record is None or record.factor.subscriber != _user(request):
             raise _gone()
         return record
@@ -232,7 +232,7 @@ def _gone() -> Refused:
 
 
 def _request_id(request: web.Request) -> dict[str, str]:
-    return {"X-Okta-Request-Id": request[ASKER].request_id}
+    return {"X-Okta-Request-Id": request[PRINCIPAL].request_id}
 
 
 def _json(

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 from aiohttp import web
 
 from voicegate.adapters.http import request_parsing
-from voicegate.adapters.http.doors import ASKER
+from voicegate.adapters.http.doors import PRINCIPAL
 from voicegate.adapters.http.positions import read_position, write_position
 from voicegate.adapters.http.problems import Refused
 from voicegate.adapters.http.responses import json_response
@@ -39,7 +39,7 @@ class AttemptsDoor:
         """List calls, newest first."""
         query, here = request_parsing.read_query(request, AttemptsQuery), place(request)
         found = (
-            await self._attempts.list(request[ASKER], _wanted(query), query.page_size)
+            await self._attempts.list(request[PRINCIPAL], _wanted(query), query.page_size)
             if query.channel in _OFFERED
             else ()
         )
@@ -60,7 +60,7 @@ class AttemptsDoor:
     async def fetch(self, request: web.Request) -> web.Response:
         """Show a call."""
         call_id = id_of(request.match_info["sid"], "call")
-        found = await self._attempts.find(request[ASKER], call_id) if call_id else None
+        found = await self._attempts.find(request[PRINCIPAL], call_id) if call_id else None
         if found is None:
             raise Refused(errors.NOT_FOUND)
         return json_response(views.attempt(found, place(request)))
@@ -76,7 +76,7 @@ class AttemptsDoor:
             before=query.date_created_before,
         )
         counted = (
-            await self._attempts.summarise(request[ASKER], wanted)
+            await self._attempts.summarise(request[PRINCIPAL], wanted)
             if query.channel in _OFFERED
             else Summary(0, 0)
         )

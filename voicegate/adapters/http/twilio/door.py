@@ -13,7 +13,7 @@ from typing import Final
 from aiohttp import web
 
 from voicegate.adapters.http import request_parsing
-from voicegate.adapters.http.doors import ASKER, basic
+from voicegate.adapters.http.doors import PRINCIPAL, basic
 from voicegate.adapters.http.problems import Refused
 from voicegate.adapters.http.responses import base_url, json_response
 from voicegate.adapters.http.twilio import errors, views
@@ -84,7 +84,7 @@ class TwilioDoor:
     async def create(self, request: web.Request) -> web.Response:
         """Call a number with a code, or call again with the code that is pending."""
         service, form = self._service(request), await self._form(request)
-        answer = await self._sign_in.send(request[ASKER], _wanted(service, form))
+        answer = await self._sign_in.send(request[PRINCIPAL], _wanted(service, form))
         if isinstance(answer, Deny):
             raise errors.refusal(answer)
         if isinstance(answer, OtherCode):
@@ -106,7 +106,7 @@ class TwilioDoor:
         unit = units.get(form.get("Status", ""))
         if unit is None:
             raise errors.invalid("Status")
-        after = await unit(request[ASKER], record.challenge.id)
+        after = await unit(request[PRINCIPAL], record.challenge.id)
         if after is None:
             raise Refused(errors.NOT_FOUND)
         return json_response(views.verification(replace(record, challenge=after), place(request)))
@@ -121,14 +121,14 @@ class TwilioDoor:
         challenge = record.challenge
         if challenge.state is ChallengeState.LOCKED:
             raise errors.waiting(errors.MAX_CHECKS, challenge.left(self._house.clock.now()))
-        result = await self._sign_in.verify(request[ASKER], challenge.id, guess.digits)
+        result = await self._sign_in.verify(request[PRINCIPAL], challenge.id, guess.digits)
         if result is None or result.verdict not in (
             GuessResult.VERIFIED,
             GuessResult.DENIED,
             GuessResult.LOCKED,
         ):
             raise Refused(errors.NOT_FOUND)
-        after = await self._sign_in.look(request[ASKER], challenge.id)
+        after = await self._sign_in.look(request[PRINCIPAL], challenge.id)
         return json_response(views.check(after or record, place(request)))
 
     async def _form(self, request: web.Request) -> Form:
@@ -146,7 +146,7 @@ class TwilioDoor:
             return await self._by_sid(request, sid)
         if to := form.get("To"):
             number = destination("To", to).number
-            return await self._sign_in.newest(request[ASKER], number, self._service(request).sid)
+            return await self._sign_in.newest(request[PRINCIPAL], number, self._service(request).sid)
         raise Refused(errors.NO_TARGET)
 
     async def _named(self, request: web.Request) -> ChallengeRecord | None:
@@ -158,11 +158,11 @@ class TwilioDoor:
             number = Destination.parse(sid).number
         except (InvalidNumber, InvalidExtension):
             raise Refused(errors.NOT_FOUND) from None
-        return await self._sign_in.newest(request[ASKER], number, self._service(request).sid)
+        return await self._sign_in.newest(request[PRINCIPAL], number, self._service(request).sid)
 
     async def _by_sid(self, request: web.Request, sid: str) -> ChallengeRecord | None:
         service, challenge_id = self._service(request), id_of(sid, "ver")
-        record = await self._sign_in.look(request[ASKER], challenge_id) if challenge_id else None
+        record = await self._sign_in.look(request[PRINCIPAL], challenge_id) if challenge_id else None
         return record if record is not None and record.challenge.service == service.sid else None
 
     def _present(self, record: ChallengeRecord | None) -> ChallengeRecord:
@@ -196,7 +196,7 @@ def place(request: web.Request) -> Place:
     """Return where an answer is given: the client's own account SID comes back as it was sent."""
     sent = basic(request)
     is_sid = sent is not None and sent.client is not None and sent.client.startswith("AC")
-    account = str(sent.client) if sent is not None and is_sid else account_of(request[ASKER].name)
+    account = str(sent.client) if sent is not None and is_sid else account_of(request[PRINCIPAL].name)
     return Place(base_url(request), account)
 
 

@@ -1,6 +1,6 @@
 """Examines one Asterisk: may we in, is our share of it there, does it reach us, can calls work.
 
-Everything is asked with the rights that calls have. What a call would do is done, by `rehearsal`; settings
+Everything is asked with the rights that calls have. What a call would do is done, by `trial_call`; settings
 are read by dialplan functions over Getvar (`PJSIP_ENDPOINT`, `AST_CONFIG`, `VERSION`), which answer "" where
 their module is not loaded. Seen on Asterisk 22.10.1: ListCommands needs no right and lists what the account
 may do; Ping tells the PBX's time; the event filters cannot be read, only their effect be seen.

@@ -106,7 +106,7 @@ async def place_trial_call(session: ManagerSession, server: AgiServer, sounds: S
             session.hang_up()
             await reading
 
-    call_id = f"rehearsal_{secrets.token_hex(8)}"
+    call_id = f"trial_{secrets.token_hex(8)}"
     far = f"{call_id}_far"
     server.expect(far, Admission(token, attend, lambda: True))
     try:
@@ -138,7 +138,7 @@ async def _attend(session: AgiSession, shown: TrialCall, sounds: Sequence[Clip])
 async def _originate(
     session: ManagerSession, address: str, token: str, *, call_id: str | None = None, apology: str = ""
 ) -> str:
-    call_id = call_id or f"rehearsal_{secrets.token_hex(8)}"
+    call_id = call_id or f"trial_{secrets.token_hex(8)}"
     action_id = f"voicegate-{secrets.token_hex(8)}"
     fields = {
         "ActionID": action_id,

@@ -1,6 +1,6 @@
 """Examines one FreeSWITCH: may we in, with which rights, are modules and gateways there, can calls work.
 
-Everything is asked with the rights that calls have. What a call would do is done, by `rehearsal`. Source:
+Everything is asked with the rights that calls have. What a call would do is done, by `trial_call`. Source:
 FreeSWITCH 1.10.12: `userauth` tells an account's rights; `status` the version and how many calls a second it
 takes; `sofia xmlstatus` gateways and profiles. Whether a gateway shows our caller ID is told by nothing.
 Media that a profile lets pass by (`inbound-bypass-media`, `inbound-proxy-media`) is that of bridged calls:
@@ -115,7 +115,7 @@ class FreeSwitchCheck:
             return
         if not await _has(session, TRIAL_MODULE):
             cure = f"load {TRIAL_MODULE} and look again, or call a number of your own"
-            yield doubtful("calls", f"not rehearsed: {TRIAL_MODULE} has the endpoint where nobody is", cure)
+            yield doubtful("calls", f"no trial call: {TRIAL_MODULE} has the endpoint where nobody is", cure)
             return
         async for finding in self._rehearse():
             yield finding
@@ -124,7 +124,7 @@ class FreeSwitchCheck:
         """Yield what a call to nobody shows, with the sounds that calls need."""
         try:
             async with self._patient.sounds() as sounds:
-                for finding in _judge_rehearsal(await place_trial_call(self._settings, sounds), sounds):
+                for finding in _judge_trial(await place_trial_call(self._settings, sounds), sounds):
                     yield finding
         except SpeechError as error:
             cure = "look as the daemon's user, once the daemon has run"
@@ -243,7 +243,7 @@ def _unheard(codecs: str, lines: str) -> str:
     return ""
 
 
-def _judge_rehearsal(unplayed: frozenset[str] | None, sounds: Sequence[Clip]) -> list[Finding]:
+def _judge_trial(unplayed: frozenset[str] | None, sounds: Sequence[Clip]) -> list[Finding]:
     if unplayed is None:
         return [failed("calls", "a call to nobody does not come about", _UNPLACED)]
     found = [passed("calls", "a call to nobody was placed, parked and played to")]

@@ -62,7 +62,7 @@ def build_originate(order: Order, job_id: str, cap: timedelta) -> Draft:
     return Draft(job_id, f"bgapi originate {placed} XML default '{name}' '{number}' {seconds}", is_desk)
 
 
-def build_rehearsal(call_id: str, job_id: str, cap: timedelta) -> Draft:
+def build_trial(call_id: str, job_id: str, cap: timedelta) -> Draft:
     """Return the command that places a call to nobody, which answers."""
     return Draft(job_id, f"bgapi originate {_braces(call_id, cap, is_desk=False)}{_NOBODY} &park()")
 

@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import Final
 from uuid import uuid4
 
-from voicegate.adapters.pbx.freeswitch.orders import Draft, build_rehearsal
+from voicegate.adapters.pbx.freeswitch.orders import Draft, build_trial
 from voicegate.adapters.pbx.freeswitch.pbx import FreeSwitchPbx
 from voicegate.adapters.pbx.freeswitch.settings import FreeSwitchSettings
 from voicegate.application.ports import Clip, Leg, Order
@@ -38,7 +38,7 @@ class _Nobody(FreeSwitchPbx):
         self.ready.set()
 
     def _write(self, order: Order) -> Draft:
-        return build_rehearsal(order.call_id, str(uuid4()), _CAP)
+        return build_trial(order.call_id, str(uuid4()), _CAP)
 
 
 async def place_trial_call(settings: FreeSwitchSettings, sounds: Sequence[Clip]) -> frozenset[str] | None:

@@ -160,7 +160,7 @@ async def test_modules_that_are_not_told_are_not_held_to_be_missing(switch: Swit
 async def test_without_the_endpoint_of_nobody_the_rest_is_looked_at_all_the_same(switch: Switch) -> None:
     switch.answers["module_exists"] = lambda switch, argument: "false" if "loopback" in argument else "true"
     finding = await Room(switch).of("calls")
-    assert (finding.level, finding.text.partition(":")[0]) == ("warning", "not rehearsed")
+    assert (finding.level, finding.text.partition(":")[0]) == ("warning", "no trial call")
     assert not switch.rung
 
 
