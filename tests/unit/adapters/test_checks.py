@@ -176,6 +176,7 @@ def test_a_name_of_ones_own_needs_the_engine_once(folder: Path, monkeypatch: pyt
     named = sounds(folder, "Example Bank")
     assert bad(SpeechCheck(named, "en")) == [("name 'Example Bank'", Level.ERROR)]
     (finding,) = of_names(named)
+    assert finding.cure.startswith("apt install flite; or record it: ")
     assert "import en FILE --service 'Example Bank'" in finding.cure
     for engine, level, text in (
         ("espeak-ng", Level.WARNING, "en will be spoken by espeak-ng, the fallback engine"),

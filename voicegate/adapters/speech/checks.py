@@ -5,10 +5,11 @@ Whether the PBX can play it is the PBX's examiner's. Source: proc(5), `/proc/sel
 
 import asyncio
 import shlex
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
+from voicegate.adapters.speech.engines import ENGINES
 from voicegate.adapters.speech.formats import FORMATS, AudioFormat
 from voicegate.adapters.speech.inspection import inspect
 from voicegate.adapters.speech.introductions import Introduction, Place, Source, find_introduction
@@ -80,7 +81,7 @@ class SpeechCheck:
         for name in names:
             own = name == settings.service_name
             how = {pack.language: find_introduction(pack, name, place, is_house=own) for pack in packs}
-            found.append(_look_at_name(name, how))
+            found.append(_look_at_name(name, how, packs))
             slow = [pack.language for pack in packs if _takes_long(pack, how[pack.language], place.kind)]
             if slow:
                 limit = f"{SCREENED.total_seconds():g} s"
@@ -102,21 +103,27 @@ def _takes_long(pack: Pack, introduction: Introduction, kind: AudioFormat) -> bo
     return AFTER_NAME.total_seconds() + length > SCREENED.total_seconds()
 
 
-def _look_at_name(name: str, how: Mapping[str, Introduction]) -> Finding:
+def _look_at_name(name: str, how: Mapping[str, Introduction], packs: Sequence[Pack]) -> Finding:
     """Return who speaks a name, of each language."""
+    own = {pack.language: pack.this_is.engine for pack in packs}
     about = f"name {name!r}"
     text = "; ".join(f"{language} {_in_words(introduction)}" for language, introduction in how.items())
     sources = {introduction.source for introduction in how.values()}
     if Source.NOBODY in sources:
         missing = [language for language, one in how.items() if one.source is Source.NOBODY]
         record = f"voicegate prompts import {missing[0]} FILE --service {shlex.quote(name)}"
-        cure = f"install an engine, or record it: {record}"
+        cure = f"{_needs(own[language] for language in missing)}; or record it: {record}"
         return failed(about, f"nobody says it in {', '.join(missing)}, which will be left out: {text}", cure)
-    if any(one.is_fallback for one in how.values()):
+    if others := [language for language, one in how.items() if one.is_fallback]:
         build = f"voicegate prompts build --service {shlex.quote(name)}"
-        cure = f"install the language's engine, and then: {build}"
+        cure = f"{_needs(own[language] for language in others)}; and then: {build}"
         return doubtful(about, text, cure)
     return passed(about, text)
+
+
+def _needs(engines: Iterable[str]) -> str:
+    """Return what to install for these engines."""
+    return "; ".join(dict.fromkeys(ENGINES[engine].needs for engine in engines))
 
 
 def _in_words(introduction: Introduction) -> str:
