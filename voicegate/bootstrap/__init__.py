@@ -22,6 +22,7 @@ from voicegate.adapters.keyfile import FileKeyring
 from voicegate.adapters.lockfile import held
 from voicegate.adapters.pbx.simulator.pbx import SimulatedPbx
 from voicegate.adapters.speech.mixer import Mixer, SpeechSettings
+from voicegate.adapters.speech.pack import find_languages
 from voicegate.adapters.storage.store import SqlStore, Waits
 from voicegate.adapters.system import SystemClock, SystemEntropy
 from voicegate.application.attempts import Attempts
@@ -53,8 +54,8 @@ from voicegate.config import (
     sounds_folder,
 )
 from voicegate.domain.call import TEST_TRUNK
-from voicegate.domain.errors import ConfigError, UnknownLanguage
-from voicegate.domain.language import match_language
+from voicegate.domain.errors import ConfigError, SpeechError, UnknownLanguage
+from voicegate.domain.language import best_language, match_language
 from voicegate.domain.passcode import Passcode
 from voicegate.domain.policy import CallPolicy, GuessPolicy
 from voicegate.domain.routing import CallerId, InternalRoute, Routes, Trunk
@@ -196,7 +197,10 @@ def check(settings: Settings) -> None:
     for name, pbx in settings.pbx.items():
         if pbx.kind != "simulator":
             make_pbx(name, settings, ())
-    speech = Mixer(speech_settings(settings))
+    try:
+        speech = Mixer(speech_settings(settings))
+    except (SpeechError, UnknownLanguage) as error:
+        raise ConfigError(str(error)) from error
     _check_sounds(settings, speech)
     if settings.audio.group:
         group_id(settings.audio.group, "audio.group")
@@ -304,7 +308,9 @@ def _check_sounds(settings: Settings, speech: Mixer) -> None:
         try:
             match_language((language,), speech.languages())
         except UnknownLanguage as error:
-            raise ConfigError(f"{section}.language: {error}") from None
+            there = best_language((language,), find_languages(sounds_folder(settings)))
+            cure = f"; service.unjudged_languages can switch on {there!r}" if there else ""
+            raise ConfigError(f"{section}.language: {error}{cure}") from None
     check_times(settings, speech)
 
 

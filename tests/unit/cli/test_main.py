@@ -4,6 +4,7 @@ import asyncio
 import errno
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -130,6 +131,45 @@ def test_times_that_would_cut_a_sound_are_no_right_configuration(
     result = run("config", "check", str(file))
     assert result.exit_code == Exit.CONFIG
     assert says in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("setting", "says"),
+    [
+        ("language = 'tlh'", "service.language: no prompts for 'tlh'; installed: "),
+        ("unjudged_languages = ['tlh']", "service.unjudged_languages: no prompts for 'tlh' in "),
+        ("digit_variants = {en = 'zwo'}", "en: has no variant 'zwo' of its digits; it has none"),
+        ("digit_variants = {tlh = 'zwo'}", "service.digit_variants: 'tlh' is not spoken; "),
+        ("digit_variants = 'zwo'", "service.digit_variants"),
+    ],
+)
+def test_languages_that_cannot_be_spoken_are_no_right_configuration(
+    tmp_path: Path, setting: str, says: str
+) -> None:
+    file = right_configuration(tmp_path)
+    file.write_text(f"{file.read_text()}[service]\n{setting}\n")
+    result = run("config", "check", str(file))
+    assert result.exit_code == Exit.CONFIG
+    assert says in result.stderr
+
+
+def test_a_language_that_nobody_judged_must_be_switched_on(tmp_path: Path) -> None:
+    sounds = Path(shutil.copytree(project_folder("sounds") / "en", tmp_path / "sounds" / "en")).parent
+    script = Path(shutil.copytree(sounds / "en", sounds / "nl")) / "prompts.toml"
+    script.write_text("judged = false\n" + script.read_text("utf-8"), "utf-8")
+    file = right_configuration(tmp_path)
+    before = f"{file.read_text()}[service]\nsounds = '{sounds}'\nlanguage = 'nl'\n"
+    file.write_text(before)
+    result = run("config", "check", str(file))
+    assert result.exit_code == Exit.CONFIG
+    assert "service.language: no prompts for 'nl'; installed: en" in result.stderr
+    assert "service.unjudged_languages can switch on 'nl'" in result.stderr
+    file.write_text(before + "unjudged_languages = ['nl']\n")
+    assert run("config", "check", str(file)).exit_code == 0
+    for sound in (sounds / "nl").glob("digit_7.*"):
+        sound.unlink()
+    result = run("config", "check", str(file))
+    assert "no sound of digit_7: voicegate prompts build nl, or voicegate prompts import nl" in result.stderr
 
 
 def test_patience_needs_no_part_of_the_time_for_the_code(tmp_path: Path) -> None:

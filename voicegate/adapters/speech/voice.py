@@ -3,7 +3,7 @@
 Which words they are is `pack`'s, how they were made `build`'s and `recordings`'s. Nothing is synthesised.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
@@ -98,14 +98,24 @@ def load_voice(pack: Pack, kind: AudioFormat, recordings: Path, *, variant: str 
     if variant is not None and variant not in pack.variants:
         known = ", ".join(pack.variants) or "none"
         raise SpeechError(f"{pack.language}: has no variant {variant!r} of its digits; it has {known}")
+    said = pack.variants[variant] if variant else {}
     own = {
         name: kind.read(recordings / pack.language / f"{name}.{kind.suffix}")
         for name in find_recorded(pack, recordings)
     }
-    built = {
-        name: kind.read(pack.folder / f"{name}.{kind.suffix}") for name in pack.scripts if name not in own
-    }
-    prompts = {**built, **own}
-    said = pack.variants[variant] if variant else {}
+    needed = (name for name in _needed(pack, said.values()) if name not in own)
+    built = {name: pack.folder / f"{name}.{kind.suffix}" for name in needed}
+    if missing := [name for name, file in built.items() if not file.is_file()]:
+        raise SpeechError(
+            f"{pack.folder}: no sound of {', '.join(missing)}: voicegate prompts build {pack.language}, "
+            f"or voicegate prompts import {pack.language} FOLDER"
+        )
+    prompts = {**{name: kind.read(file) for name, file in built.items()}, **own}
     prompts |= {digit_name(value): prompts[name] for value, name in said.items()}
     return Voice(pack, kind, prompts=prompts, own=own)
+
+
+def _needed(pack: Pack, chosen: Collection[str]) -> list[str]:
+    """Return the prompts without which a language cannot speak, and the words of variants that are there."""
+    others = {name for digits in pack.variants.values() for name in digits.values()} - set(chosen)
+    return [name for name in pack.scripts if name not in others or any(pack.folder.glob(f"{name}.*"))]
