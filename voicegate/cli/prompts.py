@@ -31,6 +31,7 @@ from voicegate.cli.printing import json_option, print_json, print_table
 from voicegate.config.shapes import ServiceName
 
 _LEFT_SHOWN: Final = 5
+_JUDGED: Final = "yes"
 
 
 @click.group()
@@ -101,11 +102,14 @@ def build_prompts(
 @json_option
 @click.pass_obj
 def list_prompts(options: Options, languages: tuple[str, ...], sounds: Path | None, *, as_json: bool) -> None:
-    """List the prompts of LANGUAGEs (all, when none is named): where each comes from, and what it says."""
+    """List the prompts of LANGUAGEs (all, when none is named): where each comes from, and what it says.
+
+    A language that is "unjudged" is spoken only where `service.unjudged_languages` lists it.
+    """
     packs = find_packs(options, sounds)
     rows = [row for pack in packs.load(languages) for row in _rows(pack, packs.recordings)]
     if as_json:
-        print_json(rows)
+        print_json([{**row, "judged": row["judged"] == _JUDGED} for row in rows])
         return
     print_table(list(rows[0]) if rows else (), (list(row.values()) for row in rows))
 
@@ -182,7 +186,7 @@ def _rows(pack: Pack, recordings: Path) -> Iterator[dict[str, str]]:
             "prompt": name,
             "from": "own recording" if is_recorded else "to be built" if name in stale else "built",
             "voice": "" if is_recorded else f"{script.engine} {script.voice}",
-            "judged": "yes" if pack.is_judged else "unjudged",
+            "judged": _JUDGED if pack.is_judged else "unjudged",
             "words": script.text,
         }
 
