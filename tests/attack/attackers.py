@@ -1,10 +1,11 @@
-"""Those who attack, in a process of their own: `python -m tests.attack.attackers PLAN`. Loopback only.
+"""Those who attack, in processes of their own: `python -m tests.attack.attackers PLAN`. Loopback only.
 
 Each does what it does until its time is over, and counts what it was answered. The figures go to standard
 output as JSON.
 """
 
 import asyncio
+import base64
 import itertools
 import ssl
 import sys
@@ -14,10 +15,12 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlencode
 
-import httpx
 import msgspec
 from msgspec import Struct
+
+from tests.attack.asking import Asking, Streams, header
 
 HOST: Final = "127.0.0.1"
 NUMBER: Final = "+12025550103"
@@ -50,6 +53,21 @@ class Figures(Struct, kw_only=True):
     """By attack: how often it was answered how."""
     slowest_s: float
     """The slowest answer but one in a hundred, of those that were not refused."""
+    own_delay_s: float
+    """How late the attackers were themselves at most: so much of an answer's time may be theirs."""
+
+
+class Asked(Struct, frozen=True, kw_only=True):
+    """A request."""
+
+    path: str
+    """Where to; `{number}` becomes how many were made before."""
+    body: bytes = b""
+    """What is posted; nothing: it is got."""
+    media_type: str = "application/json"
+    """What that is."""
+    is_basic: bool = False
+    """Does the key go as a password, instead of after `Bearer`?"""
 
 
 class Attackers:
@@ -60,26 +78,30 @@ class Attackers:
         self._end = time.monotonic() + plan.seconds
         self._answers: dict[str, Counter[str]] = {}
         self._took: list[float] = []
+        self._own_delay_s = 0.0
         self._tls = ssl.create_default_context()
         self._tls.check_hostname, self._tls.verify_mode = False, ssl.CERT_NONE
         self._sources = itertools.cycle(plan.addresses)
+        self._asking = Asking(self._connect)
 
     async def run(self) -> Figures:
         plan = self._plan
-        limits = httpx.Limits(max_connections=200)
-        async with httpx.AsyncClient(verify=self._tls, limits=limits, timeout=_PATIENCE_S) as client:
-            self._client = client
-            async with asyncio.TaskGroup() as group:
-                group.create_task(self._hold_all(plan.silent, "silent", self._stay_silent))
-                group.create_task(self._hold_all(plan.idle, "idle", self._idle))
-                for _ in range(plan.polls):
-                    group.create_task(self._poll())
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._hold_all(plan.silent, "silent", self._stay_silent))
+            group.create_task(self._hold_all(plan.idle, "idle", self._idle))
+            for _ in range(plan.polls):
+                group.create_task(self._poll())
+            if plan.requests_a_second:
                 group.create_task(self._at(plan.requests_a_second, "requests", self._requests()))
+            if plan.flood_a_second:
                 group.create_task(self._at(plan.flood_a_second, "flood", self._doors()))
+        self._asking.close()
         took = sorted(self._took)
         slowest = took[int(len(took) * 0.99)] if took else 0.0
         return Figures(
-            answers={name: dict(counter) for name, counter in self._answers.items()}, slowest_s=slowest
+            answers={name: dict(counter) for name, counter in self._answers.items()},
+            slowest_s=slowest,
+            own_delay_s=self._own_delay_s,
         )
 
     def _count(self, attack: str, what: object) -> None:
@@ -125,83 +147,101 @@ class Attackers:
             writer.transport.abort()
         return answer[9:12].decode() if answer else "closed"
 
+    async def _connect(self) -> Streams:
+        return await asyncio.open_connection(HOST, self._plan.port, ssl=self._tls)
+
     async def _poll(self) -> None:
         """Wait for news of a verification, again and again."""
-        limits = httpx.Limits(max_connections=1)
-        async with httpx.AsyncClient(verify=self._tls, limits=limits, timeout=_PATIENCE_S) as client:
-            while self._left_s > 1:
-                wait_s = min(20, int(self._left_s))
-                try:
-                    path = f"https://{HOST}:{self._plan.port}{self._plan.poll}&wait_s={wait_s}"
-                    answer = await client.get(path, headers=self._headers)
-                except httpx.HTTPError as error:
-                    self._count("polls", f"{type(error).__name__} {error}")
-                    await asyncio.sleep(1)
-                    continue
-                self._count("polls", answer.status_code)
-                await asyncio.sleep(float(answer.headers.get("Retry-After", 0.1)))
+        asking = Asking(self._connect)
+        while self._left_s > 1:
+            path = f"{self._plan.poll}&wait_s={min(20, int(self._left_s))}"
+            try:
+                answer = await asyncio.wait_for(
+                    asking.ask("GET", path, headers=(f"Authorization: Bearer {self._plan.key}",)), _PATIENCE_S
+                )
+            except (OSError, EOFError) as error:
+                self._count("polls", f"{type(error).__name__} {error}")
+                await asyncio.sleep(1)
+                continue
+            self._count("polls", answer.status)
+            await asyncio.sleep(float(header(answer.head, b"retry-after") or 0.1))
+        asking.close()
 
-    async def _at(self, rate: int, name: str, asking: "itertools.cycle[dict[str, object]]") -> None:
+    async def _at(self, rate: int, name: str, asking: "itertools.cycle[Asked]") -> None:
         """Ask so often, whether the answers come or not."""
         async with asyncio.TaskGroup() as group:
             began = time.monotonic()
             for number in itertools.count():
                 if not self._left_s:
                     return
-                await asyncio.sleep(max(0.0, began + number / rate - time.monotonic()))
-                group.create_task(self._ask(name, number, dict(next(asking))))
+                due = began + number / rate
+                await asyncio.sleep(max(0.0, due - time.monotonic()))
+                self._own_delay_s = max(self._own_delay_s, time.monotonic() - due)
+                asked = next(asking)
+                group.create_task(self._ask(name, asked.path.format(number=number), asked))
 
-    async def _ask(self, name: str, number: int, asked: dict[str, object]) -> None:
+    async def _ask(self, name: str, path: str, asked: Asked) -> None:
         began = time.monotonic()
-        url = f"https://{HOST}:{self._plan.port}{str(asked.pop('path')).format(number=number)}"
-        method = str(asked.pop("method", "POST"))
+        method = "POST" if asked.body else "GET"
+        key = f"Bearer {self._plan.key}"
+        if asked.is_basic:
+            key = f"Basic {base64.b64encode(f'hostile:{self._plan.key}'.encode()).decode()}"
+        asking = self._asking.ask(
+            method,
+            path,
+            headers=(f"Authorization: {key}",),
+            body=asked.body,
+            media_type=asked.media_type,
+        )
         try:
-            answer = await self._client.request(method, url, headers=self._headers, **asked)  # type: ignore[arg-type]
-        except httpx.HTTPError as error:
+            answer = await asyncio.wait_for(asking, _PATIENCE_S)
+        except (OSError, EOFError) as error:
             self._count(name, f"{type(error).__name__} {error}")
             return
-        self._count(name, answer.status_code)
-        if answer.status_code not in (429, 503):
+        self._count(name, answer.status)
+        if answer.status not in (429, 503):
             self._took.append(time.monotonic() - began)
 
-    @property
-    def _headers(self) -> dict[str, str]:
-        return {"Authorization": f"Bearer {self._plan.key}"}
-
-    def _requests(self) -> "itertools.cycle[dict[str, object]]":
+    def _requests(self) -> "itertools.cycle[Asked]":
         verification = self._plan.poll.partition("?")[0]
         return itertools.cycle(
             [
-                {"method": "GET", "path": "/v1/calls"},
-                {"method": "GET", "path": verification},
-                {"path": f"{verification}/check", "json": {"passcode": "000000"}},
-                {"path": "/v1/verifications", "json": {"destination": "+19005550199"}},
+                Asked(path="/v1/calls"),
+                Asked(path=verification),
+                Asked(path=f"{verification}/check", body=msgspec.json.encode({"passcode": "000000"})),
+                Asked(path="/v1/verifications", body=msgspec.json.encode({"destination": "+19005550199"})),
             ]
         )
 
-    def _doors(self) -> "itertools.cycle[dict[str, object]]":
+    def _doors(self) -> "itertools.cycle[Asked]":
         """Each door asks for a call to the same number, with its own words."""
         profile = {"phoneNumber": NUMBER, "otpCode": "471029", "deliveryChannel": "CALL"}
-        hook = {
+        hook: dict[str, object] = {
             "eventType": "com.okta.telephony.provider",
             "eventId": "e",
             "data": {"messageProfile": profile},
         }
-        factor = {"factorType": "call", "provider": "OKTA", "profile": {"phoneNumber": NUMBER}}
-        return itertools.cycle(
-            [
-                {"path": "/v1/verifications", "json": {"destination": NUMBER}},
-                {"path": "/v1/verifications", "json": {"destination": NUMBER, "extension": "204"}},
-                {
-                    "path": f"/v2/Services/{_SERVICE}/Verifications",
-                    "data": {"To": NUMBER, "Channel": "call"},
-                    "auth": ("hostile", self._plan.key),
-                },
-                {"path": "/api/v1/users/u{number}/factors", "json": factor},
-                {"path": "/hooks/okta/telephony", "json": hook},
-                {"path": "/hooks/providers/any", "json": {"number": NUMBER, "code": "471029"}},
-            ]
+        factor: dict[str, object] = {
+            "factorType": "call",
+            "provider": "OKTA",
+            "profile": {"phoneNumber": NUMBER},
+        }
+        verification = "/v1/verifications"
+        bodies: list[tuple[str, dict[str, object]]] = [
+            (verification, {"destination": NUMBER}),
+            (verification, {"destination": NUMBER, "extension": "204"}),
+            ("/api/v1/users/u{number}/factors", factor),
+            ("/hooks/okta/telephony", hook),
+            ("/hooks/providers/any", {"number": NUMBER, "code": "471029"}),
+        ]
+        twilio = Asked(
+            path=f"/v2/Services/{_SERVICE}/Verifications",
+            body=urlencode({"To": NUMBER, "Channel": "call"}).encode(),
+            media_type="application/x-www-form-urlencoded",
+            is_basic=True,
         )
+        native = [Asked(path=path, body=msgspec.json.encode(body)) for path, body in bodies]
+        return itertools.cycle([*native, twilio])
 
 
 def main() -> None:

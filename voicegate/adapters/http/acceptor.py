@@ -23,8 +23,9 @@ from voicegate.adapters.http.throttled_log import ThrottledLog
 BACKLOG: Final = 1024
 """Connections that wait to be accepted; the kernel's own bound (`net.core.somaxconn`) holds too."""
 HANDSHAKE_WITHIN_S: Final = 5
-_BATCH: Final = 32
-"""Accepted in one go, so that a flood of them leaves the loop time for others."""
+_BATCH: Final = 128
+"""Accepted in one go, so that a flood of them leaves the loop time for others; a loop that is behind comes
+here a few times a second only."""
 _PAUSE_S: Final = 0.1
 _RECORD_BYTES: Final = 16 * 1024
 _CLOSE_WITHIN_S: Final = 2

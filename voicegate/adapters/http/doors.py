@@ -14,6 +14,7 @@ from typing import Final
 from aiohttp import web
 
 from voicegate.adapters.http.operations import Operation
+from voicegate.adapters.http.overload import STORE_WAIT_S
 from voicegate.adapters.http.problems import Refused, problem_response
 from voicegate.domain.client import Principal
 
@@ -76,6 +77,8 @@ class Door:
     """What `WWW-Authenticate` asks for where a key is missing."""
     answer: Callable[[Refused, str], web.Response] = problem_response
     """Tells of a refusal, given the request's id."""
+    store_wait_s: float = STORE_WAIT_S
+    """For how long what it writes may have to wait, in seconds; past that it is refused at once."""
     close: Callable[[], None] = _nothing
     """Answers those who wait for news, for the server stops."""
 

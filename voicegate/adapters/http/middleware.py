@@ -100,7 +100,8 @@ class Frame:
         if is_shown and not protocol.connections.know(protocol.connection, principal.name):
             raise Refused(problems.OVERLOADED, facts=Facts(retry_after_s=_RETRY_CROWD_S))
         request[PRINCIPAL] = principal
-        turn = request[TURN] = Turn(self.load, principal.name, writes=request.method not in ("GET", "HEAD"))
+        writes = request.method not in ("GET", "HEAD")
+        turn = request[TURN] = Turn(self.load, principal.name, writes=writes, wait_s=door.store_wait_s)
         turn.begin()
         try:
             return await handler(request)

@@ -51,6 +51,8 @@ MAX_BODY_BYTES: Final = 256 * 1024
 ANSWER_WITHIN: Final = timedelta(milliseconds=800)
 _TO_TELL: Final = 0.4
 """The share of that time that is kept for the commit and the way back: with less left, nothing is stored."""
+_STORE_SHARE: Final = 0.4
+"""The share of it for which a code may have to wait for the store."""
 _EVENT_TYPE: Final = "com.okta.telephony.provider"
 _LONGEST: Final = timedelta(days=1)
 _CALLS: Final = ("call", "voice", "voicecall")
@@ -298,7 +300,12 @@ def okta_hook_door(hook: OktaHook) -> Door:
     described = (operation, description.operation())
     description.write(described, version("voicegate"))
     return Door(
-        described, prefixes=(PATH, TONGUE.path), read_key=any_form, scheme="Basic", answer=handlers.refuse
+        described,
+        prefixes=(PATH, TONGUE.path),
+        read_key=any_form,
+        scheme="Basic",
+        answer=handlers.refuse,
+        store_wait_s=_STORE_SHARE * hook.answer_within.total_seconds(),
     )
 
 

@@ -23,8 +23,8 @@ from voicegate.adapters.http import problems
 from voicegate.adapters.http.problems import Facts, Refused
 
 MAX_UNDER_WAY: Final = 200
-STORE_WAIT_S: Final = 0.3
-"""So long a write may have to wait for those before it."""
+STORE_WAIT_S: Final = 0.6
+"""So long a write may have to wait for those before it, where its door has no deadline of its own."""
 LOOP_LATE_S: Final = 0.1
 """By so much the loop may be behind. An answer takes some rounds of it."""
 LOOP_LATE_FOR_S: Final = 0.5
@@ -74,13 +74,13 @@ class Load:
         loop is in time, since now, and else since it should have looked."""
         return min(self._monotonic(), self._due)
 
-    def enter(self, client: str, *, writes: bool) -> None:
-        """Count a client's request as under way.
+    def enter(self, client: str, *, writes: bool, wait_s: float = STORE_WAIT_S) -> None:
+        """Count a client's request as under way; if it writes, it may have to wait for so many seconds.
 
         Raises:
             Refused: there is too much of it.
         """
-        if self._under_way[client] and self._is_full(writes=writes):
+        if self._under_way[client] and self._is_full(writes=writes, wait_s=wait_s):
             raise Refused(problems.OVERLOADED, facts=Facts(retry_after_s=_RETRY_S))
         self._count += 1
         self._writing += writes
@@ -92,9 +92,9 @@ class Load:
         self._writing -= writes
         self._under_way -= Counter({client: 1})
 
-    def _is_full(self, *, writes: bool) -> bool:
+    def _is_full(self, *, writes: bool, wait_s: float) -> bool:
         # What was let in a moment ago may not have reached the store yet.
-        is_late = writes and self._store_delay(self._writing) > STORE_WAIT_S
+        is_late = writes and self._store_delay(self._writing) > wait_s
         return is_late or self._is_behind() or self._count >= MAX_UNDER_WAY
 
     def _is_behind(self) -> bool:
@@ -111,6 +111,8 @@ class Turn:
     """Whose it is."""
     writes: bool
     """May it change what is stored?"""
+    wait_s: float
+    """For how long it may have to wait for that, in seconds."""
     is_under_way: bool = False
     """Does it count now?"""
 
@@ -120,7 +122,7 @@ class Turn:
         Raises:
             Refused: there is too much under way.
         """
-        self.load.enter(self.client, writes=self.writes)
+        self.load.enter(self.client, writes=self.writes, wait_s=self.wait_s)
         self.is_under_way = True
 
     def end(self) -> None:

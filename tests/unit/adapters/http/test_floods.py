@@ -22,6 +22,7 @@ from voicegate.adapters.http.okta.door import OktaHouse
 from voicegate.adapters.http.okta.routes import okta_door
 from voicegate.adapters.http.okta_hook import PATH as HOOK
 from voicegate.adapters.http.okta_hook import OktaHook, okta_hook_door
+from voicegate.adapters.http.overload import Load
 from voicegate.adapters.http.provider_messages import Mapped
 from voicegate.adapters.http.providers import Providers, provider_doors
 from voicegate.domain.call import Rang
@@ -126,7 +127,12 @@ REFUSALS = {
 }
 
 
-async def test_of_two_hundred_requests_at_once_through_all_doors_one_rings(served: Served) -> None:
+async def test_of_two_hundred_requests_at_once_through_all_doors_one_rings(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Each is to be judged: how many of them a busy machine refuses unread is no matter here.
+    monkeypatch.setattr(Load, "enter", lambda *_, **__: None)
+    monkeypatch.setattr(Load, "leave", lambda *_, **__: None)
     served.bench.pbx.plots = [rings]
     clients = [await backend(served, name) for name in ("a", "b")]
     doors = [ask for client in clients for ask in client.doors()]

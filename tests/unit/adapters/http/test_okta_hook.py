@@ -265,7 +265,7 @@ async def test_its_time_counts_from_the_requests_first_byte(served: Served) -> N
 async def test_when_there_is_too_much_it_fails_at_once_and_costs_the_store_nothing(
     served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(self: Load, client: str, *, writes: bool) -> None:
+    def full(self: Load, client: str, **_: object) -> None:
         raise Refused(problems.OVERLOADED)
 
     monkeypatch.setattr(Load, "enter", full)

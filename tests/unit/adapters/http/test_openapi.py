@@ -215,7 +215,7 @@ async def overloaded(served: Served, operation: Operation) -> httpx.Response:
         patch.setattr(served.bench.pbx, "trunk_states", slow_states)
         first = asyncio.create_task(served.http.get("/v1/trunks"))
         await asked.wait()
-        patch.setattr(Load, "_is_full", lambda self, *, writes: True)
+        patch.setattr(Load, "_is_full", lambda *_, **__: True)
         answer = await ask(served, operation, path=path)
         answered.set()
         await first

@@ -20,14 +20,18 @@ from voicegate.domain.client import Scope
 
 STEP_S = 0.001
 BATCH_S = 0.1
+HOOK_WAIT_S = 0.32
 
 
-def refused(load: Load, client: str, *, writes: bool = True) -> bool:
+def refused(load: Load, client: str, *, writes: bool = True, wait_s: float = overload.STORE_WAIT_S) -> bool:
     try:
-        load.enter(client, writes=writes)
+        load.enter(client, writes=writes, wait_s=wait_s)
     except Refused as error:
         return error.kind is OVERLOADED
     return False
+
+
+DOORS = pytest.mark.parametrize("wait_s", [HOOK_WAIT_S, overload.STORE_WAIT_S], ids=["the hook", "others"])
 
 
 @dataclass(slots=True)
@@ -35,6 +39,7 @@ class Day:
     """A daemon that is asked to write, by a clock of its own; its store takes so long for each."""
 
     each_s: float
+    wait_s: float
     now: float = 0.0
     refused: int = 0
     took: list[float] = field(default_factory=list)
@@ -67,7 +72,7 @@ class Day:
                 self._commit()
 
     def _ask(self, came_at: float) -> None:
-        if refused(self.load, "hook"):
+        if refused(self.load, "hook", wait_s=self.wait_s):
             self.refused += 1
         else:
             self.queue.append(came_at)
@@ -89,17 +94,21 @@ class Day:
 
 @pytest.mark.parametrize("at", [0.0, 3.0], ids=["at the start", "later"])
 @pytest.mark.parametrize("each_s", [0.003, 0.012], ids=["an idle machine", "a busy one"])
-def test_one_stall_refuses_nobody(each_s: float, at: float) -> None:
-    day = Day(each_s)
+@DOORS
+def test_one_stall_refuses_nobody(wait_s: float, each_s: float, at: float) -> None:
+    day = Day(each_s, wait_s)
     day.run(50, 5, stalled=(at, at + 0.3))
     assert day.refused == 0
     assert len(day.took) == 250
     assert max(day.took) < 1
 
 
-@pytest.mark.parametrize("each_s", [0.006, 0.02, 0.1])
-def test_what_is_accepted_of_far_too_much_is_in_time(each_s: float) -> None:
-    day = Day(each_s)
+@pytest.mark.parametrize(
+    ("wait_s", "each_s"),
+    [(HOOK_WAIT_S, 0.006), (HOOK_WAIT_S, 0.02), (HOOK_WAIT_S, 0.1), (None, 0.006), (None, 0.02)],
+)
+def test_what_is_accepted_of_far_too_much_is_in_time(wait_s: float | None, each_s: float) -> None:
+    day = Day(each_s, wait_s or overload.STORE_WAIT_S)
     day.run(5, 3)
     day.took.clear()
     day.run(200, 15)
@@ -110,7 +119,7 @@ def test_what_is_accepted_of_far_too_much_is_in_time(each_s: float) -> None:
 
 
 def test_after_far_too_much_the_ordinary_is_accepted_again() -> None:
-    day = Day(0.02)
+    day = Day(0.02, HOOK_WAIT_S)
     day.run(200, 5)
     assert day.refused
     day.refused = 0
@@ -214,7 +223,7 @@ async def test_a_refusal_comes_before_the_body_and_says_when_to_come_again(
 async def test_refusals_cost_the_log_one_line(
     bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(self: Load, client: str, *, writes: bool) -> None:
+    def full(self: Load, client: str, **_: object) -> None:
         raise Refused(OVERLOADED)
 
     async with serving(bench, tmp_path) as served:
