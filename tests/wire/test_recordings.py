@@ -129,7 +129,7 @@ OUTCOMES = [
         [Hangup(cause=41, is_unreachable=True)],
         Outcome.TRUNK_UNREACHABLE,
     ),
-    ("06_unreachable_nosuchgw", [Hangup(is_unreachable=True)], Outcome.TRUNK_UNREACHABLE),
+    ("06_unreachable_nosuchgw", [Hangup(gave_up=GaveUp.PBX_UNAVAILABLE)], Outcome.PBX_UNAVAILABLE),
     ("06_unreachable_pinged", [Hangup(is_unreachable=True)], Outcome.TRUNK_UNREACHABLE),
     ("07_farhangup_mid_playback", [Rang(), Answered(), Hangup(cause=16)], Outcome.HUNG_UP),
     ("12c_media_timeout", [Rang(), Answered(), Hangup(cause=16)], Outcome.HUNG_UP),

@@ -1,7 +1,7 @@
 """How trunks are, and whether a call could be placed now: asked before a promise that somebody builds on.
 
-A trunk counts as lost only where its PBX is not connected or says that the trunk is unreachable; not
-knowing is no reason to refuse.
+A trunk counts as lost only where its PBX is not connected, says that the trunk is unreachable, or has none of
+that name; not knowing is no reason to refuse.
 """
 
 import asyncio
@@ -33,7 +33,10 @@ class TrunkHealth:
             name = hop.trunk.pbx
             if not await self._pbxs[name].reach(_PATIENCE):
                 continue
-            if (await self._states_of(name)).get(hop.endpoint) != "unreachable":
+            states = await self._states_of(name)
+            # A trunk that the PBX does not list is one that it does not have; a desk need not be listed.
+            unlisted = "unreachable" if states and hop.number is not None else "unknown"
+            if states.get(hop.endpoint, unlisted) != "unreachable":
                 return True
         return False
 

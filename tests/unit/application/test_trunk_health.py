@@ -66,3 +66,10 @@ async def test_one_pbx_that_can_be_reached_is_enough_and_waits_for_no_other() ->
     assert not coming.is_connected
     assert await is_any_reached([absent, coming])
     assert coming.is_connected
+
+
+async def test_a_trunk_that_its_pbx_does_not_have_is_no_way() -> None:
+    pbx = ScriptedPbx(states={"other": "available"})
+    hops = find_route(Destination(NUMBER), Routes((trunk("carrier"),)))
+    assert not await TrunkHealth({"main": pbx}).has_way(hops)
+    assert await TrunkHealth({"main": ScriptedPbx(states={})}).has_way(hops)

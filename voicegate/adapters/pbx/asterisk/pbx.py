@@ -33,7 +33,7 @@ from voicegate.adapters.pbx.common.call_supervisor import CallSupervisor
 from voicegate.adapters.pbx.common.connection import keep_connected
 from voicegate.adapters.pbx.common.safe_values import ENDPOINT, check, check_call_id
 from voicegate.application.ports import Leg, Order
-from voicegate.domain.call_outcome import Hangup
+from voicegate.domain.call_outcome import GaveUp, Hangup
 from voicegate.domain.errors import PbxRefused, PbxUnavailable, ReplyLost
 from voicegate.domain.routing import Hop
 
@@ -68,8 +68,10 @@ class _Draft:
     """How the answered channel finds back to us."""
     fields: Fields
     """Of the Originate."""
-    desk: str | None = None
-    """The endpoint to dial, where no trunk leads beyond it."""
+    endpoint: str
+    """The endpoint to dial."""
+    trunk: str | None = None
+    """The name of the trunk that it is; None: it is a desk."""
 
 
 class AsteriskPbx(CallSupervisor[AsteriskLeg, _Draft]):
@@ -175,9 +177,10 @@ class AsteriskPbx(CallSupervisor[AsteriskLeg, _Draft]):
 
     def _write(self, order: Order) -> _Draft:
         handover = Handover(self._agi.address, secrets.token_hex(16), f"voicegate-{secrets.token_hex(8)}")
-        desk = order.hop.endpoint if order.hop.number is None else None
+        trunk = None if order.hop.number is None else order.hop.trunk.name
         telephone = self._dialed.pop(order.call_id, None)
-        return _Draft(order.call_id, handover, build_originate(order, handover, telephone), desk)
+        fields = build_originate(order, handover, telephone)
+        return _Draft(order.call_id, handover, fields, order.hop.endpoint, trunk)
 
     def _follow(self, order: Order, draft: _Draft) -> AsteriskLeg:
         timeouts = AsteriskTimeouts(
@@ -195,13 +198,21 @@ class AsteriskPbx(CallSupervisor[AsteriskLeg, _Draft]):
         return leg
 
     async def _send(self, draft: _Draft) -> None:
-        if draft.desk is not None and await self._lacks(draft.desk):
-            # An Originate would fail as for a telephone that is not registered.
-            self._legs[draft.call_id].refuse(Hangup(cause=_UNALLOCATED))
+        if await self._lacks(draft.endpoint):
+            # An Originate would fail as for a telephone that is not registered, or a trunk that is down.
+            self._legs[draft.call_id].refuse(self._judge_unknown(draft))
             return
         reply = await self._ami.ask("Originate", draft.fields, as_list=False)
         if not reply.is_success:
             raise PbxRefused(f"the PBX refused the call: {reply.message}")
+
+    def _judge_unknown(self, draft: _Draft) -> Hangup:
+        """Return how a call ends whose endpoint the PBX does not have: a trunk's is our setting's fault."""
+        if draft.trunk is None:
+            return Hangup(cause=_UNALLOCATED)
+        setting = f"trunks.{draft.trunk}.endpoint"
+        log.error("trunk unknown to PBX", pbx=self._settings.name, setting=setting, endpoint=draft.endpoint)
+        return Hangup(gave_up=GaveUp.PBX_UNAVAILABLE)
 
     async def _lacks(self, endpoint: str) -> bool:
         """Has the PBX no such endpoint? False too where it does not say: without `func_devstate`."""

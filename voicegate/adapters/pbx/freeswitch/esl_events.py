@@ -125,6 +125,8 @@ class Ended:
     """The last counts."""
     channel: str = ""
     """The PBX's id of it."""
+    is_refused: bool = True
+    """Is the status of a call that failed the far end's? What FreeSWITCH makes up after a 200 is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,6 +247,7 @@ def _read_ended(event: Event) -> EslEvent:
         is_by_pbx=event.text("variable_sip_hangup_disposition") in _SENT,
         media=read_media(event),
         channel=event.text("Unique-ID"),
+        is_refused=bool(event.text("variable_sip_invite_failure_status")),
     )
 
 

@@ -96,4 +96,6 @@ def _dial_string(hop: Hop) -> str:
     endpoint = check(hop.endpoint, ENDPOINT, "endpoint")
     if hop.number is None:
         return f"user/{endpoint}"
-    return f"sofia/gateway/{endpoint}/{check(hop.number, NUMBER, 'number')}"
+    # It stands in a URI as it is here, where "#" would end it: RFC 3261, section 19.1.2.
+    number = check(hop.number, NUMBER, "number").replace("#", "%23")
+    return f"sofia/gateway/{endpoint}/{number}"

@@ -24,9 +24,11 @@ from voicegate.adapters.pbx.freeswitch.settings import FreeSwitchSettings
 from voicegate.adapters.pbx.freeswitch.tracker import CallTracker
 from voicegate.application.ports import Order
 from voicegate.domain.errors import PbxRefused, PbxUnavailable, ReplyLost
+from voicegate.domain.routing import Hop
 
 log = structlog.get_logger(__name__)
 
+_UNKNOWN_GATEWAY: Final = "INVALID_GATEWAY"
 _BOOT_PATIENCE: Final = 10.0
 _BOOT_POLL: Final = 0.5
 _GATEWAY: Final = re.compile(r"<gateway>\s*<name>([^<]*)</name>.*?<status>([^<]*)</status>", re.DOTALL)
@@ -41,6 +43,8 @@ class FreeSwitchPbx(CallSupervisor[FreeSwitchLeg, Draft]):
         self._settings = settings
         self._esl = EslClient(settings, self)
         self._jobs: dict[str, FreeSwitchLeg] = {}
+        self._hops: dict[str, Hop] = {}
+        """Whither each job dials."""
 
     async def trunk_states(self) -> Mapping[str, str]:
         """Return the state of each gateway, as its pings and its registration show it; empty while not
@@ -58,9 +62,20 @@ class FreeSwitchPbx(CallSupervisor[FreeSwitchLeg, Draft]):
 
     def on_event(self, event: EslEvent) -> None:
         """Take an event; those of other calls end here."""
-        leg = self._jobs.get(event.job_id) if isinstance(event, JobDone) else self._legs.get(event.channel_id)
+        if isinstance(event, JobDone):
+            leg = self._jobs.get(event.job_id)
+            self._tell_of_unknown(event)
+        else:
+            leg = self._legs.get(event.channel_id)
         if leg is not None:
             leg.observe(event)
+
+    def _tell_of_unknown(self, job: JobDone) -> None:
+        """Log that FreeSWITCH has no gateway of the name that a setting gives."""
+        hop = self._hops.get(job.job_id)
+        if hop is not None and job.reason == _UNKNOWN_GATEWAY:
+            setting = f"trunks.{hop.trunk.name}.endpoint"
+            log.error("trunk unknown to PBX", pbx=self._settings.name, setting=setting, endpoint=hop.endpoint)
 
     @property
     def _ready(self) -> asyncio.Event:
@@ -93,6 +108,7 @@ class FreeSwitchPbx(CallSupervisor[FreeSwitchLeg, Draft]):
             order.call_id, tracker, esl=self._esl, settings=self._settings, is_desk=draft.is_desk
         )
         self._jobs[draft.job_id] = leg
+        self._hops[draft.job_id] = order.hop
         return leg
 
     async def _send(self, draft: Draft) -> None:
@@ -102,7 +118,7 @@ class FreeSwitchPbx(CallSupervisor[FreeSwitchLeg, Draft]):
             raise PbxRefused(f"the PBX refused the call: {text}")
 
     def _forget(self, draft: Draft) -> None:
-        del self._jobs[draft.job_id]
+        del self._jobs[draft.job_id], self._hops[draft.job_id]
 
     async def _end_stray(self, call_id: str) -> None:
         answer = await self._esl.api(f"uuid_kill {check_call_id(call_id)}")

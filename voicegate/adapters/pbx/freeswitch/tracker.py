@@ -7,8 +7,8 @@ Settled as                        when
 the far end's failure             the channel ended, with the far end's SIP status
 302                               the same: `outbound_redirect_fatal` stops it
 ring timeout                      the channel ended by NO_ANSWER without a SIP status
-unreachable                       the job failed for the gateway, and no event of the channel ever came;
-                                  or the channel ended by a 503 that FreeSWITCH made up
+unreachable                       the job failed for a gateway that is down, and no event of the channel ever
+                                  came; or the channel ended by a 503 that FreeSWITCH made up
 refused by the PBX                the job failed for another reason, and no event of the channel ever came
 interrupted                       the PBX ended the channel and we did not ask: `hupall`, `uuid_kill`, a
                                   restarted profile, …; PBX lost when it shuts down
@@ -37,7 +37,7 @@ from voicegate.domain.call import Answered, Progressed, Rang
 from voicegate.domain.call_outcome import GaveUp, Hangup
 
 _TIMEOUTS: Final = frozenset(("NO_ANSWER", "ALLOTTED_TIMEOUT", "PROGRESS_TIMEOUT"))
-_NOBODY_THERE: Final = frozenset(("INVALID_GATEWAY", "GATEWAY_DOWN"))
+_GATEWAY_DOWN: Final = "GATEWAY_DOWN"
 _DESKS: Final[Mapping[str, int]] = {"USER_NOT_REGISTERED": 20, "SUBSCRIBER_ABSENT": 1}
 """No telephone is registered there: Q.850's subscriber absent. FreeSWITCH calls so a desk that its directory
 does not know: that is no such number."""
@@ -45,6 +45,8 @@ _MADE_UP: Final = 503
 _UNUSABLE: Final = "INCOMPATIBLE_DESTINATION"
 _INCOMPATIBLE: Final = 88
 _OK: Final = 200
+_NO_SDP: Final = 500
+"""FreeSWITCH's own word for a 200 that has no SDP: 1.10.12."""
 _SHUTDOWN: Final = "SYSTEM_SHUTDOWN"
 _FOR_THE_FAR_END: Final = frozenset(("MEDIA_TIMEOUT", "INCOMPATIBLE_DESTINATION", "RECOVERY_ON_TIMER_EXPIRE"))
 """Causes for which FreeSWITCH itself ends a call, and what the far end does, or not, is why."""
@@ -160,7 +162,8 @@ class CallTracker(Tracker):
         """Did somebody pick up, with an SDP that FreeSWITCH refused? It tells of no answer then."""
         is_ours = self._is_asked or ended.name in _TIMEOUTS
         is_refused = ended.sip_status is None and ended.name == _UNUSABLE
-        return not is_ours and (is_refused or ended.sip_status == _OK)
+        is_made_up = ended.sip_status == _NO_SDP and not ended.is_refused and not ended.is_local
+        return not is_ours and (is_refused or is_made_up or ended.sip_status == _OK)
 
     def _judge_answered(self, ended: Ended) -> Hangup:
         return Hangup(cause=ended.cause, gave_up=self._meddling_of(ended))
@@ -182,7 +185,7 @@ class CallTracker(Tracker):
 
 
 def _judge_unplaced(job: JobDone) -> Hangup:
-    if job.reason in _NOBODY_THERE:
+    if job.reason == _GATEWAY_DOWN:
         return Hangup(is_unreachable=True)
     if job.reason in _DESKS:
         return Hangup(cause=_DESKS[job.reason])

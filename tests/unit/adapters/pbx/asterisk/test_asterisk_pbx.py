@@ -111,6 +111,20 @@ async def test_a_desk_that_the_pbx_does_not_have_is_told_so_and_not_dialed(peer:
     assert "Originate" not in peer.names()
 
 
+async def test_a_trunk_that_the_pbx_does_not_have_is_our_settings_fault(peer: AmiPeer) -> None:
+    """Not the carrier's, and not its PBX's way to it: nothing is dialed, and the next trunk may be."""
+    peer.answers["Getvar"] = lambda peer, asked: (
+        "Response: Success\r\nValue: "
+        + ("INVALID" if asked["Variable"] == "DEVICE_STATE(PJSIP/carrier)" else "1")
+    )
+    with capture_logs() as logs:
+        async with connected(peer) as pbx, pbx.originate(an_order(endpoint="carrier")) as leg:
+            assert await next_signal(leg.signals()) == Hangup(gave_up=GaveUp.PBX_UNAVAILABLE)
+    assert "Originate" not in peer.names()
+    (told,) = [entry for entry in logs if entry["event"] == "trunk unknown to PBX"]
+    assert (told["setting"], told["endpoint"]) == ("trunks.carrier.endpoint", "carrier")
+
+
 async def test_a_sound_is_played_and_its_packets_are_counted(peer: AmiPeer) -> None:
     async with talking(peer) as line, asyncio.TaskGroup() as tasks:
         playing = tasks.create_task(line.leg.play(READING, "*"))

@@ -112,11 +112,19 @@ async def test_a_302_is_told_and_not_followed(switch: Switch) -> None:
     assert switch.rung == ["+12025550113"]
 
 
-@pytest.mark.parametrize("gateway", ["down", "unheard-of"])
-async def test_a_gateway_that_is_not_there_fails_at_once(switch: Switch, gateway: str) -> None:
-    order = an_order(endpoint=gateway, ring_timeout=timedelta(seconds=40))
+async def test_a_gateway_that_is_down_fails_at_once(switch: Switch) -> None:
+    order = an_order(endpoint="down", ring_timeout=timedelta(seconds=40))
     async with within(5):
         assert await told_of(switch, order) == [Hangup(is_unreachable=True)]
+
+
+async def test_a_gateway_that_the_pbx_does_not_have_is_our_settings_fault(switch: Switch) -> None:
+    order = an_order(endpoint="unheard-of", ring_timeout=timedelta(seconds=40))
+    with capture_logs() as logs:
+        async with within(5):
+            assert await told_of(switch, order) == [Hangup(gave_up=GaveUp.PBX_UNAVAILABLE)]
+    (told,) = [entry for entry in logs if entry["event"] == "trunk unknown to PBX"]
+    assert (told["setting"], told["endpoint"]) == (f"trunks.{order.hop.trunk.name}.endpoint", "unheard-of")
 
 
 async def test_nobody_at_the_gateways_address_is_unreachable(switch: Switch) -> None:
