@@ -1,0 +1,165 @@
+"""What a telephone line does to a call's sound: codecs, lost packets, noise, voices of other people.
+
+Noise and loss are drawn from a generator that is handed in, so that a measurement can be repeated. What is
+lost is silence: telephones that repeat the last packet are kinder. Opus and G.722 are FFmpeg's, by PyAV.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from voicegate.adapters.speech.formats import Samples
+from voicegate.adapters.speech.levels import loudness, resample
+
+Floats = npt.NDArray[np.float64]
+Change = Callable[[Floats, int, np.random.Generator], Floats]
+"""Sound of 16-bit scale, its rate, chance -> what is left of it."""
+
+_PACKET_S: Final = 0.02
+_FULL_SCALE: Final = 32768.0
+_TALKERS: Final = 6
+_OPUS_RATE: Final = 48000
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One kind of line."""
+
+    name: str
+    """What the tables call it."""
+    rate: int
+    """Samples a second of the sound that it carries: 8000 as G.711, 16000 as the wide codecs."""
+    changes: Sequence[Change]
+    """What happens on the way, in order."""
+
+    @property
+    def suffix(self) -> str:
+        """The format of the prompts that are played into it."""
+        return "ulaw" if self.rate == 8000 else "wav16"
+
+    def carry(self, sound: Samples, chance: np.random.Generator) -> Samples:
+        """Return what is heard of a sound at `rate` at the other end; as long as the sound."""
+        heard = sound.astype(np.float64)
+        for change in self.changes:
+            heard = change(heard, self.rate, chance)
+        return np.clip(np.rint(heard), -_FULL_SCALE, _FULL_SCALE - 1).astype(np.int16)
+
+
+def lose(share: float, *, burst: int = 1) -> Change:
+    """Return the loss of a share of the packets of 20 ms, `burst` of them in a row."""
+
+    def change(sound: Floats, rate: int, chance: np.random.Generator) -> Floats:
+        packet = round(rate * _PACKET_S)
+        count = -(-len(sound) // packet)
+        begins = chance.random(count) < share / burst
+        is_lost = np.zeros(count + burst, bool)
+        for later in range(burst):
+            is_lost[later : later + count] |= begins
+        kept: Floats = np.where(np.repeat(is_lost[:count], packet)[: len(sound)], 0.0, sound)
+        return kept
+
+    return change
+
+
+def add_noise(below_db: float) -> Change:
+    """Return white noise that lies so many dB below what is said."""
+
+    def change(sound: Floats, rate: int, chance: np.random.Generator) -> Floats:
+        return sound + chance.normal(size=len(sound)) * _level(sound, rate) * 10 ** (-below_db / 20)
+
+    return change
+
+
+def add_babble(below_db: float) -> Change:
+    """Return other people's talk, so many dB below what is said: six talkers, who use the call's words."""
+
+    def change(sound: Floats, rate: int, chance: np.random.Generator) -> Floats:
+        babble = sum(_talk(sound, rate, chance) for _ in range(_TALKERS))
+        gain = _level(sound, rate) / _level(np.asarray(babble), rate) * 10 ** (-below_db / 20)
+        return sound + np.asarray(babble) * gain
+
+    return change
+
+
+def code_wide(codec: str) -> Change:
+    """Return the way through a codec, "g722" or "opus", and back."""
+
+    def change(sound: Floats, rate: int, _chance: np.random.Generator) -> Floats:
+        through = _through_opus if codec == "opus" else _through_g722
+        carried = through(np.clip(sound, -_FULL_SCALE, _FULL_SCALE - 1).astype(np.int16), rate)
+        return np.pad(carried[: len(sound)], (0, max(len(sound) - len(carried), 0))).astype(np.float64)
+
+    return change
+
+
+LINES: Final = (
+    Line("G.711", 8000, ()),
+    Line("3 % lost", 8000, (lose(0.03),)),
+    Line("5 % lost", 8000, (lose(0.05),)),
+    Line("bursts of 3 lost", 8000, (lose(0.03, burst=3),)),
+    Line("noise 20 dB", 8000, (add_noise(20),)),
+    Line("noise 20 dB, 3 % lost", 8000, (add_noise(20), lose(0.03))),
+    Line("babble 10 dB", 8000, (add_babble(10),)),
+    Line("G.722", 16000, (code_wide("g722"),)),
+    Line("Opus", 16000, (code_wide("opus"),)),
+)
+"""Every line that `make hear` measures; of lost packets, 3 or 5 in 100."""
+
+
+def find_line(name: str) -> Line:
+    """Return the line of that name.
+
+    Raises:
+        KeyError: there is none.
+    """
+    return {line.name: line for line in LINES}[name]
+
+
+def _level(sound: Floats, rate: int) -> float:
+    """Return the root mean square of a sound while something is said."""
+    samples = np.clip(sound, -_FULL_SCALE, _FULL_SCALE - 1).astype(np.int16)
+    return float(_FULL_SCALE * 10 ** (loudness(samples, rate) / 20))
+
+
+def _talk(sound: Floats, rate: int, chance: np.random.Generator) -> Floats:
+    """Return another talker: the same words at another pitch and pace, begun elsewhere, without pauses."""
+    spoken = sound[np.convolve(np.abs(sound), np.ones(rate // 20) / (rate // 20), "same") > 100]
+    pace = rate * chance.uniform(0.85, 1.2)
+    voice = resample(spoken.astype(np.int16), rate, round(pace)).astype(np.float64)
+    begun = np.roll(voice, int(chance.integers(len(voice))))
+    return np.resize(begun, len(sound))
+
+
+def _through_g722(sound: Samples, rate: int) -> Samples:
+    # FFmpeg's encoder takes any number of samples, but whole pairs.
+    return _recode(np.pad(sound, (0, len(sound) % 2)), rate, codecs=("g722", "g722"), frame=rate // 50)
+
+
+def _through_opus(sound: Samples, rate: int) -> Samples:
+    wide = resample(sound, rate, _OPUS_RATE)
+    whole = np.pad(wide, (0, -len(wide) % (_OPUS_RATE // 50)))
+    heard = _recode(whole, _OPUS_RATE, codecs=("libopus", "libopus"), frame=_OPUS_RATE // 50)
+    return resample(heard, _OPUS_RATE, rate)
+
+
+def _recode(sound: Samples, rate: int, *, codecs: tuple[str, str], frame: int) -> Samples:
+    """Return a sound that was coded frame by frame and decoded again."""
+    import av  # noqa: PLC0415  # comes with the extra
+
+    coders: Any = av.CodecContext
+    encoder, decoder = (coders.create(name, mode) for name, mode in zip(codecs, "wr", strict=True))
+    for coder in (encoder, decoder):
+        coder.sample_rate, coder.layout, coder.format = rate, "mono", "s16"
+    if codecs[0] == "libopus":
+        encoder.bit_rate, encoder.options = 24000, {"application": "voip", "frame_duration": "20"}
+    packets = []
+    for start in range(0, len(sound), frame):
+        piece = av.AudioFrame.from_ndarray(sound[None, start : start + frame], format="s16", layout="mono")
+        piece.sample_rate, piece.pts = rate, start
+        packets += encoder.encode(piece)
+    packets += encoder.encode(None)
+    heard = [piece.to_ndarray().ravel() for packet in packets for piece in decoder.decode(packet)]
+    return np.concatenate(heard).astype(np.int16)
