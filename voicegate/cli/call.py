@@ -3,7 +3,7 @@
 import rich_click as click
 
 from voicegate.cli.check import read_code
-from voicegate.cli.options import Options
+from voicegate.cli.options import Options, complete_language
 from voicegate.cli.place import connect
 from voicegate.cli.printing import json_option, print_json
 from voicegate.cli.watching import Watched, follow
@@ -13,7 +13,11 @@ from voicegate.client import Created
 @click.command(short_help="Call a number and speak a code.")
 @click.argument("number")
 @click.option("--extension", help="Landline extension, sent after answer; w pauses 0.5 s, W 1 s.")
-@click.option("--language", help="Language tag, such as en; as configured when not given.")
+@click.option(
+    "--language",
+    shell_complete=complete_language,
+    help="Language tag, such as en; as configured when not given.",
+)
 @click.option(
     "--human-check",
     type=click.Choice(["random_key", "any_key", "none"]),

@@ -9,7 +9,7 @@ import rich_click as click
 
 from voicegate.cli.check import read_code
 from voicegate.cli.exits import Exit, Failure
-from voicegate.cli.options import Options
+from voicegate.cli.options import Options, complete_language
 from voicegate.cli.place import connect
 from voicegate.cli.printing import clock, json_option, print_json, print_table
 from voicegate.cli.watching import Watched, follow
@@ -32,7 +32,11 @@ def factors() -> None:
 @_subscriber
 @click.argument("number")
 @click.option("--extension", help="Landline extension, sent after answer; w pauses 0.5 s, W 1 s.")
-@click.option("--language", help="Language tag of its calls; as configured when not given.")
+@click.option(
+    "--language",
+    shell_complete=complete_language,
+    help="Language tag of its calls; as configured when not given.",
+)
 @_lifetime
 @click.option("--replace", is_flag=True, help="End the subscriber's present telephone for this one.")
 @click.option("--proven", is_flag=True, help="It was proven elsewhere: no call, no code. For admins.")

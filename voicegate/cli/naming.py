@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import msgspec
 import rich_click as click
 
-from voicegate.adapters.speech.introductions import Introduction, make_introduction
+from voicegate.adapters.speech.introductions import Introduction, Source, find_introduction, make_introduction
 from voicegate.adapters.speech.pack import Pack
 from voicegate.cli.packs import Packs
 from voicegate.domain.errors import SpeechError
@@ -20,7 +20,7 @@ class Named(msgspec.Struct, frozen=True):
     service: str
     """The name."""
     source: str
-    """Where "This is <name>." comes from: shipped, recorded, made; nobody, where it failed."""
+    """Where "This is <name>." comes from: shipped, recorded, made; where it failed: nobody, or to be made."""
     engine: str | None = None
     """The engine that said it; None where none did."""
     is_fallback: bool = False
@@ -28,7 +28,7 @@ class Named(msgspec.Struct, frozen=True):
     file: str | None = None
     """Where it lies; None where it failed."""
     error: str | None = None
-    """Why nobody said it."""
+    """Why it was not made."""
 
 
 def name_service(packs: Packs, service: str, languages: Iterable[Pack], *, force: bool) -> Iterator[Named]:
@@ -38,7 +38,8 @@ def name_service(packs: Packs, service: str, languages: Iterable[Pack], *, force
         try:
             made = asyncio.run(make_introduction(pack, service, packs.place, is_house=is_house, force=force))
         except SpeechError as error:
-            yield Named(pack.language, service, "nobody", error=str(error))
+            found = find_introduction(pack, service, packs.place, is_house=is_house)
+            yield Named(pack.language, service, found.source.value, error=str(error))
         else:
             yield _named(pack, service, made)
 
@@ -56,12 +57,13 @@ def _named(pack: Pack, service: str, made: Introduction) -> Named:
 
 
 def tell(named: Sequence[Named], packs: Packs) -> None:
-    """Print what became of a name, for people; end with 6 where a language has it from nobody."""
+    """Print what became of a name, for people."""
     for one in named:
         about = f"{one.language}: {one.service!r}"
         if one.error is not None:
-            record = f"record it: voicegate prompts import {one.language} FILE --service NAME"
-            click.echo(f"{about} is said by nobody: {one.error}; or {record}", err=True)
+            record = f"; or record it: voicegate prompts import {one.language} FILE --service NAME"
+            way_out = record if one.source == Source.NOBODY else ""
+            click.echo(f"{about} was not made: {one.error}{way_out}", err=True)
         elif one.engine is None:
             click.echo(f"{about} is {one.source}")
         else:

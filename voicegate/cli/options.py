@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+import rich_click as click
+
 
 @dataclass(frozen=True, slots=True)
 class Options:
@@ -12,3 +14,11 @@ class Options:
     """The configuration file; None: not given."""
     socket: Path | None = None
     """The daemon's socket; None: as configured."""
+
+
+def complete_language(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    """Return the languages of calls that a shell may complete to."""
+    # Reading prompts' folders takes time to import, which no call needs.
+    from voicegate.cli.packs import complete_spoken  # noqa: PLC0415
+
+    return complete_spoken(ctx, parameter, incomplete)

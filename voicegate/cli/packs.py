@@ -10,7 +10,7 @@ import rich_click as click
 from voicegate.adapters.speech.build import is_built
 from voicegate.adapters.speech.formats import FORMATS
 from voicegate.adapters.speech.introductions import Place
-from voicegate.adapters.speech.pack import Pack, find_languages, load_pack
+from voicegate.adapters.speech.pack import Pack, find_languages, load_pack, load_spoken
 from voicegate.adapters.speech.recordings import FOLDER
 from voicegate.cli.options import Options
 from voicegate.cli.place import read_settings_if_any
@@ -85,6 +85,15 @@ def complete_languages(ctx: click.Context, _: click.Parameter, incomplete: str) 
     """Return the languages that a shell may complete to."""
     with suppress(VoicegateError, OSError):
         return [name for name in find_languages(_completing(ctx).sounds) if name.startswith(incomplete)]
+    return []
+
+
+def complete_spoken(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
+    """Return the languages that calls can be in."""
+    with suppress(VoicegateError, OSError):
+        packs = _completing(ctx)
+        spoken = load_spoken(packs.sounds, packs.settings.service.unjudged_languages)
+        return [pack.language for pack in spoken if pack.language.startswith(incomplete)]
     return []
 
 

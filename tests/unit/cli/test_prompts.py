@@ -181,11 +181,19 @@ def test_a_name_that_nobody_can_say_ends_with_6_and_the_way_out(
     code, output = run("build", "en", "de", "--service", "Example Bank", config=config)
     assert code == 6
     assert "en: 'Example Bank' is spoken by flite" in output
-    assert "de: 'Example Bank' is said by nobody: espeak-ng: is not installed" in output
+    assert "de: 'Example Bank' was not made: espeak-ng: is not installed" in output
     assert "voicegate prompts import de FILE --service NAME" in output
     code, output = run("play", "de", "--service", "Example Bank", config=config)
     assert code == 6
     assert "voicegate prompts build de --service 'Example Bank'" in output
+
+
+def test_a_state_folder_that_cannot_be_written_is_named(engines: Path, tmp_path: Path, config: str) -> None:
+    (tmp_path / "state").touch()
+    code, output = run("build", "en", "--service", "Example Bank", config=config)
+    assert code == 6
+    assert f"en: 'Example Bank' was not made: {tmp_path}/state: cannot be written" in output
+    assert "record it" not in output
 
 
 def test_a_recording_of_a_name_is_taken_in(tmp_path: Path, config: str) -> None:
@@ -213,6 +221,8 @@ def test_shells_complete_languages_and_names(config: str) -> None:
         return [item.value for item in shell.get_completions(["--config", config, *line], incomplete)]
 
     assert complete(["prompts", "play"], "d") == ["de"]
+    assert complete(["call", "--language"], "e") == ["en", "es"]
+    assert complete(["factors", "enroll", "--language"], "e") == ["en", "es"]
     assert complete(["prompts", "build"], "e") == ["en", "es"]
     assert complete(["prompts", "import", "de", "x", "--service"], "Ex") == ["Example Bank"]
     assert complete(["--config", "/nowhere", "prompts", "build", "--service"], "Ex") == []
