@@ -106,8 +106,9 @@ def load_voice(pack: Pack, kind: AudioFormat, recordings: Path, *, variant: str 
     needed = (name for name in _needed(pack, said.values()) if name not in own)
     built = {name: pack.folder / f"{name}.{kind.suffix}" for name in needed}
     if missing := [name for name, file in built.items() if not file.is_file()]:
+        more = f" and {len(missing) - 1} more" if missing[1:] else ""
         raise SpeechError(
-            f"{pack.folder}: no sound of {', '.join(missing)}: voicegate prompts build {pack.language}, "
+            f"{pack.folder}: no sound of {missing[0]}{more}: voicegate prompts build {pack.language}, "
             f"or voicegate prompts import {pack.language} FOLDER"
         )
     prompts = {**{name: kind.read(file) for name, file in built.items()}, **own}
