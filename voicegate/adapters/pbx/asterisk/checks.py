@@ -85,10 +85,14 @@ class AsteriskCheck:
         except PbxRefused as error:
             cure = f"{self._name}.ami_username, ami_secret_file and permit= in manager.conf must fit"
             yield failed("AMI", f"log-in refused: {error}", cure)
+            for finding in await self._look_at_port():
+                yield finding
         except (OSError, TimeoutError, PbxError) as error:
             where = f"{self._settings.ami_host}:{self._settings.ami_port}"
             cure = f"{self._name}.ami_host, ami_port; enabled, bindaddr and port in manager.conf"
             yield failed("AMI", f"no manager interface at {where}: {_reason(error)}", cure)
+            for finding in await self._look_at_port():
+                yield finding
 
     async def _run_checks(self, session: ManagerSession) -> AsyncIterator[Finding]:
         yield await self._look_at_version(session)
@@ -99,15 +103,26 @@ class AsteriskCheck:
         dialplan = await self._look_at_dialplan(session)
         for finding in dialplan:
             yield finding
-        if any(finding.level is Level.ERROR for finding in rights):
-            yield doubtful("FastAGI", "not tried: the account may not place calls", "mend AMI rights first")
-        elif all(finding.level is Level.OK for finding in dialplan):
-            async for finding in self._rehearse(session):
-                yield finding
+        async for finding in self._look_at_way_back(session, rights, dialplan):
+            yield finding
         for trunk, endpoint in self._patient.trunks.items():
             for finding in await endpoint_checks.look(session, trunk, endpoint):
                 yield finding
         yield await self._look_at_rtp(session)
+
+    async def _look_at_way_back(
+        self, session: ManagerSession, rights: Sequence[Finding], dialplan: Sequence[Finding]
+    ) -> AsyncIterator[Finding]:
+        """Yield what a trial call shows; where none can be placed, what can be seen without."""
+        may_call = all(finding.level is not Level.ERROR for finding in rights)
+        if may_call and all(finding.level is Level.OK for finding in dialplan):
+            async for finding in self._rehearse(session):
+                yield finding
+            return
+        if not may_call:
+            yield doubtful("FastAGI", "not tried: the account may not place calls", "mend AMI rights first")
+        for finding in await self._look_at_port():
+            yield finding
 
     def _look_at_login(self) -> Finding:
         account = self._settings.ami_username
@@ -228,13 +243,26 @@ class AsteriskCheck:
         found += self._judge(shown, server.address, is_daemon=is_daemon, sounds=sounds)
         return [*found, self._judge_events(session.heard)]
 
+    async def _look_at_port(self) -> list[Finding]:
+        """Return what is wrong with the port that is to be ours, as far as that needs no trial call."""
+        async with asyncio.TaskGroup() as tasks:
+            server = AgiServer(self._settings, tasks)
+            try:
+                await server.open()
+            except ConfigError:
+                return [self._told_of_stranger()] if await is_stranger(self._settings) else []
+            await server.close()
+        return []
+
+    def _told_of_stranger(self) -> Finding:
+        port = self._settings.agi_port
+        cure = f"{self._name}.agi_port: another one; or end what has it: ss -ltnp 'sport = :{port}'"
+        return failed("FastAGI", f"port {port} is another program's, no controller's", cure)
+
     async def _judge_port(self, session: ManagerSession) -> Finding:
         """Return who has the port that is to be ours, and whether the PBX reaches it."""
-        settings = self._settings
-        if await is_stranger(settings):
-            port = settings.agi_port
-            cure = f"{self._name}.agi_port: another one; or end what has it: ss -ltnp 'sport = :{port}'"
-            return failed("FastAGI", f"port {port} is another program's, no controller's", cure)
+        if await is_stranger(self._settings):
+            return self._told_of_stranger()
         address = address_of(self._settings, self._settings.agi_port)
         if await knock(session, address):
             return passed("FastAGI", f"the PBX reaches the running daemon at {address}")

@@ -366,7 +366,7 @@ async def test_a_refused_log_in_names_its_settings(exchange: CallSupervisor) -> 
 
 
 async def test_a_manager_interface_that_is_not_there_names_its_settings() -> None:
-    settings = AsteriskSettings("lab", "voicegate", Secret("x"), ami_port=1)
+    settings = AsteriskSettings("lab", "voicegate", Secret("x"), ami_port=1, agi_port=0)
     (finding,) = await examined(settings)
     assert (finding.level, "127.0.0.1:1" in finding.text) == (Level.ERROR, True)
 
