@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo lab test soak attack check bench format clean
+.PHONY: help demo lab test soak attack check bench format pages docs clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,9 +40,16 @@ format: $(READY) ## put the source into its form
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+pages: $(READY) ## renew the pages that follow from the code: settings, command line, providers
+	@$(BIN)/python docs/generate.py
+
+docs: $(READY) ## all pages as HTML, into docs/_build
+	@$(BIN)/python -m sphinx -q -W --keep-going -n -b html docs docs/_build
+	@echo "docs/_build/index.html"
+
 clean: ## remove what `make` made in this checkout
 	-$(BIN)/voicegate lab down
-	rm -rf $(VENV) .lab .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .lab docs/_build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 # Debian splits venv (and pip) from Python. Root installs the packages; anyone else unpacks pip beside
 # the environment, which needs no rights.

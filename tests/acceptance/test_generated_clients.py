@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import re
 import subprocess
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -14,6 +13,7 @@ import pytest
 from tests.acceptance.environments import GENERATED, NodeTools, node_tools, python_with
 from tests.acceptance.test_daemon import TEST_NUMBER, daemon, settings
 from tests.acceptance.test_factors import CODE
+from tests.pages import ROOT, blocks
 from voicegate.lab.deadlines import at_most
 
 __all__ = ["settings"]
@@ -21,7 +21,7 @@ __all__ = ["settings"]
 # Node and the generators are fetched the first time.
 pytestmark = pytest.mark.timeout(600)
 
-README: Final = Path(__file__).parents[2] / "README.md"
+PAGE: Final = ROOT / "docs/backends/native.md"
 DOCUMENTS: Final = {
     "native": "/openapi.json",
     "okta": "/openapi/okta.json",
@@ -96,12 +96,12 @@ async def test_spectral_finds_no_error(folder: Path, tools: NodeTools) -> None:
     assert "0 errors" in await run(command, folder)
 
 
-async def test_the_readmes_node_example_is_typed_and_signs_in(folder: Path, tools: NodeTools) -> None:
+async def test_the_pages_node_example_is_typed_and_signs_in(folder: Path, tools: NodeTools) -> None:
     (folder / "node_modules").symlink_to(tools.modules)
     for name in DOCUMENTS:
         file = "voicegate.d.ts" if name == "native" else f"{name}.d.ts"
         await run(tools.command("openapi-typescript", "bin/cli.js", f"{name}.json", "-o", file), folder)
-    (example,) = re.findall(r"^```ts\n(.*?)^```", README.read_text(), re.DOTALL | re.MULTILINE)
+    (example,) = blocks(PAGE, "ts")
     example = example.replace("/run/voicegate/voicegate.sock", str(folder / "voicegate.sock"))
     (folder / "sign-in.mts").write_text(example.replace("+12025550143", TEST_NUMBER))
     options = (

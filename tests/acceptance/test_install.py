@@ -1,4 +1,4 @@
-"""The README's installation, word by word, on this machine with other folders for the system's."""
+"""docs/install/daemon.md, word by word, on this machine with other folders for the system's."""
 
 import json
 import os
@@ -10,11 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.pages import ROOT, blocks
 from voicegate.lab.deadlines import at_most
 
-ROOT = Path(__file__).parents[2]
-BLOCKS = re.findall(r"^   ```sh\n(.*?)^   ```", (ROOT / "README.md").read_text(), re.DOTALL | re.MULTILINE)
-ALL, DAEMON, ASKING = BLOCKS[:3]
+ALL, DAEMON, ASKING = blocks(ROOT / "docs/install/daemon.md", "sh")[:3]
 
 # What the system's folders are for these commands. Python and the checkout may lie where only root comes.
 APART = """
@@ -67,7 +66,7 @@ def may_unshare() -> bool:
 
 
 @pytest.mark.skipif(not may_unshare(), reason="needs root, and mounts of its own")
-def test_the_steps_of_the_readme_make_a_daemon_that_a_backend_can_ask(tmp_path: Path) -> None:
+def test_the_steps_of_the_page_make_a_daemon_that_a_backend_can_ask(tmp_path: Path) -> None:
     apart = APART.format(folder=tmp_path, python=sys.base_prefix, environment=sys.prefix)
     trying = f"""
 {running("config check")}

@@ -21,7 +21,7 @@ def lab(freeswitch_lab: Lab) -> Lab:
 
 
 def anew(lab: Lab) -> None:
-    """Have the changed gateway read as the README says."""
+    """Have the changed gateway read as docs/install/freeswitch.md says."""
     lab.pbx_command("sofia profile voicegate killgw carrier")
     deadline = Deadline(20)
     while "::carrier" in lab.pbx_command("sofia status"):

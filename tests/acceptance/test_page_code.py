@@ -1,8 +1,7 @@
-"""The README's Python, as it stands but for socket and numbers, at the daemon with test numbers."""
+"""The pages' Python, as it stands but for socket and numbers, at the daemon with test numbers."""
 
 import ast
 import asyncio
-import re
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +10,13 @@ import pytest
 
 from tests.acceptance.test_daemon import TEST_NUMBER, settings
 from tests.acceptance.test_factors import CODE, client
+from tests.pages import PAGES, blocks
 from voicegate.client import AsyncClient
 
 __all__ = ["client", "settings"]
 
-README = Path(__file__).parents[2] / "README.md"
-SNIPPETS = re.findall(r"^```python\n(.*?)^```", README.read_text(), re.DOTALL | re.MULTILINE)
+# What stands on two pages, stands there alike.
+SNIPPETS = list(dict.fromkeys(code for page in PAGES for code in blocks(page, "python")))
 
 
 def run(beginning: str, settings: Path, **names: object) -> dict[str, Any]:
@@ -24,13 +24,13 @@ def run(beginning: str, settings: Path, **names: object) -> dict[str, Any]:
     (source,) = [snippet for snippet in SNIPPETS if snippet.startswith(beginning)]
     source = source.replace("/run/voicegate/voicegate.sock", str(settings.with_name("voicegate.sock")))
     namespace: dict[str, Any] = {"__name__": "__main__", **names}
-    exec(compile(source.replace("+12025550143", TEST_NUMBER), "README.md", "exec"), namespace)
+    exec(compile(source.replace("+12025550143", TEST_NUMBER), "a page", "exec"), namespace)
     return namespace
 
 
 @pytest.mark.parametrize("snippet", SNIPPETS, ids=lambda snippet: snippet.partition("\n")[0])
 def test_every_snippet_is_python(snippet: str) -> None:
-    compile(snippet, "README.md", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+    compile(snippet, "a page", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
 
 
 async def test_the_clients_first_lines_call_and_check(

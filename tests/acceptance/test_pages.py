@@ -1,0 +1,131 @@
+"""What the pages name is there: links, commands, targets, settings, files; and `make docs` builds them."""
+
+import re
+import shlex
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import click
+import pytest
+
+from docs import generate
+from tests.pages import PAGES, ROOT, anchors, blocks, links, spans
+from voicegate import config
+from voicegate.cli.main import main as command_line
+from voicegate.config import Settings
+from voicegate.lab.deadlines import at_most
+
+MAKEFILE: Final = (ROOT / "Makefile").read_text("utf-8")
+# A path of the checkout: a known folder, then names without placeholders.
+FILE: Final = re.compile(r"(?:voicegate|tests|docs|config|dialplan|sounds|docker)/[\w./-]*[\w/]")
+# CHANGELOG tells of what was.
+PRESENT: Final = tuple(page for page in PAGES if page.name not in ("CHANGELOG.md", "changelog.md"))
+
+
+def name_of(page: Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
+def commands(page: Path, program: str) -> Iterator[str]:
+    """Every command line of a program, in a page's fences and sentences."""
+    lines = [line for block in blocks(page, "sh") for line in block.splitlines()]
+    for line in [*lines, *spans(page)]:
+        command = re.sub(r"^(runuser -u \w+ -- |/opt/voicegate/bin/)", "", line.strip())
+        if command.startswith(f"{program} "):
+            yield command
+
+
+def test_the_readme_is_a_page_and_no_book() -> None:
+    assert (ROOT / "README.md").stat().st_size <= 8000
+
+
+@pytest.mark.parametrize("page", PRESENT, ids=name_of)
+def test_every_link_leads_somewhere(page: Path) -> None:
+    for link in links(page):
+        if re.match(r"[a-z]+:", link):
+            continue
+        file, _, anchor = link.partition("#")
+        target = (page.parent / file).resolve() if file else page
+        assert target.exists(), link
+        assert target.is_relative_to(ROOT), link
+        assert not anchor or anchor in anchors(target), link
+
+
+@pytest.mark.parametrize("page", PRESENT, ids=name_of)
+def test_every_command_is_one(page: Path) -> None:
+    for line in commands(page, "voicegate"):
+        words = shlex.split(line, comments=True)[1:]
+        parse(words, line)
+    for line in commands(page, "make"):
+        target = shlex.split(line, comments=True)[1]
+        assert re.search(rf"^{re.escape(target)}:", MAKEFILE, re.MULTILINE) or target.isupper(), line
+
+
+def parse(words: list[str], line: str) -> None:
+    """Walk down to the command, and have it know every option; placeholders are in capitals."""
+    command: click.Command = command_line
+    context = click.Context(command, info_name="voicegate")
+    known = {option for parameter in command.get_params(context) for option in parameter.opts}
+    for word in words:
+        if word.startswith("--"):
+            assert word.partition("=")[0] in known, line
+        elif isinstance(command, click.Group) and not word.isupper() and re.fullmatch(r"[a-z-]+", word):
+            following = command.get_command(context, word)
+            assert following is not None, line
+            command = following
+            context = click.Context(command, info_name=word, parent=context)
+            known |= {option for parameter in command.get_params(context) for option in parameter.opts}
+
+
+@pytest.mark.parametrize("page", PRESENT, ids=name_of)
+def test_every_setting_is_one(page: Path) -> None:
+    sections = Settings.__annotations__
+    for span in spans(page):
+        found = re.fullmatch(r"([a-z_]+)\.([a-z0-9_]+)(?: = .*)?", span)
+        if found and found[1] in sections and hasattr(sections[found[1]], "__struct_fields__"):
+            assert found[2] in sections[found[1]].__struct_fields__, span
+
+
+@pytest.mark.parametrize("page", PRESENT, ids=name_of)
+def test_every_toml_is_a_piece_of_settings(page: Path) -> None:
+    for block in blocks(page, "toml"):
+        config.parse(tomllib.loads(block))
+
+
+@pytest.mark.parametrize("page", PRESENT, ids=name_of)
+def test_every_file_is_there(page: Path) -> None:
+    for span in spans(page):
+        if FILE.fullmatch(span) and not any(part.isupper() for part in span.split("/")):
+            assert (ROOT / span).exists(), span
+
+
+@pytest.mark.parametrize("page", generate.pages(), ids=name_of)
+def test_generated_pages_are_what_make_pages_writes(page: Path) -> None:
+    assert page.read_text("utf-8") == generate.pages()[page], "run `make pages`"
+
+
+def test_the_pages_are_built_without_a_warning_and_ask_no_other_host(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", "-n", "-b", "html"]
+    built = subprocess.run(
+        [*command, "-d", str(tmp_path / "trees"), str(ROOT / "docs"), str(tmp_path / "html")],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=at_most(60),
+    )
+    assert built.returncode == 0, built.stderr
+    pages = list((tmp_path / "html").rglob("*.html"))
+    assert {page.relative_to(tmp_path / "html").with_suffix("") for page in pages} >= {
+        page.relative_to(ROOT / "docs").with_suffix("")
+        for page in PAGES
+        if page.is_relative_to(ROOT / "docs")
+    }
+    for page in pages:
+        fetched = re.findall(
+            r'<(?:link|script|img|iframe)[^>]+(?:src|href)="([^"]+)"', page.read_text("utf-8")
+        )
+        assert not [address for address in fetched if re.match(r"(?:[a-z]+:)?//", address)], page
