@@ -9,7 +9,7 @@ RUN groupadd --gid 2001 voicegate-audio \
  && useradd --system --home-dir /var/lib/voicegate --create-home --groups voicegate-audio voicegate
 RUN install -d -o voicegate -m 0755 /run/voicegate \
  && install -d -o voicegate -g voicegate-audio -m 0750 /run/voicegate-audio
-COPY pyproject.toml README.md LICENSE /src/
+COPY pyproject.toml README.md LICENSE NOTICE /src/
 COPY voicegate /src/voicegate
 COPY dialplan /src/dialplan
 COPY sounds /src/sounds

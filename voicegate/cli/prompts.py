@@ -29,6 +29,7 @@ from voicegate.cli.packs import (
 from voicegate.cli.playing import play
 from voicegate.cli.printing import json_option, print_json, print_table
 from voicegate.config.shapes import ServiceName
+from voicegate.lab.hearing.choosing import TakeChooser
 
 _LEFT_SHOWN: Final = 5
 _JUDGED: Final = "yes"
@@ -60,6 +61,9 @@ def _check_name(_: click.Context, __: click.Parameter, name: str | None) -> str 
     help='Make only "This is NAME.", as the daemon would at its next start.',
 )
 @click.option("--force", is_flag=True, help="Make all of them, not only those whose script changed.")
+@click.option(
+    "--choose", is_flag=True, help="Make several takes of each digit, of which an ear picks the best."
+)
 @json_option
 @click.pass_obj
 def build_prompts(
@@ -69,6 +73,7 @@ def build_prompts(
     service: str | None,
     *,
     force: bool,
+    choose: bool,
     as_json: bool,
 ) -> None:
     """Make the prompts of LANGUAGEs from their scripts; of all that are spoken, when none is named.
@@ -85,7 +90,7 @@ def build_prompts(
         if service is not None:
             named = list(name_service(packs, service, bar.track(chosen, description=service), force=force))
         else:
-            made = {pack.language: _build(pack, bar, force=force) for pack in chosen}
+            made = {pack.language: _build(pack, bar, force=force, choose=choose) for pack in chosen}
     if service is not None:
         print_json(named) if as_json else tell(named, packs)
         raise SystemExit(Exit.FAILED if any(one.error for one in named) else Exit.OK)
@@ -191,10 +196,11 @@ def _rows(pack: Pack, recordings: Path) -> Iterator[dict[str, str]]:
         }
 
 
-def _build(pack: Pack, bar: Bar, *, force: bool) -> Sequence[str]:
+def _build(pack: Pack, bar: Bar, *, force: bool, choose: bool) -> Sequence[str]:
     task = bar.add_task(pack.language, total=None)
+    chooser = TakeChooser(pack.language) if choose else None
 
     def report(progress: Progress) -> None:
         bar.update(task, completed=progress.done, total=progress.total)
 
-    return asyncio.run(build(pack, force=force, report=report))
+    return asyncio.run(build(pack, force=force, choose=chooser, report=report))

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from voicegate.adapters.speech.engines import licence_of, version_of
+from voicegate.adapters.speech.engines import ENGINES, licence_of, version_of
 from voicegate.adapters.speech.formats import FORMATS, Samples
 from voicegate.adapters.speech.levels import polish, resample
 from voicegate.adapters.speech.manifest import (
@@ -24,8 +24,8 @@ from voicegate.adapters.speech.manifest import (
     read_manifest,
 )
 from voicegate.adapters.speech.pack import Pack, Script, digit_name
-from voicegate.adapters.speech.takes import AS_IT_IS, TAKES, Chooser, Take
-from voicegate.adapters.speech.tts import speak
+from voicegate.adapters.speech.takes import AS_IT_IS, Chooser, Take
+from voicegate.adapters.speech.tts import Speaking, speak_takes
 from voicegate.domain.errors import SpeechError
 
 MASTER_RATE: Final = 16000
@@ -51,9 +51,17 @@ async def render(script: Script, take: Take = AS_IT_IS) -> Samples:
     Raises:
         SpeechError: the engine failed.
     """
-    speaking = await speak(script, take)
-    master = await asyncio.to_thread(resample, speaking.samples, speaking.rate, MASTER_RATE)
-    return await asyncio.to_thread(polish, master, MASTER_RATE)
+    return (await _record(script, (take,)))[take]
+
+
+async def _record(script: Script, takes: Sequence[Take]) -> dict[Take, Samples]:
+    """Return a script's prompt at 16 kHz in those of the takes that the engine can do."""
+    spoken = await speak_takes(script, takes)
+    return {take: await asyncio.to_thread(_master, speaking) for take, speaking in spoken.items()}
+
+
+def _master(speaking: Speaking) -> Samples:
+    return polish(resample(speaking.samples, speaking.rate, MASTER_RATE), MASTER_RATE)
 
 
 def find_stale(pack: Pack) -> Sequence[str]:
@@ -109,7 +117,7 @@ async def _make(pack: Pack, name: str, *, earlier: Made | None, choose: Chooser 
         earlier = None
     take, chosen = (earlier.take, earlier.chosen) if earlier else (AS_IT_IS, False)
     if choose and rivals:
-        takes = await _record(script)
+        takes = await _record(script, ENGINES[script.engine].takes)
         take, chosen = await asyncio.to_thread(choose, script.text, rivals, takes), True
         master = takes[take]
     else:
@@ -125,20 +133,6 @@ async def _make(pack: Pack, name: str, *, earlier: Made | None, choose: Chooser 
         chosen=chosen,
         sounds=await asyncio.to_thread(hash_sounds, pack.folder, name),
     )
-
-
-async def _record(script: Script) -> dict[Take, Samples]:
-    """Return every take of a script that its engine can do."""
-    takes: dict[Take, Samples] = {}
-    reason: SpeechError | None = None
-    for take in TAKES:
-        try:
-            takes[take] = await render(script, take)
-        except SpeechError as error:
-            reason = error
-    if reason is not None and not takes:
-        raise reason
-    return takes
 
 
 def _rivals(pack: Pack, name: str) -> Sequence[str]:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from voicegate.adapters.speech import kokoro
+from voicegate.adapters.speech.takes import IN_COMPANY, IN_MANNERS, Take
 
 # espeak-ng's own 175 words a minute are a reader's pace, not that of somebody on the telephone.
 _ESPEAK_WORDS_A_MINUTE: Final = 150
@@ -24,13 +25,29 @@ _DEADLINE_S: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
+class Request:
+    """What an engine is to say."""
+
+    text: str
+    """The words."""
+    voice: str
+    """With which of its voices."""
+    speed: float
+    """How fast; 1 is the engine's own pace."""
+    manner: int
+    """In which of its manners; 0 is the usual one."""
+    output: Path
+    """The WAV file to be written."""
+
+
+@dataclass(frozen=True, slots=True)
 class Engine:
     """A program that turns text on its standard input into a WAV file."""
 
     program: str
     """The name of its executable."""
-    arguments: Callable[[str, float, Path], Sequence[str]]
-    """Voice, speed (1 is the engine's own) and the file to be written -> its arguments."""
+    arguments: Callable[[Request], Sequence[str]]
+    """Its arguments."""
     needs: str
     """What to install for it."""
     licence: str
@@ -39,33 +56,45 @@ class Engine:
     """Voice -> its licence, where that is not the engine's."""
     package: str
     """The Debian package whose version is the engine's, or "" for what the executable says."""
-    mark_up: Callable[[str, float], str] = lambda text, _: text
-    """Text and speed -> what goes in, for an engine that is told its speed in the text."""
+    takes: Sequence[Take] = IN_COMPANY
+    """How it can be made to say a word, for an ear to choose from."""
+    mark_up: Callable[[Request], str] = lambda request: request.text
+    """What goes in, for an engine that is told more than words by its input."""
+    takes_many: bool = False
+    """Does it do several requests in one run, a line each, because it is slow to start?"""
 
 
-def _flite(voice: str, speed: float, output: Path) -> Sequence[str]:
-    span = ("--setf", f"duration_stretch={1 / speed:.3f}") if speed != 1 else ()
-    return ("-voice", voice, *span, "-f", "-", "-o", str(output))
+def _flite(request: Request) -> Sequence[str]:
+    stretch = () if request.speed == 1 else ("--setf", f"duration_stretch={1 / request.speed:.3f}")
+    return ("-voice", request.voice, *stretch, "-f", "-", "-o", str(request.output))
 
 
-def _espeak(voice: str, speed: float, output: Path) -> Sequence[str]:
-    return ("--stdin", "-v", voice, "-s", str(round(_ESPEAK_WORDS_A_MINUTE * speed)), "-w", str(output))
+def _espeak(request: Request) -> Sequence[str]:
+    words = str(round(_ESPEAK_WORDS_A_MINUTE * request.speed))
+    return ("--stdin", "-v", request.voice, "-s", words, "-w", str(request.output))
 
 
-def _pico(voice: str, _: float, output: Path) -> Sequence[str]:
-    return ("-l", voice, "-w", str(output))
+def _pico(request: Request) -> Sequence[str]:
+    return ("-l", request.voice, "-w", str(request.output))
 
 
-def _mark_up_pico(text: str, speed: float) -> str:
-    return f'<speed level="{round(100 * speed)}">{text}</speed>' if speed != 1 else text
+def _mark_up_pico(request: Request) -> str:
+    level = round(100 * request.speed)
+    return request.text if level == 100 else f'<speed level="{level}">{request.text}</speed>'
 
 
-def _rhvoice(voice: str, speed: float, output: Path) -> Sequence[str]:
-    return ("-p", voice, "-r", str(round(100 * speed)), "-o", str(output))
+def _rhvoice(request: Request) -> Sequence[str]:
+    return ("-p", request.voice, "-r", str(round(100 * request.speed)), "-o", str(request.output))
 
 
-def _kokoro(voice: str, speed: float, output: Path) -> Sequence[str]:
-    return ("-m", kokoro.__name__, voice, f"{speed:g}", str(output))
+def _kokoro(_: Request) -> Sequence[str]:
+    return ("-m", kokoro.__name__)
+
+
+def _mark_up_kokoro(request: Request) -> str:
+    return kokoro.Line(
+        request.text, request.voice, request.speed, request.manner, str(request.output)
+    ).encode()
 
 
 ENGINES: Final[Mapping[str, Engine]] = {
@@ -78,7 +107,7 @@ ENGINES: Final[Mapping[str, Engine]] = {
         "Apache-2.0",
         {},
         "libttspico-utils",
-        _mark_up_pico,
+        mark_up=_mark_up_pico,
     ),
     "rhvoice": Engine(
         "RHVoice-test",
@@ -88,7 +117,17 @@ ENGINES: Final[Mapping[str, Engine]] = {
         {"aleksandr-hq": "CC-BY-SA-4.0", "Leticia-F123": "CC-BY-SA-4.0"},
         "rhvoice",
     ),
-    "kokoro": Engine(sys.executable, _kokoro, kokoro.NEEDS, "Apache-2.0", {}, ""),
+    "kokoro": Engine(
+        sys.executable,
+        _kokoro,
+        kokoro.NEEDS,
+        "Apache-2.0",
+        {},
+        "",
+        takes=IN_MANNERS,
+        mark_up=_mark_up_kokoro,
+        takes_many=True,
+    ),
 }
 """Every engine, by the name that prompts.toml gives it."""
 

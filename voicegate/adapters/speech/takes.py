@@ -1,7 +1,8 @@
 """Takes: the ways in which the same word can be had from an engine, of which an ear picks the best.
 
-An engine says a short word alone less clearly than in company, and slower is clearer up to a point; which way
-is best differs from word to word. What a take sounds like is `tts`'s, which is best the ear's.
+An engine says a short word alone less clearly than in company or in the manner of a longer text, and slower
+is clearer up to a point; which way is best differs from word to word. What a take sounds like is `tts`'s,
+which is best the ear's.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -33,6 +34,8 @@ class Take:
     """Which of the frame's "{}" is cut out, from 0."""
     speed: float = 1.0
     """How fast; 1 is the engine's own pace."""
+    manner: int = 0
+    """For an engine with several manners, which; 0 is the one that it would take of itself."""
 
     def fill(self, text: str) -> str:
         """Return what the engine is to say."""
@@ -58,10 +61,17 @@ Chooser = Callable[[str, Sequence[str], Mapping[Take, Samples]], Take]
 """A digit's word, all digits' words and the takes of it as masters -> the best take; may block."""
 
 AS_IT_IS: Final = Take()
-_FRAMES: Final = (("{}.", 0), ("{}!", 0), ("{}. {}. {}.", 1), ("{}, {}, {}.", 1))
-_SPEEDS: Final = (1.0, 0.8, 0.65)
-TAKES: Final[Sequence[Take]] = tuple(Take(*frame, speed) for frame, speed in product(_FRAMES, _SPEEDS))
-"""Those that are tried."""
+IN_COMPANY: Final[Sequence[Take]] = tuple(
+    Take(frame, part, speed)
+    for (frame, part), speed in product((("{}.", 0), ("{}, {}, {}.", 1)), (1.0, 0.8, 0.65))
+)
+"""For engines that make a pause at a comma: the word alone and between others."""
+IN_MANNERS: Final[Sequence[Take]] = (
+    *(Take("{}", speed=speed, manner=manner) for manner, speed in product((0, 60), (1.0, 0.8))),
+    *(Take("{}", manner=manner) for manner in (20, 150)),
+    *(Take("{}.", speed=speed) for speed in (1.0, 0.8)),
+)
+"""For an engine that makes no pauses, and has manners."""
 
 
 def _find_words(samples: Samples, rate: int) -> list[tuple[int, int]]:

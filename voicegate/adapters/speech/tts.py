@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
@@ -19,7 +19,7 @@ from typing import Final
 import numpy as np
 import soundfile
 
-from voicegate.adapters.speech.engines import ENGINES, is_installed
+from voicegate.adapters.speech.engines import ENGINES, Request, is_installed
 from voicegate.adapters.speech.formats import Samples
 from voicegate.adapters.speech.pack import Script
 from voicegate.adapters.speech.takes import AS_IT_IS, Take
@@ -47,31 +47,70 @@ async def speak(script: Script, take: Take = AS_IT_IS, deadline: timedelta = DEA
         SpeechError: the engine is not installed, lacks the voice, failed, took longer than `deadline`, or
             did not speak in the take's rhythm.
     """
+    return (await speak_takes(script, (take,), deadline))[take]
+
+
+async def speak_takes(
+    script: Script, takes: Sequence[Take], deadline: timedelta = DEADLINE
+) -> Mapping[Take, Speaking]:
+    """Return the sounds of `script` in those takes whose rhythm the engine kept to.
+
+    Raises:
+        SpeechError: the engine is not installed, lacks the voice, failed, took longer than `deadline` a
+            take, or kept to no take's rhythm.
+    """
     engine = ENGINES[script.engine]
     program = shutil.which(engine.program)
     if program is None or not is_installed(script.engine):
         raise SpeechError(
             f"{script.engine}: is not installed, and {script.voice!r} is a voice of it: {engine.needs}"
         )
+    limit = deadline.total_seconds() * len(takes)
     try:
-        async with asyncio.timeout(deadline.total_seconds()):
+        async with asyncio.timeout(limit):
             if script.engine == "flite":
                 await _check_flite_voice(program, script.voice)
-            spoken = await _run(program, script, take)
+            spoken = await _run(program, script, takes)
     except TimeoutError:
-        limit = deadline.total_seconds()
         raise SpeechError(f"{script.engine}: did not finish within {limit:g} s") from None
-    return replace(spoken, samples=take.cut(spoken.samples, spoken.rate))
+    return _cut(spoken)
 
 
-async def _run(program: str, script: Script, take: Take) -> Speaking:
-    engine, speed = ENGINES[script.engine], script.speed * take.speed
+def _cut(spoken: Mapping[Take, Speaking]) -> dict[Take, Speaking]:
+    """Return the takes with their words cut out, but for those in which no words were found."""
+    kept, problem = {}, SpeechError("no take was asked for")
+    for take, speaking in spoken.items():
+        try:
+            kept[take] = replace(speaking, samples=take.cut(speaking.samples, speaking.rate))
+        except SpeechError as error:
+            problem = error
+    if not kept:
+        raise problem
+    return kept
+
+
+async def _run(program: str, script: Script, takes: Sequence[Take]) -> dict[Take, Speaking]:
+    engine = ENGINES[script.engine]
     with tempfile.TemporaryDirectory(prefix="voicegate-") as folder:
-        output = Path(folder) / "speech.wav"
-        text = engine.mark_up(take.fill(script.text), speed)
-        arguments = engine.arguments(script.voice, speed, output)
-        complaint = await _execute(program, arguments, text=text + "\n")
-        return await asyncio.to_thread(_read, output, f"{script.engine}, voice {script.voice}: {complaint}")
+        requests = [
+            Request(
+                text=take.fill(script.text),
+                voice=script.voice,
+                speed=script.speed * take.speed,
+                manner=take.manner,
+                output=Path(folder) / f"{number}.wav",
+            )
+            for number, take in enumerate(takes)
+        ]
+        complaint = ""
+        for run in [requests] if engine.takes_many else [[request] for request in requests]:
+            text = "".join(f"{engine.mark_up(request)}\n" for request in run)
+            complaint = await _execute(program, engine.arguments(run[0]), text=text) or complaint
+        blame = f"{script.engine}, voice {script.voice}: {complaint}"
+        outputs = [request.output for request in requests]
+        return await asyncio.to_thread(
+            lambda: {take: _read(output, blame) for take, output in zip(takes, outputs, strict=True)}
+        )
 
 
 async def _execute(program: str, arguments: Sequence[str], *, text: str) -> str:

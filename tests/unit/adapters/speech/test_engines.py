@@ -94,8 +94,8 @@ def test_voices_that_are_not_the_expected_ones_are_refused(
 
 def test_the_model_as_a_program_says_what_is_wrong() -> None:
     done = subprocess.run(
-        (sys.executable, "-m", kokoro.__name__, "ef_dora", "1", "/nowhere/x.wav"),
-        input="hola",
+        (sys.executable, "-m", kokoro.__name__),
+        input=kokoro.Line("hola", "ef_dora", 1.0, 0, "/nowhere/x.wav").encode(),
         capture_output=True,
         text=True,
         env={**os.environ, "XDG_CACHE_HOME": "/nowhere"},
