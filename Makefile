@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo lab test soak attack check bench format pages docs clean
+.PHONY: help demo lab test soak attack check bench format pages docs wheel clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,9 +47,12 @@ docs: $(READY) ## all pages as HTML, into docs/_build
 	@$(BIN)/python -m sphinx -q -W --keep-going -n -b html docs docs/_build
 	@echo "docs/_build/index.html"
 
+wheel: $(READY) ## what `pip install` takes, into dist
+	@$(BIN)/python -m hatchling build --target wheel --directory dist
+
 clean: ## remove what `make` made in this checkout
 	-$(BIN)/voicegate lab down
-	rm -rf $(VENV) .lab docs/_build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .lab docs/_build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 # Debian splits venv (and pip) from Python. Root installs the packages; anyone else unpacks pip beside
 # the environment, which needs no rights.

@@ -12,7 +12,7 @@ import pytest
 
 from docs import generate
 from tests.pages import PAGES, ROOT, anchors, blocks, links, spans
-from voicegate import config
+from voicegate import DISTRIBUTION, config
 from voicegate.cli.main import main as command_line
 from voicegate.config import Settings
 
@@ -98,6 +98,20 @@ def test_every_file_is_there(page: Path) -> None:
     for span in spans(page):
         if FILE.fullmatch(span) and not any(part.isupper() for part in span.split("/")):
             assert (ROOT / span).exists(), span
+
+
+def test_pip_is_told_our_own_name_and_extras_that_exist() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    assert project["name"] == DISTRIBUTION
+    told = re.compile(
+        r"pip install '?([\w-]+|\.)\[([^\]]+)\]|how_to_install\(['\"]([\w-]+)|(?<=extra=)\"([\w-]+)"
+    )
+    sources = [*(ROOT / "voicegate").rglob("*.py"), *PRESENT]
+    found = [match for file in sources for match in told.finditer(file.read_text("utf-8"))]
+    assert {match[1] for match in found} <= {".", DISTRIBUTION, None}
+    extras = {extra for match in found for group in match.groups()[1:] if group for extra in group.split(",")}
+    assert extras >= {"classic-agi", "freeswitch", "lab", "voices"}
+    assert extras <= set(project["optional-dependencies"])
 
 
 @pytest.mark.parametrize("page", generate.pages(), ids=name_of)

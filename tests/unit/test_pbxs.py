@@ -36,7 +36,7 @@ async def test_a_freeswitch_without_its_packages_is_told_with_the_cure(
     monkeypatch.delitem(sys.modules, "voicegate.adapters.pbx.freeswitch.leg", raising=False)
     monkeypatch.setitem(sys.modules, "greenswitch", None)
     monkeypatch.setitem(sys.modules, "greenswitch.esl", None)
-    with pytest.raises(ConfigError, match=r"pbx\.main\.kind: .*voicegate\[freeswitch\]"):
+    with pytest.raises(ConfigError, match=r"pbx\.main\.kind: .*voicegate-pbx\[freeswitch\]"):
         make_pbx("main", config.parse(raw(tmp_path)), ())
 
 

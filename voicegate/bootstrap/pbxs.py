@@ -5,6 +5,7 @@ from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext
 from datetime import timedelta
 from typing import Final, assert_never
 
+from voicegate import how_to_install
 from voicegate.adapters.pbx.asterisk.pbx import AsteriskPbx
 from voicegate.adapters.pbx.common.connection import Secret
 from voicegate.adapters.pbx.freeswitch.settings import FreeSwitchSettings
@@ -68,8 +69,8 @@ def needing_freeswitch(name: str) -> Iterator[None]:
     try:
         yield
     except ModuleNotFoundError as error:
-        cure = "pip install 'voicegate[freeswitch]'"
-        raise ConfigError(f"pbx.{name}.kind: {error.name} is not installed: {cure}") from error
+        fix = how_to_install("freeswitch")
+        raise ConfigError(f"pbx.{name}.kind: {error.name} is not installed: {fix}") from error
 
 
 def _freeswitch(name: str, settings: Settings) -> AbstractAsyncContextManager[Pbx]:

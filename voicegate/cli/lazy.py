@@ -12,7 +12,8 @@ from typing import Any
 
 import rich_click as click
 
-from voicegate.cli.exits import Exit, code_of, is_text, reason_of
+from voicegate import how_to_install
+from voicegate.cli.exits import Exit, Failure, code_of, is_text, reason_of
 from voicegate.domain.errors import VoicegateError
 
 
@@ -26,14 +27,39 @@ class Address:
     """The command's name in it."""
     help: str
     """Its line on the group's help page."""
+    extra: str | None = None
+    """The extra of the installation that it needs; None: none."""
 
     def load(self) -> click.Command:
-        """Import the command."""
-        command = getattr(import_module(self.module), self.attribute)
+        """Import the command; where its extra is not installed, return one that says what to install."""
+        try:
+            command = getattr(import_module(self.module), self.attribute)
+        except ModuleNotFoundError as error:
+            if self.extra is None:
+                raise
+            return _Missing(self, f"{error.name} is not installed: {how_to_install(self.extra)}")
         if not isinstance(command, click.Command):
             raise TypeError(f"{self.module}.{self.attribute} is no command")
         _demand_text(command)
         return command
+
+
+class _Missing(click.Command):
+    """Stands for a command whose libraries are not installed; whatever is asked of it, it says so."""
+
+    def __init__(self, address: Address, message: str) -> None:
+        rest = click.Argument(["rest"], nargs=-1, type=click.UNPROCESSED)
+        settings = {"ignore_unknown_options": True}
+        super().__init__(address.attribute, settings, params=[rest], help=address.help, add_help_option=False)
+        self._message = message
+
+    def invoke(self, ctx: click.Context) -> None:  # noqa: ARG002  # click's signature
+        """Refuse, by what to install.
+
+        Raises:
+            Failure: always.
+        """
+        raise Failure(Exit.FAILED, self._message)
 
 
 class LazyGroup(click.RichGroup):

@@ -5,6 +5,7 @@ from typing import Final
 
 import rich_click as click
 
+from voicegate import __version__
 from voicegate.cli.exits import EPILOG
 from voicegate.cli.lazy import Address, LazyGroup
 from voicegate.cli.options import Options
@@ -26,6 +27,7 @@ ADDRESSES: Final = {
         "voicegate.cli.lab",
         "lab",
         "A complete PBX, carrier and telephones on this machine, for trial and for tests.",
+        extra="lab",
     ),
     "prompts": Address("voicegate.cli.prompts", "prompts", "The spoken phrases."),
     "serve": Address("voicegate.cli.serve", "serve", "Run the daemon until SIGTERM or Ctrl-C."),
@@ -50,7 +52,7 @@ DEFAULT_CONFIG: Final = "/etc/voicegate/voicegate.toml"
     show_envvar=True,
     help="The daemon's socket; as configured when not given.",
 )
-@click.version_option(package_name="voicegate", prog_name="voicegate")
+@click.version_option(__version__, prog_name="voicegate")
 @click.pass_context
 def main(ctx: click.Context, config: Path | None, socket: Path | None) -> None:
     """A one-time code by telephone through the company's own PBX, and what really happened."""

@@ -10,13 +10,13 @@ import asyncio
 from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from importlib.metadata import version
 from typing import Annotated, Final
 
 import structlog
 from aiohttp import web
 from msgspec import Meta, Struct
 
+from voicegate import __version__
 from voicegate.adapters.http import problems, request_parsing
 from voicegate.adapters.http.doors import PRINCIPAL, Door, any_form
 from voicegate.adapters.http.external_codes import handed_over
@@ -298,7 +298,7 @@ def okta_hook_door(hook: OktaHook) -> Door:
     )
     description = Description(TONGUE)
     described = (operation, description.operation())
-    description.write(described, version("voicegate"))
+    description.write(described, __version__)
     return Door(
         described,
         prefixes=(PATH, TONGUE.path),

@@ -8,13 +8,13 @@ success and send it again.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from importlib.metadata import version
 from typing import Annotated, Any, Final
 
 import structlog
 from aiohttp import web
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from voicegate import __version__
 from voicegate.adapters.http import problems, request_parsing
 from voicegate.adapters.http.doors import PRINCIPAL, Credentials, Door, any_form
 from voicegate.adapters.http.external_codes import handed_over
@@ -112,7 +112,7 @@ def provider_doors(providers: Providers) -> Sequence[Door]:
     doors = [_door(providers, name) for name in providers.mapped]
     description = Description(TONGUE)
     described = (*(operation for door in doors for operation in door.operations), description.operation())
-    description.write(described, version("voicegate"))
+    description.write(described, __version__)
     return (*doors, _nobodys(description.operation()))
 
 

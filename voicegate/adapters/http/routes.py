@@ -1,8 +1,8 @@
 """The native door's operations: every path, and every answer it can give."""
 
-from importlib.metadata import version
 from typing import Final
 
+from voicegate import __version__
 from voicegate.adapters.http import problems, request_parsing
 from voicegate.adapters.http.admin import AdminDoor, admin_operations
 from voicegate.adapters.http.doors import Door
@@ -39,7 +39,7 @@ def native_door(house: House, waiting: WaitingLimits | None = None) -> Door:
     door, description = NativeDoor(house, waiting), Description()
     admin = AdminDoor(house.clients, house.units, house.body_timeout)
     offered = (*operations(door), *admin_operations(admin), description.operation())
-    description.write(offered, version("voicegate"))
+    description.write(offered, __version__)
     return Door(offered, close=door.waiters.close)
 
 

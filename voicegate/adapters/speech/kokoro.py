@@ -33,11 +33,12 @@ import numpy as np
 import numpy.typing as npt
 import soundfile
 
+from voicegate import how_to_install
 from voicegate.domain.errors import SpeechError
 
 _VOICES_FILE: Final = "kokoro-js-1.2.1.tgz"
 NEEDS: Final = (
-    "pip install 'voicegate[voices]', apt install espeak-ng, and into ~/.cache/voicegate the voices: "
+    f"{how_to_install('voices')}, apt install espeak-ng, and into ~/.cache/voicegate the voices: "
     "npm pack kokoro-js@1.2.1"
 )
 """What to install for it."""

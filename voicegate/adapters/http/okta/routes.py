@@ -1,8 +1,8 @@
 """The Okta door's operations: every path, and every answer it can give."""
 
-from importlib.metadata import version
 from typing import Final
 
+from voicegate import __version__
 from voicegate.adapters.http.doors import Door, bearer
 from voicegate.adapters.http.okta import errors
 from voicegate.adapters.http.okta.door import OktaDoor, OktaHouse
@@ -88,7 +88,7 @@ def okta_door(house: OktaHouse) -> Door:
     """Return the Okta door with its own description."""
     offered, description = operations(OktaDoor(house)), Description(TONGUE)
     described = (*offered, description.operation())
-    description.write(described, version("voicegate"))
+    description.write(described, __version__)
     return Door(
         operations=described,
         prefixes=("/api/v1/", TONGUE.path),

@@ -1,11 +1,11 @@
 """The Twilio door's operations: every path, and every answer it can give."""
 
 import re
-from importlib.metadata import version
 from typing import Final
 
 from aiohttp import web
 
+from voicegate import __version__
 from voicegate.adapters.http.doors import Credentials, Door, basic
 from voicegate.adapters.http.openapi import BASIC, Description, ErrorFormat
 from voicegate.adapters.http.operations import Operation, Success
@@ -63,7 +63,7 @@ def twilio_door(house: TwilioHouse, attempts: Attempts) -> Door:
     """Return the Twilio door with its own description."""
     offered, description = operations(TwilioDoor(house), AttemptsDoor(attempts)), Description(TONGUE)
     described = (*offered, description.operation())
-    description.write(described, version("voicegate"))
+    description.write(described, __version__)
     return Door(
         operations=described,
         prefixes=("/v2/", TONGUE.path),

@@ -17,8 +17,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Final
 
-from asterisk.agi import AGI, AGIException
-
+from voicegate import how_to_install
 from voicegate.adapters.pbx.asterisk.variables import AGI_VARIABLE, TOKEN_VARIABLE
 
 _IN: Final = 0
@@ -39,7 +38,9 @@ def main() -> None:
             controller.connect(path)
             controller.sendall(head)
             relay(controller, woken)
-    except (AGIException, OSError, ValueError):
+    except ModuleNotFoundError as error:
+        sys.exit(f"voicegate-agi: {error.name} is not installed: {how_to_install('classic-agi')}")
+    except (OSError, ValueError):
         # The dialplan apologises then.
         sys.exit(1)
 
@@ -59,17 +60,23 @@ def read_head() -> bytes:
     """Return the channel's head as FastAGI would send it.
 
     Raises:
-        AGIException: the channel does not tell its variables.
+        ValueError: the channel does not tell its variables.
+        ModuleNotFoundError: pyst2 is not installed.
     """
+    from asterisk.agi import AGI, AGIException  # noqa: PLC0415  # an extra, which most PBXs do not need
+
     with open(os.devnull, "w", encoding="utf-8") as nowhere:  # noqa: PTH123
         os.dup2(nowhere.fileno(), _ERRORS)
         # Unbuffered: what follows the head is not pyst2's to read.
         replies = io.FileIO(_IN, closefd=False)
         with open(_OUT, "w", encoding="utf-8", closefd=False) as commands:
-            channel = AGI(stdin=replies, stdout=commands, stderr=nowhere)
-            # From the channel's variable, not as an argument: command lines show in `ps`.
-            address, token = channel.get_variable(AGI_VARIABLE), channel.get_variable(TOKEN_VARIABLE)
-            return build_head(channel.env, address=address, token=token)
+            try:
+                channel = AGI(stdin=replies, stdout=commands, stderr=nowhere)
+                # From the channel's variable, not as an argument: command lines show in `ps`.
+                address, token = channel.get_variable(AGI_VARIABLE), channel.get_variable(TOKEN_VARIABLE)
+            except AGIException as error:
+                raise ValueError("the channel does not tell its variables") from error
+        return build_head(channel.env, address=address, token=token)
 
 
 def build_head(env: Mapping[str, str], *, address: str, token: str) -> bytes:
