@@ -14,7 +14,7 @@ import numpy as np
 import soundfile
 
 from voicegate.adapters.speech.pack import load_pack, load_spoken
-from voicegate.domain.announcement import Asking
+from voicegate.domain.announcement import Asking, PromptName
 
 Samples = np.ndarray[tuple[int], np.dtype[np.int16]]
 Floats = np.ndarray[tuple[int], np.dtype[np.float64]]
@@ -123,8 +123,18 @@ class KeyListener:
 
 
 def hear_digits(heard: Samples, prompts_folder: Path) -> str:
-    """Return all digits that were said, in order, by the prompts of a language's folder; blocks."""
-    return _read(heard.astype(np.float64), _learn(prompts_folder).digits)
+    """Return all digits that were said, in order, by the prompts of a language's folder; blocks.
+
+    What is like a digit in the midst of a phrase is none, where the phrase itself was recognised; a single
+    word, such as "press", is too much like a digit itself.
+    """
+    digits = _learn(prompts_folder).digits
+    phrases = [phrase for phrase in _learn_phrases(prompts_folder) if len(phrase) > max(map(len, digits))]
+    samples = heard.astype(np.float64)
+    for phrase, likeness in zip(phrases, _likenesses(samples, phrases), strict=True):
+        for place in np.flatnonzero(likeness >= _ALIKE):
+            samples[place : place + len(phrase)] = 0
+    return _read(samples, digits)
 
 
 def find_sound(heard: Samples, sound: Samples) -> int | None:
@@ -138,6 +148,11 @@ def _learn(folder: Path) -> _Language:
     order = load_pack(folder.parent, folder.name).phrasing.asking
     is_key_first = order.index(Asking.KEY) < order.index(Asking.PRESS)
     return _Language(_load(folder / "press.wav"), _load(folder / "press_any_key.wav"), digits, is_key_first)
+
+
+@cache
+def _learn_phrases(folder: Path) -> Sequence[_Prompt]:
+    return [_load(folder / f"{name}.wav") for name in PromptName]
 
 
 def _load(file: Path) -> _Prompt:

@@ -1,6 +1,8 @@
 """A telephone tells each language's digits apart on every codec path, over a bad line."""
 
+import shutil
 from datetime import timedelta
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -39,6 +41,16 @@ def test_every_digit_is_heard_as_itself(language: str, suffix: str) -> None:
         sound = voice.join(compose_reading(Passcode(code), voice.pack.phrasing)).samples
         narrow = resample(sound, kind.rate, RATE).astype(np.float64)
         assert hear_digits(over_a_bad_line(narrow, rng), SOUNDS / language) == code
+
+
+def test_a_digit_in_the_midst_of_a_phrase_is_none(tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(SOUNDS / "en", tmp_path / "en"))
+    kind = FORMATS["wav"]
+    code_is, eight = (kind.read(folder / f"{name}.wav") for name in ("your_code_is", "digit_8"))
+    never_asked = np.concatenate((code_is, eight, code_is))
+    (folder / "never_asked.wav").write_bytes(kind.encode(never_asked))
+    silence = np.zeros(RATE // 2, np.int16)
+    assert hear_digits(np.concatenate((eight, silence, never_asked, silence, eight)), folder) == "88"
 
 
 @pytest.mark.parametrize("language", [pack.language for pack in load_spoken(SOUNDS)])
