@@ -181,7 +181,7 @@ def test_a_name_that_nobody_can_say_ends_with_6_and_the_way_out(
     code, output = run("build", "en", "de", "--service", "Example Bank", config=config)
     assert code == 6
     assert "en: 'Example Bank' is spoken by flite" in output
-    assert "de: 'Example Bank' was not made: espeak-ng: is not installed" in output
+    assert "de: 'Example Bank' was not made: pico: is not installed" in output
     assert "voicegate prompts import de FILE --service NAME" in output
     code, output = run("play", "de", "--service", "Example Bank", config=config)
     assert code == 6

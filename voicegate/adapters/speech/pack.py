@@ -183,10 +183,12 @@ def load_pack(sounds: Path, language: str) -> Pack:
 
 
 def _assemble(raw: _File, folder: Path) -> Pack:
-    texts = dict(raw.phrases) | {digit_name(value): text for value, text in raw.digits.items()}
-    for variant, digits in raw.variants.items():
-        texts |= {digit_name(value, variant): text for value, text in digits.items()}
-    scripts = {name: Script(raw.engine, raw.voice, text, raw.speed) for name, text in texts.items()}
+    digits = {digit_name(value): text for value, text in raw.digits.items()}
+    for variant, words in raw.variants.items():
+        digits |= {digit_name(value, variant): text for value, text in words.items()}
+    # A digit's pace is that of its take.
+    scripts = {name: Script(raw.engine, raw.voice, text, raw.speed) for name, text in raw.phrases.items()}
+    scripts |= {name: Script(raw.engine, raw.voice, text) for name, text in digits.items()}
     this_is = scripts[PromptName.THIS_IS]
     pack = Pack(
         language=folder.name,

@@ -39,6 +39,7 @@ def edit(sounds: Path, old: str, new: str) -> None:
         ('engine = "flite"', 'engine = "sam"', "engine"),
         ('voice = "rms"', 'voice = "http://x/y"', "voice"),
         ('engine = "flite"', 'engin = "flite"', "engin"),
+        ('engine = "flite"', 'speed = 9\nengine = "flite"', "speed"),
         ("This is {service}.", "This is us.", "phrases.this_is: The phrase must say {service}"),
         (
             'order = ["to_hear_your_code",',
@@ -55,6 +56,15 @@ def test_a_wrong_script_file_is_named_with_its_key(sounds: Path, old: str, new: 
         load_pack(sounds, "en")
     assert "prompts.toml" in str(error.value)
     assert says in str(error.value)
+
+
+def test_a_languages_pace_is_that_of_its_phrases_and_not_of_its_digits(sounds: Path) -> None:
+    usual = load_pack(sounds, "en").scripts
+    edit(sounds, 'voice = "rms"', 'speed = 1.2\nvoice = "rms"')
+    paced = load_pack(sounds, "en").scripts
+    assert (paced["press"].speed, paced["digit_7"].speed) == (1.2, 1)
+    assert paced["press"].fingerprint != usual["press"].fingerprint
+    assert paced["digit_7"].fingerprint == usual["digit_7"].fingerprint
 
 
 async def test_a_language_is_built_by_its_engine_and_only_what_changed_again(
