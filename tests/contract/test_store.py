@@ -135,8 +135,8 @@ async def test_a_changed_challenge_is_stored_and_the_answer_returned(store: Stor
     await open_challenge(store, make_challenge(), make_call(), None)
     result = await update_challenge(store, "ver_1", miss)
     assert result is not None
-    assert result.verdict is GuessResult.DENIED
-    assert (await read(store)).challenge.attempts_left == 4
+    assert result.result is GuessResult.DENIED
+    assert (await read(store)).challenge.guesses_left == 4
 
 
 async def test_fifty_right_guesses_at_once_give_one_success(store: Store) -> None:
@@ -146,7 +146,7 @@ async def test_fifty_right_guesses_at_once_give_one_success(store: Store) -> Non
         return challenges.verify(challenge, NOW, is_match=True)
 
     results = await asyncio.gather(*(update_challenge(store, "ver_1", guess) for _ in range(50)))
-    verdicts = [result.verdict for result in results if result]
+    verdicts = [result.result for result in results if result]
     assert verdicts.count(GuessResult.VERIFIED) == 1
     assert verdicts.count(GuessResult.ALREADY_USED) == 49
 
@@ -154,7 +154,7 @@ async def test_fifty_right_guesses_at_once_give_one_success(store: Store) -> Non
 async def test_fifty_wrong_guesses_at_once_use_five_attempts_and_no_more(store: Store) -> None:
     await open_challenge(store, make_challenge(), make_call(), None)
     results = await asyncio.gather(*(update_challenge(store, "ver_1", miss) for _ in range(50)))
-    verdicts = [result.verdict for result in results if result]
+    verdicts = [result.result for result in results if result]
     assert verdicts.count(GuessResult.DENIED) == 4
     assert verdicts.count(GuessResult.LOCKED) == 46
     assert (await read(store)).challenge.state is ChallengeState.LOCKED

@@ -34,7 +34,7 @@ async def second_daemon(
     change(raw)
     async with bootstrap.running(config.parse(raw)) as app:
         async with within(10):
-            while not all(pbx.is_connected for pbx in app.world.pbxs.values()):
+            while not all(pbx.is_connected for pbx in app.pbxs.values()):
                 await asyncio.sleep(0.05)
         yield app
 
@@ -53,7 +53,7 @@ async def follow(
     since = -1
     async with within(90):
         while not until(record):
-            found = await app.sign_in.look(
+            found = await app.challenges.look(
                 TESTER, record.challenge.id, since=since, wait=timedelta(seconds=10)
             )
             assert found is not None

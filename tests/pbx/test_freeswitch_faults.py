@@ -83,7 +83,7 @@ class Scene:
     async def connected(self) -> None:
         """Wait until calls can be placed."""
         async with within(20):
-            while not self.app.world.pbxs[PbxKind.FREESWITCH.section].is_connected:
+            while not self.app.pbxs[PbxKind.FREESWITCH.section].is_connected:
                 await asyncio.sleep(0.05)
 
     async def fate(self, record: ChallengeRecord) -> Fate:

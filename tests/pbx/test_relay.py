@@ -49,7 +49,9 @@ async def call(app: App, number: str) -> CallRecord:
     assert isinstance(issued, Issued)
     since, record = -1, issued.record
     while record.calls[0].call.is_live:
-        found = await app.sign_in.look(TESTER, record.challenge.id, since=since, wait=timedelta(seconds=10))
+        found = await app.challenges.look(
+            TESTER, record.challenge.id, since=since, wait=timedelta(seconds=10)
+        )
         assert found is not None
         since, record = found.revision, found
     return record.calls[0]
@@ -61,7 +63,7 @@ async def test_a_call_by_the_socket_is_a_call_as_any_other(backend: Backend) -> 
     with relayed(lab, path):
         async with bootstrap.running(settings_of(lab, path)) as app:
             async with within(10):
-                while not app.world.pbxs["main"].is_connected:
+                while not app.pbxs["main"].is_connected:
                     await asyncio.sleep(0.05)
             told, cut = await asyncio.gather(*(call(app, number) for number in numbers))
     assert told.outcome is not None

@@ -62,7 +62,7 @@ def may_issue_now(
         wrong = tx.wrong_guesses(since, rules.per_subscriber, client=client, subscriber=subscriber)
         pending = tx.pending_challenges(client, subscriber=subscriber)
         budgets.append(Guesses(rules.per_subscriber, wrong, pending))
-    return may_issue(challenge.attempts_left, budgets, window=rules.window, now=unit.now)
+    return may_issue(challenge.guesses_left, budgets, window=rules.window, now=unit.now)
 
 
 def next_call_at(unit: UnitOfWork, challenge: Challenge, policy: CallPolicy) -> datetime | None:

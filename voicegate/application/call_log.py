@@ -5,39 +5,30 @@ Nothing here decides anything; `domain.call` knows what may happen, `delivery` m
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 
 import structlog
 
 from voicegate.application.change_notifier import ChangeNotifier
-from voicegate.application.ports import CallRecord, Clock, TimelineEntry
+from voicegate.application.ports import CallRecord, Clock, Entropy, TimelineEntry
 from voicegate.application.store_port import Store
 from voicegate.domain import call as calls
 from voicegate.domain.call import Call, CallEvent, Ended, Originated
 from voicegate.domain.call_outcome import CallOutcome, Hangup
 from voicegate.domain.challenge import Challenge
 from voicegate.domain.errors import StoreError
+from voicegate.domain.routing import Hop
 
 log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Desk:
-    """Where call logs are kept."""
-
-    store: Store
-    """The durable record."""
-    notifier: ChangeNotifier
-    """Who is told."""
-    clock: Clock
-    """What time it is."""
 
 
 class CallLog:
     """One call's log."""
 
-    def __init__(self, desk: Desk, record: CallRecord) -> None:
-        self._desk = desk
+    def __init__(self, record: CallRecord, *, store: Store, notifier: ChangeNotifier, clock: Clock) -> None:
+        self._store = store
+        self._notifier = notifier
+        self._clock = clock
         self._entries = list(record.timeline)
         self.call: Call = record.call
         """The call as far as it has come."""
@@ -56,17 +47,22 @@ class CallLog:
         is_beginning = isinstance(event, Originated)
         try:
             record = CallRecord(self.call, timeline=tuple(self._entries))
-            await self._desk.store.record(record, can_wait=is_beginning)
+            await self._store.record(record, can_wait=is_beginning)
         except StoreError as error:
             if is_beginning:
                 raise
             log.warning("call's step not stored yet", call=self.call.id, error=str(error))
             return
-        self._desk.notifier.announce(self.call.challenge_id)
+        self._notifier.announce(self.call.challenge_id)
+
+    async def is_challenge_open(self) -> bool:
+        """Is the challenge of this call still open, so that its code is of use?"""
+        record = await self._store.challenge(self.call.challenge_id)
+        return record is not None and record.challenge.is_open(self._clock.now())
 
     def note(self, event: CallEvent, detail: Mapping[str, object] | None = None) -> None:
         """Let `event` happen, and leave storing it to the next `write` or `close`."""
-        now = self._desk.clock.now()
+        now = self._clock.now()
         self.call = calls.step(self.call, event, now)
         name = re.sub(r"(?<!^)(?=[A-Z])", "_", type(event).__name__).lower()
         self._entries.append(
@@ -89,7 +85,7 @@ class CallLog:
         change: Callable[[Challenge], Challenge] | None = None,
         following: Call | None = None,
     ) -> None:
-        """End the call with its verdict; in the same commit change its challenge, add its next call. May
+        """End the call with its outcome; in the same commit change its challenge, add its next call. May
         be repeated when it failed.
 
         Raises:
@@ -105,8 +101,8 @@ class CallLog:
         if self.call.is_live:
             self.note(Ended(), detail)
         record = CallRecord(self.call, outcome=outcome, hangup=hangup, timeline=tuple(self._entries))
-        await self._desk.store.record(record, change, following=following, can_wait=True)
-        self._desk.notifier.announce(self.call.challenge_id)
+        await self._store.record(record, change, following=following, can_wait=True)
+        self._notifier.announce(self.call.challenge_id)
         log.info(
             "call ended",
             call=self.call.id,
@@ -117,3 +113,28 @@ class CallLog:
             evidence=self.call.evidence.strongest.name.lower(),
             **detail,
         )
+
+
+class CallLogs:
+    """Makes calls and opens their logs."""
+
+    def __init__(self, *, store: Store, notifier: ChangeNotifier, clock: Clock, entropy: Entropy) -> None:
+        self._store = store
+        self._notifier = notifier
+        self._clock = clock
+        self._entropy = entropy
+
+    def new_call(self, challenge: Challenge, hop: Hop) -> Call:
+        """Return a queued call of `challenge` along `hop`, to be stored before it is started."""
+        return Call(
+            id=self._entropy.new_id("call"),
+            challenge_id=challenge.id,
+            destination=challenge.destination,
+            trunk=hop.trunk.name,
+            caller_id=hop.caller_id.number,
+            created_at=self._clock.now(),
+        )
+
+    def open(self, record: CallRecord) -> CallLog:
+        """Return the log of a stored call, to be continued."""
+        return CallLog(record, store=self._store, notifier=self._notifier, clock=self._clock)

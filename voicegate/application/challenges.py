@@ -1,24 +1,24 @@
-"""What every proof shares: a challenge with its first call, another call, a guess.
+"""What sign-in and enrollment share: a challenge with its first call, another call, a guess.
 
-`sign_in` and `enrollment` ask for these inside a unit of work; who may ask for what is theirs. Asked in
-order: policy, routing, passcode, challenge.
+`sign_in` and `enrollment` ask for these inside a unit of work; who may ask for what is decided there.
+Asked in order: policy, passcode, challenge, routing.
 """
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from voicegate.application.brakes import in_bucket, may_issue_now, may_ring_now, next_call_at
-from voicegate.application.delivery import Delivery, World
-from voicegate.application.ports import ChallengeRecord
+from voicegate.application.brakes import in_bucket, may_issue_now, may_ring_now
+from voicegate.application.call_log import CallLogs
+from voicegate.application.delivery import Delivery, PendingCall
+from voicegate.application.ports import ChallengeRecord, Clock, Entropy, Keyring, Speech
 from voicegate.application.queueing import RETRY_AFTER
 from voicegate.application.store_port import WrongGuess
-from voicegate.application.trunk_health import TrunkHealth
-from voicegate.application.unit_of_work import Alarm, PendingCall, UnitOfWork
+from voicegate.application.unit_of_work import Alarm, UnitOfWork
 from voicegate.domain import challenge as challenges
 from voicegate.domain import factor as factors
 from voicegate.domain.announcement import HumanCheck
 from voicegate.domain.challenge import (
-    DEFAULT_ATTEMPTS,
+    DEFAULT_GUESSES,
     DEFAULT_LIFETIME,
     OPEN_STATES,
     Challenge,
@@ -39,6 +39,7 @@ from voicegate.domain.policy import (
     may_reach,
     refusal,
 )
+from voicegate.domain.routing import Routes, find_route
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +54,8 @@ class Defaults:
     """Digits in a derived code."""
     lifetime: timedelta = DEFAULT_LIFETIME
     """From the request to the last guess."""
-    attempts: int = DEFAULT_ATTEMPTS
-    """Guesses."""
+    guesses: int = DEFAULT_GUESSES
+    """How many guesses."""
     test_passcode: Passcode | None = None
     """The code of every challenge to a test number; None: there are no test numbers."""
 
@@ -84,20 +85,90 @@ class ChallengeSpec:
     """The service that asks, of those that the settings name; None: none."""
 
 
-class ChallengeService:
-    """Makes challenges, calls again, judges guesses."""
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A guess that was judged, and what it left behind."""
 
-    def __init__(self, world: World, delivery: Delivery, *, policy: CallPolicy, defaults: Defaults) -> None:
-        self._world = world
+    result: VerifyResult
+    """What it came to."""
+    record: ChallengeRecord
+    """The challenge after it."""
+    factor: Factor | None
+    """The challenge's factor after it; None: it has none."""
+
+
+class ChallengeFactory:
+    """Makes challenges and compares passcodes."""
+
+    def __init__(
+        self, *, clock: Clock, keyring: Keyring, entropy: Entropy, speech: Speech, defaults: Defaults
+    ) -> None:
+        self._clock = clock
+        self._keyring = keyring
+        self._entropy = entropy
+        self._speech = speech
+        self._defaults = defaults
+
+    def create(self, spec: ChallengeSpec, client: str, *, is_test: bool) -> Challenge:
+        """Return a client's new challenge, not stored yet; `is_test`: its telephone is a test number.
+
+        Raises:
+            UnknownLanguage: no prompts for a language that is needed.
+        """
+        keyring, defaults = self._keyring, self._defaults
+        now = self._clock.now()
+        challenge_id = self._entropy.new_id("ver")
+        own = spec.passcode or (defaults.test_passcode if is_test else None)
+        length = len(own.digits) if own else spec.passcode_length or defaults.passcode_length
+        passcode = own or keyring.derive(challenge_id, length)
+        return Challenge(
+            id=challenge_id,
+            client=client,
+            destination=spec.destination,
+            language=self._language_of(spec),
+            human_check=spec.human_check or defaults.human_check,
+            passcode_length=length,
+            digest=keyring.digest(challenge_id, passcode),
+            sealed=keyring.seal(challenge_id, own) if own else None,
+            issued_at=now,
+            expires_at=now + (spec.lifetime or defaults.lifetime),
+            guesses_left=defaults.guesses,
+            state=ChallengeState.DELIVERING,
+            reference=spec.reference,
+            service=spec.service,
+        )
+
+    def matches(self, challenge: Challenge, passcode: Passcode) -> bool:
+        """Is `passcode` the code of `challenge`? In constant time; counts nothing."""
+        return self._keyring.matches(challenge.id, challenge.digest, passcode)
+
+    def _language_of(self, spec: ChallengeSpec) -> str:
+        fallback = () if spec.needs_language else (self._defaults.language,)
+        return match_language((*spec.languages, *fallback), self._speech.languages())
+
+
+class ChallengeService:
+    """Issues challenges, calls again, judges guesses."""
+
+    def __init__(
+        self,
+        *,
+        factory: ChallengeFactory,
+        routes: Routes,
+        calls: CallLogs,
+        delivery: Delivery,
+        policy: CallPolicy,
+    ) -> None:
+        self._factory = factory
+        self._routes = routes
+        self._calls = calls
         self._delivery = delivery
         self.policy = policy
         """What the admin allows."""
-        self._defaults = defaults
-        self._reachability = TrunkHealth(world.pbxs)
 
     def prepare(
         self,
-        wanted: ChallengeSpec,
+        spec: ChallengeSpec,
         client: str,
         *,
         factor_id: str | None = None,
@@ -108,9 +179,9 @@ class ChallengeService:
         Raises:
             UnknownLanguage: no prompts for a language that is needed.
         """
-        if refused := refusal(may_reach(wanted.destination, self.policy)):
+        if refused := refusal(may_reach(spec.destination, self.policy)):
             return refused
-        plain = self._new_challenge(wanted, client)
+        plain = self._factory.create(spec, client, is_test=self.policy.is_test(spec.destination))
         return self._with_call(replace(plain, factor_id=factor_id, purpose=purpose))
 
     def admit(
@@ -126,28 +197,11 @@ class ChallengeService:
         return refused or replace(pending, challenge=challenge)
 
     def begin(self, unit: UnitOfWork, pending: PendingCall, *, is_held: bool = False) -> None:
-        """Store what was admitted; the call is placed after the commit, one that is held by `place`."""
+        """Store what was admitted. Its call is placed after the commit, or by `Delivery.start` where held."""
         unit.tx.add_challenge(pending.challenge)
         unit.tx.add_call(pending.call)
         if not is_held:
             unit.pending.append(pending)
-
-    async def with_way(self, pending: PendingCall) -> PendingCall | Deny:
-        """Return what was prepared if a trunk could take its call now."""
-        hops = self._delivery.route(pending.challenge)
-        return pending if await self._reachability.has_way(hops) else Deny(DenyReason.TRUNKS_DOWN)
-
-    def next_call_at(self, unit: UnitOfWork, challenge: Challenge) -> datetime | None:
-        """Return from when on its client may call a challenge's telephone again; None: at any time."""
-        return next_call_at(unit, challenge, self.policy)
-
-    def place(self, held: PendingCall) -> None:
-        """Place a call that was held. Does not wait."""
-        self._delivery.start(held.challenge, held.call)
-
-    def drop(self, held: PendingCall) -> None:
-        """Let a call that was held end without being placed. Does not wait."""
-        self._delivery.drop(held.challenge, held.call)
 
     def call_again(self, unit: UnitOfWork, record: ChallengeRecord) -> PendingCall | Deny:
         """Call again with the same code, if the challenge is open and policy allows."""
@@ -167,23 +221,21 @@ class ChallengeService:
         unit.changed.append(challenge.id)
         return pending
 
-    def judge(self, unit: UnitOfWork, record: ChallengeRecord, guess: str) -> VerifyResult:
-        """Judge one guess, with what it does to the challenge, its factor and the budgets."""
+    def judge(
+        self, unit: UnitOfWork, record: ChallengeRecord, guess: Passcode, *, factor: Factor | None
+    ) -> Judged:
+        """Judge one guess, with what it does to the challenge, its factor and the budgets; `factor` is the
+        one that the challenge is about."""
         challenge = challenges.expire(record.challenge, unit.now)
-        factor = _factor_of(unit, challenge)
         is_open = challenge.is_open(unit.now)
-        is_match = self._world.keyring.matches(challenge.id, challenge.digest, guess)
+        is_match = self._factory.matches(challenge, guess)
         after, result = challenges.verify(challenge, unit.now, is_match=is_match)
         if after != record.challenge:
             unit.tx.save_challenge(after)
             unit.changed.append(after.id)
         if is_open:
-            self._learn(unit, after, factor, is_match=is_match)
-        return result
-
-    def cancel(self, unit: UnitOfWork, challenge: Challenge) -> Challenge:
-        """Take a challenge back, if it is open, and have its call hung up."""
-        return self.end(unit, challenge, ChallengeEvent.CANCELED)
+            factor = self._learn(unit, after, factor, is_match=is_match)
+        return Judged(result, replace(record, challenge=after), factor)
 
     def end(self, unit: UnitOfWork, challenge: Challenge, event: ChallengeEvent) -> Challenge:
         """Let an event end a challenge, if it is open, and have its call hung up."""
@@ -196,15 +248,15 @@ class ChallengeService:
         return current
 
     def _with_call(self, challenge: Challenge) -> PendingCall | Deny:
-        """Return a challenge with its next call, neither stored yet."""
-        hops = self._delivery.route(challenge)
-        if not hops:
+        """Return a challenge with its next call and the route, not stored yet."""
+        route = find_route(challenge.destination, self._routes)
+        if not route:
             # Digits that no extension of the PBX fits are rather a telephone number.
             lacks_plus = challenge.destination.lacks_plus
             return Deny(DenyReason.PLUS_MISSING if lacks_plus else DenyReason.NO_ROUTE)
         if self._delivery.is_full_for(challenge.client) and not self.policy.is_test(challenge.destination):
             return Deny(DenyReason.QUEUE_FULL, RETRY_AFTER)
-        return PendingCall(challenge, self._delivery.new_call(challenge, hops[0]))
+        return PendingCall(challenge, self._calls.new_call(challenge, route[0]), route)
 
     def _may_call_again(self, unit: UnitOfWork, record: ChallengeRecord) -> Deny | None:
         return refusal(
@@ -216,7 +268,8 @@ class ChallengeService:
 
     def _learn(
         self, unit: UnitOfWork, challenge: Challenge, factor: Factor | None, *, is_match: bool
-    ) -> None:
+    ) -> Factor | None:
+        """Count what a guess came to; return its factor as that leaves it."""
         if not is_match:
             unit.tx.add_wrong_guess(
                 WrongGuess(
@@ -228,8 +281,10 @@ class ChallengeService:
             )
             self._watch(unit, challenge.client)
         if factor is None:
-            return
-        unit.tx.save_factor(factors.succeed(factor, unit.now) if is_match else factors.fail(factor, unit.now))
+            return None
+        after = factors.succeed(factor, unit.now) if is_match else factors.fail(factor, unit.now)
+        unit.tx.save_factor(after)
+        return after
 
     def _watch(self, unit: UnitOfWork, client: str) -> None:
         """Raise an alarm when a client's wrong guesses are too many: a wall would shut out all its people."""
@@ -238,42 +293,9 @@ class ChallengeService:
             text = "client guesses wrong too often"
             unit.alarms.append(Alarm("client.guesses", client, text, rules.alarm_per_client))
 
-    def _new_challenge(self, wanted: ChallengeSpec, client: str) -> Challenge:
-        keyring, defaults = self._world.keyring, self._defaults
-        now = self._world.desk.clock.now()
-        challenge_id = self._world.entropy.new_id("ver")
-        is_test = self.policy.is_test(wanted.destination)
-        own = wanted.passcode or (defaults.test_passcode if is_test else None)
-        length = len(own.digits) if own else wanted.passcode_length or defaults.passcode_length
-        passcode = own or keyring.derive(challenge_id, length)
-        return Challenge(
-            id=challenge_id,
-            client=client,
-            destination=wanted.destination,
-            language=self._language_of(wanted),
-            human_check=wanted.human_check or defaults.human_check,
-            passcode_length=length,
-            digest=keyring.digest(challenge_id, passcode),
-            sealed=keyring.seal(challenge_id, own) if own else None,
-            issued_at=now,
-            expires_at=now + (wanted.lifetime or defaults.lifetime),
-            attempts_left=defaults.attempts,
-            state=ChallengeState.DELIVERING,
-            reference=wanted.reference,
-            service=wanted.service,
-        )
-
-    def _language_of(self, wanted: ChallengeSpec) -> str:
-        fallback = () if wanted.needs_language else (self._defaults.language,)
-        return match_language((*wanted.languages, *fallback), self._world.speech.languages())
-
 
 def till_over(refused: Deny, challenge: Challenge, now: datetime) -> Deny:
     """Return a refusal to call again as it is for those who get another code, and calls, after this one."""
     if refused.reason is not DenyReason.TOO_MANY_CALLS:
         return refused
     return replace(refused, retry_after=challenge.left(now))
-
-
-def _factor_of(unit: UnitOfWork, challenge: Challenge) -> Factor | None:
-    return unit.tx.factor(challenge.factor_id) if challenge.factor_id else None

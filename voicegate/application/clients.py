@@ -7,11 +7,11 @@ the request comes in, as every scope is.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Final
+from typing import ClassVar, Final
 
-from voicegate.application.delivery import World
-from voicegate.application.store_port import ClientRecord
-from voicegate.application.unit_of_work import UnitOfWork, UnitsOfWork
+from voicegate.application.ports import Clock, Entropy
+from voicegate.application.store_port import ClientRecord, Store
+from voicegate.application.unit_of_work import ALLOWED, NotFound, UnitOfWork, UnitsOfWork
 from voicegate.domain import client as clients
 from voicegate.domain.client import Client, ClientKey, Principal, Scope
 
@@ -28,68 +28,64 @@ class NewKey:
     """The client."""
     key: str
     """What it must send; told this once."""
+    decision: ClassVar[str] = ALLOWED
+    """What the audit notes."""
 
     def __repr__(self) -> str:
         return f"NewKey({self.client.name})"
 
 
+@dataclass(frozen=True, slots=True)
+class ClientExists:
+    """There is or was a client of that name."""
+
+    decision: ClassVar[str] = "client_exists"
+    """What the audit notes."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClientRevoked:
+    """The client may ask nothing any more."""
+
+    client: Client
+    """The client."""
+    decision: ClassVar[str] = ALLOWED
+    """What the audit notes."""
+
+
 class Clients:
     """The use cases around clients and their keys."""
 
-    def __init__(self, world: World, units: UnitsOfWork) -> None:
-        self._desk = world.desk
-        self._entropy = world.entropy
+    def __init__(self, *, store: Store, clock: Clock, entropy: Entropy, units: UnitsOfWork) -> None:
+        self._store = store
+        self._clock = clock
+        self._entropy = entropy
         self._units = units
         self._known: dict[str, tuple[datetime, Client, ClientKey]] = {}
 
-    async def add(self, principal: Principal, name: str, scopes: frozenset[Scope]) -> NewKey | None:
-        """Add a client and give it a key; None: there is or was one of that name."""
+    async def add(self, principal: Principal, name: str, scopes: frozenset[Scope]) -> NewKey | ClientExists:
+        """Add a client and give it a key."""
+        return await self._units.do(principal, "client.add", self._add, name, scopes)
 
-        def work(unit: UnitOfWork) -> NewKey | None:
-            unit.subject = name
-            if unit.tx.client(name) is not None:
-                return None
-            client = Client(name, scopes, created_at=unit.now)
-            unit.tx.save_client(client)
-            return self._give_key(unit, client)
-
-        return await self._units.do(principal, "client.add", work)
-
-    async def rotate(self, principal: Principal, name: str, grace: timedelta = timedelta()) -> NewKey | None:
-        """Give a client a new key; the old ones live for `grace` at most. None: no such client."""
-
-        def work(unit: UnitOfWork) -> NewKey | None:
-            client = _find(unit, name)
-            if client is None:
-                return None
-            _retire(unit, client, grace)
-            return self._give_key(unit, client)
-
+    async def rotate(
+        self, principal: Principal, name: str, grace: timedelta = timedelta()
+    ) -> NewKey | NotFound:
+        """Give a client a new key; the old ones live for `grace` at most."""
         try:
-            return await self._units.do(principal, "client.rotate", work)
+            return await self._units.do(principal, "client.rotate", self._rotate, name, grace)
         finally:
             self._known.clear()
 
-    async def revoke(self, principal: Principal, name: str) -> Client | None:
-        """Let a client ask nothing any more; what it made stays. None: no such client."""
-
-        def work(unit: UnitOfWork) -> Client | None:
-            client = _find(unit, name)
-            if client is None:
-                return None
-            _retire(unit, client, timedelta())
-            revoked = replace(client, revoked_at=unit.now)
-            unit.tx.save_client(revoked)
-            return revoked
-
+    async def revoke(self, principal: Principal, name: str) -> ClientRevoked | NotFound:
+        """Let a client ask nothing any more; what it made stays."""
         try:
-            return await self._units.do(principal, "client.revoke", work)
+            return await self._units.do(principal, "client.revoke", _revoke, name)
         finally:
             self._known.clear()
 
     async def list(self) -> Sequence[ClientRecord]:
         """Return all clients, revoked ones too, by name."""
-        return await self._desk.store.clients()
+        return await self._store.clients()
 
     async def authenticate(self, key: str, request_id: str, name: str | None = None) -> Principal | None:
         """Return who sent a key; None: nobody that may ask. With `name`, it must be that client's.
@@ -103,7 +99,7 @@ class Clients:
         if found is None or not is_key:
             return None
         client, kept = found
-        is_valid = kept.is_valid(self._desk.clock.now()) and client.revoked_at is None
+        is_valid = kept.is_valid(self._clock.now()) and client.revoked_at is None
         if not is_valid or name not in (None, client.name):
             return None
         return Principal(client.name, client.scopes, request_id)
@@ -111,21 +107,36 @@ class Clients:
     async def named(self, name: str, request_id: str) -> Principal | None:
         """Return the client of a name, whose right to ask is proven otherwise than by a key; None: there is
         none that may ask."""
-        found = [record.client for record in await self._desk.store.clients() if record.client.name == name]
+        found = [record.client for record in await self._store.clients() if record.client.name == name]
         if not found or found[0].revoked_at is not None:
             return None
         return Principal(name, found[0].scopes, request_id)
 
     async def _find_key(self, key_id: str) -> tuple[Client, ClientKey] | None:
         """Return a key with its client, as they were a second ago at most; None: unknown."""
-        now = self._desk.clock.now()
+        now = self._clock.now()
         at, client, kept = self._known.get(key_id, (None, None, None))
         if at is not None and client is not None and kept is not None and abs(now - at) < KNOWN_FOR:
             return client, kept
-        found = await self._desk.store.client_of(key_id)
+        found = await self._store.client_of(key_id)
         if found is not None:
             self._known[key_id] = (now, *found)
         return found
+
+    def _add(self, unit: UnitOfWork, name: str, scopes: frozenset[Scope]) -> NewKey | ClientExists:
+        unit.subject = name
+        if unit.tx.client(name) is not None:
+            return ClientExists()
+        client = Client(name, scopes, created_at=unit.now)
+        unit.tx.save_client(client)
+        return self._give_key(unit, client)
+
+    def _rotate(self, unit: UnitOfWork, name: str, grace: timedelta) -> NewKey | NotFound:
+        client = _find(unit, name)
+        if client is None:
+            return NotFound()
+        _retire(unit, client, grace)
+        return self._give_key(unit, client)
 
     def _give_key(self, unit: UnitOfWork, client: Client) -> NewKey:
         key_id = self._entropy.new_id("vgk")
@@ -138,6 +149,16 @@ def _find(unit: UnitOfWork, name: str) -> Client | None:
     unit.subject = name
     client = unit.tx.client(name)
     return None if client is None or client.revoked_at is not None else client
+
+
+def _revoke(unit: UnitOfWork, name: str) -> ClientRevoked | NotFound:
+    client = _find(unit, name)
+    if client is None:
+        return NotFound()
+    _retire(unit, client, timedelta())
+    revoked = replace(client, revoked_at=unit.now)
+    unit.tx.save_client(revoked)
+    return ClientRevoked(revoked)
 
 
 def _retire(unit: UnitOfWork, client: Client, grace: timedelta) -> None:

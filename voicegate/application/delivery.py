@@ -16,25 +16,21 @@ from typing import Final
 
 import structlog
 
-from voicegate.application.call_log import CallLog, Desk
+from voicegate.application.announcer import Announcer
+from voicegate.application.call_log import CallLog, CallLogs
 from voicegate.application.conversation import ANY_KEYS, CallTimings, Conversation, Script, keys_apart_from
 from voicegate.application.ports import (
     CallRecord,
     Clip,
-    Entropy,
-    Keyring,
     Leg,
     Order,
     Pbx,
-    Speech,
 )
 from voicegate.application.queueing import CallLimits, CallQueue, Place
 from voicegate.domain import challenge as challenges
 from voicegate.domain.announcement import (
     HumanCheck,
     PromptName,
-    compose_invitation,
-    compose_reading,
 )
 from voicegate.domain.call import Answered, Call, MediaCounted, Originated
 from voicegate.domain.call_outcome import (
@@ -47,8 +43,7 @@ from voicegate.domain.call_outcome import (
 from voicegate.domain.challenge import Challenge, ChallengeEvent, ChallengeState
 from voicegate.domain.classifying import classify, is_blocked
 from voicegate.domain.errors import PbxError, SpeechError, StoreError
-from voicegate.domain.passcode import Passcode
-from voicegate.domain.routing import Hop, Routes, find_route
+from voicegate.domain.routing import Hop
 
 log = structlog.get_logger(__name__)
 
@@ -64,39 +59,33 @@ _STORE_RETRY: Final = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True)
-class World:
-    """What the use cases work with, delivery among them."""
+class PendingCall:
+    """A challenge that stands, and the call that is to be placed for it."""
 
-    desk: Desk
-    """Store, notifier and clock."""
-    keyring: Keyring
-    """Gives the code."""
-    entropy: Entropy
-    """Picks keys and ids."""
-    speech: Speech
-    """Makes the sounds."""
-    pbxs: Mapping[str, Pbx]
-    """The exchanges, by name."""
-    routes: Routes
-    """The ways out."""
-    timings: CallTimings = field(default_factory=CallTimings)
-    """How an answered call is held."""
+    challenge: Challenge
+    """The challenge."""
+    call: Call
+    """Its new call, by the first hop of the route."""
+    route: tuple[Hop, ...]
+    """The hops to try in order; never empty."""
 
 
-class _Attempt:
-    """One call in progress: its leg once there is one, and our reason to end it."""
+@dataclass(slots=True, eq=False, kw_only=True)
+class _CallInProgress:
+    """One call: its leg once there is one, and our reason to end it."""
 
-    def __init__(self, world: World, challenge: Challenge, *, call_log: CallLog, hop: Hop) -> None:
-        self._world = world
-        self._challenge = challenge
-        self._call_log = call_log
-        self._hop = hop
-        self._leg: Leg | None = None
-        self._gave_up: GaveUp | None = None
-        self._conversation: Conversation | None = None
-        self._talk: asyncio.Task[None] | None = None
-        self.given_up = asyncio.Event()
-        """Set once there is a reason to end it."""
+    challenge: Challenge
+    call_log: CallLog
+    hop: Hop
+    pbx: Pbx
+    announcer: Announcer
+    timings: CallTimings
+    given_up: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set once there is a reason to end it."""
+    _leg: Leg | None = None
+    _gave_up: GaveUp | None = None
+    _conversation: Conversation | None = None
+    _talk: "asyncio.Task[None] | None" = None
 
     async def give_up(self, reason: GaveUp) -> None:
         """End the call for `reason`; the first reason stands."""
@@ -114,62 +103,58 @@ class _Attempt:
 
     @property
     def _apology(self) -> Clip:
-        return self._world.speech.prompt(self._challenge.language, PromptName.APOLOGY)
+        return self._prompt(PromptName.APOLOGY)
+
+    def _prompt(self, name: PromptName) -> Clip:
+        return self.announcer.prompt(self.challenge, name)
 
     async def run(self, *, has_line: bool) -> Hangup:
         """Place the call and hold it to its end; without a line it has ended."""
         loop = asyncio.get_running_loop()
         placed_at = loop.time()
         try:
-            if self._gave_up or not await self._is_wanted():
+            if self._gave_up or not await self.call_log.is_challenge_open():
                 return Hangup(gave_up=self._gave_up or GaveUp.CANCELED)
             if not has_line:
-                log.warning(
-                    "no line was free in time", call=self._call_log.call.id, trunk=self._hop.trunk.name
-                )
+                log.warning("no line was free in time", call=self.call_log.call.id, trunk=self.hop.trunk.name)
                 return Hangup(gave_up=GaveUp.QUEUE_TIMEOUT)
             hangup = await self._place()
         except SpeechError:
-            log.exception("speech failed", call=self._call_log.call.id)
+            log.exception("speech failed", call=self.call_log.call.id)
             return Hangup(gave_up=GaveUp.PLAYBACK_FAILED)
         except PbxError as error:
-            log.warning("not placed", call=self._call_log.call.id, error=str(error))
+            log.warning("not placed", call=self.call_log.call.id, error=str(error))
             return Hangup(gave_up=GaveUp.PBX_UNAVAILABLE)
         after = timedelta(seconds=loop.time() - placed_at)
         return replace(hangup, gave_up=self._gave_up or hangup.gave_up, after=after)
 
     async def _place(self) -> Hangup:
-        world, language = self._world, self._challenge.language
-        key = world.entropy.key_press(keys_apart_from(self._call_log.call.destination.extension))
-        passcode = passcode_of(self._challenge, world.keyring)
-        phrasing = world.speech.phrasing(language)
-        invitation = compose_invitation(
-            self._challenge.human_check, key, phrasing, service=self._challenge.service
-        )
-        reading = compose_reading(passcode, phrasing)
-        order = Order(self._call_log.call.id, self._hop, self._apology)
-        await self._call_log.write(Originated())
+        call = self.call_log.call
+        announcement = self.announcer.compose(self.challenge, keys_apart_from(call.destination.extension))
+        order = Order(call.id, self.hop, self._apology)
+        await self.call_log.write(Originated())
         if self._gave_up:
             return Hangup(gave_up=self._gave_up)
         async with AsyncExitStack() as stack:
-            self._leg = await stack.enter_async_context(world.pbxs[self._hop.trunk.pbx].originate(order))
+            self._leg = await stack.enter_async_context(self.pbx.originate(order))
             if self._gave_up:
                 await self._leg.hang_up()
             # Mixed while it rings: the code is on (memory) disk no longer than the call.
-            audio = await stack.enter_async_context(world.speech.mix(language, invitation, reading))
+            audio = await stack.enter_async_context(self.announcer.mix(announcement))
+            check = self.challenge.human_check
             script = Script(
-                check=self._challenge.human_check,
-                keys=key if self._challenge.human_check is HumanCheck.RANDOM_KEY else ANY_KEYS,
+                check=check,
+                keys=announcement.key if check is HumanCheck.RANDOM_KEY else ANY_KEYS,
                 audio=audio,
-                prompt=lambda name: world.speech.prompt(language, name),
-                is_wanted=self._is_wanted,
-                packet=self._hop.trunk.packet,
+                prompt=self._prompt,
+                is_wanted=self.call_log.is_challenge_open,
+                packet=self.hop.trunk.packet,
             )
-            return await self._follow(self._leg, script)
+            return await self._converse_until_end(self._leg, script)
 
-    async def _follow(self, leg: Leg, script: Script) -> Hangup:
+    async def _converse_until_end(self, leg: Leg, script: Script) -> Hangup:
         """Note what the PBX tells until the call's end, conversing once it is answered."""
-        trunk = self._hop.trunk
+        trunk = self.hop.trunk
         ended = Hangup(gave_up=GaveUp.PBX_LOST)
         async with asyncio.TaskGroup() as tasks:
             progress = tasks.create_task(self._expire(trunk.progress_timeout, GaveUp.PROGRESS_TIMEOUT))
@@ -180,7 +165,7 @@ class _Attempt:
                 if isinstance(signal, Hangup):
                     ended = signal
                     break
-                await self._call_log.write(signal)
+                await self.call_log.write(signal)
                 if isinstance(signal, Answered):
                     deadline.cancel()
                     deadline = tasks.create_task(self._expire(self._longest_talk(), GaveUp.TIME_CAP))
@@ -193,17 +178,17 @@ class _Attempt:
                 await asyncio.wait((self._talk,), timeout=_TALK_GRACE.total_seconds())
                 self._talk.cancel()
         media = await leg.media()
-        if self._call_log.call.evidence.answered:
-            self._call_log.note(MediaCounted(media))
+        if self.call_log.call.evidence.answered:
+            self.call_log.note(MediaCounted(media))
         if self._conversation is not None:
             ended = replace(ended, nothing_sent=self._conversation.nothing_sent(media))
         return ended
 
     def _longest_talk(self) -> timedelta:
-        return self._world.timings.longest_for(self._call_log.call.destination.extension) + _TALK_GRACE
+        return self.timings.longest_for(self.call_log.call.destination.extension) + _TALK_GRACE
 
     async def _converse(self, leg: Leg, script: Script) -> None:
-        self._conversation = Conversation(leg, self._call_log, script=script, timings=self._world.timings)
+        self._conversation = Conversation(leg, self.call_log, script=script, timings=self.timings)
         reason = await self._conversation.hold()
         if reason is not None:
             await self.give_up(reason)
@@ -220,19 +205,26 @@ class _Attempt:
         await asyncio.sleep(after.total_seconds())
         await self.give_up(reason)
 
-    async def _is_wanted(self) -> bool:
-        record = await self._world.desk.store.challenge(self._challenge.id)
-        return record is not None and record.challenge.is_open(self._world.desk.clock.now())
-
 
 class Delivery:
     """All calls in progress; an async context manager that ends them when it is left."""
 
-    def __init__(self, world: World, limits: CallLimits | None = None) -> None:
-        self._world = world
-        self._queue = CallQueue(limits or CallLimits())
+    def __init__(
+        self,
+        *,
+        calls: CallLogs,
+        announcer: Announcer,
+        pbxs: Mapping[str, Pbx],
+        timings: CallTimings,
+        limits: CallLimits,
+    ) -> None:
+        self._calls = calls
+        self._announcer = announcer
+        self._pbxs = pbxs
+        self._timings = timings
+        self._queue = CallQueue(limits)
         self._tasks = asyncio.TaskGroup()
-        self._attempts: dict[str, _Attempt] = {}
+        self._in_progress: dict[str, _CallInProgress] = {}
         self._is_closing = False
 
     async def __aenter__(self) -> "Delivery":
@@ -246,94 +238,81 @@ class Delivery:
         trace: TracebackType | None,
     ) -> None:
         self._is_closing = True
-        attempts = list(self._attempts.values())
-        await asyncio.gather(*(attempt.give_up(GaveUp.INTERRUPTED) for attempt in attempts))
+        in_progress = list(self._in_progress.values())
+        await asyncio.gather(*(call.give_up(GaveUp.INTERRUPTED) for call in in_progress))
         # Told of the body's error or cancellation, the group would cancel its tasks before they record their
         # calls' ends; and an error would become a group.
         with suppress(TimeoutError):
             async with asyncio.timeout(_CLOSING_WITHIN.total_seconds()):
                 await self._tasks.__aexit__(None, None, None)
 
-    def route(self, challenge: Challenge) -> tuple[Hop, ...]:
-        """Return the ways to the challenge's destination; empty when there is none."""
-        return find_route(challenge.destination, self._world.routes)
-
     def is_full_for(self, client: str) -> bool:
         """Do so many calls wait for a line that another one of this client is refused? Safe in any thread."""
         return self._queue.is_full_for(client)
 
-    def new_call(self, challenge: Challenge, hop: Hop) -> Call:
-        """Return a queued call of `challenge` along `hop`, to be stored before it is started."""
-        return Call(
-            id=self._world.entropy.new_id("call"),
-            challenge_id=challenge.id,
-            destination=challenge.destination,
-            trunk=hop.trunk.name,
-            caller_id=hop.caller_id.number,
-            created_at=self._world.desk.clock.now(),
-        )
-
-    def start(self, challenge: Challenge, call: Call) -> None:
-        """Begin to deliver; `call` is the stored first call along the route. Does not wait."""
-        hops = self.route(challenge)
+    def start(self, pending: PendingCall) -> None:
+        """Begin to deliver; the call is stored. Does not wait."""
         # Now, not in the task: who asks next is to find the queue as it is.
-        place = self._queue.enter(hops[0].trunk, challenge.client)
-        self._tasks.create_task(
-            self._deliver(challenge, call, hops=hops, place=place), name=f"delivery {challenge.id}"
-        )
+        place = self._queue.enter(pending.route[0].trunk, pending.challenge.client)
+        self._tasks.create_task(self._deliver(pending, place), name=f"delivery {pending.challenge.id}")
 
-    def drop(self, challenge: Challenge, call: Call) -> None:
-        """Record that `call`, stored and never started, is not placed after all. Does not wait."""
-        self._tasks.create_task(self._drop(challenge, call), name=f"dropping {challenge.id}")
+    def drop(self, pending: PendingCall) -> None:
+        """Record that a call, stored and never started, is not placed after all. Does not wait."""
+        self._tasks.create_task(self._drop(pending), name=f"dropping {pending.challenge.id}")
 
     async def cancel(self, challenge_id: str) -> None:
         """Hang up the challenge's call in progress, if there is one."""
-        attempt = self._attempts.get(challenge_id)
-        if attempt is not None:
-            await attempt.give_up(GaveUp.CANCELED)
+        call = self._in_progress.get(challenge_id)
+        if call is not None:
+            await call.give_up(GaveUp.CANCELED)
 
-    async def _deliver(
-        self, challenge: Challenge, call: Call, *, hops: tuple[Hop, ...], place: Place
-    ) -> None:
+    async def _deliver(self, pending: PendingCall, place: Place) -> None:
         """Try the route's hops in order, each with a call of its own: a task's root."""
-        queued: Call | None = call
-        left = list(hops)
+        challenge, queued, left = pending.challenge, pending.call, list(pending.route)
         try:
-            while queued is not None and left:
+            while left:
                 hop = left.pop(0)
-                if hop is not hops[0]:
-                    place = self._queue.enter(hop.trunk, challenge.client)
-                queued = await self._attempt(challenge, queued, hop=hop, others=left, place=place)
+                following = await self._place(challenge, queued, hop=hop, others=left, place=place)
+                if following is None:
+                    return
+                queued, place = following, self._queue.enter(left[0].trunk, challenge.client)
         except Exception:  # one call's trouble must not end the others'
             # Housekeeping settles it at the next start: the store holds it as live.
             log.exception("call not recorded", challenge=challenge.id)
 
-    async def _drop(self, challenge: Challenge, call: Call) -> None:
+    async def _drop(self, pending: PendingCall) -> None:
         """End a call as canceled: a task's root."""
-        call_log = CallLog(self._world.desk, CallRecord(call))
+        call_log = self._calls.open(CallRecord(pending.call))
         try:
-            await self._close(challenge, call_log, Hangup(gave_up=GaveUp.CANCELED))
+            await self._close(pending.challenge, call_log, Hangup(gave_up=GaveUp.CANCELED))
         except Exception:  # as in `_deliver`
-            log.exception("call not recorded", challenge=challenge.id)
+            log.exception("call not recorded", challenge=pending.challenge.id)
 
-    async def _attempt(
+    async def _place(
         self, challenge: Challenge, call: Call, *, hop: Hop, others: list[Hop], place: Place
     ) -> Call | None:
         """Place one call, hold it to its end and record that; return the next call where one is due, by the
         first of the `others` that are left."""
-        call_log = CallLog(self._world.desk, CallRecord(call))
-        attempt = _Attempt(self._world, challenge, call_log=call_log, hop=hop)
-        self._attempts[challenge.id] = attempt
+        call_log = self._calls.open(CallRecord(call))
+        held = _CallInProgress(
+            challenge=challenge,
+            call_log=call_log,
+            hop=hop,
+            pbx=self._pbxs[hop.trunk.pbx],
+            announcer=self._announcer,
+            timings=self._timings,
+        )
+        self._in_progress[challenge.id] = held
         try:
             if self._is_closing:
-                await attempt.give_up(GaveUp.INTERRUPTED)
-            async with self._queue.line(place, attempt.given_up) as has_line:
-                hangup = await attempt.run(has_line=has_line)
+                await held.give_up(GaveUp.INTERRUPTED)
+            async with self._queue.line(place, held.given_up) as has_line:
+                hangup = await held.run(has_line=has_line)
         except Exception:  # whatever broke, the call must end in the record
             log.exception("call failed", call=call.id)
             hangup = Hangup(gave_up=GaveUp.INTERNAL_ERROR)
         finally:
-            self._attempts.pop(challenge.id, None)
+            self._in_progress.pop(challenge.id, None)
         if is_blocked(call_log.call, hangup):
             others[:] = [other for other in others if other.caller_id.number != hop.caller_id.number]
         return await self._close(challenge, call_log, hangup, following=others[0] if others else None)
@@ -345,7 +324,7 @@ class Delivery:
         outcome = classify(call_log.call, hangup, challenge.human_check)
         if following is not None and may_fail_over(outcome):
             # In one commit: between two, a redial would find no call in progress, and ring as well.
-            next_call = self.new_call(challenge, following)
+            next_call = self._calls.new_call(challenge, following)
             await self._record(partial(call_log.close, hangup, outcome, following=next_call))
             return next_call
         await self._record(partial(call_log.close, hangup, outcome, change=partial(settle, outcome=outcome)))
@@ -376,14 +355,3 @@ def settle(challenge: Challenge, outcome: CallOutcome) -> Challenge:
     is_delivered = outcome.outcome is Outcome.DELIVERED
     event = ChallengeEvent.CALL_DELIVERED if is_delivered else ChallengeEvent.CALL_FAILED
     return challenges.step(challenge, event)
-
-
-def passcode_of(challenge: Challenge, keyring: Keyring) -> Passcode:
-    """Return the code of a challenge: the caller's own, unsealed, or the derived one.
-
-    Raises:
-        KeyFileError: the key that it was made with is gone.
-    """
-    if challenge.sealed is not None:
-        return keyring.unseal(challenge.id, challenge.sealed)
-    return keyring.derive_again(challenge.id, challenge.passcode_length, challenge.digest)

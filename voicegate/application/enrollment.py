@@ -1,23 +1,26 @@
 """Enroll a subscriber's telephone, activate it by a called code, sign in with it, and reset it.
 
-A client sees its own subscribers only, an admin all of them: somebody else's factor, and a dead one, is
-None, as if it were not there.
+A client reaches its own subscribers only, an admin all of them: somebody else's factor, and a dead one, is
+`NotFound`, as if it were not there. What is only asked is in `queries`.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import ClassVar
 
+from voicegate.application.brakes import next_call_at
 from voicegate.application.challenges import ChallengeService, ChallengeSpec, till_over
-from voicegate.application.delivery import World
+from voicegate.application.delivery import PendingCall
+from voicegate.application.ports import Entropy, Speech
 from voicegate.application.store_port import FactorRecord
-from voicegate.application.unit_of_work import PendingCall, UnitOfWork, UnitsOfWork
-from voicegate.domain import challenge as challenges
+from voicegate.application.unit_of_work import ALLOWED, NotFound, UnitOfWork, UnitsOfWork
 from voicegate.domain import factor as factors
-from voicegate.domain.challenge import DEFAULT_LIFETIME, Challenge, Purpose, VerifyResult
+from voicegate.domain.challenge import DEFAULT_LIFETIME, Challenge, ChallengeEvent, Purpose, VerifyResult
 from voicegate.domain.client import Principal
 from voicegate.domain.factor import Factor, FactorEvent, FactorState
 from voicegate.domain.language import best_language
+from voicegate.domain.passcode import Passcode
 from voicegate.domain.phone_number import Destination
 from voicegate.domain.policy import IN_PROGRESS_WAIT, Deny, DenyReason, may_reach, refusal
 
@@ -42,87 +45,130 @@ class EnrollRequest:
     """Is a living factor reset for this one (Okta's `updatePhone`)?"""
 
 
+@dataclass(frozen=True, slots=True)
+class FactorCalled(FactorRecord):
+    """A factor as the request leaves it: enrolled, or called."""
+
+    decision: ClassVar[str] = ALLOWED
+    """What the audit notes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FactorGuess(VerifyResult):
+    """The answer to a guess at a factor's code."""
+
+    record: FactorRecord
+    """The factor after it."""
+
+
+@dataclass(frozen=True, slots=True)
+class FactorReset:
+    """A factor is over."""
+
+    factor: Factor
+    """The factor."""
+    decision: ClassVar[str] = ALLOWED
+    """What the audit notes."""
+
+
+@dataclass(frozen=True, slots=True)
+class FactorsReset:
+    """All factors of a subscriber are over."""
+
+    factors: Sequence[Factor]
+    """The factors; there may have been none."""
+    decision: ClassVar[str] = ALLOWED
+    """What the audit notes."""
+
+
+@dataclass(frozen=True, slots=True)
+class OtherTelephone:
+    """The request names another telephone than the factor's."""
+
+    decision: ClassVar[str] = "other_telephone"
+    """What the audit notes."""
+
+
+@dataclass(frozen=True, slots=True)
+class FactorKey:
+    """Which factor is meant."""
+
+    id: str
+    """Its id."""
+    subscriber: str | None = None
+    """Whose it must be; None: anybody's."""
+
+
 class Enrollment:
     """The use cases around a factor."""
 
-    def __init__(self, world: World, units: UnitsOfWork, challenge_service: ChallengeService) -> None:
-        self._desk = world.desk
+    def __init__(
+        self, *, units: UnitsOfWork, challenge_service: ChallengeService, entropy: Entropy, speech: Speech
+    ) -> None:
         self._units = units
         self._challenge_service = challenge_service
-        self._new_id = world.entropy.new_id
-        self._speech = world.speech
+        self._entropy = entropy
+        self._speech = speech
 
-    async def enroll(self, request: EnrollRequest) -> FactorRecord | Deny:
+    async def enroll(self, request: EnrollRequest) -> FactorCalled | Deny:
         """Bind a telephone to a subscriber, and call it with the activation's code unless it is proven.
 
         The same telephone again, while it waits for its activation, is the same factor, called again where
         that is allowed now.
         """
-        return await self._units.do(
-            request.principal, "factor.enroll", lambda unit: self._enroll(unit, request)
-        )
+        return await self._units.do(request.principal, "factor.enroll", self._enroll, request)
 
-    async def activate(self, principal: Principal, factor_id: str, guess: str) -> VerifyResult | Deny | None:
-        """Judge a guess at the activation's code; None: no such factor."""
-        return await self._guess(
-            principal, "factor.activate", factor_id, guess=guess, purpose=Purpose.ACTIVATION
-        )
+    async def activate(
+        self, principal: Principal, factor_id: str, guess: Passcode, *, subscriber: str | None = None
+    ) -> FactorGuess | Deny | NotFound:
+        """Judge a guess at the activation's code. With `subscriber`, the factor must be theirs."""
+        key, purpose = FactorKey(factor_id, subscriber), Purpose.ACTIVATION
+        return await self._units.do(principal, "factor.activate", self._judge, key, guess, purpose=purpose)
 
-    async def verify(self, principal: Principal, factor_id: str, guess: str) -> VerifyResult | Deny | None:
-        """Judge a guess at the newest sign-in's code; None: no such factor."""
-        return await self._guess(principal, "factor.verify", factor_id, guess=guess, purpose=Purpose.SIGN_IN)
+    async def verify(
+        self, principal: Principal, factor_id: str, guess: Passcode, *, subscriber: str | None = None
+    ) -> FactorGuess | Deny | NotFound:
+        """Judge a guess at the newest sign-in's code. With `subscriber`, the factor must be theirs."""
+        key, purpose = FactorKey(factor_id, subscriber), Purpose.SIGN_IN
+        return await self._units.do(principal, "factor.verify", self._judge, key, guess, purpose=purpose)
 
-    async def resend(self, principal: Principal, factor_id: str) -> FactorRecord | Deny | None:
-        """Call again for the activation: with the same code, or a new one when that is over."""
-        return await self._call(principal, "factor.resend", factor_id, purpose=Purpose.ACTIVATION)
+    async def resend(
+        self,
+        principal: Principal,
+        factor_id: str,
+        *,
+        subscriber: str | None = None,
+        named: Destination | None = None,
+    ) -> FactorCalled | Deny | NotFound | OtherTelephone:
+        """Call again for the activation: with the same code, or a new one when that is over. With `named`,
+        the factor's telephone must be that one; without an extension, that says nothing of the factor's."""
+        key = FactorKey(factor_id, subscriber)
+        return await self._units.do(principal, "factor.resend", self._resend, key, named)
 
     async def challenge(
-        self, principal: Principal, factor_id: str, lifetime: timedelta | None = None
-    ) -> FactorRecord | Deny | None:
-        """Call with a code for a sign-in: the same code while the last one is open. None: no such factor."""
-        return await self._call(
-            principal, "factor.challenge", factor_id, purpose=Purpose.SIGN_IN, lifetime=lifetime
-        )
+        self,
+        principal: Principal,
+        factor_id: str,
+        lifetime: timedelta | None = None,
+        *,
+        subscriber: str | None = None,
+    ) -> FactorCalled | Deny | NotFound:
+        """Call with a code for a sign-in: the same code while the last one is open."""
+        key = FactorKey(factor_id, subscriber)
+        return await self._units.do(principal, "factor.challenge", self._challenge, key, lifetime)
 
-    async def reset(self, principal: Principal, factor_id: str) -> Factor | None:
-        """End a factor and its open challenges, and hang up its call; None: no such factor."""
+    async def reset(
+        self, principal: Principal, factor_id: str, *, subscriber: str | None = None
+    ) -> FactorReset | NotFound:
+        """End a factor and its open challenges, and hang up its call."""
+        key = FactorKey(factor_id, subscriber)
+        return await self._units.do(principal, "factor.reset", self._reset_one, key)
 
-        def work(unit: UnitOfWork) -> Factor | None:
-            factor = _find(unit, factor_id)
-            return None if factor is None else self._reset(unit, factor)
-
-        return await self._units.do(principal, "factor.reset", work)
-
-    async def reset_all(self, principal: Principal, subscriber: str) -> Sequence[Factor]:
+    async def reset_all(self, principal: Principal, subscriber: str) -> FactorsReset:
         """End all factors of a subscriber: the principal's own, and for an admin every client's."""
+        return await self._units.do(principal, "factor.reset_all", self._reset_all, subscriber)
 
-        def work(unit: UnitOfWork) -> Sequence[Factor]:
-            unit.subject = subscriber
-            found = unit.tx.living_factors(subscriber, None if principal.is_admin else principal.name)
-            return [self._reset(unit, factor) for factor in found]
-
-        return await self._units.do(principal, "factor.reset_all", work)
-
-    async def get(self, principal: Principal, factor_id: str) -> FactorRecord | None:
-        """Return a living factor with its newest challenge; None: no such factor."""
-        record = await self._desk.store.factor(factor_id)
-        if record is None or not (record.factor.is_living and principal.owns(record.factor.client)):
-            return None
-        return self._as_of_now(record)
-
-    async def list(self, principal: Principal, subscriber: str) -> Sequence[FactorRecord]:
-        """Return a subscriber's living factors, oldest first: one of each client that may be seen."""
-        records = await self._desk.store.factors(subscriber, None if principal.is_admin else principal.name)
-        return [self._as_of_now(record) for record in records]
-
-    def _as_of_now(self, record: FactorRecord) -> FactorRecord:
-        """Return a record whose code says by itself that its time is over."""
-        if record.challenge is None:
-            return record
-        challenge = challenges.expire(record.challenge.challenge, self._desk.clock.now())
-        return replace(record, challenge=replace(record.challenge, challenge=challenge))
-
-    def _enroll(self, unit: UnitOfWork, request: EnrollRequest) -> FactorRecord | Deny:
+    def _enroll(self, unit: UnitOfWork, request: EnrollRequest) -> FactorCalled | Deny:
         unit.subject, unit.destination = request.subscriber, request.destination
         if refused := refusal(may_reach(request.destination, self._challenge_service.policy)):
             return refused
@@ -139,15 +185,16 @@ class Enrollment:
         for old in living:
             self._reset(unit, old)
         if pending is None:
-            unit.tx.add_factor(factors.step(factor, FactorEvent.ACTIVATED, unit.now))
+            factor = factors.step(factor, FactorEvent.ACTIVATED, unit.now)
+            unit.tx.add_factor(factor)
         else:
             unit.tx.add_factor(factor)
             self._challenge_service.begin(unit, pending)
-        return self._record(unit, factor.id)
+        return self._record(unit, factor)
 
     def _new_factor(self, request: EnrollRequest, now: datetime) -> Factor:
         return Factor(
-            id=self._new_id("fac"),
+            id=self._entropy.new_id("fac"),
             client=request.principal.name,
             subscriber=request.subscriber,
             destination=request.destination,
@@ -157,7 +204,7 @@ class Enrollment:
             activation_lifetime=request.activation_lifetime,
         )
 
-    def _repeat(self, unit: UnitOfWork, factor: Factor, request: EnrollRequest) -> FactorRecord | Deny:
+    def _repeat(self, unit: UnitOfWork, factor: Factor, request: EnrollRequest) -> FactorCalled | Deny:
         if factor.state is FactorState.LOCKED:
             return Deny(DenyReason.FACTOR_LOCKED)
         is_same = factor.destination == request.destination
@@ -167,42 +214,57 @@ class Enrollment:
         # A second click is no mistake: it gets what the first one began.
         if refused and refused.reason not in (DenyReason.TOO_SOON, DenyReason.CALL_IN_PROGRESS):
             return refused
-        return self._record(unit, factor.id)
+        return self._record(unit, factor)
 
-    async def _call(
-        self,
-        principal: Principal,
-        action: str,
-        factor_id: str,
-        *,
-        purpose: Purpose,
-        lifetime: timedelta | None = None,
-    ) -> FactorRecord | Deny | None:
-        def work(unit: UnitOfWork) -> FactorRecord | Deny | None:
-            factor = _find(unit, factor_id)
-            if factor is None:
-                return None
-            refused = _misplaced(factor, purpose) or self._ring(unit, factor, purpose, lifetime=lifetime)
-            return refused or self._record(unit, factor.id)
+    def _resend(
+        self, unit: UnitOfWork, key: FactorKey, named: Destination | None
+    ) -> FactorCalled | Deny | NotFound | OtherTelephone:
+        factor = _find(unit, key)
+        if factor is None:
+            return NotFound()
+        if named is not None and not _is_same(named, factor.destination):
+            return OtherTelephone()
+        return self._call(unit, factor, Purpose.ACTIVATION)
 
-        return await self._units.do(principal, action, work)
+    def _challenge(
+        self, unit: UnitOfWork, key: FactorKey, lifetime: timedelta | None
+    ) -> FactorCalled | Deny | NotFound:
+        factor = _find(unit, key)
+        return NotFound() if factor is None else self._call(unit, factor, Purpose.SIGN_IN, lifetime=lifetime)
 
-    async def _guess(
-        self, principal: Principal, action: str, factor_id: str, *, guess: str, purpose: Purpose
-    ) -> VerifyResult | Deny | None:
-        def work(unit: UnitOfWork) -> VerifyResult | Deny | None:
-            factor = _find(unit, factor_id)
-            if factor is None:
-                return None
-            newest = unit.tx.newest_challenge(factor.id, purpose)
-            is_open = newest is not None and newest.challenge.is_open(unit.now)
-            if factor.state is FactorState.LOCKED and not is_open:
-                return Deny(DenyReason.FACTOR_LOCKED)
-            if newest is None:
-                return _misplaced(factor, purpose) or Deny(DenyReason.NO_CHALLENGE)
-            return self._challenge_service.judge(unit, newest, guess)
+    def _call(
+        self, unit: UnitOfWork, factor: Factor, purpose: Purpose, *, lifetime: timedelta | None = None
+    ) -> FactorCalled | Deny:
+        refused = _misplaced(factor, purpose) or self._ring(unit, factor, purpose, lifetime=lifetime)
+        return refused or self._record(unit, factor)
 
-        return await self._units.do(principal, action, work)
+    def _judge(
+        self, unit: UnitOfWork, key: FactorKey, guess: Passcode, *, purpose: Purpose
+    ) -> FactorGuess | Deny | NotFound:
+        factor = _find(unit, key)
+        if factor is None:
+            return NotFound()
+        newest = unit.tx.newest_challenge(factor.id, purpose)
+        is_open = newest is not None and newest.challenge.is_open(unit.now)
+        if factor.state is FactorState.LOCKED and not is_open:
+            return Deny(DenyReason.FACTOR_LOCKED)
+        if newest is None:
+            return _misplaced(factor, purpose) or Deny(DenyReason.NO_CHALLENGE)
+        judged = self._challenge_service.judge(unit, newest, guess, factor=factor)
+        record = FactorRecord(
+            judged.factor or factor, judged.record, sharing=unit.tx.sharing(factor.destination.number)
+        )
+        return FactorGuess(judged.result.result, judged.result.guesses_left, record=record)
+
+    def _reset_one(self, unit: UnitOfWork, key: FactorKey) -> FactorReset | NotFound:
+        factor = _find(unit, key)
+        return NotFound() if factor is None else FactorReset(self._reset(unit, factor))
+
+    def _reset_all(self, unit: UnitOfWork, subscriber: str) -> FactorsReset:
+        unit.subject = subscriber
+        principal = unit.principal
+        found = unit.tx.living_factors(subscriber, None if principal.is_admin else principal.name)
+        return FactorsReset([self._reset(unit, factor) for factor in found])
 
     def _ring(
         self, unit: UnitOfWork, factor: Factor, purpose: Purpose, *, lifetime: timedelta | None = None
@@ -226,37 +288,34 @@ class Enrollment:
     def _bears(self, unit: UnitOfWork, factor: Factor, another: Challenge) -> bool:
         """May all guesses at a factor's codes be wrong, those at another one too?"""
         open_ones = (one for one in unit.tx.open_challenges(factor.id) if one.is_open(unit.now))
-        return factors.bears(factor, sum(one.attempts_left for one in (*open_ones, another)))
+        return factors.bears(factor, sum(one.guesses_left for one in (*open_ones, another)))
 
     def _prepare(
         self, unit: UnitOfWork, factor: Factor, purpose: Purpose, *, lifetime: timedelta | None = None
     ) -> PendingCall | Deny:
         """Return a factor's new challenge with its call, admitted and not stored yet."""
         is_activation = purpose is Purpose.ACTIVATION
-        wanted = ChallengeSpec(
+        spec = ChallengeSpec(
             factor.destination,
             # Its prompts may have gone since.
             languages=(factor.language,) if factor.language else (),
             lifetime=factor.activation_lifetime if is_activation else lifetime,
         )
-        pending = self._challenge_service.prepare(wanted, factor.client, factor_id=factor.id, purpose=purpose)
+        pending = self._challenge_service.prepare(spec, factor.client, factor_id=factor.id, purpose=purpose)
         return (
             pending
             if isinstance(pending, Deny)
             else self._challenge_service.admit(unit, pending, factor.subscriber)
         )
 
-    def _record(self, unit: UnitOfWork, factor_id: str) -> FactorRecord:
-        """Return a factor as this transaction leaves it."""
-        factor = unit.tx.factor(factor_id)
-        if factor is None:
-            raise LookupError(factor_id)
-        newest = unit.tx.newest_challenge(factor_id)
-        return FactorRecord(
+    def _record(self, unit: UnitOfWork, factor: Factor) -> FactorCalled:
+        """Return a factor as this transaction leaves it; it is not read again."""
+        newest, policy = unit.tx.newest_challenge(factor.id), self._challenge_service.policy
+        return FactorCalled(
             factor,
             newest,
             sharing=unit.tx.sharing(factor.destination.number),
-            next_call_at=self._challenge_service.next_call_at(unit, newest.challenge) if newest else None,
+            next_call_at=next_call_at(unit, newest.challenge, policy) if newest else None,
         )
 
     def _reset(self, unit: UnitOfWork, factor: Factor) -> Factor:
@@ -264,19 +323,21 @@ class Enrollment:
         if newest is not None and newest.has_live_call:
             unit.ended.append(newest.challenge.id)  # also of a challenge that is over
         for challenge in unit.tx.open_challenges(factor.id):
-            self._challenge_service.cancel(unit, challenge)
+            self._challenge_service.end(unit, challenge, ChallengeEvent.CANCELED)
         dead = factors.step(factor, FactorEvent.RESET, unit.now)
         unit.tx.save_factor(dead)
         return dead
 
 
-def _find(unit: UnitOfWork, factor_id: str) -> Factor | None:
+def _find(unit: UnitOfWork, key: FactorKey) -> Factor | None:
     """Return a living factor that the principal may touch."""
-    factor = unit.tx.factor(factor_id)
+    factor = unit.tx.factor(key.id)
     if factor is None:
         return None  # what was sent for an id may be anything: a number, a code
-    unit.subject = factor_id
+    unit.subject = key.id
     if not (factor.is_living and unit.principal.owns(factor.client)):
+        return None
+    if key.subscriber not in (None, factor.subscriber):
         return None
     unit.destination = factor.destination
     return factor
@@ -293,3 +354,7 @@ def _misplaced(factor: Factor, purpose: Purpose) -> Deny | None:
             return Deny(DenyReason.NOT_PENDING)
         case _:
             return None
+
+
+def _is_same(named: Destination, enrolled: Destination) -> bool:
+    return named == (enrolled if named.extension else replace(enrolled, extension=None))

@@ -1,21 +1,26 @@
 """What time and accidents leave behind: expired challenges, calls orphaned by a restart, stray sounds."""
 
 import asyncio
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 
 import structlog
 
-from voicegate.application.call_log import CallLog
-from voicegate.application.delivery import World, passcode_of, settle
-from voicegate.application.ports import CallRecord, Keyring
-from voicegate.application.store_port import AuditEntry, Kept, Transaction
+from voicegate.application.announcer import has_key
+from voicegate.application.audit import Audit
+from voicegate.application.call_log import CallLog, CallLogs
+from voicegate.application.delivery import settle
+from voicegate.application.ports import Clock, Keyring, Pbx, Speech
+from voicegate.application.store_port import Kept, Store, Transaction
 from voicegate.domain import challenge as challenges
+from voicegate.domain.call import Call
 from voicegate.domain.call_outcome import GaveUp, Hangup
 from voicegate.domain.challenge import OPEN_STATES, Challenge, ChallengeEvent
 from voicegate.domain.classifying import classify
-from voicegate.domain.errors import KeyFileError, PbxError
+from voicegate.domain.client import Principal
+from voicegate.domain.errors import PbxError
 
 log = structlog.get_logger(__name__)
 
@@ -49,95 +54,77 @@ class Retention:
         )
 
 
-async def settle_orphans(world: World) -> int:
+async def settle_orphans(*, store: Store, calls: CallLogs, pbxs: Collection[Pbx], speech: Speech) -> int:
     """End every call that an earlier run of the controller left live, truthfully; return how many.
 
     Nobody is called again for them: what they had proved stands, all else is `interrupted`.
     """
-    orphans = await world.desk.store.live_calls()
+    orphans = await store.live_calls()
     for orphan in orphans:
-        await _settle(world, orphan)
-    await world.speech.sweep()
+        await _hang_up(orphan.call, pbxs)
+        record = await store.challenge(orphan.call.challenge_id)
+        if record is not None:
+            await _settle(calls.open(orphan), record.challenge)
+    await speech.sweep()
     return len(orphans)
 
 
-async def void_keyless(world: World) -> int:
-    """Take back every open challenge whose code no key fits any more, for nobody can be told it or prove it;
+async def void_keyless(*, store: Store, keyring: Keyring, clock: Clock, audit: Audit) -> int:
+    """Cancel every open challenge whose code no key fits any more, for nobody can be told it or prove it;
     return how many. Each has its audit entry."""
-    void = [
-        challenge
-        for challenge in await world.desk.store.open_challenges()
-        if not has_key(world.keyring, challenge)
-    ]
+    void = [challenge for challenge in await store.open_challenges() if not has_key(keyring, challenge)]
     for challenge in void:
-        await world.desk.store.transact(partial(_take_back, world=world, challenge_id=challenge.id))
+        await store.transact(partial(_void, challenge_id=challenge.id, now=clock.now(), audit=audit))
     return len(void)
 
 
-def has_key(keyring: Keyring, challenge: Challenge) -> bool:
-    """Has the keyring the key that an open challenge's code was made with?"""
-    try:
-        passcode_of(challenge, keyring)
-    except KeyFileError:
-        return False
-    return True
-
-
-def _take_back(tx: Transaction, *, world: World, challenge_id: str) -> None:
+def _void(tx: Transaction, *, challenge_id: str, now: datetime, audit: Audit) -> None:
     record = tx.challenge(challenge_id)
     if record is None or record.challenge.state not in OPEN_STATES:
         return
     challenge = record.challenge
     tx.save_challenge(challenges.step(challenge, ChallengeEvent.CANCELED))
-    tx.audit(
-        AuditEntry(
-            world.desk.clock.now(),
-            challenge.client,
-            request_id="",
-            action="verification.void",
-            decision="key_gone",
-            subject=challenge_id,
-            number=challenge.destination.masked,
-            number_digest=world.keyring.number_digests(challenge.destination.number)[0],
-        )
+    owner = Principal(challenge.client, frozenset(), request_id="")
+    entry = audit.entry(
+        owner, now, action="verification.void", decision="key_gone", about=challenge.destination
     )
+    tx.audit(replace(entry, subject=challenge_id))
 
 
-async def tidy_for_ever(world: World, retention: Retention) -> None:
+async def tidy_for_ever(*, store: Store, clock: Clock, retention: Retention) -> None:
     """Expire challenges as their time comes and delete what is old, until cancelled."""
     while True:
         try:
-            expired = await world.desk.store.expire(world.desk.clock.now())
-            purged = await _purge(world, retention)
+            expired = await store.expire(clock.now())
+            purged = await _purge(store, retention.kept(clock.now()))
         except Exception:  # a task's root: the next round may fare better
             log.exception("housekeeping failed")
             expired = purged = 0
         if expired:
-            log.info("expired", challenges=expired)
+            log.info("challenges expired", challenges=expired)
         if purged:
-            log.info("purged", rows=purged)
+            log.info("old rows deleted", rows=purged)
         await asyncio.sleep(INTERVAL.total_seconds())
 
 
-async def _purge(world: World, retention: Retention) -> int:
+async def _purge(store: Store, kept: Kept) -> int:
     """Delete what is old, batch by batch; return how many rows. Between two batches others write."""
-    kept, purged = retention.kept(world.desk.clock.now()), 0
-    while deleted := await world.desk.store.purge(kept, BATCH):
+    purged = 0
+    while deleted := await store.purge(kept, BATCH):
         purged += deleted
         await asyncio.sleep(PAUSE.total_seconds())
     return purged
 
 
-async def _settle(world: World, orphan: CallRecord) -> None:
-    for pbx in world.pbxs.values():
+async def _hang_up(call: Call, pbxs: Collection[Pbx]) -> None:
+    for pbx in pbxs:
         try:
-            await pbx.hang_up(orphan.call.id)
+            await pbx.hang_up(call.id)
         except PbxError as error:
-            log.warning("orphan not hung up", call=orphan.call.id, error=str(error))
-    record = await world.desk.store.challenge(orphan.call.challenge_id)
-    if record is None:
-        return
+            log.warning("orphan not hung up", call=call.id, error=str(error))
+
+
+async def _settle(call_log: CallLog, challenge: Challenge) -> None:
     hangup = Hangup(gave_up=GaveUp.INTERRUPTED)
-    outcome = classify(orphan.call, hangup, record.challenge.human_check)
-    call_log = CallLog(world.desk, orphan)
+    outcome = classify(call_log.call, hangup, challenge.human_check)
     await call_log.close(hangup, outcome, change=partial(settle, outcome=outcome))

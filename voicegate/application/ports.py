@@ -1,6 +1,6 @@
 """What the use cases need of the world, as Protocols, and what each must promise.
 
-Adapters fill them; `bootstrap` joins the two. The database's are in `storing`. All durations are
+Adapters fill them; `bootstrap` joins the two. The database's are in `store_port`. All durations are
 `timedelta`, all times aware UTC.
 """
 
@@ -68,7 +68,7 @@ class Keyring(Protocol):
         """Return the digest to store and compare guesses by."""
         ...
 
-    def matches(self, challenge_id: str, expected: bytes, guess: str) -> bool:
+    def matches(self, challenge_id: str, expected: bytes, guess: Passcode) -> bool:
         """Is `guess` the code behind `expected`? In constant time."""
         ...
 
@@ -301,7 +301,7 @@ class CallRecord:
     call: Call
     """The call itself."""
     outcome: CallOutcome | None = None
-    """The verdict; None while it lives."""
+    """What it came to; None while it lives."""
     hangup: Hangup | None = None
     """How it ended; None while it lives."""
     timeline: Sequence[TimelineEntry] = ()

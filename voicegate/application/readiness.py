@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-from voicegate.application.call_log import Desk
-from voicegate.application.ports import Pbx
+from voicegate.application.ports import Clock, Pbx
+from voicegate.application.store_port import Store
 from voicegate.domain.call import TEST_TRUNK
 from voicegate.domain.errors import StoreError
 
@@ -30,8 +30,9 @@ class Ready:
 class Readiness:
     """Looks at the parts that every call needs."""
 
-    def __init__(self, desk: Desk, pbxs: Mapping[str, Pbx]) -> None:
-        self._desk = desk
+    def __init__(self, *, store: Store, clock: Clock, pbxs: Mapping[str, Pbx]) -> None:
+        self._store = store
+        self._clock = clock
         # The one behind the test numbers is always there: it counts where there is no other.
         self._pbxs = {name: pbx for name, pbx in pbxs.items() if name != TEST_TRUNK} or pbxs
         self._probe: asyncio.Task[None] | None = None
@@ -53,7 +54,7 @@ class Readiness:
             self._probe.done() and loop.time() - self._probed_at > _FRESH.total_seconds()
         ):
             # One for all who ask meanwhile: a database that hangs must not be given more to do.
-            self._probe = asyncio.create_task(self._desk.store.probe(self._desk.clock.now()), name="probe")
+            self._probe = asyncio.create_task(self._store.probe(self._clock.now()), name="probe")
             self._probed_at = loop.time()
         with suppress(TimeoutError):
             async with asyncio.timeout(_WITHIN.total_seconds()):

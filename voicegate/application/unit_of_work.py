@@ -1,38 +1,50 @@
 """What a request does: one transaction with its audit entry, and what follows once it is committed.
 
-Calls are begun and hung up, and watchers told, only after the commit. What the deed is, is its use case's
-affair.
+Calls are started and hung up, and watchers told, only after the commit. What is done in the transaction is a
+use case's affair; each of its answers says what the audit notes as the decision.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import TypeVar
+from functools import partial
+from typing import ClassVar, Concatenate, ParamSpec, Protocol, TypeVar
 
 import structlog
 
-from voicegate.application.delivery import Delivery, World
-from voicegate.application.listing import ALL_ENTRIES, AuditFilter
-from voicegate.application.store_port import AuditEntry, Transaction
-from voicegate.domain.call import Call
-from voicegate.domain.challenge import Challenge, VerifyResult
+from voicegate.application.audit import Audit
+from voicegate.application.change_notifier import ChangeNotifier
+from voicegate.application.delivery import Delivery, PendingCall
+from voicegate.application.ports import Clock
+from voicegate.application.store_port import Store, Transaction
 from voicegate.domain.client import Principal
 from voicegate.domain.phone_number import Destination
-from voicegate.domain.policy import Deny
 
 log = structlog.get_logger(__name__)
 
-T = TypeVar("T")
+ALLOWED = "allowed"
+"""The decision of an answer that does what was asked."""
+
+
+class Answer(Protocol):
+    """One of the answers of a use case."""
+
+    @property
+    def decision(self) -> str:
+        """What the audit notes: `allowed`, what a guess came to, or why not."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
-class PendingCall:
-    """A challenge that stands, and the call that is to be placed for it."""
+class NotFound:
+    """What was asked about does not exist, or is another client's."""
 
-    challenge: Challenge
-    """The challenge."""
-    call: Call
-    """Its new call."""
+    decision: ClassVar[str] = "unknown"
+    """What the audit notes."""
+
+
+P = ParamSpec("P")
+A = TypeVar("A", bound=Answer)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,70 +88,59 @@ class UnitOfWork:
 class UnitsOfWork:
     """Does what is asked, one transaction each."""
 
-    def __init__(self, world: World, delivery: Delivery) -> None:
-        self._desk = world.desk
-        self._keyring = world.keyring
+    def __init__(
+        self, *, store: Store, clock: Clock, notifier: ChangeNotifier, audit: Audit, delivery: Delivery
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._notifier = notifier
+        self._audit = audit
         self._delivery = delivery
 
-    async def do(self, principal: Principal, action: str, work: Callable[[UnitOfWork], T]) -> T:
-        """Return what `work` answers, once that and its audit entry are committed and what follows is begun.
+    async def do(
+        self,
+        principal: Principal,
+        action: str,
+        work: Callable[Concatenate[UnitOfWork, P], A],
+        *args: P.args,
+        **more: P.kwargs,
+    ) -> A:
+        """Return what `work` answers, given a unit of work and the other arguments, once that and its audit
+        entry are committed and what follows has begun.
 
         Raises:
             StoreError: nothing was stored, and nothing follows.
         """
-
-        def transaction(tx: Transaction) -> tuple[T, UnitOfWork]:
-            unit = UnitOfWork(tx, principal, self._desk.clock.now())
-            answer = work(unit)
-            entry = self._entry(unit, action, answer)
-            tx.audit(entry)
-            for alarm in unit.alarms:
-                tx.audit(replace(entry, action=alarm.action, client=alarm.client, decision="alarm"))
-            return answer, unit
-
-        answer, unit = await self._desk.store.transact(transaction)
-        await self._follow(unit)
+        transaction = partial(
+            self._transact,
+            principal=principal,
+            action=action,
+            work=lambda unit: work(unit, *args, **more),
+        )
+        answer, unit = await self._store.transact(transaction)
+        await self._follow_commit(unit)
         return answer
 
-    async def past(
-        self, limit: int, wanted: AuditFilter = ALL_ENTRIES, *, number: str | None = None
-    ) -> Sequence[AuditEntry]:
-        """Return the newest of those audit entries first, about one number if it is given."""
-        if number is not None:
-            wanted = replace(wanted, number_digests=self._keyring.number_digests(number))
-        return await self._desk.store.audit(limit, wanted)
-
-    def _entry(self, unit: UnitOfWork, action: str, answer: object) -> AuditEntry:
-        about = unit.destination
-        return AuditEntry(
-            at=unit.now,
-            client=unit.principal.name,
-            request_id=unit.principal.request_id,
-            action=action,
-            decision=_decision(answer),
-            subject=unit.subject,
-            number=None if about is None else about.masked,
-            number_digest=None if about is None else self._keyring.number_digests(about.number)[0],
+    def _transact(
+        self, tx: Transaction, *, principal: Principal, action: str, work: Callable[[UnitOfWork], A]
+    ) -> tuple[A, UnitOfWork]:
+        unit = UnitOfWork(tx, principal, self._clock.now())
+        answer = work(unit)
+        entry = self._audit.entry(
+            principal, unit.now, action=action, decision=answer.decision, about=unit.destination
         )
+        entry = replace(entry, subject=unit.subject)
+        tx.audit(entry)
+        for alarm in unit.alarms:
+            tx.audit(replace(entry, action=alarm.action, client=alarm.client, decision="alarm"))
+        return answer, unit
 
-    async def _follow(self, unit: UnitOfWork) -> None:
+    async def _follow_commit(self, unit: UnitOfWork) -> None:
         for alarm in unit.alarms:
             log.warning(alarm.text, client=alarm.client, count=alarm.count)
         for pending in unit.pending:
-            self._delivery.start(pending.challenge, pending.call)
+            self._delivery.start(pending)
         for challenge_id in unit.ended:
             await self._delivery.cancel(challenge_id)
         for challenge_id in (*unit.changed, *unit.ended):
-            self._desk.notifier.announce(challenge_id)
-
-
-def _decision(answer: object) -> str:
-    match answer:
-        case None:
-            return "unknown"
-        case Deny():
-            return str(answer.reason)
-        case VerifyResult():
-            return str(answer.verdict)
-        case _:
-            return "allowed"
+            self._notifier.announce(challenge_id)

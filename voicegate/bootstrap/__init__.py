@@ -25,19 +25,11 @@ from voicegate.adapters.speech.mixer import Mixer, SpeechSettings
 from voicegate.adapters.speech.pack import find_languages
 from voicegate.adapters.storage.store import SqlStore, Waits
 from voicegate.adapters.system import SystemClock, SystemEntropy
-from voicegate.application.attempts import Attempts
-from voicegate.application.call_log import Desk
-from voicegate.application.challenges import ChallengeService, Defaults
-from voicegate.application.change_notifier import ChangeNotifier
-from voicegate.application.clients import Clients
-from voicegate.application.delivery import Delivery, World
-from voicegate.application.enrollment import Enrollment
+from voicegate.application.challenges import Defaults
 from voicegate.application.housekeeping import Retention, settle_orphans, tidy_for_ever, void_keyless
 from voicegate.application.ports import Pbx
 from voicegate.application.queueing import CallLimits
-from voicegate.application.sign_in import SignIn
-from voicegate.application.unit_of_work import UnitsOfWork
-from voicegate.bootstrap.app import App
+from voicegate.bootstrap.app import Adapters, App, Rules, assemble
 from voicegate.bootstrap.asterisk import group_id
 from voicegate.bootstrap.doors import doors, extensions, providers, server_settings, twilio_services
 from voicegate.bootstrap.endpoints import allowed_uids, listening_alone, socket_file, tcp_port
@@ -82,7 +74,10 @@ async def serve(settings: Settings, wanted: asyncio.Queue[Settings] | None = Non
         app = await stack.enter_async_context(running(settings))
         identity = Identity(app.clients, peers)
         server = serve_on(
-            listeners, doors(app, settings), identity.of, settings=server_settings(app, settings)
+            listeners,
+            doors(app, settings, routes(settings).trunks),
+            identity.of,
+            settings=server_settings(app, settings),
         )
         await stack.enter_async_context(server)
         log.info("serving", socket=settings.socket.path, tcp=settings.tcp.port if port else None)
@@ -99,35 +94,36 @@ async def running(settings: Settings) -> AsyncIterator[App]:
         speech = Mixer(speech_settings(settings))
         await speech.prepare()
         _check_sounds(settings, speech)
-        pbxs = await _connect_pbxs(stack, settings)
-        world = World(
-            desk=Desk(store, ChangeNotifier(), SystemClock()),
+        adapters = Adapters(
+            store=store,
             keyring=keyring,
-            entropy=SystemEntropy(),
             speech=speech,
-            pbxs=pbxs,
-            routes=routes(settings),
-            timings=timings(settings),
+            pbxs=await _connect_pbxs(stack, settings),
+            clock=SystemClock(),
+            entropy=SystemEntropy(),
         )
-        orphans = await settle_orphans(world)
-        if orphans:
-            log.warning("settled calls that an earlier run left", calls=orphans)
-        if void := await void_keyless(world):
-            log.warning("open codes are void: their key is not in the key file", challenges=void)
-        delivery = await stack.enter_async_context(Delivery(world, call_limits(settings)))
-        tidying = asyncio.create_task(tidy_for_ever(world, retention(settings)), name="housekeeping")
+        app = replace(assemble(adapters, rules(settings)), store_delay=store.write_delay_s)
+        await _settle_the_past(app, adapters)
+        await stack.enter_async_context(app.delivery)
+        tidying = asyncio.create_task(
+            tidy_for_ever(store=store, clock=adapters.clock, retention=retention(settings)),
+            name="housekeeping",
+        )
         stack.callback(tidying.cancel)
-        units, challenge_service = UnitsOfWork(world, delivery), _challenge_service(world, delivery, settings)
-        yield App(
-            world,
-            sign_in=SignIn(world, units, challenge_service),
-            attempts=Attempts(store),
-            enrollment=Enrollment(world, units, challenge_service),
-            clients=Clients(world, units),
-            units=units,
-            delivery=delivery,
-            store_delay=store.write_delay_s,
-        )
+        yield app
+
+
+async def _settle_the_past(app: App, adapters: Adapters) -> None:
+    """End what an earlier run left, before anything is asked."""
+    store = adapters.store
+    orphans = await settle_orphans(
+        store=store, calls=app.calls, pbxs=tuple(adapters.pbxs.values()), speech=adapters.speech
+    )
+    if orphans:
+        log.warning("settled calls that an earlier run left", calls=orphans)
+    void = await void_keyless(store=store, keyring=adapters.keyring, clock=adapters.clock, audit=app.audit)
+    if void:
+        log.warning("open codes are void: their key is not in the key file", challenges=void)
 
 
 async def _connect_pbxs(stack: AsyncExitStack, settings: Settings) -> dict[str, Pbx]:
@@ -141,19 +137,25 @@ async def _connect_pbxs(stack: AsyncExitStack, settings: Settings) -> dict[str, 
     return pbxs
 
 
-def _challenge_service(world: World, delivery: Delivery, settings: Settings) -> ChallengeService:
-    return ChallengeService(
-        world,
-        delivery,
+def rules(settings: Settings) -> Rules:
+    """Return what the admin has decided, as configured.
+
+    Raises:
+        ConfigError: an internal route's pattern is no regular expression.
+    """
+    return Rules(
+        routes=routes(settings),
         policy=call_policy(settings),
         defaults=Defaults(
             language=settings.service.language,
             human_check=settings.call.human_check,
             passcode_length=settings.passcode.length,
             lifetime=timedelta(seconds=settings.passcode.lifetime_s),
-            attempts=settings.passcode.attempts,
+            guesses=settings.passcode.attempts,
             test_passcode=Passcode(settings.test_numbers.passcode),
         ),
+        timings=timings(settings),
+        limits=call_limits(settings),
     )
 
 

@@ -1,33 +1,145 @@
-"""The daemon's parts, put together; who does that is the package itself."""
+"""The use cases put together, each with what it uses; the package itself chooses the adapters."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
+from voicegate.application.announcer import Announcer
 from voicegate.application.attempts import Attempts
+from voicegate.application.audit import Audit
+from voicegate.application.call_log import CallLogs
+from voicegate.application.challenges import ChallengeFactory, ChallengeService, Defaults
+from voicegate.application.change_notifier import ChangeNotifier
 from voicegate.application.clients import Clients
-from voicegate.application.delivery import Delivery, World
+from voicegate.application.conversation import CallTimings
+from voicegate.application.delivery import Delivery
 from voicegate.application.enrollment import Enrollment
+from voicegate.application.ports import Clock, Entropy, Keyring, Pbx, Speech
+from voicegate.application.queries import ChallengeQueries, FactorQueries
+from voicegate.application.queueing import CallLimits
+from voicegate.application.readiness import Readiness
 from voicegate.application.sign_in import SignIn
+from voicegate.application.store_port import Store
+from voicegate.application.trunk_health import TrunkHealth
 from voicegate.application.unit_of_work import UnitsOfWork
+from voicegate.domain.policy import CallPolicy
+from voicegate.domain.routing import Routes
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adapters:
+    """What fills the ports; only this module hands its parts out."""
+
+    store: Store
+    """The database."""
+    keyring: Keyring
+    """The key file."""
+    speech: Speech
+    """The sounds."""
+    pbxs: Mapping[str, Pbx]
+    """The PBXs, by name."""
+    clock: Clock
+    """The time."""
+    entropy: Entropy
+    """Ids and keys to press."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """What the admin has decided."""
+
+    routes: Routes
+    """The ways out."""
+    policy: CallPolicy
+    """Who may be called."""
+    defaults: Defaults = field(default_factory=Defaults)
+    """What holds where a request is silent."""
+    timings: CallTimings = field(default_factory=CallTimings)
+    """How an answered call is held."""
+    limits: CallLimits = field(default_factory=CallLimits)
+    """How many calls there are at a time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class App:
     """The daemon's parts, for its doors and its tests."""
 
-    world: World
-    """Everything that calls are made with."""
     sign_in: SignIn
     """The use cases around a challenge."""
+    challenges: ChallengeQueries
+    """The questions about challenges and calls."""
     attempts: Attempts
     """The questions about services' calls."""
     enrollment: Enrollment
     """The use cases around a factor."""
+    factors: FactorQueries
+    """The questions about factors."""
     clients: Clients
     """The use cases around clients and their keys."""
-    units: UnitsOfWork
-    """What was asked."""
+    audit: Audit
+    """Who asked for what."""
+    readiness: Readiness
+    """Whether calls can be placed."""
+    calls: CallLogs
+    """The calls' logs."""
     delivery: Delivery
-    """The calls in progress."""
-    store_delay: Callable[[int], float]
+    """The calls in progress; a context to be entered before anything is asked."""
+    pbxs: Mapping[str, Pbx]
+    """The PBXs, by name."""
+    clock: Clock
+    """The time."""
+    store_delay: Callable[[int], float] = lambda _: 0.0
     """For how long the store's oldest write has been waiting, in seconds."""
+
+
+def assemble(adapters: Adapters, rules: Rules) -> App:
+    """Return the use cases over these adapters."""
+    store, clock, entropy = adapters.store, adapters.clock, adapters.entropy
+    notifier = ChangeNotifier()
+    calls = CallLogs(store=store, notifier=notifier, clock=clock, entropy=entropy)
+    audit = Audit(store=store, keyring=adapters.keyring)
+    delivery = Delivery(
+        calls=calls,
+        announcer=Announcer(keyring=adapters.keyring, speech=adapters.speech, entropy=entropy),
+        pbxs=adapters.pbxs,
+        timings=rules.timings,
+        limits=rules.limits,
+    )
+    units = UnitsOfWork(store=store, clock=clock, notifier=notifier, audit=audit, delivery=delivery)
+    challenge_service = _challenge_service(adapters, rules, calls=calls, delivery=delivery)
+    return App(
+        sign_in=SignIn(
+            units=units,
+            challenge_service=challenge_service,
+            keyring=adapters.keyring,
+            trunk_health=TrunkHealth(adapters.pbxs),
+            delivery=delivery,
+        ),
+        challenges=ChallengeQueries(store=store, notifier=notifier, clock=clock),
+        attempts=Attempts(store),
+        enrollment=Enrollment(
+            units=units, challenge_service=challenge_service, entropy=entropy, speech=adapters.speech
+        ),
+        factors=FactorQueries(store=store, clock=clock),
+        clients=Clients(store=store, clock=clock, entropy=entropy, units=units),
+        audit=audit,
+        readiness=Readiness(store=store, clock=clock, pbxs=adapters.pbxs),
+        calls=calls,
+        delivery=delivery,
+        pbxs=adapters.pbxs,
+        clock=clock,
+    )
+
+
+def _challenge_service(
+    adapters: Adapters, rules: Rules, *, calls: CallLogs, delivery: Delivery
+) -> ChallengeService:
+    factory = ChallengeFactory(
+        clock=adapters.clock,
+        keyring=adapters.keyring,
+        entropy=adapters.entropy,
+        speech=adapters.speech,
+        defaults=rules.defaults,
+    )
+    return ChallengeService(
+        factory=factory, routes=rules.routes, calls=calls, delivery=delivery, policy=rules.policy
+    )

@@ -14,8 +14,8 @@ from voicegate.adapters.speech.checks import SpeechCheck
 from voicegate.adapters.speech.mixer import Mixer
 from voicegate.adapters.storage.checks import StoreCheck
 from voicegate.adapters.system import SystemClock
+from voicegate.application.announcer import has_key
 from voicegate.application.diagnostics import Check
-from voicegate.application.housekeeping import has_key
 from voicegate.application.ports import Clip
 from voicegate.bootstrap import speech_settings
 from voicegate.bootstrap.asterisk import asterisk_settings, group_id

@@ -19,23 +19,25 @@ from voicegate.adapters.http.signatures import Scheme, Signature
 from voicegate.adapters.http.twilio.door import TwilioHouse, TwilioService
 from voicegate.adapters.http.twilio.routes import twilio_door
 from voicegate.adapters.http.waiting import WaitingLimits
-from voicegate.application.readiness import Readiness
 from voicegate.bootstrap.app import App
 from voicegate.config import ProviderSettings, Settings, read_secret
 from voicegate.domain.errors import ConfigError, InvalidExtension, InvalidNumber
 from voicegate.domain.number_reading import NumberStyle
 from voicegate.domain.phone_number import Destination
+from voicegate.domain.routing import Trunk
 
 
-def doors(app: App, settings: Settings) -> Sequence[Door]:
+def doors(app: App, settings: Settings, trunks: Sequence[Trunk]) -> Sequence[Door]:
     """Return the ways to ask; the first that has a path answers it, so the native one is the last."""
     return (
         okta_door(okta_house(app, settings)),
         okta_hook_door(okta_hook(app, settings)),
-        *provider_doors(Providers(app.sign_in, app.world.desk.clock, providers(settings))),
-        twilio_door(TwilioHouse(app.sign_in, app.world.desk.clock, twilio_services(settings)), app.attempts),
+        *provider_doors(Providers(app.sign_in, app.clock, providers(settings))),
+        twilio_door(
+            TwilioHouse(app.sign_in, app.challenges, app.clock, twilio_services(settings)), app.attempts
+        ),
         native_door(
-            _native_house(app),
+            native_house(app, trunks),
             WaitingLimits(settings.http.max_waiting, settings.http.max_waiting_per_client),
         ),
     )
@@ -54,16 +56,29 @@ def server_settings(app: App, settings: Settings) -> ServerSettings:
     )
 
 
-def _native_house(app: App) -> House:
-    world = app.world
-    readiness = Readiness(world.desk, world.pbxs)
-    return House(app.sign_in, app.clients, app.units, world.pbxs, world.routes, readiness)
+def native_house(app: App, trunks: Sequence[Trunk]) -> House:
+    """Return what the native door needs."""
+    return House(
+        sign_in=app.sign_in,
+        challenges=app.challenges,
+        clients=app.clients,
+        audit=app.audit,
+        pbxs=app.pbxs,
+        trunks=trunks,
+        readiness=app.readiness,
+    )
+
+
+def twilio_house(app: App, settings: Settings) -> TwilioHouse:
+    """Return what the door for Twilio Verify needs, as configured."""
+    return TwilioHouse(app.sign_in, app.challenges, app.clock, twilio_services(settings))
 
 
 def okta_house(app: App, settings: Settings) -> OktaHouse:
     """Return what the door for Okta's Factors API needs, as configured."""
     return OktaHouse(
         app.enrollment,
+        app.factors,
         sdk3_compat=settings.okta.sdk3_compat,
     )
 
@@ -75,9 +90,7 @@ def okta_hook(app: App, settings: Settings) -> OktaHook:
         ConfigError: a number or an extension is none.
     """
     entry = settings.okta_hook
-    return OktaHook(
-        app.sign_in, app.world.desk.clock, provider=entry.provider, extensions=extensions(entry.extensions)
-    )
+    return OktaHook(app.sign_in, app.clock, provider=entry.provider, extensions=extensions(entry.extensions))
 
 
 def extensions(entries: Mapping[str, str]) -> Mapping[str, str]:

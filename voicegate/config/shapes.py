@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct, field
 
 from voicegate.domain.announcement import HumanCheck
-from voicegate.domain.challenge import DEFAULT_ATTEMPTS, DEFAULT_LIFETIME
+from voicegate.domain.challenge import DEFAULT_GUESSES, DEFAULT_LIFETIME
 from voicegate.domain.passcode import DEFAULT_LENGTH, MAX_LENGTH, MIN_LENGTH
 from voicegate.domain.policy import NumberCheck
 from voicegate.domain.routing import NumberFormat
@@ -129,7 +129,7 @@ class PasscodeSettings(_Section, frozen=True, kw_only=True):
 
     length: Annotated[int, Meta(ge=MIN_LENGTH, le=MAX_LENGTH)] = DEFAULT_LENGTH
     lifetime_s: Annotated[int, Meta(ge=1, le=86400)] = int(DEFAULT_LIFETIME.total_seconds())
-    attempts: Annotated[int, Meta(ge=1, le=20)] = DEFAULT_ATTEMPTS
+    attempts: Annotated[int, Meta(ge=1, le=20)] = DEFAULT_GUESSES
 
 
 class Policy(_Section, frozen=True, kw_only=True):

@@ -16,7 +16,7 @@ from voicegate.domain.errors import InvalidTransition
 from voicegate.domain.phone_number import Destination
 
 DEFAULT_LIFETIME: Final = timedelta(seconds=300)
-DEFAULT_ATTEMPTS: Final = 5
+DEFAULT_GUESSES: Final = 5
 
 
 class ChallengeState(StrEnum):
@@ -102,7 +102,7 @@ class Challenge:
     """When it was issued."""
     expires_at: datetime
     """From then on no guess counts."""
-    attempts_left: int = DEFAULT_ATTEMPTS
+    guesses_left: int = DEFAULT_GUESSES
     """Guesses that remain."""
     state: ChallengeState = ChallengeState.ISSUED
     """Where it stands."""
@@ -141,13 +141,18 @@ class GuessResult(StrEnum):
 class VerifyResult:
     """The answer to a guess."""
 
-    verdict: GuessResult
+    result: GuessResult
     """What it came to."""
-    attempts_left: int
+    guesses_left: int
     """Guesses that remain."""
 
+    @property
+    def decision(self) -> str:
+        """What the audit notes."""
+        return str(self.result)
 
-_CLOSED_VERDICTS: Final = {
+
+_CLOSED_RESULTS: Final = {
     _S.VERIFIED: GuessResult.ALREADY_USED,
     _S.EXPIRED: GuessResult.EXPIRED,
     _S.LOCKED: GuessResult.LOCKED,
@@ -176,16 +181,14 @@ def expire(challenge: Challenge, now: datetime) -> Challenge:
 
 
 def verify(challenge: Challenge, now: datetime, *, is_match: bool) -> tuple[Challenge, VerifyResult]:
-    """Return the challenge after one guess, and the guess's verdict; a closed challenge keeps its own."""
+    """Return the challenge after one guess, and what the guess came to; a closed challenge stays as it is."""
     current = expire(challenge, now)
     if current.state not in OPEN_STATES:
-        return current, VerifyResult(_CLOSED_VERDICTS[current.state], current.attempts_left)
+        return current, VerifyResult(_CLOSED_RESULTS[current.state], current.guesses_left)
     if is_match:
-        return step(current, ChallengeEvent.MATCHED), VerifyResult(
-            GuessResult.VERIFIED, current.attempts_left
-        )
-    left = current.attempts_left - 1
-    current = replace(current, attempts_left=left)
+        return step(current, ChallengeEvent.MATCHED), VerifyResult(GuessResult.VERIFIED, current.guesses_left)
+    left = current.guesses_left - 1
+    current = replace(current, guesses_left=left)
     if left == 0:
         return step(current, ChallengeEvent.LAST_GUESS_MISSED), VerifyResult(GuessResult.LOCKED, 0)
     return current, VerifyResult(GuessResult.DENIED, left)

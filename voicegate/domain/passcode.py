@@ -65,9 +65,9 @@ def digest(key: bytes, challenge_id: str, passcode: Passcode) -> bytes:
     return _mac(key, "digest", challenge_id, passcode.digits)
 
 
-def matches(key: bytes, challenge_id: str, expected: bytes, *, guess: str) -> bool:
+def matches(key: bytes, challenge_id: str, expected: bytes, *, guess: Passcode) -> bool:
     """Is `guess` the code behind the digest `expected`? Takes the same time whatever the guess."""
-    return hmac.compare_digest(_mac(key, "digest", challenge_id, guess), expected)
+    return hmac.compare_digest(digest(key, challenge_id, guess), expected)
 
 
 def _digit_stream(key: bytes, challenge_id: str) -> Iterator[str]:
@@ -81,8 +81,7 @@ def _digit_stream(key: bytes, challenge_id: str) -> Iterator[str]:
 
 
 def _mac(key: bytes, *parts: str) -> bytes:
-    # A guess may be any string that JSON can carry, half of a surrogate pair too.
-    encoded = [part.encode("utf-8", "surrogatepass") for part in parts]
+    encoded = [part.encode() for part in parts]
     # Each part's length goes before it, so that no two lists of parts make the same message.
     message = b"".join(len(part).to_bytes(4, "big") + part for part in encoded)
     return hmac.new(key, message, sha256).digest()

@@ -18,8 +18,8 @@ from voicegate.adapters.speech.pack import load_pack
 from voicegate.adapters.speech.recordings import FOLDER, take_in
 from voicegate.adapters.storage.checks import StoreCheck
 from voicegate.adapters.storage.store import SqlStore
+from voicegate.application.announcer import has_key
 from voicegate.application.diagnostics import Check, Finding, Level, run
-from voicegate.application.housekeeping import has_key
 from voicegate.config import project_folder
 from voicegate.domain.passcode import Passcode
 

@@ -11,17 +11,18 @@ from tests.unit.application.scripted import ScriptedPbx, ScriptedSpeech
 from voicegate.adapters.keyfile import FileKeyring
 from voicegate.adapters.storage.store import SqlStore
 from voicegate.adapters.system import SystemEntropy
-from voicegate.application.call_log import Desk
-from voicegate.application.challenges import ChallengeService, ChallengeSpec, Defaults
+from voicegate.application.audit import Audit
+from voicegate.application.challenges import ChallengeService, ChallengeSpec
 from voicegate.application.change_notifier import ChangeNotifier
 from voicegate.application.clients import Clients
 from voicegate.application.conversation import CallTimings
-from voicegate.application.delivery import Delivery, World
+from voicegate.application.delivery import Delivery
 from voicegate.application.enrollment import Enrollment
 from voicegate.application.ports import ChallengeRecord
+from voicegate.application.queries import ChallengeQueries, FactorQueries
 from voicegate.application.queueing import CallLimits
 from voicegate.application.sign_in import Issued, IssueRequest, SignIn
-from voicegate.application.unit_of_work import UnitsOfWork
+from voicegate.bootstrap.app import Adapters, App, Rules, assemble
 from voicegate.domain.client import Principal, Scope
 from voicegate.domain.phone_number import Destination
 from voicegate.domain.policy import CallPolicy
@@ -56,16 +57,55 @@ def trunk(name: str, progress_timeout: timedelta = timedelta(seconds=12)) -> Tru
 class Bench:
     """The use cases with everything a test wants to look at."""
 
-    sign_in: SignIn
-    enrollment: Enrollment
-    clients: Clients
-    units: UnitsOfWork
-    challenge_service: ChallengeService
-    delivery: Delivery
-    world: World
+    adapters: Adapters
+    rules: Rules
+    app: App
     pbx: ScriptedPbx
     speech: ScriptedSpeech
     clock: TurnedClock
+    store: SqlStore
+    keyring: FileKeyring
+
+    @property
+    def sign_in(self) -> SignIn:
+        return self.app.sign_in
+
+    @property
+    def challenges(self) -> ChallengeQueries:
+        return self.app.challenges
+
+    @property
+    def enrollment(self) -> Enrollment:
+        return self.app.enrollment
+
+    @property
+    def factors(self) -> FactorQueries:
+        return self.app.factors
+
+    @property
+    def clients(self) -> Clients:
+        return self.app.clients
+
+    @property
+    def audit(self) -> Audit:
+        return self.app.audit
+
+    @property
+    def delivery(self) -> Delivery:
+        return self.app.delivery
+
+    @property
+    def challenge_service(self) -> ChallengeService:
+        return self.app.sign_in._challenge_service
+
+    @property
+    def notifier(self) -> ChangeNotifier:
+        return self.app.challenges._notifier
+
+    def rebuilt(self, **rules: object) -> "Bench":
+        """The use cases again, with calls in progress of their own, and other rules."""
+        changed = replace(self.rules, **rules)  # type: ignore[arg-type]
+        return replace(self, app=assemble(self.adapters, changed), rules=changed)
 
     async def issue(self, number: str = NUMBER, extension: str | None = None, **more: object) -> str:
         issued = await self.sign_in.issue(
@@ -78,31 +118,14 @@ class Bench:
         """Wait until no call of the challenge lives."""
         since = -1
         while True:
-            record = await self.sign_in.look(ADMIN, challenge_id, since=since, wait=timedelta(seconds=10))
+            record = await self.challenges.look(ADMIN, challenge_id, since=since, wait=timedelta(seconds=10))
             assert record is not None
             if not any(call.call.is_live for call in record.calls):
                 return record
             since = record.revision
 
     def code(self, challenge_id: str) -> str:
-        return self.world.keyring.derive(challenge_id, 6).digits
-
-
-def bench_of(world: World, delivery: Delivery, clock: TurnedClock) -> Bench:
-    units = UnitsOfWork(world, delivery)
-    challenge_service = ChallengeService(world, delivery, policy=UNHURRIED, defaults=Defaults())
-    return Bench(
-        sign_in=SignIn(world, units, challenge_service),
-        enrollment=Enrollment(world, units, challenge_service),
-        clients=Clients(world, units),
-        units=units,
-        challenge_service=challenge_service,
-        delivery=delivery,
-        world=world,
-        pbx=world.pbxs["main"],  # type: ignore[arg-type]  # the scripted one
-        speech=world.speech,  # type: ignore[arg-type]  # the scripted one
-        clock=clock,
-    )
+        return self.keyring.derive(challenge_id, 6).digits
 
 
 @pytest.fixture
@@ -129,14 +152,18 @@ async def bench(
 ) -> AsyncIterator[Bench]:
     pbx, speech, clock = ScriptedPbx(), ScriptedSpeech(), TurnedClock()
     async with SqlStore(tmp_path / "test.db") as store:
-        world = World(
-            desk=Desk(store, ChangeNotifier(), clock),
-            keyring=FileKeyring.open(tmp_path / "key"),
-            entropy=SystemEntropy(),
+        keyring = FileKeyring.open(tmp_path / "key")
+        adapters = Adapters(
+            store=store,
+            keyring=keyring,
             speech=speech,
             pbxs={"main": pbx},
-            routes=Routes(trunks),
-            timings=timings,
+            clock=clock,
+            entropy=SystemEntropy(),
         )
-        async with Delivery(world, limits) as delivery:
-            yield bench_of(world, delivery, clock)
+        rules = Rules(routes=Routes(trunks), policy=UNHURRIED, timings=timings, limits=limits)
+        app = assemble(adapters, rules)
+        async with app.delivery:
+            yield Bench(
+                adapters, rules, app, pbx=pbx, speech=speech, clock=clock, store=store, keyring=keyring
+            )

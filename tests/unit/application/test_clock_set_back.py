@@ -6,11 +6,13 @@ import pytest
 
 from tests.unit.application.conftest import ADMIN, NUMBER, SPACED, TESTER, Bench
 from tests.unit.application.test_guesses import ask, exhaust, issue
+from voicegate.application.clients import NewKey
 from voicegate.application.enrollment import EnrollRequest
 from voicegate.application.sign_in import Issued
 from voicegate.application.store_port import FactorRecord
-from voicegate.domain.challenge import GuessResult
+from voicegate.domain.challenge import GuessResult, VerifyResult
 from voicegate.domain.client import Scope
+from voicegate.domain.passcode import Passcode
 from voicegate.domain.phone_number import Destination
 from voicegate.domain.policy import Deny, DenyReason
 
@@ -43,10 +45,10 @@ async def test_a_resend_waits_no_longer_than_its_wait(bench: Bench) -> None:
 
 async def test_a_record_of_a_call_stays_as_it_was(bench: Bench) -> None:
     challenge_id = await issue(bench)
-    before = await bench.sign_in.look(ADMIN, challenge_id)
+    before = await bench.challenges.look(ADMIN, challenge_id)
     set_back(bench)
     await ask(bench)
-    after = await bench.sign_in.look(ADMIN, challenge_id)
+    after = await bench.challenges.look(ADMIN, challenge_id)
     assert before is not None
     assert after is not None
     assert after.calls == before.calls
@@ -64,10 +66,10 @@ async def test_a_number_gets_a_new_code_after_one_window(bench: Bench) -> None:
 @pytest.mark.parametrize("grace", [timedelta(), timedelta(minutes=10)])
 async def test_a_rotated_key_does_not_live_on(bench: Bench, grace: timedelta) -> None:
     old = await bench.clients.add(ADMIN, "backend", frozenset({Scope.HOOKS}))
-    assert old is not None
+    assert isinstance(old, NewKey)
     await bench.clients.rotate(ADMIN, "backend", grace)
     set_back(bench)
-    await bench.world.desk.store.expire(bench.clock.time)
+    await bench.store.expire(bench.clock.time)
     is_alive = [await bench.clients.authenticate(old.key, "req_1") is not None]
     bench.clock.time += grace
     is_alive.append(await bench.clients.authenticate(old.key, "req_1") is not None)
@@ -76,10 +78,10 @@ async def test_a_rotated_key_does_not_live_on(bench: Bench, grace: timedelta) ->
 
 async def test_a_key_whose_grace_was_over_stays_dead(bench: Bench) -> None:
     old = await bench.clients.add(ADMIN, "backend", frozenset({Scope.HOOKS}))
-    assert old is not None
+    assert isinstance(old, NewKey)
     await bench.clients.rotate(ADMIN, "backend", 60 * SECOND)
     bench.clock.time += 60 * SECOND
-    await bench.world.desk.store.expire(bench.clock.time)
+    await bench.store.expire(bench.clock.time)
     set_back(bench)
     assert await bench.clients.authenticate(old.key, "req_1") is None
 
@@ -89,17 +91,17 @@ async def test_a_code_lives_no_longer_than_its_life(bench: Bench) -> None:
     bench.clock.time += SECOND
     second = await issue(bench)
     set_back(bench)
-    await bench.world.desk.store.expire(bench.clock.time)
-    newest = await bench.sign_in.newest(TESTER, NUMBER)
+    await bench.store.expire(bench.clock.time)
+    newest = await bench.challenges.newest(TESTER, NUMBER)
     assert newest is not None
     assert newest.challenge.id == second
     bench.clock.time += 298 * SECOND
     for challenge_id in (first, second):
-        result = await bench.sign_in.verify(TESTER, challenge_id, "0000")
-        assert result is not None
-        assert result.verdict is GuessResult.DENIED
+        result = await bench.sign_in.verify(TESTER, challenge_id, Passcode("0000"))
+        assert isinstance(result, VerifyResult)
+        assert result.result is GuessResult.DENIED
     bench.clock.time += 2 * SECOND
     for challenge_id in (first, second):
-        result = await bench.sign_in.verify(TESTER, challenge_id, bench.code(challenge_id))
-        assert result is not None
-        assert result.verdict is GuessResult.EXPIRED
+        result = await bench.sign_in.verify(TESTER, challenge_id, Passcode(bench.code(challenge_id)))
+        assert isinstance(result, VerifyResult)
+        assert result.result is GuessResult.EXPIRED

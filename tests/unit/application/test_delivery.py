@@ -7,16 +7,16 @@ from typing import Any
 
 import pytest
 
-from tests.unit.application.conftest import ADMIN, TESTER, Bench, bench_of
+from tests.unit.application.conftest import ADMIN, TESTER, Bench
 from tests.unit.application.scripted import INVITATION, READING, ScriptedLeg, full
 from voicegate.application import delivery
 from voicegate.application.conversation import CallTimings
-from voicegate.application.delivery import Delivery
 from voicegate.application.ports import CallRecord, Clip
 from voicegate.domain.announcement import Digit, HumanCheck
 from voicegate.domain.call import Answered, Media, Playback, Progressed, Rang
 from voicegate.domain.call_outcome import GaveUp, Hangup
 from voicegate.domain.errors import PbxRefused, PbxUnavailable, SpeechError, StoreError
+from voicegate.domain.passcode import Passcode
 
 
 async def outcome_of(bench: Bench, **request: object) -> tuple[str, str, str]:
@@ -149,9 +149,8 @@ async def test_no_reading_begins_that_could_not_end_in_time(
         leg.tell(Answered())
 
     bench.pbx.plots = [slow]
-    own = replace(bench.world, timings=replace(timings, time_cap=timedelta(milliseconds=cap_ms)))
-    async with Delivery(own) as delivering:
-        slow_bench = bench_of(own, delivering, bench.clock)
+    slow_bench = bench.rebuilt(timings=replace(timings, time_cap=timedelta(milliseconds=cap_ms)))
+    async with slow_bench.delivery:
         record = await slow_bench.settled(await slow_bench.issue())
     assert record.calls[0].call.evidence.announced == readings
 
@@ -234,12 +233,12 @@ async def test_a_planned_stop_cuts_nobody_off_without_an_apology(
         leg.tell(*signals)  # type: ignore[arg-type]
 
     bench.pbx.plots = [waits]
-    async with Delivery(bench.world) as stopping:
-        short_lived = bench_of(bench.world, stopping, bench.clock)
+    short_lived = bench.rebuilt()
+    async with short_lived.delivery:
         challenge_id = await short_lived.issue()
         record, seen = None, 0
         while seen < len(signals) + 1:
-            record = await bench.sign_in.look(ADMIN, challenge_id, since=seen, wait=timedelta(seconds=1))
+            record = await bench.challenges.look(ADMIN, challenge_id, since=seen, wait=timedelta(seconds=1))
             assert record is not None
             seen = len(record.calls[0].timeline)
     record = await bench.settled(challenge_id)
@@ -294,9 +293,9 @@ async def test_without_a_human_check_and_without_media_nothing_was_delivered(ben
 async def test_canceling_hangs_up_a_ringing_phone(bench: Bench) -> None:
     bench.pbx.plots = [plot(Rang())]  # type: ignore[list-item]
     challenge_id = await bench.issue()
-    record = await bench.sign_in.look(TESTER, challenge_id, since=1, wait=timedelta(seconds=5))
+    record = await bench.challenges.look(TESTER, challenge_id, since=1, wait=timedelta(seconds=5))
     while record and record.calls[0].call.state != "ringing":
-        record = await bench.sign_in.look(
+        record = await bench.challenges.look(
             TESTER, challenge_id, since=record.revision, wait=timedelta(seconds=5)
         )
     await bench.sign_in.cancel(TESTER, challenge_id)
@@ -321,7 +320,7 @@ async def test_a_code_entered_before_answer_ends_the_call_politely(bench: Bench)
     bench.pbx.plots = [slow]
     challenge_id = await bench.issue()
     await picked_up.wait()
-    await bench.sign_in.verify(TESTER, challenge_id, bench.code(challenge_id))
+    await bench.sign_in.verify(TESTER, challenge_id, Passcode(bench.code(challenge_id)))
     bench.pbx.legs[0].tell(Answered())
     record = await bench.settled(challenge_id)
     assert bench.pbx.legs[0].done[0] == "play en/not_wanted"
@@ -330,11 +329,11 @@ async def test_a_code_entered_before_answer_ends_the_call_politely(bench: Bench)
 
 async def test_leaving_delivery_ends_and_records_every_call(bench: Bench) -> None:
     bench.pbx.plots = [plot(Rang())]  # type: ignore[list-item]
-    async with Delivery(bench.world) as closing:
-        bench = bench_of(bench.world, closing, bench.clock)
+    bench = bench.rebuilt()
+    async with bench.delivery:
         ids = [await bench.issue(f"+1{area}5550101") for area in (202, 212, 312)]
     for challenge_id in ids:
-        record = await bench.world.desk.store.challenge(challenge_id)
+        record = await bench.store.challenge(challenge_id)
         assert record is not None
         assert record.calls[0].outcome.outcome == "interrupted"  # type: ignore[union-attr]
 
@@ -342,7 +341,7 @@ async def test_leaving_delivery_ends_and_records_every_call(bench: Bench) -> Non
 async def test_an_end_that_cannot_be_stored_at_once_is_stored_as_soon_as_it_can(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store, refusals = bench.world.desk.store, iter((True, True))
+    store, refusals = bench.store, iter((True, True))
     record_for_real = store.record
 
     async def record(entry: CallRecord, *rest: Any, **more: Any) -> None:

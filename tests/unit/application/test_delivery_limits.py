@@ -122,9 +122,9 @@ class TestWithTwoTrunks:
     async def test_a_block_of_our_number_is_followed_by_a_trunk_that_shows_another(
         self, bench: Bench, shown: str, trunks_tried: int
     ) -> None:
-        first, second = bench.world.routes.trunks
+        first, second = bench.rules.routes.trunks
         other = replace(second, caller_ids=(CallerId(shown),))
-        bench.delivery._world = replace(bench.world, routes=Routes((first, other)))
+        bench.challenge_service._routes = Routes((first, other))
         bench.pbx.plots = [plot(Hangup(21, 603)), answers]  # type: ignore[list-item]
         record = await bench.settled(await bench.issue())
         assert record.calls[0].outcome is not None

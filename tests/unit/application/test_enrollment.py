@@ -9,14 +9,16 @@ import pytest
 
 from tests.unit.application.conftest import ADMIN, NUMBER, OTHER, SPACED, TESTER, Bench
 from tests.unit.application.scripted import ScriptedLeg, answers
-from voicegate.application.enrollment import EnrollRequest
+from voicegate.application.enrollment import EnrollRequest, FactorReset
 from voicegate.application.store_port import FactorRecord
+from voicegate.application.unit_of_work import NotFound
 from voicegate.domain.announcement import Digit
 from voicegate.domain.call import Rang
 from voicegate.domain.call_outcome import Hangup
 from voicegate.domain.challenge import ChallengeState, GuessResult, Purpose, VerifyResult
 from voicegate.domain.client import Principal
 from voicegate.domain.factor import Factor, FactorState
+from voicegate.domain.passcode import Passcode
 from voicegate.domain.phone_number import Destination
 from voicegate.domain.policy import Deny, DenyReason
 
@@ -76,13 +78,13 @@ async def enroll_and_activate(bench: Bench, **more: object) -> FactorRecord:
 
 
 async def activate(bench: Bench, record: FactorRecord) -> GuessResult:
-    result = await bench.enrollment.activate(TESTER, record.factor.id, code(bench, record))
+    result = await bench.enrollment.activate(TESTER, record.factor.id, Passcode(code(bench, record)))
     assert isinstance(result, VerifyResult), result
-    return result.verdict
+    return result.result
 
 
 async def factor(bench: Bench, factor_id: str) -> Factor:
-    record = await bench.enrollment.get(TESTER, factor_id)
+    record = await bench.factors.get(TESTER, factor_id)
     assert record is not None
     return record.factor
 
@@ -94,9 +96,9 @@ async def challenge(bench: Bench, factor_id: str) -> FactorRecord:
 
 
 async def verdict(bench: Bench, factor_id: str, guess: str) -> GuessResult:
-    result = await bench.enrollment.verify(TESTER, factor_id, guess)
+    result = await bench.enrollment.verify(TESTER, factor_id, Passcode(guess))
     assert isinstance(result, VerifyResult), result
-    return result.verdict
+    return result.result
 
 
 async def test_a_telephone_is_called_with_its_extension_activated_and_signed_in_with(bench: Bench) -> None:
@@ -118,7 +120,7 @@ async def test_the_answer_tells_how_the_call_went(bench: Bench) -> None:
     bench.pbx.plots = [busy]
     record = await enroll(bench)
     await settled(bench, record)
-    seen = await bench.enrollment.get(TESTER, record.factor.id)
+    seen = await bench.factors.get(TESTER, record.factor.id)
     assert seen is not None
     assert seen.challenge is not None
     (call,) = seen.challenge.calls
@@ -131,8 +133,8 @@ async def test_a_code_says_by_itself_that_its_time_is_over(bench: Bench) -> None
     record = await enroll(bench)
     await settled(bench, record)
     bench.clock.time += timedelta(seconds=300)
-    (seen,) = await bench.enrollment.list(TESTER, "alice")
-    assert seen == await bench.enrollment.get(TESTER, record.factor.id)
+    (seen,) = await bench.factors.list(TESTER, "alice")
+    assert seen == await bench.factors.get(TESTER, record.factor.id)
     assert seen.challenge is not None
     assert seen.challenge.challenge.state is ChallengeState.EXPIRED
 
@@ -154,7 +156,7 @@ async def test_two_enrollments_at_once_give_one_factor_and_one_call(bench: Bench
     assert len({record.factor.id for record in given}) == 1
     await settled(bench, given[0])
     assert len(bench.pbx.legs) == 1
-    assert len(await bench.enrollment.list(TESTER, "alice")) == 1
+    assert len(await bench.factors.list(TESTER, "alice")) == 1
 
 
 async def test_two_telephones_at_once_give_one_factor(bench: Bench) -> None:
@@ -177,15 +179,15 @@ async def test_another_telephone_is_refused_unless_it_replaces(
     assert isinstance(second, FactorRecord)
     assert second.factor.id != first.factor.id
     assert second.factor.state is FactorState.PENDING_ACTIVATION
-    assert await bench.enrollment.get(TESTER, first.factor.id) is None
-    assert [one.factor for one in await bench.enrollment.list(TESTER, "alice")] == [second.factor]
+    assert await bench.factors.get(TESTER, first.factor.id) is None
+    assert [one.factor for one in await bench.factors.list(TESTER, "alice")] == [second.factor]
 
 
 async def test_a_replacement_that_is_refused_leaves_the_old_factor_alive(bench: Bench) -> None:
     first = await enroll_and_activate(bench)
     refused = await bench.enrollment.enroll(request("+19002345678", replaces=True))
     assert refused == Deny(DenyReason.NUMBER_TYPE_NOT_ALLOWED)
-    kept = await bench.enrollment.get(TESTER, first.factor.id)
+    kept = await bench.factors.get(TESTER, first.factor.id)
     assert kept is not None
     assert kept.factor.state is FactorState.ACTIVE
 
@@ -232,8 +234,8 @@ async def test_a_resend_after_five_wrong_guesses_says_another_code(bench: Bench)
     record = await enroll(bench)
     await settled(bench, record)
     factor_id, guess = record.factor.id, wrong(bench, record)
-    seen = [await bench.enrollment.activate(TESTER, factor_id, guess) for _ in range(6)]
-    verdicts = [one.verdict for one in seen if isinstance(one, VerifyResult)]
+    seen = [await bench.enrollment.activate(TESTER, factor_id, Passcode(guess)) for _ in range(6)]
+    verdicts = [one.result for one in seen if isinstance(one, VerifyResult)]
     assert verdicts == [GuessResult.DENIED] * 4 + [GuessResult.LOCKED] * 2
     bench.clock.time += SPACING
     again = await bench.enrollment.resend(TESTER, factor_id)
@@ -263,11 +265,13 @@ async def test_what_a_state_has_no_use_for_is_refused(bench: Bench) -> None:
     record = await enroll(bench)
     factor_id = record.factor.id
     assert await bench.enrollment.challenge(TESTER, factor_id) == Deny(DenyReason.NOT_ACTIVE)
-    assert await bench.enrollment.verify(TESTER, factor_id, "123456") == Deny(DenyReason.NOT_ACTIVE)
+    assert await bench.enrollment.verify(TESTER, factor_id, Passcode("123456")) == Deny(DenyReason.NOT_ACTIVE)
     await settled(bench, record)
-    await bench.enrollment.activate(TESTER, factor_id, code(bench, record))
+    await bench.enrollment.activate(TESTER, factor_id, Passcode(code(bench, record)))
     assert await bench.enrollment.resend(TESTER, factor_id) == Deny(DenyReason.NOT_PENDING)
-    assert await bench.enrollment.verify(TESTER, factor_id, "123456") == Deny(DenyReason.NO_CHALLENGE)
+    assert await bench.enrollment.verify(TESTER, factor_id, Passcode("123456")) == Deny(
+        DenyReason.NO_CHALLENGE
+    )
 
 
 async def test_fifty_right_codes_at_once_sign_in_once(bench: Bench) -> None:
@@ -284,25 +288,25 @@ async def test_a_reset_ends_the_code_and_hangs_up_at_once(bench: Bench) -> None:
     signing_in = await challenge(bench, record.factor.id)
     assert signing_in.challenge is not None
     dead = await bench.enrollment.reset(TESTER, record.factor.id)
-    assert dead is not None
-    assert dead.state is FactorState.RESET
+    assert isinstance(dead, FactorReset)
+    assert dead.factor.state is FactorState.RESET
     ended = await bench.settled(signing_in.challenge.challenge.id)
     assert ended.challenge.state is ChallengeState.CANCELED
     assert ended.calls[0].outcome is not None
     assert ended.calls[0].outcome.outcome == "canceled"
     guess = code(bench, signing_in)
-    assert await bench.enrollment.verify(TESTER, record.factor.id, guess) is None
-    assert await bench.enrollment.challenge(TESTER, record.factor.id) is None
-    assert await bench.enrollment.reset(TESTER, record.factor.id) is None
-    result = await bench.sign_in.verify(TESTER, signing_in.challenge.challenge.id, guess)
-    assert result is not None
-    assert result.verdict is GuessResult.CANCELED
+    assert await bench.enrollment.verify(TESTER, record.factor.id, Passcode(guess)) == NotFound()
+    assert await bench.enrollment.challenge(TESTER, record.factor.id) == NotFound()
+    assert await bench.enrollment.reset(TESTER, record.factor.id) == NotFound()
+    result = await bench.sign_in.verify(TESTER, signing_in.challenge.challenge.id, Passcode(guess))
+    assert isinstance(result, VerifyResult)
+    assert result.result is GuessResult.CANCELED
 
 
 async def test_a_reset_hangs_up_the_call_of_a_code_that_was_entered_already(bench: Bench) -> None:
     bench.pbx.plots = [rings]
     record = await enroll(bench)
-    await bench.enrollment.activate(TESTER, record.factor.id, code(bench, record))
+    await bench.enrollment.activate(TESTER, record.factor.id, Passcode(code(bench, record)))
     await bench.enrollment.reset(TESTER, record.factor.id)
     assert record.challenge is not None
     ended = await bench.settled(record.challenge.challenge.id)
@@ -331,23 +335,27 @@ async def test_an_admin_resets_every_clients_factor_of_a_subscriber_and_a_client
     mine = await enroll(bench)
     await settled(bench, mine)
     others = await enroll(bench, principal=OTHER)
-    assert [factor.id for factor in await bench.enrollment.reset_all(OTHER, "alice")] == [others.factor.id]
-    assert await bench.enrollment.get(TESTER, mine.factor.id) is not None
-    assert [factor.id for factor in await bench.enrollment.reset_all(ADMIN, "alice")] == [mine.factor.id]
-    assert await bench.enrollment.list(ADMIN, "alice") == []
+    assert [factor.id for factor in (await bench.enrollment.reset_all(OTHER, "alice")).factors] == [
+        others.factor.id
+    ]
+    assert await bench.factors.get(TESTER, mine.factor.id) is not None
+    assert [factor.id for factor in (await bench.enrollment.reset_all(ADMIN, "alice")).factors] == [
+        mine.factor.id
+    ]
+    assert await bench.factors.list(ADMIN, "alice") == []
 
 
 async def test_somebody_elses_factor_is_as_if_it_were_not_there(bench: Bench) -> None:
     record = await enroll(bench)
-    factor_id, guess = record.factor.id, code(bench, record)
-    use = bench.enrollment
-    assert await use.get(OTHER, factor_id) is None
-    assert await use.list(OTHER, "alice") == []
-    assert await use.activate(OTHER, factor_id, guess) is None
-    assert await use.resend(OTHER, factor_id) is None
-    assert await use.challenge(OTHER, factor_id) is None
-    assert await use.reset(OTHER, factor_id) is None
-    assert await use.get(ADMIN, factor_id) is not None
+    factor_id, guess = record.factor.id, Passcode(code(bench, record))
+    use, factors = bench.enrollment, bench.factors
+    assert await factors.get(OTHER, factor_id) is None
+    assert await factors.list(OTHER, "alice") == []
+    assert await use.activate(OTHER, factor_id, guess) == NotFound()
+    assert await use.resend(OTHER, factor_id) == NotFound()
+    assert await use.challenge(OTHER, factor_id) == NotFound()
+    assert await use.reset(OTHER, factor_id) == NotFound()
+    assert await factors.get(ADMIN, factor_id) is not None
 
 
 async def test_a_shared_number_is_counted_over_all_clients(bench: Bench) -> None:
@@ -357,7 +365,7 @@ async def test_a_shared_number_is_counted_over_all_clients(bench: Bench) -> None
     second = await enroll(bench, principal=OTHER)
     assert second.sharing == 2
     await bench.enrollment.reset(TESTER, first.factor.id)
-    seen = await bench.enrollment.get(OTHER, second.factor.id)
+    seen = await bench.factors.get(OTHER, second.factor.id)
     assert seen is not None
     assert seen.sharing == 1
 
@@ -365,7 +373,7 @@ async def test_a_shared_number_is_counted_over_all_clients(bench: Bench) -> None
 async def test_a_right_guess_at_the_plain_door_activates_too(bench: Bench) -> None:
     record = await enroll(bench)
     assert record.challenge is not None
-    await bench.sign_in.verify(TESTER, record.challenge.challenge.id, code(bench, record))
-    seen = await bench.enrollment.get(TESTER, record.factor.id)
+    await bench.sign_in.verify(TESTER, record.challenge.challenge.id, Passcode(code(bench, record)))
+    seen = await bench.factors.get(TESTER, record.factor.id)
     assert seen is not None
     assert seen.factor.state is FactorState.ACTIVE

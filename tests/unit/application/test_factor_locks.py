@@ -17,6 +17,7 @@ from tests.unit.application.test_enrollment import (
 from voicegate.application.store_port import FactorRecord, Transaction
 from voicegate.domain.challenge import GuessResult
 from voicegate.domain.factor import FactorState
+from voicegate.domain.passcode import Passcode
 from voicegate.domain.policy import Deny, DenyReason
 
 
@@ -28,7 +29,7 @@ async def fail(bench: Bench, factor_id: str, failures: int) -> None:
         assert factor is not None
         tx.save_factor(replace(factor, failures=failures))
 
-    await bench.world.desk.store.transact(work)
+    await bench.store.transact(work)
 
 
 async def test_the_hundredth_failure_in_a_row_locks_until_a_reset(bench: Bench) -> None:
@@ -41,7 +42,7 @@ async def test_the_hundredth_failure_in_a_row_locks_until_a_reset(bench: Bench) 
     assert (await factor(bench, factor_id)).state is FactorState.LOCKED
     bench.clock.time += LIFE
     locked = Deny(DenyReason.FACTOR_LOCKED)
-    assert await bench.enrollment.verify(TESTER, factor_id, code(bench, signing_in)) == locked
+    assert await bench.enrollment.verify(TESTER, factor_id, Passcode(code(bench, signing_in))) == locked
     assert await bench.enrollment.challenge(TESTER, factor_id) == locked
     assert await bench.enrollment.enroll(request()) == locked
     assert await bench.enrollment.reset(TESTER, factor_id) is not None

@@ -14,6 +14,7 @@ from voicegate.application.sign_in import Issued, IssueRequest
 from voicegate.application.store_port import FactorRecord, Kept
 from voicegate.domain.challenge import GuessResult, VerifyResult
 from voicegate.domain.client import Principal
+from voicegate.domain.passcode import Passcode
 from voicegate.domain.phone_number import Destination
 from voicegate.domain.policy import Deny, DenyReason, GuessPolicy
 
@@ -39,8 +40,8 @@ async def issue(bench: Bench, principal: Principal = TESTER, number: str = NUMBE
 async def guess(bench: Bench, challenge_id: str, *, right: bool = False) -> VerifyResult:
     code = bench.code(challenge_id)
     digits = code if right else "000000" if code != "000000" else "111111"
-    result = await bench.sign_in.verify(ADMIN, challenge_id, digits)
-    assert result is not None
+    result = await bench.sign_in.verify(ADMIN, challenge_id, Passcode(digits))
+    assert isinstance(result, VerifyResult)
     return result
 
 
@@ -70,20 +71,20 @@ async def test_past_its_budget_a_number_gets_no_new_code_until_the_window_has_mo
 async def test_an_open_code_keeps_its_guesses_whatever_is_spent_elsewhere(bench: Bench) -> None:
     mine = await issue(bench)
     await exhaust(bench)
-    assert [(await guess(bench, mine)).verdict for _ in range(4)] == [GuessResult.DENIED] * 4
-    assert (await guess(bench, mine, right=True)).verdict is GuessResult.VERIFIED
+    assert [(await guess(bench, mine)).result for _ in range(4)] == [GuessResult.DENIED] * 4
+    assert (await guess(bench, mine, right=True)).result is GuessResult.VERIFIED
 
 
 async def test_codes_that_are_open_count_as_if_they_were_guessed_at(bench: Bench) -> None:
     opened = [await issue(bench) for _ in range(4)]
     assert await ask(bench) == Deny(DenyReason.TOO_MANY_GUESSES, LIFE)
-    assert (await guess(bench, opened[0], right=True)).verdict is GuessResult.VERIFIED
+    assert (await guess(bench, opened[0], right=True)).result is GuessResult.VERIFIED
     assert isinstance(await ask(bench), Issued)
 
 
 async def test_what_one_client_guesses_refuses_nothing_to_another(bench: Bench) -> None:
     await exhaust(bench, OTHER)
-    assert (await guess(bench, await issue(bench, TESTER), right=True)).verdict is GuessResult.VERIFIED
+    assert (await guess(bench, await issue(bench, TESTER), right=True)).result is GuessResult.VERIFIED
 
 
 async def test_a_subscriber_has_one_budget_over_all_their_telephones(bench: Bench) -> None:
@@ -110,7 +111,7 @@ async def test_in_no_hour_are_there_more_wrong_guesses_than_the_budget(bench: Be
     for _ in range(200):
         issued = await ask(bench)
         if isinstance(issued, Issued):
-            while (await guess(bench, issued.record.challenge.id)).verdict is GuessResult.DENIED:
+            while (await guess(bench, issued.record.challenge.id)).result is GuessResult.DENIED:
                 made.append(bench.clock.time)
             made.append(bench.clock.time)
         bench.clock.time += timedelta(seconds=70)
@@ -132,12 +133,12 @@ async def test_a_client_that_guesses_wrong_too_often_is_an_alarm_and_no_wall(ben
         for area in (202, 212, 213):
             await spend(bench, await issue(bench, number=f"+1{area}5550101"))
         mine = await issue(bench, number="+12145550101")
-        assert (await guess(bench, mine, right=True)).verdict is GuessResult.VERIFIED
+        assert (await guess(bench, mine, right=True)).result is GuessResult.VERIFIED
     warned = [line for line in logs if line["log_level"] == "warning"]
     assert [(line["event"], line["client"], line["count"]) for line in warned] == [
         ("client guesses wrong too often", "tester", 8)
     ]
-    entries = await bench.world.desk.store.audit(100)
+    entries = await bench.store.audit(100)
     assert [entry.client for entry in entries if entry.action == "client.guesses"] == ["tester"]
 
 
@@ -146,12 +147,12 @@ async def test_a_budget_smaller_than_a_codes_guesses_issues_one_code_at_a_time(b
     bench.challenge_service.policy = replace(bench.challenge_service.policy, guesses=rules)
     first = await issue(bench)
     assert await ask(bench) == Deny(DenyReason.TOO_MANY_GUESSES, LIFE)
-    assert (await guess(bench, first, right=True)).verdict is GuessResult.VERIFIED
+    assert (await guess(bench, first, right=True)).result is GuessResult.VERIFIED
     assert isinstance(await ask(bench), Issued)
 
 
 async def test_wrong_guesses_are_forgotten_after_a_day(bench: Bench) -> None:
-    store = bench.world.desk.store
+    store = bench.store
     await spend(bench, await issue(bench), 1)
     began = bench.clock.time - timedelta(days=2)
     seen = []

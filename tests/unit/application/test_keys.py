@@ -131,7 +131,7 @@ async def test_a_key_pressed_before_it_was_named_does_not_count(bench: Bench) ->
 async def test_nor_does_it_where_nothing_is_named_again_in_time(bench: Bench) -> None:
     """The rest of the time is waited out without listening."""
     bench.speech.invitation = replace(NAMED, length=timedelta(milliseconds=90))
-    timings = replace(bench.world.timings, human_timeout=timedelta(milliseconds=100))
+    timings = replace(bench.rules.timings, human_timeout=timedelta(milliseconds=100))
     heard: list[str] = []
 
     class Eager(ScriptedLeg):
@@ -145,7 +145,7 @@ async def test_nor_does_it_where_nothing_is_named_again_in_time(bench: Bench) ->
         leg.tell(Answered())
 
     bench.pbx.plots = [eager]
-    bench.delivery._world = replace(bench.world, timings=timings)
+    bench.delivery._timings = timings
     record = await bench.settled(await bench.issue())
     assert record.calls[0].outcome is not None
     assert record.calls[0].outcome.outcome == "no_human"

@@ -23,7 +23,7 @@ from voicegate.lab.deadlines import within
 @pytest.fixture
 def other(tmp_path: Path, bench: Bench) -> Iterator[sqlite3.Connection]:
     """Another program's connection to the same file."""
-    store = bench.world.desk.store
+    store = bench.store
     assert isinstance(store, SqlStore)
     store._waits = Waits(request=timedelta(seconds=0.1), call=timedelta(seconds=60))
     with closing(sqlite3.connect(tmp_path / "test.db", isolation_level=None)) as connection:
@@ -39,7 +39,7 @@ async def test_a_call_in_progress_goes_on_and_its_end_is_stored_once_it_can_be(
     bench.pbx.plots = [rings]
     challenge_id = await bench.issue()
     async with within(20):
-        while (await bench.world.desk.store.recent_calls(1))[0].call.state != "ringing":
+        while (await bench.store.recent_calls(1))[0].call.state != "ringing":
             await asyncio.sleep(0.01)
     other.execute("BEGIN IMMEDIATE")
     leg = bench.pbx.legs[0]
@@ -61,7 +61,7 @@ async def test_a_call_in_progress_goes_on_and_its_end_is_stored_once_it_can_be(
 async def test_nobody_is_called_before_the_beginning_is_stored(
     bench: Bench, other: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store = bench.world.desk.store
+    store = bench.store
     assert isinstance(store, SqlStore)
     store._waits = Waits(request=timedelta(seconds=30), call=timedelta(seconds=0.1))
     record = store.record

@@ -10,9 +10,10 @@ from tests.unit.application.scripted import ScriptedLeg
 from voicegate.application.attempts import Attempts
 from voicegate.application.challenges import ChallengeSpec
 from voicegate.application.listing import AttemptFilter, Summary
-from voicegate.application.sign_in import Issued, OtherCode
+from voicegate.application.sign_in import Ended, Issued, OtherCode
+from voicegate.application.unit_of_work import NotFound
 from voicegate.domain.call import Rang
-from voicegate.domain.challenge import ChallengeState, GuessResult
+from voicegate.domain.challenge import ChallengeState, GuessResult, VerifyResult
 from voicegate.domain.client import Principal
 from voicegate.domain.passcode import Passcode
 from voicegate.domain.phone_number import Destination
@@ -55,7 +56,7 @@ async def test_clients_and_services_have_challenges_of_their_own(bench: Bench) -
 async def test_after_its_end_another_one_is_issued(bench: Bench, ending: str) -> None:
     first = await send(bench)
     if ending == "verified":
-        await bench.sign_in.verify(TESTER, first, bench.code(first))
+        await bench.sign_in.verify(TESTER, first, Passcode(bench.code(first)))
     elif ending == "canceled":
         await bench.sign_in.cancel(TESTER, first)
     elif ending == "approved":
@@ -68,7 +69,7 @@ async def test_after_its_end_another_one_is_issued(bench: Bench, ending: str) ->
 async def test_a_locked_one_stands_in_the_way_until_its_time_is_over(bench: Bench) -> None:
     first = await send(bench)
     for _ in range(5):
-        await bench.sign_in.verify(TESTER, first, "0000")
+        await bench.sign_in.verify(TESTER, first, Passcode("0000"))
     bench.clock.time += timedelta(seconds=100)
     refused = await bench.sign_in.send(TESTER, wanted())
     assert refused == Deny(DenyReason.TOO_MANY_GUESSES, timedelta(seconds=200))
@@ -86,22 +87,22 @@ async def test_the_last_call_tells_when_it_ends(bench: Bench) -> None:
 
 async def test_approving_is_the_owners_and_not_for_what_is_over(bench: Bench) -> None:
     challenge_id = await send(bench)
-    assert await bench.sign_in.approve(OTHER, challenge_id) is None
+    assert await bench.sign_in.approve(OTHER, challenge_id) == NotFound()
     approved = await bench.sign_in.approve(TESTER, challenge_id)
-    assert approved is not None
-    assert approved.state is ChallengeState.VERIFIED
-    result = await bench.sign_in.verify(TESTER, challenge_id, bench.code(challenge_id))
-    assert result is not None
-    assert result.verdict is GuessResult.ALREADY_USED
+    assert isinstance(approved, Ended)
+    assert approved.challenge.state is ChallengeState.VERIFIED
+    result = await bench.sign_in.verify(TESTER, challenge_id, Passcode(bench.code(challenge_id)))
+    assert isinstance(result, VerifyResult)
+    assert result.result is GuessResult.ALREADY_USED
     canceled = await send(bench)
     await bench.sign_in.cancel(TESTER, canceled)
     still = await bench.sign_in.approve(TESTER, canceled)
-    assert still is not None
-    assert still.state is ChallengeState.CANCELED
+    assert isinstance(still, Ended)
+    assert still.challenge.state is ChallengeState.CANCELED
 
 
 async def test_a_client_counts_its_own_calls_and_an_admin_all(bench: Bench) -> None:
-    attempts = Attempts(bench.world.desk.store)
+    attempts = Attempts(bench.store)
     await send(bench)
     await send(bench, OTHER)
     for principal, count in ((TESTER, 1), (OTHER, 1), (ADMIN, 2)):

@@ -10,18 +10,18 @@ import pytest
 from tests.contract.making import open_challenge
 from tests.unit.application.conftest import NUMBER, OTHER, TESTER, Bench
 from tests.unit.application.scripted import ScriptedLeg, answers
-from voicegate.application.call_log import CallLog
 from voicegate.application.challenges import ChallengeSpec
+from voicegate.application.delivery import PendingCall
 from voicegate.application.enrollment import EnrollRequest
 from voicegate.application.housekeeping import settle_orphans
 from voicegate.application.ports import CallRecord, ChallengeRecord, IdempotencyKey
-from voicegate.application.sign_in import Issued, IssueRequest, KeyReused
+from voicegate.application.sign_in import CalledAgain, Issued, IssueRequest, KeyReused
 from voicegate.application.store_port import FactorRecord
-from voicegate.application.unit_of_work import PendingCall
+from voicegate.application.unit_of_work import NotFound
 from voicegate.domain.announcement import Digit
-from voicegate.domain.call import Answered, Call, Invited, KeyPressed, Originated, Rang
+from voicegate.domain.call import Answered, Invited, KeyPressed, Originated, Rang
 from voicegate.domain.call_outcome import Blame, CallOutcome, GaveUp, Hangup, Outcome
-from voicegate.domain.challenge import GuessResult
+from voicegate.domain.challenge import GuessResult, VerifyResult
 from voicegate.domain.client import Principal
 from voicegate.domain.passcode import Passcode
 from voicegate.domain.phone_number import Destination
@@ -45,7 +45,7 @@ def request(number: str = NUMBER, key: tuple[str, bytes] | None = None) -> Issue
 async def test_the_right_code_verifies_once(bench: Bench) -> None:
     challenge_id = await bench.issue()
     verdicts = [
-        (await bench.sign_in.verify(TESTER, challenge_id, bench.code(challenge_id))).verdict  # type: ignore[union-attr]
+        (await bench.sign_in.verify(TESTER, challenge_id, Passcode(bench.code(challenge_id)))).result  # type: ignore[union-attr]
         for _ in range(2)
     ]
     assert verdicts == [GuessResult.VERIFIED, GuessResult.ALREADY_USED]
@@ -53,40 +53,40 @@ async def test_the_right_code_verifies_once(bench: Bench) -> None:
 
 async def test_fifty_right_guesses_at_once_give_one_success(bench: Bench) -> None:
     challenge_id = await bench.issue()
-    code = bench.code(challenge_id)
-    results = await asyncio.gather(*(bench.sign_in.verify(TESTER, challenge_id, code) for _ in range(50)))
-    counted = Counter(result.verdict for result in results if result)
+    guess = Passcode(bench.code(challenge_id))
+    results = await asyncio.gather(*(bench.sign_in.verify(TESTER, challenge_id, guess) for _ in range(50)))
+    counted = Counter(result.result for result in results if isinstance(result, VerifyResult))
     assert counted == {GuessResult.VERIFIED: 1, GuessResult.ALREADY_USED: 49}
 
 
 async def test_twenty_wrong_guesses_at_once_cost_five_attempts(bench: Bench) -> None:
     challenge_id = await bench.issue()
-    wrong = "000000" if bench.code(challenge_id) != "000000" else "111111"
+    wrong = Passcode("000000" if bench.code(challenge_id) != "000000" else "111111")
     results = await asyncio.gather(*(bench.sign_in.verify(TESTER, challenge_id, wrong) for _ in range(20)))
-    counted = Counter(result.verdict for result in results if result)
+    counted = Counter(result.result for result in results if isinstance(result, VerifyResult))
     assert counted == {GuessResult.DENIED: 4, GuessResult.LOCKED: 16}
 
 
 async def test_after_its_life_the_code_is_worth_nothing(bench: Bench) -> None:
     challenge_id = await bench.issue(lifetime=timedelta(seconds=20))
     bench.clock.time += timedelta(seconds=20)
-    result = await bench.sign_in.verify(TESTER, challenge_id, bench.code(challenge_id))
-    assert result is not None
-    assert result.verdict is GuessResult.EXPIRED
+    result = await bench.sign_in.verify(TESTER, challenge_id, Passcode(bench.code(challenge_id)))
+    assert isinstance(result, VerifyResult)
+    assert result.result is GuessResult.EXPIRED
 
 
 async def test_a_challenge_nobody_made_is_unknown(bench: Bench) -> None:
-    assert await bench.sign_in.verify(TESTER, "ver_none", "123456") is None
-    assert await bench.sign_in.redial(TESTER, "ver_none") is None
-    assert await bench.sign_in.cancel(TESTER, "ver_none") is None
-    assert await bench.sign_in.look(TESTER, "ver_none", wait=timedelta(seconds=5)) is None
+    assert await bench.sign_in.verify(TESTER, "ver_none", Passcode("123456")) == NotFound()
+    assert await bench.sign_in.redial(TESTER, "ver_none") == NotFound()
+    assert await bench.sign_in.cancel(TESTER, "ver_none") == NotFound()
+    assert await bench.challenges.look(TESTER, "ver_none", wait=timedelta(seconds=5)) is None
 
 
 async def test_a_redial_says_the_same_code(bench: Bench) -> None:
     bench.pbx.plots = [busy, answers]
     challenge_id = await bench.issue()
     await bench.settled(challenge_id)
-    assert isinstance(await bench.sign_in.redial(TESTER, challenge_id), Call)
+    assert isinstance(await bench.sign_in.redial(TESTER, challenge_id), CalledAgain)
     record = await bench.settled(challenge_id)
     assert record.challenge.state == "delivered"
     spoken = {
@@ -128,7 +128,7 @@ async def test_of_many_redials_at_once_one_rings(bench: Bench) -> None:
     challenge_id = await bench.issue()
     await bench.settled(challenge_id)
     given = await asyncio.gather(*(bench.sign_in.redial(TESTER, challenge_id) for _ in range(10)))
-    assert sum(isinstance(answer, Call) for answer in given) == 1
+    assert sum(isinstance(answer, CalledAgain) for answer in given) == 1
 
 
 async def test_the_sixth_call_for_one_code_is_refused(bench: Bench) -> None:
@@ -136,7 +136,7 @@ async def test_the_sixth_call_for_one_code_is_refused(bench: Bench) -> None:
     challenge_id = await bench.issue()
     for _ in range(4):
         await bench.settled(challenge_id)
-        assert isinstance(await bench.sign_in.redial(TESTER, challenge_id), Call)
+        assert isinstance(await bench.sign_in.redial(TESTER, challenge_id), CalledAgain)
     await bench.settled(challenge_id)
     assert await bench.sign_in.redial(TESTER, challenge_id) == Deny(DenyReason.TOO_MANY_CALLS)
 
@@ -168,7 +168,7 @@ async def test_a_destination_that_is_not_allowed_any_more_is_not_called_again(be
 async def test_a_closed_challenge_is_not_called_again(bench: Bench) -> None:
     challenge_id = await bench.issue()
     await bench.settled(challenge_id)
-    await bench.sign_in.verify(TESTER, challenge_id, bench.code(challenge_id))
+    await bench.sign_in.verify(TESTER, challenge_id, Passcode(bench.code(challenge_id)))
     assert await bench.sign_in.redial(TESTER, challenge_id) == Deny(DenyReason.NOT_OPEN)
 
 
@@ -179,10 +179,10 @@ async def test_a_callers_own_code_is_sealed_spoken_and_erased(bench: Bench) -> N
     assert b"90210" not in record.challenge.sealed
     ((_, reading),) = bench.speech.said
     assert "".join(part.value for part in reading if isinstance(part, Digit)) == "90210"
-    result = await bench.sign_in.verify(TESTER, challenge_id, "90210")
-    assert result is not None
-    assert result.verdict is GuessResult.VERIFIED
-    after = await bench.sign_in.look(TESTER, challenge_id)
+    result = await bench.sign_in.verify(TESTER, challenge_id, Passcode("90210"))
+    assert isinstance(result, VerifyResult)
+    assert result.result is GuessResult.VERIFIED
+    after = await bench.challenges.look(TESTER, challenge_id)
     assert after is not None
     assert after.challenge.sealed is None
 
@@ -219,35 +219,35 @@ async def test_a_destination_that_is_not_allowed_rings_nowhere(
 async def test_a_look_returns_when_something_changes(bench: Bench) -> None:
     bench.pbx.plots = [rings]
     challenge_id = await bench.issue()
-    record = await bench.sign_in.look(TESTER, challenge_id)
+    record = await bench.challenges.look(TESTER, challenge_id)
     while record and record.calls[0].call.state != "ringing":
-        record = await bench.sign_in.look(
+        record = await bench.challenges.look(
             TESTER, challenge_id, since=record.revision, wait=timedelta(seconds=10)
         )
     assert record is not None
     waiting = asyncio.create_task(
-        bench.sign_in.look(TESTER, challenge_id, since=record.revision, wait=timedelta(seconds=10))
+        bench.challenges.look(TESTER, challenge_id, since=record.revision, wait=timedelta(seconds=10))
     )
     await bench.sign_in.verify(
-        TESTER, challenge_id, "000000" if bench.code(challenge_id) != "000000" else "1111"
+        TESTER, challenge_id, Passcode("000000" if bench.code(challenge_id) != "000000" else "1111")
     )
     news = await waiting
     assert news is not None
     assert news.revision > record.revision
-    assert news.challenge.attempts_left == 4
+    assert news.challenge.guesses_left == 4
 
 
 async def test_a_look_that_sees_no_change_returns_in_time(bench: Bench) -> None:
     bench.pbx.plots = [rings]
     challenge_id = await bench.issue()
-    record = await bench.sign_in.look(TESTER, challenge_id, since=10_000, wait=timedelta(milliseconds=20))
+    record = await bench.challenges.look(TESTER, challenge_id, since=10_000, wait=timedelta(milliseconds=20))
     assert record is not None
 
 
 async def test_a_look_returns_when_the_challenges_time_is_over(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store, is_read = bench.world.desk.store, asyncio.Event()
+    store, is_read = bench.store, asyncio.Event()
     find = store.challenge
 
     async def noting(challenge_id: str) -> ChallengeRecord | None:
@@ -260,7 +260,7 @@ async def test_a_look_returns_when_the_challenges_time_is_over(
     seen = await bench.settled(challenge_id)
     monkeypatch.setattr(store, "challenge", noting)
     waiting = asyncio.create_task(
-        bench.sign_in.look(TESTER, challenge_id, since=seen.revision, wait=timedelta(seconds=60))
+        bench.challenges.look(TESTER, challenge_id, since=seen.revision, wait=timedelta(seconds=60))
     )
     await is_read.wait()
     bench.clock.time += timedelta(milliseconds=50)
@@ -271,7 +271,7 @@ async def test_a_look_returns_when_the_challenges_time_is_over(
 
 
 async def test_a_restart_settles_what_was_in_progress_and_calls_nobody(bench: Bench) -> None:
-    store, now = bench.world.desk.store, bench.clock.now()
+    store, now = bench.store, bench.clock.now()
     live = []
     for area, steps in (
         (202, (Originated(),)),
@@ -284,11 +284,12 @@ async def test_a_restart_settles_what_was_in_progress_and_calls_nobody(bench: Be
         assert isinstance(pending, PendingCall)
         challenge, call = pending.challenge, pending.call
         await open_challenge(store, challenge, call)
-        call_log = CallLog(bench.world.desk, CallRecord(call))
+        call_log = bench.app.calls.open(CallRecord(call))
         for step in steps:
             await call_log.write(step)
         live.append((challenge.id, call.id))
-    assert await settle_orphans(bench.world) == 3
+    settled = await settle_orphans(store=store, calls=bench.app.calls, pbxs=[bench.pbx], speech=bench.speech)
+    assert settled == 3
     assert bench.pbx.legs == []
     assert set(bench.pbx.orphans) == {call_id for _, call_id in live}
     for challenge_id, _ in live:

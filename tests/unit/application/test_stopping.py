@@ -5,10 +5,9 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.unit.application.conftest import Bench, bench_of
+from tests.unit.application.conftest import Bench
 from tests.unit.application.scripted import ScriptedLeg, full
 from voicegate.application import delivery
-from voicegate.application.delivery import Delivery
 from voicegate.application.ports import Clip
 from voicegate.domain.call import Answered, Rang
 from voicegate.lab.deadlines import within
@@ -43,10 +42,9 @@ async def test_nothing_more_is_said_and_nobody_hangs_up_while_it_is_sorry(
         leg.tell(Rang(), Answered())
 
     bench.pbx.plots = [never_presses]
-    async with Delivery(bench.world) as closing:
-        bench = bench_of(bench.world, closing, bench.clock)
-        async with within(5):
-            await bench.issue()
-            await is_asked.wait()
+    bench = bench.rebuilt()
+    async with bench.delivery, within(5):
+        await bench.issue()
+        await is_asked.wait()
     done = bench.pbx.legs[0].done
     assert done[done.index(APOLOGY) + 1 :] == ["hang up", "hang up"]

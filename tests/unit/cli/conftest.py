@@ -34,7 +34,9 @@ def json_lines(result: Result) -> list[dict[str, Any]]:
 async def served(bench: Bench, tmp_path: Path) -> AsyncIterator[Served]:
     # The daemon's logs would stand between the commands' lines: here both are one process.
     with capture_logs():
-        async with serving(bench, tmp_path, doors=[okta_door(OktaHouse(bench.enrollment))]) as server:
+        async with serving(
+            bench, tmp_path, doors=[okta_door(OktaHouse(bench.enrollment, bench.factors))]
+        ) as server:
             yield server
 
 

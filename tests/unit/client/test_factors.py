@@ -20,7 +20,9 @@ __all__ = ["bench", "limits", "timings", "trunks"]
 @pytest.fixture
 async def served(bench: Bench, tmp_path: Path) -> AsyncIterator[Served]:
     bench.challenge_service.policy = SPACED
-    async with serving(bench, tmp_path, doors=[okta_door(OktaHouse(bench.enrollment))]) as server:
+    async with serving(
+        bench, tmp_path, doors=[okta_door(OktaHouse(bench.enrollment, bench.factors))]
+    ) as server:
         yield server
 
 

@@ -144,7 +144,7 @@ def pending(left: int, expires_in: float) -> Guesses:
     challenge = make_challenge(
         issued_at=NOW,
         expires_at=NOW + seconds(expires_in),
-        attempts_left=left,
+        guesses_left=left,
         state=ChallengeState.DELIVERED,
     )
     return Guesses(20, [], [challenge])

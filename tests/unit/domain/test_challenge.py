@@ -77,16 +77,16 @@ def test_the_sealed_code_lives_as_long_as_the_challenge_is_open(event: Challenge
 
 def test_a_right_guess_verifies_once() -> None:
     after, result = verify(CHALLENGE, NOW, is_match=True)
-    assert (after.state, result.verdict) == (ChallengeState.VERIFIED, GuessResult.VERIFIED)
+    assert (after.state, result.result) == (ChallengeState.VERIFIED, GuessResult.VERIFIED)
     again, second = verify(after, NOW, is_match=True)
-    assert (again, second.verdict) == (after, GuessResult.ALREADY_USED)
+    assert (again, second.result) == (after, GuessResult.ALREADY_USED)
 
 
 def test_five_wrong_guesses_lock_and_the_right_one_comes_too_late() -> None:
     challenge, seen = CHALLENGE, []
     for _ in range(5):
         challenge, result = verify(challenge, NOW, is_match=False)
-        seen.append((result.verdict, result.attempts_left))
+        seen.append((result.result, result.guesses_left))
     assert seen == [
         (GuessResult.DENIED, 4),
         (GuessResult.DENIED, 3),
@@ -94,15 +94,15 @@ def test_five_wrong_guesses_lock_and_the_right_one_comes_too_late() -> None:
         (GuessResult.DENIED, 1),
         (GuessResult.LOCKED, 0),
     ]
-    assert verify(challenge, NOW, is_match=True)[1].verdict is GuessResult.LOCKED
+    assert verify(challenge, NOW, is_match=True)[1].result is GuessResult.LOCKED
 
 
 def test_at_the_second_of_expiry_no_guess_counts() -> None:
-    assert verify(CHALLENGE, CHALLENGE.expires_at - timedelta(microseconds=1), is_match=True)[1].verdict is (
+    assert verify(CHALLENGE, CHALLENGE.expires_at - timedelta(microseconds=1), is_match=True)[1].result is (
         GuessResult.VERIFIED
     )
     after, result = verify(CHALLENGE, CHALLENGE.expires_at, is_match=True)
-    assert (after.state, result.verdict, after.sealed) == (ChallengeState.EXPIRED, GuessResult.EXPIRED, None)
+    assert (after.state, result.result, after.sealed) == (ChallengeState.EXPIRED, GuessResult.EXPIRED, None)
 
 
 def test_expiry_leaves_a_closed_challenge_as_it_is() -> None:

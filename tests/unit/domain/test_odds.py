@@ -5,7 +5,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from voicegate.config import parse
-from voicegate.domain.challenge import DEFAULT_ATTEMPTS
+from voicegate.domain.challenge import DEFAULT_GUESSES
 from voicegate.domain.factor import MAX_FAILURES
 from voicegate.domain.policy import CallPolicy, GuessPolicy
 
@@ -30,10 +30,10 @@ def test_the_settings_are_the_policys() -> None:
 
 
 def test_the_page_tells_the_odds_at_one_telephone() -> None:
-    assert f"takes {DEFAULT_ATTEMPTS} guesses" in PAGE
+    assert f"takes {DEFAULT_GUESSES} guesses" in PAGE
     assert f"within {RULES.per_destination} (" in PAGE
     assert f"in no day more than {A_DAY}," in PAGE
-    assert f"It takes {A_DAY // DEFAULT_ATTEMPTS} calls" in PAGE
+    assert f"It takes {A_DAY // DEFAULT_GUESSES} calls" in PAGE
     for digits in (4, 6, 8):
         assert f"| {digits} | {chance(digits, A_DAY):.2g} % |" in PAGE
     assert chance(6, A_DAY) < 0.05
@@ -53,4 +53,4 @@ def test_the_page_tells_the_odds_at_many_telephones() -> None:
 def test_a_day_has_calls_enough_for_all_of_these_guesses() -> None:
     # Fewer calls than guesses need would make the page's figures a bound that nobody reaches.
     spacing = CallPolicy().call_spacing
-    assert DAY // spacing[-1] >= A_DAY // DEFAULT_ATTEMPTS
+    assert DAY // spacing[-1] >= A_DAY // DEFAULT_GUESSES

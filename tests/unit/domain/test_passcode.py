@@ -36,15 +36,16 @@ def test_no_digit_is_likelier_than_another() -> None:
 def test_a_guess_matches_only_the_code_of_its_own_challenge() -> None:
     code = derive(KEY, "ver_1", 6)
     expected = digest(KEY, "ver_1", code)
-    assert matches(KEY, "ver_1", expected, guess=code.digits)
-    assert not matches(KEY, "ver_2", expected, guess=code.digits)
-    assert not matches(b"x" * 32, "ver_1", expected, guess=code.digits)
-    assert not matches(KEY, "ver_1", expected, guess=code.digits[:-1])
+    assert matches(KEY, "ver_1", expected, guess=code)
+    assert not matches(KEY, "ver_2", expected, guess=code)
+    assert not matches(b"x" * 32, "ver_1", expected, guess=code)
+    assert not matches(KEY, "ver_1", expected, guess=Passcode(code.digits[:-1]))
 
 
 @pytest.mark.parametrize("guess", ["", "12345é", "１２３４５６", "1" * 5000, "12 345"])
-def test_a_strange_guess_is_just_wrong(guess: str) -> None:
-    assert not matches(KEY, "ver_1", digest(KEY, "ver_1", Passcode("123456")), guess=guess)
+def test_a_strange_guess_is_no_passcode_and_is_never_compared(guess: str) -> None:
+    with pytest.raises(InvalidPasscode):
+        matches(KEY, "ver_1", digest(KEY, "ver_1", Passcode("123456")), guess=Passcode(guess))
 
 
 @pytest.mark.parametrize("digits", ["", "123", "12345678901", "12345a", "１２３４５６", "1234\n", " 1234"])

@@ -4,7 +4,7 @@ Each handler reads, asks one use case, and shows the answer, as in `native`.
 """
 
 from datetime import timedelta
-from typing import Final
+from typing import Final, assert_never
 
 from aiohttp import web
 
@@ -24,11 +24,12 @@ from voicegate.adapters.http.admin_schemas import (
 from voicegate.adapters.http.doors import PRINCIPAL
 from voicegate.adapters.http.operations import Operation, Success
 from voicegate.adapters.http.problems import Kind, Refused
-from voicegate.adapters.http.responses import found, json_response
-from voicegate.application.clients import Clients, NewKey
+from voicegate.adapters.http.responses import json_response, unknown
+from voicegate.application.audit import Audit
+from voicegate.application.clients import ClientExists, ClientRevoked, Clients, NewKey
 from voicegate.application.listing import AuditFilter
 from voicegate.application.store_port import AuditEntry, ClientRecord
-from voicegate.application.unit_of_work import UnitsOfWork
+from voicegate.application.unit_of_work import NotFound
 from voicegate.domain.client import Scope
 from voicegate.domain.errors import InvalidNumber
 
@@ -38,18 +39,22 @@ _STORED: Final[tuple[Kind, ...]] = (problems.INTERNAL, problems.STORE_UNAVAILABL
 class AdminDoor:
     """The handlers for admins."""
 
-    def __init__(self, clients: Clients, units: UnitsOfWork, body_timeout: timedelta) -> None:
+    def __init__(self, clients: Clients, audit: Audit, body_timeout: timedelta) -> None:
         self._clients = clients
-        self._units = units
+        self._audit = audit
         self._body_timeout = body_timeout
 
     async def add(self, request: web.Request) -> web.Response:
         """Add a client and show its key."""
         body = await request_parsing.read_body(request, NewClient, self._body_timeout)
         added = await self._clients.add(request[PRINCIPAL], body.name, frozenset(body.scopes))
-        if added is None:
-            raise Refused(problems.CLIENT_EXISTS)
-        return json_response(_given(added), status=201)
+        match added:
+            case ClientExists():
+                raise Refused(problems.CLIENT_EXISTS)
+            case NewKey():
+                return json_response(_given(added), status=201)
+            case _:
+                assert_never(added)
 
     async def list(self, _request: web.Request) -> web.Response:
         """List clients."""
@@ -61,13 +66,26 @@ class AdminDoor:
         body = await request_parsing.read_body(request, Rotation, self._body_timeout)
         name = request.match_info["name"]
         given = await self._clients.rotate(request[PRINCIPAL], name, timedelta(seconds=body.grace_s))
-        return json_response(_given(found(given, "client", name)), status=201)
+        match given:
+            case NotFound():
+                raise unknown("client", name)
+            case NewKey():
+                return json_response(_given(given), status=201)
+            case _:
+                assert_never(given)
 
     async def revoke(self, request: web.Request) -> web.Response:
         """Let a client ask nothing any more."""
         name = request.match_info["name"]
-        client = found(await self._clients.revoke(request[PRINCIPAL], name), "client", name)
-        return json_response(Revoked(name=client.name, revoked_at=client.revoked_at or client.created_at))
+        answer = await self._clients.revoke(request[PRINCIPAL], name)
+        match answer:
+            case NotFound():
+                raise unknown("client", name)
+            case ClientRevoked(client):
+                revoked_at = client.revoked_at or client.created_at
+                return json_response(Revoked(name=client.name, revoked_at=revoked_at))
+            case _:
+                assert_never(answer)
 
     async def audit(self, request: web.Request) -> web.Response:
         """List who asked for what, newest first."""
@@ -76,7 +94,7 @@ class AdminDoor:
             number = None if query.number is None else request_parsing.read_number(query.number)
         except InvalidNumber as error:
             raise request_parsing.wrong("number", error) from error
-        wanted = AuditFilter(
+        fitting = AuditFilter(
             client=query.client,
             action=query.action,
             decision=query.decision,
@@ -84,7 +102,7 @@ class AdminDoor:
             before=query.until,
             behind=query.before,
         )
-        entries = await self._units.past(query.limit, wanted, number=number)
+        entries = await self._audit.entries(query.limit, fitting, number=number)
         is_full = len(entries) == query.limit
         return json_response(
             AuditList(entries=[_entry(entry) for entry in entries], next=entries[-1].id if is_full else None)

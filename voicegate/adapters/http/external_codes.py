@@ -15,7 +15,7 @@ from voicegate.domain.phone_number import Destination
 
 def handed_over(
     principal: Principal,
-    wanted: ChallengeSpec,
+    spec: ChallengeSpec,
     event: str | None = None,
     *,
     sender: str,
@@ -26,8 +26,8 @@ def handed_over(
     `event` is the sender's word for its message, by which a repeat is known; None: it has none. The same code
     for the same telephone from the same sender is one message too, while its call is in progress.
     """
-    promise = None if event is None else _promise(principal, wanted.destination, f"{sender}:{event}")
-    sent = replace(wanted, reference=sender)
+    promise = None if event is None else _promise(principal, spec.destination, f"{sender}:{event}")
+    sent = replace(spec, reference=sender)
     return IssueRequest(principal, sent, promise, needs_way=True, is_held=is_held, is_repeatable=True)
 
 

@@ -4,17 +4,17 @@ A domain challenge is a *verification* in this door, as in Twilio's API. What ca
 `routes`; what policy refuses becomes a problem in `denials`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Final
+from typing import Final, assert_never
 
 from aiohttp import web
 
 from voicegate.adapters.http import problems, request_parsing, views
 from voicegate.adapters.http.doors import PRINCIPAL, REQUEST_ID, Credentials
 from voicegate.adapters.http.events import Cursor, Streams
-from voicegate.adapters.http.policy_errors import refuse
+from voicegate.adapters.http.policy_errors import refusal
 from voicegate.adapters.http.positions import read_position, write_position
 from voicegate.adapters.http.problems import Facts, Refused
 from voicegate.adapters.http.responses import found, json_response, unknown
@@ -33,13 +33,16 @@ from voicegate.adapters.http.schemas import (
 )
 from voicegate.adapters.http.waiting import Waiters, WaitingLimits
 from voicegate.application import readiness
+from voicegate.application.audit import Audit
 from voicegate.application.challenges import ChallengeSpec
 from voicegate.application.clients import Clients
 from voicegate.application.listing import CallFilter, Position
 from voicegate.application.ports import CallRecord, ChallengeRecord, Pbx
-from voicegate.application.sign_in import IssueRequest, KeyReused, SignIn
+from voicegate.application.queries import ChallengeQueries
+from voicegate.application.sign_in import CalledAgain, Ended, Issued, IssueRequest, KeyReused, SignIn
 from voicegate.application.trunk_health import trunk_states
-from voicegate.application.unit_of_work import UnitsOfWork
+from voicegate.application.unit_of_work import NotFound
+from voicegate.domain.challenge import VerifyResult
 from voicegate.domain.errors import (
     InvalidExtension,
     InvalidNumber,
@@ -49,26 +52,28 @@ from voicegate.domain.errors import (
 from voicegate.domain.passcode import Passcode
 from voicegate.domain.phone_number import Destination
 from voicegate.domain.policy import Deny
-from voicegate.domain.routing import Routes, Trunk
+from voicegate.domain.routing import Trunk
 
 _PBX_PATIENCE: Final = timedelta(seconds=3)
 _TRUNK_STATES: Final = ("available", "in_use", "unreachable")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class House:
     """What the native door needs of the house."""
 
     sign_in: SignIn
     """The use cases around a challenge."""
+    challenges: ChallengeQueries
+    """The questions about challenges and calls."""
     clients: Clients
     """The use cases around clients."""
-    units: UnitsOfWork
-    """The audit."""
+    audit: Audit
+    """Who asked for what."""
     pbxs: Mapping[str, Pbx]
-    """The exchanges, by name."""
-    routes: Routes
-    """The trunks."""
+    """The PBXs, by name."""
+    trunks: Sequence[Trunk]
+    """The trunks, in the order they are tried."""
     readiness: readiness.Readiness
     """Whether calls can be placed."""
     body_timeout: timedelta = request_parsing.BODY_TIMEOUT
@@ -87,20 +92,20 @@ class NativeDoor:
     async def create(self, request: web.Request) -> web.Response:
         """Accept a verification; its call is placed after the answer."""
         body = await request_parsing.read_body(request, NewVerification, self._house.body_timeout)
-        wanted = _issue_request(request, body)
+        asked = _issue_request(request, body)
         try:
-            issued = await self._house.sign_in.issue(wanted)
+            issued = await self._house.sign_in.issue(asked)
         except UnknownLanguage as error:
             raise request_parsing.wrong("language", error) from error
-        if isinstance(issued, Deny):
-            refuse(issued, field="destination")
-        if isinstance(issued, KeyReused):
-            raise Refused(problems.KEY_REUSED)
-        view = views.created(issued.record)
-        headers = {"Location": f"/v1/verifications/{view.id}"}
-        if issued.is_replay:
-            headers["Idempotent-Replayed"] = "true"
-        return json_response(view, status=202, headers=headers)
+        match issued:
+            case Deny():
+                raise refusal(issued, field="destination")
+            case KeyReused():
+                raise Refused(problems.KEY_REUSED)
+            case Issued():
+                return _created(issued)
+            case _:
+                assert_never(issued)
 
     async def look(self, request: web.Request) -> web.Response:
         """Show a verification, at once or when it has changed."""
@@ -108,7 +113,7 @@ class NativeDoor:
         challenge_id = request.match_info["id"]
 
         async def look(wait: timedelta) -> ChallengeRecord | None:
-            return await self._house.sign_in.look(
+            return await self._house.challenges.look(
                 request[PRINCIPAL], challenge_id, since=query.since, wait=wait
             )
 
@@ -125,7 +130,9 @@ class NativeDoor:
         challenge_id = request.match_info["id"]
 
         async def look(since: int | None, wait: timedelta) -> ChallengeRecord:
-            record = await self._house.sign_in.look(request[PRINCIPAL], challenge_id, since=since, wait=wait)
+            record = await self._house.challenges.look(
+                request[PRINCIPAL], challenge_id, since=since, wait=wait
+            )
             return found(record, "verification", challenge_id)
 
         cursor = _cursor(request.headers.get("Last-Event-ID", ""), query.after)
@@ -140,31 +147,49 @@ class NativeDoor:
         except InvalidPasscode as error:
             raise request_parsing.wrong("passcode", error) from error
         challenge_id = request.match_info["id"]
-        result = await self._house.sign_in.verify(request[PRINCIPAL], challenge_id, guess.digits)
-        return json_response(views.judgement(found(result, "verification", challenge_id)))
+        answer = await self._house.sign_in.verify(request[PRINCIPAL], challenge_id, guess)
+        match answer:
+            case NotFound():
+                raise unknown("verification", challenge_id)
+            case VerifyResult():
+                return json_response(views.judgement(answer))
+            case _:
+                assert_never(answer)
 
     async def redial(self, request: web.Request) -> web.Response:
         """Call again with the same code."""
         challenge_id = request.match_info["id"]
         answer = await self._house.sign_in.redial(request[PRINCIPAL], challenge_id)
-        if answer is None:
-            raise unknown("verification", challenge_id)
-        if isinstance(answer, Deny):
-            refuse(answer)
-        headers = {"Location": f"/v1/calls/{answer.id}"}
-        return json_response(Redialed(call=views.summary(CallRecord(answer))), status=202, headers=headers)
+        match answer:
+            case NotFound():
+                raise unknown("verification", challenge_id)
+            case Deny():
+                raise refusal(answer)
+            case CalledAgain():
+                call = views.summary(CallRecord(answer.call))
+                headers = {"Location": f"/v1/calls/{call.id}"}
+                return json_response(Redialed(call=call), status=202, headers=headers)
+            case _:
+                assert_never(answer)
 
     async def cancel(self, request: web.Request) -> web.Response:
-        """Take a verification back and hang up its call."""
+        """Cancel a verification and hang up its call."""
         principal, challenge_id = request[PRINCIPAL], request.match_info["id"]
-        found(await self._house.sign_in.cancel(principal, challenge_id), "verification", challenge_id)
-        record = await self._house.sign_in.look(principal, challenge_id)
-        return json_response(views.verification(found(record, "verification", challenge_id)))
+        answer = await self._house.sign_in.cancel(principal, challenge_id)
+        match answer:
+            case NotFound():
+                raise unknown("verification", challenge_id)
+            case Ended():
+                # Read again: its revision is counted by the commit.
+                record = await self._house.challenges.look(principal, challenge_id)
+                return json_response(views.verification(found(record, "verification", challenge_id)))
+            case _:
+                assert_never(answer)
 
     async def calls(self, request: web.Request) -> web.Response:
         """List calls, newest first."""
         query = request_parsing.read_query(request, CallsQuery)
-        records = await self._house.sign_in.calls(request[PRINCIPAL], query.limit, _call_filter(query))
+        records = await self._house.challenges.calls(request[PRINCIPAL], query.limit, _call_filter(query))
         is_full = len(records) == query.limit
         return json_response(
             CallList(
@@ -177,16 +202,14 @@ class NativeDoor:
         """Show a call."""
         call_id = request.match_info["id"]
         return json_response(
-            views.call(found(await self._house.sign_in.call(request[PRINCIPAL], call_id), "call", call_id))
+            views.call(found(await self._house.challenges.call(request[PRINCIPAL], call_id), "call", call_id))
         )
 
     async def trunks(self, _request: web.Request) -> web.Response:
         """Show the trunks as their PBXs see them."""
         # A PBX that does not say is an answer too: its trunks are "unknown".
         states = {name: await trunk_states(pbx, _PBX_PATIENCE) for name, pbx in self._house.pbxs.items()}
-        return json_response(
-            TrunkList(trunks=[self._trunk(trunk, states) for trunk in self._house.routes.trunks])
-        )
+        return json_response(TrunkList(trunks=[self._trunk(trunk, states) for trunk in self._house.trunks]))
 
     async def health(self, _request: web.Request) -> web.Response:
         """Say that the process is alive."""
@@ -215,6 +238,14 @@ class NativeDoor:
             state=next((known for known in _TRUNK_STATES if known == state), "unknown"),
             pbx_connected=pbx is not None and pbx.is_connected,
         )
+
+
+def _created(issued: Issued) -> web.Response:
+    view = views.created(issued.record)
+    headers = {"Location": f"/v1/verifications/{view.id}"}
+    if issued.is_replay:
+        headers["Idempotent-Replayed"] = "true"
+    return json_response(view, status=202, headers=headers)
 
 
 def _call_filter(query: CallsQuery) -> CallFilter:
@@ -266,7 +297,7 @@ def _issue_request(request: web.Request, body: NewVerification) -> IssueRequest:
         raise request_parsing.wrong("extension", error) from error
     except InvalidPasscode as error:
         raise request_parsing.wrong("passcode", error) from error
-    wanted = ChallengeSpec(
+    spec = ChallengeSpec(
         destination,
         languages=(body.language,) if body.language else (),
         needs_language=body.language is not None,
@@ -276,6 +307,4 @@ def _issue_request(request: web.Request, body: NewVerification) -> IssueRequest:
         reference=body.reference,
     )
     principal = request[PRINCIPAL]
-    return IssueRequest(
-        principal, wanted, request_parsing.read_idempotency_key(request, principal.name, body)
-    )
+    return IssueRequest(principal, spec, request_parsing.read_idempotency_key(request, principal.name, body))

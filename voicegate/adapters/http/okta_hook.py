@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Final
+from typing import Annotated, Final, assert_never
 
 import structlog
 from aiohttp import web
@@ -227,13 +227,13 @@ class _Handlers:
         lifetime = _left(profile.otp_expires, self._hook.clock.now())
         if lifetime is not None and lifetime <= timedelta():
             return "expired"
-        wanted = ChallengeSpec(
+        spec = ChallengeSpec(
             replace(destination, extension=self._extension(destination)),
             languages=(profile.locale,) if profile.locale else (),
             passcode=passcode,
             lifetime=lifetime,
         )
-        handed = handed_over(request[PRINCIPAL], wanted, event.event_id, sender=_SENDER, is_held=True)
+        handed = handed_over(request[PRINCIPAL], spec, event.event_id, sender=_SENDER, is_held=True)
         left = _left_until(deadline - _TO_TELL * self._hook.answer_within.total_seconds())
         return replace(handed, until=self._hook.clock.now() + left) if left else "too_slow"
 
@@ -241,12 +241,17 @@ class _Handlers:
         return destination.extension or self._hook.extensions.get(destination.number)
 
     def _tell(self, request: web.Request, issued: Issued | KeyReused | Deny) -> web.Response:
-        if isinstance(issued, Issued):
-            challenge = issued.record.challenge
-            status = _STATUSES.get(challenge.state, "FAILED")
-            return self._answer(request, status, transaction=challenge.id, reason=str(challenge.state))
-        reason = str(issued.reason) if isinstance(issued, Deny) else "event_id_reused"
-        return self._answer(request, "FAILED", reason=reason)
+        match issued:
+            case Issued(record):
+                challenge = record.challenge
+                status = _STATUSES.get(challenge.state, "FAILED")
+                return self._answer(request, status, transaction=challenge.id, reason=str(challenge.state))
+            case Deny():
+                return self._answer(request, "FAILED", reason=str(issued.reason))
+            case KeyReused():
+                return self._answer(request, "FAILED", reason="event_id_reused")
+            case _:
+                assert_never(issued)
 
     def refuse(self, refused: Refused, request_id: str) -> web.Response:
         """Return an error as Okta reads it, which it writes into its log. What came too late or is too much

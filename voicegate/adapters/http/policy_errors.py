@@ -4,7 +4,7 @@ A door with errors of its own words them itself.
 """
 
 from collections.abc import Mapping
-from typing import Final, NoReturn
+from typing import Final
 
 import msgspec
 
@@ -14,6 +14,8 @@ from voicegate.domain.errors import InvalidNumber
 from voicegate.domain.policy import Deny, DenyReason, NumberKind
 
 KINDS: Final[Mapping[DenyReason, Kind]] = {
+    DenyReason.INVALID_NUMBER: problems.INVALID,
+    DenyReason.PLUS_MISSING: problems.INVALID,
     DenyReason.COUNTRY_NOT_ALLOWED: problems.COUNTRY_NOT_ALLOWED,
     DenyReason.NUMBER_TYPE_NOT_ALLOWED: problems.NUMBER_TYPE_NOT_ALLOWED,
     DenyReason.NO_ROUTE: problems.NO_ROUTE,
@@ -24,8 +26,14 @@ KINDS: Final[Mapping[DenyReason, Kind]] = {
     DenyReason.NOT_OPEN: problems.NOT_OPEN,
     DenyReason.TOO_SOON: problems.TOO_SOON,
     DenyReason.TOO_MANY_GUESSES: problems.TOO_MANY_GUESSES,
+    DenyReason.ALREADY_ENROLLED: problems.ALREADY_ENROLLED,
+    DenyReason.NOT_PENDING: problems.NOT_PENDING,
+    DenyReason.NOT_ACTIVE: problems.NOT_ACTIVE,
+    DenyReason.FACTOR_LOCKED: problems.FACTOR_LOCKED,
+    DenyReason.NO_CHALLENGE: problems.NO_CHALLENGE,
+    DenyReason.ADMINS_ONLY: problems.ADMINS_ONLY,
 }
-"""The reasons for which a plain verification can be refused."""
+"""Every reason; a test holds the table complete."""
 
 NUMBERS: Final[Mapping[DenyReason, str]] = {
     DenyReason.INVALID_NUMBER: "It lies in no range that is assigned. The setting `policy.number_check` says "
@@ -54,16 +62,15 @@ def of_kind(deny: Deny) -> str:
     return _NUMBER_KINDS[deny.kind] if deny.kind else ""
 
 
-def refuse(deny: Deny, field: str | None = None) -> NoReturn:
-    """Refuse a request, naming the field that is to blame.
-
-    Raises:
-        Refused: always.
-    """
+def refusal(deny: Deny, field: str | None = None) -> Refused:
+    """Return the problem that a refusal by policy is, naming the field that is to blame."""
     if why := NUMBERS.get(deny.reason):
-        raise request_parsing.wrong(field or "destination", InvalidNumber(why))
+        return request_parsing.wrong(field or "destination", InvalidNumber(why))
     facts = Facts(
         field=field if field is not None else msgspec.UNSET,
         retry_after_s=deny.retry_after.total_seconds() if deny.retry_after else msgspec.UNSET,
     )
-    raise Refused(KINDS[deny.reason], of_kind(deny), facts=facts)
+    kind = KINDS.get(deny.reason)
+    if kind is None:
+        return Refused(problems.REFUSED, f"{problems.REFUSED.title} Reason: {deny.reason}.", facts=facts)
+    return Refused(kind, of_kind(deny), facts=facts)

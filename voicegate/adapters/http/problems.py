@@ -57,11 +57,25 @@ COUNTRY_NOT_ALLOWED = Kind(
     "The setting `policy.allowed_countries` lists those that may.",
 )
 NUMBER_TYPE_NOT_ALLOWED = Kind("number_type_not_allowed", 403, "Numbers of this type are not called.")
+ADMINS_ONLY = Kind("admins_only", 403, "Only an admin may do that.")
+REFUSED = Kind("refused", 403, "The request was refused.")
 NOT_FOUND = Kind("not_found", 404, "There is no such thing.")
 METHOD_NOT_ALLOWED = Kind("method_not_allowed", 405, "This cannot be done to that.")
 BODY_TIMEOUT = Kind("body_timeout", 408, "The request's body did not arrive in time.")
 CALL_IN_PROGRESS = Kind("call_in_progress", 409, "A call to this telephone is in progress.")
 NOT_OPEN = Kind("not_open", 409, "The verification is over.")
+ALREADY_ENROLLED = Kind(
+    "already_enrolled",
+    409,
+    "A telephone is enrolled already.",
+    "Reset it, or replace its telephone.",
+)
+NOT_PENDING = Kind("not_pending", 409, "The factor is active already.")
+NOT_ACTIVE = Kind("not_active", 409, "The factor is not active yet.", "Activate it with its code.")
+FACTOR_LOCKED = Kind(
+    "factor_locked", 409, "There were too many wrong passcodes in a row.", "The factor must be reset."
+)
+NO_CHALLENGE = Kind("no_challenge", 409, "No code is out.", "Ask for a call first.")
 CLIENT_EXISTS = Kind("client_exists", 409, "There is or was a client of that name.")
 KEY_REUSED = Kind("idempotency_key_reused", 409, "This Idempotency-Key came before with another request.")
 TOO_LARGE = Kind("too_large", 413, "The request's body is too large.")

@@ -54,7 +54,7 @@ class Mapped:
 class Message:
     """What a message asks for."""
 
-    wanted: ChallengeSpec
+    spec: ChallengeSpec
     """What to speak to whom."""
     event: str | None
     """The provider's word for it, by which a repeat is known; None: it has none."""
@@ -95,8 +95,8 @@ def read_message(mapped: Mapped, message: object) -> Message | NotSpoken:
     if event is not None and len(event) > _MAX_EVENT:
         raise _refused(mapped.event, "is too long")
     language = _optional(message, mapped.language)
-    wanted = ChallengeSpec(destination, languages=(language,) if language else (), passcode=passcode)
-    return Message(wanted, event, number_field)
+    spec = ChallengeSpec(destination, languages=(language,) if language else (), passcode=passcode)
+    return Message(spec, event, number_field)
 
 
 def _passcode(mapped: Mapped, message: object) -> Passcode | NotSpoken:

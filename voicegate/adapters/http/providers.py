@@ -8,7 +8,7 @@ success and send it again.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, assert_never
 
 import structlog
 from aiohttp import web
@@ -20,12 +20,12 @@ from voicegate.adapters.http.doors import PRINCIPAL, Credentials, Door, any_form
 from voicegate.adapters.http.external_codes import handed_over
 from voicegate.adapters.http.openapi import BASIC, BEARER, NATIVE, Description
 from voicegate.adapters.http.operations import Operation, Success
-from voicegate.adapters.http.policy_errors import refuse
+from voicegate.adapters.http.policy_errors import refusal
 from voicegate.adapters.http.problems import Refused, problem_response
 from voicegate.adapters.http.provider_messages import Mapped, NotSpoken, read_message
 from voicegate.adapters.http.responses import json_response, unknown
 from voicegate.application.ports import Clock
-from voicegate.application.sign_in import KeyReused, SignIn
+from voicegate.application.sign_in import Issued, KeyReused, SignIn
 from voicegate.domain.client import Scope
 from voicegate.domain.policy import Deny
 
@@ -97,14 +97,18 @@ class _Handler:
         if isinstance(message, NotSpoken):
             log.info("not spoken", provider=self._name, why=message.why)
             return json_response(Accepted(status="not_spoken", detail=message.why))
-        wanted = handed_over(request[PRINCIPAL], message.wanted, message.event, sender=self._name)
-        issued = await self._providers.sign_in.issue(wanted)
-        if isinstance(issued, Deny):
-            refuse(issued, field=message.number_field)
-        if isinstance(issued, KeyReused):
-            raise Refused(problems.KEY_REUSED, f"{mapped.event}: came before with another message")
-        challenge = issued.record.challenge
-        return json_response(Accepted(id=challenge.id, status=str(challenge.state)))
+        handed = handed_over(request[PRINCIPAL], message.spec, message.event, sender=self._name)
+        issued = await self._providers.sign_in.issue(handed)
+        match issued:
+            case Deny():
+                raise refusal(issued, field=message.number_field)
+            case KeyReused():
+                raise Refused(problems.KEY_REUSED, f"{mapped.event}: came before with another message")
+            case Issued(record):
+                challenge = record.challenge
+                return json_response(Accepted(id=challenge.id, status=str(challenge.state)))
+            case _:
+                assert_never(issued)
 
 
 def provider_doors(providers: Providers) -> Sequence[Door]:

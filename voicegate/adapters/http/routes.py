@@ -37,7 +37,7 @@ _STORED: Final[tuple[Kind, ...]] = (problems.INTERNAL, problems.STORE_UNAVAILABL
 def native_door(house: House, waiting: WaitingLimits | None = None) -> Door:
     """Return the native door: every path that is no other door's, and its own description."""
     door, description = NativeDoor(house, waiting), Description()
-    admin = AdminDoor(house.clients, house.units, house.body_timeout)
+    admin = AdminDoor(house.clients, house.audit, house.body_timeout)
     offered = (*operations(door), *admin_operations(admin), description.operation())
     description.write(offered, __version__)
     return Door(offered, close=door.waiters.close)

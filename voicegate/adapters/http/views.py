@@ -53,7 +53,7 @@ def verification(record: ChallengeRecord) -> VerificationView:
         revision=record.revision,
         created_at=challenge.issued_at,
         expires_at=challenge.expires_at,
-        attempts_left=challenge.attempts_left,
+        attempts_left=challenge.guesses_left,
         destination=challenge.destination.masked,
         has_extension=challenge.destination.extension is not None,
         language=challenge.language,
@@ -96,12 +96,12 @@ def call(record: CallRecord) -> CallView:
 
 def judgement(result: VerifyResult) -> Judgement:
     """Return what a guess came to; nothing can be guessed at a verification that is over."""
-    if result.verdict is GuessResult.VERIFIED:
-        return Judgement(status="verified", attempts_left=result.attempts_left, reason=None)
+    if result.result is GuessResult.VERIFIED:
+        return Judgement(status="verified", attempts_left=result.guesses_left, reason=None)
     return Judgement(
         status="denied",
-        attempts_left=result.attempts_left if result.verdict is GuessResult.DENIED else 0,
-        reason=_REASONS[result.verdict],
+        attempts_left=result.guesses_left if result.result is GuessResult.DENIED else 0,
+        reason=_REASONS[result.result],
     )
 
 

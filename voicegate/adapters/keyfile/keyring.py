@@ -68,7 +68,7 @@ class FileKeyring:
         """
         for keys in self._keys:
             code = passcodes.derive(keys.derive, challenge_id, length)
-            if passcodes.matches(keys.digest, challenge_id, expected, guess=code.digits):
+            if passcodes.matches(keys.digest, challenge_id, expected, guess=code):
                 return code
         raise KeyFileError("the key file has not the key that this code was made with")
 
@@ -76,7 +76,7 @@ class FileKeyring:
         """Return the digest to store and compare guesses by, by the newest key."""
         return passcodes.digest(self._keys[0].digest, challenge_id, passcode)
 
-    def matches(self, challenge_id: str, expected: bytes, guess: str) -> bool:
+    def matches(self, challenge_id: str, expected: bytes, guess: Passcode) -> bool:
         """Is `guess` the code behind `expected`, by any key? In constant time."""
         found = [passcodes.matches(keys.digest, challenge_id, expected, guess=guess) for keys in self._keys]
         return any(found)

@@ -63,7 +63,12 @@ class Deny:
     kind: NumberKind | None = field(default=None, compare=False)
     """What the number is, where that is why."""
 
+    @property
+    def decision(self) -> str:
+        """What the audit notes."""
+        return str(self.reason)
 
-def refusal(*verdicts: Allow | Deny) -> Deny | None:
-    """Return the first refusal among verdicts; None: all allow."""
-    return next((verdict for verdict in verdicts if isinstance(verdict, Deny)), None)
+
+def refusal(*decisions: Allow | Deny) -> Deny | None:
+    """Return the first refusal among decisions; None: all allow."""
+    return next((decision for decision in decisions if isinstance(decision, Deny)), None)

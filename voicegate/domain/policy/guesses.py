@@ -27,20 +27,20 @@ class Guesses:
     """Challenges that can still be guessed at."""
 
 
-def may_issue(attempts: int, budgets: Iterable[Guesses], *, window: timedelta, now: datetime) -> Allow | Deny:
-    """May another challenge be issued, at which `attempts` guesses can be made?
+def may_issue(guesses: int, budgets: Iterable[Guesses], *, window: timedelta, now: datetime) -> Allow | Deny:
+    """May another challenge be issued, at which `guesses` guesses can be made?
 
     Where nothing is out it may, also if it alone passes the limit.
     """
-    left = max((_left(attempts, budget, window, now=now) for budget in budgets), default=timedelta())
+    left = max((_left(guesses, budget, window, now=now) for budget in budgets), default=timedelta())
     return Deny(DenyReason.TOO_MANY_GUESSES, left) if left > timedelta() else Allow()
 
 
-def _left(attempts: int, budget: Guesses, window: timedelta, *, now: datetime) -> timedelta:
+def _left(guesses: int, budget: Guesses, window: timedelta, *, now: datetime) -> timedelta:
     """Return how long it takes until enough guesses are counted no more."""
     out = [(until(at, window, now), 1) for at in budget.wrong]
-    out += [(one.left(now), one.attempts_left) for one in budget.pending if one.is_open(now)]
-    too_many = sum(count for _, count in out) - max(budget.limit - attempts, 0)
+    out += [(one.left(now), one.guesses_left) for one in budget.pending if one.is_open(now)]
+    too_many = sum(count for _, count in out) - max(budget.limit - guesses, 0)
     for wait, count in sorted(out):
         if too_many <= 0:
             break

@@ -20,7 +20,8 @@ from voicegate.adapters.http.routes import native_door
 from voicegate.adapters.http.server import Listener, ServerSettings, serve_on
 from voicegate.adapters.http.socket_file import SocketFile, listening
 from voicegate.adapters.http.waiting import WaitingLimits
-from voicegate.application.readiness import Readiness
+from voicegate.application.clients import NewKey
+from voicegate.bootstrap.doors import native_house as make_native_house
 from voicegate.domain.client import Scope
 
 NUMBER = "+12025550101"
@@ -29,9 +30,7 @@ BODY_TIMEOUT = timedelta(milliseconds=50)
 
 def native_house(bench: Bench) -> House:
     """What the native door needs, of the bench."""
-    world = bench.world
-    readiness = Readiness(world.desk, world.pbxs)
-    return House(bench.sign_in, bench.clients, bench.units, world.pbxs, world.routes, readiness)
+    return make_native_house(bench.app, bench.rules.routes.trunks)
 
 
 @asynccontextmanager
@@ -79,7 +78,7 @@ class Served:
     async def key(self, *scopes: Scope, name: str = "backend") -> dict[str, str]:
         """Headers with the key of a new client."""
         added = await self.bench.clients.add(ADMIN, name, frozenset(scopes))
-        assert added is not None
+        assert isinstance(added, NewKey)
         return {"Authorization": f"Bearer {added.key}"}
 
     async def create(self, **body: object) -> dict[str, Any]:

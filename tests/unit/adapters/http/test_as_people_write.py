@@ -16,6 +16,7 @@ from voicegate.adapters.http.okta.routes import okta_door
 from voicegate.adapters.http.okta_hook import PATH, OktaHook, okta_hook_door
 from voicegate.adapters.http.provider_messages import Mapped
 from voicegate.adapters.http.providers import Providers, provider_doors
+from voicegate.domain.passcode import Passcode
 from voicegate.domain.phone_number import Destination
 from voicegate.domain.policy import CallPolicy
 from voicegate.lab.deadlines import within
@@ -29,7 +30,7 @@ PROVIDER: Final = Mapped(number=("to",), code=("code",), extension="extension")
 @pytest.fixture
 async def served(bench: Bench, tmp_path: Path) -> AsyncIterator[Served]:
     doors = [
-        okta_door(OktaHouse(bench.enrollment)),
+        okta_door(OktaHouse(bench.enrollment, bench.factors)),
         okta_hook_door(OktaHook(bench.sign_in, bench.clock)),
         *provider_doors(Providers(bench.sign_in, bench.clock, {"some": PROVIDER})),
         door_of(bench),
@@ -73,7 +74,7 @@ DOORS_AND_HOOK: Final[dict[str, Ask]] = DOORS | {"hook": hook}
 async def called(served: Served) -> Destination:
     """Whom the newest call was for."""
     async with within(5):
-        while not (calls := await served.bench.world.desk.store.recent_calls(1)):
+        while not (calls := await served.bench.store.recent_calls(1)):
             await asyncio.sleep(0.01)
     return calls[0].call.destination
 
@@ -199,7 +200,7 @@ async def test_a_code_is_judged_as_people_type_it(served: Served, form: int) -> 
 @pytest.mark.parametrize("form", range(len(typed("471029"))))
 async def test_twilio_judges_a_code_as_people_type_it(served: Served, form: int) -> None:
     created = await twilio(served, NUMBER, None)
-    call = (await served.bench.world.desk.store.recent_calls(1))[0].call
+    call = (await served.bench.store.recent_calls(1))[0].call
     await served.bench.settled(call.challenge_id)
     body = {"To": NUMBER, "Code": typed(served.bench.code(call.challenge_id))[form]}
     answer = await served.http.post(f"/v2/Services/{BANK}/VerificationCheck", data=body)
@@ -241,9 +242,9 @@ async def test_a_code_of_the_callers_own_is_spoken_however_it_is_sent(
     }
     path, more = bodies[door]
     assert (await served.http.post(path, **more)).is_success
-    call = (await served.bench.world.desk.store.recent_calls(1))[0].call
+    call = (await served.bench.store.recent_calls(1))[0].call
     record = await served.bench.settled(call.challenge_id)
-    assert served.bench.world.keyring.matches(call.challenge_id, record.challenge.digest, "471029")
+    assert served.bench.keyring.matches(call.challenge_id, record.challenge.digest, Passcode("471029"))
 
 
 @pytest.mark.parametrize("code", ["", " ", "12", "47 10 29 47 10 29", "4710 2a", "hello"])

@@ -182,7 +182,7 @@ async def test_a_store_that_fails_ends_the_stream_and_the_reader_comes_again(
             async def fail(*_: object) -> None:
                 raise StoreError
 
-            patch.setattr(served.bench.world.desk.store, "challenge", fail)
+            patch.setattr(served.bench.store, "challenge", fail)
             async for line in lines:
                 told.take(line)
     assert told.statuses == ["delivering"]
@@ -197,7 +197,7 @@ async def test_a_reader_that_goes_away_harms_nobody(served: Served, monkeypatch:
     async with stream(served, created["id"]) as lines:
         await anext(lines)
     async with within(10):
-        while served.bench.world.desk.notifier._watchers:
+        while served.bench.notifier._watchers:
             await asyncio.sleep(0.01)
     assert (await served.http.get("/healthz")).status_code == 200
 

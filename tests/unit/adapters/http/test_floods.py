@@ -47,7 +47,7 @@ async def served(bench: Bench, tmp_path: Path) -> AsyncIterator[Served]:
     bench.challenge_service.policy = SPACED
     mapped = Mapped(number=("to",), code=("code",), code_pattern=re.compile("[0-9]+"))
     doors = [
-        okta_door(OktaHouse(bench.enrollment)),
+        okta_door(OktaHouse(bench.enrollment, bench.factors)),
         okta_hook_door(OktaHook(bench.sign_in, bench.clock, answer_within=timedelta(seconds=30))),
         *provider_doors(Providers(bench.sign_in, bench.clock, {"courier": mapped})),
         door_of(bench),
@@ -106,12 +106,12 @@ def told(response: httpx.Response) -> tuple[object, ...]:
 
 
 async def calls(served: Served) -> int:
-    return len(await served.bench.world.desk.store.recent_calls(1000))
+    return len(await served.bench.store.recent_calls(1000))
 
 
 async def end_all(served: Served) -> None:
     """Let every call in progress end."""
-    store = served.bench.world.desk.store
+    store = served.bench.store
     for leg in served.bench.pbx.legs:
         await leg.hang_up()
     async with within(10):

@@ -38,7 +38,7 @@ async def full(bench: Bench, tmp_path: Path) -> AsyncIterator[Served]:
     """All doors of a daemon with one call in progress and one that waits, both of the client who asks."""
     bench.pbx.plots = [nobody_answers]
     doors = [
-        okta_door(OktaHouse(bench.enrollment)),
+        okta_door(OktaHouse(bench.enrollment, bench.factors)),
         twilio_door_of(bench),
         okta_hook_door(OktaHook(bench.sign_in, bench.clock)),
         *provider_doors(Providers(bench.sign_in, bench.clock, dict(providers(config.parse(IDP))))),

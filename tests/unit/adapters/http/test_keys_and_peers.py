@@ -21,6 +21,7 @@ from voicegate.adapters.http.identity import Identity, peers_of
 from voicegate.adapters.http.routes import native_door
 from voicegate.adapters.http.server import serve_on
 from voicegate.adapters.http.tcp_port import TcpPort, listening_on, tls_of
+from voicegate.application.clients import NewKey
 from voicegate.domain.client import Scope
 from voicegate.domain.errors import ConfigError
 
@@ -188,7 +189,7 @@ async def test_tls_is_spoken_with_the_certificate_configured(bench: Bench, tmp_p
     certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
     make_certificate(certificate, key)
     added = await bench.clients.add(ADMIN, "web", frozenset({Scope.VERIFICATIONS}))
-    assert added is not None
+    assert isinstance(added, NewKey)
     house = native_house(bench)
     identity = Identity(bench.clients, peers_of(()))
     with listening_on(TcpPort("127.0.0.1", 0, certificate, key)) as listener:

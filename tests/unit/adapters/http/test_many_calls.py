@@ -16,6 +16,7 @@ from tests.filled import CLIENT, SERVICE, at, fill
 from tests.unit.adapters.http.serving import Served, serving
 from tests.unit.adapters.http.twilio.serving import door_of
 from tests.unit.application.conftest import ADMIN, Bench
+from voicegate.application.clients import NewKey
 from voicegate.domain.client import Scope
 
 pytestmark = pytest.mark.soak
@@ -51,7 +52,7 @@ async def keys(served: Served) -> dict[str, dict[str, str]]:
     headers = {}
     for name in (CLIENT, "empty"):
         added = await served.bench.clients.add(ADMIN, name, frozenset({Scope.VERIFICATIONS}))
-        assert added is not None
+        assert isinstance(added, NewKey)
         headers[name] = {"Authorization": f"Bearer {added.key}"}
         basic = base64.b64encode(f"{name}:{added.key}".encode()).decode()
         headers[f"{name} twilio"] = {"Authorization": f"Basic {basic}"}

@@ -176,7 +176,7 @@ async def test_an_event_id_that_comes_with_another_number_fails(served: Served) 
 async def test_an_answer_that_would_be_late_says_failed_and_nobody_is_called(
     served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store = served.bench.world.desk.store
+    store = served.bench.store
     transact, stuck = store.transact, asyncio.Event()
 
     async def slowly(work: Any) -> Any:
@@ -198,7 +198,7 @@ async def test_an_answer_that_would_be_late_says_failed_and_nobody_is_called(
 async def test_what_comes_too_late_to_the_store_is_never_stored(
     served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store = served.bench.world.desk.store
+    store = served.bench.store
     transact, stuck, done = store.transact, asyncio.Event(), asyncio.Event()
 
     async def slowly(work: Any) -> Any:
@@ -223,7 +223,7 @@ async def test_its_time_counts_while_nobody_looks(served: Served, monkeypatch: p
         Load, "came_at", lambda _: asyncio.get_running_loop().time() - 2 * WITHIN.total_seconds()
     )
     assert (await answer(served, event()))["status"] == "FAILED"
-    store = served.bench.world.desk.store
+    store = served.bench.store
     assert await store.recent_calls(1) == []
     assert await store.audit(1) == []
 
@@ -259,7 +259,7 @@ async def test_its_time_counts_from_the_requests_first_byte(served: Served) -> N
     assert answered.startswith(b"HTTP/1.1 200")
     assert b'"status":"FAILED"' in answered
     assert b"body_timeout" in answered
-    assert await served.bench.world.desk.store.recent_calls(1) == []
+    assert await served.bench.store.recent_calls(1) == []
 
 
 async def test_when_there_is_too_much_it_fails_at_once_and_costs_the_store_nothing(
@@ -271,13 +271,13 @@ async def test_when_there_is_too_much_it_fails_at_once_and_costs_the_store_nothi
     monkeypatch.setattr(Load, "enter", full)
     told = await answer(served, event())
     assert (told["status"], told["transactionMetadata"]) == ("FAILED", "overloaded")
-    assert await served.bench.world.desk.store.audit(1) == []
+    assert await served.bench.store.audit(1) == []
 
 
 async def test_nobody_is_called_and_the_call_ends_when_taking_it_back_fails(
     served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store = served.bench.world.desk.store
+    store = served.bench.store
     transact, stuck, failed = store.transact, asyncio.Event(), asyncio.Event()
 
     async def break_after_the_first(work: Any) -> Any:
@@ -304,7 +304,7 @@ async def test_nobody_is_called_and_the_call_ends_when_taking_it_back_fails(
 async def test_nobody_is_called_for_whom_the_answer_did_not_reach(
     served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store = served.bench.world.desk.store
+    store = served.bench.store
     transact, stuck = store.transact, asyncio.Event()
 
     async def slowly(work: Any) -> Any:

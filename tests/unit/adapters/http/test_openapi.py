@@ -24,8 +24,8 @@ from voicegate.adapters.http.problems import Problem, Refused
 from voicegate.adapters.http.request_parsing import MAX_BODY_BYTES
 from voicegate.adapters.http.routes import operations
 from voicegate.adapters.http.waiting import WaitingLimits
+from voicegate.application.audit import Audit
 from voicegate.application.clients import Clients
-from voicegate.application.unit_of_work import UnitsOfWork
 from voicegate.domain.call import Rang
 from voicegate.domain.errors import StoreError, VoicegateError
 from voicegate.domain.passcode import Passcode
@@ -34,7 +34,7 @@ from voicegate.domain.policy import CallPolicy, GuessPolicy, NumberCheck
 
 OPERATIONS: Final = (
     *operations(NativeDoor(cast(House, None))),
-    *admin_operations(AdminDoor(cast(Clients, None), cast(UnitsOfWork, None), BODY_TIMEOUT)),
+    *admin_operations(AdminDoor(cast(Clients, None), cast(Audit, None), BODY_TIMEOUT)),
     Description().operation(),
 )
 PROMISES: Final = [
@@ -125,14 +125,13 @@ async def slow(served: Served, operation: Operation) -> httpx.Response:
 def broken(error: Exception) -> Scene:
     async def scene(served: Served, operation: Operation) -> httpx.Response:
         path = await existing(served, operation)
-        world = served.bench.world
 
         async def fail(*_: object, **__: object) -> None:
             raise error
 
         with pytest.MonkeyPatch.context() as patch:
             for name in ("transact", "challenge", "call", "recent_calls", "clients", "audit"):
-                patch.setattr(world.desk.store, name, fail)
+                patch.setattr(served.bench.store, name, fail)
             patch.setattr(served.bench.pbx, "trunk_states", fail)
             return await ask(served, operation, path=path)
 

@@ -33,7 +33,7 @@ async def test_each_part_says_how_it_is(served: Served) -> None:
 
 
 async def test_a_database_in_which_nothing_can_be_stored_is_not_ready(served: Served, tmp_path: Path) -> None:
-    store = served.bench.world.desk.store
+    store = served.bench.store
     assert isinstance(store, SqlStore)
     store._waits = Waits(probe=timedelta(seconds=0.1))
     with closing(sqlite3.connect(tmp_path / "test.db", isolation_level=None)) as other:
@@ -56,7 +56,7 @@ async def test_a_database_that_hangs_is_told_and_given_nothing_more_to_do(
         asked.append(now)
         await answers.wait()
 
-    monkeypatch.setattr(served.bench.world.desk.store, "probe", hang)
+    monkeypatch.setattr(served.bench.store, "probe", hang)
     for _ in range(3):
         status, problem = await ready(served)
         assert (status, problem["failing"]) == (503, ["database: no answer for 0 s"])
@@ -74,7 +74,7 @@ async def test_many_who_ask_at_once_cost_one_write(served: Served, monkeypatch: 
         asked.append(now)
         await asyncio.sleep(0)
 
-    monkeypatch.setattr(served.bench.world.desk.store, "probe", probe)
+    monkeypatch.setattr(served.bench.store, "probe", probe)
     answers = await asyncio.gather(*(ready(served) for _ in range(20)))
     assert {status for status, _ in answers} == {200}
     assert len(asked) == 1

@@ -161,7 +161,7 @@ async def test_who_hangs_up_in_mid_body_is_no_fault_of_ours(served: Served) -> N
             writer.transport.abort()
         before = len(asyncio.all_tasks())
         async with within(5):
-            while served.bench.world.desk.notifier._watchers or len(asyncio.all_tasks()) > before:
+            while served.bench.notifier._watchers or len(asyncio.all_tasks()) > before:
                 await asyncio.sleep(0.01)
         assert (await served.http.get("/v1/calls")).status_code == 200
     assert [entry for entry in logs if entry["log_level"] in ("error", "warning")] == []
@@ -200,7 +200,7 @@ async def test_stopping_answers_those_who_wait_at_once(bench: Bench, tmp_path: P
         while (seen := await client.verification(created.id)).calls[0].state != "ringing":
             await client.verification(created.id, 5, seen.revision)
         waiting = asyncio.create_task(client.verification(created.id, 60, seen.revision))
-        while not bench.world.desk.notifier._watchers:
+        while not bench.notifier._watchers:
             await asyncio.sleep(0)
         began = asyncio.get_running_loop().time()
         await server.__aexit__(None, None, None)

@@ -40,7 +40,7 @@ async def ringing(served: Served, key: dict[str, str] | None = None) -> str:
 
 async def waiting(served: Served, count: int) -> None:
     """Come back once so many wait."""
-    notifier = served.bench.world.desk.notifier
+    notifier = served.bench.notifier
     async with within(30):
         while sum(map(len, notifier._watchers.values())) < count:
             await asyncio.sleep(0.01)
@@ -111,6 +111,6 @@ async def test_who_hangs_up_gives_the_place_back(bench: Bench, tmp_path: Path) -
             await waiting(served, 1)
             writer.transport.abort()
             async with within(10):
-                while served.bench.world.desk.notifier._watchers:
+                while served.bench.notifier._watchers:
                     await asyncio.sleep(0.01)
         await end(served, path)

@@ -5,9 +5,9 @@ refusals are values that `errors` gives Okta's form.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
-from typing import Final
+from typing import Final, assert_never
 from urllib.parse import unquote_to_bytes
 
 from aiohttp import web
@@ -31,9 +31,18 @@ from voicegate.adapters.http.okta.schemas import (
 from voicegate.adapters.http.okta.views import Shape
 from voicegate.adapters.http.problems import Facts, Refused
 from voicegate.adapters.http.responses import base_url, json_response
-from voicegate.application.enrollment import Enrollment, EnrollRequest
+from voicegate.application.enrollment import (
+    Enrollment,
+    EnrollRequest,
+    FactorCalled,
+    FactorGuess,
+    FactorReset,
+    OtherTelephone,
+)
+from voicegate.application.queries import FactorQueries
 from voicegate.application.store_port import FactorRecord
-from voicegate.domain.challenge import DEFAULT_LIFETIME, GuessResult, VerifyResult
+from voicegate.application.unit_of_work import NotFound
+from voicegate.domain.challenge import DEFAULT_LIFETIME, GuessResult
 from voicegate.domain.errors import InvalidExtension, InvalidNumber, InvalidPasscode
 from voicegate.domain.passcode import Passcode
 from voicegate.domain.phone_number import Destination
@@ -50,6 +59,8 @@ class OktaHouse:
 
     enrollment: Enrollment
     """The use cases around a factor."""
+    factors: FactorQueries
+    """The questions about factors."""
     sdk3_compat: bool = False
     """Are answers bent to what Okta's 3.x Python SDK believes?"""
     body_timeout: timedelta = request_parsing.BODY_TIMEOUT
@@ -62,6 +73,7 @@ class OktaDoor:
     def __init__(self, house: OktaHouse) -> None:
         self._house = house
         self._enrollment = house.enrollment
+        self._factors = house.factors
 
     async def enroll(self, request: web.Request) -> web.Response:
         """Bind a telephone to a user and call it; the answer does not wait for the call."""
@@ -85,34 +97,38 @@ class OktaDoor:
 
     async def activate(self, request: web.Request) -> web.Response:
         """Judge a guess at the activation's code."""
-        factor_id = (await self._found(request)).factor.id
         guess = await self._guess(request)
         if guess is None:
             raise _invalid("passCode", "is missing")
-        _judged(await self._enrollment.activate(request[PRINCIPAL], factor_id, guess))
-        return _json(request, views.factor(await self._found(request), self._shape(request)))
+        answer = await self._enrollment.activate(
+            request[PRINCIPAL], _factor_id(request), guess, subscriber=_user(request)
+        )
+        return _json(request, views.factor(_proven(answer), self._shape(request)))
 
     async def resend(self, request: web.Request) -> web.Response:
         """Call again for the activation."""
-        found = await self._found(request)
         body = await request_parsing.read_optional_body(request, Resend, self._house.body_timeout)
-        if body and body.profile and not _is_same(body.profile, found.factor.destination):
+        answer = await self._enrollment.resend(
+            request[PRINCIPAL],
+            _factor_id(request),
+            subscriber=_user(request),
+            named=_destination(body.profile) if body and body.profile else None,
+        )
+        if isinstance(answer, OtherTelephone):
             raise _invalid("profile", "another telephone is another factor: enroll it")
-        answer = await self._enrollment.resend(request[PRINCIPAL], found.factor.id)
         return self._called(request, answer)
 
     async def verify(self, request: web.Request) -> web.Response:
         """Call with a code for a sign-in, or judge a guess at it."""
         query = request_parsing.read_query(request, ChallengeQuery)
         guess = await self._guess(request)
-        found = await self._found(request)
+        principal, factor_id, user = request[PRINCIPAL], _factor_id(request), _user(request)
         if guess is None:
-            lifetime = query.token_lifetime_seconds
-            answer = await self._enrollment.challenge(
-                request[PRINCIPAL], found.factor.id, timedelta(seconds=lifetime) if lifetime else None
-            )
-            return self._called(request, answer, shown=views.challenge)
-        _judged(await self._enrollment.verify(request[PRINCIPAL], found.factor.id, guess))
+            seconds = query.token_lifetime_seconds
+            lifetime = timedelta(seconds=seconds) if seconds else None
+            called = await self._enrollment.challenge(principal, factor_id, lifetime, subscriber=user)
+            return self._called(request, called, shown=views.challenge)
+        _proven(await self._enrollment.verify(principal, factor_id, guess, subscriber=user))
         return _json(request, Verification(factor_result="SUCCESS"))
 
     async def poll(self, request: web.Request) -> web.Response:
@@ -126,7 +142,7 @@ class OktaDoor:
     async def list(self, request: web.Request) -> web.Response:
         """List a user's factors."""
         shape = self._shape(request)
-        records = await self._enrollment.list(request[PRINCIPAL], _user(request))
+        records = await self._factors.list(request[PRINCIPAL], _user(request))
         return _json(request, [views.factor(record, shape) for record in records])
 
     async def get(self, request: web.Request) -> web.Response:
@@ -135,16 +151,22 @@ class OktaDoor:
 
     async def catalog(self, request: web.Request) -> web.Response:
         """Show what a user can enroll, and how far that has come."""
-        records = await self._enrollment.list(request[PRINCIPAL], _user(request))
+        records = await self._factors.list(request[PRINCIPAL], _user(request))
         return _json(request, [views.supported(records, self._shape(request))])
 
     async def unenroll(self, request: web.Request) -> web.Response:
         """End a factor."""
         request_parsing.read_query(request, UnenrollQuery)
-        found = await self._found(request)
-        if await self._enrollment.reset(request[PRINCIPAL], found.factor.id) is None:
-            raise _gone()
-        return web.Response(status=204, headers=_request_id(request))
+        answer = await self._enrollment.reset(
+            request[PRINCIPAL], _factor_id(request), subscriber=_user(request)
+        )
+        match answer:
+            case NotFound():
+                raise _gone()
+            case FactorReset():
+                return web.Response(status=204, headers=_request_id(request))
+            case _:
+                assert_never(answer)
 
     async def reset(self, request: web.Request) -> web.Response:
         """End all factors of a user."""
@@ -152,34 +174,38 @@ class OktaDoor:
         return _json(request, Nothing())
 
     async def _found(self, request: web.Request) -> FactorRecord:
-        record = await self._enrollment.get(request[PRINCIPAL], request.match_info["factorId"])
+        record = await self._factors.get(request[PRINCIPAL], _factor_id(request))
         if record is None or record.factor.subscriber != _user(request):
             raise _gone()
         return record
 
-    async def _guess(self, request: web.Request) -> str | None:
+    async def _guess(self, request: web.Request) -> Passcode | None:
         """Return the guess in a request; None: there is none, in whichever of the ways to send none."""
         body = await request_parsing.read_optional_body(request, PassCode, self._house.body_timeout)
         if body is None or not body.pass_code:
             return None
         try:
-            return Passcode.parse(body.pass_code).digits
+            return Passcode.parse(body.pass_code)
         except InvalidPasscode as error:
             raise Refused(errors.INVALID_PASSCODE, str(error)) from error
 
     def _called(
         self,
         request: web.Request,
-        answer: FactorRecord | Deny | None,
+        answer: FactorCalled | Deny | NotFound,
         *,
         shown: Callable[[FactorRecord, Shape], Struct] = views.factor,
     ) -> web.Response:
-        if answer is None:
-            raise _gone()
-        if isinstance(answer, Deny):
-            raise errors.refusal(answer)
-        headers = errors.rate_limit(answer.next_call_at) if answer.next_call_at else {}
-        return _json(request, shown(answer, self._shape(request)), headers)
+        match answer:
+            case NotFound():
+                raise _gone()
+            case Deny():
+                raise errors.refusal(answer)
+            case FactorCalled():
+                headers = errors.rate_limit(answer.next_call_at) if answer.next_call_at else {}
+                return _json(request, shown(answer, self._shape(request)), headers)
+            case _:
+                assert_never(answer)
 
     def _shape(self, request: web.Request) -> Shape:
         return Shape(base_url(request), _user(request), is_sdk3=self._house.sdk3_compat)
@@ -208,19 +234,27 @@ def _destination(profile: PhoneProfile) -> Destination:
         raise Refused(errors.INVALID_EXTENSION, str(error)) from error
 
 
-def _is_same(profile: PhoneProfile, enrolled: Destination) -> bool:
-    """Does a profile name the telephone that is enrolled? One without an extension says nothing of it."""
-    named = _destination(profile)
-    return named == (enrolled if named.extension else replace(enrolled, extension=None))
+def _proven(answer: FactorGuess | Deny | NotFound) -> FactorRecord:
+    """Return the factor at whose code a guess was right.
+
+    Raises:
+        Refused: it was not, or was not judged.
+    """
+    match answer:
+        case NotFound():
+            raise _gone()
+        case Deny():
+            raise errors.refusal(answer)
+        case FactorGuess():
+            if answer.result is not GuessResult.VERIFIED:
+                raise errors.denial(answer)
+            return answer.record
+        case _:
+            assert_never(answer)
 
 
-def _judged(answer: VerifyResult | Deny | None) -> None:
-    if answer is None:
-        raise _gone()
-    if isinstance(answer, Deny):
-        raise errors.refusal(answer)
-    if answer.verdict is not GuessResult.VERIFIED:
-        raise errors.denial(answer)
+def _factor_id(request: web.Request) -> str:
+    return request.match_info["factorId"]
 
 
 def _invalid(field: str, what: str) -> Refused:

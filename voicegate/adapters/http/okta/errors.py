@@ -51,7 +51,7 @@ CALL_LIMIT_FOR_NOW = Kind(
 )
 UNAVAILABLE = Kind("E0000181", 503, "Service temporarily unavailable.")
 
-_OF_REASON: Final[Mapping[DenyReason, tuple[Kind, str]]] = {
+OF_REASON: Final[Mapping[DenyReason, tuple[Kind, str]]] = {
     **{reason: (INVALID_NUMBER, why) for reason, why in NUMBERS.items()},
     DenyReason.COUNTRY_NOT_ALLOWED: (COUNTRY, ""),
     DenyReason.NUMBER_TYPE_NOT_ALLOWED: (INVALID_NUMBER, "Numbers of this type are not called."),
@@ -76,7 +76,8 @@ _OF_REASON: Final[Mapping[DenyReason, tuple[Kind, str]]] = {
     DenyReason.ADMINS_ONLY: (ACCESS_DENIED, "Only an admin may activate a telephone without its code."),
     DenyReason.NO_CHALLENGE: (INVALID_PASSCODE, "No code is out: ask for a call first."),
 }
-_OF_VERDICT: Final[Mapping[GuessResult, tuple[Kind, str]]] = {
+"""Every reason; a test holds the table complete."""
+_OF_RESULT: Final[Mapping[GuessResult, tuple[Kind, str]]] = {
     GuessResult.DENIED: (INVALID_PASSCODE, "Your passcode doesn't match."),
     GuessResult.EXPIRED: (TIME_WINDOW, "The code's time is over: ask for another one."),
     GuessResult.LOCKED: (LOCKED, "There were too many wrong passcodes: ask for another code."),
@@ -104,7 +105,8 @@ _OF_PROBLEM: Final[Mapping[Kind, Kind]] = {
 
 def refusal(deny: Deny) -> Refused:
     """Return the error that a refusal by policy is."""
-    kind, cause = _OF_REASON[deny.reason]
+    # A reason that the table lacks is a refusal all the same, and no fault of the server.
+    kind, cause = OF_REASON.get(deny.reason, (ACCESS_DENIED, f"The request was refused: {deny.reason}."))
     if deny.retry_after is None:
         return Refused(kind, of_kind(deny) or cause)
     if kind is CALL_LIMIT:
@@ -115,9 +117,9 @@ def refusal(deny: Deny) -> Refused:
 
 def denial(result: VerifyResult) -> Refused:
     """Return the error that a guess came to which was not right, or not judged."""
-    kind, cause = _OF_VERDICT[result.verdict]
-    if result.verdict is GuessResult.DENIED:
-        cause = f"{cause} Guesses left: {result.attempts_left}."
+    kind, cause = _OF_RESULT[result.result]
+    if result.result is GuessResult.DENIED:
+        cause = f"{cause} Guesses left: {result.guesses_left}."
     return Refused(kind, cause)
 
 

@@ -155,7 +155,7 @@ def _embedded(record: FactorRecord) -> Embedded:
 def _verification(record: ChallengeRecord) -> VerificationState:
     found = record.challenge
     return VerificationState(
-        id=found.id, status=found.state, expires_at=found.expires_at, attempts_left=found.attempts_left
+        id=found.id, status=found.state, expires_at=found.expires_at, attempts_left=found.guesses_left
     )
 
 

@@ -6,9 +6,9 @@ honoured are refused; those that only describe are ignored.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
-from typing import Final
+from typing import Final, assert_never
 
 from aiohttp import web
 
@@ -22,7 +22,9 @@ from voicegate.adapters.http.twilio.sids import account_of, id_of
 from voicegate.adapters.http.twilio.views import Place
 from voicegate.application.challenges import ChallengeSpec
 from voicegate.application.ports import ChallengeRecord, Clock
-from voicegate.application.sign_in import OtherCode, SignIn
+from voicegate.application.queries import ChallengeQueries
+from voicegate.application.sign_in import Ended, Issued, OtherCode, SignIn
+from voicegate.application.unit_of_work import NotFound
 from voicegate.domain.announcement import HumanCheck
 from voicegate.domain.challenge import OPEN_STATES, ChallengeState, GuessResult
 from voicegate.domain.errors import InvalidExtension, InvalidNumber, InvalidPasscode
@@ -32,6 +34,9 @@ from voicegate.domain.phone_number import Destination
 from voicegate.domain.policy import Deny
 
 Form = Mapping[str, str]
+
+_JUDGED: Final = frozenset({GuessResult.VERIFIED, GuessResult.DENIED, GuessResult.LOCKED})
+"""Results of a guess at a code that still counted: for Twilio, all other codes are gone."""
 
 _NOT_SUPPORTED: Final = (
     "Amount",
@@ -66,6 +71,8 @@ class TwilioHouse:
 
     sign_in: SignIn
     """The use cases around a challenge."""
+    challenges: ChallengeQueries
+    """The questions about challenges."""
     clock: Clock
     """By which a verification's end is judged."""
     services: Mapping[str, TwilioService]
@@ -80,16 +87,21 @@ class TwilioDoor:
     def __init__(self, house: TwilioHouse) -> None:
         self._house = house
         self._sign_in = house.sign_in
+        self._challenges = house.challenges
 
     async def create(self, request: web.Request) -> web.Response:
         """Call a number with a code, or call again with the code that is pending."""
         service, form = self._service(request), await self._form(request)
-        answer = await self._sign_in.send(request[PRINCIPAL], _wanted(service, form))
-        if isinstance(answer, Deny):
-            raise errors.refusal(answer)
-        if isinstance(answer, OtherCode):
-            raise errors.invalid("CustomCode", "another code is pending; approve or cancel it first")
-        return json_response(views.verification(answer.record, place(request)), status=201)
+        answer = await self._sign_in.send(request[PRINCIPAL], _spec(service, form))
+        match answer:
+            case Deny():
+                raise errors.refusal(answer)
+            case OtherCode():
+                raise errors.invalid("CustomCode", "another code is pending; approve or cancel it first")
+            case Issued(record):
+                return json_response(views.verification(record, place(request)), status=201)
+            case _:
+                assert_never(answer)
 
     async def fetch(self, request: web.Request) -> web.Response:
         """Show a verification."""
@@ -97,19 +109,23 @@ class TwilioDoor:
         return json_response(views.verification(record, place(request)))
 
     async def update(self, request: web.Request) -> web.Response:
-        """Take a verification back, or take the client's word that it is proven."""
+        """Cancel a verification, or take the client's word that it is proven."""
         form = await self._form(request)
         record = self._present(await self._named(request))
         if record.challenge.state not in OPEN_STATES:
             raise Refused(errors.NOT_FOUND)
-        units = {"canceled": self._sign_in.cancel, "approved": self._sign_in.approve}
-        unit = units.get(form.get("Status", ""))
-        if unit is None:
+        changes = {"canceled": self._sign_in.cancel, "approved": self._sign_in.approve}
+        change = changes.get(form.get("Status", ""))
+        if change is None:
             raise errors.invalid("Status")
-        after = await unit(request[PRINCIPAL], record.challenge.id)
-        if after is None:
-            raise Refused(errors.NOT_FOUND)
-        return json_response(views.verification(replace(record, challenge=after), place(request)))
+        answer = await change(request[PRINCIPAL], record.challenge.id)
+        match answer:
+            case NotFound():
+                raise Refused(errors.NOT_FOUND)
+            case Ended(after):
+                return json_response(views.verification(after, place(request)))
+            case _:
+                assert_never(answer)
 
     async def check(self, request: web.Request) -> web.Response:
         """Judge a guess."""
@@ -121,14 +137,10 @@ class TwilioDoor:
         challenge = record.challenge
         if challenge.state is ChallengeState.LOCKED:
             raise errors.waiting(errors.MAX_CHECKS, challenge.left(self._house.clock.now()))
-        result = await self._sign_in.verify(request[PRINCIPAL], challenge.id, guess.digits)
-        if result is None or result.verdict not in (
-            GuessResult.VERIFIED,
-            GuessResult.DENIED,
-            GuessResult.LOCKED,
-        ):
+        answer = await self._sign_in.verify(request[PRINCIPAL], challenge.id, guess)
+        if isinstance(answer, NotFound) or answer.result not in _JUDGED:
             raise Refused(errors.NOT_FOUND)
-        after = await self._sign_in.look(request[PRINCIPAL], challenge.id)
+        after = await self._challenges.look(request[PRINCIPAL], challenge.id)
         return json_response(views.check(after or record, place(request)))
 
     async def _form(self, request: web.Request) -> Form:
@@ -146,7 +158,7 @@ class TwilioDoor:
             return await self._by_sid(request, sid)
         if to := form.get("To"):
             number = destination("To", to).number
-            return await self._sign_in.newest(request[PRINCIPAL], number, self._service(request).sid)
+            return await self._challenges.newest(request[PRINCIPAL], number, self._service(request).sid)
         raise Refused(errors.NO_TARGET)
 
     async def _named(self, request: web.Request) -> ChallengeRecord | None:
@@ -158,11 +170,11 @@ class TwilioDoor:
             number = Destination.parse(sid).number
         except (InvalidNumber, InvalidExtension):
             raise Refused(errors.NOT_FOUND) from None
-        return await self._sign_in.newest(request[PRINCIPAL], number, self._service(request).sid)
+        return await self._challenges.newest(request[PRINCIPAL], number, self._service(request).sid)
 
     async def _by_sid(self, request: web.Request, sid: str) -> ChallengeRecord | None:
         service, challenge_id = self._service(request), id_of(sid, "ver")
-        record = await self._sign_in.look(request[PRINCIPAL], challenge_id) if challenge_id else None
+        record = await self._challenges.look(request[PRINCIPAL], challenge_id) if challenge_id else None
         return record if record is not None and record.challenge.service == service.sid else None
 
     def _present(self, record: ChallengeRecord | None) -> ChallengeRecord:
@@ -200,7 +212,7 @@ def place(request: web.Request) -> Place:
     return Place(base_url(request), account)
 
 
-def _wanted(service: TwilioService, form: Form) -> ChallengeSpec:
+def _spec(service: TwilioService, form: Form) -> ChallengeSpec:
     for parameter in _NOT_SUPPORTED:
         if form.get(parameter):
             raise errors.not_supported(parameter)

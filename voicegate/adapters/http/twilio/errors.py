@@ -37,7 +37,7 @@ _MORE_INFO: Final = "https://www.twilio.com/docs/errors/"
 # Where nothing says how long: a call in progress seldom takes longer.
 _PATIENCE_S: Final = 30.0
 
-_OF_REASON: Final[Mapping[DenyReason, tuple[Kind, str]]] = {
+OF_REASON: Final[Mapping[DenyReason, tuple[Kind, str]]] = {
     DenyReason.INVALID_NUMBER: (INVALID_PARAMETER, "To"),
     DenyReason.PLUS_MISSING: (INVALID_PARAMETER, "To"),
     DenyReason.COUNTRY_NOT_ALLOWED: (BLOCKED, ""),
@@ -48,7 +48,17 @@ _OF_REASON: Final[Mapping[DenyReason, tuple[Kind, str]]] = {
     DenyReason.TOO_SOON: (TOO_MANY, ""),
     DenyReason.TOO_MANY_CALLS: (MAX_SENDS, ""),
     DenyReason.TOO_MANY_GUESSES: (MAX_CHECKS, ""),
+    DenyReason.TRUNKS_DOWN: (UNAVAILABLE, ""),
+    DenyReason.NOT_OPEN: (NOT_FOUND, ""),
+    DenyReason.NO_CHALLENGE: (NOT_FOUND, ""),
+    # Of factors, which this door has none of.
+    DenyReason.ALREADY_ENROLLED: (DENIED, ""),
+    DenyReason.NOT_PENDING: (DENIED, ""),
+    DenyReason.NOT_ACTIVE: (DENIED, ""),
+    DenyReason.FACTOR_LOCKED: (DENIED, ""),
+    DenyReason.ADMINS_ONLY: (DENIED, ""),
 }
+"""Every reason; a test holds the table complete."""
 _OF_PROBLEM: Final[Mapping[Kind, Kind]] = {
     problems.BAD_REQUEST: INVALID_PARAMETER,
     problems.KEY_MISSING: AUTHENTICATE,
@@ -78,7 +88,8 @@ class TwilioError(Struct, frozen=True, kw_only=True):
 
 def refusal(deny: Deny) -> Refused:
     """Return the error that a refusal by policy is."""
-    kind, parameter = _OF_REASON[deny.reason]
+    # A reason that the table lacks is a refusal all the same, and no fault of the server.
+    kind, parameter = OF_REASON.get(deny.reason, (BLOCKED, ""))
     if parameter:
         return invalid(parameter, NUMBERS.get(deny.reason, ""))
     return waiting(kind, deny.retry_after)

@@ -113,7 +113,7 @@ async def serving(bench: Bench, folder: Path, *, public_url: str = "", **house: 
     path = folder / "o" / "api.sock"
     native = native_house(bench)
     doors = [
-        okta_door(OktaHouse(bench.enrollment, body_timeout=BODY_TIMEOUT, **house)),
+        okta_door(OktaHouse(bench.enrollment, bench.factors, body_timeout=BODY_TIMEOUT, **house)),
         native_door(native),
     ]
     identity = Identity(bench.clients, peers_of(own_uids()))

@@ -13,6 +13,7 @@ from tests.unit.application.scripted import ScriptedLeg
 from voicegate.adapters.http import problems
 from voicegate.adapters.http.okta.errors import denial, error_response, refusal
 from voicegate.adapters.http.problems import Refused
+from voicegate.application.clients import NewKey
 from voicegate.domain.call import Rang
 from voicegate.domain.challenge import GuessResult, VerifyResult
 from voicegate.domain.client import Scope
@@ -257,7 +258,7 @@ async def test_a_method_that_is_not_there_is_e0000022(okta: Okta) -> None:
 @pytest.mark.parametrize("header", ["SSWS {key}", "SSWS{key}", "ssws {key}"])
 async def test_a_key_is_taken_with_and_without_the_blank(okta: Okta, header: str) -> None:
     made = await okta.bench.clients.add(ADMIN, "backend", frozenset({Scope.FACTORS}))
-    assert made is not None
+    assert isinstance(made, NewKey)
     response = await okta.http.get(
         "/api/v1/users/alice/factors", headers={"Authorization": header.format(key=made.key)}
     )
@@ -272,14 +273,14 @@ async def test_a_wrong_key_is_e0000011(okta: Okta) -> None:
 
 async def test_a_client_that_may_not_have_factors_is_e0000006(okta: Okta) -> None:
     made = await okta.bench.clients.add(ADMIN, "plain", frozenset({Scope.VERIFICATIONS}))
-    assert made is not None
+    assert isinstance(made, NewKey)
     response = await okta.http.get("/api/v1/users/a/factors", headers={"Authorization": f"SSWS {made.key}"})
     assert told(response) == (403, "E0000006")
 
 
 async def test_only_an_admin_vouches_for_a_telephone(okta: Okta) -> None:
     made = await okta.bench.clients.add(ADMIN, "backend", frozenset({Scope.FACTORS}))
-    assert made is not None
+    assert isinstance(made, NewKey)
     headers = {"Authorization": f"SSWS {made.key}"}
     assert told(await okta.post("/factors?activate=true", json=PHONE, headers=headers)) == (403, "E0000006")
 
@@ -287,7 +288,7 @@ async def test_only_an_admin_vouches_for_a_telephone(okta: Okta) -> None:
 async def test_another_client_sees_nothing_of_a_factor(okta: Okta) -> None:
     factor = await okta.enroll()
     made = await okta.bench.clients.add(ADMIN, "other", frozenset({Scope.FACTORS}))
-    assert made is not None
+    assert isinstance(made, NewKey)
     headers = {"Authorization": f"SSWS {made.key}"}
     response = await okta.http.get(f"/api/v1/users/alice/factors/{factor['id']}", headers=headers)
     assert told(response) == (404, "E0000007")
@@ -299,7 +300,7 @@ async def test_a_database_that_is_away_is_a_503_that_clients_may_repeat(
     async def broken(*_: object) -> None:
         raise StoreError
 
-    monkeypatch.setattr(okta.bench.world.desk.store, "factors", broken)
+    monkeypatch.setattr(okta.bench.store, "factors", broken)
     response = await okta.get("/factors")
     assert told(response) == (503, "E0000181")
     assert 0 < seconds_to_reset(response) <= 2

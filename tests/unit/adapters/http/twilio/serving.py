@@ -29,8 +29,8 @@ def door_of(bench: Bench) -> Door:
         BANK: TwilioService(BANK),
         SHOP: TwilioService(SHOP, "de", 4, HumanCheck.NONE, timedelta(minutes=1)),
     }
-    house = TwilioHouse(bench.sign_in, bench.clock, services, body_timeout=BODY_TIMEOUT)
-    return twilio_door(house, Attempts(bench.world.desk.store))
+    house = TwilioHouse(bench.sign_in, bench.challenges, bench.clock, services, body_timeout=BODY_TIMEOUT)
+    return twilio_door(house, Attempts(bench.store))
 
 
 @dataclass
@@ -68,7 +68,7 @@ class Twilio:
         return await self.bench.settled(challenge_id(created))
 
     def code(self, created: Mapping[str, Any], length: int = 6) -> str:
-        return self.bench.world.keyring.derive(challenge_id(created), length).digits
+        return self.bench.keyring.derive(challenge_id(created), length).digits
 
     async def list(self, **query: str) -> Any:
         response = await self.served.http.get("/v2/Attempts", params=query)

@@ -52,7 +52,7 @@ async def test_a_call_is_shown_with_what_really_happened(twilio: Twilio) -> None
 async def test_a_call_in_progress_has_no_outcome_yet(twilio: Twilio) -> None:
     twilio.bench.pbx.plots = [rings]
     created = await twilio.create()
-    record = await twilio.bench.sign_in.calls(ADMIN, 1)
+    record = await twilio.bench.challenges.calls(ADMIN, 1)
     assert call_status(record[0]) in ("queued", "ringing")
     (listed,) = (await twilio.list())["attempts"]
     assert (listed["channel_data"]["outcome"], listed["verification_sid"]) == (None, created["sid"])

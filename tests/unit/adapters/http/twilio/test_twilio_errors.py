@@ -152,24 +152,7 @@ async def test_a_client_needs_the_scope_and_sees_its_own_only(twilio: Twilio) ->
     assert own["sid"] != created["sid"]
 
 
-@pytest.mark.parametrize(
-    "reason",
-    [
-        reason
-        for reason in DenyReason
-        if reason
-        not in (
-            DenyReason.TRUNKS_DOWN,
-            DenyReason.NOT_OPEN,
-            DenyReason.ALREADY_ENROLLED,
-            DenyReason.NOT_PENDING,
-            DenyReason.NOT_ACTIVE,
-            DenyReason.FACTOR_LOCKED,
-            DenyReason.NO_CHALLENGE,
-            DenyReason.ADMINS_ONLY,
-        )
-    ],
-)
+@pytest.mark.parametrize("reason", DenyReason)
 def test_every_refusal_of_a_verification_has_its_error_and_a_429_its_wait(reason: DenyReason) -> None:
     response = error_response(refusal(Deny(reason)), "req_1")
     assert ("Retry-After" in response.headers) is (response.status == 429)

@@ -179,7 +179,7 @@ async def test_a_client_may_approve_what_it_checked_itself(twilio: Twilio) -> No
     record = await twilio.settled(created)
     assert record.challenge.state is ChallengeState.VERIFIED
     assert record.challenge.sealed is None
-    (entry,) = [one for one in await twilio.bench.units.past(9) if one.action == "verification.approve"]
+    (entry,) = [one for one in await twilio.bench.audit.entries(9) if one.action == "verification.approve"]
     assert entry.subject == challenge_id(created)
 
 

@@ -1,0 +1,38 @@
+"""Each door has an answer for every reason of a refusal, and one for a reason that its table lacks."""
+
+from collections.abc import Callable, MutableMapping
+from typing import Any, cast
+
+import pytest
+
+from voicegate.adapters.http import policy_errors
+from voicegate.adapters.http.okta import errors as okta
+from voicegate.adapters.http.problems import Refused
+from voicegate.adapters.http.twilio import errors as twilio
+from voicegate.domain.policy import Deny, DenyReason
+
+DOORS = {
+    "native": (policy_errors.KINDS, policy_errors.refusal),
+    "okta": (okta.OF_REASON, okta.refusal),
+    "twilio": (twilio.OF_REASON, twilio.refusal),
+}
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_every_reason_of_a_refusal_has_its_answer(door: str) -> None:
+    table, refusal = DOORS[door]
+    assert set(table) == set(DenyReason)
+    for reason in DenyReason:
+        assert 400 <= cast(Callable[[Deny], Refused], refusal)(Deny(reason)).kind.status < 600
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_a_reason_that_a_table_lacks_is_refused_and_no_fault_of_the_server(
+    door: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table, refusal = DOORS[door]
+    monkeypatch.delitem(cast(MutableMapping[Any, Any], table), DenyReason.TOO_SOON)
+    refused = cast(Callable[[Deny], Refused], refusal)(Deny(DenyReason.TOO_SOON))
+    assert refused.kind.status == 403
+    # Twilio's clients know no words but Twilio's.
+    assert door == "twilio" or "too_soon" in refused.detail

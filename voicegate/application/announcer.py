@@ -1,0 +1,84 @@
+"""What a call says, made for one challenge: which key it asks for, the invitation, one reading of the code.
+
+The words are the domain's (`announcement`), the sounds the speech adapter's. The code is derived here, when
+its call is placed, and kept nowhere.
+"""
+
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+
+from voicegate.application.ports import CallAudio, Clip, Entropy, Keyring, Speech
+from voicegate.domain.announcement import (
+    Part,
+    PromptName,
+    compose_invitation,
+    compose_reading,
+)
+from voicegate.domain.challenge import Challenge
+from voicegate.domain.errors import KeyFileError
+from voicegate.domain.passcode import Passcode
+
+
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """What one call says."""
+
+    language: str
+    """The language, as a folder of `sounds/`."""
+    key: str
+    """The telephone key that it asks for."""
+    invitation: Sequence[Part]
+    """Asks for the key."""
+    reading: Sequence[Part] = field(repr=False)
+    """One reading of the code."""
+
+
+class Announcer:
+    """Makes announcements and their sounds."""
+
+    def __init__(self, *, keyring: Keyring, speech: Speech, entropy: Entropy) -> None:
+        self._keyring = keyring
+        self._speech = speech
+        self._entropy = entropy
+
+    def compose(self, challenge: Challenge, keys: str) -> Announcement:
+        """Return what a call of `challenge` says; `keys` are those that it may ask for.
+
+        Raises:
+            KeyFileError: the key that the code was made with is gone.
+            SpeechError: no prompts for its language.
+        """
+        key = self._entropy.key_press(keys)
+        phrasing = self._speech.phrasing(challenge.language)
+        invitation = compose_invitation(challenge.human_check, key, phrasing, service=challenge.service)
+        reading = compose_reading(passcode_of(challenge, self._keyring), phrasing)
+        return Announcement(challenge.language, key, invitation, reading)
+
+    def mix(self, announcement: Announcement) -> AbstractAsyncContextManager[CallAudio]:
+        """Make an announcement's two files; leaving the context removes them. See `Speech.mix`."""
+        return self._speech.mix(announcement.language, announcement.invitation, announcement.reading)
+
+    def prompt(self, challenge: Challenge, name: PromptName) -> Clip:
+        """Return a phrase in the language of `challenge`. See `Speech.prompt`."""
+        return self._speech.prompt(challenge.language, name)
+
+
+def passcode_of(challenge: Challenge, keyring: Keyring) -> Passcode:
+    """Return the code of a challenge: the caller's own, unsealed, or the derived one.
+
+    Raises:
+        KeyFileError: the key that it was made with is gone.
+    """
+    if challenge.sealed is not None:
+        return keyring.unseal(challenge.id, challenge.sealed)
+    return keyring.derive_again(challenge.id, challenge.passcode_length, challenge.digest)
+
+
+def has_key(keyring: Keyring, challenge: Challenge) -> bool:
+    """Has the keyring the key that an open challenge's code was made with?"""
+    try:
+        passcode_of(challenge, keyring)
+    except KeyFileError:
+        return False
+    return True

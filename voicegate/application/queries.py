@@ -1,0 +1,129 @@
+"""What is asked and changes nothing: a challenge, a factor, a call, and lists of them.
+
+A client sees its own only, an admin all: what is somebody else's is None, as if it were not there. None of
+these is in the audit.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+
+from voicegate.application.change_notifier import ChangeNotifier
+from voicegate.application.listing import ALL_CALLS, CallFilter
+from voicegate.application.ports import CallRecord, ChallengeRecord, Clock
+from voicegate.application.store_port import FactorRecord, Store
+from voicegate.domain import challenge as challenges
+from voicegate.domain.challenge import OPEN_STATES
+from voicegate.domain.client import Principal
+
+
+class ChallengeQueries:
+    """The questions about challenges and their calls."""
+
+    def __init__(self, *, store: Store, notifier: ChangeNotifier, clock: Clock) -> None:
+        self._store = store
+        self._notifier = notifier
+        self._clock = clock
+
+    async def look(
+        self,
+        principal: Principal,
+        challenge_id: str,
+        *,
+        since: int | None = None,
+        wait: timedelta = timedelta(),
+    ) -> ChallengeRecord | None:
+        """Return a challenge, once its revision passes `since`, its time or `wait` is over; None: unknown.
+
+        Without `since`, `wait` counts from the present revision.
+        """
+        with self._notifier.watching(challenge_id) as change:
+            record = await self._read(principal, challenge_id)
+            if record is None or record.is_settled:
+                return record
+            seen = record.revision if since is None else since
+            if record.revision > seen:
+                return record
+            try:
+                async with asyncio.timeout(self._patience(record, wait).total_seconds()):
+                    return await self._read_news(principal, challenge_id, seen=seen, change=change)
+            except TimeoutError:
+                return self._present(record)
+
+    async def newest(
+        self, principal: Principal, number: str, service: str | None = None
+    ) -> ChallengeRecord | None:
+        """Return the principal's own newest challenge for a number that no factor is about and that service
+        asked for; None: none."""
+        return self._present(await self._store.newest_plain(number, principal.name, service))
+
+    async def call(self, principal: Principal, call_id: str) -> CallRecord | None:
+        """Return a call with its timeline; None: unknown."""
+        record = await self._store.call(call_id)
+        if record is None or await self._read(principal, record.call.challenge_id) is None:
+            return None
+        return record
+
+    async def calls(
+        self, principal: Principal, limit: int, wanted: CallFilter = ALL_CALLS
+    ) -> Sequence[CallRecord]:
+        """Return the newest of those calls first, without timelines; a client's own only."""
+        if not principal.is_admin:
+            if wanted.client not in (None, principal.name):
+                return ()
+            wanted = replace(wanted, client=principal.name)
+        return await self._store.recent_calls(limit, wanted)
+
+    def _patience(self, record: ChallengeRecord, wait: timedelta) -> timedelta:
+        """Return how long to wait for news of a challenge: that its time is over, the clock alone tells."""
+        left = record.challenge.left(self._clock.now())
+        return min(wait, left) if record.challenge.state in OPEN_STATES else wait
+
+    async def _read_news(
+        self, principal: Principal, challenge_id: str, *, seen: int, change: asyncio.Event
+    ) -> ChallengeRecord | None:
+        """Return a challenge once its revision passes `seen`: what is told may have been read already."""
+        while True:
+            await change.wait()
+            change.clear()
+            record = await self._read(principal, challenge_id)
+            if record is None or record.revision > seen:
+                return record
+
+    async def _read(self, principal: Principal, challenge_id: str) -> ChallengeRecord | None:
+        record = self._present(await self._store.challenge(challenge_id))
+        return record if record is not None and principal.owns(record.challenge.client) else None
+
+    def _present(self, record: ChallengeRecord | None) -> ChallengeRecord | None:
+        """Return a record with its challenge as it is now."""
+        if record is None:
+            return None
+        return replace(record, challenge=challenges.expire(record.challenge, self._clock.now()))
+
+
+class FactorQueries:
+    """The questions about factors."""
+
+    def __init__(self, *, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+
+    async def get(self, principal: Principal, factor_id: str) -> FactorRecord | None:
+        """Return a living factor with its newest challenge; None: no such factor."""
+        record = await self._store.factor(factor_id)
+        if record is None or not (record.factor.is_living and principal.owns(record.factor.client)):
+            return None
+        return self._as_of_now(record)
+
+    async def list(self, principal: Principal, subscriber: str) -> Sequence[FactorRecord]:
+        """Return a subscriber's living factors, oldest first: one of each client that may be seen."""
+        records = await self._store.factors(subscriber, None if principal.is_admin else principal.name)
+        return [self._as_of_now(record) for record in records]
+
+    def _as_of_now(self, record: FactorRecord) -> FactorRecord:
+        """Return a record whose code says by itself that its time is over."""
+        if record.challenge is None:
+            return record
+        challenge = challenges.expire(record.challenge.challenge, self._clock.now())
+        return replace(record, challenge=replace(record.challenge, challenge=challenge))
