@@ -263,7 +263,7 @@ SCENES: Final[dict[str, Scene]] = {
     "number_type_not_allowed": barred("+18005550199"),
     "idempotency_key_reused": reused,
     "client_exists": taken,
-    "no_route": where("voicegate.application.delivery.find_route", lambda *_: ()),
+    "no_route": where("voicegate.application.challenges.find_route", lambda *_: ()),
     "queue_full": where("voicegate.application.queueing.CallQueue.is_full_for", lambda *_: True),
     "call_in_progress": live,
     "not_open": over,
