@@ -125,14 +125,16 @@ async def _registration(lab: Lab, lines: Lines) -> None:
 async def _codecs(plan: dict[Sequence[str], Backend], lines: Lines, *, ears: Executor) -> None:
     room = asyncio.Semaphore(_AT_ONCE)
     backends = {name: backend for names, backend in plan.items() for name in names}
-    calls = {
-        name: [
-            _read(backend, find_number(name).american(str(area)), room=room, ears=ears) for area in AREA_CODES
-        ]
-        for name, backend in backends.items()
-    }
-    read = await asyncio.gather(*(asyncio.gather(*these) for these in calls.values()))
-    lines.codecs = dict(zip(calls, read, strict=True))
+    # By turns, so that a codec that costs the PBX much (Opus) is never spoken on all lines at once.
+    calls = [(name, str(area)) for area in AREA_CODES for name in backends]
+    read = await asyncio.gather(
+        *(
+            _read(backends[name], find_number(name).american(area), room=room, ears=ears)
+            for name, area in calls
+        )
+    )
+    for (name, _), one in zip(calls, read, strict=True):
+        lines.codecs.setdefault(name, []).append(one)
 
 
 async def _read(backend: Backend, number: str, *, room: asyncio.Semaphore, ears: Executor) -> Read:
