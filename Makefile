@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo lab test soak attack check bench format pages docs wheel clean
+.PHONY: help demo lab unit test soak attack check bench format pages docs wheel lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -19,6 +19,9 @@ lab: $(READY) ## the same PBX, carrier and telephones, left running to try thing
 
 test: check ## all checks and all tests but those for `make soak`
 	$(BIN)/pytest --durations=10
+
+unit: $(READY) ## the tests that need no telephone, but for those that take longer than the rest together
+	$(BIN)/pytest -m "not soak and not slow" tests/unit tests/wire tests/house
 
 # Alone, one after another: they load the machine on purpose.
 soak: $(READY) ## the tests that take too long for every run: floods, exhaustion, hundreds of calls
@@ -49,6 +52,17 @@ docs: $(READY) ## all pages as HTML, into docs/_build
 
 wheel: $(READY) ## what `pip install` takes, into dist
 	@$(BIN)/python -m hatchling build --target wheel --directory dist
+
+# What is installed here, and so was tested, with the hashes of all files that an index has of it; the tests' for
+# Pythons from this one on: their tools drop older ones sooner than the daemon does.
+lock: $(READY) ## renew requirements/ from what this checkout's tests ran with
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[lock]'
+	@$(BIN)/python -m pip freeze --exclude-editable | grep -vE '^(uv|pip)==' > .tested.txt
+	@$(LOCK) --extra freeswitch --extra classic-agi -o requirements/daemon.txt pyproject.toml
+	@$(LOCK) --extra test --python-version "$$($(BIN)/python -c 'import platform; print(platform.python_version())')" \
+	  -o requirements/tests.txt pyproject.toml
+	@rm .tested.txt
+LOCK = $(BIN)/uv pip compile -q --universal --generate-hashes --no-annotate --no-header -c .tested.txt
 
 clean: ## remove what `make` made in this checkout
 	-$(BIN)/voicegate lab down

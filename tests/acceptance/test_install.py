@@ -13,7 +13,7 @@ import pytest
 from tests.pages import ROOT, blocks
 from voicegate.lab.deadlines import at_most
 
-ALL, DAEMON, ASKING = blocks(ROOT / "docs/install/daemon.md", "sh")[:3]
+ALL, _LOCKED, DAEMON, ASKING = blocks(ROOT / "docs/install/daemon.md", "sh")[:4]
 
 # What the system's folders are for these commands. Python and the checkout may lie where only root comes.
 APART = """

@@ -100,6 +100,33 @@ def test_every_file_is_there(page: Path) -> None:
             assert (ROOT / span).exists(), span
 
 
+def hops() -> Iterator[tuple[Path, str]]:
+    """Yield every file of the walks with each name that is said to be in it."""
+    for row in re.findall(
+        r"^\| \d+ \| (.+?) \|", (ROOT / "docs/architecture.md").read_text("utf-8"), re.MULTILINE
+    ):
+        files: list[Path] = []
+        has_names = False
+        for span in re.findall(r"`([^`]+)`", row):
+            if FILE.fullmatch(span):
+                files = [ROOT / span] if has_names else [*files, ROOT / span]
+                has_names = False
+            else:
+                has_names = True
+                yield from ((file, span) for file in files)
+
+
+def test_every_hop_of_the_walks_is_in_its_file() -> None:
+    found = list(hops())
+    assert len(found) > 30
+    absent = [
+        f"{file.relative_to(ROOT)}: {name}"
+        for file, name in found
+        if not re.search(rf"\b(?:def|class) {name}\b", file.read_text("utf-8"))
+    ]
+    assert not absent, "the walks in docs/architecture.md: name what does this now"
+
+
 def test_pip_is_told_our_own_name_and_extras_that_exist() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     assert project["name"] == DISTRIBUTION
