@@ -97,7 +97,7 @@ def _mark_up_kokoro(request: Request) -> str:
     ).encode()
 
 
-ENGINES: Final[Mapping[str, Engine]] = {
+ENGINES: Final[dict[str, Engine]] = {
     "flite": Engine("flite", _flite, "apt install flite", "BSD-4-Clause", {}, ""),
     "espeak-ng": Engine("espeak-ng", _espeak, "apt install espeak-ng", "GPL-3.0-or-later", {}, ""),
     "pico": Engine(

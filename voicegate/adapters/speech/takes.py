@@ -63,7 +63,9 @@ Chooser = Callable[[str, Sequence[str], Mapping[Take, Samples]], Take]
 AS_IT_IS: Final = Take()
 IN_COMPANY: Final[Sequence[Take]] = tuple(
     Take(frame, part, speed)
-    for (frame, part), speed in product((("{}.", 0), ("{}, {}, {}.", 1)), (1.0, 0.8, 0.65))
+    for (frame, part), speed in product(
+        (("{}.", 0), ("{}, {}, {}.", 0), ("{}, {}, {}.", 1)), (1.0, 0.8, 0.65, 0.5)
+    )
 )
 """For engines that make a pause at a comma: the word alone and between others."""
 IN_MANNERS: Final[Sequence[Take]] = (

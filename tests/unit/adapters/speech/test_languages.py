@@ -22,6 +22,8 @@ BUILT = [language for language, pack in PACKS.items() if pack.is_judged or is_bu
 SCRIPTS = [(language, name) for language, pack in PACKS.items() for name in pack.scripts]
 PROMPTS = [(language, name) for language, name in SCRIPTS if language in BUILT]
 BUILT_BY_ESPEAK = [language for language in BUILT if PACKS[language].this_is.engine == "espeak-ng"]
+# What can be made again wherever tests run; the other engines are no part of a checkout.
+REMADE = [language for language in BUILT if PACKS[language].this_is.engine in ("flite", "espeak-ng")]
 FAMILIAR = {
     "de": "du dich dir dein deine deinen",
     "es": "tú tu te ti contigo",
@@ -34,6 +36,7 @@ FAMILIAR = {
     "ru": "ты тебя тебе твой твоё",
 }
 ORDINALS = {
+    "en": "fourth",
     "de": "vierte",
     "es": "cuarto",
     "fr": "quatrième",
@@ -141,15 +144,16 @@ def test_a_screening_telephone_learns_who_calls_and_why_in_three_seconds(languag
     assert voice.join(parts[: why + 1]).samples.size < SCREENED.total_seconds() * voice.kind.rate
 
 
-@pytest.mark.parametrize("language", sorted(set(BUILT_BY_ESPEAK) & ORDINALS.keys()))
+@pytest.mark.parametrize("language", sorted(set(REMADE) & ORDINALS.keys()))
 async def test_a_digit_that_is_made_again_is_the_shipped_one_and_no_ordinal(
     engine: object, language: str
 ) -> None:
     script = PACKS[language].scripts["digit_4"]
     ordinal = Script(script.engine, script.voice, ORDINALS[language])
     shipped = FORMATS["wav16"].read(SOUNDS / language / "digit_4.wav16")
-    assert likeness(await render(script), shipped) > 0.99
-    assert likeness(await render(ordinal), shipped) < 0.8
+    take = read_manifest(SOUNDS / language)["digit_4"].take
+    assert likeness(await render(script, take), shipped) > 0.99
+    assert likeness(await render(ordinal), shipped) < 0.9
 
 
 def likeness(one: Samples, other: Samples) -> float:
