@@ -12,7 +12,7 @@ import pytest
 
 from docs import generate
 from tests.pages import PAGES, ROOT, anchors, blocks, links, spans
-from voicegate import DISTRIBUTION, config
+from voicegate import DISTRIBUTION, __version__, config
 from voicegate.cli.main import main as command_line
 from voicegate.config import Settings
 
@@ -127,6 +127,12 @@ def test_every_hop_of_the_walks_is_in_its_file() -> None:
         if not re.search(rf"\b(?:def|class) {name}\b", file.read_text("utf-8"))
     ]
     assert not absent, "the walks in docs/architecture.md: name what does this now"
+
+
+def test_the_newest_release_of_the_changelog_is_our_version() -> None:
+    headings = re.findall(r"^## (.+)$", (ROOT / "CHANGELOG.md").read_text("utf-8"), re.MULTILINE)
+    assert headings[0] == "Unreleased"
+    assert headings[1].partition(", ")[0] == __version__
 
 
 def test_pip_is_told_our_own_name_and_extras_that_exist() -> None:
