@@ -21,7 +21,7 @@ from voicegate.lab.processes import prefer
 from voicegate.lab.settings import LabSettings, PbxKind
 from voicegate.lab.world import Lab
 
-pytest_plugins = ["tests.patience", "tests.starvation"]
+pytest_plugins = ["tests.timeouts", "tests.starvation"]
 
 
 def plain_logs() -> None:
@@ -36,7 +36,7 @@ def plain_logs() -> None:
 
 plain_logs()
 
-# Shorter than an admin would want them, so that a test of patience needs little of ours.
+# Shorter than an admin would want them, so that a test of timeouts needs little of ours.
 OVERRIDES = {
     "call.human_timeout_s": 14,
     # Longer than the longest post-dial delay of the table's numbers, and than `progress_timeout_s`.

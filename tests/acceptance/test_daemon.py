@@ -300,7 +300,7 @@ async def test_a_rotated_key_leaves_open_codes_standing_and_a_lost_one_ends_them
             answer = await client.check(verification.id, "123456")
             assert (answer.status, answer.reason) == ("denied", "canceled")
         assert {entry.action for entry in await client.audit(9)} >= {"verification.void"}
-    assert "open codes are void" in settings.with_suffix(".log").read_text()
+    assert "challenges canceled" in settings.with_suffix(".log").read_text()
 
 
 async def test_a_key_file_that_others_can_read_is_refused(settings: Path) -> None:

@@ -132,4 +132,4 @@ async def test_a_generated_python_client_signs_in(folder: Path) -> None:
         assert "Warning" not in told, told
     command = [str(python), str(GENERATED / "python_client.py"), str(folder / "voicegate.sock")]
     told = await run(["env", f"PYTHONPATH={folder}", *command, TEST_NUMBER, CODE], folder)
-    assert told.splitlines() == ["Numbers of this country may not be called.", "delivered", "verified"]
+    assert told.splitlines() == ["Calls to this country are not allowed.", "delivered", "verified"]

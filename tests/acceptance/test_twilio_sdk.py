@@ -31,7 +31,7 @@ OFFICE, PERSON, RINGS = (
     find_number(name).american(AREA) for name in ("office", "presses-key", "rings-for-ever")
 )
 EXTENSION = find_number("office").extension
-PATIENCE_S: Final = 90
+TIMEOUT_S: Final = 90
 
 Facts = dict[str, Any]
 
@@ -76,7 +76,7 @@ class Backend:
 
 
 def until(is_so: Callable[[], bool]) -> None:
-    deadline = Deadline(PATIENCE_S)
+    deadline = Deadline(TIMEOUT_S)
     while not is_so():
         assert not deadline.has_passed
         time.sleep(0.2)

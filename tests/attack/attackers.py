@@ -26,7 +26,7 @@ HOST: Final = "127.0.0.1"
 NUMBER: Final = "+12025550103"
 _SERVICE: Final = "VA00000000000000000000000000000001"
 _CONNECTS_A_SECOND: Final = 900
-_PATIENCE_S: Final = 60
+_TIMEOUT_S: Final = 60
 _KEYLESS: Final = b"GET /v1/calls HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
@@ -157,7 +157,7 @@ class Attackers:
             path = f"{self._plan.poll}&wait_s={min(20, int(self._left_s))}"
             try:
                 answer = await asyncio.wait_for(
-                    asking.ask("GET", path, headers=(f"Authorization: Bearer {self._plan.key}",)), _PATIENCE_S
+                    asking.ask("GET", path, headers=(f"Authorization: Bearer {self._plan.key}",)), _TIMEOUT_S
                 )
             except (OSError, EOFError) as error:
                 self._count("polls", f"{type(error).__name__} {error}")
@@ -194,7 +194,7 @@ class Attackers:
             media_type=asked.media_type,
         )
         try:
-            answer = await asyncio.wait_for(asking, _PATIENCE_S)
+            answer = await asyncio.wait_for(asking, _TIMEOUT_S)
         except (OSError, EOFError) as error:
             self._count(name, f"{type(error).__name__} {error}")
             return

@@ -20,7 +20,7 @@ ONE_ADDRESS: Final = ["127.0.0.1"]
 MANY_ADDRESSES: Final = [f"127.0.0.{last}" for last in range(2, 21)]
 REST_WITHIN_S: Final = 10
 _SIGN_INS_AT_REST: Final = 2
-_PATIENCE_S: Final = 30
+_TIMEOUT_S: Final = 30
 _PASSCODE: Final = "4710"
 # The host's own descriptors come and go: a few connections of the store, a log.
 _FEW_DESCRIPTORS: Final = 8
@@ -93,7 +93,7 @@ async def sign_in(daemon: Target, number: str) -> float:
     began = time.monotonic()
     headers = {"Authorization": f"Bearer {daemon.honest}"}
     async with httpx.AsyncClient(
-        base_url=daemon.url, headers=headers, verify=daemon.trust, timeout=_PATIENCE_S
+        base_url=daemon.url, headers=headers, verify=daemon.trust, timeout=_TIMEOUT_S
     ) as client:
         body = {"destination": number, "passcode": _PASSCODE}
         created = await client.post("/v1/verifications", json=body)

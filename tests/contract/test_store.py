@@ -146,17 +146,17 @@ async def test_fifty_right_guesses_at_once_give_one_success(store: Store) -> Non
         return challenges.verify(challenge, NOW, is_match=True)
 
     results = await asyncio.gather(*(update_challenge(store, "ver_1", guess) for _ in range(50)))
-    verdicts = [result.result for result in results if result]
-    assert verdicts.count(GuessResult.VERIFIED) == 1
-    assert verdicts.count(GuessResult.ALREADY_USED) == 49
+    came_to = [result.result for result in results if result]
+    assert came_to.count(GuessResult.VERIFIED) == 1
+    assert came_to.count(GuessResult.ALREADY_USED) == 49
 
 
 async def test_fifty_wrong_guesses_at_once_use_five_attempts_and_no_more(store: Store) -> None:
     await open_challenge(store, make_challenge(), make_call(), None)
     results = await asyncio.gather(*(update_challenge(store, "ver_1", miss) for _ in range(50)))
-    verdicts = [result.result for result in results if result]
-    assert verdicts.count(GuessResult.DENIED) == 4
-    assert verdicts.count(GuessResult.LOCKED) == 46
+    came_to = [result.result for result in results if result]
+    assert came_to.count(GuessResult.DENIED) == 4
+    assert came_to.count(GuessResult.LOCKED) == 46
     assert (await read(store)).challenge.state is ChallengeState.LOCKED
 
 

@@ -105,7 +105,7 @@ ENDED = make_call(
         Hangup(gave_up=GaveUp.FINISHED),
     ],
 )
-async def test_an_ended_call_comes_back_with_verdict_and_cause(store: Store, hangup: Hangup) -> None:
+async def test_an_ended_call_comes_back_with_outcome_and_hangup_cause(store: Store, hangup: Hangup) -> None:
     await open_challenge(store, make_challenge(), make_call(), None)
     outcome = CallOutcome(Outcome.DELIVERED, Blame.NOBODY, retry_safe=True)
     record = CallRecord(ENDED, outcome=outcome, hangup=hangup, timeline=(make_entry(1),))

@@ -39,9 +39,9 @@ def tls_of(lab: Lab) -> dict[str, Any]:
 
 
 def faults(lab: Lab, **changes: Any) -> list[Finding]:
-    """What is not as it should be; every one of them has a cure."""
+    """What is not as it should be; every one of them has a fix."""
     found = [finding for finding in findings(lab, **changes) if finding.level is not Level.OK]
-    assert all(finding.cure for finding in found)
+    assert all(finding.fix for finding in found)
     return found
 
 

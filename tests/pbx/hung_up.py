@@ -10,7 +10,7 @@ from tests.pbx.busy_hour import AREA_CODES
 from tests.pbx.conftest import Backend
 from tests.pbx.daemons import daemon
 from tests.pbx.far_end import Habit, far_end
-from tests.pbx.outcomes import verdict
+from tests.pbx.outcomes import outcome_of
 from voicegate.lab.world import Lab
 
 AT_ONCE: Final = 10
@@ -26,8 +26,8 @@ async def all_end(lab: Lab, count: int, **overrides: str) -> None:
     ):
         calls = [_hung_up_on(backend, number, room) for number in _numbers(count)]
         ended = await asyncio.gather(*calls)
-        verdicts = {verdict for verdict, _ in ended}
-        assert verdicts == {("hung_up", "answered", "callee")}, verdicts
+        outcomes = {outcome_of for outcome_of, _ in ended}
+        assert outcomes == {("hung_up", "answered", "callee")}, outcomes
         assert max(lasted for _, lasted in ended) < ENDS_WITHIN_S
         assert len(end.dialogs) == count
         await _nothing_is_left(lab, audio)
@@ -50,7 +50,7 @@ async def _hung_up_on(backend: Backend, number: str, room: asyncio.Semaphore) ->
         assert call is not None
         assert call.answered_at is not None
         assert call.ended_at is not None
-        return verdict(verification), (call.ended_at - call.answered_at).total_seconds()
+        return outcome_of(verification), (call.ended_at - call.answered_at).total_seconds()
 
 
 async def _nothing_is_left(lab: Lab, audio: Path) -> None:

@@ -10,11 +10,11 @@ def last_call(verification: Verification | None) -> Call:
     return verification.call
 
 
-def verdict(verification: Verification | None) -> tuple[str | None, str, str | None]:
-    return verdict_on(last_call(verification))
+def outcome_of(verification: Verification | None) -> tuple[str | None, str, str | None]:
+    return outcome_on(last_call(verification))
 
 
-def verdict_on(call: Call) -> tuple[str | None, str, str | None]:
+def outcome_on(call: Call) -> tuple[str | None, str, str | None]:
     return call.outcome, call.evidence.strongest, call.blame
 
 

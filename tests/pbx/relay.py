@@ -36,7 +36,7 @@ class Relay:
             self.cut()
 
     async def silence(self, seconds: float = 0.2) -> None:
-        """Wait until nobody has said anything for a while: no command waits for its answer."""
+        """Wait until there is no recording of anything for a while: no command waits for its answer."""
         said = -1
         while said != (said := sum(map(len, self.traffic))):
             await asyncio.sleep(seconds)

@@ -26,9 +26,9 @@ SAID_KEY: Final = "7"
 """Every softphone says all the time: "Press", and this digit."""
 _SAYING_S: Final = 120
 _HEADER_BYTES: Final = 44
-_PATIENCE_S: Final = 45
+_TIMEOUT_S: Final = 45
 _LOOK_S: Final = 0.2
-_BEGUN: Final = 5 * RATE // 2
+_STARTED: Final = 5 * RATE // 2
 _MODULES: Final = (
     *(f"module {name}.so" for name in ("g711", "aufile", "sndfile")),
     *("module_app menu.so", "module_app ctrl_tcp.so"),
@@ -71,7 +71,7 @@ class Softphone:
 
     async def event(self, kind: str) -> Event:
         """Wait for the next event of a kind, and forget those before it."""
-        async with within(_PATIENCE_S):
+        async with within(_TIMEOUT_S):
             while (event := await self.events.get())["type"] != kind:
                 pass
         return event
@@ -108,7 +108,7 @@ class Softphone:
     async def asked_key(self) -> str:
         """Listen to the call in progress until a key is asked for."""
         listener, position = KeyListener(project_folder("sounds")), 0
-        async with within(_PATIENCE_S):
+        async with within(_TIMEOUT_S):
             while (key := await asyncio.to_thread(listener.asked_key)) is None:
                 await asyncio.sleep(_LOOK_S)
                 heard = self._heard()
@@ -118,8 +118,8 @@ class Softphone:
 
     async def hears(self, sound: Path) -> None:
         """Listen to the call in progress until a sound was begun as it should be."""
-        pending = soundfile.read(sound, _BEGUN, dtype="int16")[0]
-        async with within(_PATIENCE_S):
+        pending = soundfile.read(sound, _STARTED, dtype="int16")[0]
+        async with within(_TIMEOUT_S):
             while find_sound(self._heard(), pending) is None:
                 await asyncio.sleep(_LOOK_S)
 
@@ -174,7 +174,7 @@ async def softphone(login: Login, folder: Path) -> AsyncIterator[Softphone]:
 
 
 async def _reach(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    async with within(_PATIENCE_S):
+    async with within(_TIMEOUT_S):
         while True:
             try:
                 return await asyncio.open_connection("127.0.0.1", port)

@@ -4,7 +4,7 @@ import pytest
 
 from tests.pbx.conftest import Backend
 from tests.pbx.far_end import Habit, far_end
-from tests.pbx.outcomes import verdict
+from tests.pbx.outcomes import outcome_of
 
 
 @pytest.mark.parametrize(
@@ -14,7 +14,7 @@ from tests.pbx.outcomes import verdict
 async def test_a_desk_that_is_away_is_told_from_one_that_there_is_not(
     backend: Backend, desk: str, expected: tuple[str, str, str]
 ) -> None:
-    assert verdict(await backend.call(desk)) == expected
+    assert outcome_of(await backend.call(desk)) == expected
 
 
 async def test_all_telephones_of_a_desk_ring_and_who_answers_is_the_call(backend: Backend) -> None:
@@ -22,6 +22,6 @@ async def test_all_telephones_of_a_desk_ring_and_who_answers_is_the_call(backend
     async with far_end(backend.lab.settings.ports.stranger, lambda user: habits[user]) as end:
         verification = await backend.call("4200")
         seen = {dialog.number: dialog.seen for dialog in end.dialogs.values()}
-    assert verdict(verification) == ("hung_up", "answered", "callee")
+    assert outcome_of(verification) == ("hung_up", "answered", "callee")
     assert seen["first"][:2] == ["INVITE", "CANCEL"]
     assert "ACK" in seen["second"]

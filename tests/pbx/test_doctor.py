@@ -102,7 +102,7 @@ def test_a_pbx_without_the_application_agi_is_told_what_to_load(lab: Lab) -> Non
         (fault,) = [one for one in faults(lab) if one.level is Level.ERROR]
     finally:
         lab.pbx_command("module load res_agi.so")
-    assert (fault.about, "load res_agi" in fault.cure) == ("FastAGI", True)
+    assert (fault.about, "load res_agi" in fault.fix) == ("FastAGI", True)
 
 
 def test_a_stranger_at_our_port_is_told_of(lab: Lab) -> None:
@@ -124,7 +124,7 @@ def test_a_number_that_from_user_hides_is_told_of(lab: Lab) -> None:
     with edited(lab, "pjsip.conf", "send_pai = yes", hidden, reload="module reload res_pjsip.so"):
         told = [one for one in faults(lab) if "from_user acme" in one.text]
     assert told
-    assert all("send_pai = yes" in one.cure for one in told)
+    assert all("send_pai = yes" in one.fix for one in told)
 
 
 def clear(lab: Lab) -> set[tuple[str, Level]]:

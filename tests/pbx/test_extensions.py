@@ -19,7 +19,7 @@ EXTENSION = "1234567890W12"
 LOG = "digits"
 # Each digit sounds for 120 ms, and the next follows 250 ms later, unless told to wait.
 PACE_S, PAUSE_S = 0.37, 1.0
-_BEGUN = re.compile(r"\[([-\d]+ [:.\d]+)\].* DTMF begin '(.)' received on (\S+)")
+_STARTED = re.compile(r"\[([-\d]+ [:.\d]+)\].* DTMF begin '(.)' received on (\S+)")
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def digits_at(lab: Lab, endpoint: str) -> list[tuple[str, datetime]]:
     told = (lab.settings.folder / "carrier/log" / LOG).read_text("utf-8")
     return [
         (digit, datetime.fromisoformat(at))
-        for at, digit, channel in _BEGUN.findall(told)
+        for at, digit, channel in _STARTED.findall(told)
         if endpoint in channel
     ]
 

@@ -9,7 +9,7 @@ from tests.pbx.conftest import EACH_PBX
 from tests.pbx.daemons import daemon
 from tests.pbx.far_end import SDP, TONES_SDP, Habit, far_end
 from tests.pbx.hung_up import all_end
-from tests.pbx.outcomes import last_call, verdict
+from tests.pbx.outcomes import last_call, outcome_of
 from voicegate.lab.world import Lab
 
 pytestmark = EACH_PBX
@@ -23,17 +23,17 @@ async def test_a_bye_right_behind_our_ack_leaves_nothing(lab: Lab, count: int) -
 async def test_a_line_that_returns_what_we_send_presses_no_key(lab: Lab) -> None:
     """Neither as events nor as tones, whatever key is asked for: nobody is there."""
     habits = {"+12025550101": Habit(echo=True), "+12025550102": Habit(echo=True, sdp=TONES_SDP)}
-    patience = {"call.human_timeout_extension_s": 14}
+    timeouts = {"call.human_timeout_extension_s": 14}
     async with (
         far_end(lab.settings.ports.stranger, lambda number: habits[number]) as end,
-        daemon(lab, "stranger", **patience) as backend,
+        daemon(lab, "stranger", **timeouts) as backend,
     ):
         calls = [backend.call(number, extension="204", human_check="any_key") for number in habits]
         ended = await asyncio.gather(*calls)
         assert [dialog.media.events for dialog in end.dialogs.values() if dialog.habit.sdp != TONES_SDP] == [
             ["2", "0", "4"]
         ]
-    assert [verdict(verification) for verification in ended] == [("no_human", "media", "callee")] * 2
+    assert [outcome_of(verification) for verification in ended] == [("no_human", "media", "callee")] * 2
 
 
 async def test_packets_of_any_length_prove_what_they_carried(lab: Lab) -> None:
@@ -46,7 +46,7 @@ async def test_packets_of_any_length_prove_what_they_carried(lab: Lab) -> None:
         daemon(lab, "stranger") as backend,
     ):
         ended = await asyncio.gather(*(backend.call(number, human_check="none") for number in habits))
-    assert [verdict(verification) for verification in ended] == [("delivered", "announced", "nobody")] * 5
+    assert [outcome_of(verification) for verification in ended] == [("delivered", "announced", "nobody")] * 5
     assert {last_call(verification).evidence.announced for verification in ended} == {2}
     for dialog in end.dialogs.values():
         sent = Counter(len(payload) // 8 for payload in dialog.media.heard)

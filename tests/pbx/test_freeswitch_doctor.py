@@ -19,7 +19,7 @@ from voicegate.lab.deadlines import Deadline
 from voicegate.lab.world import Lab
 
 PROFILE = "sofia profile voicegate"
-PATIENCE_S = 30
+TIMEOUT_S = 30
 OFFERED = 'name="outbound-codec-prefs" value="PCMU,PCMA,G722,OPUS"'
 UNHEARD = "rtp_append_audio_sdp"
 KEYS = '<param name="dtmf-type" value="rfc2833"/>'
@@ -32,7 +32,7 @@ def lab(freeswitch_lab: Lab) -> Lab:
 
 
 def wait(is_so: Callable[[], bool]) -> None:
-    deadline = Deadline(PATIENCE_S)
+    deadline = Deadline(TIMEOUT_S)
     while not is_so():
         assert not deadline.has_passed
         time.sleep(0.1)
@@ -83,7 +83,7 @@ def test_a_wrong_password_is_found(lab: Lab, tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("guess")
     (finding,) = faults(lab, esl_password_file=str(tmp_path / "secret"))
     assert (finding.about, finding.level) == ("ESL", ERROR)
-    assert "esl_password_file" in finding.cure
+    assert "esl_password_file" in finding.fix
 
 
 async def test_an_access_list_that_refuses_us_is_found(lab: Lab) -> None:
@@ -102,7 +102,7 @@ async def test_an_access_list_that_refuses_us_is_found(lab: Lab) -> None:
             await session.api("reloadacl")
     assert (finding.about, finding.level) == ("ESL", ERROR)
     assert "access list" in finding.text
-    assert "acl.conf.xml" in finding.cure
+    assert "acl.conf.xml" in finding.fix
 
 
 def test_rights_too_few_and_too_many_are_found(lab: Lab) -> None:
@@ -122,7 +122,7 @@ def test_a_module_that_calls_need_and_is_missing_is_named(lab: Lab, module: str)
     with told(lab, f"unload {module}", f"load {module}"):
         (finding,) = faults(lab)
     assert (finding.level, finding.text) == (ERROR, f"not loaded: {module}")
-    assert "modules.conf.xml" in finding.cure
+    assert "modules.conf.xml" in finding.fix
 
 
 def test_without_sip_there_is_no_trunk_either(lab: Lab) -> None:
@@ -146,14 +146,14 @@ def test_a_gateway_of_another_name_is_found(lab: Lab) -> None:
     with gateway(lab, '<gateway name="carrier">', '<gateway name="elsewhere">'):
         (finding,) = faults(lab)
     assert (finding.level, finding.text) == (ERROR, "the PBX has no gateway carrier")
-    assert "trunks.carrier.endpoint" in finding.cure
+    assert "trunks.carrier.endpoint" in finding.fix
 
 
 def test_a_gateway_that_is_not_watched_is_found(lab: Lab) -> None:
     with gateway(lab, '<param name="ping" value="5"/>', ""):
         (finding,) = faults(lab)
     assert (finding.level, finding.about) == (WARNING, "trunk carrier")
-    assert "ping" in finding.cure
+    assert "ping" in finding.fix
 
 
 def test_a_gateway_with_nobody_behind_it_is_found_to_be_down(lab: Lab) -> None:
@@ -171,7 +171,7 @@ def test_a_profile_without_g711_is_found(lab: Lab) -> None:
     with edited(lab, "profile.xml", OFFERED, OFFERED.replace("PCMU,PCMA,", ""), reload=partial(rescan, lab)):
         (finding,) = faults(lab)
     assert finding.level is WARNING
-    assert "outbound-codec-prefs" in finding.cure
+    assert "outbound-codec-prefs" in finding.fix
 
 
 def test_a_gateway_by_which_keys_of_opus_calls_go_unheard_is_found(lab: Lab) -> None:
@@ -179,7 +179,7 @@ def test_a_gateway_by_which_keys_of_opus_calls_go_unheard_is_found(lab: Lab) -> 
         (finding,) = faults(lab)
     assert (finding.level, finding.about) == (WARNING, "trunk carrier")
     assert "keys of OPUS calls" in finding.text
-    assert UNHEARD in finding.cure
+    assert UNHEARD in finding.fix
 
 
 @pytest.mark.parametrize("kind", ["info", "none"])
@@ -187,7 +187,7 @@ def test_a_profile_that_takes_keys_otherwise_is_found(lab: Lab, kind: str) -> No
     with edited(lab, "profile.xml", KEYS, KEYS.replace("rfc2833", kind), reload=partial(rescan, lab)):
         (finding,) = faults(lab)
     assert finding.level is WARNING
-    assert "dtmf-type" in finding.cure
+    assert "dtmf-type" in finding.fix
 
 
 @pytest.mark.parametrize(
@@ -198,11 +198,11 @@ def test_a_pbx_that_takes_few_calls_is_found(lab: Lab, command: str, back: str) 
     with told(lab, command, back):
         (finding,) = faults(lab)
     assert (finding.about, finding.level) == ("capacity", WARNING)
-    assert "switch.conf" in finding.cure
+    assert "switch.conf" in finding.fix
 
 
 def test_a_pbx_that_is_paused_is_found(lab: Lab) -> None:
     with told(lab, "fsctl pause outbound", "fsctl resume outbound"):
         (finding,) = faults(lab)
     assert (finding.about, finding.level) == ("calls", ERROR)
-    assert "fsctl resume" in finding.cure
+    assert "fsctl resume" in finding.fix

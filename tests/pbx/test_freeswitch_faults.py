@@ -105,7 +105,7 @@ def has_reached(state: CallState) -> Callable[[ChallengeRecord], bool]:
     return is_reached
 
 
-def verdict(call: CallRecord | None) -> str:
+def outcome_of(call: CallRecord | None) -> str:
     assert call is not None
     assert call.outcome is not None
     return call.outcome.outcome.value
@@ -182,7 +182,7 @@ def faults(freeswitch_lab: Lab) -> Faults:
 @EACH_STATE
 def test_a_connection_that_comes_back_at_once_costs_no_call(faults: Faults, state: CallState) -> None:
     fate = faults.cut[state]
-    assert (verdict(fate.call), fate.rung()) == ("delivered", 1)
+    assert (outcome_of(fate.call), fate.rung()) == ("delivered", 1)
     # What was being said when it broke is not held to be said.
     assert fate.call.call.evidence.announced == (1 if state is CallState.ANNOUNCING else 2)
 
@@ -192,7 +192,7 @@ def test_a_connection_that_stays_away_loses_the_call_and_ends_it_when_it_is_back
     faults: Faults, state: CallState
 ) -> None:
     fate = faults.lost[state]
-    assert verdict(fate.call) == "pbx_lost"
+    assert outcome_of(fate.call) == "pbx_lost"
     assert fate.call.call.evidence.announced == 0
     assert fate.rung() <= 1
 
@@ -200,11 +200,11 @@ def test_a_connection_that_stays_away_loses_the_call_and_ends_it_when_it_is_back
 @EACH_STATE
 def test_a_freeswitch_that_is_killed_has_lost_its_call(faults: Faults, state: CallState) -> None:
     fate = faults.killed[state]
-    assert verdict(fate.call) == "pbx_lost"
+    assert outcome_of(fate.call) == "pbx_lost"
     assert fate.call.call.evidence.announced == 0
     assert fate.rung() <= 1
 
 
 def test_the_next_call_goes_through_every_time(faults: Faults) -> None:
     fates = [*faults.cut.values(), *faults.lost.values(), *faults.killed.values()]
-    assert [verdict(fate.following) for fate in fates] == ["delivered"] * 15
+    assert [outcome_of(fate.following) for fate in fates] == ["delivered"] * 15

@@ -16,7 +16,7 @@ from voicegate.lab.deadlines import within
 from voicegate.lab.numbers import find_number
 
 PROGRAM: Final = Path(__file__).with_name("independent_ami.py")
-PATIENCE_S: Final = 20
+TIMEOUT_S: Final = 20
 NAMES: Final = ("never-presses", "busy", "rejects", "forbidden", "hangs-up-midway", "rings-for-ever")
 EVENTS: Final = {
     "OriginateResponse",
@@ -58,10 +58,10 @@ async def listening(backend: Backend) -> AsyncIterator[Independent]:
         assert process.stdin is not None
         assert process.stdout is not None
         process.stdin.write(here.secret_file.read_bytes().strip() + b"\n")
-        async with within(PATIENCE_S):
+        async with within(TIMEOUT_S):
             assert await process.stdout.readline() == b"ready\n"
         yield told
-        async with within(PATIENCE_S):
+        async with within(TIMEOUT_S):
             output, _ = await process.communicate(b"\n")
         vars(told).update(json.loads(output))
     finally:

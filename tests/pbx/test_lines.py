@@ -7,7 +7,7 @@ import pytest
 
 from tests.pbx.conftest import EACH_PBX
 from tests.pbx.lines import CANCELED, NARROW, TRUNK_NUMBERS, WIDE, Lines, try_all
-from tests.pbx.outcomes import events_of, expected, verdict, verdict_on
+from tests.pbx.outcomes import events_of, expected, outcome_of, outcome_on
 from tests.pbx.wiretap import MULAW_PACKET
 from voicegate.domain.call import EvidenceLevel
 from voicegate.domain.call_outcome import Blame, Outcome
@@ -70,7 +70,7 @@ def test_a_call_along_a_trunk_of_the_table_comes_to_what_it_says(
 ) -> None:
     first, row = lines.trunks[trunk.name].calls[0], through(lab, trunk)
     assert first.trunk == trunk.name
-    assert verdict_on(first) == expected(row.expected)
+    assert outcome_on(first) == expected(row.expected)
     assert first.sip_status == row.sip_status
     happened = events_of(first)
     if trunk.name == "unusable" and "invited" in happened:
@@ -88,7 +88,7 @@ def test_a_trunk_is_followed_by_the_next_where_it_certainly_rang_nobody_and_only
     if through(lab, trunk).fails_over:
         assert first.retry_safe
         (second,) = others
-        assert (second.trunk, *verdict_on(second)) == ("carrier", "delivered", "announced", "nobody")
+        assert (second.trunk, *outcome_on(second)) == ("carrier", "delivered", "announced", "nobody")
         assert verification.status == "delivered"
     else:
         assert not others
@@ -110,7 +110,7 @@ def test_the_pbx_is_registered_where_a_carrier_wants_that(lines: Lines) -> None:
 
 def test_an_answer_that_crosses_our_cancel_is_hung_up(lines: Lines, lab: Lab) -> None:
     """By the ring timeout and by the backend's own cancel alike."""
-    assert verdict(lines.canceled) == ("canceled", "none", "nobody")
+    assert outcome_of(lines.canceled) == ("canceled", "none", "nobody")
     told = (lab.settings.processes / "telephones.log").read_text("utf-8")
     for number in (TRUNK_NUMBERS["crossing"], CANCELED):
         ends = [line for line in told.splitlines() if number in line]

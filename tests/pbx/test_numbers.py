@@ -7,7 +7,7 @@ import pytest
 
 from tests.pbx.busy_hour import LANGUAGES, BusyHour, Heard, live_through
 from tests.pbx.conftest import EACH_PBX
-from tests.pbx.outcomes import events, expected, last_call, readings, verdict
+from tests.pbx.outcomes import events, expected, last_call, outcome_of, readings
 from voicegate.lab.behaviour import LabNumber
 from voicegate.lab.numbers import NUMBERS, PREMIUM, find_number
 from voicegate.lab.world import Lab
@@ -57,7 +57,7 @@ def hour(lab: Lab) -> BusyHour:
 @pytest.mark.parametrize("number", NUMBERS, ids=lambda number: number.name)
 def test_a_number_of_the_table_comes_to_what_it_says(hour: BusyHour, number: LabNumber) -> None:
     verification = hour.table[number.name]
-    assert verdict(verification) == expected(number.expected)
+    assert outcome_of(verification) == expected(number.expected)
     call, happened = last_call(verification), events(verification)
     if number.name == "hangs-up-at-once" and "invited" in happened:
         # Whether the first word comes before the good-bye is chance.
@@ -91,7 +91,7 @@ def test_a_voicemail_never_hears_the_code(hour: BusyHour) -> None:
 
 
 def test_a_code_that_nothing_shows_to_have_arrived_is_not_delivered(hour: BusyHour) -> None:
-    assert verdict(hour.unheard) == ("no_media", "announced", "unknown")
+    assert outcome_of(hour.unheard) == ("no_media", "announced", "unknown")
 
 
 def test_who_hangs_up_at_the_last_digit_was_told_the_code(hour: BusyHour) -> None:
@@ -109,36 +109,36 @@ def test_a_reading_during_which_we_were_held_counts_for_nothing(hour: BusyHour) 
 def test_a_wrong_extension_is_not_delivered(hour: BusyHour) -> None:
     otherwise = find_number("office").otherwise
     assert otherwise is not None
-    assert verdict(hour.wrong_extension) == expected(otherwise)
+    assert outcome_of(hour.wrong_extension) == expected(otherwise)
 
 
 def test_an_extension_with_pauses_reaches_the_same_person(hour: BusyHour) -> None:
-    assert verdict(hour.paused_extension) == ("delivered", "announced", "nobody")
+    assert outcome_of(hour.paused_extension) == ("delivered", "announced", "nobody")
 
 
 def test_a_number_that_is_not_in_service_is_the_numbers_fault(hour: BusyHour) -> None:
-    assert verdict(hour.out_of_service) == ("invalid_number", "none", "number")
+    assert outcome_of(hour.out_of_service) == ("invalid_number", "none", "number")
     assert last_call(hour.out_of_service).sip_status == 404
 
 
 def test_a_desk_of_the_pbx_is_called_as_its_own_endpoint(hour: BusyHour) -> None:
-    assert verdict(hour.desk) == ("delivered", "announced", "nobody")
+    assert outcome_of(hour.desk) == ("delivered", "announced", "nobody")
     assert last_call(hour.desk).trunk == "desks"
 
 
 def test_any_key_will_do_where_any_is_asked_for(hour: BusyHour) -> None:
-    assert verdict(hour.any_key) == ("delivered", "announced", "nobody")
+    assert outcome_of(hour.any_key) == ("delivered", "announced", "nobody")
     assert last_call(hour.any_key).evidence.human
 
 
 def test_without_a_human_check_the_code_is_spoken_to_whoever_answers(hour: BusyHour) -> None:
-    assert verdict(hour.unchecked) == ("delivered", "announced", "nobody")
+    assert outcome_of(hour.unchecked) == ("delivered", "announced", "nobody")
     evidence = last_call(hour.unchecked).evidence
     assert (evidence.human, evidence.media) == (False, True)
 
 
 def test_twenty_calls_at_once_are_each_heard_right_in_mu_law(hour: BusyHour) -> None:
-    assert [verdict(verification)[0] for verification, _ in hour.twenty] == ["delivered"] * 20
+    assert [outcome_of(verification)[0] for verification, _ in hour.twenty] == ["delivered"] * 20
     assert hour.judged == ["verified"] * 20
     assert len({code for _, code in hour.twenty}) == 20
 
@@ -151,7 +151,7 @@ def test_a_callers_own_code_is_what_is_heard(hour: BusyHour) -> None:
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_a_code_is_read_in_the_language_asked_for(hour: BusyHour, language: str) -> None:
     verification, heard = hour.languages[language]
-    assert verdict(verification) == ("delivered", "announced", "nobody")
+    assert outcome_of(verification) == ("delivered", "announced", "nobody")
     assert verification.language == language
     code = LANGUAGES[language][1]
     # The key comes before.

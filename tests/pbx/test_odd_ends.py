@@ -12,7 +12,7 @@ import pytest
 from tests.pbx.conftest import EACH_PBX
 from tests.pbx.daemons import daemon
 from tests.pbx.far_end import Habit, far_end
-from tests.pbx.outcomes import last_call, verdict
+from tests.pbx.outcomes import last_call, outcome_of
 from voicegate.client import Verification
 from voicegate.domain.call_outcome import Outcome
 from voicegate.lab.world import Lab
@@ -60,7 +60,7 @@ async def all_called(lab: Lab, habits: dict[str, Habit], **overrides: object) ->
 
 async def test_each_odd_end_is_told_with_who_is_to_blame(lab: Lab) -> None:
     ended = await all_called(lab, {number: case.habit for number, case in ENDS.items()})
-    told = {number: verdict(verification) for number, verification in ended.items()}
+    told = {number: outcome_of(verification) for number, verification in ended.items()}
     wrong = {
         number: told[number]
         for number, case in ENDS.items()
@@ -82,9 +82,9 @@ async def test_a_provisional_answer_alone_is_waited_for(lab: Lab, after_s: int) 
         for index, status in enumerate(statuses)
     }
     # The product's own defaults, which the lab shortens.
-    patient = {"trunks.carrier.progress_timeout_s": 25, "trunks.carrier.ring_timeout_s": 40}
-    ended = await all_called(lab, habits, **patient)
-    assert {verdict(verification)[0] for verification in ended.values()} == {Outcome.DELIVERED.value}
+    target = {"trunks.carrier.progress_timeout_s": 25, "trunks.carrier.ring_timeout_s": 40}
+    ended = await all_called(lab, habits, **target)
+    assert {outcome_of(verification)[0] for verification in ended.values()} == {Outcome.DELIVERED.value}
 
 
 async def test_a_tech_prefix_arrives_as_it_is_written(lab: Lab) -> None:
@@ -102,4 +102,4 @@ async def test_a_tech_prefix_arrives_as_it_is_written(lab: Lab) -> None:
 async def test_a_trunk_that_the_pbx_does_not_have_is_blamed_on_our_setting(lab: Lab) -> None:
     async with daemon(lab, "carrier", **{"trunks.carrier.endpoint": "nowhere"}) as backend:
         ended = await backend.call("+12025550101")
-    assert verdict(ended) == ("pbx_unavailable", "none", "us")
+    assert outcome_of(ended) == ("pbx_unavailable", "none", "us")

@@ -9,7 +9,7 @@ import pytest
 from tests.conftest import running_lab
 from tests.pbx.busy_hour import AREA_CODES
 from tests.pbx.conftest import Backend
-from tests.pbx.outcomes import expected, last_call, verdict
+from tests.pbx.outcomes import expected, last_call, outcome_of
 from voicegate.client import AsyncClient, Verification
 from voicegate.lab.behaviour import LabNumber
 from voicegate.lab.deadlines import within
@@ -89,7 +89,7 @@ async def judge(backend: Backend, placed: Placed, number: str) -> Placed:
 def test_fifty_calls_at_once_over_both_pbxs_come_each_to_its_own_end(fifty: Sequence[Placed]) -> None:
     assert len(fifty) == 50
     for placed in fifty:
-        assert verdict(placed.verification) == expected(placed.row.expected), placed.row.name
+        assert outcome_of(placed.verification) == expected(placed.row.expected), placed.row.name
 
 
 def test_each_pbx_is_used_for_its_own_countries(fifty: Sequence[Placed]) -> None:

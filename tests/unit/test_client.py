@@ -110,12 +110,12 @@ async def test_a_refusal_carries_its_problem(served: Served) -> None:
     assert (refused.value.problem.name, refused.value.problem.field) == ("invalid", "language")
 
 
-def test_a_socket_that_is_not_there_is_named_with_the_cure(tmp_path: Path) -> None:
+def test_a_socket_that_is_not_there_is_named_with_the_fix(tmp_path: Path) -> None:
     with Client(tmp_path / "none") as client, pytest.raises(Unreachable, match="none: is `voicegate serve`"):
         client.health()
 
 
-async def test_a_socket_that_nobody_serves_is_named_with_the_cure(tmp_path: Path) -> None:
+async def test_a_socket_that_nobody_serves_is_named_with_the_fix(tmp_path: Path) -> None:
     path = tmp_path / "dead"
     with socket.socket(socket.AF_UNIX) as dead:
         dead.bind(str(path))
@@ -126,7 +126,7 @@ async def test_a_socket_that_nobody_serves_is_named_with_the_cure(tmp_path: Path
             await client_too.health()
 
 
-def test_a_socket_that_may_not_be_opened_is_named_with_the_cure(
+def test_a_socket_that_may_not_be_opened_is_named_with_the_fix(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: object) -> None:

@@ -27,7 +27,7 @@ async def test_a_freeswitch_is_reached_as_configured(tmp_path: Path) -> None:
     assert make_pbx("main", settings, ()) is not None
 
 
-async def test_a_freeswitch_without_its_packages_is_told_with_the_cure(
+async def test_a_freeswitch_without_its_packages_is_told_with_the_fix(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for module in [name for name in sys.modules if name.startswith("voicegate.adapters.pbx.freeswitch.esl")]:

@@ -27,7 +27,7 @@ def every_secret(folder: Path) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("mode", [0o644, 0o604, 0o620, 0o602, 0o666])
-def test_every_secret_that_others_may_use_is_told_with_the_cure(tmp_path: Path, mode: int) -> None:
+def test_every_secret_that_others_may_use_is_told_with_the_fix(tmp_path: Path, mode: int) -> None:
     settings = parse(every_secret(tmp_path))
     assert len(secret_files(settings)) == 4
     for path in secret_files(settings).values():

@@ -47,7 +47,7 @@ def about(found: list[Finding], name: str) -> Finding:
 def test_no_country_allowed_is_told(tmp_path: Path) -> None:
     assert about(findings(settings(tmp_path)), "allowed countries").level is Level.OK
     told = about(findings(settings(tmp_path, policy={})), "allowed countries")
-    assert (told.level, "policy.allowed_countries" in told.cure) == (Level.WARNING, True)
+    assert (told.level, "policy.allowed_countries" in told.fix) == (Level.WARNING, True)
 
 
 @pytest.mark.parametrize(("mode", "level"), [(0o600, Level.OK), (0o640, Level.OK), (0o644, Level.ERROR)])
@@ -57,7 +57,7 @@ def test_a_secret_that_others_can_read_is_told(tmp_path: Path, mode: int, level:
     secret.chmod(mode)
     told = about(findings(settings(tmp_path, pbx=asterisk(str(secret)))), "secret pbx.main.ami_secret_file")
     assert told.level is level
-    assert "mumble" not in f"{told.text}{told.cure}"
+    assert "mumble" not in f"{told.text}{told.fix}"
 
 
 def test_a_secret_that_cannot_be_read_is_told_and_hides_nothing_else(tmp_path: Path) -> None:
@@ -65,7 +65,7 @@ def test_a_secret_that_cannot_be_read_is_told_and_hides_nothing_else(tmp_path: P
     assert about(found, "secret pbx.main.ami_secret_file").level is Level.ERROR
     assert about(found, "PBX main").level is Level.ERROR
     assert {"key file", "database", "socket", "language en", "audio folder"} <= {one.about for one in found}
-    assert all(one.cure for one in found if one.level is not Level.OK)
+    assert all(one.fix for one in found if one.level is not Level.OK)
 
 
 def test_a_user_who_does_not_exist_is_told_and_hides_nothing_else(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ CONFTEST = """
 from tests import starvation
 from voicegate.lab import deadlines
 
-pytest_plugins = ["tests.patience", "tests.starvation"]
+pytest_plugins = ["tests.timeouts", "tests.starvation"]
 
 
 class Meter:

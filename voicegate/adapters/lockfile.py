@@ -62,8 +62,8 @@ def _check_owner(descriptor: int, file: Path, setting: str) -> None:
         owner = f"uid {status.st_uid}"
         with suppress(KeyError):
             owner = pwd.getpwuid(status.st_uid).pw_name
-        cure = "start the daemon as that user, or remove the file if none runs"
-        raise ConfigError(f"{setting}: {file} belongs to {owner}: {cure}")
+        fix = "start the daemon as that user, or remove the file if none runs"
+        raise ConfigError(f"{setting}: {file} belongs to {owner}: {fix}")
 
 
 def _holder(descriptor: int) -> str:

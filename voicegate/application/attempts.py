@@ -27,7 +27,7 @@ class Attempts:
         return next(iter(await self.list(principal, wanted, 1)), None)
 
     async def summarise(self, principal: Principal, wanted: AttemptFilter) -> Summary:
-        """Return how the calls fared."""
+        """Return the figures of calls."""
         return await self._store.summary(_own(principal, wanted))
 
 

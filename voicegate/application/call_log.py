@@ -51,7 +51,7 @@ class CallLog:
         except StoreError as error:
             if is_beginning:
                 raise
-            log.warning("call's step not stored yet", call=self.call.id, error=str(error))
+            log.warning("step of call not stored yet", call=self.call.id, error=str(error))
             return
         self._notifier.announce(self.call.challenge_id)
 

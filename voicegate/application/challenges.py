@@ -62,7 +62,7 @@ class Defaults:
 
 @dataclass(frozen=True, slots=True)
 class ChallengeSpec:
-    """What to speak to whom; what is None takes the default."""
+    """What to speak to whom; a field that is None takes the default."""
 
     destination: Destination
     """Whom to call."""
@@ -251,7 +251,7 @@ class ChallengeService:
         """Return a challenge with its next call and the route, not stored yet."""
         route = find_route(challenge.destination, self._routes)
         if not route:
-            # Digits that no extension of the PBX fits are rather a telephone number.
+            # Digits that match no extension of the PBX are probably a telephone number.
             lacks_plus = challenge.destination.lacks_plus
             return Deny(DenyReason.PLUS_MISSING if lacks_plus else DenyReason.NO_ROUTE)
         if self._delivery.is_full_for(challenge.client) and not self.policy.is_test(challenge.destination):
@@ -290,7 +290,7 @@ class ChallengeService:
         """Raise an alarm when a client's wrong guesses are too many: a wall would shut out all its people."""
         rules = self.policy.guesses
         if unit.tx.count_wrong_guesses(unit.now - rules.window, client) == rules.alarm_per_client:
-            text = "client guesses wrong too often"
+            text = "client has too many wrong guesses"
             unit.alarms.append(Alarm("client.guesses", client, text, rules.alarm_per_client))
 
 

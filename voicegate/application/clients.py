@@ -37,7 +37,7 @@ class NewKey:
 
 @dataclass(frozen=True, slots=True)
 class ClientExists:
-    """There is or was a client of that name."""
+    """A client of this name exists, or existed."""
 
     decision: ClassVar[str] = "client_exists"
     """What the audit notes."""
@@ -45,7 +45,7 @@ class ClientExists:
 
 @dataclass(frozen=True, slots=True)
 class ClientRevoked:
-    """The client may ask nothing any more."""
+    """The client is revoked."""
 
     client: Client
     """The client."""
@@ -77,7 +77,7 @@ class Clients:
             self._known.clear()
 
     async def revoke(self, principal: Principal, name: str) -> ClientRevoked | NotFound:
-        """Let a client ask nothing any more; what it made stays."""
+        """Revoke a client; what it made stays."""
         try:
             return await self._units.do(principal, "client.revoke", _revoke, name)
         finally:

@@ -75,13 +75,13 @@ class CallTimings:
     def longest_for(self, extension: str | None) -> timedelta:
         """Return how long a call may last after answer."""
         sending = self.extension_delay + self.dtmf.length_of(extension) if extension else timedelta()
-        return sending + self.patience_for(extension) + self.cap_for(extension)
+        return sending + self.human_timeout_for(extension) + self.cap_for(extension)
 
     def cap_for(self, extension: str | None) -> timedelta:
         """Return how long the code may be read."""
         return self.time_cap_extension if extension else self.time_cap
 
-    def patience_for(self, extension: str | None) -> timedelta:
+    def human_timeout_for(self, extension: str | None) -> timedelta:
         """Return how long to wait for the key."""
         return self.human_timeout_extension if extension else self.human_timeout
 
@@ -173,10 +173,10 @@ class Conversation:
     async def _meet_human(self) -> bool:
         """Repeat the invitation until a key of the check is pressed; False when none was in time."""
         await self._call_log.write(Invited())
-        patience = self._timings.patience_for(self._call_log.call.destination.extension)
+        timeout = self._timings.human_timeout_for(self._call_log.call.destination.extension)
         loop = asyncio.get_running_loop()
         # Not by the time of day, which may be set while somebody is on the telephone.
-        deadline = loop.time() + patience.total_seconds()
+        deadline = loop.time() + timeout.total_seconds()
         invite = True
         while (left := timedelta(seconds=deadline - loop.time())) > timedelta():
             # Played only where it fits: a playback that had to be cut short could not be counted.
@@ -264,7 +264,7 @@ class Conversation:
             raise LegEnded
         if playback.key is None and playback.samples < clip.samples * _PLAYED_TOLERANCE:
             # Neither a key nor a hangup cut it short: the PBX could not play it.
-            cure = "see audio.folder, audio.group, audio.pbx_folder and audio.pbx_sounds"
-            log.warning("the PBX could not play a sound", path=clip.path, cure=cure)
+            fix = "see audio.folder, audio.group, audio.pbx_folder and audio.pbx_sounds"
+            log.warning("PBX could not play a sound", path=clip.path, fix=fix)
             raise _PlaybackFailedError
         return playback

@@ -116,14 +116,18 @@ class _CallInProgress:
             if self._gave_up or not await self.call_log.is_challenge_open():
                 return Hangup(gave_up=self._gave_up or GaveUp.CANCELED)
             if not has_line:
-                log.warning("no line was free in time", call=self.call_log.call.id, trunk=self.hop.trunk.name)
+                log.warning(
+                    "no line was free within the queue timeout",
+                    call=self.call_log.call.id,
+                    trunk=self.hop.trunk.name,
+                )
                 return Hangup(gave_up=GaveUp.QUEUE_TIMEOUT)
             hangup = await self._place()
         except SpeechError:
             log.exception("speech failed", call=self.call_log.call.id)
             return Hangup(gave_up=GaveUp.PLAYBACK_FAILED)
         except PbxError as error:
-            log.warning("not placed", call=self.call_log.call.id, error=str(error))
+            log.warning("call not placed", call=self.call_log.call.id, error=str(error))
             return Hangup(gave_up=GaveUp.PBX_UNAVAILABLE)
         after = timedelta(seconds=loop.time() - placed_at)
         return replace(hangup, gave_up=self._gave_up or hangup.gave_up, after=after)
@@ -278,7 +282,7 @@ class Delivery:
                 queued, place = following, self._queue.enter(left[0].trunk, challenge.client)
         except Exception:  # one call's trouble must not end the others'
             # Housekeeping settles it at the next start: the store holds it as live.
-            log.exception("call not recorded", challenge=challenge.id)
+            log.exception("end of call not stored", challenge=challenge.id)
 
     async def _drop(self, pending: PendingCall) -> None:
         """End a call as canceled: a task's root."""
@@ -286,7 +290,7 @@ class Delivery:
         try:
             await self._close(pending.challenge, call_log, Hangup(gave_up=GaveUp.CANCELED))
         except Exception:  # as in `_deliver`
-            log.exception("call not recorded", challenge=pending.challenge.id)
+            log.exception("end of call not stored", challenge=pending.challenge.id)
 
     async def _place(
         self, challenge: Challenge, call: Call, *, hop: Hop, others: list[Hop], place: Place
@@ -338,7 +342,7 @@ class Delivery:
             except StoreError:
                 if self._is_closing:
                     raise
-                log.exception("call's end not recorded yet")
+                log.exception("end of call not stored yet")
             await asyncio.sleep(_STORE_RETRY.total_seconds())
 
 

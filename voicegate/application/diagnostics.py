@@ -39,7 +39,7 @@ class Finding:
     """What was looked at, in a few words."""
     text: str
     """What was found."""
-    cure: str = ""
+    fix: str = ""
     """What to change, naming the setting or file; "" when nothing is to be done."""
 
 
@@ -64,14 +64,14 @@ def passed(about: str, text: str) -> Finding:
     return Finding(Level.OK, about, text)
 
 
-def doubtful(about: str, text: str, cure: str) -> Finding:
+def doubtful(about: str, text: str, fix: str) -> Finding:
     """Return that something could be better, or could not be seen."""
-    return Finding(Level.WARNING, about, text, cure)
+    return Finding(Level.WARNING, about, text, fix)
 
 
-def failed(about: str, text: str, cure: str) -> Finding:
+def failed(about: str, text: str, fix: str) -> Finding:
     """Return that something makes calls fail."""
-    return Finding(Level.ERROR, about, text, cure)
+    return Finding(Level.ERROR, about, text, fix)
 
 
 def look_at_own_folder(about: str, folder: Path, *, setting: str, mode: str) -> Finding | None:
@@ -85,13 +85,13 @@ def look_at_own_folder(about: str, folder: Path, *, setting: str, mode: str) -> 
     if folder.is_dir():
         if os.access(folder, os.W_OK | os.X_OK):
             return None
-        cure = f"{setting}; look as the daemon's user; if that is {me}: chown {me} {folder}, as root"
-        return failed(about, f"{folder} cannot be written", cure)
+        fix = f"{setting}; look as the daemon's user; if that is {me}: chown {me} {folder}, as root"
+        return failed(about, f"{folder} cannot be written", fix)
     above = next(one for one in folder.parents if one.exists())
     if above.is_dir() and os.access(above, os.W_OK | os.X_OK):
         return None
-    cure = f"as root, where it is a tmpfs after each boot: install -d -o {me} -m {mode} {folder}"
-    return failed(about, f"{folder} does not exist, and cannot be made in {above}", cure)
+    fix = f"as root, where it is a tmpfs after each boot: install -d -o {me} -m {mode} {folder}"
+    return failed(about, f"{folder} does not exist, and cannot be made in {above}", fix)
 
 
 async def run(checks: Sequence[Check], begin: Callable[[str], None]) -> AsyncIterator[Finding]:

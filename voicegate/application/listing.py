@@ -92,7 +92,7 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """How calls fared together."""
+    """Figures of calls."""
 
     attempts: int
     """How many."""

@@ -22,7 +22,7 @@ from voicegate.domain.call import (
 from voicegate.domain.call_outcome import CallOutcome, Hangup
 from voicegate.domain.challenge import OPEN_STATES, Challenge
 from voicegate.domain.passcode import Passcode
-from voicegate.domain.routing import Hop
+from voicegate.domain.routing import Hop, TrunkState
 
 
 class Clock(Protocol):
@@ -272,9 +272,8 @@ class Pbx(Protocol):
         told as soon as it is, before any new call."""
         ...
 
-    async def trunk_states(self) -> Mapping[str, str]:
-        """Return the state of each endpoint of this PBX by the endpoint's name: "available", "in_use",
-        "unreachable" or "unknown"; empty while not connected."""
+    async def trunk_states(self) -> Mapping[str, TrunkState]:
+        """Return the state of each endpoint of this PBX by the endpoint's name; empty while not connected."""
         ...
 
 

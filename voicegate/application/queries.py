@@ -46,7 +46,7 @@ class ChallengeQueries:
             if record.revision > seen:
                 return record
             try:
-                async with asyncio.timeout(self._patience(record, wait).total_seconds()):
+                async with asyncio.timeout(self._longest_wait(record, wait).total_seconds()):
                     return await self._read_news(principal, challenge_id, seen=seen, change=change)
             except TimeoutError:
                 return self._present(record)
@@ -75,7 +75,7 @@ class ChallengeQueries:
             wanted = replace(wanted, client=principal.name)
         return await self._store.recent_calls(limit, wanted)
 
-    def _patience(self, record: ChallengeRecord, wait: timedelta) -> timedelta:
+    def _longest_wait(self, record: ChallengeRecord, wait: timedelta) -> timedelta:
         """Return how long to wait for news of a challenge: that its time is over, the clock alone tells."""
         left = record.challenge.left(self._clock.now())
         return min(wait, left) if record.challenge.state in OPEN_STATES else wait

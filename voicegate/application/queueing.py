@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-from voicegate.domain.call import TEST_TRUNK
 from voicegate.domain.routing import Trunk
 
 RETRY_AFTER: Final = timedelta(seconds=10)
@@ -61,7 +60,7 @@ class CallQueue:
     def enter(self, trunk: Trunk, client: str) -> Place:
         """Return a place for a call, to be given to `line`; does not wait."""
         place = Place(trunk, client, asyncio.get_running_loop().create_future())
-        if trunk.name == TEST_TRUNK:  # it has no lines
+        if not trunk.has_lines:
             place.turn.set_result(True)
         elif self._has_room(trunk):
             self._give(place)
@@ -83,7 +82,7 @@ class CallQueue:
         finally:
             if not place.turn.done():
                 self._leave(place)
-            elif place.turn.result() and place.trunk.name != TEST_TRUNK:
+            elif place.turn.result() and place.trunk.has_lines:
                 self._in_progress[place.trunk.name] -= 1
                 self._serve()
 

@@ -9,7 +9,6 @@ from typing import Final
 
 from voicegate.application.ports import Clock, Pbx
 from voicegate.application.store_port import Store
-from voicegate.domain.call import TEST_TRUNK
 from voicegate.domain.errors import StoreError
 
 _WITHIN: Final = timedelta(seconds=3)
@@ -33,8 +32,7 @@ class Readiness:
     def __init__(self, *, store: Store, clock: Clock, pbxs: Mapping[str, Pbx]) -> None:
         self._store = store
         self._clock = clock
-        # The one behind the test numbers is always there: it counts where there is no other.
-        self._pbxs = {name: pbx for name, pbx in pbxs.items() if name != TEST_TRUNK} or pbxs
+        self._pbxs = pbxs
         self._probe: asyncio.Task[None] | None = None
         self._probed_at = 0.0
 

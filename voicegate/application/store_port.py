@@ -56,7 +56,7 @@ class AuditEntry:
     action: str
     """For what, such as `factor.enroll`."""
     decision: str
-    """`allowed`, a verdict, or the reason of a refusal."""
+    """`allowed`, what a guess came to, or the reason of a refusal."""
     subject: str | None = None
     """The id of what it was about; None: it has none yet."""
     number: str | None = None
@@ -305,7 +305,7 @@ class Store(Protocol):
         ...
 
     async def summary(self, wanted: AttemptFilter) -> Summary:
-        """Return how the calls of a client, service, country, prefix and time fared; the other fields do not
+        """Return the figures of calls by client, service, country, prefix and time; the other fields do not
         count. Calls that were purged are counted by whole hours, and not by prefix."""
         ...
 

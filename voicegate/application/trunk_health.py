@@ -12,11 +12,11 @@ from typing import Final
 
 from voicegate.application.ports import Pbx
 from voicegate.domain.errors import PbxError
-from voicegate.domain.routing import Hop
+from voicegate.domain.routing import Hop, TrunkState
 
 _FRESH: Final = timedelta(seconds=2)
 """How long a PBX's word on its trunks is taken: asking for each request would cost more than the calls."""
-_PATIENCE: Final = timedelta(milliseconds=300)
+_TIMEOUT: Final = timedelta(milliseconds=300)
 
 
 class TrunkHealth:
@@ -24,28 +24,28 @@ class TrunkHealth:
 
     def __init__(self, pbxs: Mapping[str, Pbx]) -> None:
         self._pbxs = pbxs
-        self._known: dict[str, tuple[float, Mapping[str, str]]] = {}
+        self._known: dict[str, tuple[float, Mapping[str, TrunkState]]] = {}
         self._asking = asyncio.Lock()
 
     async def has_way(self, hops: Iterable[Hop]) -> bool:
         """Could one of these hops take a call? Waits for each PBX 0.3 s at most."""
         for hop in hops:
             name = hop.trunk.pbx
-            if not await self._pbxs[name].reach(_PATIENCE):
+            if not await self._pbxs[name].reach(_TIMEOUT):
                 continue
             states = await self._states_of(name)
             # A trunk that the PBX does not list is one that it does not have; a desk need not be listed.
             unlisted = "unreachable" if states and hop.number is not None else "unknown"
-            if states.get(hop.endpoint, unlisted) != "unreachable":
+            if states.get(hop.endpoint, unlisted) is not TrunkState.UNREACHABLE:
                 return True
         return False
 
-    async def _states_of(self, name: str) -> Mapping[str, str]:
+    async def _states_of(self, name: str) -> Mapping[str, TrunkState]:
         async with self._asking:
             now = asyncio.get_running_loop().time()
             asked_at, states = self._known.get(name, (-math.inf, {}))
             if now - asked_at >= _FRESH.total_seconds():
-                states = await trunk_states(self._pbxs[name], _PATIENCE)
+                states = await trunk_states(self._pbxs[name], _TIMEOUT)
                 self._known[name] = (now, states)
             return states
 
@@ -53,13 +53,13 @@ class TrunkHealth:
 async def is_any_reached(pbxs: Collection[Pbx]) -> bool:
     """Can one of them place calls now? Waits for them 0.3 s at most."""
     return any(pbx.is_connected for pbx in pbxs) or any(
-        await asyncio.gather(*(pbx.reach(_PATIENCE) for pbx in pbxs))
+        await asyncio.gather(*(pbx.reach(_TIMEOUT) for pbx in pbxs))
     )
 
 
-async def trunk_states(pbx: Pbx, within: timedelta) -> Mapping[str, str]:
+async def trunk_states(pbx: Pbx, within: timedelta) -> Mapping[str, TrunkState]:
     """Return what `Pbx.trunk_states` does; nothing when the PBX does not say in time."""
-    if not await pbx.reach(min(within, _PATIENCE)):
+    if not await pbx.reach(min(within, _TIMEOUT)):
         return {}
     try:
         async with asyncio.timeout(within.total_seconds()):

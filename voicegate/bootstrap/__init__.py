@@ -12,6 +12,7 @@ from contextlib import (
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Final
 
 import structlog
 
@@ -29,7 +30,7 @@ from voicegate.application.challenges import Defaults
 from voicegate.application.housekeeping import Retention, settle_orphans, tidy_for_ever, void_keyless
 from voicegate.application.ports import Pbx
 from voicegate.application.queueing import CallLimits
-from voicegate.bootstrap.app import Adapters, App, Rules, assemble
+from voicegate.bootstrap.app import TEST_PBX, Adapters, App, Rules, assemble
 from voicegate.bootstrap.asterisk import group_id
 from voicegate.bootstrap.doors import doors, extensions, providers, server_settings, twilio_services
 from voicegate.bootstrap.endpoints import allowed_uids, listening_alone, socket_file, tcp_port
@@ -53,6 +54,8 @@ from voicegate.domain.policy import CallPolicy, GuessPolicy
 from voicegate.domain.routing import CallerId, InternalRoute, Routes, Trunk
 
 log = structlog.get_logger(__name__)
+
+_TEST_ENDPOINT: Final = "test"
 
 
 async def serve(settings: Settings, wanted: asyncio.Queue[Settings] | None = None) -> None:
@@ -120,10 +123,10 @@ async def _settle_the_past(app: App, adapters: Adapters) -> None:
         store=store, calls=app.calls, pbxs=tuple(adapters.pbxs.values()), speech=adapters.speech
     )
     if orphans:
-        log.warning("settled calls that an earlier run left", calls=orphans)
+        log.warning("calls of an earlier run ended", calls=orphans)
     void = await void_keyless(store=store, keyring=adapters.keyring, clock=adapters.clock, audit=app.audit)
     if void:
-        log.warning("open codes are void: their key is not in the key file", challenges=void)
+        log.warning("challenges canceled: their key is not in the key file", challenges=void)
 
 
 async def _connect_pbxs(stack: AsyncExitStack, settings: Settings) -> dict[str, Pbx]:
@@ -132,8 +135,8 @@ async def _connect_pbxs(stack: AsyncExitStack, settings: Settings) -> dict[str, 
         endpoints = tuple(trunk.endpoint for trunk in settings.trunks.values() if trunk.pbx == name)
         pbxs[name] = await stack.enter_async_context(make_pbx(name, settings, endpoints))
     if settings.test_numbers.enabled:
-        log.warning("test numbers are on: their code is known", prefix=settings.test_numbers.prefix)
-        pbxs[TEST_TRUNK] = SimulatedPbx(pace=settings.test_numbers.pace)
+        log.warning("test numbers are enabled: their code is known", prefix=settings.test_numbers.prefix)
+        pbxs[TEST_PBX] = SimulatedPbx(pace=settings.test_numbers.pace)
     return pbxs
 
 
@@ -259,7 +262,8 @@ def _test_route(settings: Settings) -> InternalRoute | None:
     if pattern is None:
         return None
     caller_ids = (CallerId(f"{settings.test_numbers.prefix}00"),)
-    return InternalRoute(TEST_TRUNK, pattern, Trunk(TEST_TRUNK, TEST_TRUNK, TEST_TRUNK, caller_ids))
+    trunk = Trunk(TEST_TRUNK, TEST_PBX, _TEST_ENDPOINT, caller_ids, has_lines=False)
+    return InternalRoute(TEST_TRUNK, pattern, trunk)
 
 
 def speech_settings(settings: Settings) -> SpeechSettings:
@@ -299,7 +303,7 @@ def _store(settings: Settings) -> SqlStore:
 def _keyring(file: Path, *, may_create: bool) -> FileKeyring:
     """Return the keys; made on the first start only, for a new key would void the codes that are out."""
     if may_create and not os.path.exists(file):  # noqa: PTH110 - a folder one may not enter is no error here
-        log.warning("making a key file: back it up, codes cannot be checked without it", file=str(file))
+        log.warning("key file created: back it up, codes cannot be checked without it", file=str(file))
     return FileKeyring.open(file, may_create=may_create)
 
 
@@ -311,8 +315,8 @@ def _check_sounds(settings: Settings, speech: Mixer) -> None:
             match_language((language,), speech.languages())
         except UnknownLanguage as error:
             there = best_language((language,), find_languages(sounds_folder(settings)))
-            cure = f"; service.unjudged_languages can switch on {there!r}" if there else ""
-            raise ConfigError(f"{section}.language: {error}{cure}") from None
+            fix = f"; service.unjudged_languages can switch on {there!r}" if there else ""
+            raise ConfigError(f"{section}.language: {error}{fix}") from None
     check_times(settings, speech)
 
 

@@ -52,7 +52,7 @@ def checks(settings: Settings) -> Sequence[Check]:
 
 
 def _or_misconfigured(subject: str, make: Callable[[], Check]) -> Check:
-    """Return the examiner; where the settings give none, one that says so, so that the others still look."""
+    """Return the check; where the settings give none, one that says so, so that the others still look."""
     try:
         return make()
     except VoicegateError as error:
@@ -71,7 +71,7 @@ def _of_key_file(settings: Settings) -> KeyFileCheck:
 def _of_store(settings: Settings) -> StoreCheck:
     try:
         keyring = FileKeyring.open(Path(settings.storage.key_file), may_create=False)
-    except KeyFileError:  # its own examiner tells
+    except KeyFileError:  # its own check tells
         return StoreCheck(settings.storage.database)
     return StoreCheck(settings.storage.database, partial(has_key, keyring))
 

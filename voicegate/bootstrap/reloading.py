@@ -30,7 +30,7 @@ async def reload_for_ever(
         _renew_certificates(settings, listeners)
         changed = changed_settings(started_with, settings) - _TAKEN
         if changed:
-            log.warning("settings changed that need a restart", settings=sorted(changed))
+            log.warning("changed settings need a restart", settings=sorted(changed))
         log.info("reloaded", log_level=settings.log.level)
 
 
@@ -48,7 +48,7 @@ def _renew_certificates(settings: Settings, listeners: Sequence[Listener]) -> No
         try:
             renew_certificate(listener.tls, port)
         except ConfigError as error:
-            log.error("certificate not reloaded: the one before stays", error=str(error))
+            log.error("certificate not reloaded: the previous one stays in force", error=str(error))
 
 
 def _flat(value: Any, path: str = "") -> Iterator[tuple[str, object]]:

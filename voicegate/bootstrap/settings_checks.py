@@ -49,11 +49,11 @@ class SecretFilesCheck:
             read_secret(path, setting)
             mode = mode_open_to_others(path)
         except (ConfigError, OSError) as error:
-            cure = "the file must be there and readable by the daemon's user; look as that user"
-            return failed(about, str(error), cure)
+            fix = "the file must be there and readable by the daemon's user; look as that user"
+            return failed(about, str(error), fix)
         if mode is not None:
-            cure = f"{_fix(path)}, and another secret if others use this machine"
-            return failed(about, f"others may use {secret_path(path)} ({mode})", cure)
+            fix = f"{_fix(path)}, and another secret if others use this machine"
+            return failed(about, f"others may use {secret_path(path)} ({mode})", fix)
         return passed(about, "its file is not open to others")
 
 
@@ -94,8 +94,8 @@ class PolicyCheck:
         """Yield what is found."""
         countries, about = self._settings.policy.allowed_countries, "allowed countries"
         if self._settings.trunks and not countries:
-            cure = 'policy.allowed_countries = ["US"], with the countries of your people'
-            yield doubtful(about, "none: every call by a trunk is refused (country_not_allowed)", cure)
+            fix = 'policy.allowed_countries = ["US"], with the countries of your people'
+            yield doubtful(about, "none: every call by a trunk is refused (country_not_allowed)", fix)
         else:
             yield passed(about, ", ".join(countries) or "none, and no trunk")
 

@@ -55,7 +55,7 @@ def list_clients(options: Options, *, as_json: bool) -> None:
     default=0,
     show_default=True,
     metavar="SECONDS",
-    help="How long its present keys live on.",
+    help="How long its present keys stay valid.",
 )
 @json_option
 @click.pass_obj

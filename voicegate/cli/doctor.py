@@ -1,9 +1,10 @@
-"""`voicegate doctor`: look at every part, say what is wrong and how to mend it. Changes nothing."""
+"""`voicegate doctor`: look at every part, say what is wrong and how to fix it. Changes nothing."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+import msgspec
 import rich_click as click
 from rich.console import Console
 from rich.text import Text
@@ -26,7 +27,7 @@ _STYLES: Final[Mapping[Level, str]] = {Level.OK: "green", Level.WARNING: "yellow
 @json_option
 @click.pass_obj
 def doctor(options: Options, *, strict: bool, as_json: bool) -> None:
-    """Find out what is wrong, and how to mend it.
+    """Find out what is wrong, and how to fix it.
 
     Looks at the key file, the database, the sounds and each PBX, which connects to us and plays a sound to
     nobody: no telephone rings, and nothing is changed. Works with and without a running daemon; run it as
@@ -37,7 +38,8 @@ def doctor(options: Options, *, strict: bool, as_json: bool) -> None:
     logs.configure("error", settings.log.format)
     findings = asyncio.run(_run_checks(settings, shows=not as_json))
     if as_json:
-        print_json(findings)
+        # `cure` is what `fix` was called; it stays for one release.
+        print_json([{**msgspec.to_builtins(finding), "cure": finding.fix} for finding in findings])
     else:
         counts = {level: sum(finding.level is level for finding in findings) for level in Level}
         click.echo(f"{counts[Level.ERROR]} errors, {counts[Level.WARNING]} warnings, {counts[Level.OK]} well")
@@ -75,8 +77,8 @@ def _show(console: Console, finding: Finding) -> None:
         (f"{finding.level.value:8}", _STYLES[finding.level]), f" {finding.about}: {finding.text}"
     )
     console.print(line, soft_wrap=True)
-    if finding.cure:
-        console.print(Text(f"{'':8} cure: {finding.cure}"), soft_wrap=True)
+    if finding.fix:
+        console.print(Text(f"{'':8} fix: {finding.fix}"), soft_wrap=True)
 
 
 def _look_at_daemon(settings: Settings) -> Finding | None:
@@ -100,6 +102,6 @@ def _look_again(settings: Settings, findings: Sequence[Finding]) -> Finding:
             client.ready()
     except (ApiError, Unreachable) as error:
         explained = any(finding.level is Level.ERROR for finding in findings)
-        cure = "mend the errors above" if explained else _UNEXPLAINED
-        return doubtful("daemon", f"runs at {path}, and cannot place calls: {error}", cure)
+        fix = "fix the errors above" if explained else _UNEXPLAINED
+        return doubtful("daemon", f"runs at {path}, and cannot place calls: {error}", fix)
     return passed("daemon", f"runs at {path}, and can place calls again")

@@ -154,7 +154,7 @@ def list_factors(options: Options, subscriber: str, *, as_json: bool) -> None:
 @json_option
 @click.pass_obj
 def show(options: Options, subscriber: str, factor_id: str | None, *, as_json: bool) -> None:
-    """Show SUBSCRIBER's telephone, and how its newest code fared."""
+    """Show SUBSCRIBER's telephone, and what became of its newest code."""
     with connect(options) as client:
         factor = _find(client, subscriber, factor_id)
     if as_json:
@@ -205,8 +205,8 @@ def _find(client: Client, subscriber: str, factor_id: str | None) -> Factor:
         return client.factors.get(subscriber, factor_id)
     found = client.factors.list(subscriber)
     if not found:
-        cure = f"voicegate factors enroll {shlex.quote(subscriber)} NUMBER"
-        raise Failure(Exit.REFUSED, f"{subscriber} has no telephone yet; enroll one with: {cure}")
+        fix = f"voicegate factors enroll {shlex.quote(subscriber)} NUMBER"
+        raise Failure(Exit.REFUSED, f"{subscriber} has no telephone yet; enroll one with: {fix}")
     if len(found) > 1:
         names = ", ".join(one.id for one in found)
         raise Failure(Exit.USAGE, f"{subscriber} has {len(found)} telephones; name one of {names}")

@@ -55,8 +55,8 @@ def new(options: Options) -> None:
     """
     file, made = _file(options), keys.new_key(datetime.now(UTC))
     if not keys.create(file, made):
-        cure = "`voicegate key rotate` adds a key; a file that is damaged: move it away first"
-        raise KeyFileError(f"{file}: there is a key file already: {cure}")
+        fix = "`voicegate key rotate` adds a key; a file that is damaged: move it away first"
+        raise KeyFileError(f"{file}: there is a key file already: {fix}")
     click.echo(f"{file}: made, with the key {made.id}. Back it up. If there was one before: {_LOSES}.")
 
 

@@ -177,7 +177,7 @@ def _describe(number: LabNumber) -> dict[str, object]:
         "desk": number.desk,
         "extension": number.extension,
         "behaviour": number.behaviour,
-        "person": number.deed.value,
+        "person": number.action.value,
         "expected": _as_facts(number.expected),
         "otherwise": number.otherwise and _as_facts(number.otherwise),
     }

@@ -18,7 +18,7 @@ ADDRESSES: Final = {
     "clients": Address("voicegate.cli.clients", "clients", "Clients that ask by key."),
     "completion": Address("voicegate.cli.completion", "completion", "Print a shell's completion script."),
     "config": Address("voicegate.cli.config", "config", "The configuration file: is it right, what holds."),
-    "doctor": Address("voicegate.cli.doctor", "doctor", "Find out what is wrong, and how to mend it."),
+    "doctor": Address("voicegate.cli.doctor", "doctor", "Find out what is wrong, and how to fix it."),
     "factors": Address("voicegate.cli.factors", "factors", "Telephones of subscribers, to sign in with."),
     "key": Address(
         "voicegate.cli.key", "key", "The key file that codes follow from: made anew, given another key."

@@ -73,4 +73,4 @@ def tell(named: Sequence[Named], packs: Packs) -> None:
     if named and named[0].service not in packs.services:
         known = ", ".join(map(repr, packs.services))
         hint = "service.name, or friendly_name of a [twilio.NAME]"
-        click.echo(f"no call is introduced so yet, only as {known}: {hint}", err=True)
+        click.echo(f"no call uses this name yet, only {known}: {hint}", err=True)

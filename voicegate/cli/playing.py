@@ -48,7 +48,7 @@ _PLAYERS: Final = (
     "--code",
     default="471029",
     show_default=True,
-    help="The sample code to be read: not a real one, for a command line is for all to see.",
+    help="The sample code to be read: not a real one, for a command line can be seen by others.",
 )
 @click.option(
     "--output",
@@ -89,8 +89,8 @@ def _load(packs: Packs, language: str, service: str | None) -> Voice:
     if found.file.is_file():
         return voice.with_own(PromptName.THIS_IS, _KIND.read(found.file))
     if service is not None:
-        cure = f"voicegate prompts build {language} --service {shlex.quote(service)}"
-        raise Failure(Exit.FAILED, f"nobody has said {service!r} in {language!r} yet: {cure}")
+        fix = f"voicegate prompts build {language} --service {shlex.quote(service)}"
+        raise Failure(Exit.FAILED, f"there is no recording of {service!r} in {language!r} yet: {fix}")
     return voice
 
 

@@ -138,7 +138,7 @@ def check_prompts(
         print_json([{**asdict(finding), "file": str(finding.file)} for finding in found])
     else:
         for finding in found:
-            click.echo(f"{finding.file}: {finding.problem}: {finding.cure}")
+            click.echo(f"{finding.file}: {finding.problem}: {finding.fix}")
         if not found:
             click.echo("all prompts are right")
     raise SystemExit(Exit.NO if found else Exit.OK)

@@ -50,7 +50,7 @@ async def run_until_told(settings: Settings, reread: Callable[[], Settings]) -> 
         try:
             wanted.put_nowait(reread())
         except ConfigError as error:
-            log.error("not reloaded: the settings before stay", error=str(error))
+            log.error("settings not reloaded: the previous ones stay in force", error=str(error))
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop)

@@ -81,7 +81,7 @@ class AsyncClient:
         return (await self._ask(requests.redial(verification_id))).call
 
     async def cancel(self, verification_id: str) -> Verification:
-        """Take a verification back and hang up its call."""
+        """Cancel a verification and hang up its call."""
         return await self._ask(requests.cancel(verification_id))
 
     async def calls(
@@ -118,7 +118,7 @@ class AsyncClient:
         return await self._ask(requests.rotate_key(name, grace_s))
 
     async def revoke_client(self, name: str) -> Revoked:
-        """Let a client ask nothing any more."""
+        """Revoke a client."""
         return await self._ask(requests.revoke_client(name))
 
     async def audit(

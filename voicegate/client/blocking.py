@@ -104,7 +104,7 @@ class Client:
         return self._ask(requests.redial(verification_id)).call
 
     def cancel(self, verification_id: str) -> Verification:
-        """Take a verification back and hang up its call."""
+        """Cancel a verification and hang up its call."""
         return self._ask(requests.cancel(verification_id))
 
     def calls(
@@ -141,7 +141,7 @@ class Client:
         return self._ask(requests.rotate_key(name, grace_s))
 
     def revoke_client(self, name: str) -> Revoked:
-        """Let a client ask nothing any more."""
+        """Revoke a client."""
         return self._ask(requests.revoke_client(name))
 
     def audit(

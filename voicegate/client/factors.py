@@ -55,7 +55,7 @@ class Factors:
         return self._ask(asking.listing(subscriber))
 
     def get(self, subscriber: str, factor_id: str) -> Factor:
-        """Return a factor, and how its newest code fared."""
+        """Return a factor, and what became of its newest code."""
         return self._ask(asking.get(subscriber, factor_id))
 
     def reset(self, subscriber: str, factor_id: str) -> None:
@@ -100,7 +100,7 @@ class AsyncFactors:
         return await self._ask(asking.listing(subscriber))
 
     async def get(self, subscriber: str, factor_id: str) -> Factor:
-        """Return a factor, and how its newest code fared."""
+        """Return a factor, and what became of its newest code."""
         return await self._ask(asking.get(subscriber, factor_id))
 
     async def reset(self, subscriber: str, factor_id: str) -> None:

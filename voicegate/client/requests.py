@@ -100,7 +100,7 @@ class Request(Generic[T]):
     """Query parameters."""
     headers: Mapping[str, str] = field(default_factory=dict)
     """Further headers."""
-    patience_s: float = TIMEOUT_S
+    timeout_s: float = TIMEOUT_S
     """How long to wait for the answer."""
     explain: Callable[[httpx.Response], Problem] = explain
     """Reads a refusal."""
@@ -123,7 +123,7 @@ def look(verification_id: str, wait_s: float, since: int | None) -> Request[Veri
     if since is not None:
         query["since"] = since
     path = _path(verification_id)
-    return Request("GET", path, Verification, query=query, patience_s=wait_s + TIMEOUT_S)
+    return Request("GET", path, Verification, query=query, timeout_s=wait_s + TIMEOUT_S)
 
 
 def check(verification_id: str, passcode: str) -> Request[Judgement]:
@@ -222,7 +222,7 @@ def _path(verification_id: str) -> str:
 def events(verification_id: str, after: str | None) -> Request[Step]:
     """Ask to be told of a verification's steps, those after an event's id."""
     path = f"{_path(verification_id)}/events"
-    return Request("GET", path, Step, query={"after": after} if after else {}, patience_s=WATCH_S)
+    return Request("GET", path, Step, query={"after": after} if after else {}, timeout_s=WATCH_S)
 
 
 class Following:
@@ -276,13 +276,13 @@ class Place:
         self.headers = {"Authorization": f"Bearer {key}"} if key is not None else {}
 
     def unreachable(self, error: Exception) -> Unreachable:
-        """Return the error that names the place and the cure."""
+        """Return the error that names the place and the fix."""
         where = self.socket or self.base_url
         match _os_error(error):
             case PermissionError():
                 return Unreachable(f"may not open {where}: is your user in the socket's group?")
             case FileNotFoundError() | ConnectionRefusedError():
-                return Unreachable(f"nobody answers at {where}: is `voicegate serve` running?")
+                return Unreachable(f"nothing answers at {where}: is `voicegate serve` running?")
             case _:
                 return Unreachable(f"no answer from {where}: {str(error) or type(error).__name__}")
 
@@ -300,7 +300,7 @@ def arguments(request: Request[Any]) -> dict[str, Any]:
         "url": request.path,
         "params": request.query,
         "headers": request.headers,
-        "timeout": request.patience_s,
+        "timeout": request.timeout_s,
     }
     if request.body is not None:
         # What a person typed may be no Unicode text: it is for the daemon to say that it is no code.

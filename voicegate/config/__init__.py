@@ -195,8 +195,8 @@ def _refuse_unknown_keys(raw: dict[str, object], shape: type[Struct], *, path: s
     for key, value in raw.items():
         if key not in known:
             near = difflib.get_close_matches(key, known, n=1)
-            cure = f"did you mean {path}{near[0]}?" if near else f"known here: {', '.join(known)}"
-            raise ConfigError(f"{path}{key}: unknown setting; {cure}")
+            fix = f"did you mean {path}{near[0]}?" if near else f"known here: {', '.join(known)}"
+            raise ConfigError(f"{path}{key}: unknown setting; {fix}")
         _refuse_unknown(value, known[key], path=f"{path}{key}.")
 
 
@@ -242,8 +242,8 @@ def _check_countries(settings: Settings) -> None:
         if not country:
             raise ConfigError(f'{setting}: is missing; number_format = "national" needs it')
         if country not in phonenumbers.SUPPORTED_REGIONS:
-            cure = "; Britain is GB" if country == "UK" else ""
-            raise ConfigError(f"{setting}: {country} is no country's ISO 3166 code{cure}")
+            fix = "; Britain is GB" if country == "UK" else ""
+            raise ConfigError(f"{setting}: {country} is no country's ISO 3166 code{fix}")
 
 
 def _check_calls_abroad(settings: Settings) -> None:

@@ -29,7 +29,7 @@ class CallState(StrEnum):
 
 
 class EvidenceLevel(IntEnum):
-    """The strongest thing a call proved; each rung is worth more than those below it."""
+    """The strongest thing a call proved; each level is worth more than those below it."""
 
     NONE = 0
     ANSWERED = 1
@@ -55,14 +55,14 @@ class Evidence:
 
     @property
     def strongest(self) -> EvidenceLevel:
-        """The highest rung shown."""
+        """The highest level that was shown."""
         shown = {
             EvidenceLevel.ANNOUNCED: self.announced > 0,
             EvidenceLevel.HUMAN: self.human,
             EvidenceLevel.MEDIA: self.media,
             EvidenceLevel.ANSWERED: self.answered,
         }
-        return next((rung for rung, is_shown in shown.items() if is_shown), EvidenceLevel.NONE)
+        return next((level for level, is_shown in shown.items() if is_shown), EvidenceLevel.NONE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,7 +280,7 @@ TRANSITIONS: Final[Mapping[tuple[CallState, type[CallEvent]], CallState]] = {
 
 
 TEST_TRUNK: Final = "test numbers"
-"""The trunk of calls to test numbers, which ring at no telephone; no configured trunk can be named so."""
+"""The trunk of calls to test numbers, as it is stored with them; no configured trunk can be named so."""
 
 
 @dataclass(frozen=True, slots=True)

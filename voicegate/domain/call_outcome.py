@@ -18,7 +18,7 @@ from typing import Final
 
 
 class Outcome(StrEnum):
-    """Our verdict on a call."""
+    """How a call ended."""
 
     DELIVERED = "delivered"
     """The code was spoken to its last sample, to a person where the human check is on."""
@@ -79,7 +79,7 @@ class Blame(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CallOutcome:
-    """The verdict on a call."""
+    """The outcome of a call."""
 
     outcome: Outcome
     """What it came to."""

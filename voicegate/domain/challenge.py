@@ -22,7 +22,6 @@ DEFAULT_GUESSES: Final = 5
 class ChallengeState(StrEnum):
     """Where a challenge stands."""
 
-    ISSUED = "issued"
     DELIVERING = "delivering"
     DELIVERED = "delivered"
     UNDELIVERABLE = "undeliverable"
@@ -30,7 +29,6 @@ class ChallengeState(StrEnum):
     EXPIRED = "expired"
     LOCKED = "locked"
     CANCELED = "canceled"
-    REPORTED = "reported"
 
 
 class Purpose(StrEnum):
@@ -56,12 +54,11 @@ class ChallengeEvent(StrEnum):
     LAST_GUESS_MISSED = "last_guess_missed"
     TIME_OVER = "time_over"
     CANCELED = "canceled"
-    REPORTED = "reported"
 
 
 _S = ChallengeState
 _E = ChallengeEvent
-OPEN_STATES: Final = frozenset({_S.ISSUED, _S.DELIVERING, _S.DELIVERED, _S.UNDELIVERABLE})
+OPEN_STATES: Final = frozenset({_S.DELIVERING, _S.DELIVERED, _S.UNDELIVERABLE})
 """States in which a guess is heard and a call may be placed."""
 
 TRANSITIONS: Final[Mapping[tuple[ChallengeState, ChallengeEvent], ChallengeState]] = {
@@ -73,7 +70,6 @@ TRANSITIONS: Final[Mapping[tuple[ChallengeState, ChallengeEvent], ChallengeState
     **{(state, _E.LAST_GUESS_MISSED): _S.LOCKED for state in OPEN_STATES},
     **{(state, _E.TIME_OVER): _S.EXPIRED for state in OPEN_STATES},
     **{(state, _E.CANCELED): _S.CANCELED for state in OPEN_STATES},
-    **{(state, _E.REPORTED): _S.REPORTED for state in OPEN_STATES},
 }
 """Every pair that may occur, and the state that follows."""
 
@@ -104,7 +100,7 @@ class Challenge:
     """From then on no guess counts."""
     guesses_left: int = DEFAULT_GUESSES
     """Guesses that remain."""
-    state: ChallengeState = ChallengeState.ISSUED
+    state: ChallengeState = ChallengeState.DELIVERING
     """Where it stands."""
     reference: str | None = None
     """The caller's own note, given back as it came."""
@@ -157,7 +153,6 @@ _CLOSED_RESULTS: Final = {
     _S.EXPIRED: GuessResult.EXPIRED,
     _S.LOCKED: GuessResult.LOCKED,
     _S.CANCELED: GuessResult.CANCELED,
-    _S.REPORTED: GuessResult.CANCELED,
 }
 
 

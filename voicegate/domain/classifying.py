@@ -1,4 +1,4 @@
-"""The verdict on an ended call, from how it ended (`hangup_cause`) and what was seen on it.
+"""The outcome of an ended call, from how it ended (`call_outcome`) and what was seen on it.
 
 The SIP status is believed before the Q.850 cause, which a PBX derives from it with loss; what was seen before
 both where they say no more than that it ended.
@@ -75,25 +75,25 @@ def is_blocked(call: Call, hangup: Hangup) -> bool:
 
 
 def classify(call: Call, hangup: Hangup, check: HumanCheck) -> CallOutcome:
-    """Return the verdict on an ended call from how it ended and what it showed."""
+    """Return the outcome of an ended call from how it ended and what it showed."""
     if is_delivered(call.evidence, check):
         return _V(_O.DELIVERED, _B.NOBODY, retry_safe=True)
     if hangup.gave_up is not None and hangup.gave_up in _OUR_REASONS:
         return _OUR_REASONS[hangup.gave_up]
     if call.evidence.answered:
         return _classify_answered(call.evidence, hangup, check)
-    verdict = _classify_unanswered(call, hangup)
-    if verdict.blame is Blame.TRUNK and (call.rang or call.progressed):
+    outcome = _classify_unanswered(call, hangup)
+    if outcome.blame is Blame.TRUNK and (call.rang or call.progressed):
         # A telephone was reached, or may have been: another call at once would ring it again.
-        return replace(verdict, retry_safe=False)
-    return verdict
+        return replace(outcome, retry_safe=False)
+    return outcome
 
 
 def _classify_answered(evidence: Evidence, hangup: Hangup, check: HumanCheck) -> CallOutcome:
     if evidence.announced:
         return _V(_O.NO_MEDIA, _B.UNKNOWN, retry_safe=True)
     if hangup.gave_up in (GaveUp.RING_TIMEOUT, GaveUp.PROGRESS_TIMEOUT):
-        # Answered in the moment that our patience ended: it was we who hung up.
+        # Answered in the moment that our ring timeout ended: we hung up.
         return NO_ANSWER
     if not evidence.human and (fault := _fault_after_answer(evidence, hangup)):
         return fault

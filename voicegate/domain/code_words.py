@@ -1,7 +1,7 @@
 """Words around a number in a text that say what it is: the code, a time, or a part of a longer number.
 
 For texts that identity providers write, in the languages that they ship. A language that is missing here
-costs a refusal, whose cure is a pattern with words of the text; it never costs a wrong code.
+costs a refusal, whose fix is a pattern with words of the text; it never costs a wrong code.
 """
 
 import re

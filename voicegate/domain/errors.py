@@ -7,7 +7,7 @@ A class's docstring is its default message.
 
 
 class VoicegateError(Exception):
-    """Something went wrong in Voicegate."""
+    """An internal error occurred in Voicegate."""
 
     def __init__(self, message: str | None = None) -> None:
         super().__init__(message or (type(self).__doc__ or "").split("\n")[0])

@@ -146,7 +146,7 @@ def _read_parameters(behind: str) -> str | None:
     pairs = [part.strip().partition("=") for part in behind.split(";")]
     named = [(name.strip().lower(), value) for name, _, value in pairs if name or value]
     if not {name for name, _ in named} <= _PARAMETERS:
-        raise InvalidNumber(f"It has a parameter behind it that is not known. {_EXTENSION_ELSEWHERE}")
+        raise InvalidNumber(f"It is followed by an unknown parameter. {_EXTENSION_ELSEWHERE}")
     values = [value for name, value in named if name == "ext"]
     if len(values) > 1:
         raise InvalidExtension("It is given twice.")

@@ -51,7 +51,7 @@ class Destination:
         found, behind = read_number(number, style)
         given = read_extension(extension)
         if given is not None and behind not in (None, given):
-            raise InvalidExtension("It is another one than stands behind the number.")
+            raise InvalidExtension("It differs from the extension that is written after the number.")
         return cls(found, given or behind)
 
     @property

@@ -46,6 +46,16 @@ class CallerId:
     """Name to show, where the far network shows names."""
 
 
+class TrunkState(StrEnum):
+    """What a PBX says of a trunk."""
+
+    AVAILABLE = "available"
+    IN_USE = "in_use"
+    UNREACHABLE = "unreachable"
+    UNKNOWN = "unknown"
+    """The PBX does not say."""
+
+
 @dataclass(frozen=True, slots=True)
 class Trunk:
     """A carrier path of a PBX."""
@@ -77,6 +87,8 @@ class Trunk:
     """Calls in progress at a time, ours alone."""
     countries: frozenset[str] = frozenset()
     """Where it may call, as ISO 3166-1 alpha-2 codes; empty: everywhere."""
+    has_lines: bool = True
+    """Has it lines that calls take up? The one to test numbers has none, and its calls never wait."""
 
 
 @dataclass(frozen=True, slots=True)

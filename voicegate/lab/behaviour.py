@@ -13,7 +13,7 @@ from voicegate.domain.call import EvidenceLevel
 from voicegate.domain.call_outcome import Blame, Outcome
 
 
-class Deed(StrEnum):
+class Action(StrEnum):
     """What the person at the telephone does."""
 
     PRESS = "press"
@@ -39,7 +39,7 @@ class Expected:
     """What Voicegate must say of a call."""
 
     outcome: Outcome
-    """The verdict."""
+    """The outcome."""
     evidence: EvidenceLevel
     """The strongest thing proved."""
     blame: Blame
@@ -56,12 +56,12 @@ class LabNumber:
     """The behaviour's name, and its context in the carrier's dialplan."""
     behaviour: str
     """What happens, in a sentence."""
-    deed: Deed
+    action: Action
     """What the person at the telephone does."""
     expected: Expected
     """What Voicegate must say of a call to it."""
     dialplan: str = "person"
-    """Its file `carrier/behaviours/<dialplan>.conf.j2`; "person": rings, is answered, the deed follows."""
+    """Its file `carrier/behaviours/<dialplan>.conf.j2`; "person": rings, is answered, the action follows."""
     extension: str | None = None
     """The extension that its office knows; None when it takes none."""
     otherwise: Expected | None = None

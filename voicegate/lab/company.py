@@ -20,7 +20,7 @@ from voicegate.lab.settings import LabSettings, PbxKind
 from voicegate.lab.testers import Account, keep_accounts
 from voicegate.lab.trunks import QUALIFIED
 
-PATIENCE: Final = timedelta(seconds=30)
+TIMEOUT: Final = timedelta(seconds=30)
 """How long a part of a lab may take to get ready."""
 _NAMES: Final = ("pbx", "second-pbx")
 
@@ -56,7 +56,7 @@ class CompanyPbx(ABC):
     def start(self) -> None:
         """Start it unless it runs, and wait until it has booted."""
         self._exchange.start()
-        self._exchange.wait_ready(PATIENCE)
+        self._exchange.wait_ready(TIMEOUT)
 
     def command(self, text: str) -> str:
         """Return what its console answers to a command."""

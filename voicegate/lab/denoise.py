@@ -27,13 +27,13 @@ def quieten(heard: Samples) -> Samples:
         return heard
     window = np.sqrt(np.hanning(_WINDOW + 1)[:_WINDOW])
     padded = np.pad(heard, (_HOP, 2 * _WINDOW))
-    stretches = np.lib.stride_tricks.sliding_window_view(padded, _WINDOW)[::_HOP]
-    spectra = np.fft.rfft(stretches * window, axis=1)
+    segments = np.lib.stride_tricks.sliding_window_view(padded, _WINDOW)[::_HOP]
+    spectra = np.fft.rfft(segments * window, axis=1)
     powers = np.square(np.abs(spectra))
     quiet = np.fft.irfft(spectra * _gains(powers, _noise(powers)), axis=1) * window
     joined = np.zeros(len(padded))
-    for index, stretch in enumerate(quiet):
-        joined[index * _HOP : index * _HOP + _WINDOW] += stretch
+    for index, segment in enumerate(quiet):
+        joined[index * _HOP : index * _HOP + _WINDOW] += segment
     return joined[_HOP : _HOP + len(heard)]
 
 

@@ -22,7 +22,7 @@ import soxr
 from voicegate.lab.denoise import quieten
 
 Samples = np.ndarray[tuple[int], np.dtype[np.float64]]
-Stretch = tuple[float, float]
+Segment = tuple[float, float]
 
 RATE: Final = 8000
 _MODEL_RATE: Final = 16000
@@ -63,7 +63,7 @@ def hear_code(recording: Path, digits: int) -> str | None:
     return "".join(vote.most_common(1)[0][0] for vote in votes)
 
 
-def find_words(heard: Samples) -> list[Stretch]:
+def find_words(heard: Samples) -> list[Segment]:
     """Return where sound is, in seconds: words, or several that run into each other."""
     count = len(heard) // _FRAME
     if not count:
@@ -82,13 +82,13 @@ def find_words(heard: Samples) -> list[Stretch]:
     return [(begin, end) for begin, end in words if end - begin > _SHORTEST_WORD_S]
 
 
-def find_readings(words: Sequence[Stretch], digits: int) -> list[Sequence[Stretch]]:
+def find_readings(words: Sequence[Segment], digits: int) -> list[Sequence[Segment]]:
     """Return each run of `digits` words that has the rhythm of a code."""
     starts = range(1, len(words) - digits + 1)
     return [words[start : start + digits] for start in starts if _is_reading(words, start, digits)]
 
 
-def _is_reading(words: Sequence[Stretch], start: int, digits: int) -> bool:
+def _is_reading(words: Sequence[Segment], start: int, digits: int) -> bool:
     """Are the `digits` words from `start` a code, by their lengths and the silences around them?"""
     run = words[start : start + digits]
     before, after = words[start - 1], words[start + digits : start + digits + 1]
@@ -102,11 +102,11 @@ def _is_reading(words: Sequence[Stretch], start: int, digits: int) -> bool:
     )
 
 
-def _length(stretch: Stretch) -> float:
-    return stretch[1] - stretch[0]
+def _length(segment: Segment) -> float:
+    return segment[1] - segment[0]
 
 
-def _read(heard: Samples, words: Sequence[Stretch]) -> list[str]:
+def _read(heard: Samples, words: Sequence[Segment]) -> list[str]:
     """Return the digits that the recogniser makes of a run of words, one by one; "" for what it cannot tell.
 
     The channel's colour (cepstral mean) is taken from all the words: one is too short to tell it.

@@ -34,7 +34,7 @@ _FOLDERS: Final = (
     "storage",
     "temp",
 )
-_PATIENCE_S: Final = 10.0
+_TIMEOUT_S: Final = 10.0
 _STEP_S: Final = 0.05
 
 
@@ -105,7 +105,7 @@ class FreeSwitchInstance:
             LabError: it does not run, or does not answer.
         """
         try:
-            with socket.create_connection(("127.0.0.1", self.port), at_most(_PATIENCE_S)) as connection:
+            with socket.create_connection(("127.0.0.1", self.port), at_most(_TIMEOUT_S)) as connection:
                 return self._converse(connection, text)
         except OSError as error:
             raise LabError(f"{self.daemon.name} cannot be asked: {error}") from error

@@ -18,7 +18,7 @@ from typing import Final, Protocol
 import numpy as np
 import soxr
 
-from voicegate.lab.behaviour import Deed
+from voicegate.lab.behaviour import Action
 from voicegate.lab.deadlines import within
 from voicegate.lab.listener import KeyListener
 from voicegate.lab.odd_telephones import OddTelephones
@@ -129,7 +129,7 @@ def thin_out(raw: bytes) -> Samples:
     return np.frombuffer(raw[: len(raw) // 2 * 2], np.dtype("<i2"))[:: _RAW_RATE // RATE].astype(np.int16)
 
 
-UnitsOfWork = Mapping[Deed, Callable[[Line, Ear], Awaitable[None]]]
+Actions = Mapping[Action, Callable[[Line, Ear], Awaitable[None]]]
 
 
 async def press(line: Line, ear: Ear) -> None:
@@ -190,14 +190,14 @@ async def listen(line: Line, _ear: Ear) -> None:
     await line.ended.wait()
 
 
-DEEDS: Final[UnitsOfWork] = {
-    Deed.PRESS: press,
-    Deed.PRESS_WRONG_FIRST: press_wrong_first,
-    Deed.REPEAT: repeat,
-    Deed.HOLD: hold,
-    Deed.HANG_UP: hang_up_midway,
-    Deed.HANG_UP_AT_END: hang_up_at_end,
-    Deed.LISTEN: listen,
+ACTIONS: Final[Actions] = {
+    Action.PRESS: press,
+    Action.PRESS_WRONG_FIRST: press_wrong_first,
+    Action.REPEAT: repeat,
+    Action.HOLD: hold,
+    Action.HANG_UP: hang_up_midway,
+    Action.HANG_UP_AT_END: hang_up_at_end,
+    Action.LISTEN: listen,
 }
 """What each kind of person does; the dialplan names it in the path of its agi:// address."""
 
@@ -236,13 +236,13 @@ class Telephones:
         elif script:
             ear = Ear(raw, self.new_listener())
             ear.skip()
-            await self._live(line, ear, Deed(script))
+            await self._live(line, ear, Action(script))
 
-    async def _live(self, line: Line, ear: Ear, deed: Deed) -> None:
+    async def _live(self, line: Line, ear: Ear, action: Action) -> None:
         watching = asyncio.create_task(line.watch())
         try:
             async with within(_DEADLINE_S):
-                await DEEDS[deed](line, ear)
+                await ACTIONS[action](line, ear)
         except TimeoutError:
             sys.stderr.write(f"{ear.file.name}: nobody hung up\n")
         finally:

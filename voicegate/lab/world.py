@@ -21,7 +21,7 @@ from voicegate.config import project_folder
 from voicegate.lab.apt import Progress
 from voicegate.lab.asterisk import AsteriskInstance
 from voicegate.lab.certificates import Certificates
-from voicegate.lab.company import PATIENCE, company_pbxs
+from voicegate.lab.company import TIMEOUT, company_pbxs
 from voicegate.lab.deadlines import Deadline, at_most
 from voicegate.lab.errors import LabError
 from voicegate.lab.packages import ensure_asterisk, no_progress
@@ -119,7 +119,7 @@ class Lab:
     def start_carrier(self) -> None:
         """Start the carrier unless it runs, and wait until it has booted."""
         self._exchange.start()
-        self._exchange.wait_ready(PATIENCE)
+        self._exchange.wait_ready(TIMEOUT)
 
     def carrier_command(self, text: str) -> str:
         """Return what the carrier's console answers to a command."""
@@ -230,7 +230,7 @@ class Lab:
         return AsteriskInstance(self._carrier, ensure_asterisk(), home, run)
 
     def _wait(self, daemon: Daemon, is_ready: Callable[[], bool]) -> None:
-        deadline = Deadline(PATIENCE.total_seconds())
+        deadline = Deadline(TIMEOUT.total_seconds())
         while not is_ready():
             if daemon.pid is None:
                 raise LabError(f"{daemon.name} ended:\n{daemon.last_words()}")

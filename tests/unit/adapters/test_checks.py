@@ -11,7 +11,7 @@ import pytest
 
 from tests.contract.making import make_call, make_challenge, open_challenge
 from voicegate.adapters.keyfile import FileKeyring, KeyFileCheck
-from voicegate.adapters.speech import checks as speech_examiner
+from voicegate.adapters.speech import checks as speech_check
 from voicegate.adapters.speech.checks import SpeechCheck, file_system_of
 from voicegate.adapters.speech.mixer import SpeechSettings
 from voicegate.adapters.speech.pack import load_pack
@@ -33,11 +33,11 @@ def findings(*checks: Check) -> list[Finding]:
 
 def bad(*checks: Check) -> list[tuple[str, Level]]:
     wrong = [finding for finding in findings(*checks) if finding.level is not Level.OK]
-    assert all(finding.cure for finding in wrong)
+    assert all(finding.fix for finding in wrong)
     return [(finding.about, finding.level) for finding in wrong]
 
 
-def test_an_examiner_that_breaks_hides_nothing() -> None:
+def test_a_check_that_breaks_hides_nothing() -> None:
     class Broken:
         subject = "nothing"
 
@@ -146,7 +146,7 @@ def sounds(folder: Path, service: str = "Voicegate") -> SpeechSettings:
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     copytree(project_folder("sounds") / "en", tmp_path / "sounds/en")
-    monkeypatch.setattr(speech_examiner, "file_system_of", lambda _: "tmpfs")
+    monkeypatch.setattr(speech_check, "file_system_of", lambda _: "tmpfs")
     return tmp_path
 
 
@@ -176,8 +176,8 @@ def test_a_name_of_ones_own_needs_the_engine_once(folder: Path, monkeypatch: pyt
     named = sounds(folder, "Example Bank")
     assert bad(SpeechCheck(named, "en")) == [("name 'Example Bank'", Level.ERROR)]
     (finding,) = of_names(named)
-    assert finding.cure.startswith("apt install flite; or record it: ")
-    assert "import en FILE --service 'Example Bank'" in finding.cure
+    assert finding.fix.startswith("apt install flite; or record it: ")
+    assert "import en FILE --service 'Example Bank'" in finding.fix
     for engine, level, text in (
         ("espeak-ng", Level.WARNING, "en will be spoken by espeak-ng, the fallback engine"),
         ("flite", Level.OK, "en will be spoken by flite"),
@@ -221,7 +221,7 @@ def test_a_language_that_nobody_judged_is_told_where_it_is_spoken(folder: Path) 
 
 
 def test_an_audio_folder_on_a_disk_is_told(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(speech_examiner, "file_system_of", lambda _: "ext4")
+    monkeypatch.setattr(speech_check, "file_system_of", lambda _: "ext4")
     assert bad(SpeechCheck(sounds(folder), "en")) == [("audio folder", Level.WARNING)]
 
 

@@ -66,7 +66,7 @@ def test_of_many_first_starts_at_once_all_get_the_same_key(file: Path) -> None:
 
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o620, 0o602, 0o660, 0o644, 0o610])
-def test_a_key_file_that_others_may_use_is_refused_with_the_cure(file: Path, mode: int) -> None:
+def test_a_key_file_that_others_may_use_is_refused_with_the_fix(file: Path, mode: int) -> None:
     FileKeyring.open(file)
     file.chmod(mode)
     assert f"chmod 600 {file}" in refusal(file)

@@ -136,7 +136,7 @@ def trunks() -> tuple[Trunk, ...]:
 
 @pytest.fixture
 def timings() -> CallTimings:
-    """Override for other patience."""
+    """Override for other timings."""
     return CallTimings(extension_delay=timedelta())
 
 

@@ -14,6 +14,7 @@ from voicegate.domain.announcement import Asking, Part, Phrasing, PromptName
 from voicegate.domain.call import Answered, Media, Playback, Rang
 from voicegate.domain.call_outcome import Hangup
 from voicegate.domain.errors import LegEnded, PbxError
+from voicegate.domain.routing import TrunkState
 
 SECOND = timedelta(seconds=1)
 INVITATION = Clip("invitation", 8000, SECOND, 8000)
@@ -109,7 +110,7 @@ class ScriptedPbx:
     legs: list[ScriptedLeg] = field(default_factory=list)
     orphans: list[str] = field(default_factory=list)
     is_connected: bool = True
-    states: dict[str, str] = field(default_factory=lambda: {"carrier": "available"})
+    states: dict[str, TrunkState] = field(default_factory=lambda: {"carrier": TrunkState.AVAILABLE})
     asked_states: int = 0
 
     async def reach(self, within: timedelta) -> bool:
@@ -131,7 +132,7 @@ class ScriptedPbx:
     async def hang_up(self, call_id: str) -> None:
         self.orphans.append(call_id)
 
-    async def trunk_states(self) -> Mapping[str, str]:
+    async def trunk_states(self) -> Mapping[str, TrunkState]:
         self.asked_states += 1
         return self.states
 

@@ -185,7 +185,7 @@ async def test_a_calls_own_packets_prove_a_reading_and_half_of_them_never_do(
 
 
 @pytest.mark.parametrize(
-    ("packets", "held", "check", "verdict"),
+    ("packets", "held", "check", "expected"),
     [
         (0, False, "random_key", ("no_media", "trunk")),
         (None, False, "random_key", ("no_media", "trunk")),
@@ -194,7 +194,7 @@ async def test_a_calls_own_packets_prove_a_reading_and_half_of_them_never_do(
     ],
 )
 async def test_what_never_went_out_is_not_the_fault_of_who_did_not_hear_it(
-    bench: Bench, packets: int | None, held: bool, check: str, verdict: tuple[str, str]
+    bench: Bench, packets: int | None, held: bool, check: str, expected: tuple[str, str]
 ) -> None:
     async def deaf(leg: ScriptedLeg) -> None:
         def play(clip: Clip, keys: str) -> Playback:
@@ -209,7 +209,7 @@ async def test_what_never_went_out_is_not_the_fault_of_who_did_not_hear_it(
     bench.pbx.plots = [deaf]
     record = await bench.settled(await bench.issue(human_check=HumanCheck(check)))
     assert record.calls[0].outcome is not None
-    assert (record.calls[0].outcome.outcome, record.calls[0].outcome.blame) == verdict
+    assert (record.calls[0].outcome.outcome, record.calls[0].outcome.blame) == expected
 
 
 async def test_a_missing_invitation_ends_the_call_and_is_our_fault(bench: Bench) -> None:

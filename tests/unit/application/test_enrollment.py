@@ -95,7 +95,7 @@ async def challenge(bench: Bench, factor_id: str) -> FactorRecord:
     return record
 
 
-async def verdict(bench: Bench, factor_id: str, guess: str) -> GuessResult:
+async def guess_result(bench: Bench, factor_id: str, guess: str) -> GuessResult:
     result = await bench.enrollment.verify(TESTER, factor_id, Passcode(guess))
     assert isinstance(result, VerifyResult), result
     return result.result
@@ -112,8 +112,8 @@ async def test_a_telephone_is_called_with_its_extension_activated_and_signed_in_
     again = await challenge(bench, record.factor.id)
     await settled(bench, again)
     assert code(bench, again) != code(bench, record)
-    assert await verdict(bench, record.factor.id, code(bench, again)) is GuessResult.VERIFIED
-    assert await verdict(bench, record.factor.id, code(bench, again)) is GuessResult.ALREADY_USED
+    assert await guess_result(bench, record.factor.id, code(bench, again)) is GuessResult.VERIFIED
+    assert await guess_result(bench, record.factor.id, code(bench, again)) is GuessResult.ALREADY_USED
 
 
 async def test_the_answer_tells_how_the_call_went(bench: Bench) -> None:
@@ -235,8 +235,8 @@ async def test_a_resend_after_five_wrong_guesses_says_another_code(bench: Bench)
     await settled(bench, record)
     factor_id, guess = record.factor.id, wrong(bench, record)
     seen = [await bench.enrollment.activate(TESTER, factor_id, Passcode(guess)) for _ in range(6)]
-    verdicts = [one.result for one in seen if isinstance(one, VerifyResult)]
-    assert verdicts == [GuessResult.DENIED] * 4 + [GuessResult.LOCKED] * 2
+    results = [one.result for one in seen if isinstance(one, VerifyResult)]
+    assert results == [GuessResult.DENIED] * 4 + [GuessResult.LOCKED] * 2
     bench.clock.time += SPACING
     again = await bench.enrollment.resend(TESTER, factor_id)
     assert isinstance(again, FactorRecord)
@@ -278,7 +278,7 @@ async def test_fifty_right_codes_at_once_sign_in_once(bench: Bench) -> None:
     record = await enroll_and_activate(bench)
     signing_in = await challenge(bench, record.factor.id)
     guess = code(bench, signing_in)
-    given = await asyncio.gather(*(verdict(bench, record.factor.id, guess) for _ in range(50)))
+    given = await asyncio.gather(*(guess_result(bench, record.factor.id, guess) for _ in range(50)))
     assert Counter(given) == {GuessResult.VERIFIED: 1, GuessResult.ALREADY_USED: 49}
 
 

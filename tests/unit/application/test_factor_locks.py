@@ -9,9 +9,9 @@ from tests.unit.application.test_enrollment import (
     code,
     enroll_and_activate,
     factor,
+    guess_result,
     request,
     settled,
-    verdict,
     wrong,
 )
 from voicegate.application.store_port import FactorRecord, Transaction
@@ -38,7 +38,7 @@ async def test_the_hundredth_failure_in_a_row_locks_until_a_reset(bench: Bench) 
     await settled(bench, signing_in)
     await fail(bench, record.factor.id, 99)
     factor_id, guess = record.factor.id, wrong(bench, signing_in)
-    assert await verdict(bench, factor_id, guess) is GuessResult.DENIED
+    assert await guess_result(bench, factor_id, guess) is GuessResult.DENIED
     assert (await factor(bench, factor_id)).state is FactorState.LOCKED
     bench.clock.time += LIFE
     locked = Deny(DenyReason.FACTOR_LOCKED)
@@ -54,9 +54,9 @@ async def test_a_code_that_is_out_when_its_factor_locks_still_signs_in_and_unloc
     signing_in = await challenge(bench, record.factor.id)
     await fail(bench, record.factor.id, 99)
     factor_id = record.factor.id
-    assert await verdict(bench, factor_id, wrong(bench, signing_in)) is GuessResult.DENIED
+    assert await guess_result(bench, factor_id, wrong(bench, signing_in)) is GuessResult.DENIED
     assert (await factor(bench, factor_id)).state is FactorState.LOCKED
-    assert await verdict(bench, factor_id, code(bench, signing_in)) is GuessResult.VERIFIED
+    assert await guess_result(bench, factor_id, code(bench, signing_in)) is GuessResult.VERIFIED
     found = await factor(bench, factor_id)
     assert (found.state, found.failures) == (FactorState.ACTIVE, 0)
 

@@ -136,7 +136,7 @@ async def test_a_client_that_guesses_wrong_too_often_is_an_alarm_and_no_wall(ben
         assert (await guess(bench, mine, right=True)).result is GuessResult.VERIFIED
     warned = [line for line in logs if line["log_level"] == "warning"]
     assert [(line["event"], line["client"], line["count"]) for line in warned] == [
-        ("client guesses wrong too often", "tester", 8)
+        ("client has too many wrong guesses", "tester", 8)
     ]
     entries = await bench.store.audit(100)
     assert [entry.client for entry in entries if entry.action == "client.guesses"] == ["tester"]

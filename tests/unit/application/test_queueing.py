@@ -13,7 +13,6 @@ from tests.unit.application.conftest import TESTER, Bench, trunk
 from voicegate.application.challenges import ChallengeSpec
 from voicegate.application.queueing import CallLimits, CallQueue
 from voicegate.application.sign_in import Issued, IssueRequest
-from voicegate.domain.call import TEST_TRUNK
 from voicegate.domain.client import Principal, Scope
 from voicegate.domain.phone_number import Destination
 from voicegate.domain.policy import Deny, DenyReason
@@ -181,7 +180,7 @@ async def test_a_crowd_never_exceeds_a_limit_and_all_are_served() -> None:
 async def test_calls_to_test_numbers_need_no_line() -> None:
     async with crowd(CallLimits(in_progress=1, queue_timeout=LONG)) as calls:
         for name in ("a1", "a2", "a3"):
-            await calls.call(name, trunk(TEST_TRUNK))
+            await calls.call(name, replace(trunk("tests"), has_lines=False))
         assert calls.pending == ["a1", "a2", "a3"]
 
 

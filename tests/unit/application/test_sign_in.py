@@ -44,11 +44,11 @@ def request(number: str = NUMBER, key: tuple[str, bytes] | None = None) -> Issue
 
 async def test_the_right_code_verifies_once(bench: Bench) -> None:
     challenge_id = await bench.issue()
-    verdicts = [
+    results = [
         (await bench.sign_in.verify(TESTER, challenge_id, Passcode(bench.code(challenge_id)))).result  # type: ignore[union-attr]
         for _ in range(2)
     ]
-    assert verdicts == [GuessResult.VERIFIED, GuessResult.ALREADY_USED]
+    assert results == [GuessResult.VERIFIED, GuessResult.ALREADY_USED]
 
 
 async def test_fifty_right_guesses_at_once_give_one_success(bench: Bench) -> None:

@@ -16,7 +16,7 @@ APOLOGY = "apologise en/apology"
 
 
 @dataclass
-class PatientLeg(ScriptedLeg):
+class StoppingLeg(ScriptedLeg):
     """Whoever listens hears the apology to its end, which takes the conversation's time for many things."""
 
     async def leave(self, apology: Clip) -> None:
@@ -30,7 +30,7 @@ async def test_nothing_more_is_said_and_nobody_hangs_up_while_it_is_sorry(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(delivery, "_SEEING_OFF", delivery._SEEING_OFF * 0)
-    monkeypatch.setattr("tests.unit.application.scripted.ScriptedLeg", PatientLeg)
+    monkeypatch.setattr("tests.unit.application.scripted.ScriptedLeg", StoppingLeg)
     is_asked = asyncio.Event()
 
     async def never_presses(leg: ScriptedLeg) -> None:

@@ -11,7 +11,7 @@ from tests.unit.application.conftest import NUMBER, trunk
 from tests.unit.application.scripted import ScriptedPbx
 from voicegate.application.trunk_health import TrunkHealth, is_any_reached, trunk_states
 from voicegate.domain.phone_number import Destination
-from voicegate.domain.routing import Routes, find_route
+from voicegate.domain.routing import Routes, TrunkState, find_route
 
 
 async def test_who_stops_asking_breaks_nothing_for_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -31,7 +31,7 @@ async def test_who_stops_asking_breaks_nothing_for_the_next(monkeypatch: pytest.
         asking.cancel()
         with pytest.raises(asyncio.CancelledError):
             await asking
-    pbx.states = {"carrier": "unreachable"}
+    pbx.states = {"carrier": TrunkState.UNREACHABLE}
     assert not await reachability.has_way(hops)
 
 
@@ -69,7 +69,7 @@ async def test_one_pbx_that_can_be_reached_is_enough_and_waits_for_no_other() ->
 
 
 async def test_a_trunk_that_its_pbx_does_not_have_is_no_way() -> None:
-    pbx = ScriptedPbx(states={"other": "available"})
+    pbx = ScriptedPbx(states={"other": TrunkState.AVAILABLE})
     hops = find_route(Destination(NUMBER), Routes((trunk("carrier"),)))
     assert not await TrunkHealth({"main": pbx}).has_way(hops)
     assert await TrunkHealth({"main": ScriptedPbx(states={})}).has_way(hops)

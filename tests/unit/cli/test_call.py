@@ -109,7 +109,7 @@ async def test_a_refusal_is_one_line_and_exit_code_4(voicegate: Run) -> None:
     result = await voicegate("call", "+442079460123")
     assert result.exit_code == 4
     assert result.stderr == (
-        "voicegate: Numbers of this country may not be called. The setting `policy.allowed_countries` "
+        "voicegate: Calls to this country are not allowed. The setting `policy.allowed_countries` "
         "lists those that may. (country_not_allowed, 403)\n"
     )
 

@@ -39,7 +39,7 @@ async def test_what_cannot_be_is_refused_in_one_line(voicegate: Run) -> None:
     await voicegate("clients", "add", "web", "--scope", "hooks")
     again = await voicegate("clients", "add", "web", "--scope", "hooks")
     assert again.exit_code == Exit.REFUSED
-    assert again.stderr == "voicegate: There is or was a client of that name. (client_exists, 409)\n"
+    assert again.stderr == "voicegate: A client of this name exists, or existed. (client_exists, 409)\n"
     unknown = await voicegate("clients", "rotate", "nobody")
     assert unknown.exit_code == Exit.REFUSED
     assert (await voicegate("clients", "add", "web")).exit_code == Exit.USAGE

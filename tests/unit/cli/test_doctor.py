@@ -30,7 +30,7 @@ def given(monkeypatch: pytest.MonkeyPatch, *found: Finding) -> None:
     monkeypatch.setattr("voicegate.bootstrap.checks.checks", lambda _: checks)
 
 
-def test_each_finding_is_a_line_with_its_cure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_finding_is_a_line_with_its_fix(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     given(monkeypatch, passed("clock", "right"), failed("dialplan", "not loaded", "copy it"))
     result = run("--config", str(right_configuration(tmp_path)), "doctor")
     assert result.exit_code == Exit.NO
@@ -39,7 +39,7 @@ def test_each_finding_is_a_line_with_its_cure(tmp_path: Path, monkeypatch: pytes
     assert lines[2:] == [
         "ok       clock: right",
         "error    dialplan: not loaded",
-        "         cure: copy it",
+        "         fix: copy it",
         "1 errors, 1 warnings, 1 well",
     ]
 
@@ -48,7 +48,7 @@ def test_json_is_a_list_of_findings(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     given(monkeypatch, passed("clock", "right"))
     result = run("--config", str(right_configuration(tmp_path)), "doctor", "--json")
     assert result.exit_code == 0
-    assert json.loads(result.stdout)[1] == {"level": "ok", "about": "clock", "text": "right", "cure": ""}
+    assert json.loads(result.stdout)[1] == {"level": "ok", "about": "clock", "text": "right", "fix": ""}
 
 
 @pytest.mark.parametrize(("options", "code"), [((), 0), (("--strict",), Exit.NO)])
@@ -83,11 +83,11 @@ async def test_a_daemon_that_cannot_place_calls_is_told_of_after_what_explains_i
     result = await asyncio.to_thread(run, "--config", str(file), "doctor")
     assert [line.split(":")[0].split()[-1] for line in result.stdout.splitlines()[:4]] == [
         "ESL",
-        "cure",
+        "fix",
         "daemon",
-        "cure",
+        "fix",
     ]
-    assert result.stdout.splitlines()[3].endswith("mend the errors above")
+    assert result.stdout.splitlines()[3].endswith("fix the errors above")
 
 
 async def test_a_daemon_that_has_its_pbx_back_meanwhile_is_well(

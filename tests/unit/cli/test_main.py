@@ -61,7 +61,7 @@ def test_an_unknown_command_is_wrong_usage() -> None:
     assert run("dance").exit_code == Exit.USAGE
 
 
-def test_an_unreachable_daemon_is_named_with_the_cure(tmp_path: Path) -> None:
+def test_an_unreachable_daemon_is_named_with_the_fix(tmp_path: Path) -> None:
     socket = tmp_path / "none.sock"
     result = run("--socket", str(socket), "trunks")
     assert result.exit_code == Exit.UNREACHABLE
@@ -172,7 +172,7 @@ def test_a_language_that_nobody_judged_must_be_switched_on(tmp_path: Path) -> No
     assert "no sound of digit_7: voicegate prompts build nl, or voicegate prompts import nl" in result.stderr
 
 
-def test_patience_needs_no_part_of_the_time_for_the_code(tmp_path: Path) -> None:
+def test_a_timeout_needs_no_part_of_the_time_for_the_code(tmp_path: Path) -> None:
     file = right_configuration(tmp_path)
     file.write_text(f"{file.read_text()}[call]\nhuman_timeout_s = 90\n")
     assert run("config", "check", str(file)).exit_code == 0
@@ -214,7 +214,7 @@ def test_a_lab_in_an_impossible_folder_is_one_line(tmp_path: Path) -> None:
     )
 
 
-def test_a_wrong_setting_is_one_line_with_file_setting_and_cure(tmp_path: Path) -> None:
+def test_a_wrong_setting_is_one_line_with_file_setting_and_fix(tmp_path: Path) -> None:
     file = tmp_path / "voicegate.toml"
     file.write_text("[passcode]\nlenght = 6\n")
     for command in (("config", "check"), ("config", "show"), ("serve",)):

@@ -89,13 +89,13 @@ def test_shipped_prompts_are_right() -> None:
     assert run("check") == (0, "all prompts are right\n")
 
 
-def test_what_is_wrong_is_printed_with_its_cure_and_ends_with_1(sounds: Path, config: str) -> None:
+def test_what_is_wrong_is_printed_with_its_fix_and_ends_with_1(sounds: Path, config: str) -> None:
     file = sounds / "fr" / "goodbye.ulaw"
     file.unlink()
-    cure = "voicegate prompts build fr --force"
-    assert run("check", "fr", config=config) == (1, f"{file}: is missing: {cure}\n")
+    fix = "voicegate prompts build fr --force"
+    assert run("check", "fr", config=config) == (1, f"{file}: is missing: {fix}\n")
     code, output = run("check", "--json", config=config)
-    found = [{"language": "fr", "file": str(file), "problem": "is missing", "cure": cure}]
+    found = [{"language": "fr", "file": str(file), "problem": "is missing", "fix": fix}]
     assert (code, json.loads(output)) == (1, found)
 
 
@@ -162,8 +162,7 @@ def test_a_name_is_spoken_before_the_daemon_needs_it(engines: Path, tmp_path: Pa
     assert code == 0
     assert output.splitlines() == [
         "en: 'Example Bank' is spoken by flite",
-        "no call is introduced so yet, only as 'Voicegate': "
-        "service.name, or friendly_name of a [twilio.NAME]",
+        "no call uses this name yet, only 'Voicegate': service.name, or friendly_name of a [twilio.NAME]",
     ]
     named = json.loads(run("build", "en", "--service", "Example Bank", "--json", config=config)[1])
     (made,) = named

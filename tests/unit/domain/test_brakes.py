@@ -94,10 +94,10 @@ def test_a_number_without_extension_is_never_apart_from_made_up_ones() -> None:
 
 @pytest.mark.parametrize(("calls", "wait"), [(1, 30), (2, 60), (3, 120), (4, 300), (5, 300), (9, 300)])
 def test_each_call_waits_longer_for_the_next(calls: int, wait: float) -> None:
-    for age, verdict in ((wait, Allow()), (wait - 1, Deny(DenyReason.TOO_SOON, seconds(1)))):
+    for age, decision in ((wait, Allow()), (wait - 1, Deny(DenyReason.TOO_SOON, seconds(1)))):
         own = ended(*(age + 600 * n for n in range(calls)))
-        assert may_ring(PLAIN, [], own, policy=POLICY, now=NOW) == verdict
-        left = verdict.retry_after if isinstance(verdict, Deny) else None
+        assert may_ring(PLAIN, [], own, policy=POLICY, now=NOW) == decision
+        left = decision.retry_after if isinstance(decision, Deny) else None
         assert next_call(PLAIN, own, policy=POLICY, now=NOW) == NOW + (left or timedelta())
 
 
@@ -183,9 +183,9 @@ def test_a_code_is_issued_when_every_budget_has_room_and_else_exactly_when_it_sa
 
     counts = [(min(sum(age < 300 for age in ages), limit), limit) for ages, limit in budgets]
     has_room = all(out == 0 or out + attempts <= limit for out, limit in counts)
-    verdict = judged(NOW)
-    assert (verdict == Allow()) == has_room
-    if isinstance(verdict, Deny):
-        assert verdict.retry_after is not None
-        assert judged(NOW + verdict.retry_after) == Allow()
-        assert judged(NOW + verdict.retry_after - MOMENT) != Allow()
+    decision = judged(NOW)
+    assert (decision == Allow()) == has_room
+    if isinstance(decision, Deny):
+        assert decision.retry_after is not None
+        assert judged(NOW + decision.retry_after) == Allow()
+        assert judged(NOW + decision.retry_after - MOMENT) != Allow()

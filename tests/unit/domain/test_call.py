@@ -164,11 +164,11 @@ def test_a_later_count_without_media_does_not_unsay_an_earlier_one() -> None:
 
 
 FULL = Playback(samples=80000, elapsed=timedelta(seconds=10), packets=500)
-STRETCH = CodeSpan(samples=80000, length=timedelta(seconds=10))
+SPAN = CodeSpan(samples=80000, length=timedelta(seconds=10))
 
 
 def test_a_file_played_in_full_time_and_packets_covers_the_code() -> None:
-    assert proves_sent(FULL, STRETCH)
+    assert proves_sent(FULL, SPAN)
 
 
 @pytest.mark.parametrize(
@@ -185,7 +185,7 @@ def test_a_file_played_in_full_time_and_packets_covers_the_code() -> None:
     ],
 )
 def test_a_pbx_that_says_played_is_not_believed_alone(playback: Playback) -> None:
-    assert not proves_sent(playback, STRETCH)
+    assert not proves_sent(playback, SPAN)
 
 
 @pytest.mark.parametrize("packet", [10, 20, 30, 40, 60])
@@ -233,4 +233,4 @@ def test_what_the_pbx_tells_is_not_measured() -> None:
 
 def test_hanging_up_after_the_last_digit_still_covers_the_code() -> None:
     hung_up = Playback(samples=90000, elapsed=timedelta(seconds=11.2), packets=560, key=None, hung_up=True)
-    assert proves_sent(hung_up, STRETCH)
+    assert proves_sent(hung_up, SPAN)

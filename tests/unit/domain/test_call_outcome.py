@@ -1,4 +1,4 @@
-"""The verdict on a call: all causes, all statuses, and the one rule for delivered."""
+"""The outcome of a call: all causes, all statuses, and the one rule for delivered."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -106,8 +106,8 @@ def test_every_sip_failure_has_an_outcome_that_someone_decided(status: int, call
     ],
 )
 def test_a_call_that_was_not_answered(call: Call, hangup: Hangup, outcome: str, blame: str) -> None:
-    verdict = classify(call, hangup, CHECK)
-    assert (verdict.outcome, verdict.blame) == (outcome, blame)
+    expected = classify(call, hangup, CHECK)
+    assert (expected.outcome, expected.blame) == (outcome, blame)
 
 
 @pytest.mark.parametrize(
@@ -133,7 +133,7 @@ def test_a_call_that_was_answered(evidence: Evidence, hangup: Hangup, outcome: s
 
 
 @pytest.mark.parametrize(
-    ("evidence", "hangup", "check", "verdict"),
+    ("evidence", "hangup", "check", "expected"),
     [
         # A person picked up, and the answer's SDP was of no use: 488 made up, 200 without SDP, no codec.
         (Evidence(answered=True), Hangup(58, 488), CHECK, ("incompatible", "trunk", False)),
@@ -177,10 +177,10 @@ def test_a_call_that_was_answered(evidence: Evidence, hangup: Hangup, outcome: s
     ],
 )
 def test_an_answered_call_that_carried_nothing_is_whose_fault_it_was(
-    evidence: Evidence, hangup: Hangup, check: HumanCheck, verdict: tuple[str, str, bool]
+    evidence: Evidence, hangup: Hangup, check: HumanCheck, expected: tuple[str, str, bool]
 ) -> None:
     told = classify(replace(CALL, evidence=evidence), hangup, check)
-    assert (told.outcome, told.blame, told.retry_safe) == verdict
+    assert (told.outcome, told.blame, told.retry_safe) == expected
 
 
 def test_only_a_block_of_our_number_is_one() -> None:

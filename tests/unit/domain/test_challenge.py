@@ -34,7 +34,7 @@ CHALLENGE = Challenge(
     expires_at=NOW + timedelta(seconds=300),
 )
 
-OPEN = {"issued", "delivering", "delivered", "undeliverable"}
+OPEN = {"delivering", "delivered", "undeliverable"}
 
 
 def expected_state(state: ChallengeState, event: ChallengeEvent) -> str | None:
@@ -52,7 +52,6 @@ def expected_state(state: ChallengeState, event: ChallengeEvent) -> str | None:
         ChallengeEvent.LAST_GUESS_MISSED: "locked",
         ChallengeEvent.TIME_OVER: "expired",
         ChallengeEvent.CANCELED: "canceled",
-        ChallengeEvent.REPORTED: "reported",
     }[event]
 
 

@@ -168,7 +168,7 @@ def test_satellite_and_international_premium_belong_to_no_country(number: str) -
     assert isinstance(may_reach(Destination(number), US), Deny)
 
 
-def test_of_many_verdicts_the_first_refusal_counts() -> None:
+def test_of_many_decisions_the_first_refusal_counts() -> None:
     first, second = Deny(DenyReason.TOO_SOON), Deny(DenyReason.TOO_MANY_CALLS)
     assert refusal(Allow(), first, second) is first
     assert refusal(Allow(), Allow()) is None

@@ -9,10 +9,10 @@ from voicegate.domain.call import EvidenceLevel
 from voicegate.domain.call_outcome import Outcome
 from voicegate.domain.errors import InvalidNumber
 from voicegate.domain.phone_number import Destination
-from voicegate.lab.behaviour import Deed, LabNumber
+from voicegate.lab.behaviour import Action, LabNumber
 from voicegate.lab.numbers import NUMBERS, find_number
 
-UNTOLD = (Deed.NOTHING, Deed.LISTEN, Deed.HANG_UP)
+UNTOLD = (Action.NOTHING, Action.LISTEN, Action.HANG_UP)
 AREAS = ("202", "212", "312", "415", "617", "713")
 each_number = pytest.mark.parametrize("number", NUMBERS, ids=lambda number: number.name)
 
@@ -55,9 +55,9 @@ def test_no_dialed_number_means_two_behaviours() -> None:
 
 @each_number
 def test_evidence_agrees_with_what_the_person_does(number: LabNumber) -> None:
-    assert (number.expected.evidence < EvidenceLevel.ANNOUNCED) == (number.deed in UNTOLD)
-    assert (number.expected.outcome is Outcome.DELIVERED) == (number.deed not in UNTOLD)
-    assert number.deed is not Deed.NOTHING or number.expected.evidence <= EvidenceLevel.ANSWERED
+    assert (number.expected.evidence < EvidenceLevel.ANNOUNCED) == (number.action in UNTOLD)
+    assert (number.expected.outcome is Outcome.DELIVERED) == (number.action not in UNTOLD)
+    assert number.action is not Action.NOTHING or number.expected.evidence <= EvidenceLevel.ANSWERED
 
 
 @each_number

@@ -75,7 +75,7 @@ class AdminDoor:
                 assert_never(given)
 
     async def revoke(self, request: web.Request) -> web.Response:
-        """Let a client ask nothing any more."""
+        """Revoke a client."""
         name = request.match_info["name"]
         answer = await self._clients.revoke(request[PRINCIPAL], name)
         match answer:
@@ -169,7 +169,7 @@ def _changing(door: AdminDoor) -> tuple[Operation, ...]:
             path="/v1/clients/{name}",
             name="revokeClient",
             scope=Scope.ADMIN,
-            text="Let a client ask nothing any more, at once and for ever. What it made stays.",
+            text="Revoke a client at once and permanently. What it made stays.",
             handler=door.revoke,
             success=Success(200, Revoked, "The client, revoked."),
             refusals=(problems.NOT_FOUND, *_STORED),

@@ -14,7 +14,7 @@ ClientName = Annotated[
         min_length=1,
         max_length=64,
         pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}\Z",
-        description="A client's name, unique for ever.",
+        description="A client's name; it is never given twice.",
         examples=["web-login"],
     ),
 ]
@@ -40,7 +40,7 @@ class Rotation(_Request, kw_only=True, frozen=True):
     """How a client gets another key."""
 
     grace_s: Annotated[
-        int, Meta(ge=0, le=30 * 86400, description="Seconds for which its present keys live on.")
+        int, Meta(ge=0, le=30 * 86400, description="Seconds for which its present keys stay valid.")
     ] = 0
 
 
@@ -66,7 +66,7 @@ class AuditQuery(_Request, kw_only=True, frozen=True):
 class KeyView(_Answer, kw_only=True, frozen=True):
     """A key, but for its secret."""
 
-    id: Annotated[str, Meta(description="What the key begins with.")]
+    id: Annotated[str, Meta(description="The key's first part, which identifies it.")]
     created_at: datetime
     expires_at: Annotated[datetime, Meta(description="When it ends or ended; null: not yet known.")] | None
 
@@ -77,7 +77,7 @@ class ClientView(_Answer, kw_only=True, frozen=True):
     name: str
     scopes: list[Scope]
     created_at: datetime
-    revoked_at: Annotated[datetime, Meta(description="Since when it may ask nothing; null: it may.")] | None
+    revoked_at: Annotated[datetime, Meta(description="When it was revoked; null: it is active.")] | None
     keys: Annotated[list[KeyView], Meta(description="Its keys, oldest first.")]
 
 
@@ -92,7 +92,7 @@ class GivenKey(Discreet, kw_only=True, frozen=True):
 
     name: str
     scopes: list[Scope]
-    key: Annotated[str, Meta(description="What the client must send. It is kept nowhere.")]
+    key: Annotated[str, Meta(description="What the client must send. It is not stored.")]
 
 
 class Revoked(_Answer, kw_only=True, frozen=True):
@@ -110,7 +110,7 @@ class AuditView(_Answer, kw_only=True, frozen=True):
     client: str
     request_id: str
     action: Annotated[str, Meta(examples=["verification.create", "factor.reset"])]
-    decision: Annotated[str, Meta(description="`allowed`, a verdict, `unknown`, or the reason of a refusal.")]
+    decision: Annotated[str, Meta(description="`allowed`, a guess's result, or why not.")]
     subject: Annotated[str, Meta(description="The id of what it was about.")] | None
     number: Annotated[str, Meta(description="The number it was about, masked.")] | None
 

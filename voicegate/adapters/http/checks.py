@@ -66,12 +66,12 @@ class SocketCheck:
         folder = path.parent.resolve()
         for one in (*reversed(folder.parents), folder):
             if not _may(user, _ENTER, one.stat()):
-                cure = f"chmod o+x {one}; the socket's own mode keeps others out"
-                return failed(about, f"cannot enter {one}, and so not reach {path}", cure)
+                fix = f"chmod o+x {one}; the socket's own mode keeps others out"
+                return failed(about, f"cannot enter {one}, and so not reach {path}", fix)
         mode, owner, gid = self._rights()
         if not user.may(_CONNECT, mode=mode, owner=owner, group=gid):
-            cure = f"socket.group: a group that {user.name} is in, and not audio.group"
-            return failed(about, f"may not open {path}: mode {mode:04o}, group {_group_name(gid)}", cure)
+            fix = f"socket.group: a group that {user.name} is in, and not audio.group"
+            return failed(about, f"may not open {path}: mode {mode:04o}, group {_group_name(gid)}", fix)
         return passed(about, f"can reach {path}")
 
     def _rights(self) -> tuple[int, int, int]:
@@ -88,10 +88,10 @@ def _leave(user: _User, group: str) -> str:
     """Return how a user leaves a group; no command takes anybody out of their primary one."""
     if grp.getgrnam(group).gr_gid != user.gid:
         return f"gpasswd --delete {user.name} {group}: a group of their own for the socket, socket.group"
-    cure = f"usermod --gid OTHER {user.name}: {group} is their primary group; start their programs anew then"
+    fix = f"usermod --gid OTHER {user.name}: {group} is their primary group; start their programs anew then"
     if user.name in grp.getgrnam(group).gr_mem:
-        cure += f"; and gpasswd --delete {user.name} {group}"
-    return cure
+        fix += f"; and gpasswd --delete {user.name} {group}"
+    return fix
 
 
 def _may(user: _User, right: int, status: os.stat_result) -> bool:

@@ -39,7 +39,7 @@ def affordable(limits: ConnectionLimits, *, listeners: int, descriptors: int) ->
     room = max(_LEAST, (descriptors - _KEPT_DESCRIPTORS) // listeners)
     if limits.total <= room:
         return limits
-    log.warning("fewer connections than http.max_connections: the limit of open files is low", allowed=room)
+    log.warning("http.max_connections not reached: the limit of open files is low", allowed=room)
     return replace(limits, total=room)
 
 

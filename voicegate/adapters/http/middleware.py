@@ -146,7 +146,7 @@ def _explain(error: Exception) -> Refused:
             return Refused(problems.STORE_UNAVAILABLE, facts=Facts(retry_after_s=_RETRY_STORE_S))
         case _:
             log.error("request failed", exc_info=error)
-            return Refused(problems.INTERNAL, "it was logged under this request's id")
+            return Refused(problems.INTERNAL, "the log has the details under this request's id")
 
 
 def _note(request: web.Request, status: int) -> None:

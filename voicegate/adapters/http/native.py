@@ -52,10 +52,9 @@ from voicegate.domain.errors import (
 from voicegate.domain.passcode import Passcode
 from voicegate.domain.phone_number import Destination
 from voicegate.domain.policy import Deny
-from voicegate.domain.routing import Trunk
+from voicegate.domain.routing import Trunk, TrunkState
 
-_PBX_PATIENCE: Final = timedelta(seconds=3)
-_TRUNK_STATES: Final = ("available", "in_use", "unreachable")
+_PBX_TIMEOUT: Final = timedelta(seconds=3)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,7 +207,7 @@ class NativeDoor:
     async def trunks(self, _request: web.Request) -> web.Response:
         """Show the trunks as their PBXs see them."""
         # A PBX that does not say is an answer too: its trunks are "unknown".
-        states = {name: await trunk_states(pbx, _PBX_PATIENCE) for name, pbx in self._house.pbxs.items()}
+        states = {name: await trunk_states(pbx, _PBX_TIMEOUT) for name, pbx in self._house.pbxs.items()}
         return json_response(TrunkList(trunks=[self._trunk(trunk, states) for trunk in self._house.trunks]))
 
     async def health(self, _request: web.Request) -> web.Response:
@@ -228,14 +227,13 @@ class NativeDoor:
         authenticate = self._house.clients.authenticate
         return await authenticate(credentials.key, "", credentials.client) is not None
 
-    def _trunk(self, trunk: Trunk, states: Mapping[str, Mapping[str, str]]) -> TrunkView:
-        state = states.get(trunk.pbx, {}).get(trunk.endpoint)
+    def _trunk(self, trunk: Trunk, states: Mapping[str, Mapping[str, TrunkState]]) -> TrunkView:
         pbx = self._house.pbxs.get(trunk.pbx)
         return TrunkView(
             name=trunk.name,
             pbx=trunk.pbx,
             endpoint=trunk.endpoint,
-            state=next((known for known in _TRUNK_STATES if known == state), "unknown"),
+            state=states.get(trunk.pbx, {}).get(trunk.endpoint, TrunkState.UNKNOWN),
             pbx_connected=pbx is not None and pbx.is_connected,
         )
 

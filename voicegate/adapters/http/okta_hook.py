@@ -89,7 +89,7 @@ class TelephonyEvent(Struct, rename="camel", frozen=True, kw_only=True):
 
 
 class ActionValue(Struct, rename="camel", frozen=True, kw_only=True):
-    """How the call fares."""
+    """What becomes of the call."""
 
     status: str
     provider: str
@@ -131,12 +131,12 @@ class Refusal(Struct, frozen=True):
     error: HookError
 
 
-TONGUE: Final = ErrorFormat(
+ERROR_FORMAT: Final = ErrorFormat(
     path="/openapi/okta-hook.json",
     about="""The telephony inline hook of an Okta organisation: Okta makes a code, Voicegate speaks it.
 
-The answer says how the call will fare, and the call follows. On TCP the client's key goes into the hook's
-`Authorization` field: after `Bearer`, as the password of `Basic`, or bare.""",
+The answer says what will become of the call, and the call follows. On TCP the client's key goes into the
+hook's `Authorization` field: after `Bearer`, as the password of `Basic`, or bare.""",
     refusal=Refusal,
     media_type="application/json",
     name_of=lambda kind: kind.name,
@@ -173,7 +173,7 @@ class _Handlers:
         self._hook = hook
 
     async def speak(self, request: web.Request) -> web.StreamResponse:
-        """Answer how the call will fare, and place it once the answer is out."""
+        """Answer what will become of the call, and place it once the answer is out."""
         deadline = protocol_of(request).began_at + self._hook.answer_within.total_seconds()
         event = await request_parsing.read_body(
             request.clone(client_max_size=MAX_BODY_BYTES), TelephonyEvent, _left_until(deadline)
@@ -208,7 +208,7 @@ class _Handlers:
         except TooLate:
             pass  # so nothing was stored
         except StoreError as error:
-            log.error("not taken back, or never accepted", error=str(error))
+            log.error("verification not canceled, or never accepted", error=str(error))
 
     def _read(self, request: web.Request, event: TelephonyEvent, deadline: float) -> IssueRequest | str:
         """Return the code to speak, or why it cannot be; after the deadline it is of no use any more."""
@@ -291,7 +291,7 @@ def okta_hook_door(hook: OktaHook) -> Door:
         text="Speak a code that Okta made. PENDING: the call follows; FAILED: nobody is called.",
         handler=handlers.speak,
         body=TelephonyEvent,
-        success=Success(200, Answer, "How the call fares."),
+        success=Success(200, Answer, "What becomes of the call."),
         refusals=(
             problems.BAD_REQUEST,
             problems.TOO_LARGE,
@@ -301,12 +301,12 @@ def okta_hook_door(hook: OktaHook) -> Door:
         ),
         scope=Scope.HOOKS,
     )
-    description = Description(TONGUE)
+    description = Description(ERROR_FORMAT)
     described = (operation, description.operation())
     description.write(described, __version__)
     return Door(
         described,
-        prefixes=(PATH, TONGUE.path),
+        prefixes=(PATH, ERROR_FORMAT.path),
         read_key=any_form,
         scheme="Basic",
         answer=handlers.refuse,

@@ -87,19 +87,19 @@ NATIVE: Final = ErrorFormat(
 class Description:
     """The document as a door serves it."""
 
-    def __init__(self, tongue: ErrorFormat = NATIVE) -> None:
-        self._tongue = tongue
+    def __init__(self, form: ErrorFormat = NATIVE) -> None:
+        self._form = form
         self._body = b""
 
     def write(self, operations: Iterable[Operation], version: str) -> None:
         """Describe `operations`, this one among them."""
-        self._body = msgspec.json.encode(document(operations, version, tongue=self._tongue))
+        self._body = msgspec.json.encode(document(operations, version, form=self._form))
 
     def operation(self) -> Operation:
         """Return the operation that serves the document."""
         return Operation(
             method="GET",
-            path=self._tongue.path,
+            path=self._form.path,
             name="getOpenApi",
             text="This document.",
             handler=self._serve,
@@ -111,45 +111,45 @@ class Description:
         return web.Response(body=self._body, content_type="application/json")
 
 
-def document(operations: Iterable[Operation], version: str, *, tongue: ErrorFormat = NATIVE) -> Json:
+def document(operations: Iterable[Operation], version: str, *, form: ErrorFormat = NATIVE) -> Json:
     """Return the document, ready for JSON."""
     everything = tuple(operations)
     paths: Json = {}
     for operation in everything:
-        paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation, tongue)
+        paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation, form)
     return {
         "openapi": "3.1.1",
         "info": {
-            "title": tongue.title,
+            "title": form.title,
             "version": version,
-            "description": tongue.about,
+            "description": form.about,
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "servers": [{"url": "/", "description": "Where this document was got: the Unix socket, or TCP."}],
         # On the Unix socket no key is needed.
-        "security": [*({name: []} for name in tongue.schemes), {}],
-        "tags": [{"name": name, "description": about} for name, about in tongue.tags.items()],
+        "security": [*({name: []} for name in form.schemes), {}],
+        "tags": [{"name": name, "description": about} for name, about in form.tags.items()],
         "paths": paths,
-        "components": {"schemas": _components(everything, tongue), "securitySchemes": tongue.schemes},
+        "components": {"schemas": _components(everything, form), "securitySchemes": form.schemes},
     }
 
 
-def refusals_of(operation: Operation, tongue: ErrorFormat = NATIVE) -> tuple[Kind, ...]:
+def refusals_of(operation: Operation, form: ErrorFormat = NATIVE) -> tuple[Kind, ...]:
     """Return every refusal the operation can answer, by status."""
-    always = () if operation.is_open else tongue.always
-    scoped = tongue.scoped if operation.scope else ()
+    always = () if operation.is_open else form.always
+    scoped = form.scoped if operation.scope else ()
     kinds = dict.fromkeys((*operation.refusals, *always, *scoped))
     return tuple(sorted(kinds, key=lambda kind: kind.status))
 
 
-def _operation(operation: Operation, tongue: ErrorFormat) -> Json:
+def _operation(operation: Operation, form: ErrorFormat) -> Json:
     described: Json = {
         "operationId": operation.name,
         "summary": operation.text.partition(". ")[0].rstrip("."),
         "description": operation.text,
-        "tags": [_tag(operation.path, tongue)],
+        "tags": [_tag(operation.path, form)],
         "parameters": _parameters(operation),
-        "responses": {str(operation.success.status): _success(operation), **_refusals(operation, tongue)},
+        "responses": {str(operation.success.status): _success(operation), **_refusals(operation, form)},
     }
     schema = operation.body_schema if operation.body is None else _reference(operation.body)
     if schema is not None:
@@ -158,9 +158,9 @@ def _operation(operation: Operation, tongue: ErrorFormat) -> Json:
     return described
 
 
-def _tag(path: str, tongue: ErrorFormat) -> str:
+def _tag(path: str, form: ErrorFormat) -> str:
     steps = path.split("/")
-    return next((tag for tag in tongue.tags if tag in map(str.lower, steps)), list(tongue.tags)[-1])
+    return next((tag for tag in form.tags if tag in map(str.lower, steps)), list(form.tags)[-1])
 
 
 def _parameters(operation: Operation) -> list[Json]:
@@ -218,16 +218,16 @@ def _event(data: Sequence[type[Struct]]) -> Json:
     }
 
 
-def _refusals(operation: Operation, tongue: ErrorFormat) -> Json:
-    by_status = groupby(refusals_of(operation, tongue), key=lambda kind: kind.status)
-    content: Json = {tongue.media_type: {"schema": _reference(tongue.refusal)}}
+def _refusals(operation: Operation, form: ErrorFormat) -> Json:
+    by_status = groupby(refusals_of(operation, form), key=lambda kind: kind.status)
+    content: Json = {form.media_type: {"schema": _reference(form.refusal)}}
     if operation.is_refused_in_text:
         content = {"text/plain": {"schema": {"type": "string"}}}
-    return {str(status): _refusal(tuple(kinds), tongue) | {"content": content} for status, kinds in by_status}
+    return {str(status): _refusal(tuple(kinds), form) | {"content": content} for status, kinds in by_status}
 
 
-def _refusal(kinds: tuple[Kind, ...], tongue: ErrorFormat) -> Json:
-    return {"description": "\n".join(f"- `{tongue.name_of(kind)}`: {kind.title}" for kind in kinds)}
+def _refusal(kinds: tuple[Kind, ...], form: ErrorFormat) -> Json:
+    return {"description": "\n".join(f"- `{form.name_of(kind)}`: {kind.title}" for kind in kinds)}
 
 
 def _headers(headers: Mapping[str, str]) -> Json:
@@ -238,8 +238,8 @@ def _reference(shape: type[Struct]) -> Json:
     return {"$ref": _REFERENCE.format(name=shape.__name__)}
 
 
-def _components(operations: Sequence[Operation], tongue: ErrorFormat) -> Json:
-    shapes: dict[str, type[Struct]] = {tongue.refusal.__name__: tongue.refusal}
+def _components(operations: Sequence[Operation], form: ErrorFormat) -> Json:
+    shapes: dict[str, type[Struct]] = {form.refusal.__name__: form.refusal}
     queries = {operation.query.__name__: operation.query for operation in operations if operation.query}
     for operation in operations:
         for shape in (operation.body, operation.success.body, *operation.success.events):

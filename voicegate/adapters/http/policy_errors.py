@@ -36,9 +36,9 @@ KINDS: Final[Mapping[DenyReason, Kind]] = {
 """Every reason; a test holds the table complete."""
 
 NUMBERS: Final[Mapping[DenyReason, str]] = {
-    DenyReason.INVALID_NUMBER: "It lies in no range that is assigned. The setting `policy.number_check` says "
+    DenyReason.INVALID_NUMBER: "It is in no assigned range. The setting `policy.number_check` decides "
     "whether such numbers are called.",
-    DenyReason.PLUS_MISSING: "It has no plus sign with a country code, and no extension of the PBX fits it.",
+    DenyReason.PLUS_MISSING: "It has no plus sign with a country code, and matches no extension of the PBX.",
 }
 """What a reason says of the number, in every door's answer."""
 

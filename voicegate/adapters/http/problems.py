@@ -28,7 +28,7 @@ class Kind:
     """HTTP status."""
     title: str
     """The same sentence each time."""
-    cure: str = ""
+    fix: str = ""
     """What to change; a detail that says nothing of its own ends in it."""
 
     @property
@@ -39,11 +39,11 @@ class Kind:
 
 BAD_REQUEST = Kind("bad_request", 400, "The request is malformed.")
 KEY_MISSING = Kind(
-    "key_missing", 401, "A key is needed here.", "`voicegate clients add` gives a client its key."
+    "key_missing", 401, "An API key is required.", "`voicegate clients add` gives a client its key."
 )
-KEY_WRONG = Kind("key_wrong", 401, "That key is not a client's, or not any more.")
-SIGNATURE_WRONG = Kind("signature_wrong", 401, "The message is not signed as it must be, or not just now.")
-SCOPE_MISSING = Kind("scope_missing", 403, "This client may not do that.")
+KEY_WRONG = Kind("key_wrong", 401, "The key is unknown, expired or revoked.")
+SIGNATURE_WRONG = Kind("signature_wrong", 401, "The message's signature is missing, wrong or too old.")
+SCOPE_MISSING = Kind("scope_missing", 403, "The client's scopes do not allow this.")
 PEER_NOT_ALLOWED = Kind(
     "peer_not_allowed",
     403,
@@ -53,21 +53,23 @@ PEER_NOT_ALLOWED = Kind(
 COUNTRY_NOT_ALLOWED = Kind(
     "country_not_allowed",
     403,
-    "Numbers of this country may not be called.",
+    "Calls to this country are not allowed.",
     "The setting `policy.allowed_countries` lists those that may.",
 )
-NUMBER_TYPE_NOT_ALLOWED = Kind("number_type_not_allowed", 403, "Numbers of this type are not called.")
+NUMBER_TYPE_NOT_ALLOWED = Kind(
+    "number_type_not_allowed", 403, "Calls to this type of number are not allowed."
+)
 ADMINS_ONLY = Kind("admins_only", 403, "Only an admin may do that.")
 REFUSED = Kind("refused", 403, "The request was refused.")
-NOT_FOUND = Kind("not_found", 404, "There is no such thing.")
-METHOD_NOT_ALLOWED = Kind("method_not_allowed", 405, "This cannot be done to that.")
+NOT_FOUND = Kind("not_found", 404, "Not found.")
+METHOD_NOT_ALLOWED = Kind("method_not_allowed", 405, "This method is not allowed here.")
 BODY_TIMEOUT = Kind("body_timeout", 408, "The request's body did not arrive in time.")
 CALL_IN_PROGRESS = Kind("call_in_progress", 409, "A call to this telephone is in progress.")
-NOT_OPEN = Kind("not_open", 409, "The verification is over.")
+NOT_OPEN = Kind("not_open", 409, "The verification has ended.")
 ALREADY_ENROLLED = Kind(
     "already_enrolled",
     409,
-    "A telephone is enrolled already.",
+    "A telephone is already enrolled.",
     "Reset it, or replace its telephone.",
 )
 NOT_PENDING = Kind("not_pending", 409, "The factor is active already.")
@@ -76,25 +78,25 @@ FACTOR_LOCKED = Kind(
     "factor_locked", 409, "There were too many wrong passcodes in a row.", "The factor must be reset."
 )
 NO_CHALLENGE = Kind("no_challenge", 409, "No code is out.", "Ask for a call first.")
-CLIENT_EXISTS = Kind("client_exists", 409, "There is or was a client of that name.")
-KEY_REUSED = Kind("idempotency_key_reused", 409, "This Idempotency-Key came before with another request.")
+CLIENT_EXISTS = Kind("client_exists", 409, "A client of this name exists, or existed.")
+KEY_REUSED = Kind("idempotency_key_reused", 409, "This Idempotency-Key was used before with another request.")
 TOO_LARGE = Kind("too_large", 413, "The request's body is too large.")
 UNSUPPORTED_TYPE = Kind("unsupported_media_type", 415, "The request's body must be JSON.")
-INVALID = Kind("invalid", 422, "A value is wrong.")
+INVALID = Kind("invalid", 422, "A value is not valid.")
 NO_ROUTE = Kind(
     "no_route",
     422,
     "No route leads to this destination.",
-    "E.164 numbers go out by `[trunks]`, extensions by the patterns in `[internal]`.",
+    "E.164 numbers are routed by `[trunks]`, extensions by the patterns in `[internal]`.",
 )
-TOO_SOON = Kind("too_soon", 429, "This telephone was called a moment ago.")
-TOO_MANY_GUESSES = Kind("too_many_guesses", 429, "There were too many wrong guesses lately.")
-TOO_MANY_CALLS = Kind("too_many_calls", 429, "This verification has placed all its calls.")
-QUEUE_FULL = Kind("queue_full", 503, "All lines are busy, and no more calls may wait for one.")
+TOO_SOON = Kind("too_soon", 429, "This telephone was called recently.")
+TOO_MANY_GUESSES = Kind("too_many_guesses", 429, "There were too many wrong guesses recently.")
+TOO_MANY_CALLS = Kind("too_many_calls", 429, "This verification has reached its limit of calls.")
+QUEUE_FULL = Kind("queue_full", 503, "All lines are busy and the queue is full.")
 TRUNKS_DOWN = Kind("trunks_down", 503, "No trunk can take a call now.")
-INTERNAL = Kind("internal_error", 500, "Something went wrong in Voicegate.")
+INTERNAL = Kind("internal_error", 500, "An internal error occurred in Voicegate.")
 TOO_MANY_WAITING = Kind("too_many_waiting", 503, "Too many long polls and event streams are open.")
-OVERLOADED = Kind("overloaded", 503, "More is asked than can be answered in time.")
+OVERLOADED = Kind("overloaded", 503, "The server is overloaded.")
 NOT_READY = Kind("not_ready", 503, "Calls cannot be placed now.")
 STORE_UNAVAILABLE = Kind("store_unavailable", 503, "The database cannot be used now.")
 
@@ -134,7 +136,7 @@ class Refused(Exception):
     def __init__(self, kind: Kind, detail: str = "", facts: Facts | None = None) -> None:
         super().__init__(kind.name)
         self.kind = kind
-        self.detail = detail or f"{kind.title} {kind.cure}".rstrip()
+        self.detail = detail or f"{kind.title} {kind.fix}".rstrip()
         self.facts = facts or Facts()
 
 

@@ -122,7 +122,7 @@ class HttpProtocol(web.RequestHandler):
             raise ConnectionError("an answer has begun already")
         if status >= problems.INTERNAL.status:
             log.error("request failed", exc_info=error)
-            refused = Refused(problems.INTERNAL, "it was logged under this request's id")
+            refused = Refused(problems.INTERNAL, "the log has the details under this request's id")
         else:
             self._warnings.warn("not HTTP", self.connection.address, error=type(error).__name__)
             refused = Refused(problems.BAD_REQUEST, "the request is not valid HTTP, or its headers too long")

@@ -34,7 +34,7 @@ log = structlog.get_logger(__name__)
 PREFIX: Final = "/hooks/providers/"
 
 
-TONGUE: Final = replace(
+ERROR_FORMAT: Final = replace(
     NATIVE,
     path="/openapi/providers.json",
     about="""The doors of identity providers that make a code and post it to a service of one's own.
@@ -84,7 +84,8 @@ class _Handler:
         try:
             return await self._speak(request)
         except Refused as refused:
-            log.warning("not spoken", provider=self._name, problem=refused.kind.name, why=refused.detail)
+            problem = refused.kind.name
+            log.warning("message not spoken", provider=self._name, problem=problem, why=refused.detail)
             raise
 
     async def _speak(self, request: web.Request) -> web.Response:
@@ -95,7 +96,7 @@ class _Handler:
                 raise Refused(problems.SIGNATURE_WRONG)
         message = read_message(mapped, await _decoded(request))
         if isinstance(message, NotSpoken):
-            log.info("not spoken", provider=self._name, why=message.why)
+            log.info("message not spoken", provider=self._name, why=message.why)
             return json_response(Accepted(status="not_spoken", detail=message.why))
         handed = handed_over(request[PRINCIPAL], message.spec, message.event, sender=self._name)
         issued = await self._providers.sign_in.issue(handed)
@@ -103,7 +104,7 @@ class _Handler:
             case Deny():
                 raise refusal(issued, field=message.number_field)
             case KeyReused():
-                raise Refused(problems.KEY_REUSED, f"{mapped.event}: came before with another message")
+                raise Refused(problems.KEY_REUSED, f"{mapped.event}: was used before with another message")
             case Issued(record):
                 challenge = record.challenge
                 return json_response(Accepted(id=challenge.id, status=str(challenge.state)))
@@ -114,7 +115,7 @@ class _Handler:
 def provider_doors(providers: Providers) -> Sequence[Door]:
     """Return a door for each configured provider, and one that tells of a provider that is not."""
     doors = [_door(providers, name) for name in providers.mapped]
-    description = Description(TONGUE)
+    description = Description(ERROR_FORMAT)
     described = (*(operation for door in doors for operation in door.operations), description.operation())
     description.write(described, __version__)
     return (*doors, _nobodys(description.operation()))
@@ -179,7 +180,7 @@ def _nobodys(description: Operation) -> Door:
         refusals=(problems.NOT_FOUND,),
         scope=Scope.HOOKS,
     )
-    return Door((operation, description), prefixes=(PREFIX, TONGUE.path), read_key=any_form)
+    return Door((operation, description), prefixes=(PREFIX, ERROR_FORMAT.path), read_key=any_form)
 
 
 _REFUSALS: Final = (

@@ -263,8 +263,8 @@ def _wrong_value(message: str, shape: type[Struct]) -> Refused:
     if unknown:
         name, known = _shown(unknown[1]), shape.__struct_fields__
         near = difflib.get_close_matches(name, known, n=1)
-        cure = f"did you mean {near[0]}?" if near else f"known here: {', '.join(known)}"
-        return Refused(problems.INVALID, f"{name}: unknown field; {cure}", Facts(field=name))
+        fix = f"did you mean {near[0]}?" if near else f"known here: {', '.join(known)}"
+        return Refused(problems.INVALID, f"{name}: unknown field; {fix}", Facts(field=name))
     place = _AT.match(message)
     missing = _MISSING.fullmatch(place[1] if place else message)
     if missing:

@@ -109,7 +109,7 @@ def _look(door: NativeDoor, path: str) -> Operation:
         "revision passes `since`; a verification that is over is shown at once.",
         handler=door.look,
         query=LookQuery,
-        success=Success(200, VerificationView, "The verification as it stands."),
+        success=Success(200, VerificationView, "The verification's present state."),
         refusals=(problems.NOT_FOUND, problems.INVALID, problems.TOO_MANY_WAITING, *_STORED),
     )
 
@@ -181,7 +181,7 @@ def _cancel(door: NativeDoor, path: str) -> Operation:
         path=path,
         name="cancelVerification",
         scope=Scope.VERIFICATIONS,
-        text="Take a verification back and hang up its call. Doing it twice, or to one that is over, "
+        text="Cancel a verification and hang up its call. Canceling twice, or one that has ended, "
         "changes nothing.",
         handler=door.cancel,
         success=Success(200, VerificationView, "The verification; its call may take a moment to end."),

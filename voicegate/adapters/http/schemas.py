@@ -15,6 +15,7 @@ from voicegate.domain.call import CallState
 from voicegate.domain.call_outcome import Blame, GaveUp, Outcome
 from voicegate.domain.challenge import ChallengeState
 from voicegate.domain.number_reading import MAX_WRITTEN
+from voicegate.domain.routing import TrunkState
 
 MAX_WAIT_S = 60
 
@@ -226,7 +227,7 @@ class CallSummary(_Answer, kw_only=True, frozen=True):
     verification_id: str
     destination: Annotated[str, Meta(description="The called number, masked.")]
     state: CallState
-    outcome: Annotated[Outcome, Meta(description="The verdict; null while the call lives.")] | None
+    outcome: Annotated[Outcome, Meta(description="How it ended; null while the call lives.")] | None
     blame: Annotated[Blame, Meta(description="Where to look first; null while the call lives.")] | None
     retry_safe: (
         Annotated[
@@ -322,7 +323,7 @@ class TrunkView(_Answer, kw_only=True, frozen=True):
     name: str
     pbx: str
     endpoint: str
-    state: Literal["available", "in_use", "unreachable", "unknown"]
+    state: TrunkState
     pbx_connected: bool
 
 

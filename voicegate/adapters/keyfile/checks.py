@@ -28,18 +28,18 @@ class KeyFileCheck:
                 text = f"{self._file} does not exist, and {self._database}, whose codes it makes, does"
                 yield failed(self.subject, text, f"storage.key_file must name it, or {LOST}")
                 return
-            cure = f"made on the first start; if there was one before, {LOST}"
-            yield doubtful(self.subject, f"{self._file} does not exist", cure)
+            fix = f"made on the first start; if there was one before, {LOST}"
+            yield doubtful(self.subject, f"{self._file} does not exist", fix)
         except KeyFileError as error:
             yield failed(self.subject, str(error), "storage.key_file")
         except OSError as error:
-            cure = "storage.key_file must name a file of the daemon's user; look as that user"
-            yield failed(self.subject, f"{self._file} cannot be read: {error.strerror}", cure)
+            fix = "storage.key_file must name a file of the daemon's user; look as that user"
+            yield failed(self.subject, f"{self._file} cannot be read: {error.strerror}", fix)
         else:
             if owner == os.geteuid():
                 count = "one key" if len(keys) == 1 else f"{len(keys)} keys"
                 well = f"{self._file}: yours alone, {count}; see that its backup is kept apart"
                 yield passed(self.subject, well)
             else:
-                cure = f"look as the daemon's user; if that is you: chown {os.geteuid()} {self._file}"
-                yield doubtful(self.subject, f"{self._file} belongs to user {owner}, not to you", cure)
+                fix = f"look as the daemon's user; if that is you: chown {os.geteuid()} {self._file}"
+                yield doubtful(self.subject, f"{self._file} belongs to user {owner}, not to you", fix)

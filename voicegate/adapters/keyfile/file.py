@@ -65,7 +65,7 @@ def read_keys(file: Path) -> Sequence[Key]:
 
     Raises:
         FileNotFoundError: there is no file.
-        KeyFileError: readable by others, damaged, or not a key file; names the file and the cure.
+        KeyFileError: readable by others, damaged, or not a key file; names the file and the fix.
         OSError: it cannot be read.
     """
     # O_NONBLOCK: a FIFO in the key file's place must not hang the start.

@@ -39,7 +39,7 @@ class FileKeyring:
 
         Raises:
             KeyFileError: missing and not to be made, readable by others, damaged, or not a key file;
-                names the file and the cure.
+                names the file and the fix.
         """
         try:
             return cls(*(key.secret for key in read_keys(file)))
@@ -53,8 +53,8 @@ class FileKeyring:
             create(file, new_key(datetime.now(UTC)))
             return cls(*(key.secret for key in read_keys(file)))
         except OSError as error:
-            cure = f"the folder {file.parent} must exist and belong to the service's user"
-            raise KeyFileError(f"{file}: the key file cannot be made: {error.strerror}; {cure}") from error
+            fix = f"the folder {file.parent} must exist and belong to the service's user"
+            raise KeyFileError(f"{file}: the key file cannot be made: {error.strerror}; {fix}") from error
 
     def derive(self, challenge_id: str, length: int) -> Passcode:
         """Return the code of a new challenge, by the newest key."""

@@ -120,11 +120,11 @@ class _Printed(io.TextIOBase):
 
     def __init__(self, handler: _Handler) -> None:
         self._handler = handler
-        self._begun = ""
+        self._unfinished = ""
 
     def write(self, text: str) -> int:
         """Log what has become a line."""
-        *lines, self._begun = f"{self._begun}{text}".split("\n")
+        *lines, self._unfinished = f"{self._unfinished}{text}".split("\n")
         for line in filter(None, lines):
             self._handler.emit(_warning("stderr", line))
         return len(text)

@@ -1,6 +1,6 @@
 """Examines what is spoken: languages and their prompts, who says the services' names, the audio folder.
 
-Whether the PBX can play it is the PBX's examiner's. Source: proc(5), `/proc/self/mounts`.
+Whether the PBX can play it is the PBX's check's. Source: proc(5), `/proc/self/mounts`.
 """
 
 import asyncio
@@ -65,11 +65,11 @@ class SpeechCheck:
         if wrong := inspect(pack, self._settings.state_folder / FOLDER):
             text = f"{wrong[0].file}: {wrong[0].problem}, and {len(wrong) - 1} more"
             return doubtful(
-                about, text, f"{wrong[0].cure}; all of them: voicegate prompts check {pack.language}"
+                about, text, f"{wrong[0].fix}; all of them: voicegate prompts check {pack.language}"
             )
         if not pack.is_judged:
-            cure = "hear it: voicegate prompts play; or take it out of service.unjudged_languages"
-            return doubtful(about, "is spoken, although nobody could judge whether it is understood", cure)
+            fix = "hear it: voicegate prompts play; or take it out of service.unjudged_languages"
+            return doubtful(about, "is spoken, although nobody could judge whether it is understood", fix)
         return passed(about, f"all {len(pack.scripts)} prompts are there")
 
     def _look_at_names(self, packs: Sequence[Pack]) -> list[Finding]:
@@ -86,8 +86,8 @@ class SpeechCheck:
             if slow:
                 limit = f"{SCREENED.total_seconds():g} s"
                 text = f"in {', '.join(slow)} it takes more than {limit} to say who calls and why"
-                cure = "a shorter name, or a recording of it: telephones that screen calls decide by then"
-                found.append(doubtful(f"name {name!r}", text, cure))
+                fix = "a shorter name, or a recording of it: telephones that screen calls decide by then"
+                found.append(doubtful(f"name {name!r}", text, fix))
         return found
 
 
@@ -112,12 +112,12 @@ def _look_at_name(name: str, how: Mapping[str, Introduction], packs: Sequence[Pa
     if Source.NOBODY in sources:
         missing = [language for language, one in how.items() if one.source is Source.NOBODY]
         record = f"voicegate prompts import {missing[0]} FILE --service {shlex.quote(name)}"
-        cure = f"{_needs(own[language] for language in missing)}; or record it: {record}"
-        return failed(about, f"nobody says it in {', '.join(missing)}, which will be left out: {text}", cure)
+        fix = f"{_needs(own[language] for language in missing)}; or record it: {record}"
+        return failed(about, f"nobody says it in {', '.join(missing)}, which will be left out: {text}", fix)
     if others := [language for language, one in how.items() if one.is_fallback]:
         build = f"voicegate prompts build --service {shlex.quote(name)}"
-        cure = f"{_needs(own[language] for language in others)}; and then: {build}"
-        return doubtful(about, text, cure)
+        fix = f"{_needs(own[language] for language in others)}; and then: {build}"
+        return doubtful(about, text, fix)
     return passed(about, text)
 
 
@@ -146,8 +146,8 @@ def _look_at_folder(folder: Path) -> Finding:
     if finding is not None:
         return finding
     if kind not in _IN_MEMORY:
-        cure = "audio.folder on a tmpfs, such as /run: a disk can keep what was erased"
-        return doubtful(about, f"{folder} lies on {kind}: codes are written to a disk", cure)
+        fix = "audio.folder on a tmpfs, such as /run: a disk can keep what was erased"
+        return doubtful(about, f"{folder} lies on {kind}: codes are written to a disk", fix)
     return passed(about, f"{folder} lies in memory ({kind})")
 
 

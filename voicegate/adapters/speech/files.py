@@ -107,8 +107,8 @@ class AudioFolder:
     def _let_group_enter(self, found: os.stat_result) -> None:
         """Give a folder that was made before the group was set, or for another one, to the group."""
         if found.st_uid != os.geteuid():
-            cure = f"chgrp {self.group} {self.path} && chmod 750 {self.path}"
-            raise SpeechError(f"audio.folder: the group {self.group} may not enter {self.path}: {cure}")
+            fix = f"chgrp {self.group} {self.path} && chmod 750 {self.path}"
+            raise SpeechError(f"audio.folder: the group {self.group} may not enter {self.path}: {fix}")
         self._hand_over(self.path, mode=0o750)
 
     @staticmethod
@@ -125,9 +125,9 @@ class AudioFolder:
             except LookupError as error:
                 raise SpeechError(f"audio.group: there is no group {self.group!r}") from error
             except PermissionError as error:
-                cure = "the daemon's user must be a member of it"
+                fix = "the daemon's user must be a member of it"
                 raise SpeechError(
-                    f"audio.group: {file.name} cannot be given to {self.group!r}; {cure}"
+                    f"audio.group: {file.name} cannot be given to {self.group!r}; {fix}"
                 ) from error
         file.chmod(mode)
 

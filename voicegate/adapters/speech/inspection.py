@@ -1,6 +1,6 @@
-"""What is wrong with a language's prompts: each finding names a file and what cures it.
+"""What is wrong with a language's prompts: each finding names a file and what fixes it.
 
-Only looks; `build` and `recordings` are what cures. The bounds of loudness lie around `levels`' target, so
+Only looks; `build` and `recordings` are what fixes. The bounds of loudness lie around `levels`' target, so
 far off that no built prompt of any engine comes near them.
 """
 
@@ -39,7 +39,7 @@ class Finding:
     """With which file."""
     problem: str
     """What it is."""
-    cure: str
+    fix: str
     """What to do about it."""
 
 
@@ -51,13 +51,13 @@ def inspect(pack: Pack, recordings: Path) -> list[Finding]:
         Finding(language, pack.folder / f"{name}.wav", "its words, voice or engine have changed since", build)
         for name in find_changed(pack)
     ]
-    for folder, names, cure in (
+    for folder, names, fix in (
         (pack.folder, list(pack.scripts), f"{build} --force"),
         (own, [*find_recorded(pack, recordings), *find_introductions(pack, recordings)], record),
     ):
         for name in names:
             problems = _inspect_prompt(folder, name)
-            found += [Finding(language, folder / file, problem, cure) for file, problem in problems]
+            found += [Finding(language, folder / file, problem, fix) for file, problem in problems]
         known = {SCRIPT_FILE, MANIFEST_FILE, *(f"{name}.{suffix}" for name in names for suffix in FORMATS)}
         unknown = sorted(set(folder.iterdir()) - {folder / name for name in known}) if folder.is_dir() else []
         found += [Finding(language, file, "is no prompt's", "remove it") for file in unknown]

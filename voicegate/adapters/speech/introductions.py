@@ -109,7 +109,7 @@ async def make_introduction(
         for script in filter(lambda script: is_installed(script.engine), others):
             made = await _make(pack, script, place)
             log.info(
-                "a name is spoken by the fallback engine",
+                "service name spoken by the fallback engine",
                 language=pack.language,
                 engine=script.engine,
                 instead_of=first.engine,

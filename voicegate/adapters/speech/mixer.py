@@ -85,8 +85,8 @@ class Mixer:
                 self._voices[language] = introduced = await self._introduce(voice)
             except SpeechError as error:
                 del self._voices[language]
-                cure = "install its engine, or record this_is"
-                log.warning("a language is left out", language=language, error=str(error), cure=cure)
+                fix = "install its engine, or record this_is"
+                log.warning("language not loaded", language=language, error=str(error), fix=fix)
             else:
                 await asyncio.to_thread(self._hand_over, introduced)
 

@@ -46,8 +46,8 @@ class StoreCheck:
                 return self._judge(connection, name, is_sqlite=engines.is_sqlite(url))
         except (SQLAlchemyError, StoreError) as error:
             reason = error.orig if isinstance(error, DBAPIError) else error
-            cure = f"{_SETTING}; restore it from its backup if it is damaged"
-            return failed(self.subject, f"{name}: {str(reason).splitlines()[0]}", cure)
+            fix = f"{_SETTING}; restore it from its backup if it is damaged"
+            return failed(self.subject, f"{name}: {str(reason).splitlines()[0]}", fix)
         finally:
             engine.dispose()
 
@@ -57,25 +57,25 @@ class StoreCheck:
             if answer != "ok":
                 return failed(self.subject, f"{name} is damaged: {answer}", "restore it from its backup")
         if not is_current(connection):
-            cure = "brought up to date at the daemon's next start; back it up before"
-            return doubtful(self.subject, f"{name} is an older version's", cure)
+            fix = "brought up to date at the daemon's next start; back it up before"
+            return doubtful(self.subject, f"{name} is an older version's", fix)
         if self._has_key is not None and not all(map(self._has_key, find_open_challenges(connection))):
-            cure = (
+            fix = (
                 "storage.key_file: restore the one that belongs to this database; else the next start "
                 "ends those codes, as it is meant to after `voicegate key rotate --drop-old`"
             )
-            return failed(self.subject, f"{name} has open codes of a key that the key file lacks", cure)
+            return failed(self.subject, f"{name} has open codes of a key that the key file lacks", fix)
         return passed(self.subject, f"{name}: whole, and of this version")
 
 
 def _look_at_file(file: Path) -> Finding | None:
     """Return what is wrong with an SQLite file before it is opened, which would make a missing one."""
     if not os.access(file.parent, os.W_OK | os.X_OK):
-        cure = f"{_SETTING}: the folder must exist and belong to the daemon's user; look as that user"
-        return failed("database", f"the folder {file.parent} cannot be written", cure)
+        fix = f"{_SETTING}: the folder must exist and belong to the daemon's user; look as that user"
+        return failed("database", f"the folder {file.parent} cannot be written", fix)
     if not file.exists():
         return doubtful("database", f"{file} does not exist", "made on the first start")
     if not os.access(file, os.R_OK | os.W_OK):
-        cure = f"{_SETTING}: the file must belong to the daemon's user; look as that user"
-        return failed("database", f"{file} cannot be read and written", cure)
+        fix = f"{_SETTING}: the file must belong to the daemon's user; look as that user"
+        return failed("database", f"{file} cannot be read and written", fix)
     return None

@@ -36,7 +36,7 @@ def count_conversion(connection: Connection, challenge_id: str) -> None:
 
 
 def find_summary(connection: Connection, wanted: AttemptFilter) -> Summary:
-    """Return how the calls fared."""
+    """Return the figures of calls."""
     return _total(connection, *(summary_queries(wanted)))
 
 

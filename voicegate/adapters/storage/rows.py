@@ -67,7 +67,7 @@ def challenge_of(row: RowMapping) -> Challenge:
 
 
 def call_row(record: CallRecord) -> Columns:
-    """Return the row of a call with its verdict, without its position."""
+    """Return the row of a call with its outcome, without its position."""
     call = record.call
     return {
         "id": call.id,

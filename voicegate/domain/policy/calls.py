@@ -109,8 +109,8 @@ def _left(own: Sequence[PastCall], policy: CallPolicy, *, room: int, now: dateti
         return timedelta()
     # Of a bucket with room for three calls the third last one counts, and the waits grow at every third.
     last, rest = newest[room - 1], policy.call_spacing[0]
-    rung = math.ceil(sum(not call.is_excused for call in newest) / room)
-    wait = policy.call_spacing[min(max(rung, 1), len(policy.call_spacing)) - 1]
+    counted = math.ceil(sum(not call.is_excused for call in newest) / room)
+    wait = policy.call_spacing[min(max(counted, 1), len(policy.call_spacing)) - 1]
     left = until(last.queued_at, wait, now)
     if last.ended_at is None or last.ended_at > now:
         return left  # it did not end in the future: the clock was set back

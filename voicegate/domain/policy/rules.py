@@ -55,7 +55,7 @@ class CallPolicy:
     calls_per_number: int = 1
     """Calls in progress to one number, those to extensions of active factors aside."""
     guesses: GuessPolicy = GuessPolicy()
-    """How many wrong guesses are borne."""
+    """How many wrong guesses are allowed."""
     test_numbers: re.Pattern[str] | None = None
     """Numbers that ring at no telephone; None: there are none, and these are as any other."""
 

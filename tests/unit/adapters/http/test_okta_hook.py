@@ -24,6 +24,7 @@ from voicegate.domain.announcement import Digit
 from voicegate.domain.call_outcome import Hangup
 from voicegate.domain.client import Scope
 from voicegate.domain.errors import StoreError
+from voicegate.domain.routing import TrunkState
 from voicegate.lab.deadlines import within
 
 OFFICE = "+12025550106"
@@ -138,7 +139,7 @@ async def test_it_fails_at_once_when_no_trunk_can_take_the_call(served: Served) 
     served.bench.pbx.is_connected = False
     assert (await answer(served, event()))["transactionMetadata"] == "trunks_down"
     served.bench.pbx.is_connected = True
-    served.bench.pbx.states = {"carrier": "unreachable"}
+    served.bench.pbx.states = {"carrier": TrunkState.UNREACHABLE}
     assert (await answer(served, event("event-2")))["transactionMetadata"] == "trunks_down"
     assert served.bench.pbx.legs == []
 

@@ -347,7 +347,7 @@ def test_the_lengths_that_are_described_refuse_nothing_that_the_domain_takes(
             judges[field](text)
 
 
-def test_the_cure_of_a_refusal_is_in_its_detail() -> None:
+def test_the_fix_of_a_refusal_is_in_its_detail() -> None:
     assert "`socket.allowed_users`" in Refused(problems.PEER_NOT_ALLOWED).detail
     assert "`policy.allowed_countries`" in Refused(problems.COUNTRY_NOT_ALLOWED).detail
     assert "`[trunks]`" in Refused(problems.NO_ROUTE).detail

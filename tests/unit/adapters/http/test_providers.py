@@ -109,7 +109,7 @@ async def test_a_code_that_would_have_to_be_chosen_is_refused(
     with capture_logs() as logs:
         response = await post(served, name, body)
     assert response.status_code == 422
-    (told,) = [entry for entry in logs if entry["event"] == "not spoken"]
+    (told,) = [entry for entry in logs if entry["event"] == "message not spoken"]
     assert told["why"]
     assert not re.search(r"\d{4}", response.text.replace(response.headers["X-Request-Id"], "") + told["why"])
     assert served.bench.pbx.legs == []
@@ -228,7 +228,7 @@ async def test_a_call_that_no_trunk_could_take_is_not_accepted(served: Served) -
 @pytest.mark.parametrize(
     ("message", "status", "told"),
     [
-        ({"To": "+442079460101", "Body": CODE}, 403, "Numbers of this country may not be called."),
+        ({"To": "+442079460101", "Body": CODE}, 403, "Calls to this country are not allowed."),
         ({"To": "+1202555", "Body": CODE}, 422, "It is too short for a number of its country."),
         ({"To": NUMBER, "Body": ""}, 422, "Is missing"),
     ],
@@ -240,7 +240,7 @@ async def test_authentiks_user_is_shown_a_sentence(
     assert (response.status_code, response.text) == (status, told)
     assert response.headers["Content-Type"].startswith("text/plain")
     nobody = await served.remote.post("/hooks/providers/authentik", json=message)
-    assert (nobody.status_code, nobody.text) == (401, "A key is needed here.")
+    assert (nobody.status_code, nobody.text) == (401, "An API key is required.")
 
 
 async def test_a_form_that_is_none_is_refused(served: Served) -> None:

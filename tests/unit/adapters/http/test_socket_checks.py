@@ -80,7 +80,7 @@ def test_what_is_in_the_way_is_named(folder: Path) -> None:
     file = SocketFile(folder / "run/api.sock", 0o660, NOBODY.pw_gid)
     assert (
         f"cannot enter {folder}/run" in user(file).text,
-        f"chmod o+x {folder}/run" in user(file).cure,
+        f"chmod o+x {folder}/run" in user(file).fix,
     ) == (
         True,
         True,
@@ -88,7 +88,7 @@ def test_what_is_in_the_way_is_named(folder: Path) -> None:
     (folder / "run").chmod(0o755)
     assert user(file).level is Level.OK
     closed = user(SocketFile(folder / "run/api.sock", 0o660, 0))
-    assert ("mode 0660, group root" in closed.text, "socket.group" in closed.cure) == (True, True)
+    assert ("mode 0660, group root" in closed.text, "socket.group" in closed.fix) == (True, True)
 
 
 def test_a_user_who_could_read_codes_is_told_of(folder: Path) -> None:
@@ -98,15 +98,15 @@ def test_a_user_who_could_read_codes_is_told_of(folder: Path) -> None:
 
 def test_a_user_is_told_how_to_leave_the_primary_group(folder: Path) -> None:
     found = user(SocketFile(folder / "api.sock", 0o666), audio_group=NOGROUP)
-    assert found.cure.startswith(f"usermod --gid OTHER nobody: {NOGROUP} is their primary group")
-    assert "gpasswd" not in found.cure
+    assert found.fix.startswith(f"usermod --gid OTHER nobody: {NOGROUP} is their primary group")
+    assert "gpasswd" not in found.fix
 
 
 def test_a_user_is_told_how_to_leave_another_group(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     audio = grp.getgrgid(0).gr_name
     monkeypatch.setattr(os, "getgrouplist", lambda _, gid: [gid, 0])
     found = user(SocketFile(folder / "api.sock", 0o666), audio_group=audio)
-    assert found.cure.startswith(f"gpasswd --delete nobody {audio}")
+    assert found.fix.startswith(f"gpasswd --delete nobody {audio}")
 
 
 def test_a_folder_that_cannot_be_made_is_told_with_the_command_that_makes_it(folder: Path) -> None:
@@ -114,4 +114,4 @@ def test_a_folder_that_cannot_be_made_is_told_with_the_command_that_makes_it(fol
     (finding,) = findings(SocketFile(folder / "file/run/api.sock"))
     assert finding.level is Level.ERROR
     assert f"{folder}/file/run does not exist" in finding.text
-    assert finding.cure.endswith(f"-m 0755 {folder}/file/run")
+    assert finding.fix.endswith(f"-m 0755 {folder}/file/run")

@@ -56,7 +56,7 @@ async def test_the_timeline_tells_every_step_from_the_queue_to_the_end(served: S
     assert [step["seq"] for step in seen["call"]["timeline"]] == list(range(len(seen["call"]["timeline"])))
 
 
-async def test_a_call_shows_its_verdict_its_evidence_and_its_way(served: Served) -> None:
+async def test_a_call_shows_its_outcome_its_evidence_and_its_way(served: Served) -> None:
     created = await served.create(extension="204")
     call = (await served.settled(created["id"]))["call"]
     assert call["evidence"] == {

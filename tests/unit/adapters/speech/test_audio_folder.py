@@ -70,7 +70,7 @@ def test_a_folder_that_everybody_may_enter_is_left_as_it_is(tmp_path: Path, grou
     assert group_and_mode(path) == before
 
 
-def test_a_folder_that_we_may_not_give_away_is_told_with_the_cure(
+def test_a_folder_that_we_may_not_give_away_is_told_with_the_fix(
     tmp_path: Path, groups: tuple[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "audio"

@@ -1,4 +1,4 @@
-"""Everything that can be wrong with a prompt's files is found, and named with its cure."""
+"""Everything that can be wrong with a prompt's files is found, and named with its fix."""
 
 import shutil
 from collections.abc import Callable
@@ -83,7 +83,7 @@ def test_a_file_that_is_wrong_is_named(folder: Path, harm: Callable[[Path], None
     (finding,) = findings(folder)
     assert finding.file == file
     assert finding.problem.startswith(problem)
-    assert finding.cure == "voicegate prompts build de --force"
+    assert finding.fix == "voicegate prompts build de --force"
 
 
 def test_a_headerless_file_that_is_empty_is_named(folder: Path) -> None:
@@ -106,10 +106,10 @@ def test_words_that_changed_since_are_found(folder: Path) -> None:
     words = script.read_text("utf-8")
     script.write_text(words.replace('"Auf Wiederhören."', '"Danke. Auf Wiederhören."'), "utf-8")
     assert {finding.file.name for finding in findings(folder)} == {"goodbye.wav"}
-    assert {finding.cure for finding in findings(folder)} == {"voicegate prompts build de"}
+    assert {finding.fix for finding in findings(folder)} == {"voicegate prompts build de"}
 
 
 def test_a_file_that_is_no_prompts_is_found(folder: Path) -> None:
     (folder / "digit_10.wav").write_bytes(b"")
     (finding,) = findings(folder)
-    assert (finding.file.name, finding.cure) == ("digit_10.wav", "remove it")
+    assert (finding.file.name, finding.fix) == ("digit_10.wav", "remove it")

@@ -160,4 +160,4 @@ def test_a_damaged_recording_is_found(own: Path, recordings: Path) -> None:
     (finding,) = inspect(PACK, recordings)
     assert finding.file == recordings / "es" / "goodbye.ulaw"
     assert "in other formats" in finding.problem
-    assert finding.cure == "voicegate prompts import es FOLDER"
+    assert finding.fix == "voicegate prompts import es FOLDER"

@@ -115,7 +115,7 @@ class OktaDoor:
             named=_destination(body.profile) if body and body.profile else None,
         )
         if isinstance(answer, OtherTelephone):
-            raise _invalid("profile", "another telephone is another factor: enroll it")
+            raise _invalid("profile", "to use another telephone, enroll it as another factor")
         return self._called(request, answer)
 
     async def verify(self, request: web.Request) -> web.Response:
@@ -136,7 +136,7 @@ class OktaDoor:
         found = await self._found(request)
         newest = found.challenge
         if newest is None or newest.challenge.id != request.match_info["transactionId"]:
-            raise Refused(errors.NOT_FOUND, "That is not the newest code of this factor.")
+            raise Refused(errors.NOT_FOUND, "This is not the factor's newest code.")
         return _json(request, views.challenge(found, self._shape(request)))
 
     async def list(self, request: web.Request) -> web.Response:
@@ -218,7 +218,7 @@ def _user(request: web.Request) -> str:
     except UnicodeDecodeError:
         user = ""
     if not user or len(user) > _LONGEST_USER or request_parsing.has_controls(user):
-        raise Refused(errors.NOT_FOUND, "A user is named by 1 to 255 characters in UTF-8.")
+        raise Refused(errors.NOT_FOUND, "A user's name has 1 to 255 characters in UTF-8.")
     return user
 
 

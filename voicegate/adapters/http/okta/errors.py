@@ -54,18 +54,18 @@ UNAVAILABLE = Kind("E0000181", 503, "Service temporarily unavailable.")
 OF_REASON: Final[Mapping[DenyReason, tuple[Kind, str]]] = {
     **{reason: (INVALID_NUMBER, why) for reason, why in NUMBERS.items()},
     DenyReason.COUNTRY_NOT_ALLOWED: (COUNTRY, ""),
-    DenyReason.NUMBER_TYPE_NOT_ALLOWED: (INVALID_NUMBER, "Numbers of this type are not called."),
+    DenyReason.NUMBER_TYPE_NOT_ALLOWED: (INVALID_NUMBER, "Calls to this type of number are not allowed."),
     DenyReason.NO_ROUTE: (INVALID_NUMBER, "No route leads to this number."),
     DenyReason.TRUNKS_DOWN: (PROVIDER_DOWN, "No trunk can take a call now."),
     DenyReason.QUEUE_FULL: (PROVIDER_DOWN, "All lines are busy: please try again in a moment."),
     DenyReason.CALL_IN_PROGRESS: (RECENTLY_CALLED, "A call to this telephone is in progress."),
-    DenyReason.TOO_MANY_CALLS: (CALL_LIMIT, "This code has placed all its calls."),
-    DenyReason.NOT_OPEN: (WRONG_STATE, "The code is over: ask for another one."),
+    DenyReason.TOO_MANY_CALLS: (CALL_LIMIT, "This code has reached its limit of calls."),
+    DenyReason.NOT_OPEN: (WRONG_STATE, "The code has ended: ask for another one."),
     DenyReason.TOO_SOON: (RECENTLY_CALLED, ""),
-    DenyReason.TOO_MANY_GUESSES: (RATE_LIMIT, "There were too many wrong passcodes lately."),
+    DenyReason.TOO_MANY_GUESSES: (RATE_LIMIT, "There were too many wrong passcodes recently."),
     DenyReason.ALREADY_ENROLLED: (
         VALIDATION,
-        "A telephone is enrolled already: reset it, or use updatePhone.",
+        "A telephone is already enrolled: reset it, or use updatePhone.",
     ),
     DenyReason.NOT_PENDING: (WRONG_STATE, "The factor is active already."),
     DenyReason.NOT_ACTIVE: (WRONG_STATE, "The factor is not active yet."),
@@ -79,9 +79,9 @@ OF_REASON: Final[Mapping[DenyReason, tuple[Kind, str]]] = {
 """Every reason; a test holds the table complete."""
 _OF_RESULT: Final[Mapping[GuessResult, tuple[Kind, str]]] = {
     GuessResult.DENIED: (INVALID_PASSCODE, "Your passcode doesn't match."),
-    GuessResult.EXPIRED: (TIME_WINDOW, "The code's time is over: ask for another one."),
+    GuessResult.EXPIRED: (TIME_WINDOW, "The code has expired: ask for another one."),
     GuessResult.LOCKED: (LOCKED, "There were too many wrong passcodes: ask for another code."),
-    GuessResult.CANCELED: (INVALID_PASSCODE, "The code was taken back: ask for another one."),
+    GuessResult.CANCELED: (INVALID_PASSCODE, "The code was canceled: ask for another one."),
     GuessResult.ALREADY_USED: (REPLAYED, ""),
 }
 # Okta has no words of its own for a body that is slow or large, nor for a user of the socket.

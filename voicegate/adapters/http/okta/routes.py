@@ -24,13 +24,13 @@ from voicegate.adapters.http.operations import Operation, Success
 from voicegate.adapters.http.problems import Kind
 from voicegate.domain.client import Scope
 
-TONGUE: Final = ErrorFormat(
+ERROR_FORMAT: Final = ErrorFormat(
     path="/openapi/okta.json",
     about="""Okta's Factors API for the `call` factor, over the company's own PBX.
 
 Paths, bodies and error codes are Okta's, so that its clients work unchanged; what really happened on a call
 is in `_embedded`. Served on a Unix socket, where the operating system says which user asks, and on TCP,
-where a client's key does (`Authorization: SSWS`, or `Bearer`). Trailing slashes are borne. Every answer
+where a client's key does (`Authorization: SSWS`, or `Bearer`). Trailing slashes are accepted. Every answer
 carries `X-Okta-Request-Id`. An answer that had a telephone called, and a 429, say in `X-Rate-Limit-Reset`
 when the next call is due: clients that try again by themselves then do place that call.""",
     refusal=OktaError,
@@ -86,12 +86,12 @@ _CALLED: Final = {
 
 def okta_door(house: OktaHouse) -> Door:
     """Return the Okta door with its own description."""
-    offered, description = operations(OktaDoor(house)), Description(TONGUE)
+    offered, description = operations(OktaDoor(house)), Description(ERROR_FORMAT)
     described = (*offered, description.operation())
     description.write(described, __version__)
     return Door(
         operations=described,
-        prefixes=("/api/v1/", TONGUE.path),
+        prefixes=("/api/v1/", ERROR_FORMAT.path),
         read_key=lambda request: bearer(request, "SSWS") or bearer(request, "Bearer"),
         scheme="SSWS",
         answer=errors.error_response,
@@ -164,7 +164,7 @@ def _factor(door: OktaDoor) -> tuple[Operation, ...]:
             path=_FACTOR,
             name="getFactor",
             scope=Scope.FACTORS,
-            text="Show a factor, and how its newest code fared.",
+            text="Show a factor, and what became of its newest code.",
             handler=door.get,
             success=Success(200, FactorView, "The factor."),
             refusals=_STORED,
@@ -177,7 +177,7 @@ def _factor(door: OktaDoor) -> tuple[Operation, ...]:
             text="End a factor and its open codes, and hang up its call.",
             handler=door.unenroll,
             query=UnenrollQuery,
-            success=Success(204, None, "It is no more."),
+            success=Success(204, None, "The factor was reset."),
             refusals=(errors.VALIDATION, *_STORED),
         ),
     )
@@ -237,7 +237,7 @@ def _poll(door: OktaDoor) -> Operation:
         scope=Scope.FACTORS,
         text="Show where the newest code of a factor stands, and what its call has come to.",
         handler=door.poll,
-        success=Success(200, Verification, "As it stands."),
+        success=Success(200, Verification, "The code's present state."),
         refusals=_STORED,
     )
 
@@ -250,6 +250,6 @@ def _reset(door: OktaDoor) -> Operation:
         scope=Scope.FACTORS,
         text="End all factors of a user and their open codes, and hang up their calls.",
         handler=door.reset,
-        success=Success(200, Nothing, "There are none left."),
+        success=Success(200, Nothing, "The user has no factors."),
         refusals=_STORED,
     )

@@ -178,7 +178,7 @@ class CallTruth(_Answer, kw_only=True, frozen=True):
     id: str
     state: CallState
     evidence: Strongest
-    outcome: Annotated[Outcome, Meta(description="The verdict; null while the call lives.")] | None
+    outcome: Annotated[Outcome, Meta(description="How it ended; null while the call lives.")] | None
     blame: Annotated[Blame, Meta(description="Where to look first; null while the call lives.")] | None
     retry_safe: Annotated[bool, Meta(description="Is a redial sure not to ring the person twice?")] | None
     caller_id: Annotated[str, Meta(description="The number shown to the called person.")]
@@ -236,7 +236,7 @@ class Verification(_Answer, kw_only=True, frozen=True):
         FactorResult,
         Meta(
             description="CHALLENGE: a code is out. SUCCESS: it was entered. FAILED: too many wrong ones. "
-            "EXPIRED: its time is over. REJECTED: taken back, or reported by the called person."
+            "EXPIRED: its time is over. REJECTED: it was canceled."
         ),
     ]
     expires_at: datetime | UnsetType = UNSET

@@ -38,7 +38,6 @@ _STATUSES: Final[Mapping[FactorState, FactorStatus]] = {
     FactorState.LOCKED: "DISABLED",
 }
 _RESULTS: Final[Mapping[ChallengeState, FactorResult]] = {
-    ChallengeState.ISSUED: "CHALLENGE",
     ChallengeState.DELIVERING: "CHALLENGE",
     ChallengeState.DELIVERED: "CHALLENGE",
     # The code still counts: the person may have heard what we cannot prove.
@@ -47,7 +46,6 @@ _RESULTS: Final[Mapping[ChallengeState, FactorResult]] = {
     ChallengeState.EXPIRED: "EXPIRED",
     ChallengeState.LOCKED: "FAILED",
     ChallengeState.CANCELED: "REJECTED",
-    ChallengeState.REPORTED: "REJECTED",
 }
 
 
@@ -76,7 +74,7 @@ class Shape:
 
 
 def factor(record: FactorRecord, shape: Shape) -> FactorView:
-    """Return a factor, with how its newest code fared."""
+    """Return a factor, with what became of its newest code."""
     enrolled = record.factor
     return FactorView(
         id=enrolled.id,

@@ -1,4 +1,4 @@
-"""The Twilio door's handlers for attempts: the calls of services' verifications, and how they fared together.
+"""The Twilio door's handlers for attempts: calls of services' verifications, and their figures.
 
 Test numbers have no place here; a call to one is shown to who knows its SID.
 """

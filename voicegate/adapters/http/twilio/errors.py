@@ -35,7 +35,7 @@ BLOCKED = Kind("60605", 403, "Verification delivery attempt blocked")
 
 _MORE_INFO: Final = "https://www.twilio.com/docs/errors/"
 # Where nothing says how long: a call in progress seldom takes longer.
-_PATIENCE_S: Final = 30.0
+_RETRY_AFTER_S: Final = 30.0
 
 OF_REASON: Final[Mapping[DenyReason, tuple[Kind, str]]] = {
     DenyReason.INVALID_NUMBER: (INVALID_PARAMETER, "To"),
@@ -134,5 +134,5 @@ def _retry_after(kind: Kind, facts: Facts) -> dict[str, str]:
     if isinstance(wait, UnsetType):
         if kind.status != 429:
             return {}
-        wait = _PATIENCE_S
+        wait = _RETRY_AFTER_S
     return {"Retry-After": str(math.ceil(wait))}

@@ -28,7 +28,7 @@ from voicegate.adapters.http.twilio.schemas import (
 from voicegate.application.attempts import Attempts
 from voicegate.domain.client import Scope
 
-TONGUE: Final = ErrorFormat(
+ERROR_FORMAT: Final = ErrorFormat(
     path="/openapi/twilio.json",
     about="""Twilio's Verify v2 for the channel `call`, over the company's own PBX.
 
@@ -45,7 +45,7 @@ the auth token, beside any account SID; on the Unix socket none is needed. Each 
     tags={
         "verifications": "Codes that are spoken.",
         "verificationcheck": "Guesses at them.",
-        "attempts": "Calls, and how they fared together.",
+        "attempts": "Calls, and how many were successful.",
         "service": "This description.",
     },
 )
@@ -61,12 +61,12 @@ _ACCOUNT: Final = re.compile(r"(AC|SK)[0-9a-fA-F]{32}", re.ASCII)
 
 def twilio_door(house: TwilioHouse, attempts: Attempts) -> Door:
     """Return the Twilio door with its own description."""
-    offered, description = operations(TwilioDoor(house), AttemptsDoor(attempts)), Description(TONGUE)
+    offered, description = operations(TwilioDoor(house), AttemptsDoor(attempts)), Description(ERROR_FORMAT)
     described = (*offered, description.operation())
     description.write(described, __version__)
     return Door(
         operations=described,
-        prefixes=("/v2/", TONGUE.path),
+        prefixes=("/v2/", ERROR_FORMAT.path),
         read_key=read_key,
         scheme='Basic realm="Voicegate"',
         answer=errors.error_response,

@@ -157,7 +157,7 @@ class AttemptPage(Struct, frozen=True, kw_only=True):
 
 
 class SummaryView(Struct, frozen=True, kw_only=True):
-    """How attempts fared together."""
+    """Figures of attempts."""
 
     total_attempts: int
     total_converted: int

@@ -31,7 +31,6 @@ _STATUSES: Final[Mapping[ChallengeState, str]] = {
     ChallengeState.CANCELED: "canceled",
     ChallengeState.LOCKED: "max_attempts_reached",
     ChallengeState.EXPIRED: "expired",
-    ChallengeState.REPORTED: "failed",
 }
 _LIVE: Final[Mapping[CallState, str]] = {
     CallState.QUEUED: "queued",
@@ -127,7 +126,7 @@ def attempt(found: Attempt, place: Place) -> AttemptView:
 
 
 def summary(counted: Summary, place: Place) -> SummaryView:
-    """Return how attempts fared together."""
+    """Return the figures of attempts."""
     rate = 100 * counted.converted / counted.attempts if counted.attempts else 0
     return SummaryView(
         total_attempts=counted.attempts,

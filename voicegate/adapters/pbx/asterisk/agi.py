@@ -153,9 +153,9 @@ class AgiServer(Application):  # type: ignore[misc]  # panoramisk is untyped
         self._dropped += 1
         now = asyncio.get_running_loop().time()
         if now >= self._told_at + _TELL_EVERY:
-            cure = "let only the PBX reach agi_port, or use agi_socket"
+            fix = "let only the PBX reach agi_port, or use agi_socket"
             log.warning(
-                "FastAGI is flooded: connections without a call dropped", count=self._dropped, cure=cure
+                "FastAGI is flooded: connections without a call dropped", count=self._dropped, fix=fix
             )
             self._dropped, self._told_at = 0, now
         return True

@@ -83,7 +83,7 @@ class AgiSession(Request):  # type: ignore[misc]  # panoramisk is untyped
                 while (line := await self.reader.readline()) and not self._is_closed:
                     self._take(line)
         except TimeoutError:
-            log.warning("no last words from the channel")
+            log.warning("AGI session ended without a hangup message")
         except (OSError, ValueError, PbxProtocolError) as error:
             log.warning("FastAGI connection dropped", why=str(error) or type(error).__name__)
         finally:

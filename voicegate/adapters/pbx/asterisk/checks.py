@@ -65,10 +65,10 @@ class Target:
 class AsteriskCheck:
     """Fills the port `Check` for one Asterisk."""
 
-    def __init__(self, patient: Target) -> None:
-        self._patient = patient
-        self._settings = patient.settings
-        self._name = f"pbx.{patient.settings.name}"
+    def __init__(self, target: Target) -> None:
+        self._target = target
+        self._settings = target.settings
+        self._name = f"pbx.{target.settings.name}"
 
     @property
     def subject(self) -> str:
@@ -83,14 +83,14 @@ class AsteriskCheck:
                 async for finding in self._run_checks(session):
                     yield finding
         except PbxRefused as error:
-            cure = f"{self._name}.ami_username, ami_secret_file and permit= in manager.conf must fit"
-            yield failed("AMI", f"log-in refused: {error}", cure)
+            fix = f"{self._name}.ami_username, ami_secret_file and permit= in manager.conf must fit"
+            yield failed("AMI", f"log-in refused: {error}", fix)
             for finding in await self._look_at_port():
                 yield finding
         except (OSError, TimeoutError, PbxError) as error:
             where = f"{self._settings.ami_host}:{self._settings.ami_port}"
-            cure = f"{self._name}.ami_host, ami_port; enabled, bindaddr and port in manager.conf"
-            yield failed("AMI", f"no manager interface at {where}: {_reason(error)}", cure)
+            fix = f"{self._name}.ami_host, ami_port; enabled, bindaddr and port in manager.conf"
+            yield failed("AMI", f"no manager interface at {where}: {_reason(error)}", fix)
             for finding in await self._look_at_port():
                 yield finding
 
@@ -105,7 +105,7 @@ class AsteriskCheck:
             yield finding
         async for finding in self._look_at_way_back(session, rights, dialplan):
             yield finding
-        for trunk, endpoint in self._patient.trunks.items():
+        for trunk, endpoint in self._target.trunks.items():
             for finding in await endpoint_checks.look(session, trunk, endpoint):
                 yield finding
         yield await self._look_at_rtp(session)
@@ -120,20 +120,20 @@ class AsteriskCheck:
                 yield finding
             return
         if not may_call:
-            yield doubtful("FastAGI", "not tried: the account may not place calls", "mend AMI rights first")
+            yield doubtful("FastAGI", "not tried: the account may not place calls", "fix AMI rights first")
         for finding in await self._look_at_port():
             yield finding
 
     def _look_at_login(self) -> Finding:
         account = self._settings.ami_username
         if self._settings.ami_tls is None:
-            cure = (
+            fix = (
                 f"{self._name}.ami_tls_ca, and TLS in manager.conf as dialplan/asterisk/manager.conf shows it"
             )
             text = (
                 f"logged in as {account} in the clear: who takes the port while Asterisk is down can play it"
             )
-            return doubtful("AMI", text, cure)
+            return doubtful("AMI", text, fix)
         return passed("AMI", f"logged in as {account}, over TLS with a verified certificate")
 
     async def _look_at_version(self, session: ManagerSession) -> Finding:
@@ -145,22 +145,22 @@ class AsteriskCheck:
             )
         major, minor = int(numbers[1]), int(numbers[2])
         if major < max(_FILTERS_SINCE) and minor < _FILTERS_SINCE.get(major, minor + 1):
-            cure = "Asterisk 22.1, 21.6 or 20.11 and newer know the event filters"
-            return doubtful("version", f"Asterisk {text} sends every call event", cure)
+            fix = "Asterisk 22.1, 21.6 or 20.11 and newer know the event filters"
+            return doubtful("version", f"Asterisk {text} sends every call event", fix)
         return passed("version", f"Asterisk {text}")
 
     async def _look_at_clock(self, session: ManagerSession) -> Finding:
-        before = self._patient.clock.now()
+        before = self._target.clock.now()
         reply = await session.ask("Ping")
-        after = self._patient.clock.now()
+        after = self._target.clock.now()
         try:
             theirs = datetime.fromtimestamp(float(reply.fields.get("Timestamp", "")), UTC)
         except ValueError:
             return doubtful("clock", "the PBX does not tell its time", "compare its clock by hand")
         skew = abs((theirs - (before + (after - before) / 2)).total_seconds())
         if skew > _SKEW_S:
-            cure = "synchronise both machines' clocks (chrony, systemd-timesyncd): logs cannot be compared"
-            return doubtful("clock", f"the PBX's clock is {skew:.0f} s off ours", cure)
+            fix = "synchronise both machines' clocks (chrony, systemd-timesyncd): logs cannot be compared"
+            return doubtful("clock", f"the PBX's clock is {skew:.0f} s off ours", fix)
         return passed("clock", f"within {skew:.1f} s of ours")
 
     async def _look_at_rights(self, session: ManagerSession) -> list[Finding]:
@@ -169,14 +169,14 @@ class AsteriskCheck:
         missing = sorted({right for action, right in _NEEDED.items() if action not in listed})
         if missing:
             rights = ", ".join(missing)
-            cure = f"write = call,originate in [{account}] of manager.conf; {_MANAGER}"
-            return [failed("AMI rights", f"the account lacks: {rights}", cure)]
+            fix = f"write = call,originate in [{account}] of manager.conf; {_MANAGER}"
+            return [failed("AMI rights", f"the account lacks: {rights}", fix)]
         privileges = [found[1].split(",") for text in listed.values() if (found := _PRIVILEGES.search(text))]
         excess = sorted({rights[0] for rights in privileges if _RIGHTS.isdisjoint(rights)})
         if excess:
-            cure = f"write = call,originate is enough in [{account}] of manager.conf; {_MANAGER}"
+            fix = f"write = call,originate is enough in [{account}] of manager.conf; {_MANAGER}"
             return [
-                doubtful("AMI rights", f"the account may do more than it needs: {', '.join(excess)}", cure)
+                doubtful("AMI rights", f"the account may do more than it needs: {', '.join(excess)}", fix)
             ]
         return [passed("AMI rights", "call and originate, no more")]
 
@@ -190,8 +190,8 @@ class AsteriskCheck:
             for context, place in places.items()
         }
         if not any(present.values()):
-            cure = "load func_dialplan in modules.conf"
-            return [doubtful("dialplan", "the PBX does not tell what its dialplan holds", cure)]
+            fix = "load func_dialplan in modules.conf"
+            return [doubtful("dialplan", "the PBX does not tell what its dialplan holds", fix)]
         missing = [context for context, answer in present.items() if answer != "1"]
         if missing:
             return [failed("dialplan", f"not loaded: {', '.join(missing)}", _DIALPLAN)]
@@ -200,20 +200,18 @@ class AsteriskCheck:
             return [failed("dialplan", "loaded, but from another version's file", _DIALPLAN)]
         beyond = f"{variables.ANSWERED_EXTEN},{variables.ANSWERED_LAST + 1}"
         if await session.evaluate(f"DIALPLAN_EXISTS({variables.ANSWERED_CONTEXT},{beyond})") == "1":
-            cure = (
-                f"take what was added out of [{variables.ANSWERED_CONTEXT}]: it runs while a code is spoken"
-            )
-            return [failed("dialplan", f"{variables.ANSWERED_CONTEXT} has lines that are not ours", cure)]
+            fix = f"take what was added out of [{variables.ANSWERED_CONTEXT}]: it runs while a code is spoken"
+            return [failed("dialplan", f"{variables.ANSWERED_CONTEXT} has lines that are not ours", fix)]
         return [passed("dialplan", "loaded, and of this version")]
 
     async def _rehearse(self, session: ManagerSession) -> AsyncIterator[Finding]:
         """Yield what a call to nobody shows, with the sounds that calls need."""
         try:
-            async with self._patient.sounds() as sounds:
+            async with self._target.sounds() as sounds:
                 found = await self._call_nobody(session, sounds)
         except SpeechError as error:
-            cure = "look as the daemon's user, once the daemon has run"
-            found = [doubtful("sounds", f"not tried: {error}", cure), *await self._call_nobody(session, ())]
+            fix = "look as the daemon's user, once the daemon has run"
+            found = [doubtful("sounds", f"not tried: {error}", fix), *await self._call_nobody(session, ())]
         for finding in found:
             yield finding
 
@@ -238,8 +236,8 @@ class AsteriskCheck:
         if not shown.is_reached:
             if not is_daemon:
                 return [await self._unreached(session, server.address)]
-            cure = "stop the daemon and look again"
-            return [*found, doubtful("sounds", "not tried: the PBX reaches the daemon's port only", cure)]
+            fix = "stop the daemon and look again"
+            return [*found, doubtful("sounds", "not tried: the PBX reaches the daemon's port only", fix)]
         found += self._judge(shown, server.address, is_daemon=is_daemon, sounds=sounds)
         return [*found, self._judge_events(session.heard)]
 
@@ -256,8 +254,8 @@ class AsteriskCheck:
 
     def _told_of_stranger(self) -> Finding:
         port = self._settings.agi_port
-        cure = f"{self._name}.agi_port: another one; or end what has it: ss -ltnp 'sport = :{port}'"
-        return failed("FastAGI", f"port {port} is another program's, no controller's", cure)
+        fix = f"{self._name}.agi_port: another one; or end what has it: ss -ltnp 'sport = :{port}'"
+        return failed("FastAGI", f"port {port} is another program's, no controller's", fix)
 
     async def _judge_port(self, session: ManagerSession) -> Finding:
         """Return who has the port that is to be ours, and whether the PBX reaches it."""
@@ -270,39 +268,39 @@ class AsteriskCheck:
 
     async def _unreached(self, session: ManagerSession, address: str) -> Finding:
         if not await has_agi(session):
-            cure = "load res_agi and res_speech, which it needs, in modules.conf"
-            return failed("FastAGI", "the PBX has no application AGI, by which it connects to us", cure)
-        cure = (
+            fix = "load res_agi and res_speech, which it needs, in modules.conf"
+            return failed("FastAGI", "the PBX has no application AGI, by which it connects to us", fix)
+        fix = (
             f"{self._name}.agi_host, agi_advertised_host, agi_allowed_peers, and what filters between the two"
         )
-        return failed("FastAGI", f"the PBX does not reach a controller at {address}", cure)
+        return failed("FastAGI", f"the PBX does not reach a controller at {address}", fix)
 
     def _judge(
         self, shown: TrialCall, address: str, *, is_daemon: bool, sounds: Sequence[Clip]
     ) -> list[Finding]:
         found = [] if is_daemon else [passed("FastAGI", f"the PBX connects to us at {address}")]
         if shown.recording:
-            cure = "no MixMonitor on calls of this account: look for it in pre-dial handlers and hooks"
-            found.append(failed("recording", f"the PBX records our calls into {shown.recording}", cure))
+            fix = "no MixMonitor on calls of this account: look for it in pre-dial handlers and hooks"
+            found.append(failed("recording", f"the PBX records our calls into {shown.recording}", fix))
         if not shown.has_dtmf:
             found.append(doubtful("DTMF", "extensions cannot be dialed", "load app_senddtmf in modules.conf"))
         return [*found, *(self._judge_sound(clip.path, shown) for clip in sounds)]
 
     def _judge_sound(self, path: str, shown: TrialCall) -> Finding:
         if path in shown.unplayed:
-            cure = "audio.pbx_folder, audio.pbx_sounds, audio.group; the PBX must enter the folders above"
-            return failed("sounds", f"the PBX cannot play {path}", cure)
+            fix = "audio.pbx_folder, audio.pbx_sounds, audio.group; the PBX must enter the folders above"
+            return failed("sounds", f"the PBX cannot play {path}", fix)
         return passed("sounds", f"the PBX plays {path}")
 
     def _judge_events(self, heard: set[str]) -> Finding:
         account = self._settings.ami_username
         missing, excess = sorted(_REHEARSED - heard), sorted(heard - _WANTED)
         if missing:
-            cure = f"read = call and an eventfilter line for each in [{account}] of manager.conf; {_MANAGER}"
-            return failed("AMI events", f"a call's events do not come: {', '.join(missing)}", cure)
+            fix = f"read = call and an eventfilter line for each in [{account}] of manager.conf; {_MANAGER}"
+            return failed("AMI events", f"a call's events do not come: {', '.join(missing)}", fix)
         if excess:
-            cure = f"the eventfilter lines in [{account}] of manager.conf; {_MANAGER}"
-            return doubtful("AMI events", f"events come that are not needed: {', '.join(excess)}", cure)
+            fix = f"the eventfilter lines in [{account}] of manager.conf; {_MANAGER}"
+            return doubtful("AMI events", f"events come that are not needed: {', '.join(excess)}", fix)
         return passed("AMI events", "those of calls come, no others; Hold and Unhold only a call can show")
 
     async def _look_at_rtp(self, session: ManagerSession) -> Finding:
@@ -310,8 +308,8 @@ class AsteriskCheck:
             await session.evaluate(f"AST_CONFIG(rtp.conf,general,{name})") for name in ("rtpstart", "rtpend")
         ]
         if not (first.isdecimal() and last.isdecimal()):
-            cure = "look at rtpstart and rtpend in rtp.conf yourself: UDP, open to the carrier"
-            return doubtful("RTP", "the range of ports is not told", cure)
+            fix = "look at rtpstart and rtpend in rtp.conf yourself: UDP, open to the carrier"
+            return doubtful("RTP", "the range of ports is not told", fix)
         ports = int(last) - int(first) + 1
         text = f"UDP ports {first} to {last}, for some {ports // _RTP_PORTS_A_CALL} calls"
         if ports < _FEW_PORTS:

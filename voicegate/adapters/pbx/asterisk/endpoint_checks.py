@@ -1,4 +1,4 @@
-"""What an examiner asks of a trunk's PJSIP endpoint: is it there, is it up, may its calls be trusted.
+"""What an check asks of a trunk's PJSIP endpoint: is it there, is it up, may its calls be trusted.
 
 Source: Asterisk 22, "PJSIP_ENDPOINT", "PJSIP_AOR"; 22.10.1 for what the settings do. `redirect_method =
 uri_pjsip` lets a 302 dial its number past all policy; `direct_media` takes the audio past the PBX, whose
@@ -21,13 +21,13 @@ async def look(session: ManagerSession, trunk: str, endpoint: str) -> list[Findi
     about = f"trunk {trunk}"
     reply = await session.ask("DeviceStateList")
     if not reply.is_success:
-        cure = "load res_manager_devicestate in modules.conf"
-        return [doubtful(about, "trunks' states are not told", cure)]
+        fix = "load res_manager_devicestate in modules.conf"
+        return [doubtful(about, "trunks' states are not told", fix)]
     states = {text_of(item, "Device"): text_of(item, "State") for item in reply.items}
     state = states.get(f"{_TECHNOLOGY}{endpoint}")
     if state is None:
-        cure = f"trunks.{trunk}.endpoint must name a section of pjsip.conf with type = endpoint"
-        return [failed(about, f"the PBX has no PJSIP endpoint {endpoint}", cure)]
+        fix = f"trunks.{trunk}.endpoint must name a section of pjsip.conf with type = endpoint"
+        return [failed(about, f"the PBX has no PJSIP endpoint {endpoint}", fix)]
     return [
         await _judge_state(session, about, endpoint, state=state),
         *await _judge(session, about, endpoint),
@@ -36,17 +36,17 @@ async def look(session: ManagerSession, trunk: str, endpoint: str) -> list[Findi
 
 async def _judge_state(session: ManagerSession, about: str, endpoint: str, *, state: str) -> Finding:
     if state in _DOWN:
-        cure = "see `pjsip show contacts` and the carrier; calls by it fail at once"
-        return failed(about, f"endpoint {endpoint} is unreachable", cure)
+        fix = "see `pjsip show contacts` and the carrier; calls by it fail at once"
+        return failed(about, f"endpoint {endpoint} is unreachable", fix)
     aors = await session.evaluate(f"PJSIP_ENDPOINT({endpoint},aors)")
     periods = [
         await session.evaluate(f"PJSIP_AOR({aor},qualify_frequency)") for aor in aors.split(",") if aor
     ]
     if "0" in periods:
-        cure = (
+        fix = (
             f"qualify_frequency = 30 in the aor of {endpoint}: else a dead trunk costs each call its timeout"
         )
-        return doubtful(about, f"endpoint {endpoint} is not watched, so that it counts as up", cure)
+        return doubtful(about, f"endpoint {endpoint} is not watched, so that it counts as up", fix)
     return passed(about, f"endpoint {endpoint} is up")
 
 
@@ -57,20 +57,18 @@ async def _judge(session: ManagerSession, about: str, endpoint: str) -> list[Fin
         for name in ("redirect_method", "direct_media", "allow")
     ]
     if not redirects:
-        cure = (
-            f"load func_pjsip_endpoint, or see that {section} has redirect_method = user, direct_media = no"
-        )
-        return [doubtful(about, "its settings are not told", cure)]
+        fix = f"load func_pjsip_endpoint, or see that {section} has redirect_method = user, direct_media = no"
+        return [doubtful(about, "its settings are not told", fix)]
     found = []
     if redirects != "user":
-        cure = f"redirect_method = user in {section}: with {redirects} a 302 dials any number it likes"
-        found.append(failed(about, f"redirect_method is {redirects}", cure))
+        fix = f"redirect_method = user in {section}: with {redirects} a 302 dials any number it likes"
+        found.append(failed(about, f"redirect_method is {redirects}", fix))
     if direct != "false":
-        cure = f"direct_media = no in {section}: audio past the PBX cannot be counted, so nothing is proven"
-        found.append(failed(about, "direct_media is on", cure))
+        fix = f"direct_media = no in {section}: audio past the PBX cannot be counted, so nothing is proven"
+        found.append(failed(about, "direct_media is on", fix))
     if codecs and not any(codec in codecs for codec in _G711):
-        cure = f"allow = ulaw,alaw in {section}"
-        found.append(doubtful(about, f"no G.711 among its codecs {codecs}", cure))
+        fix = f"allow = ulaw,alaw in {section}"
+        found.append(doubtful(about, f"no G.711 among its codecs {codecs}", fix))
     found += await _judge_caller_id(session, about, endpoint)
     return found or [passed(about, f"redirect_method user, direct_media off, codecs {codecs}")]
 
@@ -83,7 +81,7 @@ async def _judge_caller_id(session: ManagerSession, about: str, endpoint: str) -
     ]
     if not from_user or "true" in headers:
         return []
-    cure = (
+    fix = (
         f"send_pai = yes (or send_rpid, as the carrier wants) in [{endpoint}] of pjsip.conf, or no from_user"
     )
-    return [doubtful(about, f"every call shows from_user {from_user}, not the trunk's caller_ids", cure)]
+    return [doubtful(about, f"every call shows from_user {from_user}, not the trunk's caller_ids", fix)]

@@ -35,23 +35,23 @@ from voicegate.adapters.pbx.common.safe_values import ENDPOINT, check, check_cal
 from voicegate.application.ports import Leg, Order
 from voicegate.domain.call_outcome import GaveUp, Hangup
 from voicegate.domain.errors import PbxRefused, PbxUnavailable, ReplyLost
-from voicegate.domain.routing import Hop
+from voicegate.domain.routing import Hop, TrunkState
 
 log = structlog.get_logger(__name__)
 
 _APOLOGY_MARGIN: Final = 5.0
-_BOOT_PATIENCE: Final = 10.0
+_BOOT_TIMEOUT_S: Final = 10.0
 _BOOT_POLL: Final = 0.5
 _DIALPLAN_CHECK: Final = f"DIALPLAN_EXISTS({ANSWERED_CONTEXT},{ANSWERED_EXTEN},{ANSWERED_PRIORITY})"
-_DEVICE_STATES: Final[Mapping[str, str]] = {
-    "NOT_INUSE": "available",
-    "INUSE": "in_use",
-    "BUSY": "in_use",
-    "RINGING": "in_use",
-    "RINGINUSE": "in_use",
-    "ONHOLD": "in_use",
-    "UNAVAILABLE": "unreachable",
-    "INVALID": "unreachable",
+_DEVICE_STATES: Final[Mapping[str, TrunkState]] = {
+    "NOT_INUSE": TrunkState.AVAILABLE,
+    "INUSE": TrunkState.IN_USE,
+    "BUSY": TrunkState.IN_USE,
+    "RINGING": TrunkState.IN_USE,
+    "RINGINUSE": TrunkState.IN_USE,
+    "ONHOLD": TrunkState.IN_USE,
+    "UNAVAILABLE": TrunkState.UNREACHABLE,
+    "INVALID": TrunkState.UNREACHABLE,
 }
 _TECHNOLOGY: Final = "PJSIP/"
 _NO_DEVICE: Final = "INVALID"
@@ -90,7 +90,7 @@ class AsteriskPbx(CallSupervisor[AsteriskLeg, _Draft]):
         """What the PBX dials to reach us."""
         return self._agi.address
 
-    async def trunk_states(self) -> Mapping[str, str]:
+    async def trunk_states(self) -> Mapping[str, TrunkState]:
         """Return the state of each PJSIP endpoint, as the PBX sees it; empty while not connected.
 
         An endpoint that is not qualified counts as available: the PBX does not know better.
@@ -103,7 +103,7 @@ class AsteriskPbx(CallSupervisor[AsteriskLeg, _Draft]):
             return {}
         devices = {text_of(item, "Device"): text_of(item, "State") for item in reply.items}
         return {
-            device.removeprefix(_TECHNOLOGY): _DEVICE_STATES.get(state, "unknown")
+            device.removeprefix(_TECHNOLOGY): _DEVICE_STATES.get(state, TrunkState.UNKNOWN)
             for device, state in devices.items()
             if device.startswith(_TECHNOLOGY)
         }
@@ -138,7 +138,7 @@ class AsteriskPbx(CallSupervisor[AsteriskLeg, _Draft]):
         since, is_told = loop.time(), False
         while True:
             reply = await self._ami.ask("Getvar", {"Variable": _DIALPLAN_CHECK})
-            is_late = loop.time() - since > _BOOT_PATIENCE
+            is_late = loop.time() - since > _BOOT_TIMEOUT_S
             if reply.value == "1" or not reply.is_success or (is_late and not reply.value):
                 # Refused, or without `func_dialplan`, the PBX cannot say.
                 return

@@ -113,7 +113,7 @@ class SupervisedLeg(Leg, ABC, Generic[T]):
                 await self._rest()
                 await self._tend()
         except Exception:  # a fault of ours must not leave a call without an end
-            log.exception("call not tended", call=self._call_id)
+            log.exception("call supervision failed", call=self._call_id)
             self._tracker.give_up(GaveUp.INTERNAL_ERROR)
         finally:
             self._stir()
@@ -173,7 +173,7 @@ class SupervisedLeg(Leg, ABC, Generic[T]):
             return
         self._try_at = self._now() + _RETRY
         if self._wants_probe and await self._is_found():
-            # Over by all signs, and the channel still lives.
+            # The call seems to be over, but its channel still exists.
             self._insist()
         if self._wants_end and not self._tracker.is_settled:
             await self._end_channel()

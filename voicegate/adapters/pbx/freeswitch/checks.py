@@ -77,10 +77,10 @@ class Target:
 class FreeSwitchCheck:
     """Fills the port `Check` for one FreeSWITCH."""
 
-    def __init__(self, patient: Target) -> None:
-        self._patient = patient
-        self._settings = patient.settings
-        self._name = f"pbx.{patient.settings.name}"
+    def __init__(self, target: Target) -> None:
+        self._target = target
+        self._settings = target.settings
+        self._name = f"pbx.{target.settings.name}"
 
     @property
     def subject(self) -> str:
@@ -95,12 +95,12 @@ class FreeSwitchCheck:
                 async for finding in self._run_checks(session):
                     yield finding
         except PbxRefused as error:
-            cure = f"{self._name}.esl_user, esl_password_file; {_ACCOUNT}"
-            yield failed("ESL", f"log-in refused: {error}", cure)
+            fix = f"{self._name}.esl_user, esl_password_file; {_ACCOUNT}"
+            yield failed("ESL", f"log-in refused: {error}", fix)
         except (OSError, TimeoutError, PbxError) as error:
             where = f"{self._settings.esl_host}:{self._settings.esl_port}"
-            cure = f"{self._name}.esl_host, esl_port; {_DOOR}"
-            yield failed("ESL", f"no event socket at {where}: {_reason(error)}", cure)
+            fix = f"{self._name}.esl_host, esl_port; {_DOOR}"
+            yield failed("ESL", f"no event socket at {where}: {_reason(error)}", fix)
 
     async def _run_checks(self, session: ManagerSession) -> AsyncIterator[Finding]:
         for finding in await _look_at_status(session):
@@ -108,14 +108,14 @@ class FreeSwitchCheck:
         needed = [_look_at_rights(session), await _look_at_modules(session)]
         for finding in needed:
             yield finding
-        for trunk, gateway in self._patient.trunks.items():
+        for trunk, gateway in self._target.trunks.items():
             for finding in await _look_at_gateway(session, trunk, gateway):
                 yield finding
         if any(finding.level == "error" for finding in needed):
             return
         if not await _has(session, TRIAL_MODULE):
-            cure = f"load {TRIAL_MODULE} and look again, or call a number of your own"
-            yield doubtful("calls", f"no trial call: {TRIAL_MODULE} has the endpoint where nobody is", cure)
+            fix = f"load {TRIAL_MODULE} and look again, or call a number of your own"
+            yield doubtful("calls", f"no trial call: {TRIAL_MODULE} has the endpoint where nobody is", fix)
             return
         async for finding in self._rehearse():
             yield finding
@@ -123,12 +123,12 @@ class FreeSwitchCheck:
     async def _rehearse(self) -> AsyncIterator[Finding]:
         """Yield what a call to nobody shows, with the sounds that calls need."""
         try:
-            async with self._patient.sounds() as sounds:
+            async with self._target.sounds() as sounds:
                 for finding in _judge_trial(await place_trial_call(self._settings, sounds), sounds):
                     yield finding
         except SpeechError as error:
-            cure = "look as the daemon's user, once the daemon has run"
-            yield doubtful("sounds", f"not tried: {error}", cure)
+            fix = "look as the daemon's user, once the daemon has run"
+            yield doubtful("sounds", f"not tried: {error}", fix)
         except (TimeoutError, PbxError) as error:
             yield failed("calls", f"a call to nobody does not come about: {_reason(error)}", _UNPLACED)
 
@@ -149,12 +149,12 @@ def _judge_version(version: re.Match[str] | None) -> Finding:
 
 def _judge_capacity(rate: re.Match[str] | None, room: re.Match[str] | None) -> Finding:
     if rate is None or room is None:
-        cure = f"esl-allowed-api status; {_ACCOUNT}"
-        return doubtful("capacity", "the PBX does not tell how many calls it takes", cure)
+        fix = f"esl-allowed-api status; {_ACCOUNT}"
+        return doubtful("capacity", "the PBX does not tell how many calls it takes", fix)
     capacity = f"{rate[1]} calls a second at most, and {room[1]} at once"
     if min(int(rate[1]), int(room[1])) < _FEW:
-        cure = "sessions-per-second and max-sessions in switch.conf.xml: what is above them is refused"
-        return doubtful("capacity", capacity, cure)
+        fix = "sessions-per-second and max-sessions in switch.conf.xml: what is above them is refused"
+        return doubtful("capacity", capacity, fix)
     return passed("capacity", capacity)
 
 
@@ -164,20 +164,20 @@ def _look_at_rights(session: ManagerSession) -> Finding:
         return doubtful("ESL rights", "we may do anything", f"an account with fewer rights: {_ACCOUNT}")
     missing = sorted({*(_NEEDED - commands), *(frozenset(EVENTS.split()) - events)})
     if missing:
-        cure = f"esl-allowed-api, esl-allowed-events; {_ACCOUNT}"
-        return failed("ESL rights", f"the account lacks: {', '.join(missing)}", cure)
+        fix = f"esl-allowed-api, esl-allowed-events; {_ACCOUNT}"
+        return failed("ESL rights", f"the account lacks: {', '.join(missing)}", fix)
     excess = sorted(commands - _NEEDED - _MORE)
     if excess:
-        cure = f"esl-allowed-api; {_ACCOUNT}"
-        return doubtful("ESL rights", f"the account may do more than it needs: {', '.join(excess)}", cure)
+        fix = f"esl-allowed-api; {_ACCOUNT}"
+        return doubtful("ESL rights", f"the account may do more than it needs: {', '.join(excess)}", fix)
     return passed("ESL rights", "what calls need, no more")
 
 
 async def _look_at_modules(session: ManagerSession) -> Finding:
     told = {module: await session.api(f"module_exists {module}") for module in _MODULES}
     if not _TRUTHS.issuperset(told.values()):
-        cure = f"load mod_commands in modules.conf.xml; esl-allowed-api module_exists; {_ACCOUNT}"
-        return failed("modules", "the PBX does not tell which are loaded", cure)
+        fix = f"load mod_commands in modules.conf.xml; esl-allowed-api module_exists; {_ACCOUNT}"
+        return failed("modules", "the PBX does not tell which are loaded", fix)
     missing = [module for module, is_there in told.items() if is_there != _YES]
     if missing:
         return failed("modules", f"not loaded: {', '.join(missing)}", "load them in modules.conf.xml")
@@ -193,8 +193,8 @@ async def _look_at_gateway(session: ManagerSession, trunk: str, gateway: str) ->
     blocks = _GATEWAY.findall(await session.api("sofia xmlstatus gateway"))
     block = next((block for block in blocks if _value(block, "name") == gateway), None)
     if block is None:
-        cure = f"trunks.{trunk}.endpoint must name a gateway of a SIP profile that runs"
-        return [failed(about, f"the PBX has no gateway {gateway}", cure)]
+        fix = f"trunks.{trunk}.endpoint must name a gateway of a SIP profile that runs"
+        return [failed(about, f"the PBX has no gateway {gateway}", fix)]
     return [
         _judge_state(about, gateway, block),
         *await _look_at_profile(session, about, gateway=gateway, profile=_value(block, "profile")),
@@ -203,11 +203,11 @@ async def _look_at_gateway(session: ManagerSession, trunk: str, gateway: str) ->
 
 def _judge_state(about: str, gateway: str, block: str) -> Finding:
     if _value(block, "status") != "UP":
-        cure = f"see `sofia status gateway {gateway}` and the carrier; calls by it fail at once"
-        return failed(about, f"gateway {gateway} is down ({_value(block, 'state')})", cure)
+        fix = f"see `sofia status gateway {gateway}` and the carrier; calls by it fail at once"
+        return failed(about, f"gateway {gateway} is down ({_value(block, 'state')})", fix)
     if _value(block, "pingfreq") == "0" and _value(block, "state") == "NOREG":
-        cure = f'<param name="ping" value="30"/> in {gateway}: else a dead trunk costs each call its timeout'
-        return doubtful(about, f"gateway {gateway} is not watched, so that it counts as up", cure)
+        fix = f'<param name="ping" value="30"/> in {gateway}: else a dead trunk costs each call its timeout'
+        return doubtful(about, f"gateway {gateway} is not watched, so that it counts as up", fix)
     return passed(about, f"gateway {gateway} is up")
 
 
@@ -218,14 +218,14 @@ async def _look_at_profile(
     codecs, keys = _value(told, "outbound-codecs"), _value(told, "dtmf-mode")
     found = []
     if _G711.isdisjoint(codec.partition("@")[0] for codec in codecs.split(",")):
-        cure = f"outbound-codec-prefs in profile {profile}: PCMU,PCMA, so that our sounds need no transcoding"
-        found.append(doubtful(about, f"profile {profile} offers no G.711: {codecs or 'nothing'}", cure))
+        fix = f"outbound-codec-prefs in profile {profile}: PCMU,PCMA, so that our sounds need no transcoding"
+        found.append(doubtful(about, f"profile {profile} offers no G.711: {codecs or 'nothing'}", fix))
     if keys != _KEYS:
-        cure = f"dtmf-type in profile {profile}: {_KEYS}, else keys are heard as tones or by INFO only"
-        found.append(doubtful(about, f"profile {profile} has keys sent as {keys}", cure))
+        fix = f"dtmf-type in profile {profile}: {_KEYS}, else keys are heard as tones or by INFO only"
+        found.append(doubtful(about, f"profile {profile} has keys sent as {keys}", fix))
     elif unheard := _unheard(codecs, await session.api(f"{_SEES_VARIABLES} {gateway} ovar {_UNHEARD}")):
-        cure = f"the variable {_UNHEARD} in {gateway}, as dialplan/freeswitch/profile.xml has it; {_ACCOUNT}"
-        found.append(doubtful(about, f"keys of {unheard} calls are not heard, as far as can be seen", cure))
+        fix = f"the variable {_UNHEARD} in {gateway}, as dialplan/freeswitch/profile.xml has it; {_ACCOUNT}"
+        found.append(doubtful(about, f"keys of {unheard} calls are not heard, as far as can be seen", fix))
     return found or [passed(about, f"profile {profile} offers {codecs}, and keys as events")]
 
 

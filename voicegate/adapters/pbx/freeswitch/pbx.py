@@ -24,15 +24,15 @@ from voicegate.adapters.pbx.freeswitch.settings import FreeSwitchSettings
 from voicegate.adapters.pbx.freeswitch.tracker import CallTracker
 from voicegate.application.ports import Order
 from voicegate.domain.errors import PbxRefused, PbxUnavailable, ReplyLost
-from voicegate.domain.routing import Hop
+from voicegate.domain.routing import Hop, TrunkState
 
 log = structlog.get_logger(__name__)
 
 _UNKNOWN_GATEWAY: Final = "INVALID_GATEWAY"
-_BOOT_PATIENCE: Final = 10.0
+_BOOT_TIMEOUT_S: Final = 10.0
 _BOOT_POLL: Final = 0.5
 _GATEWAY: Final = re.compile(r"<gateway>\s*<name>([^<]*)</name>.*?<status>([^<]*)</status>", re.DOTALL)
-_STATES: Final[Mapping[str, str]] = {"UP": "available", "DOWN": "unreachable"}
+_STATES: Final = {"UP": TrunkState.AVAILABLE, "DOWN": TrunkState.UNREACHABLE}
 
 
 class FreeSwitchPbx(CallSupervisor[FreeSwitchLeg, Draft]):
@@ -46,7 +46,7 @@ class FreeSwitchPbx(CallSupervisor[FreeSwitchLeg, Draft]):
         self._hops: dict[str, Hop] = {}
         """Whither each job dials."""
 
-    async def trunk_states(self) -> Mapping[str, str]:
+    async def trunk_states(self) -> Mapping[str, TrunkState]:
         """Return the state of each gateway, as its pings and its registration show it; empty while not
         connected.
 
@@ -58,7 +58,7 @@ class FreeSwitchPbx(CallSupervisor[FreeSwitchLeg, Draft]):
             answer = await self._esl.api("sofia xmlstatus gateway")
         except (PbxUnavailable, ReplyLost):
             return {}
-        return {name: _STATES.get(status, "unknown") for name, status in _GATEWAY.findall(answer)}
+        return {name: _STATES.get(status, TrunkState.UNKNOWN) for name, status in _GATEWAY.findall(answer)}
 
     def on_event(self, event: EslEvent) -> None:
         """Take an event; those of other calls end here."""
@@ -90,7 +90,7 @@ class FreeSwitchPbx(CallSupervisor[FreeSwitchLeg, Draft]):
         loop = asyncio.get_running_loop()
         since, is_told = loop.time(), False
         while await self._esl.api("module_exists mod_sofia") == "false":
-            if loop.time() - since > _BOOT_PATIENCE and not is_told:
+            if loop.time() - since > _BOOT_TIMEOUT_S and not is_told:
                 is_told = True
                 log.error("mod_sofia not loaded: no calls", pbx=self._settings.name)
             await asyncio.sleep(_BOOT_POLL)

@@ -17,7 +17,7 @@ from voicegate.application.ports import Clip, DtmfTiming, LegSignal, Order
 from voicegate.domain.call import Answered, Media, Playback, Rang
 from voicegate.domain.call_outcome import GaveUp, Hangup
 from voicegate.domain.errors import LegEnded, PbxRefused, UnsafeValue
-from voicegate.domain.routing import Hop
+from voicegate.domain.routing import Hop, TrunkState
 
 
 class Behaviour(StrEnum):
@@ -111,9 +111,9 @@ class SimulatedPbx:
         if leg := self._legs.get(call_id):
             await leg.hang_up()
 
-    async def trunk_states(self) -> Mapping[str, str]:
+    async def trunk_states(self) -> Mapping[str, TrunkState]:
         """Return the endpoints it was made with, all available."""
-        return dict.fromkeys(self._endpoints, "available")
+        return dict.fromkeys(self._endpoints, TrunkState.AVAILABLE)
 
     @asynccontextmanager
     async def _originate(self, order: Order) -> AsyncIterator["SimulatedLeg"]:

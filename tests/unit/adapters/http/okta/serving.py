@@ -16,7 +16,7 @@ from tests.unit.application.conftest import Bench
 from voicegate.adapters.http.doors import Door
 from voicegate.adapters.http.identity import Identity, own_uids, peers_of
 from voicegate.adapters.http.okta.door import OktaHouse
-from voicegate.adapters.http.okta.routes import TONGUE, okta_door
+from voicegate.adapters.http.okta.routes import ERROR_FORMAT, okta_door
 from voicegate.adapters.http.okta.schemas import OktaError
 from voicegate.adapters.http.openapi import refusals_of
 from voicegate.adapters.http.operations import Operation
@@ -93,7 +93,7 @@ class Promises:
         await response.aread()
         success = operation.success
         if response.status_code != success.status:
-            assert response.status_code in {kind.status for kind in refusals_of(operation, TONGUE)}
+            assert response.status_code in {kind.status for kind in refusals_of(operation, ERROR_FORMAT)}
             msgspec.json.decode(response.content, type=OktaError)
         elif success.body is not None:
             shape: Any = list[success.body] if success.is_list else success.body  # type: ignore[name-defined]

@@ -309,8 +309,8 @@ async def test_a_database_that_is_away_is_a_503_that_clients_may_repeat(
 def test_every_refusal_of_the_core_has_an_error_of_its_own_status() -> None:
     for reason in DenyReason:
         assert refusal(Deny(reason)).kind.status in {400, 403, 409, 429, 503}, reason
-    for verdict in set(GuessResult) - {GuessResult.VERIFIED}:
-        assert denial(VerifyResult(verdict, 0)).kind.status in {403, 429}, verdict
+    for result in set(GuessResult) - {GuessResult.VERIFIED}:
+        assert denial(VerifyResult(result, 0)).kind.status in {403, 429}, result
 
 
 def test_only_what_may_be_repeated_is_a_429_where_calls_are_used_up() -> None:

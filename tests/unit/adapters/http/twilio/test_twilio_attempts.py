@@ -168,8 +168,8 @@ async def test_an_attempt_that_is_no_services_is_not_found(twilio: Twilio) -> No
 
 def record_of(state: CallState, outcome: Outcome | None) -> CallRecord:
     call = Call("call_1", "ver_1", Destination(CANADIAN), "carrier", "+12025550100", None, state)  # type: ignore[arg-type]
-    verdict = CallOutcome(outcome, Blame.UNKNOWN, retry_safe=False) if outcome else None
-    return CallRecord(call, verdict, Hangup() if outcome else None)
+    ended = CallOutcome(outcome, Blame.UNKNOWN, retry_safe=False) if outcome else None
+    return CallRecord(call, ended, Hangup() if outcome else None)
 
 
 def test_each_state_and_outcome_of_a_call_has_a_word_of_twilios() -> None:

@@ -34,4 +34,4 @@ async def test_a_stranger_at_our_port_is_told_of_where_no_trial_call_can_be_plac
         found = await findings(exchange, **changes)
     (told,) = [one for one in found if "another program's" in one.text]
     assert (told.level, told.about) == (Level.ERROR, "FastAGI")
-    assert "pbx.lab.agi_port" in told.cure
+    assert "pbx.lab.agi_port" in told.fix

@@ -282,14 +282,14 @@ SPOILT = {
 }
 
 
-@pytest.mark.parametrize(("spoil", "name", "level", "cure"), SPOILT.values(), ids=SPOILT)
-async def test_what_is_wrong_is_found_with_its_cure(
-    exchange: CallSupervisor, spoil: Callable[[CallSupervisor], None], name: str, level: Level, cure: str
+@pytest.mark.parametrize(("spoil", "name", "level", "fix"), SPOILT.values(), ids=SPOILT)
+async def test_what_is_wrong_is_found_with_its_fix(
+    exchange: CallSupervisor, spoil: Callable[[CallSupervisor], None], name: str, level: Level, fix: str
 ) -> None:
     spoil(exchange)
     wrong = [finding for finding in await findings(exchange) if finding.level is not Level.OK]
     assert {(finding.about, finding.level) for finding in wrong} == {(name, level)}
-    assert any(cure in finding.cure for finding in wrong)
+    assert any(fix in finding.fix for finding in wrong)
 
 
 async def test_a_running_daemon_answers_for_its_own_port(exchange: CallSupervisor) -> None:
@@ -312,7 +312,7 @@ async def test_what_holds_the_port_and_is_no_controller_is_found(exchange: CallS
         found = await findings(exchange, agi_port=port)
     (finding,) = [one for one in found if one.about == "FastAGI"]
     assert (finding.level, "another program's" in finding.text) == (Level.ERROR, True)
-    assert f"ss -ltnp 'sport = :{port}'" in finding.cure
+    assert f"ss -ltnp 'sport = :{port}'" in finding.fix
 
 
 async def test_without_the_right_to_call_no_call_is_tried_and_blamed(exchange: CallSupervisor) -> None:
@@ -350,19 +350,19 @@ async def test_without_sounds_the_rest_is_looked_at_all_the_same(exchange: CallS
     assert about(found, "FastAGI") == [Level.OK]
 
 
-async def test_a_log_in_in_the_clear_is_told_with_its_cure() -> None:
+async def test_a_log_in_in_the_clear_is_told_with_its_fix() -> None:
     async with CallSupervisor().serving() as exchange:
         assert isinstance(exchange, CallSupervisor)
         found = await findings(exchange)
     (finding,) = [finding for finding in found if finding.about == "AMI"]
-    assert (finding.level, "ami_tls_ca" in finding.cure) == (Level.WARNING, True)
+    assert (finding.level, "ami_tls_ca" in finding.fix) == (Level.WARNING, True)
 
 
 async def test_a_refused_log_in_names_its_settings(exchange: CallSupervisor) -> None:
     exchange.answers["Login"] = lambda peer, asked: "Response: Error\r\nMessage: Authentication failed"
     (finding,) = await findings(exchange)
     assert (finding.level, finding.about) == (Level.ERROR, "AMI")
-    assert "pbx.lab.ami_username" in finding.cure
+    assert "pbx.lab.ami_username" in finding.fix
 
 
 async def test_a_manager_interface_that_is_not_there_names_its_settings() -> None:

@@ -23,7 +23,7 @@ from voicegate.domain.call import Answered, Progressed, Rang
 from voicegate.domain.call_outcome import GaveUp, Hangup
 
 C = "call_1"
-PATIENCE = AsteriskTimeouts(ring=40, lost=15)
+TIMEOUTS = AsteriskTimeouts(ring=40, lost=15)
 BEGIN = DialChanged(C, "")
 RINGING = StateChanged(C, ChannelState.RINGING)
 DIAL_RINGING = DialChanged(C, "RINGING")
@@ -46,7 +46,7 @@ def failure(cause: int, status: int) -> tuple[AmiEvent, ...]:
 
 
 def tracker_after(*events: AmiEvent, now: float = 1.0) -> CallTracker:
-    tracker = CallTracker("a", PATIENCE, 0.0)
+    tracker = CallTracker("a", TIMEOUTS, 0.0)
     for event in events:
         tracker.observe(event, now)
     return tracker
@@ -90,8 +90,8 @@ def test_a_call_that_does_not_end_when_told_to_is_given_up_in_time(events: tuple
     tracker = tracker_after(*events)
     tracker.ask_hangup()
     tracker.await_end(2.0)
-    tracker.due(1.0 + PATIENCE.attach)
-    tracker.due(2.0 + PATIENCE.ending)
+    tracker.due(1.0 + TIMEOUTS.attach)
+    tracker.due(2.0 + TIMEOUTS.ending)
     assert tracker.told[-1] == Hangup(gave_up=GaveUp.PBX_LOST)
 
 
@@ -100,9 +100,9 @@ def test_a_call_that_nobody_could_be_told_to_end_is_left_to_the_loss() -> None:
     tracker.attach(1.0)
     tracker.lose(1.5)
     tracker.await_end(2.0)
-    tracker.due(2.0 + PATIENCE.ending)
+    tracker.due(2.0 + TIMEOUTS.ending)
     assert not tracker.is_settled
-    tracker.due(1.5 + PATIENCE.lost)
+    tracker.due(1.5 + TIMEOUTS.lost)
     assert tracker.told[-1] == Hangup(gave_up=GaveUp.PBX_LOST)
 
 
@@ -128,7 +128,7 @@ def test_a_trunk_known_to_be_down_is_unreachable() -> None:
 
 
 def test_a_failure_without_events_is_not_unreachable_when_events_may_be_missing() -> None:
-    tracker = CallTracker("a", PATIENCE, 0.0)
+    tracker = CallTracker("a", TIMEOUTS, 0.0)
     tracker.lose(0.5)
     tracker.observe(FAILED, 1.0)
     tracker.miss(1.5)
@@ -307,7 +307,7 @@ STEPS = st.lists(
 def test_whatever_comes_in_whatever_order_there_is_one_end_and_nothing_after_it(
     steps: list[AmiEvent | str],
 ) -> None:
-    tracker, now = CallTracker("a", PATIENCE, 0.0), 0.0
+    tracker, now = CallTracker("a", TIMEOUTS, 0.0), 0.0
     units: dict[str, Callable[[], object]] = {
         "attach": lambda: tracker.attach(now),
         "detach": lambda: tracker.detach(None, now),

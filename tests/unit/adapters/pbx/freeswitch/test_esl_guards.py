@@ -264,8 +264,8 @@ async def test_7_a_burst_is_held_back_and_nothing_is_lost(switch: Switch) -> Non
 
 
 async def test_7_the_loop_goes_on_in_a_burst(switch: Switch) -> None:
-    patient = timedelta(seconds=30)
-    async with connected(switch, command_timeout=patient) as pbx, pbx.originate(an_order("04")) as leg:
+    long = timedelta(seconds=30)
+    async with connected(switch, command_timeout=long) as pbx, pbx.originate(an_order("04")) as leg:
         assert await next_signal(leg.signals()) == Rang()
         switch.say(moved("CHANNEL_PROGRESS", "call_other") * 20_000)
         loop = asyncio.get_running_loop()

@@ -1,4 +1,4 @@
-"""What the examiner finds of a FreeSWITCH, and the cure that it names."""
+"""What the check finds of a FreeSWITCH, and the fix that it names."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -37,8 +37,8 @@ class Room:
         async def sounds() -> AsyncIterator[Sequence[Clip]]:
             yield self.sounds
 
-        patient = Target(settings_for(self.switch, **self.changes), {"main": self.endpoint}, sounds)
-        return [finding async for finding in FreeSwitchCheck(patient).run()]
+        target = Target(settings_for(self.switch, **self.changes), {"main": self.endpoint}, sounds)
+        return [finding async for finding in FreeSwitchCheck(target).run()]
 
     async def of(self, about: str) -> Finding:
         """The worst that is found of something."""
@@ -71,15 +71,15 @@ async def test_a_sound_that_the_pbx_cannot_play_is_named(switch: Switch, tmp_pat
     found = [finding for finding in await room.findings() if finding.about == "sounds"]
     assert [finding.level for finding in found] == ["ok", "error"]
     assert "missing" in found[1].text
-    assert "audio.group" in found[1].cure
+    assert "audio.group" in found[1].fix
 
 
 async def test_without_sounds_of_ours_that_is_said(switch: Switch) -> None:
     def fail() -> object:
         raise SpeechError("audio.folder: /nowhere does not exist")
 
-    patient = Target(settings_for(switch, esl_user=USER), {}, fail)  # type: ignore[arg-type]
-    findings = [finding async for finding in FreeSwitchCheck(patient).run()]
+    target = Target(settings_for(switch, esl_user=USER), {}, fail)  # type: ignore[arg-type]
+    findings = [finding async for finding in FreeSwitchCheck(target).run()]
     assert (findings[-1].level, findings[-1].about) == ("warning", "sounds")
 
 
@@ -88,7 +88,7 @@ async def test_a_wrong_password_and_where_it_is_set(switch: Switch) -> None:
     room.changes["esl_password"] = Secret("guess")
     (finding,) = await room.findings()
     assert (finding.level, finding.about) == ("error", "ESL")
-    assert "esl_password_file" in finding.cure
+    assert "esl_password_file" in finding.fix
 
 
 async def test_an_address_that_the_access_list_refuses(switch: Switch) -> None:
@@ -96,8 +96,8 @@ async def test_an_address_that_the_access_list_refuses(switch: Switch) -> None:
     switch.greeting = f"Content-Type: text/rude-rejection\nContent-Length: {len(text)}\n\n{text}".encode()
     (finding,) = await Room(switch).findings()
     assert "access list" in finding.text
-    assert "apply-inbound-acl" in finding.cure
-    assert "acl.conf.xml" in finding.cure
+    assert "apply-inbound-acl" in finding.fix
+    assert "acl.conf.xml" in finding.fix
 
 
 @pytest.mark.parametrize("greeting", [b"", b"SSH-2.0-OpenSSH_9.2p1\r\n\n\n"])
@@ -153,8 +153,8 @@ async def test_modules_that_are_not_told_are_not_held_to_be_missing(switch: Swit
     switch.answers["module_exists"] = lambda switch, argument: answer
     finding = await Room(switch).of("modules")
     assert (finding.level, finding.text) == ("error", "the PBX does not tell which are loaded")
-    assert "mod_commands" in finding.cure
-    assert "esl-allowed-api" in finding.cure
+    assert "mod_commands" in finding.fix
+    assert "esl-allowed-api" in finding.fix
 
 
 async def test_without_the_endpoint_of_nobody_the_rest_is_looked_at_all_the_same(switch: Switch) -> None:
@@ -184,7 +184,7 @@ async def test_a_profile_without_g711(switch: Switch) -> None:
     switch.codecs = "OPUS@48000h,G729"
     finding = await Room(switch).of("trunk main")
     assert finding.level == "warning"
-    assert "outbound-codec-prefs" in finding.cure
+    assert "outbound-codec-prefs" in finding.fix
 
 
 @pytest.mark.parametrize(
@@ -206,14 +206,14 @@ async def test_a_codec_whose_keys_are_not_heard(
     finding = await Room(switch).of("trunk main")
     assert finding.level == ("warning" if unheard else "ok")
     assert f"keys of {unheard} calls" in finding.text or not unheard
-    assert not unheard or "rtp_append_audio_sdp in carrier" in finding.cure
+    assert not unheard or "rtp_append_audio_sdp in carrier" in finding.fix
 
 
 async def test_an_account_that_may_not_look_for_the_variable_is_told_where_it_stands(switch: Switch) -> None:
     switch.codecs = "PCMU,OPUS"
     switch.answers["sofia_gateway_data"] = lambda switch, argument: "-ERR permission denied"
     room = Room(switch)
-    assert "directory.xml" in (await room.of("trunk main")).cure
+    assert "directory.xml" in (await room.of("trunk main")).fix
     assert (await room.of("ESL rights")).level == "ok"
     switch.allowed["API"] += " sofia_gateway_data"
     assert (await room.of("ESL rights")).level == "ok"
@@ -224,7 +224,7 @@ async def test_a_profile_that_has_keys_sent_otherwise(switch: Switch, mode: str)
     switch.dtmf_mode = mode
     finding = await Room(switch).of("trunk main")
     assert (finding.level, finding.text) == ("warning", f"profile external has keys sent as {mode}")
-    assert "dtmf-type" in finding.cure
+    assert "dtmf-type" in finding.fix
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from voicegate.domain.call import Answered, Media, Progressed, Rang
 from voicegate.domain.call_outcome import GaveUp, Hangup
 
 C = "call_1"
-PATIENCE = LegTimeouts(ring=40, lost=15)
+TIMEOUTS = LegTimeouts(ring=40, lost=15)
 CREATED, RINGING, EARLY, ANSWERED, PARKED = (Moved(C, step) for step in Step)
 JOB_OK = JobDone("j", is_ok=True, reason=C)
 
@@ -41,7 +41,7 @@ BYE = ended("NORMAL_CLEARING", 16, 200)
 
 
 def tracker_after(*events: EslEvent, now: float = 1.0) -> CallTracker:
-    tracker = CallTracker(PATIENCE, 0.0)
+    tracker = CallTracker(TIMEOUTS, 0.0)
     for event in events:
         tracker.observe(event, now)
     return tracker
@@ -79,7 +79,7 @@ def test_a_call_that_does_not_end_when_told_to_is_given_up_in_time(events: tuple
     tracker = tracker_after(*events)
     tracker.ask_hangup()
     tracker.await_end(2.0)
-    tracker.due(2.0 + PATIENCE.ending)
+    tracker.due(2.0 + TIMEOUTS.ending)
     assert tracker.told[-1] == Hangup(gave_up=GaveUp.PBX_LOST)
 
 
@@ -176,7 +176,7 @@ def test_an_originate_that_the_pbx_would_not_do_placed_no_call(reason: str) -> N
 
 
 def test_a_failed_job_is_no_proof_when_events_may_be_missing() -> None:
-    tracker = CallTracker(PATIENCE, 0.0)
+    tracker = CallTracker(TIMEOUTS, 0.0)
     tracker.lose(0.5)
     tracker.observe(failed("GATEWAY_DOWN"), 1.0)
     tracker.miss(1.5)
@@ -269,7 +269,7 @@ STEPS = st.lists(EVENTS | st.sampled_from(["lose", "find", "miss", "ask_hangup",
 def test_whatever_comes_in_whatever_order_there_is_one_end_and_nothing_after_it(
     steps: list[EslEvent | str],
 ) -> None:
-    tracker, now = CallTracker(PATIENCE, 0.0), 0.0
+    tracker, now = CallTracker(TIMEOUTS, 0.0), 0.0
     units: dict[str, Callable[[], object]] = {
         "lose": lambda: tracker.lose(now),
         "find": lambda: tracker.find(Step.PARKED, now),
