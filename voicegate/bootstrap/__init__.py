@@ -92,7 +92,7 @@ async def running(settings: Settings) -> AsyncIterator[App]:
     """Give the daemon's parts, started: store migrated, orphans settled, PBXs connecting."""
     async with AsyncExitStack() as stack:
         stack.enter_context(_sole_user(Path(settings.storage.database)))
-        store = await stack.enter_async_context(_store(settings))
+        store = await stack.enter_async_context(SqlStore(settings.storage.database, waits(settings)))
         keyring = _keyring(Path(settings.storage.key_file), may_create=not await store.recent_calls(1))
         speech = Mixer(speech_settings(settings))
         await speech.prepare()
@@ -146,6 +146,7 @@ def rules(settings: Settings) -> Rules:
     Raises:
         ConfigError: an internal route's pattern is no regular expression.
     """
+    numbers = settings.test_numbers
     return Rules(
         routes=routes(settings),
         policy=call_policy(settings),
@@ -155,7 +156,7 @@ def rules(settings: Settings) -> Rules:
             passcode_length=settings.passcode.length,
             lifetime=timedelta(seconds=settings.passcode.lifetime_s),
             guesses=settings.passcode.attempts,
-            test_passcode=Passcode(settings.test_numbers.passcode),
+            test_passcode=Passcode(numbers.passcode) if numbers.enabled else None,
         ),
         timings=timings(settings),
         limits=call_limits(settings),
@@ -292,12 +293,12 @@ def _sole_user(database: Path) -> AbstractContextManager[None]:
     return held(lock, guarded=database, setting="storage.database")
 
 
-def _store(settings: Settings) -> SqlStore:
+def waits(settings: Settings) -> Waits:
+    """Return how long writes wait for a locked database, as configured."""
     storage = settings.storage
-    waits = Waits(
+    return Waits(
         request=timedelta(seconds=storage.request_timeout_s), call=timedelta(seconds=storage.call_timeout_s)
     )
-    return SqlStore(storage.database, waits)
 
 
 def _keyring(file: Path, *, may_create: bool) -> FileKeyring:

@@ -38,22 +38,32 @@ def doors(app: App, settings: Settings, trunks: Sequence[Trunk]) -> Sequence[Doo
         ),
         native_door(
             native_house(app, trunks),
-            WaitingLimits(settings.http.max_waiting, settings.http.max_waiting_per_client),
+            waiting_limits(settings),
         ),
     )
 
 
 def server_settings(app: App, settings: Settings) -> ServerSettings:
     """Return how much the server takes on, as configured."""
-    http = settings.http
     return ServerSettings(
-        ConnectionLimits(
-            http.max_connections, http.max_connections_per_address, http.max_connections_per_client
-        ),
+        connection_limits(settings),
         Proxies.of(settings.tcp.trusted_proxies),
         settings.okta.public_url,
         app.store_delay,
     )
+
+
+def connection_limits(settings: Settings) -> ConnectionLimits:
+    """Return how many connections there may be, as configured."""
+    http = settings.http
+    return ConnectionLimits(
+        http.max_connections, http.max_connections_per_address, http.max_connections_per_client
+    )
+
+
+def waiting_limits(settings: Settings) -> WaitingLimits:
+    """Return how many requests may wait, as configured."""
+    return WaitingLimits(settings.http.max_waiting, settings.http.max_waiting_per_client)
 
 
 def native_house(app: App, trunks: Sequence[Trunk]) -> House:

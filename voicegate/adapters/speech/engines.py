@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from voicegate.adapters.speech import kokoro
-from voicegate.adapters.speech.takes import IN_COMPANY, IN_MANNERS, Take
+from voicegate.adapters.speech.takes import IN_COMPANY, IN_VARIANTS, Take
 
 # espeak-ng's own 175 words a minute are a reader's pace, not that of somebody on the telephone.
 _ESPEAK_WORDS_A_MINUTE: Final = 150
@@ -65,8 +65,8 @@ class Engine:
 
 
 def _flite(request: Request) -> Sequence[str]:
-    stretch = () if request.speed == 1 else ("--setf", f"duration_stretch={1 / request.speed:.3f}")
-    return ("-voice", request.voice, *stretch, "-f", "-", "-o", str(request.output))
+    pace = () if request.speed == 1 else ("--setf", f"duration_stretch={1 / request.speed:.3f}")
+    return ("-voice", request.voice, *pace, "-f", "-", "-o", str(request.output))
 
 
 def _espeak(request: Request) -> Sequence[str]:
@@ -124,7 +124,7 @@ ENGINES: Final[dict[str, Engine]] = {
         "Apache-2.0",
         {},
         "",
-        takes=IN_MANNERS,
+        takes=IN_VARIANTS,
         mark_up=_mark_up_kokoro,
         takes_many=True,
     ),

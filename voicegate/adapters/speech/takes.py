@@ -68,7 +68,7 @@ IN_COMPANY: Final[Sequence[Take]] = tuple(
     )
 )
 """For engines that make a pause at a comma: the word alone and between others."""
-IN_MANNERS: Final[Sequence[Take]] = (
+IN_VARIANTS: Final[Sequence[Take]] = (
     *(Take("{}", speed=speed, manner=manner) for manner, speed in product((0, 60), (1.0, 0.8))),
     *(Take("{}", manner=manner) for manner in (20, 150)),
     *(Take("{}.", speed=speed) for speed in (1.0, 0.8)),

@@ -129,8 +129,8 @@ def _talk(sound: Floats, rate: int, chance: np.random.Generator) -> Floats:
     spoken = sound[np.convolve(np.abs(sound), np.ones(rate // 20) / (rate // 20), "same") > 100]
     pace = rate * chance.uniform(0.85, 1.2)
     voice = resample(spoken.astype(np.int16), rate, round(pace)).astype(np.float64)
-    begun = np.roll(voice, int(chance.integers(len(voice))))
-    return np.resize(begun, len(sound))
+    shifted = np.roll(voice, int(chance.integers(len(voice))))
+    return np.resize(shifted, len(sound))
 
 
 def _through_g722(sound: Samples, rate: int) -> Samples:
