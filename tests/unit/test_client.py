@@ -140,7 +140,7 @@ def test_a_socket_that_may_not_be_opened_is_named_with_the_fix(
 def test_a_daemon_on_tcp_that_is_not_there_is_named() -> None:
     with (
         Client(base_url="http://127.0.0.1:1") as client,
-        pytest.raises(Unreachable, match="nobody answers at http://127"),
+        pytest.raises(Unreachable, match="nothing answers at http://127"),
     ):
         client.health()
 

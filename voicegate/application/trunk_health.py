@@ -35,7 +35,8 @@ class TrunkHealth:
                 continue
             states = await self._states_of(name)
             # A trunk that the PBX does not list is one that it does not have; a desk need not be listed.
-            unlisted = "unreachable" if states and hop.number is not None else "unknown"
+            is_missing = bool(states) and hop.number is not None
+            unlisted = TrunkState.UNREACHABLE if is_missing else TrunkState.UNKNOWN
             if states.get(hop.endpoint, unlisted) is not TrunkState.UNREACHABLE:
                 return True
         return False

@@ -65,7 +65,7 @@ def test_an_unreachable_daemon_is_named_with_the_fix(tmp_path: Path) -> None:
     socket = tmp_path / "none.sock"
     result = run("--socket", str(socket), "trunks")
     assert result.exit_code == Exit.UNREACHABLE
-    assert result.stderr == f"voicegate: nobody answers at {socket}: is `voicegate serve` running?\n"
+    assert result.stderr == f"voicegate: nothing answers at {socket}: is `voicegate serve` running?\n"
 
 
 def test_the_socket_is_the_one_in_the_configuration(tmp_path: Path) -> None:
