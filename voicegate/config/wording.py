@@ -22,7 +22,6 @@ _WORDS: Final[Mapping[str, str]] = {
     r"^[^\"<>\\\x00-\x1f\x7f]*\Z": 'a name to show, without " < > \\ and control characters',
     r"^[A-Za-z0-9_.-]*\{extension\}[A-Za-z0-9_.-]*\Z": "an endpoint's name with {extension} in it",
     r"^\+[1-9][0-9]{4,11}\Z": 'the beginning of a number, as "+150055501"',
-    r"^[0-9*#]{0,8}\Z": "up to 8 of 0-9, * and #; or empty",
     r"^[0-9*#]{0,16}\Z": "up to 16 of 0-9, * and #; or empty",
     r"^[0-9*#]{0,8}\Z": "up to 8 of 0-9, * and #; or empty",
     r"^[0-9]{4,10}\Z": "4 to 10 digits",
