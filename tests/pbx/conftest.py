@@ -8,7 +8,7 @@ from typing import Unpack
 
 import pytest
 
-from voicegate.client import AsyncClient, Verification
+from voicegate.client import ApiError, AsyncClient, Created, Verification
 from voicegate.client.requests import Options
 from voicegate.lab.deadlines import within
 from voicegate.lab.ear import hear_code
@@ -28,8 +28,17 @@ class Backend:
 
     async def call(self, number: str, **options: Unpack[Options]) -> Verification:
         """Ask for a call and wait for its end."""
-        created = await self.client.create_verification(number, **options)
-        return await self.settled(created.id)
+        return await self.settled((await self.created(number, **options)).id)
+
+    async def created(self, number: str, **options: Unpack[Options]) -> Created:
+        """Ask for a call; again where the daemon says that too much is asked of it at once."""
+        while True:
+            try:
+                return await self.client.create_verification(number, **options)
+            except ApiError as refused:
+                if refused.problem.name != "overloaded":
+                    raise
+                await asyncio.sleep(refused.problem.retry_after_s or 1)
 
     async def settled(self, verification_id: str) -> Verification:
         async for _ in self.client.watch(verification_id):

@@ -41,7 +41,7 @@ def _numbers(count: int) -> Iterator[str]:
 async def _hung_up_on(backend: Backend, number: str, room: asyncio.Semaphore) -> tuple[object, float]:
     """What a call came to, and how long it lasted after answer."""
     async with room:
-        created = await backend.client.create_verification(number)
+        created = await backend.created(number)
         verification = await backend.client.verification(created.id)
         while verification.status == "delivering":
             since = verification.revision

@@ -30,7 +30,7 @@ def apologised(recording: Path) -> bool:
 
 async def test_when_the_controller_dies_in_mid_call_the_person_hears_an_apology(backend: Backend) -> None:
     number = NEVER_PRESSES.american("316")
-    created = await backend.client.create_verification(number)
+    created = await backend.created(number)
     await backend.reaches(created.id, "awaiting_human")
     await asyncio.to_thread(backend.lab.kill_controller)
     try:
@@ -50,7 +50,7 @@ async def test_when_the_controller_is_stopped_in_mid_call_the_person_hears_an_ap
 ) -> None:
     """While it asks for the key, and while it reads the code, which is broken off."""
     number = find_number(name).american("319")
-    created = await backend.client.create_verification(number)
+    created = await backend.created(number)
     await backend.reaches(created.id, "announcing" if name == "presses-key" else "awaiting_human")
     await asyncio.to_thread(backend.lab.stop_controller)
     try:

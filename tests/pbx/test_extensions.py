@@ -42,7 +42,7 @@ def digits_at(lab: Lab, endpoint: str) -> list[tuple[str, datetime]]:
 @pytest.mark.usefixtures("digit_log")
 @pytest.mark.parametrize("name", ["speaks-ulaw", "speaks-g722"])
 async def test_a_long_extension_arrives_whole_and_keeps_its_pause(backend: Backend, name: str) -> None:
-    created = await backend.client.create_verification(find_number(name).american("325"), extension=EXTENSION)
+    created = await backend.created(find_number(name).american("325"), extension=EXTENSION)
     await backend.reaches(created.id, "awaiting_human")
     # Its logger writes when it comes to it.
     async with within(5):

@@ -63,7 +63,7 @@ async def test_a_desk_all_of_whose_telephones_are_busy_is_busy(backend: Backend)
 
 async def test_canceling_stops_every_telephone(backend: Backend) -> None:
     with desk_with(backend.lab, "4035", f"{RINGS},{RINGS}") as desk:
-        created = await backend.client.create_verification(desk)
+        created = await backend.created(desk)
         async with within(10):
             while await asyncio.to_thread(backend.lab.pbxs[0].channels) != 2:
                 await asyncio.sleep(0.05)
@@ -74,7 +74,7 @@ async def test_canceling_stops_every_telephone(backend: Backend) -> None:
 
 async def test_a_killed_controllers_call_at_a_desk_is_ended_by_the_next(backend: Backend) -> None:
     with desk_with(backend.lab, "4036", f"{RINGS},{PRESSES}") as desk:
-        created = await backend.client.create_verification(desk)
+        created = await backend.created(desk)
         await backend.reaches(created.id, "awaiting_human")
         await asyncio.to_thread(backend.lab.kill_controller)
         await asyncio.to_thread(backend.lab.start_controller)

@@ -30,7 +30,7 @@ NOBODY_THERE = {
     ("state", "name"), [("ringing", "rings-for-ever"), ("awaiting_human", "never-presses")]
 )
 async def test_canceling_hangs_up(backend: Backend, state: str, name: str) -> None:
-    created = await backend.client.create_verification(find_number(name).british(7))
+    created = await backend.created(find_number(name).british(7))
     await backend.reaches(created.id, state)
     with pytest.raises(ApiError) as refused:
         await backend.client.redial(created.id)
@@ -43,7 +43,7 @@ async def test_canceling_hangs_up(backend: Backend, state: str, name: str) -> No
 
 
 async def test_the_sounds_of_a_call_are_gone_with_it(backend: Backend) -> None:
-    created = await backend.client.create_verification(PRESSES.british(8))
+    created = await backend.created(PRESSES.british(8))
     await backend.reaches(created.id, "awaiting_human")
     during = list(backend.lab.settings.audio.iterdir())
     assert [(file.stat().st_mode & 0o777) for file in during] == [0o640] * 2
@@ -53,7 +53,7 @@ async def test_the_sounds_of_a_call_are_gone_with_it(backend: Backend) -> None:
 
 
 async def test_a_pbx_killed_in_mid_call_is_told_truthfully_and_the_next_call_works(backend: Backend) -> None:
-    created = await backend.client.create_verification(PRESSES.american("808"))
+    created = await backend.created(PRESSES.american("808"))
     await backend.reaches(created.id, "announcing")
     await asyncio.to_thread(backend.lab.kill_pbx)
     await asyncio.to_thread(backend.lab.start_pbx)
@@ -69,7 +69,7 @@ async def test_a_pbx_killed_in_mid_call_is_told_truthfully_and_the_next_call_wor
 
 async def test_a_controller_killed_in_mid_call_settles_it_and_calls_nobody_again(backend: Backend) -> None:
     number = PRESSES.american("901")
-    created = await backend.client.create_verification(number)
+    created = await backend.created(number)
     await backend.reaches(created.id, "awaiting_human")
     await backend.listens(number)
     await asyncio.to_thread(backend.lab.kill_controller)

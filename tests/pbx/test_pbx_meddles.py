@@ -39,7 +39,7 @@ def change_gateway(lab: Lab) -> None:
 
 async def ended_by(backend: Backend, state: str, area: str, command: str) -> tuple[str | None, str | None]:
     """The outcome and the blame of a call that such a command at the PBX's console ends in that state."""
-    created = await backend.client.create_verification(IN_STATE[state].american(area))
+    created = await backend.created(IN_STATE[state].american(area))
     await backend.reaches(created.id, state)
     # A profile is not restarted before it is ten seconds old; the answer says so.
     while "must be up for" in await asyncio.to_thread(backend.lab.pbx_command, command):
@@ -73,7 +73,7 @@ async def test_restarting_a_sip_profile_interrupts_its_calls(backend: Backend, s
 
 async def test_a_changed_gateway_is_taken_as_told_and_costs_no_call(backend: Backend) -> None:
     lab = backend.lab
-    created = await backend.client.create_verification(PRESSES.american("971"))
+    created = await backend.created(PRESSES.american("971"))
     await backend.reaches(created.id, "awaiting_human")
     await asyncio.to_thread(change_gateway, lab)
     call = (await backend.settled(created.id)).call
