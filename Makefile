@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo lab unit test soak attack check bench format pages docs wheel lock clean
+.PHONY: help demo lab hear unit test soak attack check bench format pages docs wheel lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -16,6 +16,9 @@ demo: $(READY) ## real calls through a real Asterisk: a telephone enrolled, acti
 
 lab: $(READY) ## the same PBX, carrier and telephones, left running to try things on; LAB holds options
 	@$(BIN)/voicegate lab up $(LAB)
+
+hear: $(READY) ## how well each language is understood over bad lines, and the pages about it; HEAR holds options
+	@OMP_NUM_THREADS=1 $(BIN)/voicegate lab hear $(HEAR)
 
 test: check ## all checks and all tests but those for `make soak`
 	$(BIN)/pytest --durations=10

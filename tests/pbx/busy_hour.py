@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import soundfile
 
@@ -57,6 +58,7 @@ class BusyHour:
     voicemail: str | None = "not listened to"
     own_code: Heard | None = None
     languages: dict[str, Heard] = field(default_factory=dict)
+    recordings: dict[str, Path] = field(default_factory=dict)
     redialed: list[Heard] = field(default_factory=list)
     twenty: list[Heard] = field(default_factory=list)
     judged: list[str] = field(default_factory=list)
@@ -126,7 +128,8 @@ async def _languages(backend: Backend, hour: BusyHour) -> None:
         for language, (_, code) in LANGUAGES.items()
     ]
     for language, verification in zip(LANGUAGES, await asyncio.gather(*calls), strict=True):
-        heard, _ = soundfile.read(await backend.recording(numbers[language]), dtype="int16")
+        hour.recordings[language] = await backend.recording(numbers[language])
+        heard, _ = soundfile.read(hour.recordings[language], dtype="int16")
         digits = await asyncio.to_thread(hear_digits, heard, project_folder("sounds") / language)
         hour.languages[language] = (verification, digits)
 

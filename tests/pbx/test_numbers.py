@@ -8,7 +8,9 @@ import pytest
 from tests.pbx.busy_hour import LANGUAGES, BusyHour, Heard, live_through
 from tests.pbx.conftest import EACH_PBX
 from tests.pbx.outcomes import events, expected, last_call, outcome_of, readings
+from voicegate.config import project_folder
 from voicegate.lab.behaviour import LabNumber
+from voicegate.lab.hearing.calls import choose_ear
 from voicegate.lab.numbers import NUMBERS, PREMIUM, find_number
 from voicegate.lab.world import Lab
 
@@ -156,6 +158,13 @@ def test_a_code_is_read_in_the_language_asked_for(hour: BusyHour, language: str)
     code = LANGUAGES[language][1]
     # The key comes before.
     assert (heard or "").endswith(code + code)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_an_ear_that_knows_none_of_our_recordings_reads_the_code(hour: BusyHour, language: str) -> None:
+    code = LANGUAGES[language][1]
+    ear = choose_ear(project_folder("sounds"), language)
+    assert ear(hour.recordings[language], len(code)) == code
 
 
 def test_a_redial_speaks_the_same_code(hour: BusyHour) -> None:

@@ -13,11 +13,13 @@ from typing import Final
 import rich_click as click
 from rich.console import Console
 
+from voicegate.adapters.speech.pack import find_languages
 from voicegate.cli.exits import Exit
 from voicegate.cli.printing import is_news, label_of
 from voicegate.client import ApiError, Client, Factor, FactorChallenge, FactorJudgement, Step
+from voicegate.config import project_folder
 from voicegate.lab.apt import Progress
-from voicegate.lab.ear import hear_code
+from voicegate.lab.hearing.calls import Ear, choose_ear
 from voicegate.lab.numbers import find_number
 from voicegate.lab.ports import reserve_port_base
 from voicegate.lab.settings import LabSettings, default_folder
@@ -41,8 +43,15 @@ Enter = Callable[[str], FactorJudgement]
     default=lambda: default_folder().parent / "demo",
     help="Where the demo's lab lies; emptied first.",
 )
+@click.option(
+    "--language",
+    type=click.Choice(find_languages(project_folder("sounds"))),
+    default="en",
+    show_default=True,
+    help="What is spoken and heard; other than English by the ear of the extra [hear].",
+)
 @click.option("--keep", is_flag=True, help="Leave the lab running afterwards.")
-def demo(folder: Path, *, keep: bool) -> None:
+def demo(folder: Path, language: str, *, keep: bool) -> None:
     """Ring an office through a real Asterisk, dial an extension, speak a code, hear it, activate by it; and
     once more for a sign-in.
 
@@ -50,12 +59,14 @@ def demo(folder: Path, *, keep: bool) -> None:
     and verified.
     """
     console = Console(highlight=False, markup=False, soft_wrap=True)
+    ear = choose_ear(project_folder("sounds"), language)
+    spoken = {"service.language": language, "service.unjudged_languages": [language]}
     shutil.rmtree(folder, ignore_errors=True)
     with reserve_port_base() as port_base:
-        lab = Lab(LabSettings(folder.resolve(), port_base, name="demo"))
+        lab = Lab(LabSettings(folder.resolve(), port_base, name="demo", overrides=spoken))
         try:
             _bring_up(lab, console)
-            last_line, is_good = _sign_in(lab, console.print)
+            last_line, is_good = _sign_in(lab, ear, console.print)
         finally:
             if not keep:
                 lab.down()
@@ -83,10 +94,10 @@ def _show(update: Say, say: Say | None) -> Progress:
     return progress
 
 
-def _sign_in(lab: Lab, say: Say) -> tuple[str, bool]:
+def _sign_in(lab: Lab, ear: Ear, say: Say) -> tuple[str, bool]:
     """Return the demo's last line, and whether all went well."""
     with Client(socket=lab.settings.socket) as client, ThreadPoolExecutor(1) as person:
-        desk = _Desk(lab, client, person, say)
+        desk = _Desk(lab, client, person, ear=ear, say=say)
         say(f"enrolling {_OFFICE.example}, extension {_OFFICE.extension}: {_OFFICE.behaviour}")
         factor = client.factors.enroll(_SUBSCRIBER, _OFFICE.example, extension=_OFFICE.extension)
         proof = desk.prove(factor, partial(client.factors.activate, _SUBSCRIBER, factor.id))
@@ -114,10 +125,11 @@ def _challenge(client: Client, factor_id: str) -> FactorChallenge:
 class _Desk:
     """Where the person sits: at the telephone, and at the screen that asks for the code."""
 
-    def __init__(self, lab: Lab, client: Client, person: Executor, say: Say) -> None:
+    def __init__(self, lab: Lab, client: Client, person: Executor, *, ear: Ear, say: Say) -> None:
         self._lab = lab
         self._client = client
         self._person = person
+        self._ear = ear
         self._say = say
         self._calls = 0
 
@@ -144,7 +156,7 @@ class _Desk:
         """Enter the code once the ear reads it twice alike; after the call, from all that was heard."""
         so_far, before, denied = self._lab.settings.folder / "so-far.wav", None, None
         while not is_over.wait(_LISTEN_S):
-            heard = hear_code(so_far, _DIGITS) if self._lab.listen_in(_OFFICE.example, so_far) else None
+            heard = self._ear(so_far, _DIGITS) if self._lab.listen_in(_OFFICE.example, so_far) else None
             if heard and heard == before and heard != denied:
                 self._say(f"          the ear read {heard}, entered while the call goes on")
                 if enter(heard).status == "verified":
@@ -153,7 +165,7 @@ class _Desk:
             before = heard
         recording = self._recording()
         self._say(f"what the far telephone heard: {recording or _AT_LAST}")
-        heard = hear_code(recording, _DIGITS) if recording else None
+        heard = self._ear(recording, _DIGITS) if recording else None
         self._say(f"what the ear read from it: {heard or _AT_LAST}")
         return heard, enter(heard).status if heard else "unheard"
 

@@ -1,6 +1,6 @@
 """`voicegate lab`: a complete PBX, carrier and telephones on this machine.
 
-The demo is `demo`'s, the testers' accounts are `testers`'.
+The demo is `demo`'s, the measuring of voices `hear`'s, the testers' accounts are `testers`'.
 """
 
 import dataclasses
@@ -12,6 +12,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from voicegate.cli.demo import demo
+from voicegate.cli.hear import hear
 from voicegate.cli.printing import json_option, print_json, print_table
 from voicegate.cli.testers import describe_testers, show_testers, testers
 from voicegate.lab.behaviour import Expected, LabNumber
@@ -36,6 +37,7 @@ def lab() -> None:
 
 
 lab.add_command(demo)
+lab.add_command(hear)
 lab.add_command(testers)
 
 

@@ -21,6 +21,8 @@ Change = Callable[[Floats, int, np.random.Generator], Floats]
 _PACKET_S: Final = 0.02
 _FULL_SCALE: Final = 32768.0
 _TALKERS: Final = 6
+_FRAME: Final = 400
+_HUSH: Final = 300.0
 _OPUS_RATE: Final = 48000
 
 
@@ -77,7 +79,7 @@ def add_babble(below_db: float) -> Change:
     """Return other people's talk, so many dB below what is said: six talkers, who use the call's words."""
 
     def change(sound: Floats, rate: int, chance: np.random.Generator) -> Floats:
-        babble = sum(_talk(sound, rate, chance) for _ in range(_TALKERS))
+        babble = sum(_talk(sound, chance) for _ in range(_TALKERS))
         gain = _level(sound, rate) / _level(np.asarray(babble), rate) * 10 ** (-below_db / 20)
         return sound + np.asarray(babble) * gain
 
@@ -124,13 +126,14 @@ def _level(sound: Floats, rate: int) -> float:
     return float(_FULL_SCALE * 10 ** (loudness(samples, rate) / 20))
 
 
-def _talk(sound: Floats, rate: int, chance: np.random.Generator) -> Floats:
+def _talk(sound: Floats, chance: np.random.Generator) -> Floats:
     """Return another talker: the same words at another pitch and pace, begun elsewhere, without pauses."""
-    spoken = sound[np.convolve(np.abs(sound), np.ones(rate // 20) / (rate // 20), "same") > 100]
-    pace = rate * chance.uniform(0.85, 1.2)
-    voice = resample(spoken.astype(np.int16), rate, round(pace)).astype(np.float64)
-    shifted = np.roll(voice, int(chance.integers(len(voice))))
-    return np.resize(shifted, len(sound))
+    frames = sound[: len(sound) // _FRAME * _FRAME].reshape(-1, _FRAME)
+    spoken = frames[np.abs(frames).max(axis=1) > _HUSH].ravel()
+    begin, pace = chance.integers(len(spoken)), chance.uniform(0.85, 1.2)
+    places = (begin + np.arange(len(sound)) * pace) % (len(spoken) - 1)
+    voice: Floats = np.interp(places, np.arange(len(spoken)), spoken)
+    return voice
 
 
 def _through_g722(sound: Samples, rate: int) -> Samples:

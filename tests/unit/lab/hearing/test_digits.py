@@ -17,7 +17,13 @@ from voicegate.lab.packages import ensure_packages, no_progress
 
 DIGITS = "0123456789"
 # Free recordings for Asterisk: people who speak a language as their first one.
-PEOPLE = {"en": "en_US_f_Allison", "es": "es_MX_f_Allison", "it": "it_IT_m_Carlo", "ru": "ru_RU_f_IvrvoiceRU"}
+PEOPLE = {
+    "en": "en_US_f_Allison",
+    "es": "es_MX_f_Allison",
+    "fr": "fr_CA_f_June",
+    "it": "it_IT_m_Carlo",
+    "ru": "ru_RU_f_IvrvoiceRU",
+}
 
 
 def words_of(language: str) -> Sequence[str]:
