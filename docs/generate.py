@@ -100,7 +100,9 @@ def settings_page() -> str:
         title, words = _about(structs[section.name])
         prose = _sentence(_escaped(section.words)) or words
         parts.append(f"\n## {title}\n\n{prose}\n\n{_COLUMNS}\n")
-        parts.extend(_row(setting, fields.get(setting.name)) for setting in section.settings.values())
+        for setting in section.settings.values():
+            kinds = [str(one.tag) for one in structs[section.name] if one.tag_field == setting.name]
+            parts.append(_row(setting, fields.get(setting.name), kinds))
     return "".join(parts)
 
 
@@ -153,18 +155,22 @@ def _structs(kind: shapes.Type) -> Iterator[shapes.StructType]:
 
 
 def _about(structs: Sequence[shapes.StructType]) -> tuple[str, str]:
-    """Return a section's title and what it is, from the docstring of its shape: "`[name]`: what it is."."""
+    """Return a section's title and what it is, from the docstring of its shape: "`[name]`: what it is.".
+
+    That of a table of several kinds is "`[name]` with `kind = …`: what it is."; they share a title.
+    """
     title, _, words = (structs[0].cls.__doc__ or "").partition(": ")
-    return title, _sentence(words)
+    return title.partition(" with ")[0], _sentence(words)
 
 
 def _sentence(words: str) -> str:
     return words[:1].upper() + words[1:]
 
 
-def _row(setting: Setting, field: shapes.Field | None) -> str:
-    default = f"`{setting.value}`"
-    values = ""
+def _row(setting: Setting, field: shapes.Field | None, kinds: Sequence[str]) -> str:
+    """Return a setting's row; `kinds` are the values of one that tells which kind a table is of."""
+    default = "" if kinds else f"`{setting.value}`"
+    values = ", ".join(f'`"{kind}"`' for kind in sorted(kinds))
     if field is not None:
         default = "" if field.required else _toml(field)
         values = values_of(field.type)

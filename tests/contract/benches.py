@@ -6,6 +6,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -14,10 +15,11 @@ import pytest
 import soundfile
 
 from tests.wire.switch import PASSWORD, Switch
-from voicegate.adapters.pbx.asterisk.pbx import AsteriskPbx
+from voicegate.adapters.pbx.asterisk.driver import AsteriskDriver
 from voicegate.adapters.pbx.asterisk.settings import AsteriskSettings
+from voicegate.adapters.pbx.common.call_supervisor import CallSupervisor
 from voicegate.adapters.pbx.common.connection import Secret
-from voicegate.adapters.pbx.freeswitch.pbx import FreeSwitchPbx
+from voicegate.adapters.pbx.freeswitch.driver import FreeSwitchDriver
 from voicegate.adapters.pbx.freeswitch.settings import FreeSwitchSettings
 from voicegate.adapters.pbx.simulator import SimulatedPbx
 from voicegate.adapters.speech.mixer import Mixer, SpeechSettings
@@ -98,7 +100,7 @@ async def asterisk(request: pytest.FixtureRequest) -> AsyncIterator[PbxBench]:
         ami_port=here.ports.ami,
         agi_port=0,
     )
-    async with AsteriskPbx(settings) as pbx, _speaking(lab, pbx) as bench:
+    async with CallSupervisor(partial(AsteriskDriver, settings)) as pbx, _speaking(lab, pbx) as bench:
         yield bench
 
 
@@ -111,7 +113,7 @@ async def freeswitch(request: pytest.FixtureRequest) -> AsyncIterator[PbxBench]:
     settings = FreeSwitchSettings(
         name="bench", esl_user="voicegate@127.0.0.1", esl_password=secret, esl_port=here.ports.esl
     )
-    async with FreeSwitchPbx(settings) as pbx, _speaking(lab, pbx) as bench:
+    async with CallSupervisor(partial(FreeSwitchDriver, settings)) as pbx, _speaking(lab, pbx) as bench:
         yield bench
 
 
@@ -163,7 +165,7 @@ async def scripted_freeswitch(request: pytest.FixtureRequest) -> AsyncIterator[P
 
     async with Switch().serving() as switch:
         settings = FreeSwitchSettings("bench", Secret(PASSWORD), esl_port=switch.port)
-        async with FreeSwitchPbx(settings) as pbx:
+        async with CallSupervisor(partial(FreeSwitchDriver, settings)) as pbx:
             async with within(10):
                 while not pbx.is_connected:
                     await asyncio.sleep(0.002)

@@ -12,7 +12,7 @@ import pytest
 
 from tests.pbx.diagnosing import edited, faults, findings, wrong
 from voicegate.adapters.pbx.common.connection import Secret
-from voicegate.adapters.pbx.freeswitch.esl_session import manager_session
+from voicegate.adapters.pbx.freeswitch.esl_session import esl_session
 from voicegate.adapters.pbx.freeswitch.settings import FreeSwitchSettings
 from voicegate.application.diagnostics import Level
 from voicegate.lab.deadlines import Deadline
@@ -92,7 +92,7 @@ async def test_an_access_list_that_refuses_us_is_found(lab: Lab) -> None:
     file = here.folder / "pbx/etc/acl.conf.xml"
     before = file.read_text("utf-8")
     # Whoever is in stays in: the list is asked at the door.
-    async with manager_session(door) as session:
+    async with esl_session(door) as session:
         try:
             file.write_text(before.replace("127.0.0.1/32", "192.0.2.0/24"), "utf-8")
             await session.api("reloadacl")

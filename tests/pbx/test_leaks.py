@@ -7,7 +7,7 @@ import asyncio
 import base64
 import hashlib
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -24,8 +24,7 @@ from tests.pbx.secrets_search import Secret, Traces
 from tests.unit.application.conftest import TESTER
 from voicegate import bootstrap
 from voicegate.adapters.keyfile import FileKeyring
-from voicegate.adapters.pbx.asterisk.leg import AsteriskLeg
-from voicegate.adapters.pbx.freeswitch.leg import FreeSwitchLeg
+from voicegate.adapters.pbx.common.supervised_leg import SupervisedLeg
 from voicegate.adapters.speech.mixer import Mixer
 from voicegate.adapters.speech.pack import digit_name
 from voicegate.application.challenges import ChallengeSpec
@@ -86,10 +85,6 @@ HEARD = {
 }
 """By what each place shows that all of it was heard there."""
 LOGS = {PbxKind.ASTERISK: "pbx/log/full", PbxKind.FREESWITCH: "pbx/log/freeswitch.log"}
-LEGS: Mapping[PbxKind, type[AsteriskLeg] | type[FreeSwitchLeg]] = {
-    PbxKind.ASTERISK: AsteriskLeg,
-    PbxKind.FREESWITCH: FreeSwitchLeg,
-}
 RELAYED = {
     PbxKind.ASTERISK: f"pbx.{PbxKind.ASTERISK.section}.ami_port",
     PbxKind.FREESWITCH: f"pbx.{PbxKind.FREESWITCH.section}.esl_port",
@@ -209,8 +204,7 @@ class NamingMixer(Mixer):
 
 async def call_carelessly(lab: Lab, digits: str) -> None:
     """Have a daemon in this process that plays a code as one file a digit, as many systems do."""
-    legs = LEGS[lab.settings.pbxs[0]]
-    play: Callable[..., Awaitable[Playback]] = legs.play
+    play: Callable[..., Awaitable[Playback]] = SupervisedLeg.play
 
     async def play_by_name(leg: Leg, clip: Clip, keys: str = "") -> Playback:
         for path in NamingMixer.named.get(clip.path, ()):
@@ -221,7 +215,7 @@ async def call_carelessly(lab: Lab, digits: str) -> None:
         Destination.parse(CARELESS), passcode=Passcode(digits), human_check=HumanCheck.NONE
     )
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(legs, "play", play_by_name)
+        patch.setattr(SupervisedLeg, "play", play_by_name)
         patch.setattr(bootstrap, "Mixer", NamingMixer)
         async with second_daemon(lab) as app:
             await follow(app, await begin(app, IssueRequest(TESTER, wanted)), is_over)

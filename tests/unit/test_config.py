@@ -49,7 +49,6 @@ def test_every_setting_stands_in_the_example() -> None:
     for section, shape in shapes.items():
         assert set(example[section]) == {field.name for field in msgspec.structs.fields(shape)}, section
     named: dict[str, type[msgspec.Struct]] = {
-        "pbx": config.PbxSettings,
         "trunks": config.TrunkSettings,
         "internal": config.InternalSettings,
         "providers": config.ProviderSettings,
@@ -61,6 +60,14 @@ def test_every_setting_stands_in_the_example() -> None:
         assert {key for entry in entries for key in entry} == {
             field.name for field in msgspec.structs.fields(shape)
         }, section
+    kinds: dict[str, type[msgspec.Struct]] = {
+        "asterisk": config.AsteriskPbxSettings,
+        "freeswitch": config.FreeSwitchPbxSettings,
+    }
+    for entry in example["pbx"].values():
+        fields = msgspec.structs.fields(kinds.pop(entry["kind"]))
+        assert set(entry) == {"kind", *(field.name for field in fields)}
+    assert not kinds
     assert set(example) == {field.name for field in msgspec.structs.fields(config.Settings)}
 
 
@@ -101,6 +108,13 @@ def test_the_defaults_that_the_example_shows_are_the_defaults() -> None:
             {"pbx": {"main": {"kind": "simulator", "agi_port": 1}}},
             "pbx.main.agi_port: is for kind asterisk; this PBX is simulator, whose own are: none",
         ),
+        (
+            {"pbx": {"main": {"kind": "simulator", "lost_grace_s": 1}}},
+            "pbx.main.lost_grace_s: is for kind asterisk and freeswitch; this PBX is simulator",
+        ),
+        ({"pbx": {"main": {"kind": "freeswitch", "esl_prot": 1}}}, "did you mean pbx.main.esl_port?"),
+        ({"pbx": {"main": {"kind": "asterix"}}}, "pbx.main.kind: 'asterix' is not among its values"),
+        ({"pbx": {"main": {"ami_port": 1}}}, "pbx.main: kind is missing"),
         ({"twilio": {"bank": {"sid": "VA12"}}}, "twilio.bank.sid"),
         ({"tcp": {"trusted_proxies": ["10.0.0.1/8"]}}, "tcp.trusted_proxies: 10.0.0.1/8 has host bits set"),
         ({"http": {"max_waiting": 1500}}, "http.max_waiting: leaves no connection for others"),

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tests.contract.making import make_call
 from tests.wire.recordings import NAMES, Block, read, received
-from voicegate.adapters.pbx.common.call_tracker import LegTimeouts
+from voicegate.adapters.pbx.common.call_facts import LegTimeouts
 from voicegate.adapters.pbx.freeswitch.esl_events import (
     Ended,
     EslEvent,
@@ -57,9 +57,9 @@ def signals_of(name: str, sizes: Sequence[int] = (65_536,)) -> Sequence[LegSigna
     tracker = CallTracker(LegTimeouts(ring=40, lost=15), 0.0)
     for fact in facts_of(name, sizes):
         tracker.observe(fact, 1.0)
-    while not tracker.is_settled and (at := tracker.next_due) is not None:
+    while not tracker.facts.is_settled and (at := tracker.facts.next_due) is not None:
         tracker.due(at)
-    return tracker.told
+    return tracker.facts.told
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -43,6 +43,7 @@ from voicegate.config import (
     CallerIdSettings,
     InternalSettings,
     Settings,
+    SimulatorPbxSettings,
     TrunkSettings,
     sounds_folder,
 )
@@ -201,7 +202,7 @@ def check(settings: Settings) -> None:
     if (port := tcp_port(settings)) is not None:
         tls_of(port)
     for name, pbx in settings.pbx.items():
-        if pbx.kind != "simulator":
+        if not isinstance(pbx, SimulatorPbxSettings):
             make_pbx(name, settings, ())
     try:
         speech = Mixer(speech_settings(settings))

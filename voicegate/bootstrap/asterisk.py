@@ -7,17 +7,17 @@ from pathlib import Path
 
 from voicegate.adapters.pbx.asterisk.settings import AsteriskSettings
 from voicegate.adapters.pbx.common.connection import Secret
-from voicegate.config import Settings, read_secret
+from voicegate.config import AsteriskPbxSettings, Settings, read_secret
 from voicegate.domain.errors import ConfigError
 
 
-def asterisk_settings(whole: Settings, name: str) -> AsteriskSettings:
+def asterisk_settings(whole: Settings, name: str, settings: AsteriskPbxSettings) -> AsteriskSettings:
     """Return how an Asterisk is reached, as configured.
 
     Raises:
         ConfigError: its secret or certificate cannot be read, or its group does not exist; names the setting.
     """
-    settings, group = whole.pbx[name], whole.audio.group
+    group = whole.audio.group
     return AsteriskSettings(
         name=name,
         ami_host=settings.ami_host,

@@ -1,15 +1,17 @@
 """What `voicegate doctor` looks at, as the settings say."""
 
 import os
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
+from typing import assert_never
 
 from voicegate.adapters.http.checks import SocketCheck
 from voicegate.adapters.keyfile import FileKeyring, KeyFileCheck
-from voicegate.adapters.pbx.asterisk.checks import AsteriskCheck, Target
+from voicegate.adapters.pbx.asterisk.checks import AsteriskCheck
+from voicegate.adapters.pbx.common.checking import Target
 from voicegate.adapters.speech.checks import SpeechCheck
 from voicegate.adapters.speech.mixer import Mixer
 from voicegate.adapters.storage.checks import StoreCheck
@@ -27,7 +29,7 @@ from voicegate.bootstrap.settings_checks import (
     SecretFilesCheck,
     secret_files,
 )
-from voicegate.config import Settings
+from voicegate.config import AsteriskPbxSettings, FreeSwitchPbxSettings, Settings, SimulatorPbxSettings
 from voicegate.domain.announcement import Pause, PromptName
 from voicegate.domain.errors import KeyFileError, SpeechError, VoicegateError
 from voicegate.domain.language import match_language
@@ -42,10 +44,10 @@ def checks(settings: Settings) -> Sequence[Check]:
         ("policy", lambda: PolicyCheck(settings)),
         ("socket", lambda: _of_socket(settings)),
         ("sounds", lambda: SpeechCheck(speech_settings(settings), settings.service.language)),
-        *((f"PBX {name}", partial(_of_asterisk, settings, name)) for name in _of_kind(settings, "asterisk")),
         *(
-            (f"PBX {name}", partial(_of_freeswitch, settings, name))
-            for name in _of_kind(settings, "freeswitch")
+            (f"PBX {name}", partial(_of_pbx, settings, name, pbx))
+            for name, pbx in settings.pbx.items()
+            if not isinstance(pbx, SimulatorPbxSettings)
         ),
     )
     return [_or_misconfigured(subject, make) for subject, make in wanted]
@@ -57,10 +59,6 @@ def _or_misconfigured(subject: str, make: Callable[[], Check]) -> Check:
         return make()
     except VoicegateError as error:
         return Misconfigured(subject, str(error))
-
-
-def _of_kind(settings: Settings, kind: str) -> Sequence[str]:
-    return [name for name, pbx in settings.pbx.items() if pbx.kind == kind]
 
 
 def _of_key_file(settings: Settings) -> KeyFileCheck:
@@ -84,31 +82,20 @@ def _of_socket(settings: Settings) -> SocketCheck:
     return SocketCheck(socket_file(settings), settings.socket.allowed_users, audio_group)
 
 
-def _of_asterisk(settings: Settings, name: str) -> AsteriskCheck:
-    return AsteriskCheck(
-        Target(
-            settings=asterisk_settings(settings, name),
-            trunks=_trunks_of(settings, name),
-            sounds=partial(_probe_sounds, settings),
-            clock=SystemClock(),
-        )
+def _of_pbx(settings: Settings, name: str, pbx: AsteriskPbxSettings | FreeSwitchPbxSettings) -> Check:
+    target = Target(
+        trunks={trunk: entry.endpoint for trunk, entry in settings.trunks.items() if entry.pbx == name},
+        sounds=partial(_probe_sounds, settings),
     )
-
-
-def _of_freeswitch(settings: Settings, name: str) -> Check:
-    with needing_freeswitch(name):
-        from voicegate.adapters.pbx.freeswitch import checks as freeswitch  # noqa: PLC0415
-    return freeswitch.FreeSwitchCheck(
-        freeswitch.Target(
-            settings=freeswitch_settings(settings, name),
-            trunks=_trunks_of(settings, name),
-            sounds=partial(_probe_sounds, settings),
-        )
-    )
-
-
-def _trunks_of(settings: Settings, pbx: str) -> Mapping[str, str]:
-    return {trunk: entry.endpoint for trunk, entry in settings.trunks.items() if entry.pbx == pbx}
+    match pbx:
+        case AsteriskPbxSettings():
+            return AsteriskCheck(asterisk_settings(settings, name, pbx), target, SystemClock())
+        case FreeSwitchPbxSettings():
+            with needing_freeswitch(name):
+                from voicegate.adapters.pbx.freeswitch.checks import FreeSwitchCheck  # noqa: PLC0415
+            return FreeSwitchCheck(freeswitch_settings(settings, name, pbx), target)
+        case _:
+            assert_never(pbx)
 
 
 @asynccontextmanager

@@ -3,17 +3,25 @@
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext
 from datetime import timedelta
+from functools import partial
 from typing import Final, assert_never
 
 from voicegate import how_to_install
-from voicegate.adapters.pbx.asterisk.pbx import AsteriskPbx
+from voicegate.adapters.pbx.asterisk.driver import AsteriskDriver
+from voicegate.adapters.pbx.common.call_supervisor import CallSupervisor
 from voicegate.adapters.pbx.common.connection import Secret
 from voicegate.adapters.pbx.freeswitch.settings import FreeSwitchSettings
 from voicegate.adapters.pbx.simulator.pbx import SimulatedPbx
 from voicegate.application.ports import Pbx
 from voicegate.bootstrap.asterisk import asterisk_settings
 from voicegate.bootstrap.times import timings
-from voicegate.config import Settings, read_secret
+from voicegate.config import (
+    AsteriskPbxSettings,
+    FreeSwitchPbxSettings,
+    Settings,
+    SimulatorPbxSettings,
+    read_secret,
+)
 from voicegate.domain.errors import ConfigError
 
 # A PBX's own cap is for calls whose controller is gone: it must not cut what we still hold.
@@ -27,18 +35,20 @@ def make_pbx(name: str, settings: Settings, endpoints: Sequence[str]) -> Abstrac
         ConfigError: a secret's file cannot be read, or a package is missing.
     """
     pbx = settings.pbx[name]
-    match pbx.kind:
-        case "simulator":
+    match pbx:
+        case SimulatorPbxSettings():
             return nullcontext(SimulatedPbx(endpoints=tuple(endpoints)))
-        case "asterisk":
-            return AsteriskPbx(asterisk_settings(settings, name))
-        case "freeswitch":
-            return _freeswitch(name, settings)
+        case AsteriskPbxSettings():
+            return CallSupervisor(partial(AsteriskDriver, asterisk_settings(settings, name, pbx)))
+        case FreeSwitchPbxSettings():
+            with needing_freeswitch(name):
+                from voicegate.adapters.pbx.freeswitch.driver import FreeSwitchDriver  # noqa: PLC0415
+            return CallSupervisor(partial(FreeSwitchDriver, freeswitch_settings(settings, name, pbx)))
         case _:
-            assert_never(pbx.kind)
+            assert_never(pbx)
 
 
-def freeswitch_settings(whole: Settings, name: str) -> FreeSwitchSettings:
+def freeswitch_settings(whole: Settings, name: str, pbx: FreeSwitchPbxSettings) -> FreeSwitchSettings:
     """Return how a FreeSWITCH is reached, as configured.
 
     Raises:
@@ -46,7 +56,6 @@ def freeswitch_settings(whole: Settings, name: str) -> FreeSwitchSettings:
     """
     if whole.audio.format == "wav16":
         raise ConfigError(f"audio.format: FreeSWITCH ({name}) plays wav, ulaw and alaw, not wav16")
-    pbx = whole.pbx[name]
     return FreeSwitchSettings(
         name=name,
         esl_host=pbx.esl_host,
@@ -71,9 +80,3 @@ def needing_freeswitch(name: str) -> Iterator[None]:
     except ModuleNotFoundError as error:
         fix = how_to_install("freeswitch")
         raise ConfigError(f"pbx.{name}.kind: {error.name} is not installed: {fix}") from error
-
-
-def _freeswitch(name: str, settings: Settings) -> AbstractAsyncContextManager[Pbx]:
-    with needing_freeswitch(name):
-        from voicegate.adapters.pbx.freeswitch.pbx import FreeSwitchPbx  # noqa: PLC0415
-    return FreeSwitchPbx(freeswitch_settings(settings, name))

@@ -8,7 +8,14 @@ from typing import Final
 import structlog
 
 from voicegate.application.diagnostics import Finding, doubtful, failed, passed
-from voicegate.config import Settings, read_secret, secret_path
+from voicegate.config import (
+    AsteriskPbxSettings,
+    FreeSwitchPbxSettings,
+    PbxSettings,
+    Settings,
+    read_secret,
+    secret_path,
+)
 from voicegate.domain.errors import ConfigError
 
 log = structlog.get_logger(__name__)
@@ -103,10 +110,9 @@ class PolicyCheck:
 def secret_files(settings: Settings) -> Mapping[str, str]:
     """Return the files that hold secrets, by the names of their settings."""
     files = {
-        f"pbx.{name}.{key}": getattr(pbx, key)
+        f"pbx.{name}.{setting}": file
         for name, pbx in settings.pbx.items()
-        for kind, key in (("asterisk", "ami_secret_file"), ("freeswitch", "esl_password_file"))
-        if pbx.kind == kind
+        for setting, file in _pbx_secrets(pbx).items()
     }
     tcp = settings.tcp
     if tcp.enabled and (key := tcp.key or tcp.certificate):
@@ -117,3 +123,12 @@ def secret_files(settings: Settings) -> Mapping[str, str]:
         if entry.signature_secret_file
     }
     return files
+
+
+def _pbx_secrets(pbx: PbxSettings) -> Mapping[str, str]:
+    match pbx:
+        case AsteriskPbxSettings():
+            return {"ami_secret_file": pbx.ami_secret_file}
+        case FreeSwitchPbxSettings():
+            return {"esl_password_file": pbx.esl_password_file}
+    return {}

@@ -65,7 +65,7 @@ class AsyncClient:
     async def watch(self, verification_id: str) -> AsyncIterator[Step]:
         """Yield the steps of its calls as they happen, until the last call has ended."""
         following = Following()
-        async with aclosing(self._follow(verification_id, following)) as lines:
+        async with aclosing(self._all_lines(verification_id, following)) as lines:
             async for line in lines:
                 if (step := following.take(line)) is not None:
                     yield step
@@ -142,7 +142,7 @@ class AsyncClient:
             raise self._place.unreachable(error) from error
         return requests.read(request, response)
 
-    async def _follow(self, verification_id: str, following: Following) -> AsyncGenerator[str, None]:
+    async def _all_lines(self, verification_id: str, following: Following) -> AsyncGenerator[str, None]:
         while True:
             async with aclosing(self._lines(requests.events(verification_id, following.after))) as lines:
                 async for line in lines:

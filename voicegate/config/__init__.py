@@ -11,6 +11,7 @@ import os
 import tomllib
 import types
 import typing
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -19,10 +20,12 @@ import phonenumbers
 from msgspec import Struct
 
 from voicegate.config.shapes import (
+    AsteriskPbxSettings,
     Audio,
     CallerIdSettings,
     CallSettings,
     FieldPaths,
+    FreeSwitchPbxSettings,
     Http,
     InternalSettings,
     Log,
@@ -34,6 +37,7 @@ from voicegate.config.shapes import (
     ProviderSettings,
     Service,
     Settings,
+    SimulatorPbxSettings,
     Socket,
     Storage,
     Tcp,
@@ -47,9 +51,11 @@ from voicegate.domain.routing import NumberFormat, has_international_prefix
 
 __all__ = [
     "DEFAULT_FILE",
+    "AsteriskPbxSettings",
     "Audio",
     "CallSettings",
     "CallerIdSettings",
+    "FreeSwitchPbxSettings",
     "Http",
     "InternalSettings",
     "Log",
@@ -61,6 +67,7 @@ __all__ = [
     "ProviderSettings",
     "Service",
     "Settings",
+    "SimulatorPbxSettings",
     "Socket",
     "Storage",
     "Tcp",
@@ -78,10 +85,7 @@ _S = TypeVar("_S", bound=Struct)
 
 DEFAULT_FILE = Path("/etc/voicegate/voicegate.toml")
 
-_KINDS: dict[str, tuple[str, ...]] = {"asterisk": ("ami_", "agi_"), "freeswitch": ("esl_",)}
-"""How the settings of one kind of PBX begin; all others are every kind's."""
-
-_NAMED_TABLES: dict[str, type[Struct]] = {
+_NAMED_TABLES: dict[str, Any] = {
     "pbx": PbxSettings,
     "trunks": TrunkSettings,
     "internal": InternalSettings,
@@ -120,8 +124,6 @@ def parse(raw: dict[str, Any]) -> Settings:
         for name, entry in entries.items() if isinstance(entries, dict) else ():
             _convert(entry, shape, path=f"{table}.{name}")
     settings = _convert(raw, Settings, path="")
-    for name, pbx in settings.pbx.items():
-        _check_kind(pbx.kind, raw["pbx"][name], path=f"pbx.{name}")
     _check_references(settings)
     _check_field_paths(settings)
     _check_prefixes(settings)
@@ -186,25 +188,60 @@ def _refuse_unknown(raw: object, shape: Any, *, path: str) -> None:
     elif typing.get_origin(shape) is tuple and isinstance(raw, list):
         for index, value in enumerate(raw):
             _refuse_unknown(value, typing.get_args(shape)[0], path=f"{path.rstrip('.')}[{index}].")
-    elif isinstance(shape, type) and issubclass(shape, Struct) and isinstance(raw, dict):
-        _refuse_unknown_keys(raw, shape, path=path)
+    elif isinstance(raw, dict) and (kinds := _structs_of(shape)):
+        # A kind that there is not, or none, is told by the conversion.
+        own = kinds[0] if len(kinds) == 1 else next((kind for kind in kinds if _is_kind(kind, raw)), None)
+        if own is not None:
+            _refuse_unknown_keys(raw, own, path=path, kinds=kinds)
 
 
-def _refuse_unknown_keys(raw: dict[str, object], shape: type[Struct], *, path: str) -> None:
-    known = {entry.name: entry.type for entry in msgspec.structs.fields(shape)}
+def _structs_of(shape: Any) -> list[type[Struct]]:
+    """Return the structs of a union, or the one that a shape is; empty: it is another type."""
+    parts = typing.get_args(shape) if isinstance(shape, types.UnionType) else (shape,)
+    return [part for part in parts if isinstance(part, type) and issubclass(part, Struct)]
+
+
+def _is_kind(shape: type[Struct], raw: dict[str, object]) -> bool:
+    config = shape.__struct_config__
+    return raw.get(config.tag_field or "") == config.tag
+
+
+def _refuse_unknown_keys(
+    raw: dict[str, object], shape: type[Struct], *, path: str, kinds: Sequence[type[Struct]]
+) -> None:
+    known = _known_keys(shape)
     for key, value in raw.items():
         if key not in known:
+            _refuse_foreign(key, shape, path=path, kinds=kinds)
             near = difflib.get_close_matches(key, known, n=1)
             fix = f"did you mean {path}{near[0]}?" if near else f"known here: {', '.join(known)}"
             raise ConfigError(f"{path}{key}: unknown setting; {fix}")
         _refuse_unknown(value, known[key], path=f"{path}{key}.")
 
 
+def _known_keys(shape: type[Struct]) -> dict[str, Any]:
+    """Return the settings of a table, the one that tells its kind included, and what each is."""
+    tag = shape.__struct_config__.tag_field
+    fields = {entry.name: entry.type for entry in msgspec.structs.fields(shape)}
+    return {tag: str, **fields} if tag else fields
+
+
+def _refuse_foreign(key: str, shape: type[Struct], *, path: str, kinds: Sequence[type[Struct]]) -> None:
+    """Refuse a setting that another kind of the same table knows, and say whose it is."""
+    owners = [str(kind.__struct_config__.tag) for kind in kinds if key in _known_keys(kind)]
+    if owners:
+        shared = set.intersection(*(set(_known_keys(kind)) for kind in kinds if len(_known_keys(kind)) > 1))
+        families = {f"{name.partition('_')[0]}_*": None for name in _known_keys(shape) if name not in shared}
+        own = " and ".join(families) or "none"
+        kind = shape.__struct_config__.tag
+        raise ConfigError(
+            f"{path}{key}: is for kind {' and '.join(owners)}; this PBX is {kind}, whose own are: {own}"
+        )
+
+
 def _unwrap(shape: Any) -> Any:
     while typing.get_origin(shape) is Annotated:
         shape = typing.get_args(shape)[0]
-    if isinstance(shape, types.UnionType):
-        return next(part for part in typing.get_args(shape) if part is not types.NoneType)
     return shape
 
 
@@ -270,15 +307,6 @@ def _check_http(settings: Settings) -> None:
     limits = settings.http
     if limits.max_waiting >= limits.max_connections:
         raise ConfigError("http.max_waiting: leaves no connection for others: less than max_connections")
-
-
-def _check_kind(kind: str, raw: dict[str, object], *, path: str) -> None:
-    foreign = {prefix: owner for owner, prefixes in _KINDS.items() if owner != kind for prefix in prefixes}
-    for key in raw:
-        owner = next((owner for prefix, owner in foreign.items() if key.startswith(prefix)), None)
-        if owner is not None:
-            own = " and ".join(f"{prefix}*" for prefix in _KINDS.get(kind, ())) or "none"
-            raise ConfigError(f"{path}.{key}: is for kind {owner}; this PBX is {kind}, whose own are: {own}")
 
 
 def _check_references(settings: Settings) -> None:

@@ -4,7 +4,7 @@ Units are in the names (`_s`, `_ms`). What each setting is for stands beside it 
 reading and refusing is the package's own business.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from msgspec import Meta, Struct, field
 
@@ -156,10 +156,10 @@ class Okta(_Section, frozen=True, kw_only=True):
     sdk3_compat: bool = False
 
 
-class PbxSettings(_Section, frozen=True, kw_only=True):
-    """`[pbx.NAME]`: a PBX and how to reach it."""
+class AsteriskPbxSettings(_Section, frozen=True, kw_only=True, tag_field="kind", tag="asterisk"):
+    """`[pbx.NAME]` with `kind = "asterisk"`: an Asterisk and how to reach it."""
 
-    kind: Literal["asterisk", "freeswitch", "simulator"]
+    kind: ClassVar = "asterisk"
     ami_host: str = "127.0.0.1"
     ami_port: Port = 5038
     ami_username: str = "voicegate"
@@ -170,11 +170,27 @@ class PbxSettings(_Section, frozen=True, kw_only=True):
     agi_advertised_host: str = ""
     agi_allowed_peers: tuple[str, ...] = ("127.0.0.1/32", "::1/128")
     agi_socket: str = ""
+    lost_grace_s: Seconds = 15
+
+
+class FreeSwitchPbxSettings(_Section, frozen=True, kw_only=True, tag_field="kind", tag="freeswitch"):
+    """`[pbx.NAME]` with `kind = "freeswitch"`: a FreeSWITCH and how to reach it."""
+
+    kind: ClassVar = "freeswitch"
     esl_host: str = "127.0.0.1"
     esl_port: Port = 8021
     esl_user: Annotated[str, Meta(pattern=r"^([^@:\s]+@[^@:\s]+)?\Z")] = ""
     esl_password_file: str = ""
     lost_grace_s: Seconds = 15
+
+
+class SimulatorPbxSettings(_Section, frozen=True, kw_only=True, tag_field="kind", tag="simulator"):
+    """`[pbx.NAME]` with `kind = "simulator"`: nobody is called, and nothing is to be reached."""
+
+    kind: ClassVar = "simulator"
+
+
+PbxSettings = AsteriskPbxSettings | FreeSwitchPbxSettings | SimulatorPbxSettings
 
 
 class CallerIdSettings(_Section, frozen=True, kw_only=True):

@@ -22,8 +22,8 @@ _WORDS: Final[Mapping[str, str]] = {
     r"^[^\"<>\\\x00-\x1f\x7f]*\Z": 'a name to show, without " < > \\ and control characters',
     r"^[A-Za-z0-9_.-]*\{extension\}[A-Za-z0-9_.-]*\Z": "an endpoint's name with {extension} in it",
     r"^\+[1-9][0-9]{4,11}\Z": 'the beginning of a number, as "+150055501"',
-    r"^[0-9*#]{0,16}\Z": "up to 16 of 0-9, * and #; or empty",
     r"^[0-9*#]{0,8}\Z": "up to 8 of 0-9, * and #; or empty",
+    r"^[0-9*#]{0,16}\Z": "up to 16 of 0-9, * and #; or empty",
     r"^[0-9]{4,10}\Z": "4 to 10 digits",
     r"^VA[0-9a-f]{32}\Z": "a service's SID: VA and 32 of 0-9, a-f",
     r"^[A-Za-z0-9_.-]{0,64}\Z": 'a language tag, as "en"; or empty',
@@ -42,7 +42,7 @@ _TYPE: Final = re.compile(r"Expected `(?P<wanted>[\w| ]+)`, got `(?P<found>\w+)`
 _BOUND: Final = re.compile(r"Expected `(?P<kind>int|float)` (?P<sign>[<>]=?) (?P<bound>\S+)")
 _LENGTH: Final = re.compile(r"Expected `(?P<kind>str|array|object)` of length (?P<sign>[<>]=) (?P<bound>\d+)")
 _MISSING: Final = re.compile(r"Object missing required field `(?P<name>\w+)`")
-_CHOICE: Final = re.compile(r"Invalid enum value (?P<value>.*)")
+_CHOICE: Final = re.compile(r"Invalid (?:enum )?value (?P<value>.*)")
 _SIGNS: Final[Mapping[str, str]] = {">=": "at least", "<=": "at most", ">": "more than", "<": "less than"}
 
 

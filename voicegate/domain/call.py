@@ -81,6 +81,10 @@ class Media:
         """Did anything at all come back from the far end?"""
         return bool(self.received) or self.reports_back
 
+    def sent_since(self, earlier: "Media") -> int | None:
+        """Return the packets sent since an earlier count; None where one of the two does not say."""
+        return None if self.sent is None or earlier.sent is None else self.sent - earlier.sent
+
 
 @dataclass(frozen=True, slots=True)
 class Playback:

@@ -251,8 +251,10 @@ def test_the_controllers_settings_are_accepted(settings: LabSettings, tmp_path: 
     loaded = config.load(settings.config_file)
     assert loaded.service.name == 'The "Quoted" Company'
     assert loaded.call.time_cap_s == 20
-    assert loaded.pbx["main"].ami_port == settings.ports.ami
-    assert loaded.pbx["main"].agi_port == settings.ports.agi
+    pbx = loaded.pbx["main"]
+    assert isinstance(pbx, config.AsteriskPbxSettings)
+    assert pbx.ami_port == settings.ports.ami
+    assert pbx.agi_port == settings.ports.agi
     assert loaded.audio.folder == str(settings.audio)
     desks = loaded.internal["desks"].pattern
     assert all(re.fullmatch(desks, each) for each in ("4021", *(tester.name for tester in TESTERS)))
@@ -264,6 +266,7 @@ def test_a_controller_of_a_freeswitch_knows_no_asterisk(switched: LabSettings) -
     switched.config_file.write_text(render_controller(switched), "utf-8")
     loaded = config.load(switched.config_file)
     ((name, pbx),) = loaded.pbx.items()
+    assert isinstance(pbx, config.FreeSwitchPbxSettings)
     assert (pbx.kind, pbx.esl_port) == ("freeswitch", switched.ports.esl)
     assert {loaded.trunks["carrier"].pbx, loaded.internal["desks"].pbx} == {name}
 

@@ -78,10 +78,10 @@ class Streams:
             response.content_type = MEDIA_TYPE
             await response.prepare(request)
             if request.method != "HEAD":
-                await self._follow(response, record, look=look, after=after, place=place)
+                await self._stream(response, record, look=look, after=after, place=place)
             return response
 
-    async def _follow(
+    async def _stream(
         self,
         response: web.StreamResponse,
         record: ChallengeRecord,

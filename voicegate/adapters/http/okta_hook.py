@@ -191,10 +191,10 @@ class _Handlers:
         else:
             response = self._answer(request, "FAILED", reason="too_slow")
         is_told = await _send(request, response) and is_accepted
-        await self._follow(handed, issuing, is_told=is_told)
+        await self._place_or_withdraw(handed, issuing, is_told=is_told)
         return response
 
-    async def _follow(
+    async def _place_or_withdraw(
         self, handed: IssueRequest, issuing: Awaitable[Issued | KeyReused | Deny], *, is_told: bool
     ) -> None:
         """Place the call, or take it back. The answer is out: of what fails now, only the log can tell."""

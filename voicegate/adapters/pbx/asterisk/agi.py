@@ -1,6 +1,6 @@
 """The FastAGI server: who may connect, and to which call a connection belongs.
 
-What is then said over the connection is `agi_session`'s and `leg`'s. Source: panoramisk 1.4
+What is then said over the connection is `agi_session`'s and `call`'s. Source: panoramisk 1.4
 `fast_agi.Application`, of which the routes are kept and the handler is replaced: there a connect and
 close freezes the event loop, and neither size nor time of a request's head is bounded.
 """
@@ -163,7 +163,9 @@ class AgiServer(Application):  # type: ignore[misc]  # panoramisk is untyped
     def _is_allowed(self, peer: tuple[str, int] | None) -> bool:
         if not peer:
             return False
+        # A link-local address comes with its interface.
         address = ipaddress.ip_address(peer[0].partition("%")[0])
+        # A socket bound to :: tells of IPv4 peers by mapped addresses.
         mapped = getattr(address, "ipv4_mapped", None)
         return any((mapped or address) in network for network in self._networks)
 
@@ -171,6 +173,8 @@ class AgiServer(Application):  # type: ignore[misc]  # panoramisk is untyped
         """Serve one connection to its end; replaces panoramisk's."""
         try:
             async with asyncio.timeout(_HEAD_TIMEOUT):
+                # Bounded in time and size, as panoramisk bounds neither: a channel says at once whose it
+                # is.
                 headers = await read_head(reader)
             route = self._route.get(headers.get("agi_network_script", ""))
             if route is None:
@@ -194,8 +198,10 @@ class AgiServer(Application):  # type: ignore[misc]  # panoramisk is untyped
         admission = self._admissions.get(call_id)
         if admission is None or not admission.is_open():
             raise PbxProtocolError("a FastAGI request for no call of ours, or for one already attached")
+        # As bytes: of text that is not ASCII it would raise.
         if not hmac.compare_digest(admission.token.encode(), token.encode("utf-8", "replace")):
             raise PbxProtocolError("a FastAGI request without its call's token")
+        # Once: the dialplan connects once, and a token that was seen on the wire is worth nothing.
         del self._admissions[call_id]
         self._strangers.pop(session.writer, None)
         await admission.attach(session)
@@ -255,5 +261,7 @@ async def read_head(reader: asyncio.StreamReader) -> dict[str, str]:
             return headers
         header = parse_header(line)
         if header is not None:
+            # Of a repeated one the first: Asterisk writes script and channel before what a caller may have
+            # chosen.
             headers.setdefault(*header)
     raise PbxProtocolError("a FastAGI head with too many lines")

@@ -1,10 +1,7 @@
 """One FastAGI connection: commands out, replies in, and the channel's last words.
 
-Which connections are let in is `agi`'s question; what the commands are for is `leg`'s.
-Source: panoramisk 1.4 `fast_agi.Request`, whose `send_command` is replaced, and Asterisk 22.10.1: of two
-commands that arrive together it leaves the second unread until a third comes, so the next is sent only
-after the reply to the last; the notice HANGUP comes by itself; the channel is kept until the connection
-is closed, and `GET FULL VARIABLE` still answers.
+Which connections are let in is `agi`'s question; what the commands are for is `call`'s. Source: panoramisk
+1.4 `fast_agi.Request`, whose `send_command` is replaced, and Asterisk 22.10.1.
 """
 
 import asyncio
@@ -133,6 +130,7 @@ class AgiSession(Request):  # type: ignore[misc]  # panoramisk is untyped
         return command.reply
 
     def _send_next(self) -> None:
+        # One at a time: of two that arrive together 22.10.1 leaves the second unread until a third comes.
         while not self._is_waiting and self._pending:
             command = self._pending[0]
             if command.reply.done():
@@ -174,6 +172,7 @@ class AgiSession(Request):  # type: ignore[misc]  # panoramisk is untyped
         if not self.is_hung_up:
             self.is_hung_up = True
             self._timeout.reschedule(asyncio.get_running_loop().time() + _LAST_WORDS)
+            # 22.10.1 keeps a dead channel until FastAGI is closed, and still tells its variables.
             counts = self._write("GET FULL VARIABLE", _COUNTS, timeout_s=_LAST_WORDS)
             counts.add_done_callback(self._hear_last_words)
 

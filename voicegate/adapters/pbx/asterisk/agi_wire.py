@@ -1,8 +1,7 @@
 """FastAGI as text: headers, commands that are safe to send, replies out of lines. Pure: no I/O.
 
-Source: Asterisk 22, "Asterisk Gateway Interface", `res_agi.c`, and what 22.10.1 sent. panoramisk's
-`parse_agi_result` has no place here: it loses `endpos` of a result of -1, takes a variable's value
-`hangup` for a hangup, and the bare HANGUP notice for a reply.
+What is said belongs to `agi_session` and `call`. Source: Asterisk 22, "Asterisk Gateway Interface",
+`res_agi.c`, and what 22.10.1 sent.
 """
 
 import re
@@ -63,6 +62,7 @@ class ReplyReader:
         if not self._lines:
             if text == "HANGUP":
                 return HangupNotice()
+            # Provisional: the final reply follows.
             if text.startswith("100"):
                 return None
         self._lines.append(text)
@@ -91,6 +91,7 @@ def _parse(text: str) -> Reply:
     result = _RESULT.match(rest)
     if result is None:
         raise PbxProtocolError("a FastAGI reply without a result")
+    # By our own reading: panoramisk loses the endpos of a result of -1, and takes a value "hangup" for one.
     value, endpos = _VALUE.fullmatch(rest), _ENDPOS.search(rest)
     return Reply(
         code=code,
@@ -107,6 +108,8 @@ def build_command(verb: str, *values: str) -> bytes:
         UnsafeValue: a value has a line end, NUL, quote or backslash, or the line is too long.
     """
     for value in values:
+        # Refused rather than escaped: no value of ours needs one, and an escape that is misread is a
+        # command.
         if not frozenset('\r\n\0"\\').isdisjoint(value):
             raise UnsafeValue("a FastAGI value has a line end, NUL, quote or backslash: nothing was sent")
     line = " ".join((verb, *(f'"{value}"' for value in values))).encode() + b"\n"

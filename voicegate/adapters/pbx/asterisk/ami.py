@@ -8,7 +8,7 @@ Source: Asterisk 22, "AMI v2 Specification"; log-in refusals as 22.10.1 words th
 
 import asyncio
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -19,27 +19,15 @@ from voicegate.adapters.pbx.asterisk.ami_events import AmiEvent, read_event, tex
 from voicegate.adapters.pbx.asterisk.ami_link import GuardedManager
 from voicegate.adapters.pbx.asterisk.ami_wire import Fields
 from voicegate.adapters.pbx.asterisk.settings import AsteriskSettings
-from voicegate.adapters.pbx.common.connection import SecretRefused, reason_of, watch
+from voicegate.adapters.pbx.common.connection import (
+    ConnectionListener,
+    SecretRefused,
+    reason_of,
+    watch,
+)
 from voicegate.domain.errors import PbxProtocolError, PbxUnavailable, ReplyLost
 
 log = structlog.get_logger(__name__)
-
-
-class AmiListener(Protocol):
-    """Who follows the PBX."""
-
-    def on_event(self, event: AmiEvent) -> None:
-        """Something happened to a channel, of ours or not. Must not block."""
-        ...
-
-    async def on_ready(self) -> None:
-        """Logged in, with calls perhaps in progress: learn which of them live, and return when new ones
-        can be placed. Actions may be sent."""
-        ...
-
-    def on_lost(self) -> None:
-        """The connection is gone, or could not be made: events may be missed from now on."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +54,15 @@ class Reply:
 class AmiClient:
     """Actions to one Asterisk and events from it, over whichever connection there is."""
 
-    def __init__(self, settings: AsteriskSettings, listener: AmiListener) -> None:
+    def __init__(
+        self,
+        settings: AsteriskSettings,
+        take: Callable[[AmiEvent], None],
+        listener: ConnectionListener,
+    ) -> None:
+        """Have `take` called for each event of a channel, of ours or not; it must not block."""
         self._settings = settings
+        self._take = take
         self._listener = listener
         self._manager: GuardedManager | None = None
         self.ready = asyncio.Event()
@@ -91,6 +86,7 @@ class AmiClient:
         except TimeoutError:
             raise ReplyLost(f"no reply to {action} in time") from None
         finally:
+            # Else panoramisk keeps it, and takes what comes late for its reply.
             manager.forget(sent)
 
     async def serve(self) -> None:
@@ -102,11 +98,13 @@ class AmiClient:
                 await manager.open(settings.ami_host, settings.ami_port, settings.ami_tls)
             self._manager = manager
             await self._log_in()
+            # In step before anybody may originate: the calls of before the loss come first.
             await self._listener.on_ready()
             self.ready.set()
             log.info("AMI up", pbx=settings.name)
             await watch(manager, settings.pace.quiet, lambda: self.ask("Ping", {}))
         except ReplyLost:
+            # What waited failed as lost because the connection closed: why it closed says more.
             raise reason_of(manager) from None
         finally:
             manager.close()
@@ -125,7 +123,7 @@ class AmiClient:
     def _dispatch(self, message: Message) -> None:
         event = read_event(message)
         if event is not None:
-            self._listener.on_event(event)
+            self._take(event)
 
 
 class Ask(Protocol):
@@ -152,6 +150,7 @@ async def log_in(ask: Ask, settings: AsteriskSettings) -> Reply:
     if not challenge:
         raise PbxProtocolError("the peer does not challenge as Asterisk's manager interface does")
     proof = f"{challenge}{settings.ami_secret.value}"
+    # MD5 is all that the Challenge of Asterisk 22 knows.
     key = hashlib.md5(proof.encode(), usedforsecurity=False).hexdigest()
     account = {"AuthType": "MD5", "Username": settings.ami_username, "Key": key, "Events": "on"}
     return await ask("Login", account)
@@ -165,6 +164,7 @@ def read_reply(response: object) -> Reply:
         is_success=text_of(head, "Response") in ("Success", "Goodbye"),
         message=text_of(head, "Message"),
         value=text_of(head, "Value"),
+        # Between the response and the event that ends the list.
         items=tuple(messages[1:-1]),
         fields={name: text_of(head, name) for name in head},
     )

@@ -44,6 +44,7 @@ class Framer:
             return
         *blocks, self._rest = self._rest.split(EOL + EOL)
         self._check_size()
+        # Whole ones are handed on at once: only what does not end can grow.
         for block in blocks:
             yield from parse_block(block)
 

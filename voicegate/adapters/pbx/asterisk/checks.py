@@ -8,9 +8,8 @@ may do; Ping tells the PBX's time; the event filters cannot be read, only their 
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, replace
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
 
@@ -25,9 +24,10 @@ from voicegate.adapters.pbx.asterisk.trial_call import (
     knock,
     place_trial_call,
 )
+from voicegate.adapters.pbx.common.checking import Target, judge_sounds, reason, sounds_not_tried
 from voicegate.application.diagnostics import Finding, Level, doubtful, failed, passed
 from voicegate.application.ports import Clip, Clock
-from voicegate.domain.errors import ConfigError, PbxError, PbxRefused, ReplyLost, SpeechError
+from voicegate.domain.errors import ConfigError, PbxError, PbxRefused, SpeechError
 
 _NEEDED: Final[Mapping[str, str]] = {"Originate": "originate", "Hangup": "call", "Status": "call"}
 """Actions of calls, and the right that each takes."""
@@ -38,37 +38,27 @@ _REHEARSED: Final = frozenset(
 )
 """Events that a call to nobody brings about."""
 _WANTED: Final = _REHEARSED | {"Hold", "Unhold"}
+# The releases of each branch in which `eventfilter(action(include),name(…))` came.
 _FILTERS_SINCE: Final = {20: 11, 21: 6, 22: 1}
 _MANAGER: Final = "dialplan/asterisk/manager.conf shows the account"
 _DIALPLAN: Final = (
     "copy dialplan/asterisk/voicegate.conf beside extensions.conf and #include it; `dialplan reload`"
 )
+_UNREADABLE: Final = "audio.pbx_folder, audio.pbx_sounds, audio.group; the PBX must enter the folders above"
 _SKEW_S: Final = 2.0
+# One for RTP, one for RTCP.
 _RTP_PORTS_A_CALL: Final = 2
 _FEW_PORTS: Final = 40
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """One Asterisk, and what our settings want of it."""
-
-    settings: AsteriskSettings
-    """How it is reached."""
-    trunks: Mapping[str, str]
-    """Trunk's name -> its endpoint."""
-    sounds: Callable[[], AbstractAsyncContextManager[Sequence[Clip]]]
-    """Gives sounds that it must be able to play; raises SpeechError where there are none."""
-    clock: Clock
-    """Our own time."""
 
 
 class AsteriskCheck:
     """Fills the port `Check` for one Asterisk."""
 
-    def __init__(self, target: Target) -> None:
+    def __init__(self, settings: AsteriskSettings, target: Target, clock: Clock) -> None:
+        self._settings = settings
         self._target = target
-        self._settings = target.settings
-        self._name = f"pbx.{target.settings.name}"
+        self._clock = clock
+        self._name = f"pbx.{settings.name}"
 
     @property
     def subject(self) -> str:
@@ -90,7 +80,7 @@ class AsteriskCheck:
         except (OSError, TimeoutError, PbxError) as error:
             where = f"{self._settings.ami_host}:{self._settings.ami_port}"
             fix = f"{self._name}.ami_host, ami_port; enabled, bindaddr and port in manager.conf"
-            yield failed("AMI", f"no manager interface at {where}: {_reason(error)}", fix)
+            yield failed("AMI", f"no manager interface at {where}: {reason(error)}", fix)
             for finding in await self._look_at_port():
                 yield finding
 
@@ -150,13 +140,14 @@ class AsteriskCheck:
         return passed("version", f"Asterisk {text}")
 
     async def _look_at_clock(self, session: ManagerSession) -> Finding:
-        before = self._target.clock.now()
+        before = self._clock.now()
         reply = await session.ask("Ping")
-        after = self._target.clock.now()
+        after = self._clock.now()
         try:
             theirs = datetime.fromtimestamp(float(reply.fields.get("Timestamp", "")), UTC)
         except ValueError:
             return doubtful("clock", "the PBX does not tell its time", "compare its clock by hand")
+        # Half way between question and answer is when it was told.
         skew = abs((theirs - (before + (after - before) / 2)).total_seconds())
         if skew > _SKEW_S:
             fix = "synchronise both machines' clocks (chrony, systemd-timesyncd): logs cannot be compared"
@@ -164,6 +155,7 @@ class AsteriskCheck:
         return passed("clock", f"within {skew:.1f} s of ours")
 
     async def _look_at_rights(self, session: ManagerSession) -> list[Finding]:
+        # ListCommands needs no right, and lists only what the account may do: 22.10.1.
         listed = (await session.ask("ListCommands")).fields
         account = self._settings.ami_username
         missing = sorted({right for action, right in _NEEDED.items() if action not in listed})
@@ -183,12 +175,14 @@ class AsteriskCheck:
     async def _look_at_dialplan(self, session: ManagerSession) -> list[Finding]:
         places = {
             variables.ANSWERED_CONTEXT: f"{variables.ANSWERED_EXTEN},{variables.ANSWERED_PRIORITY}",
+            # Any number will do: the context has one pattern for all.
             variables.REJECT_FORWARD_CONTEXT: "+12025550100,1",
         }
         present = {
             context: await session.evaluate(f"DIALPLAN_EXISTS({context},{place})")
             for context, place in places.items()
         }
+        # Without func_dialplan Getvar gives "" for it, as for any function that is not there.
         if not any(present.values()):
             fix = "load func_dialplan in modules.conf"
             return [doubtful("dialplan", "the PBX does not tell what its dialplan holds", fix)]
@@ -198,6 +192,7 @@ class AsteriskCheck:
         mark = f"revision{variables.DIALPLAN_REVISION}"
         if await session.evaluate(f"DIALPLAN_EXISTS({variables.ANSWERED_CONTEXT},{mark},1)") != "1":
             return [failed("dialplan", "loaded, but from another version's file", _DIALPLAN)]
+        # A line that somebody adds runs while a code is spoken.
         beyond = f"{variables.ANSWERED_EXTEN},{variables.ANSWERED_LAST + 1}"
         if await session.evaluate(f"DIALPLAN_EXISTS({variables.ANSWERED_CONTEXT},{beyond})") == "1":
             fix = f"take what was added out of [{variables.ANSWERED_CONTEXT}]: it runs while a code is spoken"
@@ -209,9 +204,9 @@ class AsteriskCheck:
         try:
             async with self._target.sounds() as sounds:
                 found = await self._call_nobody(session, sounds)
+        # All but the sounds can be seen without any.
         except SpeechError as error:
-            fix = "look as the daemon's user, once the daemon has run"
-            found = [doubtful("sounds", f"not tried: {error}", fix), *await self._call_nobody(session, ())]
+            found = [sounds_not_tried(error), *await self._call_nobody(session, ())]
         for finding in found:
             yield finding
 
@@ -233,6 +228,7 @@ class AsteriskCheck:
             finally:
                 await server.close()
         is_daemon = bool(found)
+        # A daemon that runs has our port, so that another one was tried, which a firewall may keep closed.
         if not shown.is_reached:
             if not is_daemon:
                 return [await self._unreached(session, server.address)]
@@ -284,13 +280,7 @@ class AsteriskCheck:
             found.append(failed("recording", f"the PBX records our calls into {shown.recording}", fix))
         if not shown.has_dtmf:
             found.append(doubtful("DTMF", "extensions cannot be dialed", "load app_senddtmf in modules.conf"))
-        return [*found, *(self._judge_sound(clip.path, shown) for clip in sounds)]
-
-    def _judge_sound(self, path: str, shown: TrialCall) -> Finding:
-        if path in shown.unplayed:
-            fix = "audio.pbx_folder, audio.pbx_sounds, audio.group; the PBX must enter the folders above"
-            return failed("sounds", f"the PBX cannot play {path}", fix)
-        return passed("sounds", f"the PBX plays {path}")
+        return [*found, *judge_sounds(sounds, shown.unplayed, _UNREADABLE)]
 
     def _judge_events(self, heard: set[str]) -> Finding:
         account = self._settings.ami_username
@@ -315,9 +305,3 @@ class AsteriskCheck:
         if ports < _FEW_PORTS:
             return doubtful("RTP", text, "widen rtpstart to rtpend in rtp.conf, in the firewall too")
         return passed("RTP", text)
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, TimeoutError | ReplyLost):
-        return "no answer in time"
-    return getattr(error, "strerror", None) or str(error) or type(error).__name__

@@ -1,17 +1,16 @@
 """What an check asks of a trunk's PJSIP endpoint: is it there, is it up, may its calls be trusted.
 
-Source: Asterisk 22, "PJSIP_ENDPOINT", "PJSIP_AOR"; 22.10.1 for what the settings do. `redirect_method =
-uri_pjsip` lets a 302 dial its number past all policy; `direct_media` takes the audio past the PBX, whose
-packet counts are then no proof.
+The PBX as a whole is `checks`'. Source: Asterisk 22, "PJSIP_ENDPOINT", "PJSIP_AOR"; 22.10.1 for what the
+settings do.
 """
 
 from typing import Final
 
 from voicegate.adapters.pbx.asterisk.ami_events import text_of
 from voicegate.adapters.pbx.asterisk.manager_session import ManagerSession
+from voicegate.adapters.pbx.asterisk.originate import PJSIP
 from voicegate.application.diagnostics import Finding, doubtful, failed, passed
 
-_TECHNOLOGY: Final = "PJSIP/"
 _DOWN: Final = ("UNAVAILABLE", "INVALID")
 _G711: Final = ("ulaw", "alaw")
 
@@ -24,7 +23,7 @@ async def look(session: ManagerSession, trunk: str, endpoint: str) -> list[Findi
         fix = "load res_manager_devicestate in modules.conf"
         return [doubtful(about, "trunks' states are not told", fix)]
     states = {text_of(item, "Device"): text_of(item, "State") for item in reply.items}
-    state = states.get(f"{_TECHNOLOGY}{endpoint}")
+    state = states.get(f"{PJSIP}{endpoint}")
     if state is None:
         fix = f"trunks.{trunk}.endpoint must name a section of pjsip.conf with type = endpoint"
         return [failed(about, f"the PBX has no PJSIP endpoint {endpoint}", fix)]
@@ -42,6 +41,7 @@ async def _judge_state(session: ManagerSession, about: str, endpoint: str, *, st
     periods = [
         await session.evaluate(f"PJSIP_AOR({aor},qualify_frequency)") for aor in aors.split(",") if aor
     ]
+    # An aor that is not qualified counts as up, whatever happens.
     if "0" in periods:
         fix = (
             f"qualify_frequency = 30 in the aor of {endpoint}: else a dead trunk costs each call its timeout"
@@ -60,9 +60,11 @@ async def _judge(session: ManagerSession, about: str, endpoint: str) -> list[Fin
         fix = f"load func_pjsip_endpoint, or see that {section} has redirect_method = user, direct_media = no"
         return [doubtful(about, "its settings are not told", fix)]
     found = []
+    # With `uri_pjsip` a 302 is dialed inside of chan_pjsip, past FORWARD_CONTEXT and all policy: 22.10.1.
     if redirects != "user":
         fix = f"redirect_method = user in {section}: with {redirects} a 302 dials any number it likes"
         found.append(failed(about, f"redirect_method is {redirects}", fix))
+    # Audio that passes the PBX by is in none of its packet counts, which are our proof.
     if direct != "false":
         fix = f"direct_media = no in {section}: audio past the PBX cannot be counted, so nothing is proven"
         found.append(failed(about, "direct_media is on", fix))

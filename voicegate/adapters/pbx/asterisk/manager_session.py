@@ -41,6 +41,7 @@ class ManagerSession:
         except TimeoutError:
             raise ReplyLost(f"no reply to {action} in time") from None
         finally:
+            # Else panoramisk keeps it, and takes what comes late for its reply.
             self._manager.forget(sent)
 
     async def evaluate(self, function: str) -> str:
@@ -63,6 +64,7 @@ class ManagerSession:
         return {text_of(event, "Event") for event in self.events}
 
     def _hear(self, event: Message) -> None:
+        # All are kept: a visit is short, and which events come is itself looked at.
         self.events.append(event)
         self._news.set()
         self._news = asyncio.Event()
@@ -81,6 +83,7 @@ class ManagerSession:
             reply = await log_in(self.ask, settings)
         except ReplyLost:
             if isinstance(self._manager.reason, Exception):
+                # What the peer said first, that it is no manager interface say, is why no reply came.
                 raise self._manager.reason from None
             raise
         if not reply.is_success:

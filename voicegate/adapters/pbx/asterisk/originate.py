@@ -19,7 +19,10 @@ _TOKEN: Final = re.compile(r"[0-9a-f]{1,100}")
 _CALLER_NAME: Final = re.compile(r"[^\x00-\x1f\x7f\"\\<>]{0,80}")
 _PATH: Final = re.compile(r"[A-Za-z0-9_./+=@~-]{1,1000}")
 _CONTACT: Final = r"sips?:[A-Za-z0-9_.:@;=~%+*!$'()\[\]-]{1,300}"
-MOST_TELEPHONES: Final = 10
+PJSIP: Final = "PJSIP/"
+"""How the dial string, and the device, of each of its endpoints begins."""
+MAX_CONTACTS: Final = 10
+"""Telephones of one endpoint that are rung, each by a call of its own."""
 _ADDRESS: Final = re.compile(r"agi://[A-Za-z0-9_.:\[\]-]{1,260}/[a-z]+")
 
 
@@ -35,15 +38,20 @@ class Handover:
     """Of the Originate."""
 
 
-def telephones_of(endpoint: str, contacts: str) -> tuple[str, ...]:
-    """Return the dial strings of an endpoint's telephones, as `PJSIP_DIAL_CONTACTS` joins them; without any
+def contacts_of(endpoint: str, joined: str) -> tuple[str, ...]:
+    """Return the dial strings of an endpoint's contacts, as `PJSIP_DIAL_CONTACTS` joins them; without any
     that another part of the order could be hidden in."""
-    own = re.compile(rf"PJSIP/{re.escape(endpoint)}/{_CONTACT}")
-    return tuple(each for each in contacts.split("&") if own.fullmatch(each))[:MOST_TELEPHONES]
+    own = re.compile(rf"{PJSIP}{re.escape(endpoint)}/{_CONTACT}")
+    return tuple(each for each in joined.split("&") if own.fullmatch(each))[:MAX_CONTACTS]
 
 
-def build_originate(order: Order, handover: Handover, telephone: str | None = None) -> Fields:
-    """Return the fields of the Originate that places `order`, to one of its endpoint's telephones where there
+def branch_id(call_id: str, index: int) -> str:
+    """Return the call id of an endpoint's contact by its position: the first has the call's own."""
+    return f"{call_id}_{index + 1}" if index else call_id
+
+
+def build_originate(order: Order, handover: Handover, contact: str | None = None) -> Fields:
+    """Return the fields of the Originate that places `order`, to one of its endpoint's contacts where there
     are several.
 
     Raises:
@@ -52,18 +60,21 @@ def build_originate(order: Order, handover: Handover, telephone: str | None = No
     milliseconds = int(order.hop.trunk.ring_timeout.total_seconds() * 1000)
     return {
         "ActionID": handover.action_id,
-        "Channel": telephone or _dial_string(order.hop),
+        "Channel": contact or _dial_string(order.hop),
+        # Ours: the first events tell whose they are, before any response names the channel.
         "ChannelId": check_call_id(order.call_id),
         "Context": variables.ANSWERED_CONTEXT,
         "Exten": variables.ANSWERED_EXTEN,
         "Priority": variables.ANSWERED_PRIORITY,
         "Timeout": str(milliseconds),
         "CallerID": _caller_id(order.hop.caller_id),
+        # Else the connection takes no other action until the call is answered.
         "Async": "true",
         "Variable": (
             f"{variables.AGI_VARIABLE}={check(handover.address, _ADDRESS, 'FastAGI address')}",
             f"{variables.TOKEN_VARIABLE}={check(handover.token, _TOKEN, 'token')}",
             f"{variables.APOLOGY_VARIABLE}={check(order.apology.path, _PATH, 'prompt path')}",
+            # Else Asterisk dials whomever a 302 names.
             f"{variables.FORWARD_VARIABLE}={variables.REJECT_FORWARD_CONTEXT}",
         ),
     }
@@ -72,8 +83,8 @@ def build_originate(order: Order, handover: Handover, telephone: str | None = No
 def _dial_string(hop: Hop) -> str:
     endpoint = check(hop.endpoint, ENDPOINT, "endpoint")
     if hop.number is None:
-        return f"PJSIP/{endpoint}"
-    return f"PJSIP/{check(hop.number, NUMBER, 'number')}@{endpoint}"
+        return f"{PJSIP}{endpoint}"
+    return f"{PJSIP}{check(hop.number, NUMBER, 'number')}@{endpoint}"
 
 
 def _caller_id(caller: CallerId) -> str:

@@ -1,5 +1,6 @@
-"""What is known of one call, and what it amounts to: facts and the time in, signals out. Pure.
+"""What Asterisk tells of one call, and what it amounts to: facts and the time in, signals out. Pure.
 
+What every PBX shares (signals told once, timers, loss and hold) is the `CallFacts` that the tracker holds.
 Facts come from four sides in any order: AMI events, the FastAGI connection, the loss and return of the AMI
 connection, and timers. A call is settled only when its last needed fact is in, or a grace time is over:
 Asterisk 22.10.1 sends OriginateResponse, HangupRequest, DialEnd and Hangup in an order that differs from
@@ -34,12 +35,14 @@ from voicegate.adapters.pbx.asterisk.ami_events import (
     Originated,
     StateChanged,
 )
-from voicegate.adapters.pbx.common.call_tracker import Due, LegTimeouts, Timer, Tracker
+from voicegate.adapters.pbx.common.call_facts import CallFacts, Due, LegTimeouts, Timer
 from voicegate.domain.call import Answered, Progressed, Rang
 from voicegate.domain.call_outcome import GaveUp, Hangup
 
+# 22.10.1 gives this Q.850 cause to a 302 in those runs in which it names the status at all.
 _FORWARDED: Final = Hangup(cause=23, sip_status=302)
 _TOGETHER: Final = 1.0
+"""Seconds within which two ends of connections count as one stop of the PBX."""
 _UNUSABLE: Final = Hangup(cause=58, sip_status=488)
 
 
@@ -57,11 +60,11 @@ class _Timer(Enum):
     APOLOGY = auto()
 
 
-class CallTracker(Tracker):
-    """One call's facts."""
+class CallTracker:
+    """One call's facts, as Asterisk tells them."""
 
     def __init__(self, action_id: str, timeouts: AsteriskTimeouts, now: float) -> None:
-        super().__init__(timeouts, now)
+        self.facts = CallFacts(timeouts, now)
         self._action_id = action_id
         self._apology, self._quick = timeouts.apology, timeouts.quick
         self._response: Originated | None = None
@@ -77,12 +80,13 @@ class CallTracker(Tracker):
     @property
     def may_attach(self) -> bool:
         """May a FastAGI request take the channel over? Not twice, and not once it was given up."""
-        return not self._is_attached and not self.is_settled and _Timer.APOLOGY not in self._timers
+        is_given_up = self.facts.is_settled or self.facts.is_running(_Timer.APOLOGY)
+        return not (self._is_attached or is_given_up)
 
     @property
     def is_seen(self) -> bool:
         """Did the PBX ever speak of the channel, or of its end?"""
-        return self._is_seen or self._response is not None
+        return self.facts.is_channel_seen or self._response is not None
 
     def observe(self, event: AmiEvent, now: float) -> None:
         """Note an AMI event of this call."""
@@ -90,7 +94,7 @@ class CallTracker(Tracker):
             if event.action_id == self._action_id:
                 self._hear_response(event, now)
             return
-        self._is_seen = True
+        self.facts.is_channel_seen = True
         match event:
             case StateChanged(state=state):
                 self._hear_state(state, now)
@@ -100,10 +104,10 @@ class CallTracker(Tracker):
                 self._request, self._requested_at = event, now
                 self._settle_if_complete(now)
             case HoldChanged(is_held=is_held):
-                self._note_hold(is_held=is_held)
+                self.facts.note_hold(is_held=is_held)
             case ChannelEnded():
                 self._ended, self._ended_at = event, now
-                self._await_rest(self._timeouts.settle, now)
+                self._await_rest(now)
                 self._settle_if_complete(now)
             case _:
                 assert_never(event)
@@ -111,61 +115,85 @@ class CallTracker(Tracker):
     def attach(self, now: float) -> None:
         """Note that the FastAGI request came: the leg can be spoken to."""
         self._is_attached = True
-        self._mark_up(now)
-        self._timers.pop(Timer.ATTACH, None)
-        self._tell_once(Answered())
+        self.facts.mark_up(now)
+        self.facts.stop(Timer.ATTACH)
+        self.facts.tell_once(Answered())
 
     def detach(self, cause: int | None, now: float) -> None:
         """Note that FastAGI ended; `cause` is the channel's, where it could still be asked."""
+        # Over FastAGI the cause is known even where AMI, and with it Hangup, was lost.
         self._farewell, self._is_detached, self._detached_at = cause, True, now
-        self._await_rest(self._timeouts.settle, now)
+        self._await_rest(now)
 
     def find(self, state: ChannelState, now: float) -> None:
         """Note that the PBX, asked, knows the channel, in `state`."""
-        self._timers.pop(Timer.LOST, None)
-        self._is_seen = True
+        self.facts.find_channel()
         self._hear_state(state, now)
         if self._is_detached:
-            self._await_rest(self._timeouts.settle, now)
+            self._await_rest(now)
+
+    def miss(self, now: float) -> None:
+        """Note that the PBX, asked, does not know the channel."""
+        self.facts.stop(Timer.LOST)
+        self._settle_as_known(now)
+
+    def due(self, now: float) -> Due:
+        """Settle what time settles, and return what has to be done."""
+        for timer in self.facts.run_out(now):
+            due = self._due_after(timer, now)
+            if due is Due.SETTLE:
+                self._settle_as_known(now)
+            elif due is not Due.NOTHING:
+                return due
+        return Due.NOTHING
 
     def _hear_response(self, event: Originated, now: float) -> None:
         self._response = event
         if event.is_answered:
-            self._mark_up(now)
-        elif self._is_seen:
-            self._await_rest(self._timeouts.settle, now)
+            self.facts.mark_up(now)
+        elif self.facts.is_channel_seen:
+            self._await_rest(now)
         else:
-            self._await_rest(self._timeouts.unseen, now)
+            # No event of the channel: it may have failed before it was made, or its events are behind.
+            self.facts.start(Timer.SETTLE, now + self.facts.timeouts.unseen)
         self._settle_if_complete(now)
+
+    def _await_rest(self, now: float) -> None:
+        self.facts.start(Timer.SETTLE, now + self.facts.timeouts.settle)
 
     def _hear_state(self, state: ChannelState, now: float) -> None:
         if state is ChannelState.RINGING:
-            self._tell_once(Rang())
+            self.facts.tell_once(Rang())
         elif state is ChannelState.UP:
-            self._mark_up(now)
+            self.facts.mark_up(now)
 
     def _hear_dial(self, event: DialChanged, now: float) -> None:
+        # The one sure sign of a 302: Hangup says 23/302 only in some runs, else 0.
         self._is_forwarded = self._is_forwarded or event.is_forwarded
         match event.status:
             case "RINGING":
-                self._tell_once(Rang())
+                self.facts.tell_once(Rang())
             case "PROGRESS":
-                self._tell_once(Progressed())
+                self.facts.tell_once(Progressed())
             case "ANSWER":
-                self._mark_up(now)
+                self.facts.mark_up(now)
 
-    def _expire(self, timer: Enum, now: float) -> Due:
+    def _due_after(self, timer: Enum, now: float) -> Due:
         if timer is Timer.ATTACH:
-            self._timers[_Timer.APOLOGY] = now + self._apology
-            self._tell_once(Answered())
+            # The dialplan found no controller: it apologises, hangs up by itself, and must not be cut short.
+            self.facts.start(_Timer.APOLOGY, now + self._apology)
+            self.facts.tell_once(Answered())
             return Due.NOTHING
-        return Due.HANG_UP if timer is _Timer.APOLOGY else super()._expire(timer, now)
+        if timer is _Timer.APOLOGY:
+            return Due.HANG_UP
+        return self.facts.due_after(timer, now, is_over=self._is_over())
 
     def _is_over(self) -> bool:
         return self._ended is not None or self._is_unreachable or self._farewell is not None
 
     def _settle_if_complete(self, now: float) -> None:
-        is_rest_in = self._up_at is not None or self._response is not None
+        # 22.10.1 sends response, request and end in an order that differs from call to call.
+        is_rest_in = self.facts.up_at is not None or self._response is not None
         if self._ended is not None and is_rest_in and not self._is_request_due:
             self._settle_as_known(now)
 
@@ -174,19 +202,19 @@ class CallTracker(Tracker):
         """May the far end's wish to end the call still be on its way?"""
         is_timeout = self._response is not None and self._response.reason == REASON_TIMEOUT
         is_known = self._request is not None or self._is_forwarded or is_timeout
-        return not (is_known or self._is_asked or self._is_blind)
+        return not (is_known or self.facts.is_asked or self.facts.is_blind)
 
     def _settle_as_known(self, now: float) -> None:
-        if self._up_at is not None:
-            self._tell_once(Answered())
-            self._tell_end(self._judge_answered(self._up_at))
+        if self.facts.up_at is not None:
+            self.facts.tell_once(Answered())
+            self.facts.settle(self._judge_answered(self.facts.up_at))
         elif self._is_unreachable:
-            self._tell_end(Hangup(is_unreachable=True))
+            self.facts.settle(Hangup(is_unreachable=True))
         elif self._is_unusable:
-            self._tell_once(Answered())
-            self._tell_end(Hangup(_UNUSABLE.cause, _UNUSABLE.sip_status))
+            self.facts.tell_once(Answered())
+            self.facts.settle(Hangup(_UNUSABLE.cause, _UNUSABLE.sip_status))
         else:
-            self._tell_end(self._judge_unanswered(now))
+            self.facts.settle(self._judge_unanswered(now))
 
     @property
     def _is_unusable(self) -> bool:
@@ -199,16 +227,17 @@ class CallTracker(Tracker):
     def _is_unreachable(self) -> bool:
         response = self._response
         is_failed = response is not None and not response.is_answered and response.reason != REASON_TIMEOUT
-        return is_failed and not self._is_seen and not self._is_blind
+        return is_failed and not self.facts.is_channel_seen and not self.facts.is_blind
 
     def _judge_answered(self, up_at: float) -> Hangup:
         cause = self._known_cause()
         is_quick = self._request is not None and self._requested_at - up_at < self._quick
-        if self._is_attached or self._is_asked or is_quick:
+        if self._is_attached or self.facts.is_asked or is_quick:
             status = self._ended.sip_status if self._ended is not None else None
             return Hangup(cause, status, gave_up=self._gave_up_answered(cause))
         if self._ended is None:
             return Hangup(cause=cause, gave_up=GaveUp.PBX_LOST)
+        # It was up and ended, and the dialplan never found us.
         return Hangup(cause=cause, gave_up=GaveUp.CONTROLLER_UNREACHABLE)
 
     def _gave_up_answered(self, cause: int | None) -> GaveUp | None:
@@ -232,29 +261,31 @@ class CallTracker(Tracker):
     @property
     def _is_stopped(self) -> bool:
         """Did AMI and FastAGI go together? A PBX that stops ends its channels too, and by the same notice."""
-        is_asked_for = self._request is not None or self._is_asked
-        return not is_asked_for and self._is_blind and self._lost_at > self._detached_at - _TOGETHER
+        is_asked_for = self._request is not None or self.facts.is_asked
+        return not is_asked_for and self.facts.is_blind and self.facts.lost_at > self._detached_at - _TOGETHER
 
     @property
     def _is_meddled_with(self) -> bool:
         """Did the PBX end the channel, and neither we nor the far end asked for that?"""
-        is_missed = self._is_blind and self._lost_at <= self._ended_at
-        is_asked_for = self._request is not None or self._is_asked or is_missed
+        is_missed = self.facts.is_blind and self.facts.lost_at <= self._ended_at
+        is_asked_for = self._request is not None or self.facts.is_asked or is_missed
         return self._ended is not None and not is_asked_for
 
     @property
     def _meddling(self) -> GaveUp:
         """A PBX that goes right after has stopped."""
-        return GaveUp.PBX_LOST if self._is_blind else GaveUp.INTERRUPTED
+        return GaveUp.PBX_LOST if self.facts.is_blind else GaveUp.INTERRUPTED
 
     def _is_rung_out(self, now: float) -> bool:
-        if self._request is not None or self._is_asked:
+        if self._request is not None or self.facts.is_asked:
             return False
         if self._response is not None:
+            # At its timeout Asterisk says 19/480 of the channel, as of a far end that is away: the reason
+            # tells.
             return self._response.reason == REASON_TIMEOUT
         # The response was missed; what ends by itself just then was the PBX's timeout.
-        is_time = abs(now - self._placed_at - self._timeouts.ring) < self._timeouts.settle + 1
-        return self._is_blind and self._ended is not None and is_time
+        is_time = abs(now - self.facts.placed_at - self.facts.timeouts.ring) < self.facts.timeouts.settle + 1
+        return self.facts.is_blind and self._ended is not None and is_time
 
     def _known_cause(self) -> int | None:
         if self._ended is not None:

@@ -26,6 +26,7 @@ from voicegate.adapters.pbx.asterisk.settings import AsteriskSettings
 from voicegate.application.ports import Clip
 from voicegate.domain.errors import LegEnded
 
+# `/n`: else Asterisk takes the two halves out of the way once both are up.
 _CHANNEL: Final = f"Local/{variables.ANSWERED_EXTEN}@{variables.ANSWERED_CONTEXT}/n"
 _RING_MS: Final = "4000"
 _UNTIL_ENDED: Final = 8.0
@@ -124,6 +125,7 @@ async def _attend(session: AgiSession, shown: TrialCall, sounds: Sequence[Clip])
     """Ring, show progress and answer, so that every event of a call is seen; then play."""
     for command in ("EXEC Ringing", "EXEC Progress", "ANSWER"):
         await session.send_command(command, timeout_s=_REPLY)
+    # A pause is not heard: this asks only whether the application is there.
     reply = await session.send_command("EXEC SendDTMF", "w", timeout_s=_REPLY)
     monitored = await session.send_command("GET VARIABLE", "MIXMONITOR_FILENAME", timeout_s=_REPLY)
     shown.recording = monitored.value or ""
@@ -131,6 +133,7 @@ async def _attend(session: AgiSession, shown: TrialCall, sounds: Sequence[Clip])
     for clip in sounds:
         timeouts = clip.length.total_seconds() + _REPLY
         reply = await session.send_command("STREAM FILE", clip.path, "", timeout_s=timeouts)
+        # A file that cannot be read ends at once, and nothing of it was played.
         if reply.result != 0 or not reply.endpos:
             shown.unplayed = (*shown.unplayed, clip.path)
 
@@ -145,6 +148,7 @@ async def _originate(
         "Channel": _CHANNEL,
         "ChannelId": call_id,
         "OtherChannelId": f"{call_id}_far",
+        # The near half only waits: the far one runs our dialplan.
         "Application": "Wait",
         "Data": "60",
         "Timeout": _RING_MS,

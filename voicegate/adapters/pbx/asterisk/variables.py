@@ -1,6 +1,6 @@
 """The names that the adapter and `dialplan/asterisk/voicegate.conf` share.
 
-Only names belong here; what is done with them stands in the dialplan and in `orders`.
+Only names belong here; what is done with them stands in the dialplan and in `originate`.
 Source: the dialplan file itself, Asterisk 22.
 """
 

@@ -1,55 +1,60 @@
-"""A PBX's calls as every adapter keeps them: placed once, followed to the end, strays hung up later.
+"""One PBX's calls, whatever its kind: placed once, seen to their end, strays hung up once the PBX is back.
 
-How a call is written down, placed and spoken to is the adapter's; how its connection is kept, `linking`'s.
+How a PBX is asked belongs to the `PbxDriver` that the supervisor makes itself; how one call is seen to its
+end, to `supervised_leg`; how the connection is kept, to `connection`. Why a driver and not a subclass: a
+subclass whose template methods call each other through the base is read in two files at once.
 """
 
 import asyncio
-from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import timedelta
 from types import TracebackType
-from typing import Any, Final, Generic, Self, TypeVar
+from typing import Final, Self
 
+from voicegate.adapters.pbx.common.connection import ConnectionListener, keep_connected
+from voicegate.adapters.pbx.common.desk_leg import DeskLeg
+from voicegate.adapters.pbx.common.driver import PbxCall, PbxDriver
 from voicegate.adapters.pbx.common.supervised_leg import SupervisedLeg
 from voicegate.application.ports import Leg, Order
 from voicegate.domain.call_outcome import GaveUp
 from voicegate.domain.errors import PbxError, PbxRefused, PbxUnavailable, ReplyLost
+from voicegate.domain.routing import TrunkState
 
 _REMEMBERED: Final = 10_000
 """Call ids that are refused a second time."""
 _REACH_WITHIN: Final = timedelta(seconds=1)
 
 
-L = TypeVar("L", bound=SupervisedLeg[Any])
-D = TypeVar("D")
-
-
-class CallSupervisor(ABC, Generic[L, D]):
+class CallSupervisor:
     """One PBX; an async context manager that fills the port `Pbx` while it is entered.
 
-    Entering succeeds with the PBX down; it is connected as soon as it comes. `L` is its legs' type, `D`
-    that of an order as it goes on the wire.
+    Entering succeeds with the PBX down; it is connected as soon as it comes. `make_driver` is given whom the
+    driver's client tells how the connection stands.
     """
 
-    def __init__(self, name: str, deadline: timedelta) -> None:
-        self._name = name
-        self._deadline = deadline.total_seconds()
-        self._legs: dict[str, L] = {}
+    def __init__(self, make_driver: Callable[[ConnectionListener], PbxDriver]) -> None:
+        self._driver = make_driver(self)
+        self._legs: dict[str, SupervisedLeg] = {}
         self._placed: dict[str, None] = {}
         self._strays: deque[str] = deque(maxlen=_REMEMBERED)
         self._wanted = asyncio.Event()
         self._tasks = asyncio.TaskGroup()
+        self._listening = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
         await self._tasks.__aenter__()
         try:
-            await self._open()
+            await self._listening.enter_async_context(self._driver.listening(self._tasks))
         except BaseException:
             await self._tasks.__aexit__(None, None, None)
             raise
-        self._supervisor = self._tasks.create_task(self._keep_connected(), name=f"PBX {self._name}")
+        driver = self._driver
+        connection = keep_connected(
+            driver.client, driver.pace, pbx=driver.name, wire=driver.wire, wanted=self._wanted
+        )
+        self._connection = self._tasks.create_task(connection, name=f"PBX {driver.name}")
         return self
 
     async def __aexit__(
@@ -61,8 +66,8 @@ class CallSupervisor(ABC, Generic[L, D]):
         try:
             await self._end_all()
         finally:
-            self._supervisor.cancel()
-            await self._close()
+            self._connection.cancel()
+            await self._listening.aclose()
             # An error of the body is the caller's own: it does not become a group.
             is_cancelled = isinstance(error, asyncio.CancelledError)
             await self._tasks.__aexit__(*((kind, error, trace) if is_cancelled else (None, None, None)))
@@ -70,7 +75,7 @@ class CallSupervisor(ABC, Generic[L, D]):
     @property
     def is_connected(self) -> bool:
         """Can calls be placed now?"""
-        return self._ready.is_set()
+        return self._driver.client.ready.is_set()
 
     async def reach(self, within: timedelta) -> bool:
         """Can calls be placed now? A lost connection is tried at once, and waited for `within` that time."""
@@ -78,130 +83,97 @@ class CallSupervisor(ABC, Generic[L, D]):
             self._wanted.set()
             with suppress(TimeoutError):
                 async with asyncio.timeout(within.total_seconds()):
-                    await self._ready.wait()
+                    await self._driver.client.ready.wait()
         return self.is_connected
-
-    @property
-    @abstractmethod
-    def _ready(self) -> asyncio.Event:
-        """Set while calls can be placed."""
 
     @asynccontextmanager
     async def originate(self, order: Order) -> AsyncIterator[Leg]:
-        """Place a call, at most once per call id; never repeated."""
-        draft = self._write(order)
-        if not await self.reach(_REACH_WITHIN):
-            raise PbxUnavailable
-        leg = self._adopt(order, draft)
-        try:
-            await self._place(leg, draft)
-            yield leg
-        finally:
-            leg.end()
-            with suppress(TimeoutError):
-                # Should it take longer, the leg's own task goes on.
-                async with asyncio.timeout(self._deadline):
-                    await leg.wait_end()
+        """Place a call, at most once per call id; never repeated. All telephones of an extension ring."""
+        # Written first: what the PBX would misread is refused whether or not it is there.
+        calls = await self._driver.write(order)
+        async with AsyncExitStack() as stack:
+            legs = [await stack.enter_async_context(self._placed_call(call)) for call in calls]
+            yield legs[0] if len(legs) == 1 else DeskLeg(legs, self._tasks)
 
     async def hang_up(self, call_id: str) -> None:
         """End a call of an earlier process, if the PBX still has it: now, or once it is connected."""
         try:
-            await self._end_stray(call_id)
+            await self._driver.end_stray(call_id)
         except (PbxUnavailable, ReplyLost):
             self._strays.append(call_id)
 
+    async def trunk_states(self) -> Mapping[str, TrunkState]:
+        """Return the state of each endpoint by its name; empty while not connected."""
+        if not self.is_connected:
+            return {}  # logged in, perhaps, but no call could be placed yet
+        try:
+            return await self._driver.trunk_states()
+        except (PbxUnavailable, ReplyLost):
+            return {}
+
     async def on_ready(self) -> None:
-        """Learn which calls outlived the loss of the connection; end those given up meanwhile."""
+        """End those calls that were given up meanwhile, and learn which of the others live."""
         while self._strays:
-            await self._end_stray(self._strays[-1])
+            await self._driver.end_stray(self._strays[-1])
+            # Forgotten only now: a connection that is lost again must not lose the stray with it.
             self._strays.pop()
         for leg in list(self._legs.values()):
             await leg.probe()
-        await self._await_boot()
+        await self._driver.await_boot()
 
     def on_lost(self) -> None:
         """Tell the calls that events may be missed."""
         for leg in list(self._legs.values()):
             leg.lose()
 
-    async def _open(self) -> None:
-        """Begin what has to be there before the connection is made."""
+    @asynccontextmanager
+    async def _placed_call(self, call: PbxCall) -> AsyncIterator[SupervisedLeg]:
+        if not await self.reach(_REACH_WITHIN):
+            raise PbxUnavailable
+        leg = self._adopt(call)
+        try:
+            try:
+                await call.originate()
+            except ReplyLost:
+                # Placed or not: events, or the resync, will tell. Asking again could ring somebody twice.
+                pass
+            except PbxError:
+                leg.abandon(GaveUp.PBX_UNAVAILABLE)
+                raise
+            yield leg
+        finally:
+            await leg.hang_up()
+            with suppress(TimeoutError):
+                # Should it take longer, the leg's own task goes on.
+                async with asyncio.timeout(self._driver.deadline.total_seconds()):
+                    await leg.wait_end()
 
-    async def _close(self) -> None:
-        """End it."""
-
-    @abstractmethod
-    async def _keep_connected(self) -> None:
-        """Keep a connection until cancelled; try at once when `_wanted` is set."""
-
-    @abstractmethod
-    async def _await_boot(self) -> None:
-        """Wait until the PBX can place calls: one that starts lets us in before."""
-
-    @abstractmethod
-    def _write(self, order: Order) -> D:
-        """Return the order as it goes on the wire.
-
-        Raises:
-            UnsafeValue: a value would be misread by the PBX.
-        """
-
-    @abstractmethod
-    def _follow(self, order: Order, draft: D) -> L:
-        """Return the leg of a call that is about to be placed, ready for its events."""
-
-    @abstractmethod
-    async def _send(self, draft: D) -> None:
-        """Send the order, once.
-
-        Raises:
-            PbxUnavailable: not connected; nothing was sent.
-            PbxRefused: the PBX refused the request; no call was placed.
-            ReplyLost: sent, and no answer came.
-        """
-
-    @abstractmethod
-    async def _end_stray(self, call_id: str) -> None:
-        """End a call that no leg follows."""
-
-    def _forget(self, draft: D) -> None:
-        """Release what a settled call holds besides its leg."""
-
-    def _adopt(self, order: Order, draft: D) -> L:
-        if order.call_id in self._placed:
+    def _adopt(self, call: PbxCall) -> SupervisedLeg:
+        if call.call_id in self._placed:
             raise PbxRefused("a call with this id was placed before")
-        self._placed[order.call_id] = None
+        self._placed[call.call_id] = None
         if len(self._placed) > _REMEMBERED:
             del self._placed[next(iter(self._placed))]
-        leg = self._legs[order.call_id] = self._follow(order, draft)
-        self._tasks.create_task(self._tend(leg, order.call_id, draft), name=order.call_id)
+        leg = self._legs[call.call_id] = SupervisedLeg(call)
+        self._tasks.create_task(self._supervise(leg, call), name=call.call_id)
         return leg
 
-    async def _place(self, leg: L, draft: D) -> None:
+    async def _supervise(self, leg: SupervisedLeg, call: PbxCall) -> None:
         try:
-            await self._send(draft)
-        except ReplyLost:
-            # Placed or not: events, or the resync, will tell.
-            return
-        except PbxError:
-            leg.abandon(GaveUp.PBX_UNAVAILABLE)
-            raise
-
-    async def _tend(self, leg: L, call_id: str, draft: D) -> None:
-        try:
-            await leg.run()
+            await leg.supervise()
         finally:
-            del self._legs[call_id]
-            self._forget(draft)
+            del self._legs[call.call_id]
+            call.forget()
             if leg.is_lost:
-                self._strays.append(call_id)
+                # Its channel may live: the called person must not be left on a line that nobody holds.
+                self._strays.append(call.call_id)
 
     async def _end_all(self) -> None:
         legs = list(self._legs.values())
         for leg in legs:
-            leg.end()
+            await leg.hang_up()
         with suppress(TimeoutError):
-            async with asyncio.timeout(self._deadline):
+            async with asyncio.timeout(self._driver.deadline.total_seconds()):
                 for leg in legs:
                     await leg.wait_end()
         for leg in legs:

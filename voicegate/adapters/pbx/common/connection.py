@@ -17,6 +17,7 @@ from voicegate.domain.errors import PbxError, PbxUnavailable, ReplyLost
 
 log = structlog.get_logger(__name__)
 
+# Not for secrecy: so that all who lost a PBX do not come back in one moment.
 _DICE: Final = secrets.SystemRandom()
 _OF_THE_LOSS: Final = 1 / 8
 _SHORTEST_REST_S: Final = 0.1
@@ -88,6 +89,19 @@ class Client(Protocol):
         ...
 
 
+class ConnectionListener(Protocol):
+    """Who is told how the connection stands."""
+
+    async def on_ready(self) -> None:
+        """Logged in, with calls perhaps in progress: learn which of them live, and return when new ones
+        can be placed. The PBX may be asked."""
+        ...
+
+    def on_lost(self) -> None:
+        """The connection is gone, or could not be made: events may be missed from now on."""
+        ...
+
+
 async def keep_connected(
     client: Client, pace: ReconnectPolicy, *, pbx: str, wire: str, wanted: asyncio.Event | None = None
 ) -> None:
@@ -106,8 +120,10 @@ async def keep_connected(
             await client.serve()
         except SecretRefused as error:
             log.error(f"{wire} log-in refused: check username and secret", pbx=pbx, why=str(error))
+            # Slowly, whoever wants it: a PBX may lock out who guesses too often.
             delay, is_refused = pace.refused_delay.total_seconds(), True
         except (PbxError, OSError, TimeoutError) as error:
+            # Only what was in step is a new loss: a try that failed belongs to the same absence.
             if client.ready.is_set():
                 lost_at = loop.time()
                 complaints.forget()
@@ -149,6 +165,7 @@ async def watch(peer: Peer, quiet: timedelta, ping: Callable[[], Awaitable[objec
     loop = asyncio.get_running_loop()
     while True:
         try:
+            # Not in the past: what was heard while the loop was busy is looked at first.
             async with asyncio.timeout_at(max(peer.heard_at + quiet.total_seconds(), loop.time())):
                 await peer.lost.wait()
         except TimeoutError:
@@ -170,12 +187,14 @@ async def _prove(peer: Peer, ping: Callable[[], Awaitable[object]]) -> None:
     try:
         await ping()
     except ReplyLost:
+        # Events that came meanwhile prove that it lives, and is only slow to answer.
         if peer.heard_at < asked_at:
             raise
 
 
 async def _rest(delay: float, wanted: asyncio.Event) -> None:
     """Wait until the next try is due, or wanted: then a tenth of a second at least, for many may want it."""
+    # What was wanted meanwhile had its answer: the try that just failed.
     wanted.clear()
     shortest = min(delay, _SHORTEST_REST_S)
     await asyncio.sleep(shortest)
@@ -185,5 +204,6 @@ async def _rest(delay: float, wanted: asyncio.Event) -> None:
 
 
 def _back_off(away_s: float, pace: ReconnectPolicy) -> float:
+    # By the time away, not doubled: only what is away for long may be found late.
     grown = max(away_s * _OF_THE_LOSS, pace.first_delay.total_seconds())
     return min(grown, pace.longest_delay.total_seconds())

@@ -20,6 +20,7 @@ def check(value: str, allowed: re.Pattern[str], what: str) -> str:
     Raises:
         UnsafeValue: it has other characters.
     """
+    # Refused rather than escaped: each parser of a PBX that a value passes through has escapes of its own.
     if not allowed.fullmatch(value):
         raise UnsafeValue(f"the {what} has characters that the PBX would misread: nothing was sent")
     return value

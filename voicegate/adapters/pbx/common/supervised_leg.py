@@ -1,25 +1,26 @@
-"""A leg as every adapter tends it: signals handed on, the channel asked for and ended, more than once.
+"""One call seen to its end, whatever the kind of PBX: signals handed on, the channel asked for and ended.
 
-What a call's facts amount to is its `tracking.Tracker`'s; how a PBX is asked, and spoken to on an answered
-call, is its adapter's. Here is the task that sees to it that every call is settled.
+Here is the task that sees to it that every call is settled, and what is the same on every answered call: one
+speaks at a time, keys and digits are checked, a call that ends is no exception of `play`. How a PBX is asked
+and spoken to belongs to the `PbxCall` that the leg is given; what the facts amount to, to its tracker.
 """
 
 import asyncio
-from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator
-from enum import Enum, auto
-from typing import Final, Generic, TypeVar
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Final
 
 import structlog
 
-from voicegate.adapters.pbx.common.call_tracker import Due, Tracker
-from voicegate.application.ports import Leg, LegSignal
+from voicegate.adapters.pbx.common.call_facts import Due
+from voicegate.adapters.pbx.common.driver import EndAnswer, OutOfTouch, PbxCall
+from voicegate.application.ports import Clip, DtmfTiming, Leg, LegSignal
+from voicegate.domain.call import Media, Playback
 from voicegate.domain.call_outcome import GaveUp, Hangup
-from voicegate.domain.errors import UnsafeValue
+from voicegate.domain.errors import LegEnded, UnsafeValue
 
 log = structlog.get_logger(__name__)
-
-T = TypeVar("T", bound=Tracker)
 
 _RETRY: Final = 2.0
 """Seconds between two tries to end or find a channel."""
@@ -32,25 +33,14 @@ _KEYS: Final = frozenset("0123456789*#ABCD")
 _DTMF_DIGITS: Final = _KEYS | frozenset("abcdwW")
 
 
-class EndAnswer(Enum):
-    """What a PBX says when it is asked to end a channel."""
+class SupervisedLeg(Leg):
+    """One call in the hands of a PBX; fills the port `Leg`."""
 
-    TOLD = auto()
-    """It will."""
-    GONE = auto()
-    """It does not have the channel."""
-    NONE = auto()
-    """Nothing, or that it may not."""
-
-
-class SupervisedLeg(Leg, ABC, Generic[T]):
-    """One call in the hands of a PBX; what is left of the port `Leg` is its adapter's."""
-
-    def __init__(self, call_id: str, tracker: T) -> None:
-        self._call_id = call_id
-        self._tracker = tracker
-        self._news = asyncio.Event()
-        self._wants_end = False
+    def __init__(self, call: PbxCall) -> None:
+        self._call = call
+        self._facts = call.tracker.facts
+        self._speaking = asyncio.Lock()
+        self._is_seen = False
         self._wants_probe = False
         self._try_at = 0.0
         self._misses = 0
@@ -60,169 +50,165 @@ class SupervisedLeg(Leg, ABC, Generic[T]):
         """Yield what happened to the call since its start, and what happens until its `Hangup`."""
         seen = 0
         while True:
-            news = self._news
-            while seen < len(self._tracker.told):
-                signal = self._tracker.told[seen]
+            # Taken before the look: while a signal is handed on, another may be told.
+            change = self._call.changes.next
+            while seen < len(self._facts.told):
+                signal = self._facts.told[seen]
                 seen += 1
                 yield signal
                 if isinstance(signal, Hangup):
                     return
-            await news.wait()
+            await change.wait()
+
+    async def play(self, clip: Clip, keys: str = "") -> Playback:
+        """Play a sound from its start until its end, one of `keys`, or the end of the call."""
+        _check_keys(keys)
+        try:
+            async with self._speaking_alone():
+                return await self._call.play(clip, keys)
+        except LegEnded:
+            return Playback(samples=0, elapsed=timedelta(), packets=None, hung_up=True)
+
+    async def send_digits(self, digits: str, timing: DtmfTiming) -> None:
+        """Send DTMF digits (`w` pauses 0.5 s, `W` 1 s); return when all are sent."""
+        if not digits or not _DTMF_DIGITS.issuperset(digits):
+            raise UnsafeValue("digits hold something that is neither a DTMF digit nor a pause")
+        async with self._speaking_alone():
+            await self._call.send_digits(digits, timing)
+
+    async def wait_key(self, keys: str, within: timedelta) -> str | None:
+        """Return the first of `keys` pressed `within` that time, or None."""
+        _check_keys(keys)
+        async with self._speaking_alone():
+            return await self._call.wait_key(keys, within)
+
+    async def media(self) -> Media:
+        """Return the leg's packet counts; after its end the last ones that the channel told."""
+        return await self._call.count() if self._call.can_speak else self._call.media
+
+    async def leave(self, apology: Clip) -> None:
+        """Apologise and end the call, by the PBX itself where it can."""
+        if await self._call.apologise(apology):
+            # Settled at once: a call that we go on ending would be hung up in the middle of the apology.
+            self.abandon(GaveUp.INTERRUPTED)
+        else:
+            await self.hang_up()
 
     async def hang_up(self) -> None:
         """Ask the PBX to end the call. Does not wait for it."""
-        self.end()
-
-    def end(self) -> None:
-        """The same, for those who cannot await."""
-        if not self._tracker.is_settled and not self._wants_end:
-            self._tracker.ask_hangup()
-            self._try_at = 0.0
-            self._insist()
-            self._stir()
+        if not self._facts.is_settled and not self._facts.is_ending:
+            self._facts.ask_hangup()
+            self._call.changes.tell()
 
     async def wait_end(self) -> None:
         """Wait until the call is settled."""
-        while not self._tracker.is_settled:
-            await self._news.wait()
+        await self._call.changes.until(lambda: self._facts.is_settled)
 
     @property
     def is_lost(self) -> bool:
         """Was it given up without knowing whether its channel lives?"""
-        return any(isinstance(told, Hangup) and told.gave_up in _UNKNOWN_END for told in self._tracker.told)
+        end = self._facts.end
+        return end is not None and end.gave_up in _UNKNOWN_END
 
     def lose(self) -> None:
         """Note that the connection to the PBX is lost."""
-        self._tracker.lose(self._now())
-        self._stir()
+        self._facts.lose(_now())
+        self._call.changes.tell()
 
     def abandon(self, reason: GaveUp) -> None:
         """Settle at once: the call was never placed, or is waited for no longer."""
-        self._tracker.give_up(reason)
-        self._stir()
+        self._facts.give_up(reason)
+        self._call.changes.tell()
 
-    def refuse(self, hangup: Hangup) -> None:
-        """Settle at once: the PBX has nobody to call, and nothing was placed."""
-        self._tracker.end_as(hangup)
-        self._stir()
-
-    async def run(self) -> None:
-        """Tend the call until it is settled: a task's root, which settles whatever happens."""
-        try:
-            while not self._tracker.is_settled:
-                await self._rest()
-                await self._tend()
-        except Exception:  # a fault of ours must not leave a call without an end
-            log.exception("call supervision failed", call=self._call_id)
-            self._tracker.give_up(GaveUp.INTERNAL_ERROR)
-        finally:
-            self._stir()
-            self._let_go()
-
-    async def probe(self) -> None:
-        """Ask the PBX whether the channel lives."""
-        await self._is_found()
-
-    async def _is_found(self) -> bool:
+    async def probe(self) -> bool:
         """Ask the PBX whether the channel lives; False when it did not say."""
-        is_said = await self._ask_state()
+        is_said = await self._call.ask_state()
         if is_said:
             self._wants_probe = False
-            self._stir()
+            self._is_seen = self._call.tracker.is_seen
+            self._call.changes.tell()
         return is_said
 
-    @abstractmethod
-    async def _ask_state(self) -> bool:
-        """Ask how the channel is and tell the tracker by `find` or `miss`; False when the PBX did not say."""
+    async def supervise(self) -> None:
+        """See the call to its end: a task's root, which settles it whatever happens."""
+        try:
+            while not self._facts.is_settled:
+                # Taken before the work: what comes while the PBX is asked is looked at right after.
+                change = self._call.changes.next
+                self._note_due()
+                await self._ask_pbx()
+                await self._rest(change)
+        except Exception:  # a fault of ours must not leave a call without an end
+            log.exception("call supervision failed", call=self._call.call_id)
+            self._facts.give_up(GaveUp.INTERNAL_ERROR)
+        finally:
+            self._call.changes.tell()
+            self._call.let_go()
 
-    @abstractmethod
-    async def _ask_end(self) -> EndAnswer:
-        """Ask the PBX to end the channel."""
+    @asynccontextmanager
+    async def _speaking_alone(self) -> AsyncIterator[None]:
+        async with self._speaking:
+            try:
+                yield
+            except OutOfTouch:
+                await self.hang_up()
+                raise
 
-    def _let_go(self) -> None:
-        """Release what belongs to the call: it is settled, or does not end while we hold on to it."""
-
-    def _hear_of(self, *, was_seen: bool) -> None:
-        """Note that the tracker learnt something."""
-        if not was_seen and self._tracker.is_seen:
-            # The channel exists from here on: a hangup that came too early is repeated at once.
+    def _note_due(self) -> None:
+        """Settle what time settles, and note what the PBX is to be asked for."""
+        told = len(self._facts.told)
+        due = self._call.tracker.due(_now())
+        if len(self._facts.told) > told:
+            self._call.changes.tell()
+        if due is Due.PROBE:
+            self._wants_probe, self._try_at = True, 0.0
+        if due is Due.HANG_UP or (self._facts.is_asked and not self._facts.is_ending):
+            self._facts.await_end(_now())
             self._try_at = 0.0
-        self._stir()
+        if self._call.tracker.is_seen and not self._is_seen:
+            # The channel exists from here on: a hangup that came too early is repeated at once.
+            self._is_seen, self._try_at = True, 0.0
 
-    async def _rest(self) -> None:
-        """Wait for news or for something to be due."""
-        news, due = self._news, self._tracker.next_due
-        if self._wants_end or self._wants_probe:
+    async def _ask_pbx(self) -> None:
+        is_wanted = self._wants_probe or self._facts.is_ending
+        if self._facts.is_settled or not is_wanted or _now() < self._try_at:
+            return
+        self._try_at = _now() + _RETRY
+        if self._wants_probe and await self.probe():
+            # The call seems to be over, but its channel still exists.
+            self._facts.await_end(_now())
+        if self._facts.is_ending and not self._facts.is_settled:
+            await self._end_channel()
+
+    async def _rest(self, change: asyncio.Event) -> None:
+        """Wait for a change or for something to be due."""
+        due = self._facts.next_due
+        if self._facts.is_ending or self._wants_probe:
             due = self._try_at if due is None else min(due, self._try_at)
         try:
             async with asyncio.timeout_at(due):
-                await news.wait()
+                await change.wait()
         except TimeoutError:
             return
 
-    async def _tend(self) -> None:
-        due = self._tracker.due(self._now())
-        if due is Due.PROBE:
-            self._wants_probe, self._try_at = True, 0.0
-        elif due is Due.HANG_UP:
-            self._try_at = 0.0
-            self._insist()
-        if self._tracker.told:
-            self._stir()
-        if self._tracker.is_settled or self._now() < self._try_at:
-            return
-        self._try_at = self._now() + _RETRY
-        if self._wants_probe and await self._is_found():
-            # The call seems to be over, but its channel still exists.
-            self._insist()
-        if self._wants_end and not self._tracker.is_settled:
-            await self._end_channel()
-
-    def _insist(self) -> None:
-        if not self._wants_end:
-            self._wants_end = True
-            self._tracker.await_end(self._now())
-
     async def _end_channel(self) -> None:
-        answer = await self._ask_end()
+        answer = await self._call.ask_end()
         if answer is EndAnswer.GONE:
-            self._miss()
+            self._misses += 1
+            if self._misses >= (_MISSES if self._call.tracker.is_seen else _MISSES_UNSEEN):
+                self._call.tracker.miss(_now())
+                self._call.changes.tell()
         elif answer is EndAnswer.TOLD:
             if self._is_told_to_end:
                 # Before already, and it is still there: it may wait for us.
-                self._let_go()
+                self._call.let_go()
             self._is_told_to_end = True
 
-    def _miss(self) -> None:
-        self._misses += 1
-        if self._misses >= (_MISSES if self._tracker.is_seen else _MISSES_UNSEEN):
-            self._tracker.miss(self._now())
-            self._stir()
 
-    def _stir(self) -> None:
-        self._news.set()
-        self._news = asyncio.Event()
-
-    @staticmethod
-    def _now() -> float:
-        return asyncio.get_running_loop().time()
+def _now() -> float:
+    return asyncio.get_running_loop().time()
 
 
-def check_keys(keys: str) -> None:
-    """Refuse what is no telephone key.
-
-    Raises:
-        UnsafeValue: it would be misread by the PBX.
-    """
+def _check_keys(keys: str) -> None:
     if not _KEYS.issuperset(keys):
         raise UnsafeValue("keys hold something that is no telephone key")
-
-
-def check_digits(digits: str) -> None:
-    """Refuse what is neither a DTMF digit nor a pause, and nothing at all.
-
-    Raises:
-        UnsafeValue: it would be misread by the PBX.
-    """
-    if not digits or not _DTMF_DIGITS.issuperset(digits):
-        raise UnsafeValue("digits hold something that is neither a DTMF digit nor a pause")

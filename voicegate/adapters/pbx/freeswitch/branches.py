@@ -39,12 +39,15 @@ class Branches:
             case Moved(step=step, channel=channel):
                 if step is Step.PARKED:
                     self._win(channel)
+                # Those that lose the race still tell of themselves after it.
                 elif not self._is_won:
                     self._live[channel] = None
                 yield event
             case Ended():
                 yield from self._take_end(event)
             case JobDone(is_ok=False):
+                # Channels may still end after the job: which of their ends says most is known once all are
+                # in.
                 self._has_failed = True
                 yield from self.last_words()
                 yield event

@@ -8,18 +8,23 @@ ours have no second leg, and stay as they are.
 """
 
 import re
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Final
 
+from voicegate.adapters.pbx.common.checking import Target, judge_sounds, reason, sounds_not_tried
 from voicegate.adapters.pbx.freeswitch.esl_events import EVENTS
-from voicegate.adapters.pbx.freeswitch.esl_session import ManagerSession, manager_session
+from voicegate.adapters.pbx.freeswitch.esl_session import EslSession, esl_session
 from voicegate.adapters.pbx.freeswitch.settings import FreeSwitchSettings
+from voicegate.adapters.pbx.freeswitch.sofia_status import (
+    GATEWAYS,
+    Gateway,
+    read_gateways,
+    read_profile,
+)
 from voicegate.adapters.pbx.freeswitch.trial_call import TRIAL_MODULE, place_trial_call
 from voicegate.application.diagnostics import Finding, doubtful, failed, passed
 from voicegate.application.ports import Clip
-from voicegate.domain.errors import PbxError, PbxRefused, ReplyLost, SpeechError
+from voicegate.domain.errors import PbxError, PbxRefused, SpeechError
 
 _OF_CALLS: Final = (
     "originate",
@@ -58,29 +63,16 @@ _RATES: Final[Mapping[str, str]] = {"OPUS": "48000", "AMR-WB": "16000", "G7221":
 _RATE_OF: Final = re.compile(r"@(\d+)h")
 _UNHEARD: Final = "rtp_append_audio_sdp"
 """A gateway's variable: lines for each INVITE's SDP, by which no far end takes events that are not heard."""
-_GATEWAY: Final = re.compile(r"<gateway>.*?</gateway>", re.DOTALL)
 _OLDEST: Final = (1, 10)
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """One FreeSWITCH, and what our settings want of it."""
-
-    settings: FreeSwitchSettings
-    """How it is reached."""
-    trunks: Mapping[str, str]
-    """Trunk's name -> its gateway."""
-    sounds: Callable[[], AbstractAsyncContextManager[Sequence[Clip]]]
-    """Gives sounds that it must be able to play; raises SpeechError where there are none."""
 
 
 class FreeSwitchCheck:
     """Fills the port `Check` for one FreeSWITCH."""
 
-    def __init__(self, target: Target) -> None:
+    def __init__(self, settings: FreeSwitchSettings, target: Target) -> None:
+        self._settings = settings
         self._target = target
-        self._settings = target.settings
-        self._name = f"pbx.{target.settings.name}"
+        self._name = f"pbx.{settings.name}"
 
     @property
     def subject(self) -> str:
@@ -90,7 +82,7 @@ class FreeSwitchCheck:
     async def run(self) -> AsyncIterator[Finding]:
         """Yield what is found, as it is found."""
         try:
-            async with manager_session(self._settings) as session:
+            async with esl_session(self._settings) as session:
                 yield passed("ESL", f"logged in as {self._settings.esl_user or 'the event socket itself'}")
                 async for finding in self._run_checks(session):
                     yield finding
@@ -100,9 +92,9 @@ class FreeSwitchCheck:
         except (OSError, TimeoutError, PbxError) as error:
             where = f"{self._settings.esl_host}:{self._settings.esl_port}"
             fix = f"{self._name}.esl_host, esl_port; {_DOOR}"
-            yield failed("ESL", f"no event socket at {where}: {_reason(error)}", fix)
+            yield failed("ESL", f"no event socket at {where}: {reason(error)}", fix)
 
-    async def _run_checks(self, session: ManagerSession) -> AsyncIterator[Finding]:
+    async def _run_checks(self, session: EslSession) -> AsyncIterator[Finding]:
         for finding in await _look_at_status(session):
             yield finding
         needed = [_look_at_rights(session), await _look_at_modules(session)]
@@ -113,6 +105,7 @@ class FreeSwitchCheck:
                 yield finding
         if any(finding.level == "error" for finding in needed):
             return
+        # Calls do not need it, so that its lack is no fault.
         if not await _has(session, TRIAL_MODULE):
             fix = f"load {TRIAL_MODULE} and look again, or call a number of your own"
             yield doubtful("calls", f"no trial call: {TRIAL_MODULE} has the endpoint where nobody is", fix)
@@ -127,13 +120,12 @@ class FreeSwitchCheck:
                 for finding in _judge_trial(await place_trial_call(self._settings, sounds), sounds):
                     yield finding
         except SpeechError as error:
-            fix = "look as the daemon's user, once the daemon has run"
-            yield doubtful("sounds", f"not tried: {error}", fix)
+            yield sounds_not_tried(error)
         except (TimeoutError, PbxError) as error:
-            yield failed("calls", f"a call to nobody does not come about: {_reason(error)}", _UNPLACED)
+            yield failed("calls", f"a call to nobody does not come about: {reason(error)}", _UNPLACED)
 
 
-async def _look_at_status(session: ManagerSession) -> list[Finding]:
+async def _look_at_status(session: EslSession) -> list[Finding]:
     text = await session.api("status")
     version, rate, room = (pattern.search(text) for pattern in (_VERSION, _RATE, _ROOM))
     return [_judge_version(version), _judge_capacity(rate, room)]
@@ -152,13 +144,15 @@ def _judge_capacity(rate: re.Match[str] | None, room: re.Match[str] | None) -> F
         fix = f"esl-allowed-api status; {_ACCOUNT}"
         return doubtful("capacity", "the PBX does not tell how many calls it takes", fix)
     capacity = f"{rate[1]} calls a second at most, and {room[1]} at once"
+    # What is above either is refused by the PBX itself.
     if min(int(rate[1]), int(room[1])) < _FEW:
         fix = "sessions-per-second and max-sessions in switch.conf.xml: what is above them is refused"
         return doubtful("capacity", capacity, fix)
     return passed("capacity", capacity)
 
 
-def _look_at_rights(session: ManagerSession) -> Finding:
+def _look_at_rights(session: EslSession) -> Finding:
+    # Told by `userauth` as it lets us in: no command lists them.
     commands, events = session.allowed("API"), session.allowed("Events")
     if commands is None or events is None:
         return doubtful("ESL rights", "we may do anything", f"an account with fewer rights: {_ACCOUNT}")
@@ -173,8 +167,9 @@ def _look_at_rights(session: ManagerSession) -> Finding:
     return passed("ESL rights", "what calls need, no more")
 
 
-async def _look_at_modules(session: ManagerSession) -> Finding:
+async def _look_at_modules(session: EslSession) -> Finding:
     told = {module: await session.api(f"module_exists {module}") for module in _MODULES}
+    # -ERR where mod_commands is not loaded, or we have no right to ask.
     if not _TRUTHS.issuperset(told.values()):
         fix = f"load mod_commands in modules.conf.xml; esl-allowed-api module_exists; {_ACCOUNT}"
         return failed("modules", "the PBX does not tell which are loaded", fix)
@@ -184,45 +179,45 @@ async def _look_at_modules(session: ManagerSession) -> Finding:
     return passed("modules", "all that calls need are loaded")
 
 
-async def _has(session: ManagerSession, module: str) -> bool:
+async def _has(session: EslSession, module: str) -> bool:
     return await session.api(f"module_exists {module}") == _YES
 
 
-async def _look_at_gateway(session: ManagerSession, trunk: str, gateway: str) -> list[Finding]:
+async def _look_at_gateway(session: EslSession, trunk: str, gateway: str) -> list[Finding]:
     about = f"trunk {trunk}"
-    blocks = _GATEWAY.findall(await session.api("sofia xmlstatus gateway"))
-    block = next((block for block in blocks if _value(block, "name") == gateway), None)
-    if block is None:
+    told = read_gateways(await session.api(GATEWAYS)).get(gateway)
+    if told is None:
         fix = f"trunks.{trunk}.endpoint must name a gateway of a SIP profile that runs"
         return [failed(about, f"the PBX has no gateway {gateway}", fix)]
     return [
-        _judge_state(about, gateway, block),
-        *await _look_at_profile(session, about, gateway=gateway, profile=_value(block, "profile")),
+        _judge_state(about, gateway, told),
+        *await _look_at_profile(session, about, gateway=gateway, profile=told.profile),
     ]
 
 
-def _judge_state(about: str, gateway: str, block: str) -> Finding:
-    if _value(block, "status") != "UP":
+def _judge_state(about: str, gateway: str, told: Gateway) -> Finding:
+    if told.status != "UP":
         fix = f"see `sofia status gateway {gateway}` and the carrier; calls by it fail at once"
-        return failed(about, f"gateway {gateway} is down ({_value(block, 'state')})", fix)
-    if _value(block, "pingfreq") == "0" and _value(block, "state") == "NOREG":
+        return failed(about, f"gateway {gateway} is down ({told.state})", fix)
+    # Without pings only a registration could tell, and it does not register.
+    if told.ping_seconds == "0" and told.state == "NOREG":
         fix = f'<param name="ping" value="30"/> in {gateway}: else a dead trunk costs each call its timeout'
         return doubtful(about, f"gateway {gateway} is not watched, so that it counts as up", fix)
     return passed(about, f"gateway {gateway} is up")
 
 
-async def _look_at_profile(
-    session: ManagerSession, about: str, *, gateway: str, profile: str
-) -> list[Finding]:
-    told = await session.api(f"sofia xmlstatus profile {profile}")
-    codecs, keys = _value(told, "outbound-codecs"), _value(told, "dtmf-mode")
+async def _look_at_profile(session: EslSession, about: str, *, gateway: str, profile: str) -> list[Finding]:
+    told = read_profile(await session.api(f"sofia xmlstatus profile {profile}"))
+    codecs, keys = told.codecs, told.dtmf
     found = []
     if _G711.isdisjoint(codec.partition("@")[0] for codec in codecs.split(",")):
         fix = f"outbound-codec-prefs in profile {profile}: PCMU,PCMA, so that our sounds need no transcoding"
         found.append(doubtful(about, f"profile {profile} offers no G.711: {codecs or 'nothing'}", fix))
+    # As tones they are heard only as well as the codec lets them.
     if keys != _KEYS:
         fix = f"dtmf-type in profile {profile}: {_KEYS}, else keys are heard as tones or by INFO only"
         found.append(doubtful(about, f"profile {profile} has keys sent as {keys}", fix))
+    # Opus and others at another rate than 8 kHz: 1.10.12 offers their key events and does not hear them.
     elif unheard := _unheard(codecs, await session.api(f"{_SEES_VARIABLES} {gateway} ovar {_UNHEARD}")):
         fix = f"the variable {_UNHEARD} in {gateway}, as dialplan/freeswitch/profile.xml has it; {_ACCOUNT}"
         found.append(doubtful(about, f"keys of {unheard} calls are not heard, as far as can be seen", fix))
@@ -246,21 +241,5 @@ def _unheard(codecs: str, lines: str) -> str:
 def _judge_trial(unplayed: frozenset[str] | None, sounds: Sequence[Clip]) -> list[Finding]:
     if unplayed is None:
         return [failed("calls", "a call to nobody does not come about", _UNPLACED)]
-    found = [passed("calls", "a call to nobody was placed, parked and played to")]
-    for clip in sounds:
-        if clip.path in unplayed:
-            found.append(failed("sounds", f"the PBX cannot play {clip.path}", _UNREADABLE))
-        else:
-            found.append(passed("sounds", f"the PBX plays {clip.path}"))
-    return found
-
-
-def _value(xml: str, name: str) -> str:
-    found = re.search(f"<{name}>([^<]*)</{name}>", xml)
-    return found[1] if found else ""
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, TimeoutError | ReplyLost):
-        return "no answer in time"
-    return getattr(error, "strerror", None) or str(error) or type(error).__name__
+    placed = passed("calls", "a call to nobody was placed, parked and played to")
+    return [placed, *judge_sounds(sounds, unplayed, _UNREADABLE)]

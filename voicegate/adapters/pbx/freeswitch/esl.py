@@ -6,12 +6,17 @@ hung up on; api commands are answered in order, one at a time, so nothing slow m
 """
 
 import asyncio
-from collections.abc import Mapping
-from typing import Final, Protocol
+from collections.abc import Callable, Mapping
+from typing import Final
 
 import structlog
 
-from voicegate.adapters.pbx.common.connection import SecretRefused, reason_of, watch
+from voicegate.adapters.pbx.common.connection import (
+    ConnectionListener,
+    SecretRefused,
+    reason_of,
+    watch,
+)
 from voicegate.adapters.pbx.freeswitch.esl_events import EVENTS, FILTERS, EslEvent, read_event
 from voicegate.adapters.pbx.freeswitch.esl_link import EslLink
 from voicegate.adapters.pbx.freeswitch.esl_wire import Frame, parse_event
@@ -24,28 +29,18 @@ ACCEPTED: Final = "+OK accepted"
 """The reply to who may come in."""
 
 
-class EslListener(Protocol):
-    """Who follows the PBX."""
-
-    def on_event(self, event: EslEvent) -> None:
-        """Something happened to a channel, of ours or not. Must not block."""
-        ...
-
-    async def on_ready(self) -> None:
-        """Logged in, with calls perhaps in progress: learn which of them live, and return when new ones
-        can be placed. Commands may be sent."""
-        ...
-
-    def on_lost(self) -> None:
-        """The connection is gone, or could not be made: events may be missed from now on."""
-        ...
-
-
 class EslClient:
     """Commands to one FreeSWITCH and events from it, over whichever connection there is."""
 
-    def __init__(self, settings: FreeSwitchSettings, listener: EslListener) -> None:
+    def __init__(
+        self,
+        settings: FreeSwitchSettings,
+        take: Callable[[EslEvent], None],
+        listener: ConnectionListener,
+    ) -> None:
+        """Have `take` called for each event of a channel, of ours or not; it must not block."""
         self._settings = settings
+        self._take = take
         self._listener = listener
         self._link: EslLink | None = None
         self.ready = asyncio.Event()
@@ -61,11 +56,13 @@ class EslClient:
                 check_greeting(await link.greeting)
             self._link = link
             await self._log_in()
+            # In step before anybody may originate: the calls of before the loss come first.
             await self._listener.on_ready()
             self.ready.set()
             log.info("ESL up", pbx=settings.name)
             await watch(link, settings.pace.quiet, lambda: self.api("status"))
         except ReplyLost:
+            # What waited failed as lost because the connection closed: why it closed says more.
             raise reason_of(link) from None
         finally:
             link.close()
@@ -103,6 +100,7 @@ class EslClient:
         reply = await self.ask(credentials(self._settings))
         if reply.headers.get("Reply-Text") != ACCEPTED:
             raise SecretRefused(reply.headers.get("Reply-Text"))
+        # Filters first: without one, every event of every call would come in between.
         for line in (*(f"filter {one}" for one in FILTERS), f"event plain {EVENTS}"):
             reply = await self.ask(line)
             if not reply.headers.get("Reply-Text", "").startswith("+OK"):
@@ -112,7 +110,7 @@ class EslClient:
         if frame.kind == "text/event-plain":
             event = read_event(parse_event(frame.body))
             if event is not None:
-                self._listener.on_event(event)
+                self._take(event)
 
 
 def credentials(settings: FreeSwitchSettings) -> str:

@@ -3,15 +3,7 @@
 Subscribed: `EVENTS`, of our own channels only, by the `FILTERS`; a call id begins with `call_`. Each costs
 some 6 kB. Left out: CHANNEL_HANGUP and PLAYBACK_*, whose facts CHANNEL_EXECUTE_COMPLETE and
 CHANNEL_HANGUP_COMPLETE repeat. Source: FreeSWITCH 1.10.12, `switch_channel.c`, `switch_ivr_play_say.c`,
-`switch_core_media.c`, and recorded sessions:
-
-- `playback_last_offset_pos` counts what was sent, at the channel's rate; `playback_samples` what was read
-  ahead from the file. Neither is set anew when the file is not found.
-- A hangup in mid-file says `PLAYBACK ERROR`; so does a channel without media.
-- A failure that the far end sent has `sip_term_status`; our own timeout and cancel only
-  `sip_invite_failure_status` 487, phrase CANCEL. A stopped 302 has neither, but
-  `proto_specific_hangup_cause`. What FreeSWITCH made up itself (503 for an address where nobody is, 408 for
-  a silent one) has no `sip_reply_host`.
+`switch_core_media.c`, and recorded sessions.
 """
 
 from collections.abc import Callable, Mapping
@@ -173,9 +165,12 @@ def read_executed(event: Event) -> Executed:
         channel_id=_call_of(event),
         execution_id=event.text("Application-UUID"),
         response=event.text("variable_current_application_response"),
+        # What was sent; `playback_samples` is what was read ahead. Neither is set anew for a file that is
+        # not found.
         samples=event.number("variable_playback_last_offset_pos") or 0,
         rate=event.number("Channel-Write-Codec-Rate"),
         terminator=event.text("variable_playback_terminator_used"),
+        # A hangup in mid-file says PLAYBACK ERROR, and so does a channel without media.
         is_hung_up=event.text("Answer-State") == "hangup",
     )
 
@@ -184,6 +179,7 @@ def read_step(dump: Event) -> Step:
     """Return how far the channel of a `uuid_dump` has come."""
     state = dump.text("Answer-State")
     if state == "answered":
+        # A channel that runs an application is in our hands; one that was just answered runs none yet.
         return Step.PARKED if dump.text("variable_current_application") else Step.ANSWERED
     if state == "early":
         return Step.EARLY_MEDIA
@@ -201,6 +197,7 @@ def read_media(event: Event) -> Media:
 
 def read_packet(dump: Event) -> timedelta | None:
     """Return how much audio a packet holds, as both sides agreed and a `uuid_dump` shows; None: not yet."""
+    # As agreed in SDP, and not as the endpoint was told to offer.
     milliseconds = dump.number("variable_rtp_use_codec_ptime")
     return timedelta(milliseconds=milliseconds) if milliseconds else None
 
@@ -222,6 +219,7 @@ def may_miss_key_events(dump: Event) -> bool:
 
 def _call_of(event: Event) -> str:
     """Return whose call a channel's event is; one without variables is of a channel named as its call."""
+    # Events of DTMF and RTCP have no variables, unless `verbose_events` was executed.
     return event.text(f"variable_{CALL}") or event.text("Unique-ID")
 
 
@@ -242,7 +240,9 @@ def _read_ended(event: Event) -> EslEvent:
         channel_id=_call_of(event),
         cause=event.number("variable_hangup_cause_q850"),
         name=event.text("Hangup-Cause"),
+        # What the far end sent; our own timeout and cancel have only `sip_invite_failure_status` 487.
         sip_status=_status_of(event),
+        # What FreeSWITCH made up (503 where nobody is, 408 for who is silent) comes from no host.
         is_local=not event.text("variable_sip_reply_host"),
         is_by_pbx=event.text("variable_sip_hangup_disposition") in _SENT,
         media=read_media(event),
@@ -253,6 +253,7 @@ def _read_ended(event: Event) -> EslEvent:
 
 def _status_of(event: Event) -> int | None:
     status = event.number("variable_sip_term_status")
+    # A 302 that was stopped has its status only there: "sip:302".
     told = event.text("variable_proto_specific_hangup_cause").removeprefix(_PROTOCOL_CAUSE)
     if status is None and len(told) == 3 and told.isdigit():
         return int(told)
@@ -260,6 +261,7 @@ def _status_of(event: Event) -> int | None:
 
 
 def _read_job(event: Event) -> EslEvent:
+    # The body is "+OK uuid" or "-ERR cause".
     outcome, _, reason = event.body.strip().partition(" ")
     return JobDone(event.text("Job-UUID"), outcome == "+OK", reason)
 

@@ -69,6 +69,7 @@ class EslLink:
         """
         sock = await _connect(self._loop, host, port)
         name = f"ESL {self._name}"
+        # A daemon: a peer that takes no bytes must not keep the process from ending.
         threading.Thread(target=self._serve, args=(sock,), name=name, daemon=True).start()
 
     def send(self, line: str, headers: Mapping[str, str] | None = None) -> "asyncio.Future[Frame]":
@@ -81,6 +82,7 @@ class EslLink:
             UnsafeValue: a value would inject a command; nothing was sent.
         """
         command = Command(build_command(line, headers), self)
+        # After the command is built: what is unsafe is told whether or not the PBX is there.
         if self.is_closing or self.lost.is_set():
             raise PbxUnavailable
         self._unanswered[command] = None
@@ -127,6 +129,7 @@ class EslLink:
         self._incoming.append((frame, command))
         if not self._is_draining:
             self._is_draining = True
+            # Once for many frames: a wake-up for each would cost more than the frames.
             self._loop.call_soon_threadsafe(self._drain)
 
     def _serve(self, sock: socket.socket) -> None:
@@ -161,6 +164,7 @@ class EslLink:
             self._take(*self._incoming.popleft())
         if self._incoming and not self._is_draining:
             self._is_draining = True
+            # After the others that wait for the loop.
             self._loop.call_soon(self._drain)
         if was_full:
             self._stir()
@@ -199,6 +203,7 @@ async def _connect(loop: asyncio.AbstractEventLoop, host: str, port: int) -> soc
     failure: OSError = OSError(f"{host} has no address")
     for family, kind, protocol, _, address in await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM):
         sock = socket.socket(family, kind, protocol)
+        # For asyncio now and for gevent later.
         sock.setblocking(False)
         try:
             await loop.sock_connect(sock, address)

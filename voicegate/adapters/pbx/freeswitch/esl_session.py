@@ -17,7 +17,7 @@ from voicegate.domain.errors import PbxRefused, ReplyLost
 _ALL: Final = "all"
 
 
-class ManagerSession:
+class EslSession:
     """A logged-in connection."""
 
     def __init__(self, link: EslLink, within: float) -> None:
@@ -41,6 +41,7 @@ class ManagerSession:
     async def api(self, command: str) -> str:
         """Return an API command's answer; "-ERR permission denied" for one that we may not give."""
         reply = await self.ask(f"api {command}")
+        # A command that we have no right to is refused by another kind of reply.
         return (reply.body or reply.headers.get("Reply-Text", "")).strip()
 
     async def log_in(self, settings: FreeSwitchSettings) -> None:
@@ -56,12 +57,13 @@ class ManagerSession:
 
     def allowed(self, what: str) -> frozenset[str] | None:
         """Return what we may do or hear, of "API" or "Events"; None: everything."""
+        # `auth` tells no rights, for it has them all; `userauth` tells those of the account.
         text = self._welcome.get(f"Allowed-{what}", _ALL)
         return None if text == _ALL else frozenset(text.replace(",", " ").split())
 
 
 @asynccontextmanager
-async def manager_session(settings: FreeSwitchSettings) -> AsyncIterator[ManagerSession]:
+async def esl_session(settings: FreeSwitchSettings) -> AsyncIterator[EslSession]:
     """Give a logged-in connection.
 
     Raises:
@@ -70,12 +72,13 @@ async def manager_session(settings: FreeSwitchSettings) -> AsyncIterator[Manager
         PbxRefused: the password is wrong.
         PbxError: the peer does not speak ESL, or does not let us in.
     """
+    # Nothing is subscribed, so that no event comes.
     link, within = EslLink(settings.name, lambda _: None), settings.command_timeout.total_seconds()
     try:
         async with asyncio.timeout(within):
             await link.open(settings.esl_host, settings.esl_port)
             check_greeting(await link.greeting)
-        session = ManagerSession(link, within)
+        session = EslSession(link, within)
         await session.log_in(settings)
         yield session
     finally:

@@ -73,6 +73,7 @@ class Gate:
         self.closing = gevent.event.Event()
         self.news = gevent.event.Event()
         self.room = gevent.event.Event()
+        # The one thing of gevent that another thread may touch.
         self._watcher = gevent.get_hub().loop.async_()
 
     def watch(self, bridge: EslBridge) -> None:
@@ -144,6 +145,7 @@ class GuardedEsl(InboundESL):  # type: ignore[misc]  # greenswitch is untyped
             gevent.wait([*sides, self._gate.closing], count=1)
         finally:
             self.connected = self._run = False
+            # Before the socket is closed, which would end them by an error and be told as why it broke.
             gevent.killall(sides)
             self.sock.close()
         if self._failure is not None:
@@ -178,6 +180,7 @@ class GuardedEsl(InboundESL):  # type: ignore[misc]  # greenswitch is untyped
         while True:
             self._gate.news.clear()
             while (command := self._bridge.next_command()) is not None:
+                # Before it is sent: the reply may be quicker than our return from the send.
                 self._commands_sent.append(command)
                 with gevent.Timeout(_SEND_TIMEOUT, OSError("the peer takes no commands")):
                     self.sock.sendall(command.data)

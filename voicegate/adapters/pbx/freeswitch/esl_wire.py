@@ -46,6 +46,7 @@ class Event:
 
     def text(self, key: str) -> str:
         """Return a header's value, decoded; "" when it is missing."""
+        # Decoded only here: a line end in a caller's name was no line end on the wire.
         return unquote(self.headers.get(key, ""))
 
     def number(self, key: str) -> int | None:
@@ -73,6 +74,7 @@ class Framer:
 
     def _cut(self) -> Frame | None:
         if self._headers is None:
+            # A head has no length of its own: it ends with an empty line.
             head, found, rest = self._rest.partition(b"\n\n")
             if len(head) > MAX_HEAD:
                 raise PbxProtocolError("the peer does not end its message's head")
@@ -119,6 +121,7 @@ def _read_lines(head: str) -> dict[str, str]:
     for line in head.split("\n"):
         key, found, value = line.partition(":")
         if found and key:
+            # Of a repeated one the first: what FreeSWITCH writes itself stands before all variables.
             headers.setdefault(key, value.strip())
         elif line:
             raise PbxProtocolError("the peer sent something that is not an ESL header")
@@ -126,6 +129,7 @@ def _read_lines(head: str) -> dict[str, str]:
 
 
 def _length_of(headers: Mapping[str, str]) -> int:
+    # Checked to the digit: int() takes signs, blanks and underscores too.
     text = headers.get("Content-Length", "0")
     if not (text.isascii() and text.isdigit() and len(text) < 12 and int(text) <= MAX_BODY):
         raise PbxProtocolError("the peer names a length that no message has")

@@ -1,5 +1,6 @@
-"""What is known of one call, and what it amounts to: facts and the time in, signals out. Pure.
+"""What FreeSWITCH tells of one call, and what it amounts to: facts and the time in, signals out. Pure.
 
+What every PBX shares (signals told once, timers, loss and hold) is the `CallFacts` that the tracker holds.
 CHANNEL_HANGUP_COMPLETE says all of an end; BACKGROUND_JOB floats, before it or after, and is needed only for
 calls that never had a channel: FreeSWITCH 1.10.12.
 
@@ -21,7 +22,7 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import Final, assert_never
 
-from voicegate.adapters.pbx.common.call_tracker import Due, LegTimeouts, Timer, Tracker
+from voicegate.adapters.pbx.common.call_facts import CallFacts, Due, LegTimeouts, Timer
 from voicegate.adapters.pbx.freeswitch.esl_events import (
     Ended,
     EslEvent,
@@ -52,11 +53,11 @@ _FOR_THE_FAR_END: Final = frozenset(("MEDIA_TIMEOUT", "INCOMPATIBLE_DESTINATION"
 """Causes for which FreeSWITCH itself ends a call, and what the far end does, or not, is why."""
 
 
-class CallTracker(Tracker):
-    """One call's facts."""
+class CallTracker:
+    """One call's facts, as FreeSWITCH tells them."""
 
     def __init__(self, timeouts: LegTimeouts, now: float) -> None:
-        super().__init__(timeouts, now)
+        self.facts = CallFacts(timeouts, now)
         self._job: JobDone | None = None
         self._ended: Ended | None = None
         self._is_parked = False
@@ -65,27 +66,27 @@ class CallTracker(Tracker):
     @property
     def is_ours(self) -> bool:
         """May the channel be spoken to?"""
-        return self._is_parked and not self.is_settled
+        return self._is_parked and not self.facts.is_settled
 
     @property
-    def is_lost(self) -> bool:
-        """Is the PBX away just now?"""
-        return Timer.LOST in self._timers
+    def is_seen(self) -> bool:
+        """Did the PBX ever speak of the channel?"""
+        return self.facts.is_channel_seen
 
     def observe(self, event: EslEvent, now: float) -> None:
         """Note an event of this call."""
         if isinstance(event, JobDone):
             self._hear_job(event, now)
             return
-        self._is_seen = True
+        self.facts.is_channel_seen = True
         match event:
             case Moved(step=step):
                 self._reach(step, now)
             case HoldChanged(is_held=is_held):
-                self._note_hold(is_held=is_held)
+                self.facts.note_hold(is_held=is_held)
             case Ended():
                 self._ended = event
-                self._settle_as_known(now)
+                self._settle_as_known()
             case KeyPressed() | Executed() | ReportedBack():
                 pass
             case _:
@@ -97,41 +98,58 @@ class CallTracker(Tracker):
 
     def find(self, step: Step, now: float) -> None:
         """Note that the PBX, asked, knows the channel, and how far it has come."""
-        self._timers.pop(Timer.LOST, None)
-        self._is_seen = True
+        self.facts.find_channel()
         self._reach(step, now)
+
+    def miss(self, _now: float) -> None:
+        """Note that the PBX, asked, does not know the channel."""
+        self.facts.stop(Timer.LOST)
+        self._settle_as_known()
+
+    def due(self, now: float) -> Due:
+        """Settle what time settles, and return what has to be done."""
+        for timer in self.facts.run_out(now):
+            due = self._due_after(timer, now)
+            if due is Due.SETTLE:
+                self._settle_as_known()
+            elif due is not Due.NOTHING:
+                return due
+        return Due.NOTHING
 
     def _reach(self, step: Step, now: float) -> None:
         match step:
             case Step.CREATED:
                 pass
             case Step.RINGING:
-                self._tell_once(Rang())
+                self.facts.tell_once(Rang())
             case Step.EARLY_MEDIA:
-                self._tell_once(Progressed())
+                self.facts.tell_once(Progressed())
             case Step.ANSWERED:
-                self._mark_up(now)
+                self.facts.mark_up(now)
             case Step.PARKED:
-                self._mark_up(now)
+                self.facts.mark_up(now)
                 self._is_parked = True
-                self._timers.pop(Timer.ATTACH, None)
-                self._tell_once(Answered())
+                self.facts.stop(Timer.ATTACH)
+                self.facts.tell_once(Answered())
             case _:
                 assert_never(step)
 
     def _hear_job(self, job: JobDone, now: float) -> None:
         self._job = job
         if job.is_ok:
-            self._mark_up(now)
-        elif not self.is_settled:
-            self._await_rest(self._timeouts.settle if self._is_seen else self._timeouts.unseen, now)
+            self.facts.mark_up(now)
+        elif not self.facts.is_settled:
+            # The two come in either order: 1.10.12 sends the job's end before the channel's, or after it.
+            timeouts = self.facts.timeouts
+            is_seen = self.facts.is_channel_seen
+            self.facts.start(Timer.SETTLE, now + (timeouts.settle if is_seen else timeouts.unseen))
 
-    def _expire(self, timer: Enum, now: float) -> Due:
-        if timer is Timer.ATTACH and Timer.LOST in self._timers:
+    def _due_after(self, timer: Enum, now: float) -> Due:
+        if timer is Timer.ATTACH and self.facts.is_lost:
             # It may be parked, and nobody told us: the resync will.
-            self._timers[Timer.ATTACH] = now + self._timeouts.attach
+            self.facts.start(Timer.ATTACH, now + self.facts.timeouts.attach)
             return Due.NOTHING
-        return super()._expire(timer, now)
+        return self.facts.due_after(timer, now, is_over=self._is_over())
 
     def _is_over(self) -> bool:
         return self._ended is not None or self._is_unplaced
@@ -139,28 +157,29 @@ class CallTracker(Tracker):
     @property
     def _is_unplaced(self) -> bool:
         is_failed = self._job is not None and not self._job.is_ok
-        return is_failed and not self._is_seen and not self._is_blind
+        return is_failed and not self.facts.is_channel_seen and not self.facts.is_blind
 
-    def _settle_as_known(self, _now: float) -> None:
+    def _settle_as_known(self) -> None:
         ended = self._ended
-        if self._up_at is not None:
-            self._tell_once(Answered())
+        if self.facts.up_at is not None:
+            self.facts.tell_once(Answered())
+            # Ended by us for want of an answer: the cause that it has then is our own.
             known = None if self._is_out_of_touch else ended
-            self._tell_end(self._judge_answered(known) if known else Hangup(gave_up=GaveUp.PBX_LOST))
+            self.facts.settle(self._judge_answered(known) if known else Hangup(gave_up=GaveUp.PBX_LOST))
         elif ended is not None:
             if self._is_unusable(ended):
-                self._tell_once(Answered())
-                self._tell_end(Hangup(cause=_INCOMPATIBLE))
+                self.facts.tell_once(Answered())
+                self.facts.settle(Hangup(cause=_INCOMPATIBLE))
             else:
-                self._tell_end(self._judge_unanswered(ended))
+                self.facts.settle(self._judge_unanswered(ended))
         elif self._job is not None and self._is_unplaced:
-            self._tell_end(_judge_unplaced(self._job))
+            self.facts.settle(_judge_unplaced(self._job))
         else:
-            self._tell_end(Hangup(gave_up=GaveUp.PBX_LOST))
+            self.facts.settle(Hangup(gave_up=GaveUp.PBX_LOST))
 
     def _is_unusable(self, ended: Ended) -> bool:
         """Did somebody pick up, with an SDP that FreeSWITCH refused? It tells of no answer then."""
-        is_ours = self._is_asked or ended.name in _TIMEOUTS
+        is_ours = self.facts.is_asked or ended.name in _TIMEOUTS
         is_refused = ended.sip_status is None and ended.name == _UNUSABLE
         is_made_up = ended.sip_status == _NO_SDP and not ended.is_refused and not ended.is_local
         return not is_ours and (is_refused or is_made_up or ended.sip_status == _OK)
@@ -169,18 +188,21 @@ class CallTracker(Tracker):
         return Hangup(cause=ended.cause, gave_up=self._meddling_of(ended))
 
     def _judge_unanswered(self, ended: Ended) -> Hangup:
-        if ended.sip_status is None and ended.name in _TIMEOUTS and not self._is_asked:
+        # A far end that is away says 480 by itself; our timeout has a name and no status.
+        if ended.sip_status is None and ended.name in _TIMEOUTS and not self.facts.is_asked:
             return Hangup(cause=ended.cause, gave_up=GaveUp.RING_TIMEOUT)
         if meddling := self._meddling_of(ended):
             return Hangup(cause=ended.cause, gave_up=meddling)
+        # Nobody at the address, or none that answers: no carrier said so.
         if ended.sip_status == _MADE_UP and ended.is_local:
             return Hangup(cause=ended.cause, is_unreachable=True)
         return Hangup(cause=ended.cause, sip_status=ended.sip_status)
 
     def _meddling_of(self, ended: Ended) -> GaveUp | None:
         """Return what an end is that neither we nor the far end wanted; None for all others."""
-        if self._is_asked or not ended.is_by_pbx or ended.name in _FOR_THE_FAR_END:
+        if self.facts.is_asked or not ended.is_by_pbx or ended.name in _FOR_THE_FAR_END:
             return None
+        # It hangs up all channels as it stops, and the connection goes right after.
         return GaveUp.PBX_LOST if ended.name == _SHUTDOWN else GaveUp.INTERRUPTED
 
 

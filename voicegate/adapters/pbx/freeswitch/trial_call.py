@@ -4,15 +4,16 @@ It is FreeSWITCH's own `null` endpoint, which answers at once; mod_loopback has 
 live on: the event socket, the subscription, the parked channel, the sound files. Source: FreeSWITCH 1.10.12.
 """
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from typing import Final
 from uuid import uuid4
 
-from voicegate.adapters.pbx.freeswitch.orders import Draft, build_trial
-from voicegate.adapters.pbx.freeswitch.pbx import FreeSwitchPbx
+from voicegate.adapters.pbx.common.call_supervisor import CallSupervisor
+from voicegate.adapters.pbx.freeswitch.driver import FreeSwitchDriver
+from voicegate.adapters.pbx.freeswitch.originate import build_trial
 from voicegate.adapters.pbx.freeswitch.settings import FreeSwitchSettings
 from voicegate.application.ports import Clip, Leg, Order
 from voicegate.domain.call import Answered
@@ -25,30 +26,16 @@ _CAP: Final = timedelta(seconds=30)
 _PLAYED: Final = 0.9
 
 
-class _Nobody(FreeSwitchPbx):
-    """Calls nobody, whatever the order says."""
-
-    def __init__(self, settings: FreeSwitchSettings) -> None:
-        super().__init__(settings)
-        self.ready = asyncio.Event()
-
-    async def on_ready(self) -> None:
-        """Say so."""
-        await super().on_ready()
-        self.ready.set()
-
-    def _write(self, order: Order) -> Draft:
-        return build_trial(order.call_id, str(uuid4()), _CAP)
-
-
 async def place_trial_call(settings: FreeSwitchSettings, sounds: Sequence[Clip]) -> frozenset[str] | None:
     """Return the paths of those `sounds` that cannot be played; None when the call did not come about."""
+    # Never dialed: the command is built without it.
     trunk = Trunk("doctor", settings.name, "nobody", (CallerId(""),), ring_timeout=settings.command_timeout)
     silence = Clip("", 0, timedelta(), 0)
     order = Order(f"call_{uuid4().hex}", Hop(trunk, trunk.endpoint, None, trunk.caller_ids[0]), silence)
-    async with _Nobody(replace(settings, call_cap=_CAP)) as pbx:
-        async with asyncio.timeout(settings.command_timeout.total_seconds()):
-            await pbx.ready.wait()
+    driver = partial(FreeSwitchDriver, replace(settings, call_cap=_CAP), build=build_trial)
+    async with CallSupervisor(driver) as pbx:
+        if not await pbx.reach(settings.command_timeout):
+            raise TimeoutError
         async with pbx.originate(order) as leg:
             if not await _is_answered(leg):
                 return None

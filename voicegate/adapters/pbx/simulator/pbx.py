@@ -123,6 +123,7 @@ class SimulatedPbx:
         behaviour = behaviour_of(order.hop)
         if order.call_id in self._placed or behaviour is Behaviour.REFUSED:
             raise PbxRefused
+        # Kept for ever: a simulator is made for one run of tests, or for numbers that ring nowhere.
         self._placed.add(order.call_id)
         leg = self._legs[order.call_id] = SimulatedLeg(behaviour, self._pace)
         ringing = asyncio.create_task(leg.ring(order.hop.trunk.ring_timeout))
@@ -159,6 +160,7 @@ class SimulatedLeg:
         if self._behaviour is not Behaviour.TRUNK_SILENT:
             self._tell(Rang())
         if self._behaviour in _UNANSWERED:
+            # The timeout counts from the originate, as with a real PBX.
             await self._pass(timeouts - _SETUP)
             self._end(Hangup(cause=16, gave_up=GaveUp.RING_TIMEOUT))
             return
@@ -198,6 +200,7 @@ class SimulatedLeg:
         began = asyncio.get_running_loop().time()
         if await self._pass(clip.length * share):
             return self._played(clip, share, key=key)
+        # As if in real time: what is proved must not depend on the pace.
         elapsed = timedelta(seconds=asyncio.get_running_loop().time() - began) / self._pace
         return self._played(clip, min(elapsed / clip.length, 1), hung_up=True)
 

@@ -11,9 +11,10 @@ from itertools import count
 from pathlib import Path
 from typing import ClassVar
 
-from voicegate.adapters.pbx.asterisk.pbx import AsteriskPbx
+from voicegate.adapters.pbx.asterisk.driver import AsteriskDriver
 from voicegate.adapters.pbx.asterisk.settings import AsteriskSettings
-from voicegate.adapters.pbx.common.connection import ReconnectPolicy, Secret
+from voicegate.adapters.pbx.common.call_supervisor import CallSupervisor
+from voicegate.adapters.pbx.common.connection import ConnectionListener, ReconnectPolicy, Secret
 from voicegate.application.ports import Clip, LegSignal, Order
 from voicegate.bootstrap.asterisk import tls_context
 from voicegate.domain.routing import CallerId, Hop, Trunk
@@ -168,6 +169,19 @@ def settings_for(peer: AmiPeer, **changes: object) -> AsteriskSettings:
     return AsteriskSettings(**(values | changes))  # type: ignore[arg-type]
 
 
+class AsteriskPbx(CallSupervisor):
+    """The supervisor with its driver at hand."""
+
+    driver: AsteriskDriver
+
+    def __init__(self, settings: AsteriskSettings) -> None:
+        def make(listener: ConnectionListener) -> AsteriskDriver:
+            self.driver = AsteriskDriver(settings, listener)
+            return self.driver
+
+        super().__init__(make)
+
+
 def tls_of(folder: Path) -> tuple[ssl.SSLContext, ssl.SSLContext]:
     """A server's, and what believes it."""
     made = Certificates(folder)
@@ -218,7 +232,7 @@ class AgiCaller:
 
     @classmethod
     async def dial(cls, pbx: AsteriskPbx) -> "AgiCaller":
-        port = int(pbx.agi_address.rpartition(":")[2].partition("/")[0])
+        port = int(pbx.driver.agi.address.rpartition(":")[2].partition("/")[0])
         cls.dialed.append(cls(*await asyncio.open_connection("127.0.0.1", port)))
         return cls.dialed[-1]
 

@@ -15,6 +15,7 @@ from tests.unit.adapters.pbx.asterisk.peers import (
     READING,
     AgiCaller,
     AmiPeer,
+    AsteriskPbx,
     Message,
     an_order,
     connected,
@@ -23,7 +24,6 @@ from tests.unit.adapters.pbx.asterisk.peers import (
 )
 from voicegate.adapters.pbx.asterisk import agi
 from voicegate.adapters.pbx.asterisk.agi import read_head
-from voicegate.adapters.pbx.asterisk.pbx import AsteriskPbx
 from voicegate.application.ports import DtmfTiming, Leg
 from voicegate.domain.call import Answered, Media
 from voicegate.domain.errors import LegEnded, PbxProtocolError, UnsafeValue

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from tests.unit.adapters.pbx.asterisk.test_asterisk_checks import CallSupervisor, exchange, findings
+from tests.unit.adapters.pbx.asterisk.test_asterisk_checks import ScriptedAsterisk, exchange, findings
 from voicegate.application.diagnostics import Level
 
 __all__ = ["exchange"]
@@ -18,7 +18,7 @@ async def another_program(_reader: asyncio.StreamReader, writer: asyncio.StreamW
 
 @pytest.mark.parametrize("fault", ["no AMI", "log-in refused", "no rights", "no dialplan"])
 async def test_a_stranger_at_our_port_is_told_of_where_no_trial_call_can_be_placed(
-    exchange: CallSupervisor, fault: str
+    exchange: ScriptedAsterisk, fault: str
 ) -> None:
     match fault:
         case "log-in refused":

@@ -12,6 +12,7 @@ from tests.unit.adapters.listener import Listener
 from tests.unit.adapters.pbx.asterisk.peers import (
     BRISK,
     AmiPeer,
+    AsteriskPbx,
     Message,
     an_order,
     connected,
@@ -24,7 +25,6 @@ from tests.unit.adapters.pbx.asterisk.peers import (
 from voicegate.adapters.pbx.asterisk.ami import AmiClient
 from voicegate.adapters.pbx.asterisk.ami_events import AmiEvent, ChannelEnded
 from voicegate.adapters.pbx.asterisk.ami_link import GuardedManager
-from voicegate.adapters.pbx.asterisk.pbx import AsteriskPbx
 from voicegate.adapters.pbx.common.connection import ReconnectPolicy, keep_connected
 from voicegate.domain.call import Rang
 from voicegate.domain.call_outcome import GaveUp, Hangup
@@ -44,7 +44,7 @@ class Running:
 
     def __init__(self, peer: AmiPeer, **changes: object) -> None:
         self.listener = Listener[AmiEvent]()
-        self.client = AmiClient(settings_for(peer, **changes), self.listener)
+        self.client = AmiClient(settings_for(peer, **changes), self.listener.on_event, self.listener)
 
     async def __aenter__(self) -> "Running":
         self.task = asyncio.create_task(keep_connected(self.client, BRISK, pbx="lab", wire="AMI"))
@@ -230,7 +230,8 @@ async def test_6_a_silent_peer_that_answers_pings_is_kept(peer: AmiPeer) -> None
 async def test_6_a_refused_secret_gives_an_alarm_and_a_slow_pace(peer: AmiPeer) -> None:
     peer.answers["Login"] = lambda peer, message: "Response: Error\r\nMessage: Authentication failed"
     pace = ReconnectPolicy(first_delay=timedelta(milliseconds=1), refused_delay=timedelta(milliseconds=200))
-    client = AmiClient(settings_for(peer, pace=pace), Listener[AmiEvent]())
+    listener = Listener[AmiEvent]()
+    client = AmiClient(settings_for(peer, pace=pace), listener.on_event, listener)
     with capture_logs() as logs:
         task = asyncio.create_task(keep_connected(client, pace, pbx="lab", wire="AMI"))
         await peer.until_asked("Login")

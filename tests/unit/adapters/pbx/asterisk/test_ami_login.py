@@ -10,12 +10,12 @@ from structlog.testing import capture_logs
 from tests.unit.adapters.pbx.asterisk.peers import (
     SECRET,
     AmiPeer,
+    AsteriskPbx,
     an_order,
     connected,
     settings_for,
     tls_of,
 )
-from voicegate.adapters.pbx.asterisk.pbx import AsteriskPbx
 from voicegate.bootstrap.asterisk import tls_context
 from voicegate.domain.errors import ConfigError, PbxUnavailable
 from voicegate.lab.deadlines import within

@@ -13,8 +13,9 @@ import pytest
 from tests.unit.adapters.pbx.asterisk.peers import READING, AgiCaller, AmiPeer, Message, settings_for, tls_of
 from voicegate.adapters.pbx.asterisk import variables
 from voicegate.adapters.pbx.asterisk.agi import AgiServer
-from voicegate.adapters.pbx.asterisk.checks import AsteriskCheck, Target
+from voicegate.adapters.pbx.asterisk.checks import AsteriskCheck
 from voicegate.adapters.pbx.asterisk.settings import AsteriskSettings
+from voicegate.adapters.pbx.common.checking import Target
 from voicegate.adapters.pbx.common.connection import Secret
 from voicegate.adapters.system import SystemClock
 from voicegate.application.diagnostics import Finding, Level
@@ -44,7 +45,7 @@ ACTIONS = {
 }
 
 
-class CallSupervisor(AmiPeer):
+class ScriptedAsterisk(AmiPeer):
     """A PBX whose dialplan hands a call to nobody over FastAGI, and that can be wrong in many ways."""
 
     def __init__(self) -> None:
@@ -138,15 +139,15 @@ class CallSupervisor(AmiPeer):
 
 
 @pytest.fixture
-async def exchange(tmp_path: Path) -> AsyncIterator[CallSupervisor]:
+async def exchange(tmp_path: Path) -> AsyncIterator[ScriptedAsterisk]:
     server, ours = tls_of(tmp_path)
-    async with CallSupervisor().serving(server) as exchange:
-        assert isinstance(exchange, CallSupervisor)
+    async with ScriptedAsterisk().serving(server) as exchange:
+        assert isinstance(exchange, ScriptedAsterisk)
         exchange.tls = ours
         yield exchange
 
 
-async def findings(exchange: CallSupervisor, **changes: object) -> list[Finding]:
+async def findings(exchange: ScriptedAsterisk, **changes: object) -> list[Finding]:
     return await examined(settings_for(exchange, ami_tls=exchange.tls, **changes))
 
 
@@ -157,7 +158,7 @@ async def examined(settings: AsteriskSettings, *, error: SpeechError | None = No
             raise error
         yield (READING,)
 
-    check = AsteriskCheck(Target(settings, {"carrier": "carrier"}, sounds, SystemClock()))
+    check = AsteriskCheck(settings, Target({"carrier": "carrier"}, sounds), SystemClock())
     return [finding async for finding in check.run()]
 
 
@@ -165,7 +166,7 @@ def about(found: Sequence[Finding], name: str) -> list[Level]:
     return [finding.level for finding in found if finding.about == name]
 
 
-async def test_a_healthy_pbx_has_nothing_wrong(exchange: CallSupervisor) -> None:
+async def test_a_healthy_pbx_has_nothing_wrong(exchange: ScriptedAsterisk) -> None:
     found = await findings(exchange)
     assert [finding for finding in found if finding.level is not Level.OK] == []
     names = {finding.about for finding in found}
@@ -176,21 +177,21 @@ async def test_a_healthy_pbx_has_nothing_wrong(exchange: CallSupervisor) -> None
     }
 
 
-def value(name: str, text: str) -> Callable[[CallSupervisor], None]:
-    def spoil(exchange: CallSupervisor) -> None:
+def value(name: str, text: str) -> Callable[[ScriptedAsterisk], None]:
+    def spoil(exchange: ScriptedAsterisk) -> None:
         exchange.values[name] = text
 
     return spoil
 
 
-def attribute(name: str, wrong: object) -> Callable[[CallSupervisor], None]:
-    def spoil(exchange: CallSupervisor) -> None:
+def attribute(name: str, wrong: object) -> Callable[[ScriptedAsterisk], None]:
+    def spoil(exchange: ScriptedAsterisk) -> None:
         setattr(exchange, name, wrong)
 
     return spoil
 
 
-def no_agi(exchange: CallSupervisor) -> None:
+def no_agi(exchange: ScriptedAsterisk) -> None:
     exchange.is_reaching = exchange.has_agi = False
 
 
@@ -284,7 +285,7 @@ SPOILT = {
 
 @pytest.mark.parametrize(("spoil", "name", "level", "fix"), SPOILT.values(), ids=SPOILT)
 async def test_what_is_wrong_is_found_with_its_fix(
-    exchange: CallSupervisor, spoil: Callable[[CallSupervisor], None], name: str, level: Level, fix: str
+    exchange: ScriptedAsterisk, spoil: Callable[[ScriptedAsterisk], None], name: str, level: Level, fix: str
 ) -> None:
     spoil(exchange)
     wrong = [finding for finding in await findings(exchange) if finding.level is not Level.OK]
@@ -292,7 +293,7 @@ async def test_what_is_wrong_is_found_with_its_fix(
     assert any(fix in finding.fix for finding in wrong)
 
 
-async def test_a_running_daemon_answers_for_its_own_port(exchange: CallSupervisor) -> None:
+async def test_a_running_daemon_answers_for_its_own_port(exchange: ScriptedAsterisk) -> None:
     async with asyncio.TaskGroup() as tasks:
         daemon = AgiServer(settings_for(exchange), tasks)
         await daemon.open()
@@ -303,7 +304,7 @@ async def test_a_running_daemon_answers_for_its_own_port(exchange: CallSuperviso
     assert any("running daemon" in finding.text for finding in found)
 
 
-async def test_what_holds_the_port_and_is_no_controller_is_found(exchange: CallSupervisor) -> None:
+async def test_what_holds_the_port_and_is_no_controller_is_found(exchange: ScriptedAsterisk) -> None:
     def hang_up(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.close()
 
@@ -315,7 +316,7 @@ async def test_what_holds_the_port_and_is_no_controller_is_found(exchange: CallS
     assert f"ss -ltnp 'sport = :{port}'" in finding.fix
 
 
-async def test_without_the_right_to_call_no_call_is_tried_and_blamed(exchange: CallSupervisor) -> None:
+async def test_without_the_right_to_call_no_call_is_tried_and_blamed(exchange: ScriptedAsterisk) -> None:
     exchange.actions = {"Hangup": ACTIONS["Hangup"], "Status": ACTIONS["Status"]}
     found = await findings(exchange)
     assert about(found, "AMI rights") == [Level.ERROR]
@@ -324,14 +325,14 @@ async def test_without_the_right_to_call_no_call_is_tried_and_blamed(exchange: C
 
 @pytest.mark.parametrize(("header", "level"), [("send_pai", Level.OK), ("send_rpid", Level.OK)])
 async def test_a_from_user_is_well_where_a_header_tells_our_number(
-    exchange: CallSupervisor, header: str, level: Level
+    exchange: ScriptedAsterisk, header: str, level: Level
 ) -> None:
     exchange.values["PJSIP_ENDPOINT(carrier,from_user)"] = "acme"
     exchange.values[f"PJSIP_ENDPOINT(carrier,{header})"] = "true"
     assert set(about(await findings(exchange), "trunk carrier")) == {level}
 
 
-async def test_a_hundred_ports_are_fifty_calls(exchange: CallSupervisor) -> None:
+async def test_a_hundred_ports_are_fifty_calls(exchange: ScriptedAsterisk) -> None:
     exchange.values["AST_CONFIG(rtp.conf,general,rtpend)"] = "10099"
     (finding,) = [one for one in await findings(exchange) if one.about == "RTP"]
     assert "for some 50 calls" in finding.text
@@ -344,21 +345,21 @@ def test_our_context_has_as_many_lines_as_we_think() -> None:
     assert len(lines) == variables.ANSWERED_LAST
 
 
-async def test_without_sounds_the_rest_is_looked_at_all_the_same(exchange: CallSupervisor) -> None:
+async def test_without_sounds_the_rest_is_looked_at_all_the_same(exchange: ScriptedAsterisk) -> None:
     found = await examined(settings_for(exchange, ami_tls=exchange.tls), error=SpeechError("no folder"))
     assert about(found, "sounds") == [Level.WARNING]
     assert about(found, "FastAGI") == [Level.OK]
 
 
 async def test_a_log_in_in_the_clear_is_told_with_its_fix() -> None:
-    async with CallSupervisor().serving() as exchange:
-        assert isinstance(exchange, CallSupervisor)
+    async with ScriptedAsterisk().serving() as exchange:
+        assert isinstance(exchange, ScriptedAsterisk)
         found = await findings(exchange)
     (finding,) = [finding for finding in found if finding.about == "AMI"]
     assert (finding.level, "ami_tls_ca" in finding.fix) == (Level.WARNING, True)
 
 
-async def test_a_refused_log_in_names_its_settings(exchange: CallSupervisor) -> None:
+async def test_a_refused_log_in_names_its_settings(exchange: ScriptedAsterisk) -> None:
     exchange.answers["Login"] = lambda peer, asked: "Response: Error\r\nMessage: Authentication failed"
     (finding,) = await findings(exchange)
     assert (finding.level, finding.about) == (Level.ERROR, "AMI")
@@ -371,7 +372,7 @@ async def test_a_manager_interface_that_is_not_there_names_its_settings() -> Non
     assert (finding.level, "127.0.0.1:1" in finding.text) == (Level.ERROR, True)
 
 
-async def test_another_protocol_is_no_manager_interface(exchange: CallSupervisor) -> None:
+async def test_another_protocol_is_no_manager_interface(exchange: ScriptedAsterisk) -> None:
     exchange.greeting = b"SSH-2.0-OpenSSH_9.2\r\n"
     (finding,) = await findings(exchange)
     assert "does not greet" in finding.text

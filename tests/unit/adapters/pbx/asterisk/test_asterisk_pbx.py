@@ -13,6 +13,7 @@ from tests.unit.adapters.pbx.asterisk.peers import (
     READING,
     AgiCaller,
     AmiPeer,
+    AsteriskPbx,
     Message,
     an_order,
     connected,
@@ -22,7 +23,6 @@ from tests.unit.adapters.pbx.asterisk.peers import (
     until_connected,
     until_lost,
 )
-from voicegate.adapters.pbx.asterisk.pbx import AsteriskPbx
 from voicegate.adapters.pbx.common import supervised_leg
 from voicegate.adapters.pbx.common.connection import ReconnectPolicy, Secret
 from voicegate.application.ports import DtmfTiming, Leg, LegSignal
@@ -88,7 +88,7 @@ async def test_an_originate_says_all_that_the_dialplan_needs_and_no_code(peer: A
             "Async": "true",
         }
         assert variables == {
-            "VOICEGATE_AGI": pbx.agi_address,
+            "VOICEGATE_AGI": pbx.driver.agi.address,
             "VOICEGATE_APOLOGY": "en/apology",
             "FORWARD_CONTEXT": "voicegate-reject-forward",
         }
@@ -377,4 +377,4 @@ async def test_the_address_for_the_pbx_can_be_another_than_ours(peer: AmiPeer) -
     async with AsteriskPbx(
         settings_for(peer, agi_advertised_host="2001:db8::1", agi_advertised_port=99)
     ) as pbx:
-        assert pbx.agi_address == "agi://[2001:db8::1]:99/call"
+        assert pbx.driver.agi.address == "agi://[2001:db8::1]:99/call"

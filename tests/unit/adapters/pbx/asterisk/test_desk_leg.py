@@ -9,13 +9,13 @@ import pytest
 from tests.unit.adapters.pbx.asterisk.peers import (
     AgiCaller,
     AmiPeer,
+    AsteriskPbx,
     Message,
     an_order,
     connected,
     hang_up,
     next_signal,
 )
-from voicegate.adapters.pbx.asterisk.pbx import AsteriskPbx
 from voicegate.application.ports import DtmfTiming, Leg
 from voicegate.domain.call import Answered, Rang
 from voicegate.domain.call_outcome import Hangup

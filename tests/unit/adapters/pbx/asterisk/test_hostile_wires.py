@@ -10,12 +10,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from tests.unit.adapters.pbx.asterisk.peers import READING, AgiCaller, AmiPeer, an_order, connected, hang_up
+from tests.unit.adapters.pbx.asterisk.peers import (
+    READING,
+    AgiCaller,
+    AmiPeer,
+    AsteriskPbx,
+    an_order,
+    connected,
+    hang_up,
+)
 from tests.unit.fuzz import chunks_of, cut, hostile
 from voicegate.adapters.pbx.asterisk.agi_wire import ReplyReader
 from voicegate.adapters.pbx.asterisk.ami_events import read_event
 from voicegate.adapters.pbx.asterisk.ami_wire import MAX_MESSAGE, Framer
-from voicegate.adapters.pbx.asterisk.pbx import AsteriskPbx
 from voicegate.domain.call_outcome import Hangup
 from voicegate.domain.errors import LegEnded, PbxProtocolError
 from voicegate.lab.deadlines import within
@@ -119,7 +126,7 @@ async def live_through_ami(pieces: list[bytes]) -> None:
             call_id = (await peer.until_asked("Originate"))["ChannelId"].encode()
             peer.say(b"".join(pieces).replace(b"CALL", call_id))
         assert [signal async for signal in leg.signals() if isinstance(signal, Hangup)] != []
-        while pbx._legs or pbx._actions or not pbx.is_connected:
+        while pbx._legs or pbx.driver._calls or not pbx.is_connected:
             await asyncio.sleep(0.005)
 
 
@@ -133,7 +140,7 @@ async def live_through_agi(pieces: list[bytes]) -> None:
                 await asyncio.wait_for(leg.play(READING), 0.2)
             caller.hang_up()
         assert pbx.is_connected
-        assert not pbx._agi._admissions
+        assert not pbx.driver.agi._admissions
 
 
 @hostile(6)

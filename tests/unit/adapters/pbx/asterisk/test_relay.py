@@ -15,6 +15,7 @@ import pytest
 from tests.unit.adapters.pbx.asterisk.peers import (
     AgiCaller,
     AmiPeer,
+    AsteriskPbx,
     an_order,
     connected,
     hang_up,
@@ -22,7 +23,6 @@ from tests.unit.adapters.pbx.asterisk.peers import (
     settings_for,
 )
 from voicegate.adapters.pbx.asterisk.agi import AgiServer
-from voicegate.adapters.pbx.asterisk.pbx import AsteriskPbx
 from voicegate.adapters.pbx.asterisk.relay import Lines
 from voicegate.domain.call import Answered, Media
 from voicegate.domain.errors import ConfigError
@@ -203,7 +203,7 @@ async def test_a_living_controllers_socket_is_left_alone(tmp_path: Path) -> None
     path = tmp_path / "agi.sock"
     async with listening(path) as (_, pbx):
         with pytest.raises(ConfigError, match="agi_socket"):
-            async with AsteriskPbx(pbx._settings):
+            async with AsteriskPbx(pbx.driver.settings):
                 pass
         assert path.is_socket()
 

@@ -18,7 +18,7 @@ from voicegate.adapters.pbx.asterisk.ami_events import (
     StateChanged,
 )
 from voicegate.adapters.pbx.asterisk.tracker import AsteriskTimeouts, CallTracker
-from voicegate.adapters.pbx.common.call_tracker import Due
+from voicegate.adapters.pbx.common.call_facts import Due
 from voicegate.domain.call import Answered, Progressed, Rang
 from voicegate.domain.call_outcome import GaveUp, Hangup
 
@@ -55,7 +55,7 @@ def tracker_after(*events: AmiEvent, now: float = 1.0) -> CallTracker:
 def run_out(tracker: CallTracker) -> list[Due]:
     """Let the time pass until nothing is due any more."""
     dues = []
-    while (at := tracker.next_due) is not None:
+    while (at := tracker.facts.next_due) is not None:
         dues.append(tracker.due(at))
     return [due for due in dues if due is not Due.NOTHING]
 
@@ -66,48 +66,48 @@ def run_out(tracker: CallTracker) -> list[Due]:
 def test_a_far_ends_failure_is_told_by_cause_and_status_in_any_order(cause: int, status: int) -> None:
     for events in permutations(failure(cause, status)):
         tracker = tracker_after(BEGIN, *events)
-        assert tracker.told == [Hangup(cause=cause, sip_status=status)]
+        assert tracker.facts.told == [Hangup(cause=cause, sip_status=status)]
 
 
 def test_a_ring_timeout_is_ours_and_not_the_far_ends_480() -> None:
     facts: tuple[AmiEvent, ...] = (TIMED_OUT, ChannelEnded(C, 19, 480))
     for events in permutations(facts):
         tracker = tracker_after(BEGIN, RINGING, DIAL_RINGING, *events)
-        assert tracker.told == [Rang(), Hangup(cause=19, gave_up=GaveUp.RING_TIMEOUT)]
+        assert tracker.facts.told == [Rang(), Hangup(cause=19, gave_up=GaveUp.RING_TIMEOUT)]
 
 
 def test_a_hangup_alone_is_not_judged_before_the_response_or_its_grace() -> None:
     tracker = tracker_after(BEGIN, ChannelEnded(C, 19, 480))
-    assert not tracker.is_settled
+    assert not tracker.facts.is_settled
     assert tracker.due(2.9) is Due.NOTHING
-    assert not tracker.is_settled
+    assert not tracker.facts.is_settled
     tracker.due(3.0)
-    assert tracker.told == [Hangup(cause=19, sip_status=480)]
+    assert tracker.facts.told == [Hangup(cause=19, sip_status=480)]
 
 
 @pytest.mark.parametrize("events", [(BEGIN, RINGING), (BEGIN, UP, ANSWERED)])
 def test_a_call_that_does_not_end_when_told_to_is_given_up_in_time(events: tuple[AmiEvent, ...]) -> None:
     tracker = tracker_after(*events)
-    tracker.ask_hangup()
-    tracker.await_end(2.0)
+    tracker.facts.ask_hangup()
+    tracker.facts.await_end(2.0)
     tracker.due(1.0 + TIMEOUTS.attach)
     tracker.due(2.0 + TIMEOUTS.ending)
-    assert tracker.told[-1] == Hangup(gave_up=GaveUp.PBX_LOST)
+    assert tracker.facts.told[-1] == Hangup(gave_up=GaveUp.PBX_LOST)
 
 
 def test_a_call_that_nobody_could_be_told_to_end_is_left_to_the_loss() -> None:
     tracker = tracker_after(BEGIN, UP, ANSWERED)
     tracker.attach(1.0)
-    tracker.lose(1.5)
-    tracker.await_end(2.0)
+    tracker.facts.lose(1.5)
+    tracker.facts.await_end(2.0)
     tracker.due(2.0 + TIMEOUTS.ending)
-    assert not tracker.is_settled
+    assert not tracker.facts.is_settled
     tracker.due(1.5 + TIMEOUTS.lost)
-    assert tracker.told[-1] == Hangup(gave_up=GaveUp.PBX_LOST)
+    assert tracker.facts.told[-1] == Hangup(gave_up=GaveUp.PBX_LOST)
 
 
 def test_early_media_without_ringing_is_progress() -> None:
-    assert tracker_after(BEGIN, PROCEEDING, PROGRESS).told == [Progressed()]
+    assert tracker_after(BEGIN, PROCEEDING, PROGRESS).facts.told == [Progressed()]
 
 
 def test_a_stopped_302_is_told_whether_or_not_asterisk_says_so() -> None:
@@ -117,34 +117,34 @@ def test_a_stopped_302_is_told_whether_or_not_asterisk_says_so() -> None:
         for events in permutations(facts):
             if events[2] is forwarded:
                 continue
-            assert tracker_after(BEGIN, *events).told == [Hangup(cause=23, sip_status=302)]
+            assert tracker_after(BEGIN, *events).facts.told == [Hangup(cause=23, sip_status=302)]
 
 
 def test_a_trunk_known_to_be_down_is_unreachable() -> None:
     tracker = tracker_after(FAILED)
-    assert not tracker.told
+    assert not tracker.facts.told
     tracker.due(2.0)
-    assert tracker.told == [Hangup(is_unreachable=True)]
+    assert tracker.facts.told == [Hangup(is_unreachable=True)]
 
 
 def test_a_failure_without_events_is_not_unreachable_when_events_may_be_missing() -> None:
     tracker = CallTracker("a", TIMEOUTS, 0.0)
-    tracker.lose(0.5)
+    tracker.facts.lose(0.5)
     tracker.observe(FAILED, 1.0)
     tracker.miss(1.5)
-    assert tracker.told == [Hangup(gave_up=GaveUp.PBX_LOST)]
+    assert tracker.facts.told == [Hangup(gave_up=GaveUp.PBX_LOST)]
 
 
 def test_another_originate_with_our_channel_id_is_not_ours() -> None:
     tracker = tracker_after(BEGIN, RINGING, Originated(C, "theirs", is_answered=False, reason=0))
-    assert tracker.told == [Rang()]
+    assert tracker.facts.told == [Rang()]
 
 
 def test_answered_is_told_when_the_leg_can_be_spoken_to() -> None:
     tracker = tracker_after(BEGIN, RINGING, UP, ANSWERED)
-    assert tracker.told == [Rang()]
+    assert tracker.facts.told == [Rang()]
     tracker.attach(1.1)
-    assert tracker.told == [Rang(), Answered()]
+    assert tracker.facts.told == [Rang(), Answered()]
     assert not tracker.may_attach
 
 
@@ -154,7 +154,7 @@ def test_fastagi_may_come_before_any_event() -> None:
     tracker.observe(RINGING, 0.6)
     tracker.observe(BYE, 9.0)
     tracker.observe(ChannelEnded(C, 16, None), 9.0)
-    assert tracker.told == [Answered(), Rang(), Hangup(cause=16)]
+    assert tracker.facts.told == [Answered(), Rang(), Hangup(cause=16)]
 
 
 @pytest.mark.parametrize("events", [(BEGIN, RINGING, FAILED), (BEGIN, UP, ANSWERED)])
@@ -164,7 +164,7 @@ def test_what_neither_we_nor_the_far_end_ended_was_interrupted(events: tuple[Ami
         tracker.attach(1.1)
     tracker.observe(ChannelEnded(C, 0, None), 2.0)
     run_out(tracker)
-    assert tracker.told[-1] == Hangup(cause=0, gave_up=GaveUp.INTERRUPTED)
+    assert tracker.facts.told[-1] == Hangup(cause=0, gave_up=GaveUp.INTERRUPTED)
 
 
 def test_a_pbx_that_goes_right_after_it_ended_a_call_was_stopped() -> None:
@@ -173,28 +173,28 @@ def test_a_pbx_that_goes_right_after_it_ended_a_call_was_stopped() -> None:
     tracker.attach(1.0)
     tracker.observe(ChannelEnded(C, 0, None), 2.0)
     tracker.detach(16, 2.0)
-    tracker.lose(3.1)
+    tracker.facts.lose(3.1)
     run_out(tracker)
-    assert tracker.told[-1] == Hangup(cause=0, gave_up=GaveUp.PBX_LOST)
+    assert tracker.facts.told[-1] == Hangup(cause=0, gave_up=GaveUp.PBX_LOST)
 
 
 def test_a_pbx_that_stops_says_only_that_the_channel_ended() -> None:
     tracker = tracker_after(BEGIN, UP, ANSWERED)
     tracker.attach(1.0)
     tracker.detach(16, 2.0)
-    tracker.lose(2.1)
+    tracker.facts.lose(2.1)
     run_out(tracker)
-    assert tracker.told[-1] == Hangup(cause=16, gave_up=GaveUp.PBX_LOST)
+    assert tracker.facts.told[-1] == Hangup(cause=16, gave_up=GaveUp.PBX_LOST)
 
 
 def test_an_answer_that_asterisk_refused_was_an_answer() -> None:
     """The far end never said 488: its hangup has no status."""
     facts: tuple[AmiEvent, ...] = (HangupRequested(C, 58, None), ChannelEnded(C, 58, 488), FAILED)
     for events in permutations(facts):
-        assert tracker_after(BEGIN, *events).told == [Answered(), Hangup(58, 488)]
+        assert tracker_after(BEGIN, *events).facts.told == [Answered(), Hangup(58, 488)]
     real: tuple[AmiEvent, ...] = (HangupRequested(C, 58, 488), ChannelEnded(C, 58, 488), FAILED)
     for events in permutations(real):
-        assert tracker_after(BEGIN, *events).told == [Hangup(58, 488)]
+        assert tracker_after(BEGIN, *events).facts.told == [Hangup(58, 488)]
 
 
 def test_who_hangs_up_in_the_moment_of_the_answer_may_be_quicker_than_the_dialplan() -> None:
@@ -202,33 +202,33 @@ def test_who_hangs_up_in_the_moment_of_the_answer_may_be_quicker_than_the_dialpl
     tracker = tracker_after(BEGIN, UP)
     tracker.observe(HangupRequested(C, 16, None), 1.5)
     tracker.observe(ChannelEnded(C, 16, None), 4.0)
-    assert tracker.told == [Answered(), Hangup(cause=16)]
+    assert tracker.facts.told == [Answered(), Hangup(cause=16)]
 
 
 def test_an_answered_call_that_never_attached_was_answered_and_we_were_unreachable() -> None:
     tracker = tracker_after(BEGIN, UP)
     tracker.observe(ChannelEnded(C, 16, None), 4.0)
     run_out(tracker)
-    assert tracker.told == [Answered(), Hangup(cause=16, gave_up=GaveUp.CONTROLLER_UNREACHABLE)]
+    assert tracker.facts.told == [Answered(), Hangup(cause=16, gave_up=GaveUp.CONTROLLER_UNREACHABLE)]
 
 
 def test_who_hangs_up_the_moment_he_answers_did_not_find_us_unreachable() -> None:
     tracker = tracker_after(BEGIN, UP, HangupRequested(C, 16, None))
     tracker.observe(ChannelEnded(C, 16, None), 1.2)
-    assert tracker.told == [Answered(), Hangup(cause=16)]
+    assert tracker.facts.told == [Answered(), Hangup(cause=16)]
 
 
 def test_a_call_we_end_as_it_is_answered_was_answered_and_nothing_more() -> None:
     tracker = tracker_after(BEGIN, UP)
-    tracker.ask_hangup()
+    tracker.facts.ask_hangup()
     tracker.observe(ChannelEnded(C, 0, None), 5.0)
-    assert tracker.told == [Answered(), Hangup(cause=0)]
+    assert tracker.facts.told == [Answered(), Hangup(cause=0)]
 
 
 def test_an_answered_call_nobody_takes_over_is_told_then_hung_up() -> None:
     tracker = tracker_after(BEGIN, UP)
     assert tracker.due(6.0) is Due.NOTHING
-    assert tracker.told == [Answered()]
+    assert tracker.facts.told == [Answered()]
     assert not tracker.may_attach
     assert tracker.due(16.0) is Due.HANG_UP
 
@@ -238,7 +238,7 @@ def test_a_pbx_that_forgets_its_timeout_is_asked() -> None:
     assert tracker.due(44.9) is Due.NOTHING
     assert tracker.due(45.0) is Due.PROBE
     tracker.miss(45.1)
-    assert tracker.told == [Rang(), Hangup(gave_up=GaveUp.PBX_LOST)]
+    assert tracker.facts.told == [Rang(), Hangup(gave_up=GaveUp.PBX_LOST)]
 
 
 def test_a_channel_that_lost_its_fastagi_and_did_not_end_is_asked_for_and_ended() -> None:
@@ -247,51 +247,51 @@ def test_a_channel_that_lost_its_fastagi_and_did_not_end_is_asked_for_and_ended(
     tracker.detach(None, 5.0)
     assert tracker.due(7.0) is Due.PROBE
     tracker.find(ChannelState.UP, 7.1)
-    tracker.ask_hangup()
+    tracker.facts.ask_hangup()
     tracker.observe(ChannelEnded(C, 16, None), 7.2)
-    assert tracker.told == [Answered(), Hangup(cause=16)]
+    assert tracker.facts.told == [Answered(), Hangup(cause=16)]
 
 
 def test_a_cause_told_over_fastagi_ends_a_call_whose_hangup_was_missed() -> None:
     tracker = tracker_after(BEGIN, UP)
     tracker.attach(1.1)
-    tracker.lose(2.0)
+    tracker.facts.lose(2.0)
     tracker.detach(16, 5.0)
     tracker.due(7.0)
-    assert tracker.told == [Answered(), Hangup(cause=16)]
+    assert tracker.facts.told == [Answered(), Hangup(cause=16)]
 
 
 def test_a_lost_pbx_that_does_not_come_back_in_time_is_lost() -> None:
     tracker = tracker_after(BEGIN, RINGING)
-    tracker.lose(2.0)
-    tracker.lose(10.0)
+    tracker.facts.lose(2.0)
+    tracker.facts.lose(10.0)
     assert tracker.due(16.9) is Due.NOTHING
     tracker.due(17.0)
-    assert tracker.told == [Rang(), Hangup(gave_up=GaveUp.PBX_LOST)]
+    assert tracker.facts.told == [Rang(), Hangup(gave_up=GaveUp.PBX_LOST)]
 
 
 def test_a_lost_pbx_that_comes_back_with_the_channel_is_not_lost() -> None:
     tracker = tracker_after(BEGIN)
-    tracker.lose(2.0)
+    tracker.facts.lose(2.0)
     tracker.find(ChannelState.RINGING, 10.0)
     assert tracker.due(30.0) is Due.NOTHING
     for event in (HangupRequested(C, 17, 486), ChannelEnded(C, 17, 486), FAILED):
         tracker.observe(event, 31.0)
-    assert tracker.told == [Rang(), Hangup(cause=17, sip_status=486)]
+    assert tracker.facts.told == [Rang(), Hangup(cause=17, sip_status=486)]
 
 
 def test_a_ring_timeout_whose_response_was_missed_is_known_by_its_time() -> None:
     tracker = tracker_after(BEGIN, RINGING)
-    tracker.lose(2.0)
+    tracker.facts.lose(2.0)
     tracker.find(ChannelState.RINGING, 3.0)
     tracker.observe(ChannelEnded(C, 19, 480), 40.0)
     tracker.due(42.0)
-    assert tracker.told[-1] == Hangup(cause=19, gave_up=GaveUp.RING_TIMEOUT)
+    assert tracker.facts.told[-1] == Hangup(cause=19, gave_up=GaveUp.RING_TIMEOUT)
 
 
 def test_holds_are_counted() -> None:
     tracker = tracker_after(UP, HoldChanged(C, is_held=True), HoldChanged(C, is_held=False))
-    assert (tracker.holds, tracker.is_held) == (1, False)
+    assert (tracker.facts.holds, tracker.facts.is_held) == (1, False)
 
 
 EVENTS = st.sampled_from(
@@ -312,10 +312,10 @@ def test_whatever_comes_in_whatever_order_there_is_one_end_and_nothing_after_it(
         "attach": lambda: tracker.attach(now),
         "detach": lambda: tracker.detach(None, now),
         "farewell": lambda: tracker.detach(16, now),
-        "lose": lambda: tracker.lose(now),
+        "lose": lambda: tracker.facts.lose(now),
         "find": lambda: tracker.find(ChannelState.UP, now),
         "miss": lambda: tracker.miss(now),
-        "ask_hangup": tracker.ask_hangup,
+        "ask_hangup": tracker.facts.ask_hangup,
         "wait": lambda: tracker.due(now),
     }
     for step in steps:
@@ -325,10 +325,10 @@ def test_whatever_comes_in_whatever_order_there_is_one_end_and_nothing_after_it(
         else:
             tracker.observe(step, now)
     dues = run_out(tracker)
-    if not tracker.is_settled:
+    if not tracker.facts.is_settled:
         # Nothing but a channel that lives on can keep a call open, and then somebody was told to look.
         assert dues or "find" in steps or "attach" in steps
         tracker.miss(now)
-    ends = [signal for signal in tracker.told if isinstance(signal, Hangup)]
-    assert ends == [tracker.told[-1]]
-    assert len(tracker.told) == len({repr(signal) for signal in tracker.told})
+    ends = [signal for signal in tracker.facts.told if isinstance(signal, Hangup)]
+    assert ends == [tracker.facts.told[-1]]
+    assert len(tracker.facts.told) == len({repr(signal) for signal in tracker.facts.told})

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from functools import partial
 from itertools import count
 from pathlib import Path
 
@@ -11,8 +12,9 @@ import numpy as np
 import soundfile
 
 from tests.wire.switch import PASSWORD, Switch
+from voicegate.adapters.pbx.common.call_supervisor import CallSupervisor
 from voicegate.adapters.pbx.common.connection import ReconnectPolicy, Secret
-from voicegate.adapters.pbx.freeswitch.pbx import FreeSwitchPbx
+from voicegate.adapters.pbx.freeswitch.driver import FreeSwitchDriver
 from voicegate.adapters.pbx.freeswitch.settings import FreeSwitchSettings
 from voicegate.application.ports import Clip, LegSignal, Order
 from voicegate.domain.routing import CallerId, Hop, Trunk
@@ -40,21 +42,25 @@ def settings_for(switch: Switch, **changes: object) -> FreeSwitchSettings:
     return FreeSwitchSettings(**(values | changes))  # type: ignore[arg-type]
 
 
+def freeswitch_pbx(settings: FreeSwitchSettings) -> CallSupervisor:
+    return CallSupervisor(partial(FreeSwitchDriver, settings))
+
+
 @asynccontextmanager
-async def connected(switch: Switch, **changes: object) -> AsyncIterator[FreeSwitchPbx]:
+async def connected(switch: Switch, **changes: object) -> AsyncIterator[CallSupervisor]:
     """A PBX adapter, logged in."""
-    async with FreeSwitchPbx(settings_for(switch, **changes)) as pbx:
+    async with freeswitch_pbx(settings_for(switch, **changes)) as pbx:
         await until_connected(pbx)
         yield pbx
 
 
-async def until_connected(pbx: FreeSwitchPbx) -> None:
+async def until_connected(pbx: CallSupervisor) -> None:
     async with within(5):
         while not pbx.is_connected:
             await asyncio.sleep(0.002)
 
 
-async def until_lost(pbx: FreeSwitchPbx) -> None:
+async def until_lost(pbx: CallSupervisor) -> None:
     async with within(5):
         while pbx.is_connected:
             await asyncio.sleep(0.002)

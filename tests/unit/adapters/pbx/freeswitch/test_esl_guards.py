@@ -15,6 +15,7 @@ from tests.unit.adapters.pbx.freeswitch.peers import (
     BRISK,
     an_order,
     connected,
+    freeswitch_pbx,
     next_signal,
     settings_for,
     until_connected,
@@ -26,7 +27,6 @@ from voicegate.adapters.pbx.freeswitch.esl import EslClient
 from voicegate.adapters.pbx.freeswitch.esl_events import EslEvent, JobDone, Moved, Step
 from voicegate.adapters.pbx.freeswitch.esl_link import MAX_WAITING, EslLink
 from voicegate.adapters.pbx.freeswitch.esl_wire import Frame
-from voicegate.adapters.pbx.freeswitch.pbx import FreeSwitchPbx
 from voicegate.domain.call import Rang
 from voicegate.domain.call_outcome import GaveUp, Hangup
 from voicegate.domain.errors import PbxUnavailable, ReplyLost, UnsafeValue
@@ -39,7 +39,7 @@ class Running:
 
     def __init__(self, switch: Switch, **changes: object) -> None:
         self.listener = Listener[EslEvent]()
-        self.client = EslClient(settings_for(switch, **changes), self.listener)
+        self.client = EslClient(settings_for(switch, **changes), self.listener.on_event, self.listener)
 
     async def __aenter__(self) -> "Running":
         self.task = asyncio.create_task(keep_connected(self.client, BRISK, pbx="lab", wire="ESL"))
@@ -91,7 +91,7 @@ def test_0_nothing_of_the_process_is_monkey_patched() -> None:
 async def test_1_a_peer_that_accepts_and_says_nothing_is_left(switch: Switch) -> None:
     switch.greeting = b""
     with capture_logs() as logs:
-        async with FreeSwitchPbx(settings_for(switch, command_timeout=timedelta(milliseconds=30))):
+        async with freeswitch_pbx(settings_for(switch, command_timeout=timedelta(milliseconds=30))):
             await switch.until(lambda: switch.connections == 3)
     assert switch.logins == 0
     assert all(entry["event"] == "ESL down" for entry in logs)
@@ -188,9 +188,10 @@ async def test_4_an_odd_frame_ends_the_connection_and_it_is_made_anew(switch: Sw
 async def test_5_a_wrong_password_gives_an_alarm_a_slow_pace_and_a_closed_socket(switch: Switch) -> None:
     pace = ReconnectPolicy(first_delay=timedelta(milliseconds=1), refused_delay=timedelta(milliseconds=200))
     settings = settings_for(switch, pace=pace, esl_password=Secret("guess"))
+    listener = Listener[EslEvent]()
     with capture_logs() as logs:
         task = asyncio.create_task(
-            keep_connected(EslClient(settings, Listener[EslEvent]()), pace, pbx="lab", wire="ESL")
+            keep_connected(EslClient(settings, listener.on_event, listener), pace, pbx="lab", wire="ESL")
         )
         await switch.until_asked("auth guess")
         started = asyncio.get_running_loop().time()
@@ -308,7 +309,7 @@ async def test_8_a_pbx_that_is_down_at_the_start_is_used_as_soon_as_it_comes() -
     switch = Switch()
     async with switch.serving():
         pass
-    async with FreeSwitchPbx(settings_for(switch)) as pbx:
+    async with freeswitch_pbx(settings_for(switch)) as pbx:
         assert not pbx.is_connected
         with pytest.raises(PbxUnavailable):
             async with pbx.originate(an_order()):
@@ -334,7 +335,7 @@ async def test_an_address_that_the_access_list_refuses_is_told_so(switch: Switch
     text = "Access Denied, go away.\n"
     switch.greeting = f"Content-Type: text/rude-rejection\nContent-Length: {len(text)}\n\n{text}".encode()
     with capture_logs() as logs:
-        async with FreeSwitchPbx(settings_for(switch)):
+        async with freeswitch_pbx(settings_for(switch)):
             await switch.until(lambda: switch.connections == 2)
     assert "access list" in logs[0]["why"]
 
@@ -342,7 +343,7 @@ async def test_an_address_that_the_access_list_refuses_is_told_so(switch: Switch
 async def test_a_peer_that_is_no_freeswitch_is_named_so(switch: Switch) -> None:
     switch.greeting = b"Asterisk Call Manager/11.0.0\r\n\n\n"
     with capture_logs() as logs:
-        async with FreeSwitchPbx(settings_for(switch)):
+        async with freeswitch_pbx(settings_for(switch)):
             await switch.until(lambda: switch.connections == 2)
     assert "not an ESL header" in logs[0]["why"]
 

@@ -9,8 +9,9 @@ import pytest
 
 from tests.unit.adapters.pbx.freeswitch.peers import a_clip, settings_for
 from tests.wire.switch import USER, Switch
+from voicegate.adapters.pbx.common.checking import Target
 from voicegate.adapters.pbx.common.connection import Secret
-from voicegate.adapters.pbx.freeswitch.checks import _NEEDED, FreeSwitchCheck, Target
+from voicegate.adapters.pbx.freeswitch.checks import _NEEDED, FreeSwitchCheck
 from voicegate.adapters.pbx.freeswitch.esl_events import EVENTS
 from voicegate.application.diagnostics import Finding
 from voicegate.application.ports import Clip
@@ -37,8 +38,8 @@ class Room:
         async def sounds() -> AsyncIterator[Sequence[Clip]]:
             yield self.sounds
 
-        target = Target(settings_for(self.switch, **self.changes), {"main": self.endpoint}, sounds)
-        return [finding async for finding in FreeSwitchCheck(target).run()]
+        settings, target = settings_for(self.switch, **self.changes), Target({"main": self.endpoint}, sounds)
+        return [finding async for finding in FreeSwitchCheck(settings, target).run()]
 
     async def of(self, about: str) -> Finding:
         """The worst that is found of something."""
@@ -78,8 +79,9 @@ async def test_without_sounds_of_ours_that_is_said(switch: Switch) -> None:
     def fail() -> object:
         raise SpeechError("audio.folder: /nowhere does not exist")
 
-    target = Target(settings_for(switch, esl_user=USER), {}, fail)  # type: ignore[arg-type]
-    findings = [finding async for finding in FreeSwitchCheck(target).run()]
+    target = Target({}, fail)  # type: ignore[arg-type]
+    check = FreeSwitchCheck(settings_for(switch, esl_user=USER), target)
+    findings = [finding async for finding in check.run()]
     assert (findings[-1].level, findings[-1].about) == ("warning", "sounds")
 
 

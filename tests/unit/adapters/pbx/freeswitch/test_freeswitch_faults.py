@@ -19,8 +19,8 @@ from tests.unit.adapters.pbx.freeswitch.peers import (
     until_lost,
 )
 from tests.wire.switch import Switch
+from voicegate.adapters.pbx.common.call_supervisor import CallSupervisor
 from voicegate.adapters.pbx.common.connection import ReconnectPolicy
-from voicegate.adapters.pbx.freeswitch.pbx import FreeSwitchPbx
 from voicegate.application.ports import DtmfTiming, Leg, LegSignal, Order
 from voicegate.domain.call import Answered, CodeSpan, Rang, proves_sent
 from voicegate.domain.call_outcome import GaveUp, Hangup
@@ -41,7 +41,7 @@ async def switch() -> AsyncIterator[Switch]:
 class Faulty:
     """A call in the middle of which something breaks."""
 
-    def __init__(self, switch: Switch, pbx: FreeSwitchPbx, order: Order) -> None:
+    def __init__(self, switch: Switch, pbx: CallSupervisor, order: Order) -> None:
         self.switch, self.pbx, self.order = switch, pbx, order
         self.told: list[LegSignal] = []
         self.news = asyncio.Event()
@@ -271,7 +271,7 @@ async def test_fifty_calls_at_once_are_not_mixed_up(switch: Switch, tmp_path: Pa
         "08": Hangup(cause=1, sip_status=404),
     }
 
-    async def call(pbx: FreeSwitchPbx, last_two: str) -> None:
+    async def call(pbx: CallSupervisor, last_two: str) -> None:
         async with pbx.originate(an_order(last_two)) as leg:
             signals = leg.signals()
             for expected in ends[last_two]:

@@ -20,7 +20,7 @@ from tests.unit.adapters.pbx.freeswitch.peers import (
 )
 from tests.wire.switch import Switch, split_words
 from tests.wire.telephones import Channel
-from voicegate.adapters.pbx.freeswitch.pbx import FreeSwitchPbx
+from voicegate.adapters.pbx.common.call_supervisor import CallSupervisor
 from voicegate.application.ports import DtmfTiming, Leg, LegSignal, Order
 from voicegate.domain.call import Answered, CodeSpan, Playback, Progressed, Rang, proves_sent
 from voicegate.domain.call_outcome import GaveUp, Hangup
@@ -33,7 +33,7 @@ from voicegate.lab.deadlines import within
 class Line:
     """An answered call."""
 
-    pbx: FreeSwitchPbx
+    pbx: CallSupervisor
     switch: Switch
     order: Order
     leg: Leg

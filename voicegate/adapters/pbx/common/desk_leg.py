@@ -1,7 +1,7 @@
-"""A desk with several telephones: all ring, each by a call of its own, and the first that is answered counts.
+"""An extension whose telephones each ring by a call of their own: the first that is answered counts.
 
-Why not one Originate: it makes one channel, and `PJSIP_DIAL_CONTACTS` names several for Dial() only, whose
-answered channel would be another than the one that we follow and prove things by.
+For a PBX that cannot ring several by one call, as its driver's `write` says; which they are is the driver's
+to know.
 """
 
 import asyncio
@@ -9,7 +9,8 @@ from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 from typing import Final
 
-from voicegate.adapters.pbx.asterisk.leg import AsteriskLeg
+from voicegate.adapters.pbx.common.changes import Changes
+from voicegate.adapters.pbx.common.supervised_leg import SupervisedLeg
 from voicegate.application.ports import Clip, DtmfTiming, Leg, LegSignal
 from voicegate.domain.call import Answered, Media, Playback
 from voicegate.domain.call_outcome import Hangup
@@ -19,14 +20,14 @@ _OWN_WORD: Final = frozenset((486, 600, 603))
 
 
 class DeskLeg(Leg):
-    """The telephones of one desk; fills the port `Leg`."""
+    """The telephones of one extension; fills the port `Leg`."""
 
-    def __init__(self, branches: Sequence[AsteriskLeg], tasks: asyncio.TaskGroup) -> None:
+    def __init__(self, branches: Sequence[SupervisedLeg], tasks: asyncio.TaskGroup) -> None:
         self._branches = branches
-        self._winner: AsteriskLeg | None = None
-        self._ends: dict[AsteriskLeg, Hangup] = {}
+        self._winner: SupervisedLeg | None = None
+        self._ends: dict[SupervisedLeg, Hangup] = {}
         self._told: list[LegSignal] = []
-        self._news = asyncio.Event()
+        self._changes = Changes()
         for branch in branches:
             tasks.create_task(self._listen(branch), name="desk")
 
@@ -34,14 +35,15 @@ class DeskLeg(Leg):
         """Yield what happens to the call until its `Hangup`: of the answered telephone, or of the last."""
         seen = 0
         while True:
-            news = self._news
+            # Taken before the look: while a signal is handed on, another may be told.
+            change = self._changes.next
             while seen < len(self._told):
                 signal = self._told[seen]
                 seen += 1
                 yield signal
                 if isinstance(signal, Hangup):
                     return
-            await news.wait()
+            await change.wait()
 
     async def play(self, clip: Clip, keys: str = "") -> Playback:
         """Play a sound to who answered."""
@@ -62,33 +64,34 @@ class DeskLeg(Leg):
     async def hang_up(self) -> None:
         """Ask the PBX to end all of it. Does not wait for it."""
         for branch in self._branches:
-            branch.end()
+            await branch.hang_up()
 
     async def leave(self, apology: Clip) -> None:
         """Apologise to who answered; the others are hung up already."""
         await self._one.leave(apology)
 
     @property
-    def _one(self) -> AsteriskLeg:
+    def _one(self) -> SupervisedLeg:
         return self._winner or self._branches[0]
 
-    async def _listen(self, branch: AsteriskLeg) -> None:
+    async def _listen(self, branch: SupervisedLeg) -> None:
         async for signal in branch.signals():
-            self._take(branch, signal)
+            await self._take(branch, signal)
 
-    def _take(self, branch: AsteriskLeg, signal: LegSignal) -> None:
+    async def _take(self, branch: SupervisedLeg, signal: LegSignal) -> None:
         match signal:
             case Answered() if self._winner is None:
                 self._winner = branch
                 for other in self._branches:
                     if other is not branch:
-                        other.end()
+                        await other.hang_up()
                 self._tell(signal)
             case Answered():
                 # Picked up in the same moment, by another: it is told to end already.
-                branch.end()
+                await branch.hang_up()
             case Hangup():
                 self._ends[branch] = signal
+                # The winner's end is the call's; those of the others are our doing.
                 if branch is self._winner:
                     self._tell(signal)
                 elif self._winner is None and len(self._ends) == len(self._branches):
@@ -98,5 +101,4 @@ class DeskLeg(Leg):
 
     def _tell(self, signal: LegSignal) -> None:
         self._told.append(signal)
-        self._news.set()
-        self._news = asyncio.Event()
+        self._changes.tell()

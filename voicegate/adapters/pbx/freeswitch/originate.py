@@ -8,13 +8,6 @@ Why park, and not the socket application: a parked call is spoken to over the co
 that nothing of ours listens, one port is opened to the PBX, and events, digits and replies come in one
 order; it outlives a lost connection and is taken up again, where the socket application hangs up. What it
 lacks, an end when the controller is gone, `park_timeout` gives.
-
-`outbound_redirect_fatal` has a 302 fail the call: without it FreeSWITCH dials whomever the far end names.
-`rtcp_audio_interval_msec` has RTCP sent and read, which tells of a silent telephone that it hears us.
-`rtp_digit_delay` is FreeSWITCH's own pause between digits, of which it makes the tenfold while no sound is
-played (40 ms become 400): left alone, digits fall behind ours, and pauses between them are lost.
-`ignore_early_media` has the originate wait for an answer: a 183 would do otherwise. The star breaks off every
-playback unless `playback_terminators` says otherwise.
 """
 
 import math
@@ -36,7 +29,7 @@ _NOBODY: Final = "null/voicegate"
 
 
 @dataclass(frozen=True, slots=True)
-class Draft:
+class Originate:
     """A call about to be placed."""
 
     job_id: str
@@ -47,7 +40,7 @@ class Draft:
     """May several channels come of it, with ids of the PBX's making?"""
 
 
-def build_originate(order: Order, job_id: str, cap: timedelta) -> Draft:
+def build_originate(order: Order, job_id: str, cap: timedelta) -> Originate:
     """Return the command that places `order`; an answered call lasts no longer than `cap`.
 
     Raises:
@@ -59,12 +52,12 @@ def build_originate(order: Order, job_id: str, cap: timedelta) -> Draft:
     seconds = math.ceil(order.hop.trunk.ring_timeout.total_seconds())
     is_desk = order.hop.number is None
     placed = f"{_braces(order.call_id, cap, is_desk=is_desk)}{_dial_string(order.hop)} &park()"
-    return Draft(job_id, f"bgapi originate {placed} XML default '{name}' '{number}' {seconds}", is_desk)
+    return Originate(job_id, f"bgapi originate {placed} XML default '{name}' '{number}' {seconds}", is_desk)
 
 
-def build_trial(call_id: str, job_id: str, cap: timedelta) -> Draft:
-    """Return the command that places a call to nobody, which answers."""
-    return Draft(job_id, f"bgapi originate {_braces(call_id, cap, is_desk=False)}{_NOBODY} &park()")
+def build_trial(order: Order, job_id: str, cap: timedelta) -> Originate:
+    """Return the command that places a call to nobody, which answers, whatever the order says."""
+    return Originate(job_id, f"bgapi originate {_braces(order.call_id, cap, is_desk=False)}{_NOBODY} &park()")
 
 
 def check_path(path: str) -> str:
@@ -82,11 +75,17 @@ def _braces(call_id: str, cap: timedelta, *, is_desk: bool) -> str:
         # Two telephones of a desk cannot have one channel's id.
         **({} if is_desk else {"origination_uuid": named}),
         CALL: named,
+        # Else a 183 ends the originate as an answer would.
         "ignore_early_media": "true",
+        # Else FreeSWITCH dials whomever a 302 names.
         "outbound_redirect_fatal": "true",
+        # A parked channel outlives us: this ends it when nobody is left to.
         "park_timeout": str(math.ceil(cap.total_seconds())),
+        # Has RTCP sent and read: by it a telephone that is silent tells that it hears us.
         "rtcp_audio_interval_msec": _RTCP_MS,
+        # Its pause between digits, tenfold while no sound is played: 40 ms would be 400, and ours be lost.
         "rtp_digit_delay": "1",
+        # Else the star breaks off every playback.
         "playback_terminators": "none",
     }
     return f"{{{','.join(f'{key}={value}' for key, value in variables.items())}}}"

@@ -1,0 +1,257 @@
+"""One call as Asterisk handles it: its channel placed and ended over AMI, and spoken to over FastAGI.
+
+What its facts amount to is `tracker`'s; what is the same for every PBX is the supervised leg's. Source:
+Asterisk 22, "Originate", "AGI commands" and "SendDTMF"; Asterisk 22.10.1 for what they do.
+"""
+
+import asyncio
+from collections.abc import MutableMapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+import structlog
+
+from voicegate.adapters.pbx.asterisk.agi import Admission, AgiServer
+from voicegate.adapters.pbx.asterisk.agi_session import AgiSession
+from voicegate.adapters.pbx.asterisk.agi_wire import DEAD, Reply
+from voicegate.adapters.pbx.asterisk.ami import AmiClient
+from voicegate.adapters.pbx.asterisk.ami_events import AmiEvent, state_of
+from voicegate.adapters.pbx.asterisk.ami_wire import Fields
+from voicegate.adapters.pbx.asterisk.originate import PJSIP, Handover
+from voicegate.adapters.pbx.asterisk.tracker import CallTracker
+from voicegate.adapters.pbx.common.changes import Changes
+from voicegate.adapters.pbx.common.driver import EndAnswer, OutOfTouch
+from voicegate.application.ports import Clip, DtmfTiming, Order
+from voicegate.domain.call import Media, Playback
+from voicegate.domain.call_outcome import GaveUp, Hangup
+from voicegate.domain.errors import LegEnded, PbxRefused, PbxUnavailable, ReplyLost
+
+log = structlog.get_logger(__name__)
+
+_NO_DEVICE: Final = "INVALID"
+_UNALLOCATED: Final = Hangup(cause=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Wires:
+    """What all calls of one Asterisk share."""
+
+    pbx: str
+    """The PBX's name in our config."""
+    ami: AmiClient
+    """Actions go out by it."""
+    agi: AgiServer
+    """Answered channels come in by it."""
+    calls: MutableMapping[str, "AsteriskCall"]
+    """Who takes events, by call id and by action id."""
+    reply_within_s: float
+    """How long a FastAGI command may take beyond its own length."""
+
+
+class AsteriskCall:
+    """One call; fills `PbxCall`."""
+
+    def __init__(
+        self, order: Order, handover: Handover, *, fields: Fields, tracker: CallTracker, wires: Wires
+    ) -> None:
+        self.call_id = order.call_id
+        self.tracker = tracker
+        self.changes = Changes()
+        self._hop = order.hop
+        self._handover = handover
+        self._fields = fields
+        self._wires = wires
+        self._session: AgiSession | None = None
+
+    @property
+    def can_speak(self) -> bool:
+        """Is there a FastAGI connection?"""
+        return self._session is not None and not self._session.is_closed
+
+    @property
+    def media(self) -> Media:
+        """The packet counts as last told."""
+        return self._session.media if self._session is not None else Media()
+
+    async def originate(self) -> None:
+        """Send the Originate, once; a call by an endpoint that the PBX does not have is over at once."""
+        handover, wires = self._handover, self._wires
+        wires.calls[self.call_id] = wires.calls[handover.action_id] = self
+        wires.agi.expect(
+            self.call_id, Admission(handover.token, self._attach, lambda: self.tracker.may_attach)
+        )
+        if await self._is_endpoint_missing():
+            # Asked, because an Originate fails for it as for a telephone that is not registered, or a trunk
+            # that is down.
+            self.tracker.facts.settle(self._judge_missing())
+            self.changes.tell()
+            return
+        # Not as a list: panoramisk would wait for the end of one, and keep the OriginateResponse from us.
+        reply = await wires.ami.ask("Originate", self._fields, as_list=False)
+        if not reply.is_success:
+            raise PbxRefused(f"the PBX refused the call: {reply.message}")
+
+    def forget(self) -> None:
+        """Take no more events, and let no channel in any more."""
+        for key in (self.call_id, self._handover.action_id):
+            self._wires.calls.pop(key, None)
+        self._wires.agi.forget(self.call_id)
+
+    def observe(self, event: AmiEvent) -> None:
+        """Take an AMI event of this call."""
+        self.tracker.observe(event, _now())
+        self.changes.tell()
+
+    async def ask_state(self) -> bool:
+        """Ask for the channel's Status."""
+        try:
+            reply = await self._wires.ami.ask("Status", {"Channel": self.call_id})
+        except (PbxUnavailable, ReplyLost):
+            return False
+        if reply.is_channel_unknown:
+            self.tracker.miss(_now())
+        elif reply.is_success and reply.items:
+            self.tracker.find(state_of(reply.items[0]), _now())
+        else:
+            log.error("AMI Status refused: is `write = call` missing?", call=self.call_id, why=reply.message)
+            return False
+        return True
+
+    async def ask_end(self) -> EndAnswer:
+        """Ask for the channel's Hangup; by FastAGI where AMI cannot be asked."""
+        try:
+            reply = await self._wires.ami.ask("Hangup", {"Channel": self.call_id})
+        except (PbxUnavailable, ReplyLost):
+            if self._session is not None:
+                self._session.hang_up()
+            return EndAnswer.NONE
+        if reply.is_success:
+            return EndAnswer.TOLD
+        if reply.is_channel_unknown:
+            return EndAnswer.GONE
+        log.error("AMI Hangup refused: is `write = call` missing?", call=self.call_id, why=reply.message)
+        return EndAnswer.NONE
+
+    def let_go(self) -> None:
+        """Close FastAGI: Asterisk keeps a channel that has ended until that is done."""
+        if self._session is not None and not self._session.is_closed:
+            self._session.hang_up()
+            self._session.close()
+
+    async def count(self) -> Media:
+        """Ask for the packet counts, the last known ones when the channel is gone."""
+        if self._session is None:
+            return Media()
+        return await self._session.count(self._wires.reply_within_s)
+
+    async def play(self, clip: Clip, keys: str) -> Playback:
+        """Play a sound until its end, or one of `keys`, by STREAM FILE."""
+        session, facts, within = (
+            await self._attached_session(),
+            self.tracker.facts,
+            self._wires.reply_within_s,
+        )
+        before, holds, was_held = await session.count(within), facts.holds, facts.is_held
+        started = _now()
+        reply = await self._say(session, "STREAM FILE", clip.path, keys, length=clip.length)
+        elapsed = timedelta(seconds=_now() - started)
+        # Its reply comes after the hangup notice, if there is one: then -1 was the caller, not the file.
+        after = await session.count(within)
+        samples = reply.endpos or 0
+        # A file that it cannot read is -1 too, at once and with endpos 0, and the channel lives: 22.10.1.
+        is_cut = reply.result is None or reply.result < 0
+        return Playback(
+            samples=samples,
+            elapsed=elapsed,
+            packets=after.sent_since(before),
+            key=chr(reply.result) if reply.result is not None and reply.result > 0 else None,
+            hung_up=is_cut and (samples > 0 or session.is_hung_up or session.is_closed),
+            held=was_held or facts.is_held or facts.holds > holds,
+        )
+
+    async def send_digits(self, digits: str, timing: DtmfTiming) -> None:
+        """Send DTMF digits by the application SendDTMF, whose own pauses are `w` and `W` too."""
+        gap, tone = _milliseconds(timing.gap), _milliseconds(timing.tone)
+        session, length = await self._attached_session(), timing.length_of(digits)
+        reply = await self._say(session, "EXEC SendDTMF", f"{digits},{gap},{tone}", length=length)
+        if reply.result != 0:
+            raise LegEnded
+
+    async def wait_key(self, keys: str, within: timedelta) -> str | None:
+        """Return the first of `keys` pressed `within` that time, by WAIT FOR DIGIT."""
+        until = _now() + within.total_seconds()
+        # It returns for any key, so that it is asked again after one that is not wanted.
+        while (left := int((until - _now()) * 1000)) > 0:
+            session = await self._attached_session()
+            reply = await self._say(session, f"WAIT FOR DIGIT {left}", length=timedelta(milliseconds=left))
+            if reply.result is None or reply.result < 0:
+                raise LegEnded
+            if reply.result and chr(reply.result) in keys:
+                return chr(reply.result)
+        return None
+
+    async def apologise(self, apology: Clip) -> bool:
+        """Leave the channel to the dialplan, which apologises where FastAGI ends and the channel lives."""
+        del apology  # it has it in VOICEGATE_APOLOGY
+        if self._session is None:
+            return True
+        if self._session.is_hung_up:
+            return False
+        self._session.close()
+        return True
+
+    async def _attach(self, session: AgiSession) -> None:
+        """Take over the channel's FastAGI session until it ends."""
+        self._session = session
+        self.tracker.attach(_now())
+        self.changes.tell()
+        try:
+            await session.run()
+        finally:
+            # The cause was asked for while the dead channel still answered.
+            self.tracker.detach(session.cause, _now())
+            self.changes.tell()
+
+    async def _is_endpoint_missing(self) -> bool:
+        """Has the PBX no such endpoint? False too where it does not say: without `func_devstate`."""
+        state = {"Variable": f"DEVICE_STATE({PJSIP}{self._hop.endpoint})"}
+        return (await self._wires.ami.ask("Getvar", state)).value == _NO_DEVICE
+
+    def _judge_missing(self) -> Hangup:
+        """Return how a call ends whose endpoint the PBX does not have: a trunk's is our setting's fault."""
+        if self._hop.number is None:
+            return _UNALLOCATED
+        setting = f"trunks.{self._hop.trunk.name}.endpoint"
+        log.error("trunk unknown to PBX", pbx=self._wires.pbx, setting=setting, endpoint=self._hop.endpoint)
+        return Hangup(gave_up=GaveUp.PBX_UNAVAILABLE)
+
+    async def _say(self, session: AgiSession, verb: str, *values: str, length: timedelta) -> Reply:
+        timeout = length.total_seconds() + self._wires.reply_within_s
+        try:
+            reply = await session.send_command(verb, *values, timeout_s=timeout)
+        except LegEnded:
+            if not session.is_hung_up:
+                raise OutOfTouch from None
+            raise
+        if reply.code == DEAD:
+            raise LegEnded
+        return reply
+
+    async def _attached_session(self) -> AgiSession:
+        session = self._session
+        if session is None:
+            # Nobody took the channel over: Asterisk says it is sorry, and must not be cut short by us.
+            await self.changes.until(lambda: self.tracker.facts.is_settled)
+            raise LegEnded
+        if session.is_closed or session.is_hung_up or self.tracker.facts.is_settled:
+            raise LegEnded
+        return session
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+def _milliseconds(length: timedelta) -> int:
+    return int(length.total_seconds() * 1000)

@@ -1,0 +1,354 @@
+"""One call as FreeSWITCH handles it: its channels placed, ended and spoken to over the one ESL connection.
+
+What its facts amount to is `tracker`'s, which of its channels counts `branches`'; what is the same for every
+PBX is the supervised leg's. Source: FreeSWITCH 1.10.12, `switch_ivr_play_say.c`, `mod_commands.c`, and
+recorded sessions.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Mapping, MutableMapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Final
+from uuid import uuid4
+
+import structlog
+
+from voicegate.adapters.pbx.common.changes import Changes
+from voicegate.adapters.pbx.common.driver import EndAnswer, OutOfTouch
+from voicegate.adapters.pbx.freeswitch.branches import Branches
+from voicegate.adapters.pbx.freeswitch.esl import EslClient
+from voicegate.adapters.pbx.freeswitch.esl_events import (
+    Ended,
+    EslEvent,
+    Executed,
+    JobDone,
+    KeyPressed,
+    ReportedBack,
+    has_key_events,
+    may_miss_key_events,
+    read_executed,
+    read_media,
+    read_packet,
+    read_step,
+)
+from voicegate.adapters.pbx.freeswitch.esl_wire import Event, parse_event
+from voicegate.adapters.pbx.freeswitch.originate import Originate, check_path
+from voicegate.adapters.pbx.freeswitch.tracker import CallTracker
+from voicegate.application.ports import PAUSES, Clip, DtmfTiming, Order
+from voicegate.domain.call import Media, Playback
+from voicegate.domain.errors import LegEnded, PbxRefused, PbxUnavailable, ReplyLost
+
+log = structlog.get_logger(__name__)
+
+_UNKNOWN_GATEWAY: Final = "INVALID_GATEWAY"
+_NO_CHANNEL: Final = "-ERR No such channel!"
+_SHORTEST_TONE: Final = timedelta(milliseconds=51)
+"""FreeSWITCH takes its own 250 ms instead of 50 ms and less."""
+_NOT_OPENED: Final = "FILE NOT FOUND"
+_KEYS_KEPT: Final = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Wires:
+    """What all calls of one FreeSWITCH share."""
+
+    pbx: str
+    """The PBX's name in our config."""
+    esl: EslClient
+    """Commands go out by it."""
+    calls: MutableMapping[str, "FreeSwitchCall"]
+    """Who takes events, by call id and by the originate's job."""
+    reply_within: timedelta
+    """How long a command may take beyond its own length."""
+    sound_suffix: str
+    """The end of a sound file's name."""
+
+
+class FreeSwitchCall:
+    """One call; fills `PbxCall`."""
+
+    def __init__(self, order: Order, written: Originate, *, tracker: CallTracker, wires: Wires) -> None:
+        self.call_id = order.call_id
+        self.tracker = tracker
+        self.changes = Changes()
+        self._hop = order.hop
+        self._written = written
+        self._wires = wires
+        self._branches = Branches(order.call_id, is_desk=written.is_desk)
+        self._keys: deque[str] = deque(maxlen=_KEYS_KEPT)
+        self._listened_for = ""
+        self._execution_id = ""
+        self._playing: asyncio.Future[Executed] | None = None
+        self._media = Media()
+        self._packet: timedelta | None = None
+        self._is_reported = False
+        self._is_listening = False
+
+    @property
+    def can_speak(self) -> bool:
+        """Is the channel parked?"""
+        return self.tracker.is_ours
+
+    @property
+    def media(self) -> Media:
+        """The packet counts as last told."""
+        # The counts tell of sender reports only, and who sends no audio sends none: any RTCP counts too.
+        return replace(self._media, reports_back=self._media.reports_back or self._is_reported)
+
+    async def originate(self) -> None:
+        """Send the originate, once."""
+        self._wires.calls[self.call_id] = self._wires.calls[self._written.job_id] = self
+        reply = await self._wires.esl.ask(self._written.command, {"Job-UUID": self._written.job_id})
+        text = reply.headers.get("Reply-Text", "")
+        if not text.startswith("+OK"):
+            raise PbxRefused(f"the PBX refused the call: {text}")
+
+    def forget(self) -> None:
+        """Take no more events."""
+        for key in (self.call_id, self._written.job_id):
+            self._wires.calls.pop(key, None)
+
+    def observe(self, event: EslEvent) -> None:
+        """Take an event of one of this call's channels."""
+        for said in self._branches.take(event):
+            self._note(said)
+        self.changes.tell()
+
+    async def ask_state(self) -> bool:
+        """Ask for a dump of each channel."""
+        try:
+            dumps = [
+                (channel, await self._wires.esl.api(f"uuid_dump {channel}"))
+                for channel in self._branches.live
+            ]
+        except (PbxUnavailable, ReplyLost):
+            return False
+        found = [(channel, answer) for channel, answer in dumps if answer != _NO_CHANNEL]
+        for channel, answer in found:
+            if answer.startswith("-"):
+                log.error("uuid_dump refused: see esl-allowed-api", call=self.call_id, why=answer)
+                return False
+            dump = parse_event(answer)
+            self._branches.find(channel, read_step(dump))
+            self.tracker.find(read_step(dump), _now())
+            self._find_playback_end(dump)
+        if not found:
+            for said in self._branches.last_words(is_over=True):
+                self._note(said)
+            self.tracker.miss(_now())
+        return True
+
+    async def ask_end(self) -> EndAnswer:
+        """Ask for the end of each channel."""
+        try:
+            answers = [await self._wires.esl.api(f"uuid_kill {channel}") for channel in self._branches.live]
+        except (PbxUnavailable, ReplyLost):
+            return EndAnswer.NONE
+        told = [answer for answer in answers if answer != _NO_CHANNEL]
+        for answer in told:
+            if answer.startswith("-"):
+                log.error("uuid_kill refused: see esl-allowed-api", call=self.call_id, why=answer)
+                return EndAnswer.NONE
+        return EndAnswer.TOLD if told else EndAnswer.GONE
+
+    def let_go(self) -> None:
+        """Wait for what is playing no more."""
+        if self._playing is not None and not self._playing.done():
+            self._playing.set_exception(LegEnded())
+            # Asked for once, or asyncio complains where nobody waits for it any more.
+            self._playing.exception()
+
+    async def count(self) -> Media:
+        """Ask for the packet counts; the last known ones when the channel is gone."""
+        with suppress(PbxUnavailable, ReplyLost):
+            # A dump has the counts of a channel that lives only once they were asked for.
+            await self._wires.esl.api(f"uuid_set_media_stats {self._channel}")
+            answer = await self._wires.esl.api(f"uuid_dump {self._channel}")
+            if not (self.tracker.facts.is_settled or answer.startswith("-")):
+                dump = parse_event(answer)
+                self._media, self._packet = read_media(dump), read_packet(dump)
+        return self.media
+
+    async def play(self, clip: Clip, keys: str) -> Playback:
+        """Play a sound until its end, or one of `keys`, by the application playback."""
+        path, facts = check_path(f"{clip.path}.{self._wires.sound_suffix}"), self.tracker.facts
+        await self._listen_for_keys()
+        await self._command(f"api uuid_setvar {self._channel} playback_terminators {keys or 'none'}")
+        before, holds, losses, was_held = await self.count(), facts.holds, facts.losses, facts.is_held
+        self._keys.clear()
+        self._listened_for = keys
+        started = _now()
+        executed = await self._execute_playback(path, clip.length)
+        elapsed = timedelta(seconds=_now() - started)
+        after = await self.count()
+        return Playback(
+            samples=_samples_of(executed, clip),
+            elapsed=elapsed,
+            # What went out while nobody looked is no proof of what was heard.
+            packets=after.sent_since(before) if losses == facts.losses else None,
+            key=executed.terminator if executed.terminator and executed.terminator in keys else None,
+            hung_up=executed.is_hung_up or facts.is_settled,
+            held=was_held or facts.is_held or facts.holds > holds,
+            packet=self._packet,
+        )
+
+    async def send_digits(self, digits: str, timing: DtmfTiming) -> None:
+        """Send DTMF digits one by one."""
+        tone = max(timing.tone, _SHORTEST_TONE)
+        milliseconds = round(tone.total_seconds() * 1000)
+        for digit in digits:
+            if digit in PAUSES:
+                await self._let_pass(PAUSES[digit])
+                continue
+            # One at a time: `uuid_send_dtmf` answers at once, pauses in its own measure and drops commas.
+            await self._command(f"api uuid_send_dtmf {self._channel} {digit}@{milliseconds}")
+            await self._let_pass(tone + timing.gap)
+
+    async def wait_key(self, keys: str, within: timedelta) -> str | None:
+        """Return the first of `keys` pressed `within` that time, or None."""
+        self._listened_for = keys
+        until = _now() + within.total_seconds()
+        while True:
+            change = self.changes.next
+            self._check_live()
+            if key := self._take_key(keys):
+                return key
+            try:
+                async with asyncio.timeout_at(until):
+                    await change.wait()
+            except TimeoutError:
+                return None
+
+    async def apologise(self, apology: Clip) -> bool:
+        """Apologise over whatever is said: what is executed later is heard first."""
+        self.let_go()
+        with suppress(LegEnded, PbxUnavailable, ReplyLost):
+            await self._command(f"api uuid_setvar {self._channel} playback_terminators none")
+            path = check_path(f"{apology.path}.{self._wires.sound_suffix}")
+            await self._execute_playback(path, apology.length)
+        return False
+
+    def _note(self, event: EslEvent) -> None:
+        """Note what an event says of the call."""
+        self.tracker.observe(event, _now())
+        match event:
+            case JobDone(reason=reason) if reason == _UNKNOWN_GATEWAY:
+                setting, gateway = f"trunks.{self._hop.trunk.name}.endpoint", self._hop.endpoint
+                log.error("trunk unknown to PBX", pbx=self._wires.pbx, setting=setting, endpoint=gateway)
+            case ReportedBack():
+                self._is_reported = True
+            case KeyPressed(key=key) if key in self._listened_for:
+                # What is not listened for as it comes, an echo of our own digits say, is no key afterwards.
+                self._keys.append(key)
+            case Executed(execution_id=execution_id) if execution_id == self._execution_id:
+                self._end_playback(event)
+            case Ended(media=media):
+                self._media = media
+
+    def _find_playback_end(self, dump: Event) -> None:
+        """Learn from a dump that a playback ended whose event was missed."""
+        if self._playing is not None and dump.text("variable_current_application_response"):
+            self._end_playback(read_executed(dump))
+
+    def _end_playback(self, executed: Executed) -> None:
+        if self._playing is not None and not self._playing.done():
+            self._playing.set_result(executed)
+
+    async def _execute_playback(self, path: str, length: timedelta) -> Executed:
+        self._execution_id = str(uuid4())
+        self._playing = asyncio.get_running_loop().create_future()
+        await self._execute("playback", {"execute-app-arg": path, "Event-UUID": self._execution_id})
+        margin = self._wires.reply_within.total_seconds()
+        until = _now() + length.total_seconds() + margin
+        while True:
+            try:
+                async with asyncio.timeout_at(until):
+                    # Shielded: the timeout cancels what it waits for, and it may be waited for once more.
+                    return await asyncio.shield(self._playing)
+            except TimeoutError:
+                if not self.tracker.facts.is_lost:
+                    raise self._out_of_touch() from None
+                # Its end may have come and gone with the connection; the resync's dump tells of it.
+                until = _now() + margin
+
+    async def _listen_for_keys(self) -> None:
+        """Have keys heard, once a call: as tones only where they cannot come as events, for elsewhere speech
+        could pass for one."""
+        if self._is_listening:
+            return
+        if self._branches.is_answered_desk:
+            # Else events of keys and of RTCP do not say whose call they are of.
+            await self._execute("verbose_events", {})
+        with suppress(PbxUnavailable, ReplyLost):
+            answer = await self._wires.esl.api(f"uuid_dump {self._channel}")
+            if not answer.startswith("-"):
+                await self._listen_as_agreed(parse_event(answer))
+            self._is_listening = True
+
+    async def _listen_as_agreed(self, dump: Event) -> None:
+        if not has_key_events(dump):
+            await self._execute("start_dtmf", {})
+        elif may_miss_key_events(dump):
+            log.warning("keys may go unheard: see dialplan/freeswitch/profile.xml on Opus", call=self.call_id)
+
+    async def _execute(self, application: str, headers: Mapping[str, str]) -> None:
+        asked = {"call-command": "execute", "execute-app-name": application, **headers}
+        await self._command(f"sendmsg {self._channel}", asked)
+
+    async def _command(self, line: str, headers: Mapping[str, str] | None = None) -> None:
+        """Have the channel do something; while the connection is lost, once it is back.
+
+        Raises:
+            LegEnded: the channel is gone, or nobody knows whether it heard.
+        """
+        # A parked channel outlives the connection and is taken up again.
+        await self.changes.until(lambda: not (self.tracker.facts.is_lost and self.tracker.is_ours))
+        self._check_live()
+        try:
+            reply = await self._wires.esl.ask(line, headers)
+        except (PbxUnavailable, ReplyLost):
+            raise self._out_of_touch() from None
+        if (reply.body or reply.headers.get("Reply-Text", "")).startswith("-"):
+            raise LegEnded
+
+    def _out_of_touch(self) -> OutOfTouch:
+        self.tracker.lose_touch()
+        return OutOfTouch()
+
+    def _take_key(self, keys: str) -> str | None:
+        while self._keys:
+            if (key := self._keys.popleft()) in keys:
+                return key
+        return None
+
+    async def _let_pass(self, length: timedelta) -> None:
+        try:
+            async with asyncio.timeout(length.total_seconds()):
+                await self.changes.until(lambda: self.tracker.facts.is_settled)
+        except TimeoutError:
+            return
+        raise LegEnded
+
+    @property
+    def _channel(self) -> str:
+        """The channel that was answered."""
+        return next(iter(self._branches.live), self.call_id)
+
+    def _check_live(self) -> None:
+        if not self.tracker.is_ours:
+            raise LegEnded
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+def _samples_of(executed: Executed, clip: Clip) -> int:
+    """Return the samples played, at the clip's rate; what was never opened has the last file's count."""
+    # It says so at once, and the channel lives; a hangup in mid-file says PLAYBACK ERROR, with a count.
+    if executed.response == _NOT_OPENED or not executed.rate:
+        return 0
+    return round(executed.samples * clip.samples / (clip.length.total_seconds() * executed.rate))
