@@ -120,6 +120,7 @@ class Cause(Struct, rename="camel"):
     """What is wrong this time."""
 
     error_summary: str = ""
+    reason: str = ""
 
 
 class OktaError(Struct, kw_only=True, rename="camel"):

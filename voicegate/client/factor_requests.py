@@ -15,12 +15,17 @@ from voicegate.client.models import Problem
 from voicegate.client.requests import Request
 
 REASONS: Final[Mapping[str, str]] = {
+    # With the daemon's own word for why, where Okta's code stands for several reasons.
     "E0000068": "wrong_passcode",
     "E0000069": "locked",
     "E0000082": "already_used",
     "E0000083": "expired",
 }
 """Why a guess was denied, by the error's code."""
+
+
+_OWN_REASONS: Final = {"no_challenge": "no_challenge", "canceled": "canceled"}
+"""Reasons for which Okta has no code but that of a wrong passcode."""
 
 
 class Enrolling(TypedDict, total=False):
@@ -112,6 +117,7 @@ def explain(response: httpx.Response) -> Problem:
         detail=" ".join(cause.error_summary for cause in error.error_causes),
         instance=error.error_id,
         retry_after_s=float(wait) if wait.isdecimal() else None,
+        reason=next((cause.reason for cause in error.error_causes), ""),
     )
 
 
@@ -125,7 +131,7 @@ def _denied(problem: Problem) -> FactorJudgement | None:
     reason = REASONS.get(problem.name)
     if reason is None:
         return None
-    return FactorJudgement(reason=reason, detail=problem.detail)
+    return FactorJudgement(reason=_OWN_REASONS.get(problem.reason, reason), detail=problem.detail)
 
 
 def _user(subscriber: str) -> str:

@@ -145,3 +145,19 @@ async def test_a_code_is_taken_as_it_was_typed(served: Served) -> None:
         code = served.bench.code(verification.id)
         typed = f" {code[:3]} {code[3:]} "
         assert (await client.check(verification.id, typed)).status == "verified"
+
+
+async def test_a_guess_at_a_code_that_is_not_out_is_told_as_what_it_is(served: Served) -> None:
+    async with AsyncClient(served.path) as client:
+        factor = await client.factors.enroll("alice", NUMBER)
+        await delivered(served, factor)
+        assert factor.code is not None
+        code = code_of(served, factor)
+        assert (await client.factors.activate("alice", factor.id, code)).status == "verified"
+        early = await client.factors.verify("alice", factor.id, code)
+        assert (early.status, early.reason) == ("denied", "no_challenge")
+        other = await client.factors.enroll("bob", "+12025550102")
+        assert other.code is not None
+        await client.cancel(other.code.id)
+        canceled = await client.factors.activate("bob", other.id, "471029")
+        assert (canceled.status, canceled.reason) == ("denied", "canceled")

@@ -126,6 +126,8 @@ class Facts:
     """Seconds after which to try again; becomes `Retry-After` too."""
     failing: list[str] | UnsetType = UNSET
     """What is not ready."""
+    reason: str | UnsetType = UNSET
+    """Why, in our own word, for a door whose codes stand for several reasons; no part of the problem."""
     headers: Mapping[str, str] = dataclasses.field(default_factory=dict)
     """Headers of the answer; no part of the problem itself."""
 

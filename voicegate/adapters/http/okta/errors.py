@@ -108,11 +108,12 @@ def refusal(deny: Deny) -> Refused:
     # A reason that the table lacks is a refusal all the same, and no fault of the server.
     kind, cause = OF_REASON.get(deny.reason, (ACCESS_DENIED, f"The request was refused: {deny.reason}."))
     if deny.retry_after is None:
-        return Refused(kind, of_kind(deny) or cause)
+        return Refused(kind, of_kind(deny) or cause, Facts(reason=str(deny.reason)))
     if kind is CALL_LIMIT:
         # Okta has two codes for this; only the one of a 429 may be tried again by itself.
         kind = CALL_LIMIT_FOR_NOW
-    return Refused(kind, cause, Facts(retry_after_s=deny.retry_after.total_seconds()))
+    facts = Facts(retry_after_s=deny.retry_after.total_seconds(), reason=str(deny.reason))
+    return Refused(kind, cause, facts)
 
 
 def denial(result: VerifyResult) -> Refused:
@@ -120,7 +121,7 @@ def denial(result: VerifyResult) -> Refused:
     kind, cause = _OF_RESULT[result.result]
     if result.result is GuessResult.DENIED:
         cause = f"{cause} Guesses left: {result.guesses_left}."
-    return Refused(kind, cause)
+    return Refused(kind, cause, Facts(reason=str(result.result)))
 
 
 def error_response(refused: Refused, request_id: str) -> web.Response:
@@ -131,7 +132,7 @@ def error_response(refused: Refused, request_id: str) -> web.Response:
         error_summary=kind.title if isinstance(field, UnsetType) else f"{kind.title}: {field}",
         error_link=kind.name,
         error_id=request_id,
-        error_causes=[ErrorCause(error_summary=refused.detail)],
+        error_causes=[ErrorCause(error_summary=refused.detail, reason=refused.facts.reason)],
     )
     headers = {
         **refused.facts.headers,

@@ -255,6 +255,10 @@ class ErrorCause(_Answer, kw_only=True, frozen=True):
     """What is wrong this time."""
 
     error_summary: str
+    reason: (
+        Annotated[str, Meta(description="Why, in Voicegate's word: Okta has one code for several reasons.")]
+        | UnsetType
+    ) = UNSET
 
 
 class OktaError(_Answer, kw_only=True, frozen=True):
