@@ -23,8 +23,8 @@ hear: $(READY) ## how well each language is understood over bad lines, and the p
 test: check ## all checks and all tests but those for `make soak`
 	$(BIN)/pytest --durations=10
 
-unit: $(READY) ## the tests that need no telephone, but for those that take longer than the rest together
-	$(BIN)/pytest -m "not soak and not slow" tests/unit tests/wire tests/house
+unit: $(READY) ## the rules, the use cases, the command line, the house's own: no telephone, no PBX, about a minute
+	$(BIN)/pytest tests/unit/domain tests/unit/application tests/unit/client tests/unit/cli tests/unit/test_*.py tests/house
 
 # Alone, one after another: they load the machine on purpose.
 soak: $(READY) ## the tests that take too long for every run: floods, exhaustion, hundreds of calls
