@@ -129,17 +129,17 @@ def _calls(voice: Voice, line: Line, codes: int) -> Iterator[_Heard]:
 
 
 def _write_down(pack: Pack, report: Report) -> list[Phrase]:
+    """Have each phrase written down, as it is heard over a clean line."""
+    line = find_line(GOALS[0])
+    voice = _load(pack, line, None)
+    chance = np.random.default_rng(_SEED)
     phrases = []
-    for name in GOALS:
-        line = find_line(name)
-        chance = np.random.default_rng([_SEED, crc32(line.name.encode())])
-        voice = _load(pack, line, None)
-        for count, prompt in enumerate(PromptName):
-            report(f"{pack.language}: {prompt}, {line.name}", count / len(PromptName))
-            sound = np.pad(voice.prompts[prompt], int(_PAUSE_S * line.rate))
-            said = pack.scripts[prompt].text
-            written = transcribe(pack.language, said, sharpen(line.carry(sound, chance), line.rate))
-            phrases.append(Phrase(prompt, line.name, said, written.heard, written.wrong, written.words))
+    for count, prompt in enumerate(PromptName):
+        report(f"{pack.language}: {prompt}", count / len(PromptName))
+        sound = np.pad(voice.prompts[prompt], int(_PAUSE_S * line.rate))
+        said = pack.scripts[prompt].text
+        written = transcribe(pack.language, said, sharpen(line.carry(sound, chance), line.rate))
+        phrases.append(Phrase(prompt, line.name, said, written.heard, written.wrong, written.words))
     return phrases
 
 

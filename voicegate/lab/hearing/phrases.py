@@ -17,6 +17,7 @@ from voicegate.lab.hearing.whisper import RATE, load_whisper
 
 # They do not set words apart: each character counts as one.
 _UNSPACED: Final = frozenset(("ja", "zh"))
+_WINDOW_S: Final = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +45,9 @@ def transcribe(language: str, said: str, sound: Sound) -> Transcript:
             "<|notimestamps|>",
         )
     ]
-    # As long as the phrase, not 30 s: it costs a fifth.
-    features = model.feature_extractor(np.pad(sound, (0, RATE)), padding=0)
-    (written,) = model.model.generate(view(features[None, :, : len(features[0]) // 2 * 2]), [prompt])
+    # The model says what it hears over and over unless silence follows, up to the 30 s that it was taught by.
+    features = model.feature_extractor(np.pad(sound, (0, _WINDOW_S * RATE - len(sound))), padding=0)
+    (written,) = model.model.generate(view(features[None, :, : _WINDOW_S * 100]), [prompt])
     heard = tokenizer.decode(written.sequences_ids[0]).strip()
     wanted = split_words(language, said)
     return Transcript(heard, count_errors(wanted, split_words(language, heard)), len(wanted))
