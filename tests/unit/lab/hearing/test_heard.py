@@ -23,6 +23,11 @@ DOCS = Path(__file__).parents[4] / "docs"
 JUDGED = [language for language in find_languages(SOUNDS) if load_pack(SOUNDS, language).is_judged]
 
 
+@pytest.mark.parametrize("language", JUDGED)
+def test_every_prompt_that_ships_was_heard_as_it_is(language: str) -> None:
+    assert not find_unheard(load_pack(SOUNDS, language)), f"hear it: make hear HEAR={language}"
+
+
 def test_the_pages_are_what_the_results_make() -> None:
     for name, page in render_pages(read_languages(SOUNDS)).items():
         assert (DOCS / name).read_text("utf-8") == page, f"write them: make hear ({name})"
