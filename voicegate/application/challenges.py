@@ -7,7 +7,7 @@ Asked in order: policy, passcode, challenge, routing.
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from voicegate.application.brakes import in_bucket, may_issue_now, may_ring_now
+from voicegate.application.call_admission import in_bucket, may_issue_now, may_ring_now
 from voicegate.application.call_log import CallLogs
 from voicegate.application.delivery import Delivery, PendingCall
 from voicegate.application.ports import ChallengeRecord, Clock, Entropy, Keyring, Speech

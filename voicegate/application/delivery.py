@@ -26,7 +26,7 @@ from voicegate.application.ports import (
     Order,
     Pbx,
 )
-from voicegate.application.queueing import CallLimits, CallQueue, Place
+from voicegate.application.queueing import CallLimits, CallQueue, QueueTicket
 from voicegate.domain import challenge as challenges
 from voicegate.domain.announcement import (
     HumanCheck,
@@ -174,7 +174,7 @@ class _CallInProgress:
                     deadline.cancel()
                     deadline = tasks.create_task(self._expire(self._longest_talk(), GaveUp.TIME_CAP))
                     self._talk = tasks.create_task(self._converse(leg, script))
-                    timers.append(tasks.create_task(self._see_off(leg, self._talk)))
+                    timers.append(tasks.create_task(self._hang_up_after_conversation(leg, self._talk)))
             for timer in (*timers, deadline):
                 timer.cancel()
             if self._talk is not None:
@@ -197,7 +197,7 @@ class _CallInProgress:
         if reason is not None:
             await self.give_up(reason)
 
-    async def _see_off(self, leg: Leg, talk: "asyncio.Task[None]") -> None:
+    async def _hang_up_after_conversation(self, leg: Leg, talk: "asyncio.Task[None]") -> None:
         """Hang up once nobody speaks any more: the far end is gone, it seems, and its channel with it."""
         await asyncio.wait((talk,))
         if talk.cancelled():
@@ -270,7 +270,7 @@ class Delivery:
         if call is not None:
             await call.give_up(GaveUp.CANCELED)
 
-    async def _deliver(self, pending: PendingCall, place: Place) -> None:
+    async def _deliver(self, pending: PendingCall, place: QueueTicket) -> None:
         """Try the route's hops in order, each with a call of its own: a task's root."""
         challenge, queued, left = pending.challenge, pending.call, list(pending.route)
         try:
@@ -293,7 +293,7 @@ class Delivery:
             log.exception("end of call not stored", challenge=pending.challenge.id)
 
     async def _place(
-        self, challenge: Challenge, call: Call, *, hop: Hop, others: list[Hop], place: Place
+        self, challenge: Challenge, call: Call, *, hop: Hop, others: list[Hop], place: QueueTicket
     ) -> Call | None:
         """Place one call, hold it to its end and record that; return the next call where one is due, by the
         first of the `others` that are left."""

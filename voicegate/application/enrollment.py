@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import ClassVar
 
-from voicegate.application.brakes import next_call_at
+from voicegate.application.call_admission import next_call_at
 from voicegate.application.challenges import ChallengeService, ChallengeSpec, till_over
 from voicegate.application.delivery import PendingCall
 from voicegate.application.ports import Entropy, Speech

@@ -121,7 +121,7 @@ async def _hang_up(call: Call, pbxs: Collection[Pbx]) -> None:
         try:
             await pbx.hang_up(call.id)
         except PbxError as error:
-            log.warning("orphan not hung up", call=call.id, error=str(error))
+            log.warning("orphaned channel not hung up", call=call.id, error=str(error))
 
 
 async def _settle(call_log: CallLog, challenge: Challenge) -> None:

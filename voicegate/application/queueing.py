@@ -32,7 +32,7 @@ class CallLimits:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Place:
+class QueueTicket:
     """A call's place: at a line, in the queue, or turned away."""
 
     trunk: Trunk
@@ -50,75 +50,75 @@ class CallQueue:
         self._limits = limits
         self._in_progress: Counter[str] = Counter()
         # The client that was served last is at the end.
-        self._clients: OrderedDict[str, deque[Place]] = OrderedDict()
+        self._clients: OrderedDict[str, deque[QueueTicket]] = OrderedDict()
         self._queued = 0
 
     def is_full_for(self, client: str) -> bool:
         """Would another call of this client find no place to wait? Safe in any thread."""
         return client in self._clients and self._queued >= self._limits.queued
 
-    def enter(self, trunk: Trunk, client: str) -> Place:
+    def enter(self, trunk: Trunk, client: str) -> QueueTicket:
         """Return a place for a call, to be given to `line`; does not wait."""
-        place = Place(trunk, client, asyncio.get_running_loop().create_future())
+        ticket = QueueTicket(trunk, client, asyncio.get_running_loop().create_future())
         if not trunk.has_lines:
-            place.turn.set_result(True)
+            ticket.turn.set_result(True)
         elif self._has_room(trunk):
-            self._give(place)
+            self._give(ticket)
         elif self.is_full_for(client):
-            place.turn.set_result(False)
+            ticket.turn.set_result(False)
         else:
-            self._clients.setdefault(client, deque()).append(place)
+            self._clients.setdefault(client, deque()).append(ticket)
             self._queued += 1
-        return place
+        return ticket
 
     @asynccontextmanager
-    async def line(self, place: Place, given_up: asyncio.Event) -> AsyncIterator[bool]:
+    async def line(self, ticket: QueueTicket, given_up: asyncio.Event) -> AsyncIterator[bool]:
         """Hold a line while the context lasts; False: none was free in time, or nobody waits on.
 
         Waits for the client's turn, until `given_up` is set or the queue's time is over.
         """
         try:
-            yield await self._wait(place, given_up)
+            yield await self._wait(ticket, given_up)
         finally:
-            if not place.turn.done():
-                self._leave(place)
-            elif place.turn.result() and place.trunk.has_lines:
-                self._in_progress[place.trunk.name] -= 1
+            if not ticket.turn.done():
+                self._leave(ticket)
+            elif ticket.turn.result() and ticket.trunk.has_lines:
+                self._in_progress[ticket.trunk.name] -= 1
                 self._serve()
 
-    async def _wait(self, place: Place, given_up: asyncio.Event) -> bool:
-        if not place.turn.done():
+    async def _wait(self, ticket: QueueTicket, given_up: asyncio.Event) -> bool:
+        if not ticket.turn.done():
             giving_up = asyncio.ensure_future(given_up.wait())
             timeout = self._limits.queue_timeout.total_seconds()
             try:
                 await asyncio.wait(
-                    (place.turn, giving_up), timeout=timeout, return_when=asyncio.FIRST_COMPLETED
+                    (ticket.turn, giving_up), timeout=timeout, return_when=asyncio.FIRST_COMPLETED
                 )
             finally:
                 giving_up.cancel()
-        return place.turn.done() and place.turn.result()
+        return ticket.turn.done() and ticket.turn.result()
 
-    def _give(self, place: Place) -> None:
-        self._in_progress[place.trunk.name] += 1
-        place.turn.set_result(True)
+    def _give(self, ticket: QueueTicket) -> None:
+        self._in_progress[ticket.trunk.name] += 1
+        ticket.turn.set_result(True)
 
-    def _leave(self, place: Place) -> None:
-        queue = self._clients[place.client]
-        queue.remove(place)
+    def _leave(self, ticket: QueueTicket) -> None:
+        queue = self._clients[ticket.client]
+        queue.remove(ticket)
         self._queued -= 1
         if not queue:
-            del self._clients[place.client]
+            del self._clients[ticket.client]
 
     def _serve(self) -> None:
         """Give every free line to whose turn it is."""
-        while (place := self._next()) is not None:
-            self._clients.move_to_end(place.client)
-            self._leave(place)
-            self._give(place)
+        while (ticket := self._next()) is not None:
+            self._clients.move_to_end(ticket.client)
+            self._leave(ticket)
+            self._give(ticket)
 
-    def _next(self) -> Place | None:
-        waiting = (place for queue in self._clients.values() for place in queue)
-        return next((place for place in waiting if self._has_room(place.trunk)), None)
+    def _next(self) -> QueueTicket | None:
+        waiting = (ticket for queue in self._clients.values() for ticket in queue)
+        return next((ticket for ticket in waiting if self._has_room(ticket.trunk)), None)
 
     def _has_room(self, trunk: Trunk) -> bool:
         is_under_own = self._in_progress[trunk.name] < trunk.max_calls

@@ -7,8 +7,8 @@ from datetime import timedelta
 from voicegate.adapters.http.connections import ConnectionLimits
 from voicegate.adapters.http.doors import Door
 from voicegate.adapters.http.forwarding import Proxies
-from voicegate.adapters.http.native import House
-from voicegate.adapters.http.okta.door import OktaHouse
+from voicegate.adapters.http.native import ApiDependencies
+from voicegate.adapters.http.okta.door import OktaDependencies
 from voicegate.adapters.http.okta.routes import okta_door
 from voicegate.adapters.http.okta_hook import OktaHook, okta_hook_door
 from voicegate.adapters.http.provider_messages import Mapped
@@ -16,7 +16,7 @@ from voicegate.adapters.http.providers import Providers, provider_doors
 from voicegate.adapters.http.routes import native_door
 from voicegate.adapters.http.server import ServerSettings
 from voicegate.adapters.http.signatures import Scheme, Signature
-from voicegate.adapters.http.twilio.door import TwilioHouse, TwilioService
+from voicegate.adapters.http.twilio.door import TwilioDependencies, TwilioService
 from voicegate.adapters.http.twilio.routes import twilio_door
 from voicegate.adapters.http.waiting import WaitingLimits
 from voicegate.bootstrap.app import App
@@ -34,7 +34,8 @@ def doors(app: App, settings: Settings, trunks: Sequence[Trunk]) -> Sequence[Doo
         okta_hook_door(okta_hook(app, settings)),
         *provider_doors(Providers(app.sign_in, app.clock, providers(settings))),
         twilio_door(
-            TwilioHouse(app.sign_in, app.challenges, app.clock, twilio_services(settings)), app.attempts
+            TwilioDependencies(app.sign_in, app.challenges, app.clock, twilio_services(settings)),
+            app.attempts,
         ),
         native_door(
             native_house(app, trunks),
@@ -66,9 +67,9 @@ def waiting_limits(settings: Settings) -> WaitingLimits:
     return WaitingLimits(settings.http.max_waiting, settings.http.max_waiting_per_client)
 
 
-def native_house(app: App, trunks: Sequence[Trunk]) -> House:
+def native_house(app: App, trunks: Sequence[Trunk]) -> ApiDependencies:
     """Return what the native door needs."""
-    return House(
+    return ApiDependencies(
         sign_in=app.sign_in,
         challenges=app.challenges,
         clients=app.clients,
@@ -79,14 +80,14 @@ def native_house(app: App, trunks: Sequence[Trunk]) -> House:
     )
 
 
-def twilio_house(app: App, settings: Settings) -> TwilioHouse:
+def twilio_house(app: App, settings: Settings) -> TwilioDependencies:
     """Return what the door for Twilio Verify needs, as configured."""
-    return TwilioHouse(app.sign_in, app.challenges, app.clock, twilio_services(settings))
+    return TwilioDependencies(app.sign_in, app.challenges, app.clock, twilio_services(settings))
 
 
-def okta_house(app: App, settings: Settings) -> OktaHouse:
+def okta_house(app: App, settings: Settings) -> OktaDependencies:
     """Return what the door for Okta's Factors API needs, as configured."""
-    return OktaHouse(
+    return OktaDependencies(
         app.enrollment,
         app.factors,
         sdk3_compat=settings.okta.sdk3_compat,

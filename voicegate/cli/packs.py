@@ -9,7 +9,7 @@ import rich_click as click
 
 from voicegate.adapters.speech.build import is_built
 from voicegate.adapters.speech.formats import FORMATS
-from voicegate.adapters.speech.introductions import Place
+from voicegate.adapters.speech.introductions import IntroductionFolder
 from voicegate.adapters.speech.pack import Pack, find_languages, load_pack, load_spoken
 from voicegate.adapters.speech.recordings import FOLDER
 from voicegate.cli.options import Options
@@ -30,7 +30,7 @@ class Packs:
 
     sounds: Path
     """The folder of the language folders."""
-    place: Place
+    place: IntroductionFolder
     """Where names that were spoken, and recordings, are kept."""
     settings: Settings
     """The settings that count."""
@@ -77,7 +77,7 @@ def find_packs(options: Options, sounds: Path | None) -> Packs:
         ConfigError: a configuration file was named, or is there, and is wrong.
     """
     settings = read_settings_if_any(options)
-    place = Place(Path(settings.storage.state_folder), FORMATS[settings.audio.format])
+    place = IntroductionFolder(Path(settings.storage.state_folder), FORMATS[settings.audio.format])
     return Packs(sounds or sounds_folder(settings), place, settings)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import rich_click as click
 
 from voicegate.adapters.speech.formats import FORMATS, Samples
-from voicegate.adapters.speech.introductions import Place, find_introduction
+from voicegate.adapters.speech.introductions import IntroductionFolder, find_introduction
 from voicegate.adapters.speech.voice import Voice, load_voice
 from voicegate.cli.exits import Exit, Failure, reason_of
 from voicegate.cli.options import Options
@@ -85,7 +85,9 @@ def _load(packs: Packs, language: str, service: str | None) -> Voice:
     pack, own = packs.load([language])[0], packs.settings.service
     voice = load_voice(pack, _KIND, packs.recordings, variant=own.digit_variants.get(language))
     name = service or own.name
-    found = find_introduction(pack, name, Place(packs.place.state, _KIND), is_house=name == own.name)
+    found = find_introduction(
+        pack, name, IntroductionFolder(packs.place.state, _KIND), is_house=name == own.name
+    )
     if found.file.is_file():
         return voice.with_own(PromptName.THIS_IS, _KIND.read(found.file))
     if service is not None:

@@ -23,7 +23,7 @@ from voicegate.client.models import (
     Trunk,
     Verification,
 )
-from voicegate.client.requests import AuditFilter, CallFilter, Following, Options, Place, Request
+from voicegate.client.requests import AuditFilter, CallFilter, DaemonAddress, Following, Options, Request
 
 T = TypeVar("T")
 
@@ -34,7 +34,7 @@ class AsyncClient:
     def __init__(
         self, socket: str | Path | None = None, *, base_url: str | None = None, key: str | None = None
     ) -> None:
-        self._place = Place(socket, base_url, key)
+        self._place = DaemonAddress(socket, base_url, key)
         transport = httpx.AsyncHTTPTransport(uds=self._place.socket) if socket is not None else None
         self._http = httpx.AsyncClient(
             transport=transport, base_url=self._place.base_url, headers=self._place.headers, trust_env=False

@@ -24,7 +24,7 @@ from voicegate.client.models import (
     Trunk,
     Verification,
 )
-from voicegate.client.requests import AuditFilter, CallFilter, Following, Options, Place, Request
+from voicegate.client.requests import AuditFilter, CallFilter, DaemonAddress, Following, Options, Request
 
 T = TypeVar("T")
 
@@ -59,7 +59,7 @@ class Client:
     def __init__(
         self, socket: str | Path | None = None, *, base_url: str | None = None, key: str | None = None
     ) -> None:
-        self._place = Place(socket, base_url, key)
+        self._place = DaemonAddress(socket, base_url, key)
         transport = _UnixTransport(self._place.socket) if self._place.socket is not None else None
         self._http = httpx.Client(
             transport=transport, base_url=self._place.base_url, headers=self._place.headers, trust_env=False

@@ -1,7 +1,7 @@
 """What the Okta door answers about factors, in Python's own names, tolerant of a newer daemon.
 
 What each field means stands in the daemon's `/openapi/okta.json`; what the other door answers is
-`answers`'s.
+`models`'s.
 """
 
 from datetime import datetime

@@ -265,7 +265,7 @@ class Following:
         return step
 
 
-class Place:
+class DaemonAddress:
     """Where the daemon is, and the key to it."""
 
     def __init__(self, socket: str | Path | None, base_url: str | None, key: str | None) -> None:

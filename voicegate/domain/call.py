@@ -2,7 +2,7 @@
 
 The table `TRANSITIONS` is the theory: every pair of state and event that may occur, late and
 repeated events of a PBX among them; any other pair is a fault of ours. Why a call ended so is
-`hangup_cause`'s question. Evidence is facts only, each set by the event that showed it.
+`call_outcome`'s question. Evidence is facts only, each set by the event that showed it.
 """
 
 from collections.abc import Mapping
@@ -111,7 +111,7 @@ class CodeSpan:
     """The part of a file that must have been heard: from its start to the end of the last code digit."""
 
     samples: int
-    """Samples in the stretch."""
+    """Samples in the span."""
     length: timedelta
     """Its duration."""
     packet: timedelta = timedelta(milliseconds=20)
@@ -130,7 +130,7 @@ _MEASURED_WITHIN: Final = 0.02
 
 
 def proves_sent(playback: Playback, span: CodeSpan) -> bool:
-    """Did `playback` really send all of `stretch`? The PBX's word alone is not believed.
+    """Did `playback` really send all of `span`? The PBX's word alone is not believed.
 
     Asterisk 22 says "played in full" while on hold or without a codec, and gives the whole length
     for a file begun as the channel dies; so time and packets must agree with it.

@@ -124,7 +124,7 @@ def _classify_unanswered(call: Call, hangup: Hangup) -> CallOutcome:
         # No trunk leads to a desk: its telephone is away.
         return UNAVAILABLE if call.destination.is_internal else TRUNK_UNREACHABLE
     if hangup.gave_up is not None:
-        return _by_sight(call)
+        return _by_call_progress(call)
     if is_blocked(call, hangup):
         return BLOCKED
     if hangup.sip_status is not None and hangup.sip_status in SIP_FAILURES:
@@ -135,7 +135,7 @@ def _classify_unanswered(call: Call, hangup: Hangup) -> CallOutcome:
     if hangup.cause is not None and hangup.cause in Q850_CAUSES:
         return Q850_CAUSES[hangup.cause]
     if hangup.cause in _CAUSES_BY_SIGHT:
-        return _by_sight(call)
+        return _by_call_progress(call)
     return _UNKNOWN_FAILURE
 
 
@@ -147,9 +147,9 @@ def _by_status_and_sight(call: Call, hangup: Hangup) -> CallOutcome:
     if hangup.sip_status == 487 and not (call.rang or call.progressed):
         # Broken off on the way, by nobody whom it reached: unlike silence, that is a final answer.
         return TRUNK_FAILED
-    return _by_sight(call)
+    return _by_call_progress(call)
 
 
-def _by_sight(call: Call) -> CallOutcome:
+def _by_call_progress(call: Call) -> CallOutcome:
     # Ringing or early media proves that the trunk lives; then silence is the called person's.
     return NO_ANSWER if call.rang or call.progressed else TRUNK_SILENT

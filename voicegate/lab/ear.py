@@ -3,7 +3,7 @@
 Speech recognition by pocketsphinx 5.1, whose acoustic model is in its wheel; for what was played, exactly,
 there is `listener`. It finds the code by its rhythm: N short words apart from each other, after something
 longer, and before something longer still or the end. It hears all readings and believes what most of them
-say, digit by digit. Steady noise is `quieting`'s.
+say, digit by digit. Steady noise is `denoise`'s.
 """
 
 from collections import Counter

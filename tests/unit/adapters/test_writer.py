@@ -16,7 +16,7 @@ from sqlalchemy.exc import OperationalError
 
 from voicegate.adapters.storage import engines
 from voicegate.adapters.storage import writer as writers
-from voicegate.adapters.storage.pace import ReconnectPolicy
+from voicegate.adapters.storage.pace import WritePace
 from voicegate.adapters.storage.writer import Writer
 from voicegate.domain.errors import StoreError
 from voicegate.lab.deadlines import at_most
@@ -220,7 +220,7 @@ def test_closing_waits_for_a_locked_database_no_longer_than_a_stop_may_take(
 def test_how_long_a_write_would_wait_is_known_to_whoever_asks(
     writer: Writer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ReconnectPolicy, "each_s", lambda *_: 0.5)
+    monkeypatch.setattr(WritePace, "each_s", lambda *_: 0.5)
     assert writer.delay_s() == 0
     assert writer.delay_s(ahead=3) == 1.5
     hold = Hold(writer)
@@ -245,7 +245,7 @@ def test_the_first_of_many_does_not_wait_for_the_last(
 
 def test_how_long_a_write_takes_is_measured(writer: Writer, monkeypatch: pytest.MonkeyPatch) -> None:
     noted: list[tuple[int, float]] = []
-    monkeypatch.setattr(ReconnectPolicy, "note", lambda _, jobs, seconds, __: noted.append((jobs, seconds)))
+    monkeypatch.setattr(WritePace, "note", lambda _, jobs, seconds, __: noted.append((jobs, seconds)))
     began = time.monotonic()
     run_together(writer, [Insert(n) for n in range(1, 4)])
     took = time.monotonic() - began

@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 
 from tests.unit.adapters.http.serving import Served, serving
 from tests.unit.application.conftest import Bench, bench, limits, timings, trunks
-from voicegate.adapters.http.okta.door import OktaHouse
+from voicegate.adapters.http.okta.door import OktaDependencies
 from voicegate.adapters.http.okta.routes import okta_door
 from voicegate.cli.main import main
 
@@ -35,7 +35,7 @@ async def served(bench: Bench, tmp_path: Path) -> AsyncIterator[Served]:
     # The daemon's logs would stand between the commands' lines: here both are one process.
     with capture_logs():
         async with serving(
-            bench, tmp_path, doors=[okta_door(OktaHouse(bench.enrollment, bench.factors))]
+            bench, tmp_path, doors=[okta_door(OktaDependencies(bench.enrollment, bench.factors))]
         ) as server:
             yield server
 

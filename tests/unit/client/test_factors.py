@@ -9,7 +9,7 @@ import pytest
 
 from tests.unit.adapters.http.serving import NUMBER, Served, serving
 from tests.unit.application.conftest import SPACED, Bench, bench, limits, timings, trunks
-from voicegate.adapters.http.okta.door import OktaHouse
+from voicegate.adapters.http.okta.door import OktaDependencies
 from voicegate.adapters.http.okta.routes import okta_door
 from voicegate.client import ApiError, AsyncClient, Client, Factor, FactorChallenge
 from voicegate.domain.client import Scope
@@ -21,7 +21,7 @@ __all__ = ["bench", "limits", "timings", "trunks"]
 async def served(bench: Bench, tmp_path: Path) -> AsyncIterator[Served]:
     bench.challenge_service.policy = SPACED
     async with serving(
-        bench, tmp_path, doors=[okta_door(OktaHouse(bench.enrollment, bench.factors))]
+        bench, tmp_path, doors=[okta_door(OktaDependencies(bench.enrollment, bench.factors))]
     ) as server:
         yield server
 

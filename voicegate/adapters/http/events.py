@@ -21,7 +21,7 @@ from msgspec import Struct
 from voicegate.adapters.http import views
 from voicegate.adapters.http.problems import Refused
 from voicegate.adapters.http.schemas import StatusEvent, StepEvent, VerificationView
-from voicegate.adapters.http.waiting import Place, Waiters
+from voicegate.adapters.http.waiting import Waiters, WaitSlot
 from voicegate.application.ports import ChallengeRecord
 from voicegate.domain.errors import StoreError
 
@@ -88,7 +88,7 @@ class Streams:
         *,
         look: Look,
         after: Cursor,
-        place: Place,
+        place: WaitSlot,
     ) -> None:
         cursor = after
         try:

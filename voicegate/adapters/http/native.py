@@ -1,7 +1,7 @@
 """The native door's routes: each reads, asks one use case, and shows the answer. No rule is made here.
 
 A domain challenge is a *verification* in this door, as in Twilio's API. What can be asked is listed in
-`routes`; what policy refuses becomes a problem in `denials`.
+`routes`; what policy refuses becomes a problem in `policy_errors`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -58,7 +58,7 @@ _PBX_TIMEOUT: Final = timedelta(seconds=3)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class House:
+class ApiDependencies:
     """What the native door needs of the house."""
 
     sign_in: SignIn
@@ -82,7 +82,7 @@ class House:
 class NativeDoor:
     """The handlers of the native door."""
 
-    def __init__(self, house: House, waiting: WaitingLimits | None = None) -> None:
+    def __init__(self, house: ApiDependencies, waiting: WaitingLimits | None = None) -> None:
         self._house = house
         self.waiters = Waiters(self._is_valid, waiting or WaitingLimits())
         """Who waits for news."""

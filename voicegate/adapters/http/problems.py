@@ -2,7 +2,7 @@
 
 Each kind of problem has one status, one type and one title; what happened this time is in `detail`, and
 facts for programs are in extension members. Which kind applies is decided where the request is read
-(`reading`) and answered (`native`); `frame` turns a raised `Refused` into the answer.
+(`request_parsing`) and answered (`native`); `middleware` turns a raised `Refused` into the answer.
 """
 
 import dataclasses

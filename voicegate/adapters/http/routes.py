@@ -6,7 +6,7 @@ from voicegate import __version__
 from voicegate.adapters.http import problems, request_parsing
 from voicegate.adapters.http.admin import AdminDoor, admin_operations
 from voicegate.adapters.http.doors import Door
-from voicegate.adapters.http.native import House, NativeDoor
+from voicegate.adapters.http.native import ApiDependencies, NativeDoor
 from voicegate.adapters.http.openapi import Description
 from voicegate.adapters.http.operations import Operation, Success
 from voicegate.adapters.http.problems import Kind
@@ -34,7 +34,7 @@ from voicegate.domain.client import Scope
 _STORED: Final[tuple[Kind, ...]] = (problems.INTERNAL, problems.STORE_UNAVAILABLE)
 
 
-def native_door(house: House, waiting: WaitingLimits | None = None) -> Door:
+def native_door(house: ApiDependencies, waiting: WaitingLimits | None = None) -> Door:
     """Return the native door: every path that is no other door's, and its own description."""
     door, description = NativeDoor(house, waiting), Description()
     admin = AdminDoor(house.clients, house.audit, house.body_timeout)

@@ -43,7 +43,7 @@ class WaitingLimits:
 
 
 @dataclass(slots=True, eq=False)
-class Place:
+class WaitSlot:
     """One request that waits, now or between two pieces of news."""
 
     client: str
@@ -80,12 +80,12 @@ class Waiters:
     """How many there may be."""
     is_closed: bool = False
     """Is the server stopping?"""
-    _places: set[Place] = field(default_factory=set)
+    _places: set[WaitSlot] = field(default_factory=set)
     _clients: Counter[str] = field(default_factory=Counter)
     _watch: asyncio.Task[None] | None = None
 
     @contextmanager
-    def place(self, request: web.Request) -> Iterator[Place]:
+    def place(self, request: web.Request) -> Iterator[WaitSlot]:
         """Give a request its place among those who wait.
 
         Raises:
@@ -95,7 +95,7 @@ class Waiters:
         if len(self._places) >= self.limits.total or self._clients[client] >= self.limits.per_client:
             raise Refused(problems.TOO_MANY_WAITING, facts=Facts(retry_after_s=_RETRY_FULL_S))
         request[TURN].end()
-        place = Place(client, request.get(CREDENTIALS))
+        place = WaitSlot(client, request.get(CREDENTIALS))
         self._places.add(place)
         self._clients[client] += 1
         protocol.departures.add(place.leave)
@@ -108,7 +108,7 @@ class Waiters:
             self._places.discard(place)
             self._clients -= Counter({client: 1})
 
-    async def news(self, place: Place, look: Callable[[timedelta], Awaitable[T]], wait: timedelta) -> T:
+    async def news(self, place: WaitSlot, look: Callable[[timedelta], Awaitable[T]], wait: timedelta) -> T:
         """Return what `look` sees, waiting at most `wait` for news, or until the server stops.
 
         Raises:

@@ -12,7 +12,12 @@ from typing import Final
 from voicegate.adapters.speech.engines import ENGINES
 from voicegate.adapters.speech.formats import FORMATS, AudioFormat
 from voicegate.adapters.speech.inspection import inspect
-from voicegate.adapters.speech.introductions import Introduction, Place, Source, find_introduction
+from voicegate.adapters.speech.introductions import (
+    Introduction,
+    IntroductionFolder,
+    Source,
+    find_introduction,
+)
 from voicegate.adapters.speech.mixer import SpeechSettings
 from voicegate.adapters.speech.pack import Pack, load_spoken
 from voicegate.adapters.speech.recordings import FOLDER
@@ -76,7 +81,7 @@ class SpeechCheck:
         """Return who speaks the names that calls are introduced by."""
         settings = self._settings
         names = dict.fromkeys((settings.service_name, *settings.service_names.values()))
-        place = Place(settings.state_folder, FORMATS[settings.audio_format])
+        place = IntroductionFolder(settings.state_folder, FORMATS[settings.audio_format])
         found = []
         for name in names:
             own = name == settings.service_name

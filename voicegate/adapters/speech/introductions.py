@@ -46,7 +46,7 @@ class Source(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class IntroductionFolder:
     """Where introductions are kept."""
 
     state: Path
@@ -69,7 +69,9 @@ class Introduction:
     """Is that engine another than the language's own?"""
 
 
-def find_introduction(pack: Pack, service: str, place: Place, *, is_house: bool = False) -> Introduction:
+def find_introduction(
+    pack: Pack, service: str, place: IntroductionFolder, *, is_house: bool = False
+) -> Introduction:
     """Return who introduces `service`, and whether that is ready; blocks.
 
     Of the house itself a recording counts that is named as the prompt is, whatever its name.
@@ -91,7 +93,7 @@ def find_introduction(pack: Pack, service: str, place: Place, *, is_house: bool 
 
 
 async def make_introduction(
-    pack: Pack, service: str, place: Place, *, is_house: bool = False, force: bool = False
+    pack: Pack, service: str, place: IntroductionFolder, *, is_house: bool = False, force: bool = False
 ) -> Introduction:
     """Have `service` introduced; return how. An engine says it now, unless a recording does, or it was said
     before and `force` does not ask for it anew.
@@ -119,7 +121,7 @@ async def make_introduction(
         raise
 
 
-async def _make(pack: Pack, script: Script, place: Place) -> Introduction:
+async def _make(pack: Pack, script: Script, place: IntroductionFolder) -> Introduction:
     master, file = await render(script), _kept(pack, script, place)
     for kind in FORMATS.values():
         content = await asyncio.to_thread(convert, master, kind.suffix)
@@ -127,5 +129,5 @@ async def _make(pack: Pack, script: Script, place: Place) -> Introduction:
     return Introduction(Source.MADE, file, script)
 
 
-def _kept(pack: Pack, script: Script, place: Place) -> Path:
+def _kept(pack: Pack, script: Script, place: IntroductionFolder) -> Path:
     return place.state / f"{_THIS_IS}-{pack.language}-{script.fingerprint[:16]}.{place.kind.suffix}"

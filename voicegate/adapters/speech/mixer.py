@@ -15,7 +15,7 @@ import structlog
 
 from voicegate.adapters.speech.files import AudioFolder, CallFiles
 from voicegate.adapters.speech.formats import FORMATS, AudioFormat, Samples
-from voicegate.adapters.speech.introductions import Place, Source, make_introduction
+from voicegate.adapters.speech.introductions import IntroductionFolder, Source, make_introduction
 from voicegate.adapters.speech.pack import load_spoken
 from voicegate.adapters.speech.recordings import FOLDER
 from voicegate.adapters.speech.voice import Voice, load_voice
@@ -174,7 +174,10 @@ class Mixer:
 
     async def _introduce(self, voice: Voice) -> Voice:
         """Return the voice with "This is <name>." for the house's name and those of services."""
-        place, own = Place(self._settings.state_folder, self._format), self._settings.service_name
+        place, own = (
+            IntroductionFolder(self._settings.state_folder, self._format),
+            self._settings.service_name,
+        )
         house = await make_introduction(voice.pack, own, place, is_house=True)
         if house.source is not Source.SHIPPED:
             this_is = await asyncio.to_thread(self._format.read, house.file)

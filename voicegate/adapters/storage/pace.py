@@ -16,7 +16,7 @@ _GUESSED_S: Final = 0.05
 
 
 @dataclass(slots=True)
-class ReconnectPolicy:
+class WritePace:
     """How long jobs take; written by one thread, read by any."""
 
     at: float

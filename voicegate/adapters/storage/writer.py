@@ -20,7 +20,7 @@ from typing import Any, Final, TypeVar
 from sqlalchemy import Connection, Engine, NestedTransaction
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from voicegate.adapters.storage.pace import ReconnectPolicy
+from voicegate.adapters.storage.pace import WritePace
 from voicegate.domain.errors import StoreError
 
 T = TypeVar("T")
@@ -63,7 +63,7 @@ class Writer:
         self._batch: list[_Job] = []
         self._is_closed = False
         self._closed_at = math.inf
-        self._pace = ReconnectPolicy(time.monotonic())
+        self._pace = WritePace(time.monotonic())
         self._thread = threading.Thread(target=self._run, name="store writer", daemon=True)
         self._thread.start()
 

@@ -15,7 +15,7 @@ import httpx
 from tests.unit.application.conftest import ADMIN, Bench
 from voicegate.adapters.http.doors import Door
 from voicegate.adapters.http.identity import Identity, own_uids, peers_of
-from voicegate.adapters.http.native import House
+from voicegate.adapters.http.native import ApiDependencies
 from voicegate.adapters.http.routes import native_door
 from voicegate.adapters.http.server import Listener, ServerSettings, serve_on
 from voicegate.adapters.http.socket_file import SocketFile, listening
@@ -28,7 +28,7 @@ NUMBER = "+12025550101"
 BODY_TIMEOUT = timedelta(milliseconds=50)
 
 
-def native_house(bench: Bench) -> House:
+def native_house(bench: Bench) -> ApiDependencies:
     """What the native door needs, of the bench."""
     return make_native_house(bench.app, bench.rules.routes.trunks)
 

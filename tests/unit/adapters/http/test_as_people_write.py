@@ -11,7 +11,7 @@ import pytest
 from tests.unit.adapters.http.serving import NUMBER, Served, serving
 from tests.unit.adapters.http.twilio.serving import BANK, door_of
 from tests.unit.application.conftest import Bench
-from voicegate.adapters.http.okta.door import OktaHouse
+from voicegate.adapters.http.okta.door import OktaDependencies
 from voicegate.adapters.http.okta.routes import okta_door
 from voicegate.adapters.http.okta_hook import PATH, OktaHook, okta_hook_door
 from voicegate.adapters.http.provider_messages import Mapped
@@ -30,7 +30,7 @@ PROVIDER: Final = Mapped(number=("to",), code=("code",), extension="extension")
 @pytest.fixture
 async def served(bench: Bench, tmp_path: Path) -> AsyncIterator[Served]:
     doors = [
-        okta_door(OktaHouse(bench.enrollment, bench.factors)),
+        okta_door(OktaDependencies(bench.enrollment, bench.factors)),
         okta_hook_door(OktaHook(bench.sign_in, bench.clock)),
         *provider_doors(Providers(bench.sign_in, bench.clock, {"some": PROVIDER})),
         door_of(bench),

@@ -18,7 +18,7 @@ from tests.unit.adapters.http.test_okta_hook import event
 from tests.unit.adapters.http.twilio.serving import BANK, door_of
 from tests.unit.application.conftest import SPACED, Bench
 from tests.unit.application.scripted import ScriptedLeg, answers
-from voicegate.adapters.http.okta.door import OktaHouse
+from voicegate.adapters.http.okta.door import OktaDependencies
 from voicegate.adapters.http.okta.routes import okta_door
 from voicegate.adapters.http.okta_hook import PATH as HOOK
 from voicegate.adapters.http.okta_hook import OktaHook, okta_hook_door
@@ -47,7 +47,7 @@ async def served(bench: Bench, tmp_path: Path) -> AsyncIterator[Served]:
     bench.challenge_service.policy = SPACED
     mapped = Mapped(number=("to",), code=("code",), code_pattern=re.compile("[0-9]+"))
     doors = [
-        okta_door(OktaHouse(bench.enrollment, bench.factors)),
+        okta_door(OktaDependencies(bench.enrollment, bench.factors)),
         okta_hook_door(OktaHook(bench.sign_in, bench.clock, answer_within=timedelta(seconds=30))),
         *provider_doors(Providers(bench.sign_in, bench.clock, {"courier": mapped})),
         door_of(bench),

@@ -14,7 +14,7 @@ from tests.unit.adapters.http.twilio.serving import BANK, told
 from tests.unit.adapters.http.twilio.serving import door_of as twilio_door_of
 from tests.unit.application.conftest import Bench
 from voicegate import config
-from voicegate.adapters.http.okta.door import OktaHouse
+from voicegate.adapters.http.okta.door import OktaDependencies
 from voicegate.adapters.http.okta.routes import okta_door
 from voicegate.adapters.http.okta_hook import OktaHook, okta_hook_door
 from voicegate.adapters.http.providers import Providers, provider_doors
@@ -38,7 +38,7 @@ async def full(bench: Bench, tmp_path: Path) -> AsyncIterator[Served]:
     """All doors of a daemon with one call in progress and one that waits, both of the client who asks."""
     bench.pbx.plots = [nobody_answers]
     doors = [
-        okta_door(OktaHouse(bench.enrollment, bench.factors)),
+        okta_door(OktaDependencies(bench.enrollment, bench.factors)),
         twilio_door_of(bench),
         okta_hook_door(OktaHook(bench.sign_in, bench.clock)),
         *provider_doors(Providers(bench.sign_in, bench.clock, dict(providers(config.parse(IDP))))),

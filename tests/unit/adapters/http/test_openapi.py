@@ -16,7 +16,7 @@ from tests.unit.application.conftest import SPACED, Bench
 from tests.unit.application.scripted import ScriptedLeg
 from voicegate.adapters.http import problems
 from voicegate.adapters.http.admin import AdminDoor, admin_operations
-from voicegate.adapters.http.native import House, NativeDoor
+from voicegate.adapters.http.native import ApiDependencies, NativeDoor
 from voicegate.adapters.http.openapi import Description, document, refusals_of
 from voicegate.adapters.http.operations import Operation
 from voicegate.adapters.http.overload import Load
@@ -33,7 +33,7 @@ from voicegate.domain.phone_number import Destination
 from voicegate.domain.policy import CallPolicy, GuessPolicy, NumberCheck
 
 OPERATIONS: Final = (
-    *operations(NativeDoor(cast(House, None))),
+    *operations(NativeDoor(cast(ApiDependencies, None))),
     *admin_operations(AdminDoor(cast(Clients, None), cast(Audit, None), BODY_TIMEOUT)),
     Description().operation(),
 )

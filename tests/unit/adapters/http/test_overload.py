@@ -15,7 +15,7 @@ from voicegate.adapters.http import overload
 from voicegate.adapters.http.overload import Load
 from voicegate.adapters.http.problems import OVERLOADED, Refused
 from voicegate.adapters.http.server import ServerSettings
-from voicegate.adapters.storage.pace import ReconnectPolicy
+from voicegate.adapters.storage.pace import WritePace
 from voicegate.domain.client import Scope
 
 STEP_S = 0.001
@@ -47,7 +47,7 @@ class Day:
     batch: list[float] = field(default_factory=list)
     began: float = 0.0
     free_at: float = 0.0
-    pace: ReconnectPolicy = field(default_factory=lambda: ReconnectPolicy(0.0))
+    pace: WritePace = field(default_factory=lambda: WritePace(0.0))
     load: Load = field(init=False)
 
     def __post_init__(self) -> None:

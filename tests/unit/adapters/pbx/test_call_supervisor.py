@@ -13,7 +13,7 @@ from voicegate.adapters.pbx.common.call_facts import CallFacts, Due, LegTimeouts
 from voicegate.adapters.pbx.common.call_supervisor import CallSupervisor
 from voicegate.adapters.pbx.common.changes import Changes
 from voicegate.adapters.pbx.common.connection import ConnectionListener, ReconnectPolicy
-from voicegate.adapters.pbx.common.driver import EndAnswer, OutOfTouch, PbxCall, PbxDriver
+from voicegate.adapters.pbx.common.driver import CallControlLost, HangupReply, PbxCall, PbxDriver
 from voicegate.application.ports import Clip, DtmfTiming, Leg, Order
 from voicegate.domain.call import Answered, Media, Playback
 from voicegate.domain.call_outcome import GaveUp, Hangup
@@ -76,11 +76,11 @@ class Call:
     async def ask_state(self) -> bool:
         return False
 
-    async def ask_end(self) -> EndAnswer:
+    async def ask_end(self) -> HangupReply:
         self.asked.append("end")
         self.tracker.facts.settle(Hangup(cause=16))
         self.changes.tell()
-        return EndAnswer.TOLD
+        return HangupReply.ACCEPTED
 
     def let_go(self) -> None:
         self.asked.append("let go")
@@ -89,7 +89,7 @@ class Call:
         return Media(sent=7)
 
     async def play(self, clip: Clip, keys: str) -> Playback:
-        raise OutOfTouch
+        raise CallControlLost
 
     async def send_digits(self, digits: str, timing: DtmfTiming) -> None: ...
 

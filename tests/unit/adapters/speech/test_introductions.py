@@ -9,7 +9,12 @@ import pytest
 from tests.unit.adapters.speech.conftest import SOUNDS, settings
 from voicegate.adapters.speech.formats import FORMATS
 from voicegate.adapters.speech.inspection import inspect
-from voicegate.adapters.speech.introductions import Place, Source, find_introduction, make_introduction
+from voicegate.adapters.speech.introductions import (
+    IntroductionFolder,
+    Source,
+    find_introduction,
+    make_introduction,
+)
 from voicegate.adapters.speech.mixer import Mixer
 from voicegate.adapters.speech.pack import load_pack
 from voicegate.adapters.speech.recordings import FOLDER, introduction_name, take_in
@@ -21,8 +26,8 @@ NAME = "Example Bank"
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Place:
-    return Place(tmp_path / "state", FORMATS["wav"])
+def place(tmp_path: Path) -> IntroductionFolder:
+    return IntroductionFolder(tmp_path / "state", FORMATS["wav"])
 
 
 @pytest.fixture
@@ -42,7 +47,7 @@ def installed(engines: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 
 async def test_without_any_engine_the_languages_own_is_named(
-    installed: Callable[[str], None], place: Place
+    installed: Callable[[str], None], place: IntroductionFolder
 ) -> None:
     assert find_introduction(PACK, NAME, place).source is Source.NOBODY
     with pytest.raises(SpeechError, match="flite: is not installed"):
@@ -50,7 +55,7 @@ async def test_without_any_engine_the_languages_own_is_named(
 
 
 async def test_the_fallback_says_a_name_until_the_languages_own_engine_is_there(
-    installed: Callable[[str], None], place: Place
+    installed: Callable[[str], None], place: IntroductionFolder
 ) -> None:
     installed("espeak-ng")
     assert find_introduction(PACK, NAME, place).source is Source.TO_BE_MADE
@@ -67,7 +72,7 @@ async def test_the_fallback_says_a_name_until_the_languages_own_engine_is_there(
 
 
 async def test_a_recording_goes_before_every_engine(
-    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    place: IntroductionFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     recordings = place.state / FOLDER
@@ -81,7 +86,7 @@ async def test_a_recording_goes_before_every_engine(
 
 
 async def test_services_that_were_recorded_are_introduced_so_without_an_engine(
-    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    place: IntroductionFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     for name, prompt in (("Bank", "goodbye"), ("Shop", "apology")):

@@ -54,7 +54,7 @@ _USER_PART: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
-class OktaHouse:
+class OktaDependencies:
     """What the Okta door needs of the house."""
 
     enrollment: Enrollment
@@ -70,7 +70,7 @@ class OktaHouse:
 class OktaDoor:
     """The handlers of the Okta door."""
 
-    def __init__(self, house: OktaHouse) -> None:
+    def __init__(self, house: OktaDependencies) -> None:
         self._house = house
         self._enrollment = house.enrollment
         self._factors = house.factors

@@ -5,7 +5,7 @@ from typing import Final
 from voicegate import __version__
 from voicegate.adapters.http.doors import Door, bearer
 from voicegate.adapters.http.okta import errors
-from voicegate.adapters.http.okta.door import OktaDoor, OktaHouse
+from voicegate.adapters.http.okta.door import OktaDependencies, OktaDoor
 from voicegate.adapters.http.okta.schemas import (
     ChallengeQuery,
     EnrollQuery,
@@ -84,7 +84,7 @@ _CALLED: Final = {
 }
 
 
-def okta_door(house: OktaHouse) -> Door:
+def okta_door(house: OktaDependencies) -> Door:
     """Return the Okta door with its own description."""
     offered, description = operations(OktaDoor(house)), Description(ERROR_FORMAT)
     described = (*offered, description.operation())

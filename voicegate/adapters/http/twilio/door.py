@@ -19,7 +19,7 @@ from voicegate.adapters.http.responses import base_url, json_response
 from voicegate.adapters.http.twilio import errors, views
 from voicegate.adapters.http.twilio.schemas import Channel
 from voicegate.adapters.http.twilio.sids import account_of, id_of
-from voicegate.adapters.http.twilio.views import Place
+from voicegate.adapters.http.twilio.views import UrlContext
 from voicegate.application.challenges import ChallengeSpec
 from voicegate.application.ports import ChallengeRecord, Clock
 from voicegate.application.queries import ChallengeQueries
@@ -66,7 +66,7 @@ class TwilioService:
 
 
 @dataclass(frozen=True, slots=True)
-class TwilioHouse:
+class TwilioDependencies:
     """What the Twilio door needs of the house."""
 
     sign_in: SignIn
@@ -84,7 +84,7 @@ class TwilioHouse:
 class TwilioDoor:
     """The handlers of the Twilio door."""
 
-    def __init__(self, house: TwilioHouse) -> None:
+    def __init__(self, house: TwilioDependencies) -> None:
         self._house = house
         self._sign_in = house.sign_in
         self._challenges = house.challenges
@@ -204,12 +204,12 @@ def destination(parameter: str, number: str, digits: str | None = None) -> Desti
         raise errors.invalid("SendDigits", str(error)) from None
 
 
-def place(request: web.Request) -> Place:
+def place(request: web.Request) -> UrlContext:
     """Return where an answer is given: the client's own account SID comes back as it was sent."""
     sent = basic(request)
     is_sid = sent is not None and sent.client is not None and sent.client.startswith("AC")
     account = str(sent.client) if sent is not None and is_sid else account_of(request[PRINCIPAL].name)
-    return Place(base_url(request), account)
+    return UrlContext(base_url(request), account)
 
 
 def _spec(service: TwilioService, form: Form) -> ChallengeSpec:

@@ -12,7 +12,7 @@ from voicegate.adapters.http.operations import Operation, Success
 from voicegate.adapters.http.problems import Kind
 from voicegate.adapters.http.twilio import errors
 from voicegate.adapters.http.twilio.attempts import AttemptsDoor
-from voicegate.adapters.http.twilio.door import TwilioDoor, TwilioHouse
+from voicegate.adapters.http.twilio.door import TwilioDependencies, TwilioDoor
 from voicegate.adapters.http.twilio.schemas import (
     AttemptPage,
     AttemptsQuery,
@@ -59,7 +59,7 @@ _FORM: Final = ("application/x-www-form-urlencoded",)
 _ACCOUNT: Final = re.compile(r"(AC|SK)[0-9a-fA-F]{32}", re.ASCII)
 
 
-def twilio_door(house: TwilioHouse, attempts: Attempts) -> Door:
+def twilio_door(house: TwilioDependencies, attempts: Attempts) -> Door:
     """Return the Twilio door with its own description."""
     offered, description = operations(TwilioDoor(house), AttemptsDoor(attempts)), Description(ERROR_FORMAT)
     described = (*offered, description.operation())

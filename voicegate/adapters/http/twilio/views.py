@@ -49,7 +49,7 @@ _ENDED: Final[Mapping[Outcome, str]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class UrlContext:
     """Where an answer is given."""
 
     origin: str
@@ -58,7 +58,7 @@ class Place:
     """The account that asks."""
 
 
-def verification(record: ChallengeRecord, place: Place) -> VerificationView:
+def verification(record: ChallengeRecord, place: UrlContext) -> VerificationView:
     """Return a verification with its calls."""
     challenge, service, sid = record.challenge, str(record.challenge.service), sid_of(record.challenge.id)
     return VerificationView(
@@ -80,7 +80,7 @@ def verification(record: ChallengeRecord, place: Place) -> VerificationView:
     )
 
 
-def check(record: ChallengeRecord, place: Place) -> CheckView:
+def check(record: ChallengeRecord, place: UrlContext) -> CheckView:
     """Return what a guess at that verification came to."""
     challenge = record.challenge
     return CheckView(
@@ -96,7 +96,7 @@ def check(record: ChallengeRecord, place: Place) -> CheckView:
     )
 
 
-def attempt(found: Attempt, place: Place) -> AttemptView:
+def attempt(found: Attempt, place: UrlContext) -> AttemptView:
     """Return a call, its number masked as everywhere in lists."""
     call, challenge, outcome = found.record.call, found.challenge, found.record.outcome
     sid, verification_sid = sid_of(call.id), sid_of(challenge.id)
@@ -125,7 +125,7 @@ def attempt(found: Attempt, place: Place) -> AttemptView:
     )
 
 
-def summary(counted: Summary, place: Place) -> SummaryView:
+def summary(counted: Summary, place: UrlContext) -> SummaryView:
     """Return the figures of attempts."""
     rate = 100 * counted.converted / counted.attempts if counted.attempts else 0
     return SummaryView(

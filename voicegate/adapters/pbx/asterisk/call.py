@@ -21,7 +21,7 @@ from voicegate.adapters.pbx.asterisk.ami_wire import Fields
 from voicegate.adapters.pbx.asterisk.originate import PJSIP, Handover
 from voicegate.adapters.pbx.asterisk.tracker import CallTracker
 from voicegate.adapters.pbx.common.changes import Changes
-from voicegate.adapters.pbx.common.driver import EndAnswer, OutOfTouch
+from voicegate.adapters.pbx.common.driver import CallControlLost, HangupReply
 from voicegate.application.ports import Clip, DtmfTiming, Order
 from voicegate.domain.call import Media, Playback
 from voicegate.domain.call_outcome import GaveUp, Hangup
@@ -118,20 +118,20 @@ class AsteriskCall:
             return False
         return True
 
-    async def ask_end(self) -> EndAnswer:
+    async def ask_end(self) -> HangupReply:
         """Ask for the channel's Hangup; by FastAGI where AMI cannot be asked."""
         try:
             reply = await self._wires.ami.ask("Hangup", {"Channel": self.call_id})
         except (PbxUnavailable, ReplyLost):
             if self._session is not None:
                 self._session.hang_up()
-            return EndAnswer.NONE
+            return HangupReply.NO_REPLY
         if reply.is_success:
-            return EndAnswer.TOLD
+            return HangupReply.ACCEPTED
         if reply.is_channel_unknown:
-            return EndAnswer.GONE
+            return HangupReply.NO_SUCH_CHANNEL
         log.error("AMI Hangup refused: is `write = call` missing?", call=self.call_id, why=reply.message)
-        return EndAnswer.NONE
+        return HangupReply.NO_REPLY
 
     def let_go(self) -> None:
         """Close FastAGI: Asterisk keeps a channel that has ended until that is done."""
@@ -232,7 +232,7 @@ class AsteriskCall:
             reply = await session.send_command(verb, *values, timeout_s=timeout)
         except LegEnded:
             if not session.is_hung_up:
-                raise OutOfTouch from None
+                raise CallControlLost from None
             raise
         if reply.code == DEAD:
             raise LegEnded

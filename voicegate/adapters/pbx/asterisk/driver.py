@@ -111,7 +111,7 @@ class AsteriskDriver:
         for index in range(MAX_CONTACTS):
             reply = await self.client.ask("Hangup", {"Channel": check_call_id(branch_id(call_id, index))})
             if not reply.is_success and not reply.is_channel_unknown:
-                log.warning("stray not hung up", call=call_id, reason=reply.message)
+                log.warning("orphaned channel not hung up", call=call_id, reason=reply.message)
                 return
 
     async def trunk_states(self) -> Mapping[str, TrunkState]:

@@ -14,8 +14,8 @@ from types import TracebackType
 from typing import Final, Self
 
 from voicegate.adapters.pbx.common.connection import ConnectionListener, keep_connected
-from voicegate.adapters.pbx.common.desk_leg import DeskLeg
 from voicegate.adapters.pbx.common.driver import PbxCall, PbxDriver
+from voicegate.adapters.pbx.common.forked_leg import ForkedLeg
 from voicegate.adapters.pbx.common.supervised_leg import SupervisedLeg
 from voicegate.application.ports import Leg, Order
 from voicegate.domain.call_outcome import GaveUp
@@ -93,7 +93,7 @@ class CallSupervisor:
         calls = await self._driver.write(order)
         async with AsyncExitStack() as stack:
             legs = [await stack.enter_async_context(self._placed_call(call)) for call in calls]
-            yield legs[0] if len(legs) == 1 else DeskLeg(legs, self._tasks)
+            yield legs[0] if len(legs) == 1 else ForkedLeg(legs, self._tasks)
 
     async def hang_up(self, call_id: str) -> None:
         """End a call of an earlier process, if the PBX still has it: now, or once it is connected."""

@@ -20,18 +20,18 @@ from voicegate.domain.errors import LegEnded
 from voicegate.domain.routing import TrunkState
 
 
-class OutOfTouch(LegEnded):
+class CallControlLost(LegEnded):
     """The PBX does not answer on a call, or let go of it: nobody is left to speak to the called person."""
 
 
-class EndAnswer(Enum):
+class HangupReply(Enum):
     """What a PBX says when it is asked to end a channel."""
 
-    TOLD = auto()
+    ACCEPTED = auto()
     """It will."""
-    GONE = auto()
+    NO_SUCH_CHANNEL = auto()
     """It does not have the channel."""
-    NONE = auto()
+    NO_REPLY = auto()
     """Nothing, or that it may not."""
 
 
@@ -107,7 +107,7 @@ class PbxCall(Protocol):
         """Ask how the channel is and tell the tracker by `find` or `miss`; False when the PBX did not say."""
         ...
 
-    async def ask_end(self) -> EndAnswer:
+    async def ask_end(self) -> HangupReply:
         """Ask the PBX to end the channel."""
         ...
 

@@ -14,7 +14,7 @@ from typing import Final
 import structlog
 
 from voicegate.adapters.pbx.common.call_facts import Due
-from voicegate.adapters.pbx.common.driver import EndAnswer, OutOfTouch, PbxCall
+from voicegate.adapters.pbx.common.driver import CallControlLost, HangupReply, PbxCall
 from voicegate.application.ports import Clip, DtmfTiming, Leg, LegSignal
 from voicegate.domain.call import Media, Playback
 from voicegate.domain.call_outcome import GaveUp, Hangup
@@ -150,7 +150,7 @@ class SupervisedLeg(Leg):
         async with self._speaking:
             try:
                 yield
-            except OutOfTouch:
+            except CallControlLost:
                 await self.hang_up()
                 raise
 
@@ -193,12 +193,12 @@ class SupervisedLeg(Leg):
 
     async def _end_channel(self) -> None:
         answer = await self._call.ask_end()
-        if answer is EndAnswer.GONE:
+        if answer is HangupReply.NO_SUCH_CHANNEL:
             self._misses += 1
             if self._misses >= (_MISSES if self._call.tracker.is_seen else _MISSES_UNSEEN):
                 self._call.tracker.miss(_now())
                 self._call.changes.tell()
-        elif answer is EndAnswer.TOLD:
+        elif answer is HangupReply.ACCEPTED:
             if self._is_told_to_end:
                 # Before already, and it is still there: it may wait for us.
                 self._call.let_go()

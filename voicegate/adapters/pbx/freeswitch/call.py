@@ -17,7 +17,7 @@ from uuid import uuid4
 import structlog
 
 from voicegate.adapters.pbx.common.changes import Changes
-from voicegate.adapters.pbx.common.driver import EndAnswer, OutOfTouch
+from voicegate.adapters.pbx.common.driver import CallControlLost, HangupReply
 from voicegate.adapters.pbx.freeswitch.branches import Branches
 from voicegate.adapters.pbx.freeswitch.esl import EslClient
 from voicegate.adapters.pbx.freeswitch.esl_events import (
@@ -141,18 +141,18 @@ class FreeSwitchCall:
             self.tracker.miss(_now())
         return True
 
-    async def ask_end(self) -> EndAnswer:
+    async def ask_end(self) -> HangupReply:
         """Ask for the end of each channel."""
         try:
             answers = [await self._wires.esl.api(f"uuid_kill {channel}") for channel in self._branches.live]
         except (PbxUnavailable, ReplyLost):
-            return EndAnswer.NONE
+            return HangupReply.NO_REPLY
         told = [answer for answer in answers if answer != _NO_CHANNEL]
         for answer in told:
             if answer.startswith("-"):
                 log.error("uuid_kill refused: see esl-allowed-api", call=self.call_id, why=answer)
-                return EndAnswer.NONE
-        return EndAnswer.TOLD if told else EndAnswer.GONE
+                return HangupReply.NO_REPLY
+        return HangupReply.ACCEPTED if told else HangupReply.NO_SUCH_CHANNEL
 
     def let_go(self) -> None:
         """Wait for what is playing no more."""
@@ -314,9 +314,9 @@ class FreeSwitchCall:
         if (reply.body or reply.headers.get("Reply-Text", "")).startswith("-"):
             raise LegEnded
 
-    def _out_of_touch(self) -> OutOfTouch:
+    def _out_of_touch(self) -> CallControlLost:
         self.tracker.lose_touch()
-        return OutOfTouch()
+        return CallControlLost()
 
     def _take_key(self, keys: str) -> str | None:
         while self._keys:

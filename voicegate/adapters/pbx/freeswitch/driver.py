@@ -88,7 +88,7 @@ class FreeSwitchDriver:
             answer = await self.client.api(f"hupall NORMAL_CLEARING {CALL} {call_id}")
         # Refused for want of a right, say; one that is not there is what we want.
         if answer.startswith("-"):
-            log.warning("stray not hung up", call=call_id, reason=answer)
+            log.warning("orphaned channel not hung up", call=call_id, reason=answer)
 
     async def trunk_states(self) -> Mapping[str, TrunkState]:
         """Return the state of each gateway, as its pings and its registration show it.

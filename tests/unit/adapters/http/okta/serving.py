@@ -15,7 +15,7 @@ from tests.unit.adapters.http.serving import native_house
 from tests.unit.application.conftest import Bench
 from voicegate.adapters.http.doors import Door
 from voicegate.adapters.http.identity import Identity, own_uids, peers_of
-from voicegate.adapters.http.okta.door import OktaHouse
+from voicegate.adapters.http.okta.door import OktaDependencies
 from voicegate.adapters.http.okta.routes import ERROR_FORMAT, okta_door
 from voicegate.adapters.http.okta.schemas import OktaError
 from voicegate.adapters.http.openapi import refusals_of
@@ -113,7 +113,7 @@ async def serving(bench: Bench, folder: Path, *, public_url: str = "", **house: 
     path = folder / "o" / "api.sock"
     native = native_house(bench)
     doors = [
-        okta_door(OktaHouse(bench.enrollment, bench.factors, body_timeout=BODY_TIMEOUT, **house)),
+        okta_door(OktaDependencies(bench.enrollment, bench.factors, body_timeout=BODY_TIMEOUT, **house)),
         native_door(native),
     ]
     identity = Identity(bench.clients, peers_of(own_uids()))

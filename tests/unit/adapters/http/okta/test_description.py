@@ -3,7 +3,7 @@
 from typing import Any, cast
 
 from tests.unit.adapters.http.okta.serving import Okta
-from voicegate.adapters.http.okta.door import OktaDoor, OktaHouse
+from voicegate.adapters.http.okta.door import OktaDependencies, OktaDoor
 from voicegate.adapters.http.okta.routes import operations
 
 
@@ -15,7 +15,7 @@ async def described(okta: Okta) -> dict[str, Any]:
 
 async def test_every_operation_is_described_once_and_without_its_slash(okta: Okta) -> None:
     paths = (await described(okta))["paths"]
-    offered = operations(OktaDoor(cast(OktaHouse, okta.bench)))
+    offered = operations(OktaDoor(cast(OktaDependencies, okta.bench)))
     found = {(method.upper(), path) for path, methods in paths.items() for method in methods}
     assert found == {(op.method, op.path) for op in offered} | {("GET", "/openapi/okta.json")}
     names = [operation["operationId"] for methods in paths.values() for operation in methods.values()]

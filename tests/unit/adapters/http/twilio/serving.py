@@ -11,7 +11,7 @@ from tests.unit.adapters.http.serving import NUMBER, Served
 from tests.unit.application.conftest import Bench
 from tests.unit.application.scripted import ScriptedLeg
 from voicegate.adapters.http.doors import Door
-from voicegate.adapters.http.twilio.door import TwilioHouse, TwilioService
+from voicegate.adapters.http.twilio.door import TwilioDependencies, TwilioService
 from voicegate.adapters.http.twilio.routes import twilio_door
 from voicegate.adapters.http.twilio.sids import id_of
 from voicegate.application.attempts import Attempts
@@ -29,7 +29,9 @@ def door_of(bench: Bench) -> Door:
         BANK: TwilioService(BANK),
         SHOP: TwilioService(SHOP, "de", 4, HumanCheck.NONE, timedelta(minutes=1)),
     }
-    house = TwilioHouse(bench.sign_in, bench.challenges, bench.clock, services, body_timeout=BODY_TIMEOUT)
+    house = TwilioDependencies(
+        bench.sign_in, bench.challenges, bench.clock, services, body_timeout=BODY_TIMEOUT
+    )
     return twilio_door(house, Attempts(bench.store))
 
 

@@ -19,7 +19,7 @@ _OWN_WORD: Final = frozenset((486, 600, 603))
 """SIP statuses by which a person, or their telephone, declines: they say more than one that only rang."""
 
 
-class DeskLeg(Leg):
+class ForkedLeg(Leg):
     """The telephones of one extension; fills the port `Leg`."""
 
     def __init__(self, branches: Sequence[SupervisedLeg], tasks: asyncio.TaskGroup) -> None:
