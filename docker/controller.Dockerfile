@@ -1,4 +1,4 @@
-# The controller: Voicegate's daemon. Build from the checkout's root:
+# Voicegate's daemon. Build from the checkout's root:
 #   docker build -f docker/controller.Dockerfile -t voicegate .
 FROM debian:12-slim
 RUN apt-get update \

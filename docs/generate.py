@@ -40,9 +40,10 @@ scripts; `voicegate completion bash` prints a completion script.
 _PROVIDERS: Final = """# Identity providers, one by one
 
 Each asks as a client with the scope `hooks`: `voicegate clients add NAME --scope hooks` prints its API key,
-which is what `<the client's key>` stands for. `voicegate.example` is your daemon's TCP address. The TOML goes
-into `/etc/voicegate/voicegate.toml`; `config/providers` has the same as files.
-[Which code is spoken](hooks.md#which-code-is-spoken) tells what is refused.
+which is what `<the client's key>` stands for. `https://voicegate.example:8770` is your daemon's TCP address,
+once [TCP is switched on](hooks.md#switch-tcp-on); leave the port out behind a reverse proxy on 443. The TOML
+goes into `/etc/voicegate/voicegate.toml`; `config/providers` has the same as files.
+[Which code is spoken](hooks.md#which-code-is-spoken) says what is refused.
 """
 _COLUMNS: Final = "| setting | default | values | |\n|---|---|---|---|"
 _SECTION: Final = re.compile(r"^(?:# )?\[([a-z_]+)(?:\.[a-z]+)?\](?:\s+# (.*))?$")

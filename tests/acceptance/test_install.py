@@ -1,5 +1,6 @@
 """docs/install/daemon.md, word by word, on this machine with other folders for the system's."""
 
+import configparser
 import json
 import os
 import re
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.pages import ROOT, blocks
+from voicegate.cli.exits import Exit
 from voicegate.lab.deadlines import at_most
 
 ALL, _LOCKED, DAEMON, ASKING = blocks(ROOT / "docs/install/daemon.md", "sh")[:4]
@@ -96,3 +98,30 @@ trap - EXIT; kill $serving; wait $serving || true
     found = json_of(tmp_path / "doctor")
     assert {entry["about"] for entry in found if entry["level"] == "error"} == {"AMI"}
     assert "user web" in {entry["about"] for entry in found if entry["level"] == "ok"}
+
+
+def test_the_example_of_a_unit_starts_the_daemon_that_the_page_installs(tmp_path: Path) -> None:
+    (text,) = blocks(ROOT / "docs/install/daemon.md", "ini")
+    unit = configparser.ConfigParser(interpolation=None)
+    unit.optionxform = str  # type: ignore[assignment,method-assign]  # systemd's names have capitals
+    unit.read_string(text)
+    service = unit["Service"]
+    program = service["ExecStart"].split()[0]
+    assert f"ln -s /opt/voicegate/bin/voicegate {program}" in ALL
+    assert (
+        f"useradd --system --user-group --groups voicegate-audio,voicegate-clients {service['User']}" in ALL
+    )
+    assert int(service["RestartPreventExitStatus"]) == Exit.CONFIG
+    if (systemd := shutil.which("systemd-analyze")) is None:
+        return
+    file = tmp_path / "voicegate.service"
+    file.write_text(text.replace(program, str(Path(sys.executable).with_name("voicegate"))))
+    ran = subprocess.run(
+        [systemd, "verify", "--recursive-errors=no", str(file)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=at_most(20),
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert file.name not in ran.stderr

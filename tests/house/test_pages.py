@@ -13,6 +13,7 @@ import pytest
 from docs import generate
 from tests.pages import PAGES, ROOT, anchors, blocks, links, spans
 from voicegate import DISTRIBUTION, __version__, config
+from voicegate.adapters.pbx.simulator.pbx import Behaviour
 from voicegate.cli.main import main as command_line
 from voicegate.config import Settings
 
@@ -154,3 +155,17 @@ def test_generated_pages_are_what_make_pages_writes(page: Path) -> None:
     assert page.read_text("utf-8") == generate.pages()[page], (
         "run `make pages`, or `.venv/bin/python docs/generate.py`"
     )
+
+
+@pytest.mark.parametrize("page", PRESENT, ids=name_of)
+def test_every_table_has_a_header(page: Path) -> None:
+    lines = page.read_text("utf-8").splitlines()
+    for above, line in zip(["", *lines], lines, strict=False):
+        assert not re.fullmatch(r"[|:\- ]*-{3}[|:\- ]*", line) or "|" not in line or above.startswith("|"), (
+            line
+        )
+
+
+def test_the_page_of_test_numbers_has_every_ending() -> None:
+    page = (ROOT / "docs/backends/test-numbers.md").read_text("utf-8")
+    assert re.findall(r"^\| (\d\d) \|", page, re.MULTILINE) == [behaviour.value for behaviour in Behaviour]

@@ -26,7 +26,7 @@ def clients() -> None:
 @json_option
 @click.pass_obj
 def add(options: Options, name: str, *, scopes: tuple[str, ...], as_json: bool) -> None:
-    """Add the client NAME and print its key, which is kept nowhere."""
+    """Add the client NAME and print its key, once: only a digest of it is kept."""
     with connect(options) as client:
         _print_key(client.add_client(name, scopes), as_json=as_json)
 
