@@ -60,7 +60,7 @@ def list_clients(options: Options, *, as_json: bool) -> None:
 @json_option
 @click.pass_obj
 def rotate(options: Options, name: str, *, grace: int, as_json: bool) -> None:
-    """Give the client NAME another key and print it."""
+    """Give the client NAME another key and print it, once: only a digest of it is kept."""
     with connect(options) as client:
         _print_key(client.rotate_key(name, grace), as_json=as_json)
 
