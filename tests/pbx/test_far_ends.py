@@ -7,7 +7,7 @@ import pytest
 
 from tests.pbx.conftest import EACH_PBX
 from tests.pbx.daemons import daemon
-from tests.pbx.far_end import SDP, TONES_SDP, Habit, far_end
+from tests.pbx.far_end import HOST, SDP, TONES_SDP, Habit, far_end
 from tests.pbx.hung_up import all_end
 from tests.pbx.outcomes import last_call, outcome_of
 from voicegate.lab.world import Lab
@@ -71,3 +71,20 @@ async def test_an_answer_that_carries_no_sound_is_no_refusal(lab: Lab) -> None:
         assert call.blame == "trunk"
         assert not call.retry_safe
         assert call.evidence.answered
+
+
+async def test_who_holds_us_from_the_answer_on_heard_nothing(lab: Lab) -> None:
+    """Though a PBX may send on, as FreeSWITCH does; no code is announced to music on hold."""
+    held = (
+        f"{SDP}a=sendonly\r\n",
+        f"{SDP}a=inactive\r\n",
+        SDP.replace(f"c=IN IP4 {HOST}", "c=IN IP4 0.0.0.0"),
+    )
+    habits = {f"+1202555010{index}": Habit(sdp=sdp, echo=True) for index, sdp in enumerate(held)}
+    async with (
+        far_end(lab.settings.ports.stranger, lambda number: habits[number]),
+        daemon(lab, "stranger") as backend,
+    ):
+        ended = await asyncio.gather(*(backend.call(number, human_check="none") for number in habits))
+    assert [(call.outcome, call.blame) for call in map(last_call, ended)] == [("no_media", "callee")] * 3
+    assert not any(last_call(verification).evidence.announced for verification in ended)

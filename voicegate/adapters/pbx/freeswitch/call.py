@@ -28,6 +28,7 @@ from voicegate.adapters.pbx.freeswitch.esl_events import (
     KeyPressed,
     ReportedBack,
     has_key_events,
+    is_held_as_agreed,
     may_miss_key_events,
     read_executed,
     read_media,
@@ -84,6 +85,7 @@ class FreeSwitchCall:
         self._playing: asyncio.Future[Executed] | None = None
         self._media = Media()
         self._packet: timedelta | None = None
+        self._is_held_as_agreed = False
         self._is_reported = False
         self._is_listening = False
 
@@ -97,6 +99,11 @@ class FreeSwitchCall:
         """The packet counts as last told."""
         # The counts tell of sender reports only, and who sends no audio sends none: any RTCP counts too.
         return replace(self._media, reports_back=self._media.reports_back or self._is_reported)
+
+    @property
+    def _is_held(self) -> bool:
+        """Does the far end hold us, as last told?"""
+        return self.tracker.facts.is_held or self._is_held_as_agreed
 
     async def originate(self) -> None:
         """Send the originate, once."""
@@ -170,6 +177,7 @@ class FreeSwitchCall:
             if not (self.tracker.facts.is_settled or answer.startswith("-")):
                 dump = parse_event(answer)
                 self._media, self._packet = read_media(dump), read_packet(dump)
+                self._is_held_as_agreed = is_held_as_agreed(dump)
         return self.media
 
     async def play(self, clip: Clip, keys: str) -> Playback:
@@ -177,13 +185,16 @@ class FreeSwitchCall:
         path, facts = check_path(f"{clip.path}.{self._wires.sound_suffix}"), self.tracker.facts
         await self._listen_for_keys()
         await self._command(f"api uuid_setvar {self._channel} playback_terminators {keys or 'none'}")
-        before, holds, losses, was_held = await self.count(), facts.holds, facts.losses, facts.is_held
+        before, holds, losses = await self.count(), facts.holds, facts.losses
+        was_held = self._is_held
         self._keys.clear()
         self._listened_for = keys
         started = _now()
         executed = await self._execute_playback(path, clip.length)
         elapsed = timedelta(seconds=_now() - started)
         after = await self.count()
+        if was_held and self._is_held and facts.holds == holds:
+            after = before  # what is sent to who holds us all the while goes to nobody
         return Playback(
             samples=_samples_of(executed, clip),
             elapsed=elapsed,
@@ -191,7 +202,7 @@ class FreeSwitchCall:
             packets=after.sent_since(before) if losses == facts.losses else None,
             key=executed.terminator if executed.terminator and executed.terminator in keys else None,
             hung_up=executed.is_hung_up or facts.is_settled,
-            held=was_held or facts.is_held or facts.holds > holds,
+            held=was_held or self._is_held or facts.holds > holds,
             packet=self._packet,
         )
 

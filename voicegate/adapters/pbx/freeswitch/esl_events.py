@@ -13,6 +13,7 @@ from enum import Enum, auto
 from typing import Final
 
 from voicegate.adapters.pbx.freeswitch.esl_wire import Event
+from voicegate.adapters.pbx.freeswitch.sdp import is_on_hold
 from voicegate.domain.call import Media
 
 EVENTS: Final = (
@@ -200,6 +201,11 @@ def read_packet(dump: Event) -> timedelta | None:
     # As agreed in SDP, and not as the endpoint was told to offer.
     milliseconds = dump.number("variable_rtp_use_codec_ptime")
     return timedelta(milliseconds=milliseconds) if milliseconds else None
+
+
+def is_held_as_agreed(dump: Event) -> bool:
+    """Does the far end hear nothing of us, as its own last SDP has it that a `uuid_dump` shows?"""
+    return is_on_hold(dump.text("variable_switch_r_sdp"))
 
 
 def has_key_events(dump: Event) -> bool:
