@@ -64,6 +64,7 @@ class AgiSession(Request):  # type: ignore[misc]  # panoramisk is untyped
         self._timeout = asyncio.timeout(None)
         self._is_closed = False
         self.is_hung_up = False
+        self.is_unanswered = False
         self.media = Media()
         self.cause: int | None = None
 
@@ -143,6 +144,7 @@ class AgiSession(Request):  # type: ignore[misc]  # panoramisk is untyped
 
     def _expire(self) -> None:
         log.warning("no reply to a FastAGI command", command=self._pending[0].verb)
+        self.is_unanswered = True
         self.close()
 
     def _take(self, line: bytes) -> None:

@@ -209,6 +209,8 @@ class AsteriskCall:
         try:
             await session.run()
         finally:
+            if session.is_unanswered:
+                self.tracker.lose_touch()
             # The cause was asked for while the dead channel still answered.
             self.tracker.detach(session.cause, _now())
             self.changes.tell()

@@ -74,7 +74,7 @@ class CallTracker:
         self._ended_at = now
         self._farewell: int | None = None
         self._is_forwarded = False
-        self._is_attached = False
+        self._is_attached = self._is_out_of_touch = False
         self._is_detached, self._detached_at = False, now
 
     @property
@@ -118,6 +118,10 @@ class CallTracker:
         self.facts.mark_up(now)
         self.facts.stop(Timer.ATTACH)
         self.facts.tell_once(Answered())
+
+    def lose_touch(self) -> None:
+        """Note that nobody knows whether the PBX did as it was told, and that we end the call for that."""
+        self._is_out_of_touch = True
 
     def detach(self, cause: int | None, now: float) -> None:
         """Note that FastAGI ended; `cause` is the channel's, where it could still be asked."""
@@ -230,6 +234,9 @@ class CallTracker:
         return is_failed and not self.facts.is_channel_seen and not self.facts.is_blind
 
     def _judge_answered(self, up_at: float) -> Hangup:
+        if self._is_out_of_touch:
+            # Ended by us for want of a reply: the cause that it has then is our own.
+            return Hangup(gave_up=GaveUp.PBX_LOST)
         cause = self._known_cause()
         is_quick = self._request is not None and self._requested_at - up_at < self._quick
         if self._is_attached or self.facts.is_asked or is_quick:

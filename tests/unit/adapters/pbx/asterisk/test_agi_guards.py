@@ -26,6 +26,7 @@ from voicegate.adapters.pbx.asterisk import agi
 from voicegate.adapters.pbx.asterisk.agi import read_head
 from voicegate.application.ports import DtmfTiming, Leg
 from voicegate.domain.call import Answered, Media
+from voicegate.domain.call_outcome import GaveUp, Hangup
 from voicegate.domain.errors import LegEnded, PbxProtocolError, UnsafeValue
 
 
@@ -245,6 +246,22 @@ async def test_2_a_command_that_is_not_answered_in_time_ends_the_leg_and_the_cha
         with pytest.raises(LegEnded):
             await line.leg.send_digits("1", DtmfTiming())
         await line.peer.until_asked("Hangup")
+        # The called person did not hang up: our own side broke.
+        assert (await ended(line.leg)).gave_up is GaveUp.PBX_LOST
+
+
+async def test_2_counts_that_are_not_told_in_time_are_the_pbxs_loss_too() -> None:
+    async with attached(action_timeout=timedelta(milliseconds=50)) as line:
+        assert await line.leg.media() == Media()
+        await line.leg.hang_up()
+        assert (await ended(line.leg)).gave_up is GaveUp.PBX_LOST
+
+
+async def ended(leg: Leg) -> Hangup:
+    async for signal in leg.signals():
+        if isinstance(signal, Hangup):
+            return signal
+    pytest.fail("the call has no end")
 
 
 async def test_2_a_command_has_its_deadline_also_when_nobody_waits_for_it() -> None:

@@ -252,6 +252,16 @@ def test_a_channel_that_lost_its_fastagi_and_did_not_end_is_asked_for_and_ended(
     assert tracker.facts.told == [Answered(), Hangup(cause=16)]
 
 
+def test_a_call_that_we_end_because_the_pbx_does_not_answer_is_the_pbxs_loss() -> None:
+    tracker = tracker_after(BEGIN, UP)
+    tracker.attach(1.1)
+    tracker.lose_touch()
+    tracker.detach(None, 5.0)
+    tracker.facts.ask_hangup()
+    tracker.observe(ChannelEnded(C, 16, None), 5.2)
+    assert tracker.facts.told == [Answered(), Hangup(gave_up=GaveUp.PBX_LOST)]
+
+
 def test_a_cause_told_over_fastagi_ends_a_call_whose_hangup_was_missed() -> None:
     tracker = tracker_after(BEGIN, UP)
     tracker.attach(1.1)
