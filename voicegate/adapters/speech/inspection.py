@@ -15,7 +15,7 @@ import numpy as np
 from voicegate.adapters.speech.build import find_changed
 from voicegate.adapters.speech.formats import FORMATS, AudioFormat, Samples
 from voicegate.adapters.speech.levels import TARGET_DBFS, loudness
-from voicegate.adapters.speech.manifest import MANIFEST_FILE, hash_sounds, read_manifest
+from voicegate.adapters.speech.manifest import HEARD_FILE, MANIFEST_FILE, hash_sounds, read_manifest
 from voicegate.adapters.speech.pack import SCRIPT_FILE, Pack
 from voicegate.adapters.speech.recordings import find_introductions, find_recorded
 from voicegate.domain.errors import SpeechError
@@ -58,7 +58,8 @@ def inspect(pack: Pack, recordings: Path) -> list[Finding]:
         for name in names:
             problems = _inspect_prompt(folder, name)
             found += [Finding(language, folder / file, problem, fix) for file, problem in problems]
-        known = {SCRIPT_FILE, MANIFEST_FILE, *(f"{name}.{suffix}" for name in names for suffix in FORMATS)}
+        notes = (SCRIPT_FILE, MANIFEST_FILE, HEARD_FILE)
+        known = {*notes, *(f"{name}.{suffix}" for name in names for suffix in FORMATS)}
         unknown = sorted(set(folder.iterdir()) - {folder / name for name in known}) if folder.is_dir() else []
         found += [Finding(language, file, "is no prompt's", "remove it") for file in unknown]
     told = {finding.file for finding in found}

@@ -17,6 +17,8 @@ from voicegate.adapters.speech.formats import FORMATS
 from voicegate.adapters.speech.takes import Take
 
 MANIFEST_FILE: Final = "manifest.json"
+HEARD_FILE: Final = "heard.json"
+"""What an ear made of the prompts, which the lab writes beside them."""
 
 
 class Made(Struct, frozen=True):

@@ -6,17 +6,15 @@ It holds the hash of every prompt as it was heard: a prompt that is another one 
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
-from typing import Final
 
 import msgspec
 from msgspec import Struct
 
 from voicegate.adapters.speech.build import write_whole
 from voicegate.adapters.speech.formats import FORMATS
+from voicegate.adapters.speech.manifest import HEARD_FILE
 from voicegate.adapters.speech.pack import Pack
 from voicegate.domain.errors import SpeechError
-
-HEARD_FILE: Final = "heard.json"
 
 
 class OnLine(Struct, frozen=True, forbid_unknown_fields=True):

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from voicegate.adapters.speech.manifest import HEARD_FILE
 from voicegate.adapters.speech.pack import find_languages, load_pack
 from voicegate.config import project_folder
 from voicegate.domain.errors import SpeechError
 from voicegate.lab.hearing.results import (
-    HEARD_FILE,
     Heard,
     find_unheard,
     hash_prompts,
