@@ -163,6 +163,18 @@ def test_a_folder_of_sounds_that_is_not_there_is_wrong(folder: Path) -> None:
     assert bad(SpeechCheck(sounds(folder), "en")) == [("languages", Level.ERROR)]
 
 
+def test_how_much_more_is_wrong_is_told_where_there_is_more(folder: Path) -> None:
+    (folder / "sounds/en/stray.wav").write_bytes(b"")
+    assert told_of_english(folder).endswith("stray.wav: is no prompt's")
+    (folder / "sounds/en/stray2.wav").write_bytes(b"")
+    assert told_of_english(folder).endswith(", and 1 more")
+
+
+def told_of_english(folder: Path) -> str:
+    (text,) = (one.text for one in findings(SpeechCheck(sounds(folder), "en")) if one.about == "language en")
+    return text
+
+
 def test_a_missing_prompt_is_wrong_and_an_old_one_is_told(folder: Path) -> None:
     (folder / "sounds/en/manifest.json").unlink()
     assert bad(SpeechCheck(sounds(folder), "en")) == [("language en", Level.WARNING)]

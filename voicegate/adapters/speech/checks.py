@@ -68,7 +68,8 @@ class SpeechCheck:
             build = f"voicegate prompts build {pack.language}"
             return failed(about, f"no sound in {pack.folder} of: {', '.join(missing)}", build)
         if wrong := inspect(pack, self._settings.state_folder / FOLDER):
-            text = f"{wrong[0].file}: {wrong[0].problem}, and {len(wrong) - 1} more"
+            more = f", and {len(wrong) - 1} more" if wrong[1:] else ""
+            text = f"{wrong[0].file}: {wrong[0].problem}{more}"
             return doubtful(
                 about, text, f"{wrong[0].fix}; all of them: voicegate prompts check {pack.language}"
             )
