@@ -48,6 +48,8 @@ _INCOMPATIBLE: Final = 88
 _OK: Final = 200
 _NO_SDP: Final = 500
 """FreeSWITCH's own word for a 200 that has no SDP: 1.10.12."""
+_REDIRECTIONS: Final = range(300, 400)
+"""FreeSWITCH ends a call itself whose far end names another number: RFC 3261, section 21.3."""
 _SHUTDOWN: Final = "SYSTEM_SHUTDOWN"
 _FOR_THE_FAR_END: Final = frozenset(("MEDIA_TIMEOUT", "INCOMPATIBLE_DESTINATION", "RECOVERY_ON_TIMER_EXPIRE"))
 """Causes for which FreeSWITCH itself ends a call, and what the far end does, or not, is why."""
@@ -200,7 +202,8 @@ class CallTracker:
 
     def _meddling_of(self, ended: Ended) -> GaveUp | None:
         """Return what an end is that neither we nor the far end wanted; None for all others."""
-        if self.facts.is_asked or not ended.is_by_pbx or ended.name in _FOR_THE_FAR_END:
+        is_for_the_far_end = ended.name in _FOR_THE_FAR_END or ended.sip_status in _REDIRECTIONS
+        if self.facts.is_asked or not ended.is_by_pbx or is_for_the_far_end:
             return None
         # It hangs up all channels as it stops, and the connection goes right after.
         return GaveUp.PBX_LOST if ended.name == _SHUTDOWN else GaveUp.INTERRUPTED
