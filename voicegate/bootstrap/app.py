@@ -92,7 +92,7 @@ class App:
     clock: Clock
     """The time."""
     store_delay: Callable[[int], float] = lambda _: 0.0
-    """For how long the store's oldest write has been waiting, in seconds."""
+    """For how long a write that came now would wait behind at least so many others, in seconds."""
 
 
 def assemble(adapters: Adapters, rules: Rules) -> App:
