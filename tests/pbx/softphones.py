@@ -18,9 +18,9 @@ import soundfile
 
 from voicegate.config import project_folder
 from voicegate.lab.deadlines import within
-from voicegate.lab.ear import hear_code
 from voicegate.lab.listener import RATE, KeyListener, Samples, find_sound
 from voicegate.lab.packages import ensure_program
+from voicegate.lab.telephones import REACTION_S
 
 SAID_KEY: Final = "7"
 """Every softphone says all the time: "Press", and this digit."""
@@ -68,6 +68,8 @@ class Softphone:
     folder: Path
     writer: asyncio.StreamWriter
     events: asyncio.Queue[Event] = field(default_factory=asyncio.Queue)
+    earlier: frozenset[Path] = frozenset()
+    """The recordings of the calls before: the present call's is only there once something is heard."""
 
     async def event(self, kind: str) -> Event:
         """Wait for the next event of a kind, and forget those before it."""
@@ -83,12 +85,14 @@ class Softphone:
 
     async def dial(self, number: str) -> None:
         """Call, and wait for the answer."""
+        self.earlier = self._recordings()
         self._command("dial", number)
         await self.event("CALL_ESTABLISHED")
 
     async def accept(self) -> None:
         """Wait for a call and take it."""
         await self.event("CALL_INCOMING")
+        self.earlier = self._recordings()
         self._command("accept")
         await self.event("CALL_ESTABLISHED")
 
@@ -103,7 +107,7 @@ class Softphone:
     async def closed(self) -> Path:
         """Wait for the end of the call; return what was heard on it."""
         await self.event("CALL_CLOSED")
-        return self._recording()
+        return max(self._recordings() - self.earlier)
 
     async def asked_key(self) -> str:
         """Listen to the call in progress until a key is asked for."""
@@ -123,18 +127,22 @@ class Softphone:
             while find_sound(self._heard(), pending) is None:
                 await asyncio.sleep(_LOOK_S)
 
-    async def take_code(self) -> str | None:
-        """Take a call as a person does: listen, press what is asked for, hear the code to the end."""
+    async def take_call(self) -> Path:
+        """Take a call as a person does: listen, press what is asked for, stay to the end; return what was
+        heard."""
         await self.accept()
-        self.press(await self.asked_key())
-        return await asyncio.to_thread(hear_code, await self.closed(), 6)
+        key = await self.asked_key()
+        await asyncio.sleep(REACTION_S)
+        self.press(key)
+        return await self.closed()
 
-    def _recording(self) -> Path:
-        return max(self.folder.glob("dump-*-dec.wav"))
+    def _recordings(self) -> frozenset[Path]:
+        return frozenset(self.folder.glob("dump-*-dec.wav"))
 
     def _heard(self) -> Samples:
         """What was heard so far; the file's header counts it only at the end."""
-        raw = self._recording().read_bytes()[_HEADER_BYTES:]
+        recordings = self._recordings() - self.earlier
+        raw = max(recordings).read_bytes()[_HEADER_BYTES:] if recordings else b""
         return np.frombuffer(raw[: len(raw) // 2 * 2], np.dtype("<i2")).astype(np.int16)
 
     def _command(self, name: str, value: str = "") -> None:

@@ -28,7 +28,8 @@ _RAW_RATE: Final = 48000
 _SAMPLE_BYTES: Final = 2
 # Asterisk writes in blocks of a third of a second: looking more often than this shows nothing new.
 _LOOK_S: Final = 0.15
-_REACTION_S: Final = 0.8
+REACTION_S: Final = 0.8
+"""From hearing which key to press to pressing it."""
 # Asterisk 22's AGI loses a key that is pressed between two commands: people press again, and so must these.
 _HELPS_WITHIN_S: Final = 7
 _DIGITS_HEARD: Final = 3
@@ -283,7 +284,7 @@ async def _hear_key(line: Line, ear: Ear) -> str | None:
 
 
 async def _press(line: Line, key: str) -> None:
-    await line.wait(_REACTION_S)
+    await line.wait(REACTION_S)
     await line.command(f"GOSUB pressed s 1 {key}")
 
 

@@ -5,6 +5,7 @@ import os
 import signal
 import sqlite3
 import sys
+import threading
 from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
@@ -158,6 +159,20 @@ async def test_first_starts_at_once_make_one_database(file: Path) -> None:
             await store.expire(NOW)
 
     await asyncio.gather(*(start() for _ in range(8)))
+
+
+def test_the_writer_connects_though_another_start_has_the_file_for_itself(file: Path) -> None:
+    url = engines.locate(file)
+    engines.connect_writer(url).connect().close()
+    other = sqlite3.connect(file, isolation_level=None, check_same_thread=False)
+    other.execute("PRAGMA locking_mode = EXCLUSIVE")
+    other.execute("BEGIN EXCLUSIVE")
+    end = threading.Timer(3 * engines.LOCK_STEP_S, other.close)
+    end.start()
+    with engines.connect_writer(url, engines.LOCK_STEP_S).connect() as connection:
+        waits_ms = connection.exec_driver_sql("PRAGMA busy_timeout").scalar()
+    end.join()
+    assert waits_ms == 1000 * engines.LOCK_STEP_S
 
 
 async def test_the_migrations_make_exactly_the_tables_that_the_code_knows(file: Path) -> None:

@@ -187,13 +187,15 @@ def _connect(
         hide_parameters=True,
         pool_size=connections,
         max_overflow=0,
-        connect_args={"isolation_level": None, "timeout": busy_timeout_s},
+        # To connect may take as long as another start takes to migrate, whatever a statement may wait later.
+        connect_args={"isolation_level": None, "timeout": _BUSY_TIMEOUT_S},
     )
+    busy_timeout = f"busy_timeout = {int(busy_timeout_s * 1000)}"
 
     @event.listens_for(engine, "connect")
     def prepare(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
         cursor = connection.cursor()
-        for pragma in (*_PRAGMAS, *pragmas):
+        for pragma in (*_PRAGMAS, *pragmas, busy_timeout):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -31,7 +32,8 @@ PROVIDER: Final = Mapped(number=("to",), code=("code",), extension="extension")
 async def served(bench: Bench, tmp_path: Path) -> AsyncIterator[Served]:
     doors = [
         okta_door(OktaDependencies(bench.enrollment, bench.factors)),
-        okta_hook_door(OktaHook(bench.sign_in, bench.clock)),
+        # That it answers in time is not the matter here.
+        okta_hook_door(OktaHook(bench.sign_in, bench.clock, answer_within=timedelta(seconds=30))),
         *provider_doors(Providers(bench.sign_in, bench.clock, {"some": PROVIDER})),
         door_of(bench),
     ]

@@ -40,7 +40,7 @@ async def full(bench: Bench, tmp_path: Path) -> AsyncIterator[Served]:
     doors = [
         okta_door(OktaDependencies(bench.enrollment, bench.factors)),
         twilio_door_of(bench),
-        okta_hook_door(OktaHook(bench.sign_in, bench.clock)),
+        okta_hook_door(OktaHook(bench.sign_in, bench.clock, answer_within=timedelta(seconds=30))),
         *provider_doors(Providers(bench.sign_in, bench.clock, dict(providers(config.parse(IDP))))),
     ]
     async with serving(bench, tmp_path, doors=doors) as served:
