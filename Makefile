@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo lab hear unit test soak attack check bench format pages docs wheel lock clean
+.PHONY: help demo lab hear unit test soak attack check bench format client pages docs wheel lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,6 +45,9 @@ bench: $(READY) ## what a call costs, beside the least that the same Asterisk ca
 format: $(READY) ## put the source into its form
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+client: $(READY) ## write the blocking client anew from the one for asyncio
+	@$(BIN)/python -m tests.house.blocking_client
 
 pages: $(READY) ## renew the pages that follow from the code: settings, command line, providers
 	@$(BIN)/python docs/generate.py

@@ -132,7 +132,7 @@ def test_a_socket_that_may_not_be_opened_is_named_with_the_fix(
     def refuse(*_: object) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("voicegate.client.blocking.sockets.socket.connect", refuse)
+    monkeypatch.setattr("voicegate.client.transports.sockets.socket.connect", refuse)
     with Client(tmp_path / "s") as client, pytest.raises(Unreachable, match="in the socket's group"):
         client.health()
 

@@ -1,4 +1,7 @@
-"""The client for asyncio."""
+"""The client: what can be asked of the daemon, each in one method.
+
+The one for asyncio is the source; `make client` writes the blocking one from it.
+"""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
@@ -9,7 +12,7 @@ from typing import Self, TypeVar, Unpack
 import httpx
 
 from voicegate.client import requests
-from voicegate.client.factors import AsyncFactors
+from voicegate.client.async_factors import AsyncFactors
 from voicegate.client.models import (
     ApiClient,
     AuditEntry,
@@ -24,18 +27,19 @@ from voicegate.client.models import (
     Verification,
 )
 from voicegate.client.requests import AuditFilter, CallFilter, DaemonAddress, Following, Options, Request
+from voicegate.client.transports import AsyncUnixTransport
 
 T = TypeVar("T")
 
 
 class AsyncClient:
-    """The client for asyncio. Every method raises `ApiError` for a refusal and `Unreachable` for silence."""
+    """What asks the daemon. Every method raises `ApiError` for a refusal and `Unreachable` for silence."""
 
     def __init__(
         self, socket: str | Path | None = None, *, base_url: str | None = None, key: str | None = None
     ) -> None:
         self._place = DaemonAddress(socket, base_url, key)
-        transport = httpx.AsyncHTTPTransport(uds=self._place.socket) if socket is not None else None
+        transport = AsyncUnixTransport(self._place.socket) if self._place.socket is not None else None
         self._http = httpx.AsyncClient(
             transport=transport, base_url=self._place.base_url, headers=self._place.headers, trust_env=False
         )

@@ -1,16 +1,19 @@
-"""The blocking client."""
+# Written by `make client`: change async_client.py instead.
+"""The client: what can be asked of the daemon, each in one method.
 
-import socket as sockets
-from collections.abc import Iterable, Iterator, Sequence
+The one for asyncio is the source; `make client` writes the blocking one from it.
+"""
+
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Self, TypeVar, Unpack
+from typing import Self, TypeVar, Unpack
 
-import httpcore
 import httpx
 
 from voicegate.client import requests
-from voicegate.client.factors import Factors
+from voicegate.client.blocking_factors import Factors
 from voicegate.client.models import (
     ApiClient,
     AuditEntry,
@@ -25,42 +28,19 @@ from voicegate.client.models import (
     Verification,
 )
 from voicegate.client.requests import AuditFilter, CallFilter, DaemonAddress, Following, Options, Request
+from voicegate.client.transports import UnixTransport
 
 T = TypeVar("T")
 
 
-class _Backend(httpcore.SyncBackend):
-    """Connects to Unix sockets."""
-
-    def connect_unix_socket(
-        self, path: str, timeout: float | None = None, socket_options: Iterable[Any] | None = None
-    ) -> httpcore.NetworkStream:
-        # httpcore 1.0.9 leaves the socket of a failed connect open: so one of ours tries first.
-        with sockets.socket(sockets.AF_UNIX) as trial:
-            trial.settimeout(timeout)
-            try:
-                trial.connect(path)
-            except OSError as error:
-                raise httpcore.ConnectError(str(error)) from error
-        return super().connect_unix_socket(path, timeout, socket_options)
-
-
-class _UnixTransport(httpx.HTTPTransport):
-    """Speaks HTTP over a Unix socket."""
-
-    def __init__(self, path: str) -> None:
-        super().__init__()
-        self._pool = httpcore.ConnectionPool(uds=path, network_backend=_Backend())
-
-
 class Client:
-    """The blocking client. Every method raises `ApiError` for a refusal and `Unreachable` for silence."""
+    """What asks the daemon. Every method raises `ApiError` for a refusal and `Unreachable` for silence."""
 
     def __init__(
         self, socket: str | Path | None = None, *, base_url: str | None = None, key: str | None = None
     ) -> None:
         self._place = DaemonAddress(socket, base_url, key)
-        transport = _UnixTransport(self._place.socket) if self._place.socket is not None else None
+        transport = UnixTransport(self._place.socket) if self._place.socket is not None else None
         self._http = httpx.Client(
             transport=transport, base_url=self._place.base_url, headers=self._place.headers, trust_env=False
         )
@@ -88,8 +68,8 @@ class Client:
     def watch(self, verification_id: str) -> Iterator[Step]:
         """Yield the steps of its calls as they happen, until the last call has ended."""
         following = Following()
-        while True:
-            for line in self._lines(requests.events(verification_id, following.after)):
+        with closing(self._all_lines(verification_id, following)) as lines:
+            for line in lines:
                 if (step := following.take(line)) is not None:
                     yield step
                 if following.is_settled:
@@ -101,7 +81,7 @@ class Client:
 
     def redial(self, verification_id: str) -> Call:
         """Call again with the same code."""
-        return self._ask(requests.redial(verification_id)).call
+        return (self._ask(requests.redial(verification_id))).call
 
     def cancel(self, verification_id: str) -> Verification:
         """Cancel a verification and hang up its call."""
@@ -118,7 +98,7 @@ class Client:
         """Return the newest of those calls first, without timelines; with those to test numbers if they are
         wanted."""
         request = requests.calls(limit, before, test_numbers=test_numbers, wanted=wanted)
-        return self._ask(request).calls
+        return (self._ask(request)).calls
 
     def call(self, call_id: str) -> Call:
         """Return a call with its timeline."""
@@ -126,7 +106,7 @@ class Client:
 
     def trunks(self) -> list[Trunk]:
         """Return the trunks as their PBXs see them."""
-        return self._ask(requests.trunks()).trunks
+        return (self._ask(requests.trunks())).trunks
 
     def add_client(self, name: str, scopes: Sequence[str]) -> GivenKey:
         """Add a client that asks by key; only an admin may, here and below."""
@@ -134,7 +114,7 @@ class Client:
 
     def clients(self) -> list[ApiClient]:
         """Return all clients by name, revoked ones too."""
-        return self._ask(requests.clients()).clients
+        return (self._ask(requests.clients())).clients
 
     def rotate_key(self, name: str, grace_s: int = 0) -> GivenKey:
         """Give a client another key; its present ones live on for `grace_s` seconds."""
@@ -148,7 +128,7 @@ class Client:
         self, limit: int = 50, before: int | None = None, **wanted: Unpack[AuditFilter]
     ) -> list[AuditEntry]:
         """Return who asked for what, newest first, those with an id below `before` if given."""
-        return self._ask(requests.audit(limit, before, wanted)).entries
+        return (self._ask(requests.audit(limit, before, wanted))).entries
 
     def health(self) -> Health:
         """Return that the daemon is alive."""
@@ -165,7 +145,12 @@ class Client:
             raise self._place.unreachable(error) from error
         return requests.read(request, response)
 
-    def _lines(self, request: Request[Step]) -> Iterator[str]:
+    def _all_lines(self, verification_id: str, following: Following) -> Generator[str, None]:
+        while True:
+            with closing(self._lines(requests.events(verification_id, following.after))) as lines:
+                yield from lines
+
+    def _lines(self, request: Request[Step]) -> Generator[str, None]:
         try:
             with self._http.stream(**requests.arguments(request)) as response:
                 if not response.is_success:

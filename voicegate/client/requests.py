@@ -1,4 +1,4 @@
-"""Requests as data, so that the two clients differ only in how they wait; and what an answer means."""
+"""Requests as data, so that a client only sends; and what an answer means."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence

@@ -1,0 +1,64 @@
+# Written by `make client`: change async_factors.py instead.
+"""Subscribers' telephones, as part of the client.
+
+The one for asyncio is the source; `make client` writes the blocking one from it.
+"""
+
+from typing import Protocol, TypeVar, Unpack
+
+from voicegate.client import factor_requests as requests
+from voicegate.client.factor_models import Factor, FactorChallenge, FactorJudgement
+from voicegate.client.factor_requests import Enrolling
+from voicegate.client.requests import Request
+
+T = TypeVar("T")
+
+
+class Sender(Protocol):
+    """Sends a request."""
+
+    def __call__(self, request: Request[T]) -> T:
+        """Return its answer."""
+
+
+class Factors:
+    """Factors of subscribers; a subscriber is whatever the backend calls a person by."""
+
+    def __init__(self, send: Sender) -> None:
+        self._send = send
+
+    def enroll(self, subscriber: str, destination: str, **options: Unpack[Enrolling]) -> Factor:
+        """Bind a telephone to a subscriber and call it with a code; returns before it rings."""
+        return self._send(requests.enroll(subscriber, destination, options))
+
+    def activate(self, subscriber: str, factor_id: str, passcode: str) -> FactorJudgement:
+        """Judge one guess at the code of an activation."""
+        return self._send(requests.activate(subscriber, factor_id, passcode))
+
+    def resend(self, subscriber: str, factor_id: str) -> Factor:
+        """Call again for the activation."""
+        return self._send(requests.resend(subscriber, factor_id))
+
+    def challenge(self, subscriber: str, factor_id: str, lifetime_s: int | None = None) -> FactorChallenge:
+        """Call with a code for a sign-in; the same code while the last one counts."""
+        return self._send(requests.challenge(subscriber, factor_id, lifetime_s))
+
+    def verify(self, subscriber: str, factor_id: str, passcode: str) -> FactorJudgement:
+        """Judge one guess at the code of a sign-in."""
+        return self._send(requests.verify(subscriber, factor_id, passcode))
+
+    def list(self, subscriber: str) -> list[Factor]:
+        """Return a subscriber's factors: one, and for an admin one of each client."""
+        return self._send(requests.listing(subscriber))
+
+    def get(self, subscriber: str, factor_id: str) -> Factor:
+        """Return a factor, and what became of its newest code."""
+        return self._send(requests.get(subscriber, factor_id))
+
+    def reset(self, subscriber: str, factor_id: str) -> None:
+        """End a factor and its open codes, and hang up its call."""
+        self._send(requests.reset(subscriber, factor_id))
+
+    def reset_all(self, subscriber: str) -> None:
+        """End all factors of a subscriber."""
+        self._send(requests.reset_all(subscriber))

@@ -1,0 +1,39 @@
+"""What the two clients cannot have from one source: how a Unix socket is opened by either."""
+
+import socket as sockets
+from collections.abc import Iterable
+from typing import Any
+
+import httpcore
+import httpx
+
+
+class _Backend(httpcore.SyncBackend):
+    """Connects to Unix sockets."""
+
+    def connect_unix_socket(
+        self, path: str, timeout: float | None = None, socket_options: Iterable[Any] | None = None
+    ) -> httpcore.NetworkStream:
+        # httpcore 1.0.9 leaves the socket of a failed connect open: so one of ours tries first.
+        with sockets.socket(sockets.AF_UNIX) as trial:
+            trial.settimeout(timeout)
+            try:
+                trial.connect(path)
+            except OSError as error:
+                raise httpcore.ConnectError(str(error)) from error
+        return super().connect_unix_socket(path, timeout, socket_options)
+
+
+class UnixTransport(httpx.HTTPTransport):
+    """Speaks HTTP over a Unix socket."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__()
+        self._pool = httpcore.ConnectionPool(uds=path, network_backend=_Backend())
+
+
+class AsyncUnixTransport(httpx.AsyncHTTPTransport):
+    """The same for asyncio."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(uds=path)
