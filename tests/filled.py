@@ -20,7 +20,7 @@ def fill(file: Path, count: int) -> None:
     to a database that is migrated: the newest at `NEWEST`."""
     with closing(sqlite3.connect(file)) as connection, connection:
         for table, rows in (
-            ("verifications", map(_verification, range(count))),
+            ("challenges", map(_challenge, range(count))),
             ("calls", map(_call, range(count))),
             ("timeline", (_step(n, seq) for n in range(count) for seq in range(1, _STEPS + 1))),
             ("audit", map(_entry, reversed(range(count)))),
@@ -47,7 +47,7 @@ def _number(n: int) -> str:
     return f"+1202555{n % 10_000:04}"
 
 
-def _verification(n: int) -> dict[str, object]:
+def _challenge(n: int) -> dict[str, object]:
     return {
         "id": f"ver_{n:020}",
         "client": CLIENT,
@@ -79,7 +79,7 @@ def _call(n: int) -> dict[str, object]:
     )
     return {
         "id": f"call_{n:020}",
-        "verification_id": f"ver_{n:020}",
+        "challenge_id": f"ver_{n:020}",
         "position": 1,
         "number": _number(n),
         "trunk": "carrier",

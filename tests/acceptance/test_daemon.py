@@ -218,7 +218,7 @@ async def test_no_code_is_in_the_database(settings: Path) -> None:
     with sqlite3.connect(settings.parent / "voicegate.db") as database:
         dump = "\n".join(database.iterdump())
     database.close()
-    assert "verifications" in dump
+    assert "challenges" in dump
     assert "90417736" not in dump
     assert all(b"90417736" not in file.read_bytes() for file in settings.parent.rglob("*") if file.is_file())
 

@@ -169,7 +169,7 @@ class Eavesdropper:
 
     def sealed(self, verification_id: str) -> bytes | None:
         """Return a verification's sealed code as the database has it now."""
-        query = "SELECT sealed FROM verifications WHERE id = ?"
+        query = "SELECT sealed FROM challenges WHERE id = ?"
         path = f"file:{self.lab.settings.folder}/voicegate.db?mode=ro"
         with closing(sqlite3.connect(path, uri=True)) as database:
             found: tuple[bytes | None] = database.execute(query, (verification_id,)).fetchone()

@@ -23,12 +23,10 @@ def test_in_postgresql_one_at_a_time_decides_about_a_number() -> None:
 
 QUESTIONS = {
     "ix_calls_live_number (number=?)": lambda tx: tx.calls_in_progress(NUMBER, NOW),
-    "ix_verifications_bucket (bucket=? AND client=? AND issued_at>?)": lambda tx: tx.calls_counted(
+    "ix_challenges_bucket (bucket=? AND client=? AND issued_at>?)": lambda tx: tx.calls_counted(
         NUMBER, "tester", NOW
     ),
-    "ix_verifications_bucket (bucket=? AND client=?)": lambda tx: tx.pending_challenges(
-        "tester", bucket=NUMBER
-    ),
+    "ix_challenges_bucket (bucket=? AND client=?)": lambda tx: tx.pending_challenges("tester", bucket=NUMBER),
     "ix_factors_number (number=?)": lambda tx: tx.enrolled_extensions(NUMBER),
     "ix_wrong_guesses_bucket (bucket=? AND at>?)": lambda tx: tx.wrong_guesses(NOW, 20, bucket=NUMBER),
     "ix_wrong_guesses_at (at>?)": lambda tx: tx.set_back(NOW),

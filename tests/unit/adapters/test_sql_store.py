@@ -12,28 +12,21 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from alembic.autogenerate import compare_metadata
-from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Select, event, insert, select
-from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.schema import CreateIndex, CreateTable
+from sqlalchemy import Select, event, select
+from sqlalchemy.dialects import sqlite
 
 from tests.contract.making import NOW, make_call, make_challenge, open_challenge, update_challenge
 from voicegate.adapters.storage import SqlStore, engines
-from voicegate.adapters.storage.migrations import migrate
-from voicegate.adapters.storage.rows import call_row, verification_row
 from voicegate.adapters.storage.statements import living, newest_of
 from voicegate.adapters.storage.tables import (
     IS_LIVE,
     IS_LIVING,
     IS_OPEN,
-    METADATA,
     calls,
+    challenges,
     factors,
-    verifications,
     wrong_guesses,
 )
-from voicegate.application.ports import CallRecord, ChallengeRecord
 from voicegate.domain.challenge import Challenge, ChallengeState
 from voicegate.domain.errors import StoreError
 from voicegate.lab.deadlines import within
@@ -102,7 +95,7 @@ async def test_a_long_read_delays_the_tidying_and_stops_nobody(file: Path) -> No
         with closing(sqlite3.connect(file, isolation_level=None)) as reading:
             await open_challenge(store, make_challenge(sealed=b"a code, sealed"), make_call(), None)
             reading.execute("BEGIN")
-            reading.execute("SELECT * FROM verifications").fetchall()
+            reading.execute("SELECT * FROM challenges").fetchall()
             await update_challenge(store, "ver_1", erase)
             async with within(5):
                 await store.expire(NOW)
@@ -175,50 +168,13 @@ def test_the_writer_connects_though_another_start_has_the_file_for_itself(file: 
     assert waits_ms == 1000 * engines.LOCK_STEP_S
 
 
-async def test_the_migrations_make_exactly_the_tables_that_the_code_knows(file: Path) -> None:
-    async with SqlStore(file):
-        pass
-    engine = engines.connect_writer(engines.locate(file))
-    with engine.begin() as connection:
-        assert compare_metadata(MigrationContext.configure(connection), METADATA) == []
-        query = "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL"
-        indexes = {row.name: row.sql for row in connection.exec_driver_sql(query)}
-    engine.dispose()
-    assert indexes == {
-        index.name: str(CreateIndex(index).compile(dialect=sqlite.dialect()))
-        for table in METADATA.tables.values()
-        for index in table.indexes
-    }
-
-
-async def test_what_the_first_version_kept_is_kept(file: Path) -> None:
-    engine = engines.connect_writer(engines.locate(file))
-    challenge, call = make_challenge(), make_call()
-    row = verification_row(challenge) | {"revision": 3}
-    del row["factor_id"], row["purpose"], row["service"], row["bucket"]
-    with engine.begin() as connection:
-        migrate(connection, "0001")
-        connection.execute(insert(verifications).values(**row))
-        connection.execute(insert(calls).values(**call_row(CallRecord(call)), position=1))
-    engine.dispose()
-    async with SqlStore(file) as store:
-        assert await store.challenge("ver_1") == ChallengeRecord(challenge, [CallRecord(call)], revision=3)
-        assert await store.newest_plain(challenge.destination.number, "tester") is not None
-
-
 async def test_a_factor_is_locked_before_its_challenge_whoever_asks(file: Path) -> None:
     asked: list[str] = []
     async with SqlStore(file) as store:
         event.listen(store._writing, "before_cursor_execute", lambda *given: asked.append(given[2]))
         await store.transact(lambda tx: tx.challenge("ver_1"))
     read = [text.split()[1].partition(".")[0] for text in asked if text.startswith("SELECT")]
-    assert read == ["factors", "verifications"]
-
-
-def test_the_tables_can_be_made_in_postgresql() -> None:
-    dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
-    for table in METADATA.sorted_tables:
-        assert str(CreateTable(table).compile(dialect=dialect))
+    assert read == ["factors", "challenges"]
 
 
 async def test_a_database_of_a_newer_version_is_refused_and_left_as_it_is(file: Path) -> None:
@@ -234,17 +190,6 @@ async def test_a_database_of_a_newer_version_is_refused_and_left_as_it_is(file: 
     with sqlite3.connect(file) as connection:
         assert connection.execute("SELECT version_num FROM alembic_version").fetchone() == ("9999",)
     connection.close()
-
-
-async def test_a_migration_that_fails_midway_leaves_nothing_behind(file: Path) -> None:
-    with sqlite3.connect(file) as connection:
-        connection.execute("CREATE TABLE timeline (other TEXT)")
-    connection.close()
-    assert "timeline" in await refusal(file)
-    with sqlite3.connect(file) as connection:
-        tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
-    connection.close()
-    assert tables == [("timeline",)]
 
 
 async def test_a_file_that_is_no_database_is_named(file: Path) -> None:
@@ -279,7 +224,7 @@ async def test_errors_have_no_statement_and_no_values(file: Path) -> None:
         await open_challenge(store, make_challenge(), make_call(), None)
         with pytest.raises(StoreError) as refused:
             await open_challenge(store, make_challenge(), make_call("2"), None)
-    assert str(refused.value) == f"{file}: UNIQUE constraint failed: verifications.id"
+    assert str(refused.value) == f"{file}: UNIQUE constraint failed: challenges.id"
     assert "+1202" not in f"{refused.value!r} {refused.value.__cause__}"
 
 
@@ -299,12 +244,12 @@ async def test_an_erased_code_is_nowhere_in_the_file(file: Path) -> None:
     [
         (select(calls).where(IS_LIVE).order_by(calls.c.created_at), "ix_calls_live"),
         (select(calls).order_by(calls.c.created_at.desc()), "ix_calls_created_at"),
-        (select(calls).where(calls.c.verification_id == "ver_1"), "verification_id=?"),
+        (select(calls).where(calls.c.challenge_id == "ver_1"), "challenge_id=?"),
         (
-            select(verifications).where(IS_OPEN, verifications.c.expires_at <= NOW),
-            "ix_verifications_open (expires_at<?)",
+            select(challenges).where(IS_OPEN, challenges.c.expires_at <= NOW),
+            "ix_challenges_open (expires_at<?)",
         ),
-        (newest_of("fac_1"), "ix_verifications_factor_id (factor_id=?)"),
+        (newest_of("fac_1"), "ix_challenges_factor_id (factor_id=?)"),
         (select(factors).where(factors.c.number == "+12", IS_LIVING), "ix_factors_number (number=?)"),
         (select(factors).where(*living("alice", "web")), "uq_factors_living (client=? AND subscriber=?)"),
         (

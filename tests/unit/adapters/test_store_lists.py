@@ -5,7 +5,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -18,14 +18,10 @@ from voicegate.adapters.storage import SqlStore, engines, lists
 from voicegate.adapters.storage.counts import summary_queries
 from voicegate.adapters.storage.migrations import migrate
 from voicegate.adapters.storage.purge import old_challenges, purge
-from voicegate.adapters.storage.rows import call_row, verification_row
 from voicegate.application.listing import AttemptFilter, AuditFilter, CallFilter, Position, Summary
-from voicegate.application.ports import CallRecord
 from voicegate.application.store_port import Kept
-from voicegate.domain.call import TEST_TRUNK
 from voicegate.domain.call_outcome import Outcome
 from voicegate.domain.challenge import ChallengeState
-from voicegate.domain.phone_number import Destination
 
 DAY = timedelta(days=1)
 BEHIND = Position(NOW, "call_1")
@@ -93,7 +89,7 @@ def filled(file: Path) -> Iterator[Filled]:
         (lists.audit_query(AuditFilter(client=CLIENT, behind=9)), "ix_audit_client (client=? AND id<?)"),
         (lists.audit_query(AuditFilter(number_digests=[b"1"])), "ix_audit_number_digest (number_digest=?)"),
         (lists.audit_query(AuditFilter(after=NOW, before=NOW)), "INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
-        (old_challenges(NOW), "ix_verifications_expires_at (expires_at<?)"),
+        (old_challenges(NOW), "ix_challenges_expires_at (expires_at<?)"),
     ],
 )
 def test_a_list_is_read_in_its_indexs_order_and_never_sorted(
@@ -139,53 +135,11 @@ def test_a_batch_of_the_purge_looks_up_what_it_deletes(filled: Filled) -> None:
         assert not [step for step in plan if step.startswith("SCAN") and "INDEX" not in step], plan
 
 
-def insert_old(connection: Connection, table: str, row: dict[str, object]) -> None:
-    """Insert what a table of an older version has columns for."""
-    known = [column[1] for column in connection.exec_driver_sql(f"PRAGMA table_info({table})")]
-    old = {name: value for name, value in row.items() if name in known}
-    values = [value.strftime("%F %T.%f") if isinstance(value, datetime) else value for value in old.values()]
-    statement = f"INSERT INTO {table} ({', '.join(old)}) VALUES ({', '.join('?' * len(old))})"
-    connection.exec_driver_sql(statement, tuple(values))
-
-
-async def test_a_filled_database_of_the_last_version_is_brought_up_to_date(file: Path) -> None:
-    engine = engines.connect_writer(engines.locate(file))
-    kept = make_challenge("1", state=ChallengeState.VERIFIED, service="bank")
-    plain = make_challenge("2", state=ChallengeState.VERIFIED, destination=Destination("4001"))
-    later = NOW + timedelta(hours=3)
-    made = [
-        make_call("1", "1"),
-        make_call("2", "1", created_at=later),
-        make_call("3", "1", created_at=later, trunk=TEST_TRUNK),
-        make_call("4", "2", destination=Destination("4001")),
-    ]
-    with engine.begin() as connection:
-        migrate(connection, "0003")
-        for challenge in (kept, plain):
-            insert_old(connection, "verifications", verification_row(challenge) | {"revision": 1})
-        for position, call in enumerate(made, 1):
-            insert_old(connection, "calls", call_row(CallRecord(call)) | {"position": position})
-    engine.dispose()
-    async with SqlStore(file) as store:
-        found = await store.attempts(AttemptFilter(with_tests=True), 9)
-        assert [(one.record.call.id, one.is_converted) for one in found] == [
-            ("call_3", True),
-            ("call_2", False),
-            ("call_1", False),
-        ]
-        assert await store.summary(AttemptFilter(client="tester", service="bank", country="US")) == Summary(
-            2, 0
-        )
-        assert await store.summary(AttemptFilter(after=later - timedelta(hours=1))) == Summary(1, 0)
-        assert [one.call.id for one in await store.recent_calls(9, CallFilter(number="4001"))] == ["call_4"]
-        assert len(await store.recent_calls(9, CallFilter(client="tester"))) == 4
-
-
 def remaining(file: Path) -> dict[str, int]:
     with closing(sqlite3.connect(file)) as connection:
         return {
             table: connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
-            for table in ("verifications", "calls", "timeline", "audit", "call_counts")
+            for table in ("challenges", "calls", "timeline", "audit", "call_counts")
         }
 
 
@@ -200,7 +154,7 @@ async def test_what_is_old_goes_batch_by_batch_and_what_is_kept_stays(file: Path
         assert len(batches) > 10
         after = remaining(file)
         # Its five minutes are over by five calls more.
-        assert after["verifications"] == after["calls"] == 106
+        assert after["challenges"] == after["calls"] == 106
         assert after["timeline"] == 4 * 51
         assert after["audit"] == 201
         assert after["call_counts"] == before["call_counts"]
@@ -226,7 +180,7 @@ async def test_emptying_the_log_keeps_no_writer_out_while_somebody_reads(file: P
         ):
             writing.execute("PRAGMA busy_timeout = 0")
             reading.execute("BEGIN")
-            reading.execute("SELECT * FROM verifications").fetchall()
+            reading.execute("SELECT * FROM challenges").fetchall()
             await open_challenge(store, make_challenge("2"), make_call("2", "2"), None)
             emptying = asyncio.create_task(asyncio.to_thread(engines.empty_wal, store._reading))
             tries = []

@@ -17,9 +17,9 @@ from voicegate.adapters.storage.tables import (
     IS_LIVING,
     IS_OPEN,
     calls,
+    challenges,
     counted_at,
     factors,
-    verifications,
 )
 from voicegate.application.store_port import BucketCall
 from voicegate.domain.challenge import Challenge, ChallengeState
@@ -68,9 +68,9 @@ def find_counted(
     """Return a client's calls in a bucket that were queued after `since`."""
     return _find(
         connection,
-        verifications.c.bucket == bucket,
-        verifications.c.client == client,
-        verifications.c.issued_at > since - _LONGEST_LIFE,
+        challenges.c.bucket == bucket,
+        challenges.c.client == client,
+        challenges.c.issued_at > since - _LONGEST_LIFE,
         counted_at > since,
     )
 
@@ -79,20 +79,20 @@ def find_pending(
     connection: Connection, client: str, *, bucket: str | None, subscriber: str | None
 ) -> Sequence[Challenge]:
     """Return a client's challenges that are in an open state."""
-    pending = select(verifications).where(verifications.c.client == client, IS_OPEN)
+    pending = select(challenges).where(challenges.c.client == client, IS_OPEN)
     if bucket is not None:
-        pending = pending.where(verifications.c.bucket == bucket)
+        pending = pending.where(challenges.c.bucket == bucket)
     if subscriber is not None:
-        pending = pending.join(factors, factors.c.id == verifications.c.factor_id)
+        pending = pending.join(factors, factors.c.id == challenges.c.factor_id)
         pending = pending.where(factors.c.subscriber == subscriber)
     return [challenge_of(row) for row in connection.execute(pending).mappings()]
 
 
 def _find(connection: Connection, *which: ColumnElement[bool]) -> Sequence[BucketCall]:
-    is_verified = (verifications.c.state == str(ChallengeState.VERIFIED)).label("is_verified")
+    is_verified = (challenges.c.state == str(ChallengeState.VERIFIED)).label("is_verified")
     wanted = (
-        select(calls, counted_at.label("counted"), verifications.c.bucket, is_verified)
-        .join(verifications)
+        select(calls, counted_at.label("counted"), challenges.c.bucket, is_verified)
+        .join(challenges)
         .where(*which)
     )
     rows = connection.execute(wanted).mappings()

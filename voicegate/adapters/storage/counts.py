@@ -27,7 +27,7 @@ def count_attempt(connection: Connection, call_id: str) -> None:
 
 def count_conversion(connection: Connection, challenge_id: str) -> None:
     """Mark the newest call of a verified challenge, and count that; doing it twice is fine."""
-    own = select(calls).where(calls.c.verification_id == challenge_id).order_by(calls.c.position.desc())
+    own = select(calls).where(calls.c.challenge_id == challenge_id).order_by(calls.c.position.desc())
     rows = connection.execute(own).mappings().all()
     if not rows or any(row["is_converted"] for row in rows):
         return

@@ -11,7 +11,7 @@ from typing import Final
 from sqlalchemy import ColumnElement, Connection, Select, func, select, tuple_
 
 from voicegate.adapters.storage.rows import audit_of, call_of, challenge_of
-from voicegate.adapters.storage.tables import IS_SERVICE, audit, calls, verifications
+from voicegate.adapters.storage.tables import IS_SERVICE, audit, calls, challenges
 from voicegate.application.listing import Attempt, AttemptFilter, AuditFilter, CallFilter, Position
 from voicegate.application.ports import CallRecord
 from voicegate.application.store_port import AuditEntry
@@ -31,9 +31,9 @@ def find_calls(connection: Connection, wanted: CallFilter, *, limit: int) -> Seq
 def find_attempts(connection: Connection, wanted: AttemptFilter, *, limit: int) -> Sequence[Attempt]:
     """Return the newest calls first, each with its challenge."""
     rows = connection.execute(attempts_query(wanted).limit(limit)).mappings().all()
-    own = select(verifications).where(verifications.c.id.in_({row["verification_id"] for row in rows}))
-    challenges = {row["id"]: challenge_of(row) for row in connection.execute(own).mappings()}
-    return [Attempt(call_of(row), challenges[row["verification_id"]], row["is_converted"]) for row in rows]
+    own = select(challenges).where(challenges.c.id.in_({row["challenge_id"] for row in rows}))
+    by_id = {row["id"]: challenge_of(row) for row in connection.execute(own).mappings()}
+    return [Attempt(call_of(row), by_id[row["challenge_id"]], row["is_converted"]) for row in rows]
 
 
 def find_audit(connection: Connection, wanted: AuditFilter, *, limit: int) -> Sequence[AuditEntry]:
@@ -59,7 +59,7 @@ def attempts_query(wanted: AttemptFilter) -> Select[tuple[object, ...]]:
     """Return the query for services' calls, newest first."""
     fitting = services_calls(wanted)
     fitting += _exactly(
-        (calls.c.verification_id, wanted.challenge_id),
+        (calls.c.challenge_id, wanted.challenge_id),
         (calls.c.id, wanted.call_id),
         (calls.c.number, wanted.number),
     )

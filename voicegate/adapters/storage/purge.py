@@ -13,10 +13,10 @@ from voicegate.adapters.storage.tables import (
     IS_OPEN,
     audit,
     calls,
+    challenges,
     factors,
     idempotency_keys,
     timeline,
-    verifications,
     wrong_guesses,
 )
 from voicegate.application.store_port import Kept
@@ -36,9 +36,9 @@ def purge(connection: Connection, kept: Kept, *, limit: int) -> int:
 
 def old_challenges(before: datetime) -> Select[tuple[str]]:
     """Return the query for challenges that ended before then, no call of which lives."""
-    live = exists().where(calls.c.verification_id == verifications.c.id, IS_LIVE)
-    own = select(verifications.c.id).where(verifications.c.expires_at < before, ~IS_OPEN, ~live)
-    return own.order_by(verifications.c.expires_at)
+    live = exists().where(calls.c.challenge_id == challenges.c.id, IS_LIVE)
+    own = select(challenges.c.id).where(challenges.c.expires_at < before, ~IS_OPEN, ~live)
+    return own.order_by(challenges.c.expires_at)
 
 
 def _purge_challenges(connection: Connection, before: datetime, *, limit: int) -> int:
@@ -46,12 +46,12 @@ def _purge_challenges(connection: Connection, before: datetime, *, limit: int) -
     ids = connection.execute(old_challenges(before).limit(max(1, limit // 20))).scalars().all()
     if not ids:
         return 0
-    own_calls = select(calls.c.id).where(calls.c.verification_id.in_(ids))
+    own_calls = select(calls.c.id).where(calls.c.challenge_id.in_(ids))
     return (
         _delete_where(connection, timeline, timeline.c.call_id.in_(own_calls))
-        + _delete_where(connection, calls, calls.c.verification_id.in_(ids))
-        + _delete_where(connection, idempotency_keys, idempotency_keys.c.verification_id.in_(ids))
-        + _delete_where(connection, verifications, verifications.c.id.in_(ids))
+        + _delete_where(connection, calls, calls.c.challenge_id.in_(ids))
+        + _delete_where(connection, idempotency_keys, idempotency_keys.c.challenge_id.in_(ids))
+        + _delete_where(connection, challenges, challenges.c.id.in_(ids))
     )
 
 
@@ -69,7 +69,7 @@ def _purge_keys(connection: Connection, before: datetime, *, limit: int) -> int:
 
 
 def _purge_factors(connection: Connection, before: datetime, *, limit: int) -> int:
-    used = exists().where(verifications.c.factor_id == factors.c.id)
+    used = exists().where(challenges.c.factor_id == factors.c.id)
     return _delete(connection, factors.c.id, ~IS_LIVING, factors.c.updated_at < before, ~used, limit=limit)
 
 

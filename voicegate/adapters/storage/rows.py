@@ -19,7 +19,7 @@ Columns = dict[str, object]
 """What to write into a row, by its columns' names."""
 
 
-def verification_row(challenge: Challenge) -> Columns:
+def challenge_row(challenge: Challenge) -> Columns:
     """Return the row of a challenge, without its revision."""
     return {
         "id": challenge.id,
@@ -71,7 +71,7 @@ def call_row(record: CallRecord) -> Columns:
     call = record.call
     return {
         "id": call.id,
-        "verification_id": call.challenge_id,
+        "challenge_id": call.challenge_id,
         "number": call.destination.number,
         "extension": call.destination.extension,
         "trunk": call.trunk,
@@ -92,7 +92,7 @@ def call_of(row: RowMapping, timeline: Sequence[TimelineEntry] = ()) -> CallReco
     """Return the call of a row, with the timeline given."""
     call = Call(
         id=row["id"],
-        challenge_id=row["verification_id"],
+        challenge_id=row["challenge_id"],
         destination=Destination(row["number"], row["extension"]),
         trunk=row["trunk"],
         caller_id=row["caller_id"],

@@ -12,9 +12,9 @@ from voicegate.adapters.storage.rows import key_of, key_row
 from voicegate.adapters.storage.tables import (
     IS_OPEN,
     calls,
+    challenges,
     client_keys,
     counted_at,
-    verifications,
     wrong_guesses,
 )
 
@@ -29,16 +29,16 @@ def set_back_counted(connection: Connection, now: datetime) -> None:
 def set_back_challenges(connection: Connection, now: datetime) -> None:
     """Let open challenges of the future be issued before now, in the order that they have, with their whole
     lives before them."""
-    future = (IS_OPEN, verifications.c.issued_at > now)
-    newest = connection.execute(select(func.max(verifications.c.issued_at)).where(*future)).scalar_one()
+    future = (IS_OPEN, challenges.c.issued_at > now)
+    newest = connection.execute(select(func.max(challenges.c.issued_at)).where(*future)).scalar_one()
     if newest is None:
         return
-    wanted = select(verifications.c.id, verifications.c.issued_at, verifications.c.expires_at).where(*future)
+    wanted = select(challenges.c.id, challenges.c.issued_at, challenges.c.expires_at).where(*future)
     for row in connection.execute(wanted).all():
         shift = newest - now
         moved = {"issued_at": row.issued_at - shift, "expires_at": row.expires_at - shift}
-        moved["revision"] = verifications.c.revision + 1
-        connection.execute(update(verifications).where(verifications.c.id == row.id).values(**moved))
+        moved["revision"] = challenges.c.revision + 1
+        connection.execute(update(challenges).where(challenges.c.id == row.id).values(**moved))
 
 
 def end_keys(connection: Connection, now: datetime) -> None:

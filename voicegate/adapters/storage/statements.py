@@ -16,24 +16,24 @@ from voicegate.adapters.storage.rows import (
     call_of,
     call_row,
     challenge_of,
+    challenge_row,
     client_of,
     entry_of,
     entry_row,
     factor_of,
     key_of,
-    verification_row,
 )
 from voicegate.adapters.storage.tables import (
     IS_LIVE,
     IS_LIVING,
     IS_OPEN,
     calls,
+    challenges,
     client_keys,
     clients,
     factors,
     probes,
     timeline,
-    verifications,
 )
 from voicegate.application.ports import CallRecord, ChallengeRecord, TimelineEntry
 from voicegate.application.store_port import ClientRecord, FactorRecord
@@ -44,14 +44,14 @@ from voicegate.domain.errors import StoreError
 
 # Every step of every call runs these: building a statement costs SQLAlchemy more than SQLite's running it.
 _OWN_ID: Final[BindParameter[str]] = bindparam("own_id")
-_CHALLENGE: Final = select(verifications).where(verifications.c.id == _OWN_ID).with_for_update()
+_CHALLENGE: Final = select(challenges).where(challenges.c.id == _OWN_ID).with_for_update()
 _TOUCH_CHALLENGE: Final = (
-    update(verifications).where(verifications.c.id == _OWN_ID).values(revision=verifications.c.revision + 1)
+    update(challenges).where(challenges.c.id == _OWN_ID).values(revision=challenges.c.revision + 1)
 )
 # What never changes is not written again: SQLite would write every index that has the column.
 _CHALLENGE_KEEPS: Final = frozenset(("id", "client", "number", "issued_at", "expires_at", "factor_id"))
 _CALL_KEEPS: Final = frozenset(
-    ("id", "verification_id", "number", "extension", "trunk", "caller_id", "created_at")
+    ("id", "challenge_id", "number", "extension", "trunk", "caller_id", "created_at")
 )
 _SAVE_CALL: Final = update(calls).where(calls.c.id == _OWN_ID)
 _NEWEST_STEP: Final = select(func.coalesce(func.max(timeline.c.seq), 0)).where(timeline.c.call_id == _OWN_ID)
@@ -102,11 +102,11 @@ def add_call(connection: Connection, call: Call) -> None:
     Raises:
         StoreError: its challenge was never stored.
     """
-    asked = select(verifications.c.client, verifications.c.service)
-    owner = connection.execute(asked.where(verifications.c.id == call.challenge_id)).mappings().one_or_none()
+    asked = select(challenges.c.client, challenges.c.service)
+    owner = connection.execute(asked.where(challenges.c.id == call.challenge_id)).mappings().one_or_none()
     if owner is None:
         raise StoreError(f"challenge {call.challenge_id} is not stored")
-    own = select(func.count()).where(calls.c.verification_id == call.challenge_id)
+    own = select(func.count()).where(calls.c.challenge_id == call.challenge_id)
     position = connection.execute(own).scalar_one() + 1
     row = call_row(CallRecord(call)) | dict(owner)
     connection.execute(
@@ -117,7 +117,7 @@ def add_call(connection: Connection, call: Call) -> None:
 
 def save_challenge(connection: Connection, challenge: Challenge) -> None:
     """Store a challenge that changed, or whose calls did; its revision grows."""
-    row = verification_row(challenge)
+    row = challenge_row(challenge)
     changed = {name: value for name, value in row.items() if name not in _CHALLENGE_KEEPS}
     connection.execute(_TOUCH_CHALLENGE, {"own_id": challenge.id, **changed})
     if challenge.state is ChallengeState.VERIFIED:
@@ -128,9 +128,9 @@ def expire(connection: Connection, now: datetime) -> int:
     """Expire open challenges whose time is over, as `domain.challenge.expire` does; return how many."""
     stamps.end_keys(connection, now)
     stamps.set_back_challenges(connection, now)
-    over = update(verifications).where(IS_OPEN, verifications.c.expires_at <= now)
+    over = update(challenges).where(IS_OPEN, challenges.c.expires_at <= now)
     expired = connection.execute(
-        over.values(state=str(ChallengeState.EXPIRED), sealed=None, revision=verifications.c.revision + 1)
+        over.values(state=str(ChallengeState.EXPIRED), sealed=None, revision=challenges.c.revision + 1)
     )
     return expired.rowcount
 
@@ -143,12 +143,12 @@ def probe(connection: Connection, now: datetime) -> None:
 
 def find_challenge(connection: Connection, challenge_id: str) -> ChallengeRecord | None:
     """Return a challenge with its calls and timelines; None: unknown."""
-    return _one_challenge(connection, select(verifications).where(verifications.c.id == challenge_id))
+    return _one_challenge(connection, select(challenges).where(challenges.c.id == challenge_id))
 
 
 def find_open_challenges(connection: Connection) -> Sequence[Challenge]:
     """Return all challenges that are in an open state."""
-    own = select(verifications).where(IS_OPEN)
+    own = select(challenges).where(IS_OPEN)
     return [challenge_of(row) for row in connection.execute(own).mappings()]
 
 
@@ -214,29 +214,29 @@ def count_sharing(connection: Connection, number: str) -> int:
 
 def newest_of(factor_id: str, purpose: Purpose | None = None) -> Select[tuple[object, ...]]:
     """Return the query for a factor's newest challenge, of one purpose if given."""
-    own = _newest().where(verifications.c.factor_id == factor_id)
-    return own if purpose is None else own.where(verifications.c.purpose == str(purpose))
+    own = _newest().where(challenges.c.factor_id == factor_id)
+    return own if purpose is None else own.where(challenges.c.purpose == str(purpose))
 
 
 def newest_plain(number: str, *, client: str, service: str | None) -> Select[tuple[object, ...]]:
     """Return the query for a client's newest plain challenge for a number that a service (None: none) asked
     for."""
     return _newest().where(
-        verifications.c.client == client,
-        verifications.c.number == number,
-        verifications.c.factor_id.is_(None),
-        verifications.c.service.is_not_distinct_from(service),
+        challenges.c.client == client,
+        challenges.c.number == number,
+        challenges.c.factor_id.is_(None),
+        challenges.c.service.is_not_distinct_from(service),
     )
 
 
 def assemble(connection: Connection, row: RowMapping) -> ChallengeRecord:
     """Return the challenge of a row with its calls and their timelines."""
-    own = select(calls).where(calls.c.verification_id == row["id"]).order_by(calls.c.position)
+    own = select(calls).where(calls.c.challenge_id == row["id"]).order_by(calls.c.position)
     return ChallengeRecord(challenge_of(row), _with_timelines(connection, own), row["revision"])
 
 
 def _newest() -> Select[tuple[object, ...]]:
-    return select(verifications).order_by(verifications.c.issued_at.desc(), verifications.c.id).limit(1)
+    return select(challenges).order_by(challenges.c.issued_at.desc(), challenges.c.id).limit(1)
 
 
 def _one_challenge(connection: Connection, wanted: Select[tuple[object, ...]]) -> ChallengeRecord | None:

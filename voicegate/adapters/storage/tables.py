@@ -1,7 +1,7 @@
 """The tables, for SQLite and PostgreSQL alike; what their values mean is `rows`'s.
 
-A challenge is called a verification here, as the API calls it. Times are UTC; durations end in `_s`. A
-change of a table needs a revision in `migrations/versions`; a test compares the two.
+Times are UTC; durations end in `_s`. A change of a table needs a revision in `migrations/versions`; a test
+compares the two.
 """
 
 from datetime import UTC, datetime
@@ -64,8 +64,8 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
-verifications: Final = Table(
-    "verifications",
+challenges: Final = Table(
+    "challenges",
     METADATA,
     Column("id", String, primary_key=True),
     Column("client", String, nullable=False),
@@ -93,7 +93,7 @@ calls: Final = Table(
     "calls",
     METADATA,
     Column("id", String, primary_key=True),
-    Column("verification_id", ForeignKey("verifications.id"), nullable=False),
+    Column("challenge_id", ForeignKey("challenges.id"), nullable=False),
     Column("position", Integer, nullable=False),
     Column("number", String, nullable=False),
     Column("extension", String),
@@ -122,7 +122,7 @@ calls: Final = Table(
     Column("country", String),
     Column("is_converted", Boolean, nullable=False, server_default=false()),
     Column("counted_at", UtcDateTime),
-    UniqueConstraint("verification_id", "position"),
+    UniqueConstraint("challenge_id", "position"),
 )
 """One row a call; `position` counts a challenge's calls from 1. `outcome` and `is_unreachable` are NULL
 while it lives. `client` and `service` are its challenge's, repeated here for the indexes that lists need;
@@ -226,7 +226,7 @@ idempotency_keys: Final = Table(
     Column("client", String, primary_key=True),
     Column("key", String, primary_key=True),
     Column("fingerprint", LargeBinary, nullable=False),
-    Column("verification_id", ForeignKey("verifications.id"), nullable=False),
+    Column("challenge_id", ForeignKey("challenges.id"), nullable=False),
     Column("created", UtcDateTime, nullable=False),
 )
 """One row a client's word for a request."""
@@ -244,7 +244,7 @@ IS_LIVE: Final = calls.c.state != literal_column(f"'{CallState.ENDED}'")
 """Has a call not ended?"""
 counted_at: Final = func.coalesce(calls.c.counted_at, calls.c.created_at)
 """When was a call queued, as the waits between calls have it?"""
-IS_OPEN: Final = verifications.c.state.in_([literal_column(f"'{state}'") for state in sorted(OPEN_STATES)])
+IS_OPEN: Final = challenges.c.state.in_([literal_column(f"'{state}'") for state in sorted(OPEN_STATES)])
 """Is a challenge's code still wanted?"""
 IS_LIVING: Final = factors.c.state != literal_column(f"'{FactorState.RESET}'")
 """Does a factor stand in the way of another?"""
@@ -265,11 +265,11 @@ Index(
 )
 Index("ix_calls_live", calls.c.created_at, sqlite_where=IS_LIVE, postgresql_where=IS_LIVE)
 Index("ix_calls_live_number", calls.c.number, sqlite_where=IS_LIVE, postgresql_where=IS_LIVE)
-Index("ix_verifications_bucket", *(verifications.c[name] for name in ("bucket", "client", "issued_at")))
-Index("ix_verifications_open", verifications.c.expires_at, sqlite_where=IS_OPEN, postgresql_where=IS_OPEN)
-Index("ix_verifications_expires_at", verifications.c.expires_at)
-Index("ix_verifications_number", verifications.c.number, verifications.c.issued_at)
-Index("ix_verifications_factor_id", verifications.c.factor_id, verifications.c.issued_at)
+Index("ix_challenges_bucket", *(challenges.c[name] for name in ("bucket", "client", "issued_at")))
+Index("ix_challenges_open", challenges.c.expires_at, sqlite_where=IS_OPEN, postgresql_where=IS_OPEN)
+Index("ix_challenges_expires_at", challenges.c.expires_at)
+Index("ix_challenges_number", challenges.c.number, challenges.c.issued_at)
+Index("ix_challenges_factor_id", challenges.c.factor_id, challenges.c.issued_at)
 # The rule that a client's subscriber has one factor, kept by the database too.
 Index(
     "uq_factors_living",
@@ -288,7 +288,7 @@ Index("ix_client_keys_client", client_keys.c.client)
 Index("ix_factors_reset", factors.c.updated_at, sqlite_where=~IS_LIVING, postgresql_where=~IS_LIVING)
 Index("ix_timeline_at", timeline.c.at)
 Index("ix_idempotency_keys_created", idempotency_keys.c.created)
-Index("ix_idempotency_keys_verification_id", idempotency_keys.c.verification_id)
+Index("ix_idempotency_keys_challenge_id", idempotency_keys.c.challenge_id)
 Index("ix_audit_at", audit.c.at)
 Index("ix_audit_client", audit.c.client, audit.c.id)
 Index("ix_audit_number_digest", audit.c.number_digest, audit.c.id)

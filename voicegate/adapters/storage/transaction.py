@@ -15,22 +15,22 @@ from voicegate.adapters.storage.rows import (
     Columns,
     audit_row,
     challenge_of,
+    challenge_row,
     client_of,
     client_row,
     factor_of,
     factor_row,
     key_of,
     key_row,
-    verification_row,
 )
 from voicegate.adapters.storage.tables import (
     IS_OPEN,
     audit,
+    challenges,
     client_keys,
     clients,
     factors,
     idempotency_keys,
-    verifications,
     wrong_guesses,
 )
 from voicegate.application.ports import ChallengeRecord, IdempotencyKey, Replay
@@ -50,10 +50,10 @@ class SqlTransaction:
 
     def challenge(self, challenge_id: str) -> ChallengeRecord | None:
         """Return a challenge with its calls and timelines; None: unknown."""
-        own = verifications.c.id == challenge_id
+        own = challenges.c.id == challenge_id
         # Its factor first, as by those who begin with that: else two could wait for each other for ever.
-        self._factors(factors.c.id == select(verifications.c.factor_id).where(own).scalar_subquery())
-        return self._record(select(verifications).where(own))
+        self._factors(factors.c.id == select(challenges.c.factor_id).where(own).scalar_subquery())
+        return self._record(select(challenges).where(own))
 
     def newest_challenge(self, factor_id: str, purpose: Purpose | None = None) -> ChallengeRecord | None:
         """Return a factor's newest challenge, of one purpose if given; None: there was none yet."""
@@ -64,12 +64,12 @@ class SqlTransaction:
     ) -> ChallengeRecord | None:
         """Return a client's newest plain challenge for a telephone that a service (None: none) asked for."""
         wanted = statements.newest_plain(destination.number, client=client, service=service)
-        extension = verifications.c.extension.is_not_distinct_from(destination.extension)
+        extension = challenges.c.extension.is_not_distinct_from(destination.extension)
         return self._record(wanted.where(extension))
 
     def open_challenges(self, factor_id: str) -> Sequence[Challenge]:
         """Return a factor's challenges that are in an open state."""
-        own = select(verifications).where(verifications.c.factor_id == factor_id, IS_OPEN)
+        own = select(challenges).where(challenges.c.factor_id == factor_id, IS_OPEN)
         return [challenge_of(row) for row in self._connection.execute(own.with_for_update()).mappings()]
 
     def pending_challenges(
@@ -87,7 +87,7 @@ class SqlTransaction:
         ).one_or_none()
         if known is None:
             return None
-        return Replay(known.verification_id, is_same_request=known.fingerprint == idempotency.fingerprint)
+        return Replay(known.challenge_id, is_same_request=known.fingerprint == idempotency.fingerprint)
 
     def remember(self, idempotency: IdempotencyKey, challenge: Challenge) -> None:
         """Let an idempotency key stand for a challenge."""
@@ -97,14 +97,14 @@ class SqlTransaction:
                 "client": idempotency.client,
                 "key": idempotency.key,
                 "fingerprint": idempotency.fingerprint,
-                "verification_id": challenge.id,
+                "challenge_id": challenge.id,
                 "created": challenge.issued_at,
             },
         )
 
     def add_challenge(self, challenge: Challenge) -> None:
         """Store a new challenge."""
-        self._insert(verifications, verification_row(challenge) | {"revision": 0})
+        self._insert(challenges, challenge_row(challenge) | {"revision": 0})
 
     def save_challenge(self, challenge: Challenge) -> None:
         """Store a challenge that changed, or whose calls did; its revision grows."""
