@@ -72,7 +72,7 @@ LOCK = $(BIN)/uv pip compile -q --universal --generate-hashes --no-annotate --no
 
 clean: ## remove what `make` made in this checkout
 	-$(BIN)/voicegate lab down
-	rm -rf $(VENV) .lab docs/_build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .lab .pictures docs/_build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 # Debian splits venv (and pip) from Python. Root installs the packages; anyone else unpacks pip beside
 # the environment, which needs no rights.

@@ -53,6 +53,7 @@ CALLING = (
     "tests/contract/",
     "tests/acceptance/test_okta_sdk",
     "tests/acceptance/test_twilio_sdk",
+    "tests/browser/test_calls",
 )
 """Where tests call for real."""
 
@@ -109,13 +110,16 @@ def lab(request: pytest.FixtureRequest) -> Lab:
 
 
 class Sides(LoadScopeScheduling):  # type: ignore[misc]  # untyped
-    """Whatever calls for real is one scope, for one process; every other test is a scope of its own.
+    """Whatever calls for real is one scope, for one process, and pages are another, for one browser; every
+    other test is a scope of its own.
 
     By path, for pytest-xdist 3.8's own groups mean nothing to pytest 9.2.
     """
 
     def _split_scope(self, nodeid: str) -> str:
-        return "calls" if nodeid.startswith(CALLING) else nodeid
+        if nodeid.startswith(CALLING):
+            return "calls"
+        return "browser" if nodeid.startswith("tests/browser/") else nodeid
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Sides:

