@@ -15,7 +15,7 @@ from voicegate.application.queueing import CallLimits
 from voicegate.bootstrap import retention, routes, rules, waits
 from voicegate.bootstrap.doors import connection_limits, twilio_services, waiting_limits
 from voicegate.config import parse
-from voicegate.domain.policy import CallPolicy
+from voicegate.domain.policy import CallPolicy, PrefixRules
 from voicegate.domain.routing import CallerId, InternalRoute, Trunk
 
 SETTINGS = parse({})
@@ -35,7 +35,8 @@ PEERS = parse(
 @pytest.mark.parametrize(
     ("configured", "own"),
     [
-        (rules(SETTINGS).policy, CallPolicy()),
+        # The list of denied prefixes is data of its own.
+        (replace(rules(SETTINGS).policy, prefixes=PrefixRules()), CallPolicy()),
         (rules(SETTINGS).defaults, Defaults()),
         (rules(SETTINGS).timings, CallTimings()),
         (rules(SETTINGS).limits, CallLimits()),

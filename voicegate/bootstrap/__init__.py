@@ -35,6 +35,7 @@ from voicegate.bootstrap.asterisk import group_id
 from voicegate.bootstrap.doors import doors, extensions, providers, server_settings, twilio_services
 from voicegate.bootstrap.endpoints import allowed_uids, listening_alone, socket_file, tcp_port
 from voicegate.bootstrap.pbxs import make_pbx
+from voicegate.bootstrap.policies import call_policy, test_pattern
 from voicegate.bootstrap.preloading import preload
 from voicegate.bootstrap.reloading import reload_for_ever
 from voicegate.bootstrap.settings_checks import warn_of_open_secrets
@@ -51,7 +52,6 @@ from voicegate.domain.call import TEST_TRUNK
 from voicegate.domain.errors import ConfigError, SpeechError, UnknownLanguage
 from voicegate.domain.language import best_language, match_language
 from voicegate.domain.passcode import Passcode
-from voicegate.domain.policy import CallPolicy, GuessPolicy
 from voicegate.domain.routing import CallerId, InternalRoute, Routes, Trunk
 
 log = structlog.get_logger(__name__)
@@ -164,36 +164,13 @@ def rules(settings: Settings) -> Rules:
     )
 
 
-def call_policy(settings: Settings) -> CallPolicy:
-    """Return who may be called when, and guess how often, as configured."""
-    policy = settings.policy
-    spacing = policy.call_spacing_s if isinstance(policy.call_spacing_s, tuple) else (policy.call_spacing_s,)
-    return CallPolicy(
-        frozenset(policy.allowed_countries),
-        policy.max_calls,
-        number_check=policy.number_check,
-        voip_numbers=policy.voip_numbers,
-        company_numbers=policy.company_numbers,
-        call_spacing=tuple(timedelta(seconds=wait) for wait in spacing),
-        call_window=timedelta(seconds=policy.call_window_s),
-        calls_per_number=policy.calls_per_number,
-        guesses=GuessPolicy(
-            window=timedelta(seconds=policy.guess_window_s),
-            per_subscriber=policy.guesses_per_subscriber,
-            per_destination=policy.guesses_per_destination,
-            alarm_per_client=policy.guesses_per_client,
-        ),
-        test_numbers=_test_pattern(settings),
-    )
-
-
 def check(settings: Settings) -> None:
     """Look at all that the settings name: users, groups, patterns, secrets, folders, languages. Blocks.
 
     Raises:
         VoicegateError: the daemon could not start, or not call; the message names the setting or the file.
     """
-    routes(settings)
+    rules(settings)
     providers(settings)
     extensions(settings.okta_hook.extensions)
     twilio_services(settings)
@@ -253,14 +230,8 @@ def routes(settings: Settings) -> Routes:
     return Routes(trunks, internal, _test_route(settings))
 
 
-def _test_pattern(settings: Settings) -> re.Pattern[str] | None:
-    """Return what numbers that ring at no telephone look like; None: there are none."""
-    numbers = settings.test_numbers
-    return re.compile(re.escape(numbers.prefix) + "[0-9]{2}", re.ASCII) if numbers.enabled else None
-
-
 def _test_route(settings: Settings) -> InternalRoute | None:
-    pattern = _test_pattern(settings)
+    pattern = test_pattern(settings)
     if pattern is None:
         return None
     caller_ids = (CallerId(f"{settings.test_numbers.prefix}00"),)

@@ -29,6 +29,9 @@ ADDRESSES: Final = {
         "A complete PBX, carrier and telephones on this machine, for trial and for tests.",
         extra="lab",
     ),
+    "policy": Address(
+        "voicegate.cli.policy", "policy", "Who may be called: why a number is called or refused."
+    ),
     "prompts": Address("voicegate.cli.prompts", "prompts", "The spoken phrases."),
     "serve": Address("voicegate.cli.serve", "serve", "Run the daemon until SIGTERM or Ctrl-C."),
     "trunks": Address("voicegate.cli.trunks", "trunks", "The trunks, as their PBXs see them."),

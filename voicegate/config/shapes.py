@@ -27,6 +27,7 @@ OptionalName = Annotated[str, Meta(pattern=r"^([A-Za-z0-9][A-Za-z0-9_.-]{0,63})?
 OptionalCountry = Annotated[str, Meta(pattern=r"^([A-Z]{2})?\Z")]
 ServiceName = Annotated[str, Meta(min_length=1, max_length=60)]
 Country = Annotated[str, Meta(pattern=r"^[A-Z]{2}\Z")]
+Prefix = Annotated[str, Meta(pattern=r"^\+[1-9][0-9]{0,14}\Z")]
 FieldPath = Annotated[str, Meta(pattern=r"^[^\x00-\x20\x7f]{1,100}\Z")]
 # Without its pattern: in a union with an array, msgspec 0.22.0 lets go of one too often, and the process dies
 # of it as it ends. `parse` looks at the characters.
@@ -139,6 +140,9 @@ class Policy(_Section, frozen=True, kw_only=True):
     number_check: NumberCheck = NumberCheck.VALID
     voip_numbers: bool = True
     company_numbers: bool = False
+    denied_prefixes: tuple[Prefix, ...] = ()
+    allowed_prefixes: tuple[Prefix, ...] = ()
+    denied_prefixes_file: str = ""
     max_calls: Annotated[int, Meta(ge=1, le=20)] = 5
     call_spacing_s: Spacing | Spacings = (30, 60, 120, 300)
     call_window_s: Seconds = 3600

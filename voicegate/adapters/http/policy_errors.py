@@ -18,6 +18,7 @@ KINDS: Final[Mapping[DenyReason, Kind]] = {
     DenyReason.PLUS_MISSING: problems.INVALID,
     DenyReason.COUNTRY_NOT_ALLOWED: problems.COUNTRY_NOT_ALLOWED,
     DenyReason.NUMBER_TYPE_NOT_ALLOWED: problems.NUMBER_TYPE_NOT_ALLOWED,
+    DenyReason.PREFIX_DENIED: problems.NUMBER_TYPE_NOT_ALLOWED,
     DenyReason.NO_ROUTE: problems.NO_ROUTE,
     DenyReason.TRUNKS_DOWN: problems.TRUNKS_DOWN,
     DenyReason.QUEUE_FULL: problems.QUEUE_FULL,
@@ -49,6 +50,7 @@ _NUMBER_KINDS: Final[Mapping[NumberKind, str]] = {
     NumberKind.SHARED_COST: "Shared-cost numbers are never called.",
     NumberKind.TOLL_FREE: "Toll-free numbers are never called.",
     NumberKind.PERSONAL: "Personal numbers are never called.",
+    NumberKind.SATELLITE: "Satellite telephones are never called.",
     NumberKind.PAGER: "Pagers are never called.",
     NumberKind.VOICEMAIL: "Voicemail numbers are never called.",
     NumberKind.DIRECTORY: "Directory assistance is never called.",
@@ -57,8 +59,15 @@ _NUMBER_KINDS: Final[Mapping[NumberKind, str]] = {
 }
 
 
+_DENIED_PREFIX: Final = (
+    "Numbers that begin like this one are not called: the setting `policy.denied_prefixes`."
+)
+
+
 def of_kind(deny: Deny) -> str:
     """Return what a refusal says of the kind of a number; empty: nothing."""
+    if deny.reason is DenyReason.PREFIX_DENIED:
+        return _DENIED_PREFIX
     return _NUMBER_KINDS[deny.kind] if deny.kind else ""
 
 

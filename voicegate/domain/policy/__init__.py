@@ -1,7 +1,7 @@
 """Who may be called, when and how often, and guess at what: refusals as values.
 
-`destinations` knows numbers, `calls` how often a telephone may ring, `guesses` how many codes may be guessed
-at; `rules` is what the admin allows.
+`destinations` knows numbers, `prefixes` the ranges that are denied, `calls` how often a telephone may ring,
+`guesses` how many codes may be guessed at; `rules` is what the admin allows.
 """
 
 from voicegate.domain.policy.calls import (
@@ -15,8 +15,9 @@ from voicegate.domain.policy.calls import (
     next_call,
 )
 from voicegate.domain.policy.decisions import Allow, Deny, DenyReason, NumberKind, refusal
-from voicegate.domain.policy.destinations import may_reach
+from voicegate.domain.policy.destinations import Judgement, judge_destination, may_reach
 from voicegate.domain.policy.guesses import Guesses, may_issue
+from voicegate.domain.policy.prefixes import DeniedPrefix, PrefixRules
 from voicegate.domain.policy.rules import CallPolicy, GuessPolicy, NumberCheck
 
 __all__ = [
@@ -24,15 +25,19 @@ __all__ = [
     "UNSAFE_FOR",
     "Allow",
     "CallPolicy",
+    "DeniedPrefix",
     "Deny",
     "DenyReason",
     "GuessPolicy",
     "Guesses",
+    "Judgement",
     "NumberCheck",
     "NumberKind",
     "PastCall",
+    "PrefixRules",
     "Target",
     "bucket_of",
+    "judge_destination",
     "may_call_again",
     "may_issue",
     "may_reach",

@@ -11,6 +11,7 @@ class DenyReason(StrEnum):
     INVALID_NUMBER = "invalid_number"
     COUNTRY_NOT_ALLOWED = "country_not_allowed"
     NUMBER_TYPE_NOT_ALLOWED = "number_type_not_allowed"
+    PREFIX_DENIED = "prefix_denied"
     PLUS_MISSING = "plus_missing"
     NO_ROUTE = "no_route"
     TRUNKS_DOWN = "trunks_down"
@@ -39,6 +40,8 @@ class NumberKind(StrEnum):
     SHARED_COST = "shared_cost"
     TOLL_FREE = "toll_free"
     PERSONAL = "personal"
+    SATELLITE = "satellite"
+    """Of a satellite telephone or a ship's: some of the dearest calls that there are."""
     PAGER = "pager"
     VOICEMAIL = "voicemail"
     DIRECTORY = "directory"
@@ -62,6 +65,8 @@ class Deny:
     """When asking again may help; None when it will not."""
     kind: NumberKind | None = field(default=None, compare=False)
     """What the number is, where that is why."""
+    rule: str = field(default="", compare=False)
+    """Which rule refused, by the setting that holds it; empty: the reason says as much."""
 
     @property
     def decision(self) -> str:

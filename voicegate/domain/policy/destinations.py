@@ -6,7 +6,8 @@ no prices, so this is the first fence, not the only one.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import chain
 from typing import Final
 
@@ -31,31 +32,91 @@ _KINDS: Final[Mapping[int, NumberKind | None]] = {
     PhoneNumberType.VOICEMAIL: NumberKind.VOICEMAIL,
 }
 # Ranges that libphonenumber takes for others: for ordinary lines North America's 555-1212, which is directory
-# assistance in every area code, and 976, which is pay per call; for VoIP Austria's 05, which is of companies.
+# assistance in every area code, and 976, which is pay per call; for mobile ones satellites (ITU-T E.164);
+# for VoIP Austria's 05, which is of companies.
 _RANGES: Final = (
     (re.compile(r"\+1[2-9][0-9]{2}5551212", re.ASCII), NumberKind.DIRECTORY),
     (re.compile(r"\+1[2-9][0-9]{2}976[0-9]{4}", re.ASCII), NumberKind.PREMIUM),
+    (re.compile(r"\+8(?:70|81)[0-9]+", re.ASCII), NumberKind.SATELLITE),
     (re.compile(r"\+435(?:0[1-9]|17|[79][0-9])[0-9]*", re.ASCII), NumberKind.COMPANY),
 )
 _MISTAKEN: Final = (None, NumberKind.UNKNOWN, NumberKind.VOIP)
+_KIND_SETTINGS: Final[Mapping[NumberKind | None, str]] = {
+    NumberKind.VOIP: "policy.voip_numbers",
+    NumberKind.COMPANY: "policy.company_numbers",
+}
 # How many digits of a national number may tell a special range: 900, 0871 without its zero.
 _PREFIXES = (2, 3, 4)
 
 
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What one rule says of a destination."""
+
+    rule: str
+    """The rule, by the setting that holds it."""
+    decision: Allow | Deny
+    """What it decides."""
+    facts: str
+    """What it decided by, for people."""
+
+
 def may_reach(destination: Destination, policy: CallPolicy) -> Allow | Deny:
     """May this destination be called at all? Internal extensions are `routing`'s to allow."""
-    if destination.is_internal or policy.is_test(destination):
-        return Allow()
+    judged = (judgement.decision for judgement in judge_destination(destination, policy))
+    return next((decision for decision in judged if isinstance(decision, Deny)), Allow())
+
+
+def judge_destination(destination: Destination, policy: CallPolicy) -> Iterator[Judgement]:
+    """Yield what each rule says, in the order in which they count: the first that denies decides."""
+    if destination.is_internal:
+        return
+    if policy.is_test(destination):
+        yield Judgement("test_numbers.prefix", Allow(), "rings at no telephone")
+        return
     number = phonenumbers.parse(destination.number)
-    if phonenumbers.is_valid_number(number):
-        countries, kind = {phonenumbers.region_code_for_number(number)}, _kind_of(number)
-    elif policy.number_check is NumberCheck.VALID:
-        return Deny(DenyReason.INVALID_NUMBER)
-    else:
-        countries, kind = _countries_alike(number), _kind_alike(number, policy)
-    if not countries <= policy.allowed_countries:
-        return Deny(DenyReason.COUNTRY_NOT_ALLOWED)
-    return Allow() if policy.allows(kind) else Deny(DenyReason.NUMBER_TYPE_NOT_ALLOWED, kind=kind)
+    is_assigned = phonenumbers.is_valid_number(number)
+    yield _by_check(policy, is_assigned=is_assigned)
+    # A range that libphonenumber does not know is judged by those that begin like it.
+    countries = {phonenumbers.region_code_for_number(number)} if is_assigned else _countries_alike(number)
+    yield _by_country(policy, countries)
+    yield _by_kind(policy, _kind_of(number) if is_assigned else _kind_alike(number, policy))
+    yield _by_prefix(policy, destination.number)
+
+
+def _by_check(policy: CallPolicy, *, is_assigned: bool) -> Judgement:
+    rule = "policy.number_check"
+    if is_assigned:
+        return Judgement(rule, Allow(), "in an assigned range")
+    is_refused = policy.number_check is NumberCheck.VALID
+    decision = Deny(DenyReason.INVALID_NUMBER, rule=rule) if is_refused else Allow()
+    return Judgement(rule, decision, "in no range that libphonenumber knows as assigned")
+
+
+def _by_country(policy: CallPolicy, countries: set[str | None]) -> Judgement:
+    rule = "policy.allowed_countries"
+    is_allowed = countries <= policy.allowed_countries
+    # libphonenumber's "001" stands for the codes of networks, which are no country's.
+    named = sorted(country for country in countries if country and country.isalpha())
+    facts = f"country {', '.join(named)}" if named else "of no country"
+    return Judgement(rule, Allow() if is_allowed else Deny(DenyReason.COUNTRY_NOT_ALLOWED, rule=rule), facts)
+
+
+def _by_kind(policy: CallPolicy, kind: NumberKind | None) -> Judgement:
+    rule = _KIND_SETTINGS.get(kind, "number types")
+    facts = f"number type {kind}" if kind else "an ordinary line"
+    if policy.allows(kind):
+        return Judgement(rule, Allow(), facts)
+    return Judgement(rule, Deny(DenyReason.NUMBER_TYPE_NOT_ALLOWED, kind=kind, rule=rule), facts)
+
+
+def _by_prefix(policy: CallPolicy, number: str) -> Judgement:
+    denied = policy.prefixes.find(number)
+    if denied is None:
+        return Judgement("policy.denied_prefixes", Allow(), "begins with no denied prefix")
+    rule = f"policy.denied_prefixes {denied.prefix}"
+    facts = f"begins with {denied.prefix}: {denied.why}"
+    return Judgement(rule, Deny(DenyReason.PREFIX_DENIED, rule=rule), facts)
 
 
 def _kind_of(number: PhoneNumber) -> NumberKind | None:

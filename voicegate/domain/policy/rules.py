@@ -1,12 +1,13 @@
 """What the admin allows, as the other files of this room apply it."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 
 from voicegate.domain.phone_number import Destination
 from voicegate.domain.policy.decisions import NumberKind
+from voicegate.domain.policy.prefixes import PrefixRules
 
 
 class NumberCheck(StrEnum):
@@ -47,6 +48,8 @@ class CallPolicy:
     """May VoIP numbers be called?"""
     company_numbers: bool = False
     """May company numbers (UAN) be called?"""
+    prefixes: PrefixRules = field(default_factory=PrefixRules)
+    """Which ranges are denied, whatever else is allowed."""
     call_spacing: tuple[timedelta, ...] = tuple(timedelta(seconds=wait) for wait in (30, 60, 120, 300))
     """How long a client waits from its first call to a number to the second, from that to the third, and so
     on; the last one repeats. Never empty."""

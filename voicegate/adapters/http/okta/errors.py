@@ -55,6 +55,7 @@ OF_REASON: Final[Mapping[DenyReason, tuple[Kind, str]]] = {
     **{reason: (INVALID_NUMBER, why) for reason, why in NUMBERS.items()},
     DenyReason.COUNTRY_NOT_ALLOWED: (COUNTRY, ""),
     DenyReason.NUMBER_TYPE_NOT_ALLOWED: (INVALID_NUMBER, "Calls to this type of number are not allowed."),
+    DenyReason.PREFIX_DENIED: (INVALID_NUMBER, "Calls to this range of numbers are not allowed."),
     DenyReason.NO_ROUTE: (INVALID_NUMBER, "No route leads to this number."),
     DenyReason.TRUNKS_DOWN: (PROVIDER_DOWN, "No trunk can take a call now."),
     DenyReason.QUEUE_FULL: (PROVIDER_DOWN, "All lines are busy: please try again in a moment."),

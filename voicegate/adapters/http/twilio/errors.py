@@ -42,6 +42,7 @@ OF_REASON: Final[Mapping[DenyReason, tuple[Kind, str]]] = {
     DenyReason.PLUS_MISSING: (INVALID_PARAMETER, "To"),
     DenyReason.COUNTRY_NOT_ALLOWED: (BLOCKED, ""),
     DenyReason.NUMBER_TYPE_NOT_ALLOWED: (BLOCKED, ""),
+    DenyReason.PREFIX_DENIED: (BLOCKED, ""),
     DenyReason.NO_ROUTE: (INVALID_PARAMETER, "To"),
     DenyReason.QUEUE_FULL: (UNAVAILABLE, ""),
     DenyReason.CALL_IN_PROGRESS: (TOO_MANY, ""),

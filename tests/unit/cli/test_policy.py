@@ -1,0 +1,59 @@
+"""`voicegate policy`, by a configuration file alone."""
+
+import json
+import shlex
+from pathlib import Path
+
+import pytest
+
+from tests.unit.cli.conftest import run
+from voicegate.cli.exits import Exit
+
+CONFIGURATION = """
+pbx.main.kind = "simulator"
+[policy]
+allowed_countries = ["US"]
+[trunks.carrier]
+pbx = "main"
+endpoint = "out"
+caller_ids = [{ number = "+12025550100" }]
+"""
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> str:
+    path = tmp_path / "voicegate.toml"
+    path.write_text(CONFIGURATION)
+    return str(path)
+
+
+def test_a_number_that_would_be_called_is_told_with_its_route(file: str) -> None:
+    result = run("--config", file, "policy", "explain", "+1 202 555 0143", "--json")
+    told = json.loads(result.stdout)
+    assert (result.exit_code, told["decision"], told["rule"]) == (Exit.OK, "allowed", None)
+    assert told["route"] == [
+        {"trunk": "carrier", "pbx": "main", "dialed": "+12025550143 at out", "caller_id": "+12025550100"}
+    ]
+
+
+def test_a_number_that_would_be_refused_is_told_with_the_rule(file: str) -> None:
+    result = run("--config", file, "policy", "explain", "+44 20 7946 0101")
+    assert result.exit_code == Exit.NO
+    assert result.stdout.startswith("+442079460101: country_not_allowed by policy.allowed_countries\n")
+
+
+def test_what_is_no_number_is_told_in_one_line(file: str) -> None:
+    result = run("--config", file, "policy", "explain", "+1 call me")
+    assert (result.exit_code, result.stderr.count("\n")) == (Exit.FAILED, 1)
+
+
+def test_the_page_about_toll_fraud_shows_what_is_printed(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[3] / "docs/operate/toll-fraud.md").read_text("utf-8")
+    example = page.partition("```toml\n")[2].partition("```")[0]
+    shown = page.partition("```console\n")[2].partition("```")[0]
+    file = tmp_path / "voicegate.toml"
+    file.write_text(CONFIGURATION.replace('[policy]\nallowed_countries = ["US"]\n', example))
+    command, line = shown.splitlines()
+    result = run("--config", str(file), *shlex.split(command)[2:])
+    assert result.stdout.splitlines()[0] == line
+    assert run("--config", str(file), "policy", "explain", "+37281234567").exit_code == Exit.OK

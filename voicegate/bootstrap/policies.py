@@ -1,0 +1,50 @@
+"""Who may be called when, as the settings say."""
+
+import re
+from datetime import timedelta
+
+from voicegate.config import Settings
+from voicegate.config.prefix_list import read_prefixes
+from voicegate.domain.policy import CallPolicy, GuessPolicy, PrefixRules
+
+
+def call_policy(settings: Settings) -> CallPolicy:
+    """Return who may be called when, and guess how often, as configured."""
+    policy = settings.policy
+    spacing = policy.call_spacing_s if isinstance(policy.call_spacing_s, tuple) else (policy.call_spacing_s,)
+    return CallPolicy(
+        frozenset(policy.allowed_countries),
+        policy.max_calls,
+        number_check=policy.number_check,
+        voip_numbers=policy.voip_numbers,
+        company_numbers=policy.company_numbers,
+        prefixes=prefix_rules(settings),
+        call_spacing=tuple(timedelta(seconds=wait) for wait in spacing),
+        call_window=timedelta(seconds=policy.call_window_s),
+        calls_per_number=policy.calls_per_number,
+        guesses=GuessPolicy(
+            window=timedelta(seconds=policy.guess_window_s),
+            per_subscriber=policy.guesses_per_subscriber,
+            per_destination=policy.guesses_per_destination,
+            alarm_per_client=policy.guesses_per_client,
+        ),
+        test_numbers=test_pattern(settings),
+    )
+
+
+def prefix_rules(settings: Settings) -> PrefixRules:
+    """Return which ranges of numbers are denied, as configured. Blocks on reading the list.
+
+    Raises:
+        ConfigError: the list cannot be read, or a line of it is wrong; names file and line.
+    """
+    policy = settings.policy
+    own = dict.fromkeys(policy.denied_prefixes, "denied by the settings")
+    denied = {**read_prefixes(policy.denied_prefixes_file), **own}
+    return PrefixRules(denied, frozenset(policy.allowed_prefixes))
+
+
+def test_pattern(settings: Settings) -> re.Pattern[str] | None:
+    """Return what numbers that ring at no telephone look like; None: there are none."""
+    numbers = settings.test_numbers
+    return re.compile(re.escape(numbers.prefix) + "[0-9]{2}", re.ASCII) if numbers.enabled else None

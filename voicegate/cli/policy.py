@@ -1,0 +1,108 @@
+"""`voicegate policy`: who may be called, by the settings alone: no daemon is asked, and nobody is called."""
+
+from typing import Any
+
+import rich_click as click
+
+from voicegate.cli.exits import Exit
+from voicegate.cli.options import Options
+from voicegate.cli.place import read_settings
+from voicegate.cli.printing import json_option, print_json, print_table
+from voicegate.domain.explanation import Explanation, explain
+from voicegate.domain.phone_number import Destination
+from voicegate.domain.policy import Deny
+from voicegate.domain.routing import Hop
+
+
+@click.group()
+def policy() -> None:
+    """Who may be called: why a number is called or refused."""
+
+
+@policy.command("explain")
+@click.argument("number")
+@json_option
+@click.pass_obj
+@click.pass_context
+def explain_number(ctx: click.Context, options: Options, number: str, *, as_json: bool) -> None:
+    """Say what would happen to a call to NUMBER (E.164, or an internal extension), rule by rule.
+
+    Nobody is called. What depends on earlier calls, such as the wait between two, is not asked. Exits with 1
+    where the call would be refused.
+    """
+    settings = read_settings(options)
+    # Imported here, for it brings the whole daemon along.
+    from voicegate.bootstrap import routes  # noqa: PLC0415
+    from voicegate.bootstrap.policies import call_policy  # noqa: PLC0415
+
+    found = explain(Destination.parse(number), call_policy(settings), routes(settings))
+    if as_json:
+        print_json(_as_json(found))
+    else:
+        _print(found)
+    if found.refused is not None:
+        ctx.exit(Exit.NO)
+
+
+def _as_json(found: Explanation) -> dict[str, Any]:
+    refused = found.refused
+    return {
+        "number": found.destination.number,
+        "country": found.destination.country,
+        "decision": _decision(found),
+        "rule": refused.rule if refused else None,
+        "rules": [
+            {"rule": one.rule, "decision": _said(one.decision), "facts": one.facts}
+            for one in found.judgements
+        ],
+        "trunks": [
+            {"trunk": choice.trunk.name, "is_tried": not choice.obstacle, "obstacle": choice.obstacle or None}
+            for choice in found.trunks
+        ],
+        "route": [
+            {
+                "trunk": hop.trunk.name,
+                "pbx": hop.trunk.pbx,
+                "dialed": _dialed(hop),
+                "caller_id": hop.caller_id.number,
+            }
+            for hop in found.route
+        ],
+    }
+
+
+def _print(found: Explanation) -> None:
+    refused = found.refused
+    by = f" by {refused.rule}" if refused else ""
+    click.echo(f"{found.destination.number}: {_decision(found)}{by}\n")
+    print_table(
+        ("rule", "decision", "because"),
+        ((one.rule, _said(one.decision), one.facts) for one in found.judgements),
+    )
+    if found.trunks:
+        click.echo()
+        print_table(
+            ("trunk", "is tried", "because"),
+            ((one.trunk.name, "no" if one.obstacle else "yes", one.obstacle) for one in found.trunks),
+        )
+    if found.route:
+        click.echo()
+        print_table(
+            ("", "trunk", "PBX", "dials", "shows"),
+            (
+                (f"{place}.", hop.trunk.name, hop.trunk.pbx, _dialed(hop), hop.caller_id.number)
+                for place, hop in enumerate(found.route, 1)
+            ),
+        )
+
+
+def _decision(found: Explanation) -> str:
+    return "allowed" if found.refused is None else _said(found.refused.decision)
+
+
+def _said(decision: object) -> str:
+    return str(decision.reason) if isinstance(decision, Deny) else "allowed"
+
+
+def _dialed(hop: Hop) -> str:
+    return hop.endpoint if hop.number is None else f"{hop.number} at {hop.endpoint}"
