@@ -26,8 +26,8 @@ _WORDS: Final = {
     "AsyncUnixTransport": "UnixTransport",
     "aclose": "close",
     "aclosing": "closing",
-    "aiter_lines": "iter_lines",
     "aread": "read",
+    "async_read_events": "read_events",
     "async_factors": "blocking_factors",
 }
 """What has another name without asyncio, beside the words of Python that unasync knows."""

@@ -93,6 +93,46 @@ async def test_a_watch_sees_each_step_once_over_all_calls(served: Served) -> Non
     assert len({(step.call_id, step.seq) for step in steps}) == len(steps)
 
 
+STEP = '{"call_id": "call_1", "seq": %d, "at": "2026-01-01T00:00:00Z", "state": "%s", "event": "%s"}'
+STREAMS = (
+    f":\n\nid: 1.1.\nevent: step\ndata: {STEP % (1, 'ringing', 'rang')}\n\n:\n\n",
+    'id: 1.1.delivered\nevent: status\ndata: {"status": "delivered"}\n\n:\n\nid: 1.2.deliv',
+    f":\n\nid: 1.2.delivered\nevent: step\ndata: {STEP % (2, 'ended', 'hangup')}\n\n",
+)
+"""Heartbeats, a connection that is cut in the middle of an event, and the event again."""
+
+
+async def test_a_watch_that_is_cut_asks_for_what_comes_after_the_last_whole_event() -> None:
+    asked: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request.url.query.decode())
+        headers = {"Content-Type": "text/event-stream; charset=utf-8"}
+        return httpx.Response(200, headers=headers, text=STREAMS[(len(asked) - 1) % 3])
+
+    async with AsyncClient(base_url="http://voicegate") as client:
+        client._http = httpx.AsyncClient(base_url="http://voicegate", transport=httpx.MockTransport(answer))
+        steps = [step async for step in client.watch("vrf_1")]
+    with Client(base_url="http://voicegate") as blocking:
+        blocking._http = httpx.Client(base_url="http://voicegate", transport=httpx.MockTransport(answer))
+        assert list(blocking.watch("vrf_1")) == steps
+    assert [(step.seq, step.event, step.call_id) for step in steps] == [
+        (1, "rang", "call_1"),
+        (2, "hangup", "call_1"),
+    ]
+    assert asked == ["", "after=1.1.", "after=1.1.delivered"] * 2
+
+
+async def test_a_watch_of_what_is_no_daemon_ends_and_says_so() -> None:
+    def answer(_: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, html="<p>It works!</p>")
+
+    async with AsyncClient(base_url="http://voicegate") as client:
+        client._http = httpx.AsyncClient(base_url="http://voicegate", transport=httpx.MockTransport(answer))
+        with pytest.raises(ApiError, match="not an answer of Voicegate"):
+            await anext(client.watch("vrf_1"))
+
+
 async def test_an_idempotency_key_makes_a_repeat_a_repeat(served: Served) -> None:
     async with AsyncClient(served.path) as client:
         first, second = [

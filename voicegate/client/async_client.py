@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Self, TypeVar, Unpack
 
 import httpx
+from httpx_sse import ServerSentEvent
 
 from voicegate.client import requests
 from voicegate.client.async_factors import AsyncFactors
@@ -27,7 +28,7 @@ from voicegate.client.models import (
     Verification,
 )
 from voicegate.client.requests import AuditFilter, CallFilter, DaemonAddress, Following, Options, Request
-from voicegate.client.transports import AsyncUnixTransport
+from voicegate.client.transports import AsyncUnixTransport, async_read_events
 
 T = TypeVar("T")
 
@@ -69,9 +70,9 @@ class AsyncClient:
     async def watch(self, verification_id: str) -> AsyncIterator[Step]:
         """Yield the steps of its calls as they happen, until the last call has ended."""
         following = Following()
-        async with aclosing(self._all_lines(verification_id, following)) as lines:
-            async for line in lines:
-                if (step := following.take(line)) is not None:
+        async with aclosing(self._events(verification_id, following)) as events:
+            async for event in events:
+                if (step := following.take(event)) is not None:
                     yield step
                 if following.is_settled:
                     return
@@ -146,19 +147,25 @@ class AsyncClient:
             raise self._place.unreachable(error) from error
         return requests.read(request, response)
 
-    async def _all_lines(self, verification_id: str, following: Following) -> AsyncGenerator[str, None]:
+    async def _events(
+        self, verification_id: str, following: Following
+    ) -> AsyncGenerator[ServerSentEvent, None]:
         while True:
-            async with aclosing(self._lines(requests.events(verification_id, following.after))) as lines:
-                async for line in lines:
-                    yield line
+            request = requests.events(verification_id, following.after)
+            async with aclosing(self._stream(request)) as events:
+                async for event in events:
+                    yield event
 
-    async def _lines(self, request: Request[Step]) -> AsyncGenerator[str, None]:
+    async def _stream(self, request: Request[Step]) -> AsyncGenerator[ServerSentEvent, None]:
         try:
-            async with self._http.stream(**requests.arguments(request)) as response:
-                if not response.is_success:
+            async with (
+                self._http.stream(**requests.arguments(request)) as response,
+                aclosing(async_read_events(response)) as events,
+            ):
+                if not requests.is_event_stream(response):
                     await response.aread()
                     requests.read(request, response)
-                async for line in response.aiter_lines():
-                    yield line
+                async for event in events:
+                    yield event
         except httpx.TransportError as error:
             raise self._place.unreachable(error) from error

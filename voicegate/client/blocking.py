@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Self, TypeVar, Unpack
 
 import httpx
+from httpx_sse import ServerSentEvent
 
 from voicegate.client import requests
 from voicegate.client.blocking_factors import Factors
@@ -28,7 +29,7 @@ from voicegate.client.models import (
     Verification,
 )
 from voicegate.client.requests import AuditFilter, CallFilter, DaemonAddress, Following, Options, Request
-from voicegate.client.transports import UnixTransport
+from voicegate.client.transports import UnixTransport, read_events
 
 T = TypeVar("T")
 
@@ -68,9 +69,9 @@ class Client:
     def watch(self, verification_id: str) -> Iterator[Step]:
         """Yield the steps of its calls as they happen, until the last call has ended."""
         following = Following()
-        with closing(self._all_lines(verification_id, following)) as lines:
-            for line in lines:
-                if (step := following.take(line)) is not None:
+        with closing(self._events(verification_id, following)) as events:
+            for event in events:
+                if (step := following.take(event)) is not None:
                     yield step
                 if following.is_settled:
                     return
@@ -145,17 +146,21 @@ class Client:
             raise self._place.unreachable(error) from error
         return requests.read(request, response)
 
-    def _all_lines(self, verification_id: str, following: Following) -> Generator[str, None]:
+    def _events(self, verification_id: str, following: Following) -> Generator[ServerSentEvent, None]:
         while True:
-            with closing(self._lines(requests.events(verification_id, following.after))) as lines:
-                yield from lines
+            request = requests.events(verification_id, following.after)
+            with closing(self._stream(request)) as events:
+                yield from events
 
-    def _lines(self, request: Request[Step]) -> Generator[str, None]:
+    def _stream(self, request: Request[Step]) -> Generator[ServerSentEvent, None]:
         try:
-            with self._http.stream(**requests.arguments(request)) as response:
-                if not response.is_success:
+            with (
+                self._http.stream(**requests.arguments(request)) as response,
+                closing(read_events(response)) as events,
+            ):
+                if not requests.is_event_stream(response):
                     response.read()
                     requests.read(request, response)
-                yield from response.iter_lines()
+                yield from events
         except httpx.TransportError as error:
             raise self._place.unreachable(error) from error

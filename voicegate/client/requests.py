@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 import httpx
 import msgspec
+from httpx_sse import ServerSentEvent
 
 from voicegate.client.models import (
     ApiClients,
@@ -226,43 +227,31 @@ def events(verification_id: str, after: str | None) -> Request[Step]:
 
 
 class Following:
-    """Reads a verification's event stream line by line, over any number of connections."""
+    """Reads a verification's events, over any number of connections."""
 
     def __init__(self) -> None:
         self.after: str | None = None
         """The id of the last event; None: there was none."""
         self._status = "delivering"
         self._state = ""
-        self._name = self._data = self._id = ""
 
     @property
     def is_settled(self) -> bool:
         """Has the last call ended, with no other to follow?"""
         return self._status != "delivering" and self._state == "ended"
 
-    def take(self, line: str) -> Step | None:
-        """Take the next line, without its end; return the step that it completes."""
-        key, _, value = line.partition(":")
-        match key:
-            case "id":
-                self._id = value.removeprefix(" ")
-            case "event":
-                self._name = value.removeprefix(" ")
-            case "data":
-                self._data = value.removeprefix(" ")
-        return self._end_event() if not line and self._data else None
-
-    def _end_event(self) -> Step | None:
-        name, data = self._name, self._data
-        self._name = self._data = ""
-        self.after = self._id
-        if name == "status":
-            self._status = msgspec.json.decode(data, type=Status).status
-        if name != "step":
-            return None
-        step = msgspec.json.decode(data, type=Step)
-        self._state = step.state
-        return step
+    def take(self, event: ServerSentEvent) -> Step | None:
+        """Take the next event; return the step that it tells."""
+        # httpx-sse 0.4.3 makes an event of a comment too: one without data, with the id of the last.
+        self.after = event.id or self.after
+        match event.event:
+            case "status":
+                self._status = msgspec.json.decode(event.data, type=Status).status
+            case "step":
+                step = msgspec.json.decode(event.data, type=Step)
+                self._state = step.state
+                return step
+        return None
 
 
 class DaemonAddress:
@@ -291,6 +280,12 @@ def _os_error(error: BaseException | None) -> OSError | None:
     while error is not None and not isinstance(error, OSError):
         error = error.__cause__ or error.__context__
     return error
+
+
+def is_event_stream(response: httpx.Response) -> bool:
+    """Are events what comes? Anything else is a refusal, or not from the daemon: `read` raises it."""
+    media_type: str = response.headers.get("Content-Type", "")
+    return media_type.partition(";")[0] == "text/event-stream"
 
 
 def arguments(request: Request[Any]) -> dict[str, Any]:

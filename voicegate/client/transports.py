@@ -1,11 +1,12 @@
-"""What the two clients cannot have from one source: how a Unix socket is opened by either."""
+"""What the two clients cannot have from one source: how a Unix socket is opened, and events are read."""
 
 import socket as sockets
-from collections.abc import Iterable
+from collections.abc import AsyncGenerator, Generator, Iterable
 from typing import Any
 
 import httpcore
 import httpx
+from httpx_sse import EventSource, ServerSentEvent
 
 
 class _Backend(httpcore.SyncBackend):
@@ -37,3 +38,14 @@ class AsyncUnixTransport(httpx.AsyncHTTPTransport):
 
     def __init__(self, path: str) -> None:
         super().__init__(uds=path)
+
+
+def read_events(response: httpx.Response) -> Generator[ServerSentEvent, None]:
+    """Yield the server-sent events of a response."""
+    # A generator, which can be closed: httpx-sse's is typed as no more than an iterator.
+    yield from EventSource(response).iter_sse()
+
+
+def async_read_events(response: httpx.Response) -> AsyncGenerator[ServerSentEvent, None]:
+    """Do the same for asyncio."""
+    return EventSource(response).aiter_sse()
