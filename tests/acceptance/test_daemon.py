@@ -183,7 +183,7 @@ async def test_told_to_stop_it_ends_its_calls_records_them_and_exits_with_0(sett
     assert not (settings.parent / "voicegate.sock").exists()
     # Before another start could settle it.
     with closing(sqlite3.connect(settings.parent / "voicegate.db")) as database:
-        found = "SELECT calls.state, calls.outcome FROM calls WHERE verification_id = ?"
+        found = "SELECT calls.state, calls.outcome FROM calls WHERE challenge_id = ?"
         assert database.execute(found, (verification_id,)).fetchall() == [("ended", "interrupted")]
 
 
