@@ -42,6 +42,7 @@ def test_every_setting_stands_in_the_example() -> None:
         "call": config.CallSettings,
         "passcode": config.PasscodeSettings,
         "policy": config.Policy,
+        "pages": config.Pages,
         "test_numbers": config.TestNumbers,
         "log": config.Log,
         "okta_hook": config.OktaHookSettings,
@@ -53,6 +54,7 @@ def test_every_setting_stands_in_the_example() -> None:
         "internal": config.InternalSettings,
         "providers": config.ProviderSettings,
         "twilio": config.TwilioServiceSettings,
+        "page_clients": config.PageClientSettings,
     }
     for section, shape in named.items():
         # One entry a kind of PBX.

@@ -41,8 +41,8 @@ class EnrollRequest:
     """How long a code of the activation counts, 1 s to 24 h."""
     is_proven: bool = False
     """Was it proven elsewhere, so that the factor is active without a call? An admin's word only."""
-    replaces: bool = False
-    """Is a living factor reset for this one (Okta's `updatePhone`)?"""
+    replaces: frozenset[FactorState] = frozenset()
+    """Living factors in which states are reset for this one (Okta's `updatePhone`: in all of them)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,21 +116,25 @@ class Enrollment:
         The same telephone again, while it waits for its activation, is the same factor, called again where
         that is allowed now.
         """
-        return await self._units.do(request.principal, "factor.enroll", self._enroll, request)
+        return await self._units.do(request.principal, "factor.enroll", self.enroll_within, request)
 
     async def activate(
         self, principal: Principal, factor_id: str, guess: Passcode, *, subscriber: str | None = None
     ) -> FactorGuess | Deny | NotFound:
         """Judge a guess at the activation's code. With `subscriber`, the factor must be theirs."""
         key, purpose = FactorKey(factor_id, subscriber), Purpose.ACTIVATION
-        return await self._units.do(principal, "factor.activate", self._judge, key, guess, purpose=purpose)
+        return await self._units.do(
+            principal, "factor.activate", self.judge_within, key, guess, purpose=purpose
+        )
 
     async def verify(
         self, principal: Principal, factor_id: str, guess: Passcode, *, subscriber: str | None = None
     ) -> FactorGuess | Deny | NotFound:
         """Judge a guess at the newest sign-in's code. With `subscriber`, the factor must be theirs."""
         key, purpose = FactorKey(factor_id, subscriber), Purpose.SIGN_IN
-        return await self._units.do(principal, "factor.verify", self._judge, key, guess, purpose=purpose)
+        return await self._units.do(
+            principal, "factor.verify", self.judge_within, key, guess, purpose=purpose
+        )
 
     async def resend(
         self,
@@ -168,15 +172,16 @@ class Enrollment:
         """End all factors of a subscriber: the principal's own, and for an admin every client's."""
         return await self._units.do(principal, "factor.reset_all", self._reset_all, subscriber)
 
-    def _enroll(self, unit: UnitOfWork, request: EnrollRequest) -> FactorCalled | Deny:
+    def enroll_within(self, unit: UnitOfWork, request: EnrollRequest) -> FactorCalled | Deny:
+        """Do what `enroll` does, as a part of `unit`."""
         unit.subject, unit.destination = request.subscriber, request.destination
         if refused := refusal(may_reach(request.destination, self._challenge_service.policy)):
             return refused
         if request.is_proven and not request.principal.is_admin:
             return Deny(DenyReason.ADMINS_ONLY)
         living = unit.tx.living_factors(request.subscriber, request.principal.name)
-        if living and not request.replaces:
-            return self._repeat(unit, living[0], request)
+        if kept := [old for old in living if old.state not in request.replaces]:
+            return self._repeat(unit, kept[0], request)
         factor = self._new_factor(request, unit.now)
         pending = None if request.is_proven else self._prepare(unit, factor, Purpose.ACTIVATION)
         if isinstance(pending, Deny):
@@ -224,23 +229,29 @@ class Enrollment:
             return NotFound()
         if named is not None and not _is_same(named, factor.destination):
             return OtherTelephone()
-        return self._call(unit, factor, Purpose.ACTIVATION)
+        return self.call_within(unit, factor, Purpose.ACTIVATION)
 
     def _challenge(
         self, unit: UnitOfWork, key: FactorKey, lifetime: timedelta | None
     ) -> FactorCalled | Deny | NotFound:
         factor = _find(unit, key)
-        return NotFound() if factor is None else self._call(unit, factor, Purpose.SIGN_IN, lifetime=lifetime)
+        return (
+            NotFound()
+            if factor is None
+            else self.call_within(unit, factor, Purpose.SIGN_IN, lifetime=lifetime)
+        )
 
-    def _call(
+    def call_within(
         self, unit: UnitOfWork, factor: Factor, purpose: Purpose, *, lifetime: timedelta | None = None
     ) -> FactorCalled | Deny:
+        """Call a living factor's telephone for a purpose, as a part of `unit`."""
         refused = _misplaced(factor, purpose) or self._ring(unit, factor, purpose, lifetime=lifetime)
         return refused or self._record(unit, factor)
 
-    def _judge(
+    def judge_within(
         self, unit: UnitOfWork, key: FactorKey, guess: Passcode, *, purpose: Purpose
     ) -> FactorGuess | Deny | NotFound:
+        """Do what `activate` and `verify` do, as a part of `unit`."""
         factor = _find(unit, key)
         if factor is None:
             return NotFound()
@@ -318,12 +329,16 @@ class Enrollment:
             next_call_at=next_call_at(unit, newest.challenge, policy) if newest else None,
         )
 
-    def _reset(self, unit: UnitOfWork, factor: Factor) -> Factor:
+    def end_codes_within(self, unit: UnitOfWork, factor: Factor) -> None:
+        """Cancel a factor's open challenges and have its call hung up, as a part of `unit`."""
         newest = unit.tx.newest_challenge(factor.id)
         if newest is not None and newest.has_live_call:
             unit.ended.append(newest.challenge.id)  # also of a challenge that is over
         for challenge in unit.tx.open_challenges(factor.id):
             self._challenge_service.end(unit, challenge, ChallengeEvent.CANCELED)
+
+    def _reset(self, unit: UnitOfWork, factor: Factor) -> Factor:
+        self.end_codes_within(unit, factor)
         dead = factors.step(factor, FactorEvent.RESET, unit.now)
         unit.tx.save_factor(dead)
         return dead

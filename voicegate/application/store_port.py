@@ -24,6 +24,7 @@ from voicegate.domain.call import Call
 from voicegate.domain.challenge import Challenge, Purpose
 from voicegate.domain.client import Client, ClientKey
 from voicegate.domain.factor import Factor
+from voicegate.domain.page_session import PageSession
 from voicegate.domain.phone_number import Destination
 
 T = TypeVar("T")
@@ -114,7 +115,7 @@ class Kept:
     timelines: datetime
     """Steps of calls made later."""
     audit: datetime
-    """Audit entries made later."""
+    """Audit entries made later, and page sessions, which hold what people agreed to."""
     recent: datetime
     """Idempotency keys and wrong guesses made later."""
 
@@ -251,6 +252,18 @@ class Transaction(Protocol):
         """Store a key, new or changed."""
         ...
 
+    def page_session(self, page_id: str) -> PageSession | None:
+        """Return a page session, one that is over too; None: unknown."""
+        ...
+
+    def page_session_of(self, result_digest: bytes) -> PageSession | None:
+        """Return the page session with that result code; None: unknown."""
+        ...
+
+    def save_page_session(self, session: PageSession) -> None:
+        """Store a page session, new or changed."""
+        ...
+
     def audit(self, entry: AuditEntry) -> None:
         """Store who asked for what."""
         ...
@@ -323,6 +336,10 @@ class Store(Protocol):
 
     async def factors(self, subscriber: str, client: str | None) -> Sequence[FactorRecord]:
         """Return a subscriber's living factors, of one client or (None) of all, oldest first."""
+        ...
+
+    async def page_session(self, page_id: str) -> PageSession | None:
+        """Return a page session, one that is over too; None: unknown."""
         ...
 
     async def client_of(self, key_id: str) -> tuple[Client, ClientKey] | None:

@@ -32,7 +32,14 @@ from voicegate.application.ports import Pbx
 from voicegate.application.queueing import CallLimits
 from voicegate.bootstrap.app import TEST_PBX, Adapters, App, Rules, assemble
 from voicegate.bootstrap.asterisk import group_id
-from voicegate.bootstrap.doors import doors, extensions, providers, server_settings, twilio_services
+from voicegate.bootstrap.doors import (
+    doors,
+    extensions,
+    page_rules,
+    providers,
+    server_settings,
+    twilio_services,
+)
 from voicegate.bootstrap.endpoints import allowed_uids, listening_alone, socket_file, tcp_port
 from voicegate.bootstrap.pbxs import make_pbx
 from voicegate.bootstrap.policies import call_policy, test_pattern
@@ -161,6 +168,7 @@ def rules(settings: Settings) -> Rules:
         ),
         timings=timings(settings),
         limits=call_limits(settings),
+        pages=page_rules(settings),
     )
 
 

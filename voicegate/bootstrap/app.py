@@ -14,6 +14,8 @@ from voicegate.application.clients import Clients
 from voicegate.application.conversation import CallTimings
 from voicegate.application.delivery import Delivery
 from voicegate.application.enrollment import Enrollment
+from voicegate.application.page_queries import PageQueries
+from voicegate.application.page_sessions import PageRules, PageSessions
 from voicegate.application.ports import Clock, Entropy, Keyring, Pbx, Speech
 from voicegate.application.queries import ChallengeQueries, FactorQueries
 from voicegate.application.queueing import CallLimits
@@ -61,6 +63,8 @@ class Rules:
     """How an answered call is held."""
     limits: CallLimits = field(default_factory=CallLimits)
     """How many calls there are at a time."""
+    pages: PageRules = field(default_factory=PageRules)
+    """Where people's pages lead, and how long they live."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +81,10 @@ class App:
     """The use cases around a factor."""
     factors: FactorQueries
     """The questions about factors."""
+    pages: PageSessions
+    """The use cases around page sessions."""
+    page_queries: PageQueries
+    """The questions about page sessions."""
     clients: Clients
     """The use cases around clients and their keys."""
     audit: Audit
@@ -110,6 +118,9 @@ def assemble(adapters: Adapters, rules: Rules) -> App:
     )
     units = UnitsOfWork(store=store, clock=clock, notifier=notifier, audit=audit, delivery=delivery)
     challenge_service = _challenge_service(adapters, rules, calls=calls, delivery=delivery)
+    enrollment = Enrollment(
+        units=units, challenge_service=challenge_service, entropy=entropy, speech=adapters.speech
+    )
     return App(
         sign_in=SignIn(
             units=units,
@@ -120,10 +131,10 @@ def assemble(adapters: Adapters, rules: Rules) -> App:
         ),
         challenges=ChallengeQueries(store=store, notifier=notifier, clock=clock),
         attempts=Attempts(store),
-        enrollment=Enrollment(
-            units=units, challenge_service=challenge_service, entropy=entropy, speech=adapters.speech
-        ),
+        enrollment=enrollment,
         factors=FactorQueries(store=store, clock=clock),
+        pages=_page_sessions(adapters, rules, units=units, enrollment=enrollment),
+        page_queries=PageQueries(store=store, clock=clock),
         clients=Clients(store=store, clock=clock, entropy=entropy, units=units),
         audit=audit,
         readiness=Readiness(store=store, clock=clock, pbxs=_that_must_be_connected(adapters.pbxs)),
@@ -138,6 +149,18 @@ def _that_must_be_connected(pbxs: Mapping[str, Pbx]) -> Mapping[str, Pbx]:
     """Return the PBXs without which no call can be placed."""
     # The one of the test numbers is always there: it counts where there is no other.
     return {name: pbx for name, pbx in pbxs.items() if name != TEST_PBX} or pbxs
+
+
+def _page_sessions(
+    adapters: Adapters, rules: Rules, *, units: UnitsOfWork, enrollment: Enrollment
+) -> PageSessions:
+    return PageSessions(
+        units=units,
+        queries=PageQueries(store=adapters.store, clock=adapters.clock),
+        entropy=adapters.entropy,
+        enrollment=enrollment,
+        rules=rules.pages,
+    )
 
 
 def _challenge_service(

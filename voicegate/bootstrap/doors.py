@@ -19,6 +19,7 @@ from voicegate.adapters.http.signatures import Scheme, Signature
 from voicegate.adapters.http.twilio.door import TwilioDependencies, TwilioService
 from voicegate.adapters.http.twilio.routes import twilio_door
 from voicegate.adapters.http.waiting import WaitingLimits
+from voicegate.application.page_sessions import PageRules
 from voicegate.bootstrap.app import App
 from voicegate.config import ProviderSettings, Settings, read_secret
 from voicegate.domain.errors import ConfigError, InvalidExtension, InvalidNumber
@@ -38,7 +39,7 @@ def doors(app: App, settings: Settings, trunks: Sequence[Trunk]) -> Sequence[Doo
             app.attempts,
         ),
         native_door(
-            native_house(app, trunks),
+            native_house(app, trunks, pages_url(settings)),
             waiting_limits(settings),
         ),
     )
@@ -67,7 +68,7 @@ def waiting_limits(settings: Settings) -> WaitingLimits:
     return WaitingLimits(settings.http.max_waiting, settings.http.max_waiting_per_client)
 
 
-def native_house(app: App, trunks: Sequence[Trunk]) -> ApiDependencies:
+def native_house(app: App, trunks: Sequence[Trunk], pages_url: str = "") -> ApiDependencies:
     """Return what the native door needs."""
     return ApiDependencies(
         sign_in=app.sign_in,
@@ -77,6 +78,8 @@ def native_house(app: App, trunks: Sequence[Trunk]) -> ApiDependencies:
         pbxs=app.pbxs,
         trunks=trunks,
         readiness=app.readiness,
+        pages=app.pages,
+        pages_url=pages_url,
     )
 
 
@@ -186,3 +189,21 @@ def twilio_services(settings: Settings) -> Mapping[str, TwilioService]:
     if len(found) < len(settings.twilio):
         raise ConfigError("twilio: two services have the same sid")
     return found
+
+
+def pages_url(settings: Settings) -> str:
+    """Return what the pages' URLs begin with, as configured; empty: no browser can reach them."""
+    tcp = settings.tcp
+    if settings.pages.public_url or not tcp.enabled:
+        return settings.pages.public_url.rstrip("/")
+    host = f"[{tcp.host}]" if ":" in tcp.host else tcp.host
+    return f"{'https' if tcp.certificate else 'http'}://{host}:{tcp.port}"
+
+
+def page_rules(settings: Settings) -> PageRules:
+    """Return where people's pages lead, and how long they live, as configured."""
+    return PageRules(
+        {name: frozenset(entry.return_urls) for name, entry in settings.page_clients.items()},
+        link_lifetime=timedelta(seconds=settings.pages.link_lifetime_s),
+        session_lifetime=timedelta(seconds=settings.pages.session_lifetime_s),
+    )

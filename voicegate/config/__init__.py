@@ -31,6 +31,8 @@ from voicegate.config.shapes import (
     Log,
     Okta,
     OktaHookSettings,
+    PageClientSettings,
+    Pages,
     PasscodeSettings,
     PbxSettings,
     Policy,
@@ -61,6 +63,8 @@ __all__ = [
     "Log",
     "Okta",
     "OktaHookSettings",
+    "PageClientSettings",
+    "Pages",
     "PasscodeSettings",
     "PbxSettings",
     "Policy",
@@ -91,6 +95,7 @@ _NAMED_TABLES: dict[str, Any] = {
     "internal": InternalSettings,
     "providers": ProviderSettings,
     "twilio": TwilioServiceSettings,
+    "page_clients": PageClientSettings,
 }
 
 

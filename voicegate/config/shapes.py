@@ -34,6 +34,7 @@ FieldPath = Annotated[str, Meta(pattern=r"^[^\x00-\x20\x7f]{1,100}\Z")]
 OneFieldPath = Annotated[str, Meta(min_length=1, max_length=100)]
 FieldPaths = Annotated[tuple[FieldPath, ...], Meta(min_length=1, max_length=20)]
 OptionalFieldPath = Annotated[str, Meta(pattern=r"^[^\x00-\x20\x7f]{0,100}\Z")]
+ReturnUrl = Annotated[str, Meta(max_length=2000, pattern=r"^https?://[^\s/?#]+[^\s#\x00-\x1f\x7f]*\Z")]
 PhoneText = Annotated[str, Meta(pattern=r"^\+?[0-9*#]{2,15}\Z")]
 
 
@@ -279,6 +280,23 @@ class TwilioServiceSettings(_Section, frozen=True, kw_only=True):
     lifetime_s: Annotated[int, Meta(ge=1, le=86400)] = 600
 
 
+class Pages(_Section, frozen=True, kw_only=True):
+    """`[pages]`: pages for people, `/p`."""
+
+    public_url: Annotated[str, Meta(pattern=r"^(https?://[^\s/?#]+/?)?\Z")] = ""
+    link_lifetime_s: Annotated[int, Meta(ge=10, le=3600)] = 300
+    session_lifetime_s: Annotated[int, Meta(ge=60, le=86400)] = 1800
+
+
+class PageClientSettings(_Section, frozen=True, kw_only=True):
+    """`[page_clients.NAME]`: what the pages of a client's people look like, and where they lead."""
+
+    return_urls: tuple[ReturnUrl, ...] = ()
+    name: Annotated[str, Meta(max_length=60)] = ""
+    accent: Annotated[str, Meta(pattern=r"^#[0-9A-Fa-f]{6}\Z")] = "#2457c5"
+    logo: str = ""
+
+
 class Log(_Section, frozen=True, kw_only=True):
     """`[log]`: what is written to standard error."""
 
@@ -300,6 +318,7 @@ class Settings(_Section, frozen=True, kw_only=True):
     passcode: PasscodeSettings = PasscodeSettings()
     policy: Policy = Policy()
     okta: Okta = Okta()
+    pages: Pages = Pages()
     test_numbers: TestNumbers = TestNumbers()
     log: Log = Log()
     pbx: dict[Name, PbxSettings] = field(default_factory=dict)
@@ -308,3 +327,4 @@ class Settings(_Section, frozen=True, kw_only=True):
     okta_hook: OktaHookSettings = OktaHookSettings()
     providers: dict[Name, ProviderSettings] = field(default_factory=dict)
     twilio: dict[Name, TwilioServiceSettings] = field(default_factory=dict)
+    page_clients: dict[Name, PageClientSettings] = field(default_factory=dict)

@@ -17,7 +17,7 @@ from voicegate.domain.call import Rang
 from voicegate.domain.call_outcome import Hangup
 from voicegate.domain.challenge import ChallengeState, GuessResult, Purpose, VerifyResult
 from voicegate.domain.client import Principal
-from voicegate.domain.factor import Factor, FactorState
+from voicegate.domain.factor import LIVING_STATES, Factor, FactorState
 from voicegate.domain.passcode import Passcode
 from voicegate.domain.phone_number import Destination
 from voicegate.domain.policy import Deny, DenyReason
@@ -175,7 +175,7 @@ async def test_another_telephone_is_refused_unless_it_replaces(
     first = await enroll_and_activate(bench)
     refused = await bench.enrollment.enroll(request(number, extension))
     assert refused == Deny(DenyReason.ALREADY_ENROLLED)
-    second = await bench.enrollment.enroll(request(number, extension, replaces=True))
+    second = await bench.enrollment.enroll(request(number, extension, replaces=LIVING_STATES))
     assert isinstance(second, FactorRecord)
     assert second.factor.id != first.factor.id
     assert second.factor.state is FactorState.PENDING_ACTIVATION
@@ -185,7 +185,7 @@ async def test_another_telephone_is_refused_unless_it_replaces(
 
 async def test_a_replacement_that_is_refused_leaves_the_old_factor_alive(bench: Bench) -> None:
     first = await enroll_and_activate(bench)
-    refused = await bench.enrollment.enroll(request("+19002345678", replaces=True))
+    refused = await bench.enrollment.enroll(request("+19002345678", replaces=LIVING_STATES))
     assert refused == Deny(DenyReason.NUMBER_TYPE_NOT_ALLOWED)
     kept = await bench.factors.get(TESTER, first.factor.id)
     assert kept is not None

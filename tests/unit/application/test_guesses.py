@@ -14,6 +14,7 @@ from voicegate.application.sign_in import Issued, IssueRequest
 from voicegate.application.store_port import FactorRecord, Kept
 from voicegate.domain.challenge import GuessResult, VerifyResult
 from voicegate.domain.client import Principal
+from voicegate.domain.factor import LIVING_STATES
 from voicegate.domain.passcode import Passcode
 from voicegate.domain.phone_number import Destination
 from voicegate.domain.policy import Deny, DenyReason, GuessPolicy
@@ -90,7 +91,9 @@ async def test_what_one_client_guesses_refuses_nothing_to_another(bench: Bench) 
 async def test_a_subscriber_has_one_budget_over_all_their_telephones(bench: Bench) -> None:
     async def enroll(area: int) -> FactorRecord | Deny:
         destination = Destination.parse(f"+1{area}5550101")
-        bound = await bench.enrollment.enroll(EnrollRequest(TESTER, "alice", destination, replaces=True))
+        bound = await bench.enrollment.enroll(
+            EnrollRequest(TESTER, "alice", destination, replaces=LIVING_STATES)
+        )
         assert isinstance(bound, FactorRecord | Deny)
         return bound
 

@@ -37,6 +37,7 @@ from voicegate.application.audit import Audit
 from voicegate.application.challenges import ChallengeSpec
 from voicegate.application.clients import Clients
 from voicegate.application.listing import CallFilter, Position
+from voicegate.application.page_sessions import PageSessions
 from voicegate.application.ports import CallRecord, ChallengeRecord, Pbx
 from voicegate.application.queries import ChallengeQueries
 from voicegate.application.sign_in import CalledAgain, Ended, Issued, IssueRequest, KeyReused, SignIn
@@ -75,6 +76,10 @@ class ApiDependencies:
     """The trunks, in the order they are tried."""
     readiness: readiness.Readiness
     """Whether calls can be placed."""
+    pages: PageSessions
+    """The use cases around page sessions."""
+    pages_url: str = ""
+    """Scheme and host of the pages; empty: they have no address."""
     body_timeout: timedelta = request_parsing.BODY_TIMEOUT
     """How long a request's body may take to arrive."""
 

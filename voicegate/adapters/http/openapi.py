@@ -76,6 +76,7 @@ NATIVE: Final = ErrorFormat(
     tags={
         "verifications": "Codes that are spoken, and guesses at them.",
         "calls": "What happened on calls.",
+        "page-sessions": "Pages for people: a backend sends a browser there, and asks what came of it.",
         "trunks": "The ways that calls go.",
         "clients": "Programs that ask by key; for admins.",
         "audit": "Who asked for what, and what was decided; for admins.",

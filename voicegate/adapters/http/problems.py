@@ -92,6 +92,12 @@ NO_ROUTE = Kind(
 TOO_SOON = Kind("too_soon", 429, "This telephone was called recently.")
 TOO_MANY_GUESSES = Kind("too_many_guesses", 429, "There were too many wrong guesses recently.")
 TOO_MANY_CALLS = Kind("too_many_calls", 429, "This verification has reached its limit of calls.")
+PAGES_OFF = Kind(
+    "pages_off",
+    409,
+    "The pages have no address.",
+    "The setting `pages.public_url` is theirs; without it they are at `[tcp]`, where that is enabled.",
+)
 QUEUE_FULL = Kind("queue_full", 503, "All lines are busy and the queue is full.")
 TRUNKS_DOWN = Kind("trunks_down", 503, "No trunk can take a call now.")
 INTERNAL = Kind("internal_error", 500, "An internal error occurred in Voicegate.")

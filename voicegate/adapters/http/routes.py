@@ -9,6 +9,7 @@ from voicegate.adapters.http.doors import Door
 from voicegate.adapters.http.native import ApiDependencies, NativeDoor
 from voicegate.adapters.http.openapi import Description
 from voicegate.adapters.http.operations import Operation, Success
+from voicegate.adapters.http.page_sessions import PageSessionsDoor, page_session_operations
 from voicegate.adapters.http.problems import Kind
 from voicegate.adapters.http.schemas import (
     CallList,
@@ -38,7 +39,8 @@ def native_door(house: ApiDependencies, waiting: WaitingLimits | None = None) ->
     """Return the native door: every path that is no other door's, and its own description."""
     door, description = NativeDoor(house, waiting), Description()
     admin = AdminDoor(house.clients, house.audit, house.body_timeout)
-    offered = (*operations(door), *admin_operations(admin), description.operation())
+    pages = page_session_operations(PageSessionsDoor(house.pages, house.pages_url, house.body_timeout))
+    offered = (*operations(door), *pages, *admin_operations(admin), description.operation())
     description.write(offered, __version__)
     return Door(offered, close=door.waiters.close)
 

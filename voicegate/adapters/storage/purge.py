@@ -16,6 +16,7 @@ from voicegate.adapters.storage.tables import (
     challenges,
     factors,
     idempotency_keys,
+    page_sessions,
     timeline,
     wrong_guesses,
 )
@@ -28,6 +29,7 @@ def purge(connection: Connection, kept: Kept, *, limit: int) -> int:
         _purge_challenges(connection, kept.calls, limit=limit)
         + _purge_timelines(connection, kept.timelines, limit=limit)
         + _delete(connection, audit.c.id, audit.c.at < kept.audit, limit=limit)
+        + _delete(connection, page_sessions.c.id, page_sessions.c.created_at < kept.audit, limit=limit)
         + _delete(connection, wrong_guesses.c.id, wrong_guesses.c.at < kept.recent, limit=limit)
         + _purge_keys(connection, kept.recent, limit=limit)
         + _purge_factors(connection, kept.calls, limit=limit)

@@ -19,7 +19,7 @@ from typing import Final, Self, TypeVar
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from voicegate.adapters.storage import counts, engines, lists, purge, statements
+from voicegate.adapters.storage import counts, engines, lists, page_rows, purge, statements
 from voicegate.adapters.storage.engines import FileIdentity
 from voicegate.adapters.storage.migrations import migrate
 from voicegate.adapters.storage.transaction import SqlTransaction
@@ -39,6 +39,7 @@ from voicegate.domain.call import Call
 from voicegate.domain.challenge import Challenge
 from voicegate.domain.client import Client, ClientKey
 from voicegate.domain.errors import StoreError
+from voicegate.domain.page_session import PageSession
 
 T = TypeVar("T")
 
@@ -158,6 +159,10 @@ class SqlStore:
     async def factors(self, subscriber: str, client: str | None) -> Sequence[FactorRecord]:
         """Return a subscriber's living factors, of one client or (None) of all, oldest first."""
         return await self._read(partial(statements.find_factors, subscriber=subscriber, client=client))
+
+    async def page_session(self, page_id: str) -> PageSession | None:
+        """Return a page session, one that is over too; None: unknown."""
+        return await self._read(partial(page_rows.look, page_id=page_id))
 
     async def client_of(self, key_id: str) -> tuple[Client, ClientKey] | None:
         """Return a key with its client; None: unknown."""

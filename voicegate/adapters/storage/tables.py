@@ -220,6 +220,34 @@ audit: Final = Table(
 """One row a request that would change something; the number is masked, and can be searched for by its keyed
 digest."""
 
+page_sessions: Final = Table(
+    "page_sessions",
+    METADATA,
+    Column("id", String, primary_key=True),
+    Column("client", String, nullable=False),
+    Column("subscriber", String, nullable=False),
+    Column("purpose", String, nullable=False),
+    Column("state", String, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("expires_at", UtcDateTime, nullable=False),
+    Column("url_digest", LargeBinary, nullable=False),
+    Column("state_digest", LargeBinary, nullable=False),
+    Column("cookie_digest", LargeBinary),
+    Column("result_digest", LargeBinary),
+    Column("return_url", Text),
+    Column("alternative_url", Text),
+    Column("language", String),
+    Column("reference", Text),
+    Column("factor_id", String),
+    Column("challenge_id", String),
+    Column("call_again_at", UtcDateTime),
+    Column("consent_version", String),
+    Column("consent_at", UtcDateTime),
+    Column("result", String),
+    Column("completed_at", UtcDateTime),
+)
+"""One row a visit to the pages, by digests of its secrets. What it names may have been purged since."""
+
 idempotency_keys: Final = Table(
     "idempotency_keys",
     METADATA,
@@ -289,6 +317,8 @@ Index("ix_factors_reset", factors.c.updated_at, sqlite_where=~IS_LIVING, postgre
 Index("ix_timeline_at", timeline.c.at)
 Index("ix_idempotency_keys_created", idempotency_keys.c.created)
 Index("ix_idempotency_keys_challenge_id", idempotency_keys.c.challenge_id)
+Index("ix_page_sessions_created_at", page_sessions.c.created_at)
+Index("ix_page_sessions_result_digest", page_sessions.c.result_digest)
 Index("ix_audit_at", audit.c.at)
 Index("ix_audit_client", audit.c.client, audit.c.id)
 Index("ix_audit_number_digest", audit.c.number_digest, audit.c.id)

@@ -10,7 +10,7 @@ from datetime import datetime
 from sqlalchemy import Connection, Select, Table, func, insert, select, update
 from sqlalchemy.sql import ColumnElement
 
-from voicegate.adapters.storage import buckets, stamps, statements
+from voicegate.adapters.storage import buckets, page_rows, stamps, statements
 from voicegate.adapters.storage.rows import (
     Columns,
     audit_row,
@@ -31,6 +31,7 @@ from voicegate.adapters.storage.tables import (
     clients,
     factors,
     idempotency_keys,
+    page_sessions,
     wrong_guesses,
 )
 from voicegate.application.ports import ChallengeRecord, IdempotencyKey, Replay
@@ -39,6 +40,7 @@ from voicegate.domain.call import Call
 from voicegate.domain.challenge import Challenge, Purpose
 from voicegate.domain.client import Client, ClientKey
 from voicegate.domain.factor import Factor
+from voicegate.domain.page_session import PageSession
 from voicegate.domain.phone_number import Destination
 
 
@@ -210,6 +212,18 @@ class SqlTransaction:
     def save_key(self, key: ClientKey) -> None:
         """Store a key, new or changed."""
         self._put(client_keys, client_keys.c.id == key.id, key_row(key))
+
+    def page_session(self, page_id: str) -> PageSession | None:
+        """Return a page session, one that is over too; None: unknown."""
+        return page_rows.find(self._connection, page_sessions.c.id == page_id)
+
+    def page_session_of(self, result_digest: bytes) -> PageSession | None:
+        """Return the page session with that result code; None: unknown."""
+        return page_rows.find(self._connection, page_sessions.c.result_digest == result_digest)
+
+    def save_page_session(self, session: PageSession) -> None:
+        """Store a page session, new or changed."""
+        self._put(page_sessions, page_sessions.c.id == session.id, page_rows.page_session_row(session))
 
     def audit(self, entry: AuditEntry) -> None:
         """Store who asked for what."""

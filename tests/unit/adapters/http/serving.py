@@ -25,12 +25,13 @@ from voicegate.bootstrap.doors import native_house as make_native_house
 from voicegate.domain.client import Scope
 
 NUMBER = "+12025550101"
+PAGES_URL = "https://pages.example"
 BODY_TIMEOUT = timedelta(milliseconds=50)
 
 
 def native_house(bench: Bench) -> ApiDependencies:
     """What the native door needs, of the bench."""
-    return make_native_house(bench.app, bench.rules.routes.trunks)
+    return make_native_house(bench.app, bench.rules.routes.trunks, PAGES_URL)
 
 
 @asynccontextmanager

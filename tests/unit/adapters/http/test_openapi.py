@@ -12,6 +12,7 @@ import msgspec
 import pytest
 
 from tests.unit.adapters.http.serving import BODY_TIMEOUT, NUMBER, Served, serving
+from tests.unit.adapters.http.test_page_sessions import OPERATIONS as PAGE_OPERATIONS
 from tests.unit.application.conftest import SPACED, Bench
 from tests.unit.application.scripted import ScriptedLeg
 from voicegate.adapters.http import problems
@@ -35,11 +36,13 @@ from voicegate.domain.policy import CallPolicy, GuessPolicy, NumberCheck
 OPERATIONS: Final = (
     *operations(NativeDoor(cast(ApiDependencies, None))),
     *admin_operations(AdminDoor(cast(Clients, None), cast(Audit, None), BODY_TIMEOUT)),
+    *PAGE_OPERATIONS,
     Description().operation(),
 )
 PROMISES: Final = [
     (operation, answer)
     for operation in OPERATIONS
+    if operation not in PAGE_OPERATIONS  # their own test's
     for answer in ("success", *(kind.name for kind in refusals_of(operation)))
 ]
 BODIES: Final = {

@@ -44,6 +44,7 @@ from voicegate.application.store_port import FactorRecord
 from voicegate.application.unit_of_work import NotFound
 from voicegate.domain.challenge import DEFAULT_LIFETIME, GuessResult
 from voicegate.domain.errors import InvalidExtension, InvalidNumber, InvalidPasscode
+from voicegate.domain.factor import LIVING_STATES
 from voicegate.domain.passcode import Passcode
 from voicegate.domain.phone_number import Destination
 from voicegate.domain.policy import Deny
@@ -89,7 +90,7 @@ class OktaDoor:
                 destination=_destination(body.profile),
                 languages=request_parsing.read_languages(request),
                 activation_lifetime=timedelta(seconds=lifetime) if lifetime else DEFAULT_LIFETIME,
-                replaces=query.update_phone,
+                replaces=LIVING_STATES if query.update_phone else frozenset(),
                 is_proven=query.activate,
             )
         )

@@ -1,0 +1,55 @@
+"""What is asked about a page session and changes nothing: who has it, and what its pages show."""
+
+from dataclasses import dataclass, field
+
+from voicegate.application.ports import Clock
+from voicegate.application.store_port import FactorRecord, Store
+from voicegate.domain.page_session import PageSession, digest
+
+
+@dataclass(frozen=True, slots=True)
+class PageView:
+    """What a page shows."""
+
+    session: PageSession
+    """The page session."""
+    record: FactorRecord | None
+    """The subscriber's living factor with its newest challenge; None: there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class PageVisit:
+    """Which browser asks about which page session, in one request."""
+
+    page_id: str
+    """The page session's id."""
+    cookie: str = field(repr=False)
+    """The browser's cookie; empty: it has none."""
+    request_id: str = ""
+    """The request's id, for the audit."""
+
+
+class PageQueries:
+    """The questions about page sessions."""
+
+    def __init__(self, *, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+
+    async def linked(self, page_id: str, secret: str) -> PageSession | None:
+        """Return the page session of a URL, whoever opens it; None: there is no such URL."""
+        session = await self._store.page_session(page_id)
+        return session if session is not None and digest(secret) == session.url_digest else None
+
+    async def owned(self, visit: PageVisit) -> PageSession | None:
+        """Return a page session for the browser that has it; None: it has none."""
+        session = await self._store.page_session(visit.page_id)
+        return session if session is not None and session.is_for(visit.cookie) else None
+
+    async def find(self, visit: PageVisit) -> PageView | None:
+        """Return what a page shows to this browser; None: nothing."""
+        session = await self.owned(visit)
+        if session is None or session.is_expired(self._clock.now()):
+            return None
+        records = await self._store.factors(session.subscriber, session.client)
+        return PageView(session, records[0] if records else None)

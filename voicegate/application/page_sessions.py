@@ -1,0 +1,359 @@
+"""What people and backends do with a page session: make it, open it, call, enter the code, redeem what came.
+
+Who may use the pages is the browser that opened the URL first, by its cookie. What they do to a factor is
+`enrollment`'s, in the same transaction as the page session's own change; how pages look is an adapter's.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import ClassVar, Concatenate, Final, ParamSpec, TypeVar
+
+from voicegate.application.enrollment import Enrollment, EnrollRequest, FactorCalled, FactorGuess, FactorKey
+from voicegate.application.page_queries import PageQueries, PageVisit
+from voicegate.application.ports import Entropy
+from voicegate.application.store_port import FactorRecord
+from voicegate.application.unit_of_work import ALLOWED, Answer, NotFound, UnitOfWork, UnitsOfWork
+from voicegate.domain import page_session as pages
+from voicegate.domain.challenge import GuessResult, Purpose
+from voicegate.domain.client import Principal, Scope
+from voicegate.domain.factor import LIVING_STATES, Factor, FactorState
+from voicegate.domain.page_session import PagePurpose, PageResult, PageSession, PageState
+from voicegate.domain.passcode import Passcode
+from voicegate.domain.phone_number import Destination
+from voicegate.domain.policy import Deny, DenyReason
+
+P = ParamSpec("P")
+A = TypeVar("A", bound=Answer)
+
+_PENDING: Final = frozenset({FactorState.PENDING_ACTIVATION})
+_RESULTS: Final[Mapping[tuple[PagePurpose, Purpose], PageResult]] = {
+    (PagePurpose.SIGN_IN, Purpose.SIGN_IN): PageResult.SIGNED_IN,
+    (PagePurpose.MANAGE, Purpose.ACTIVATION): PageResult.REPLACED,
+}
+"""What a right guess comes to; any other pair: the telephone is enrolled."""
+
+
+@dataclass(frozen=True, slots=True)
+class PageRules:
+    """What an admin says of page sessions."""
+
+    return_urls: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """Where each client's people may be sent at the end, character for character."""
+    link_lifetime: timedelta = pages.LINK_LIFETIME
+    """How long a URL may wait for its browser."""
+    session_lifetime: timedelta = pages.SESSION_LIFETIME
+    """How long the pages may be used from then on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageRequest:
+    """What a backend asks pages for, checked for shape only."""
+
+    subscriber: str
+    """The person."""
+    purpose: PagePurpose
+    """What for."""
+    return_url: str | None = None
+    """Where they go at the end; None: nowhere."""
+    language: str | None = None
+    """Language tag of pages and calls; None: as the browser asks."""
+    reference: str | None = None
+    """The caller's own note."""
+    alternative_url: str | None = None
+    """Another way than the telephone; None: there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class PageCreated:
+    """A page session whose URL waits for its browser; its secrets are told this once."""
+
+    session: PageSession
+    """The page session."""
+    secret: str = field(repr=False)
+    """What the URL ends in."""
+    state: str = field(repr=False)
+    """What the backend keeps beside the browser's own session, to redeem the result with."""
+    decision: ClassVar[str] = ALLOWED
+    """What the audit notes."""
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownReturnUrl:
+    """The client has not registered where the person is to go."""
+
+    decision: ClassVar[str] = "unknown_return_url"
+    """What the audit notes."""
+
+
+@dataclass(frozen=True, slots=True)
+class PageOpened:
+    """A browser has the page session now, or had it already."""
+
+    session: PageSession
+    """The page session."""
+    cookie: str | None = field(repr=False)
+    """What the browser must keep; None: it has it."""
+    decision: ClassVar[str] = ALLOWED
+    """What the audit notes."""
+
+
+@dataclass(frozen=True, slots=True)
+class LinkUsed:
+    """Another browser opened the URL before."""
+
+    decision: ClassVar[str] = "link_used"
+    """What the audit notes."""
+
+
+@dataclass(frozen=True, slots=True)
+class PageResultTold:
+    """What came of a page session, told to its backend."""
+
+    session: PageSession
+    """The page session."""
+    record: FactorRecord | None
+    """The subscriber's factor as it is now; None: it is gone."""
+    decision: ClassVar[str] = ALLOWED
+    """What the audit notes."""
+
+
+@dataclass(frozen=True, slots=True)
+class PageDisowned:
+    """The person said that what they saw was not their doing."""
+
+    decision: ClassVar[str] = "not_me"
+    """What the audit notes."""
+
+
+class PageSessions:
+    """The use cases around a page session."""
+
+    def __init__(
+        self,
+        *,
+        units: UnitsOfWork,
+        queries: PageQueries,
+        entropy: Entropy,
+        enrollment: Enrollment,
+        rules: PageRules,
+    ) -> None:
+        self._units = units
+        self._queries = queries
+        self._entropy = entropy
+        self._enrollment = enrollment
+        self._rules = rules
+
+    async def create(self, principal: Principal, asked: PageRequest) -> PageCreated | UnknownReturnUrl | Deny:
+        """Make a page session; `enroll` is refused for a subscriber whose factor is active."""
+        return await self._units.do(principal, "page.create", self._create, asked)
+
+    async def redeem(self, principal: Principal, code: str, state: str) -> PageResultTold | NotFound:
+        """Tell once what came of a page session, for the result code that the browser brought and the `state`
+        that was kept beside it."""
+        return await self._units.do(principal, "page.redeem", self._redeem, code, state)
+
+    async def open(self, visit: PageVisit, secret: str) -> PageOpened | LinkUsed | NotFound:
+        """Give a page session to the browser that opens its URL first."""
+        session = await self._queries.linked(visit.page_id, secret)
+        # What strangers try is not written down: it would be a way to fill the disk.
+        if session is None:
+            return NotFound()
+        return await self._units.do(_principal(session, visit), "page.open", self._open, visit)
+
+    async def enroll(
+        self, visit: PageVisit, destination: Destination, *, language: str, consent_version: str
+    ) -> FactorCalled | Deny | NotFound:
+        """Bind a telephone and call it with the activation's code. One that waits for its activation gives
+        way, for people mistype numbers; an active one only where the person manages it."""
+        return await self._do(
+            visit,
+            "page.enroll",
+            self._enroll,
+            destination,
+            language=language,
+            consent_version=consent_version,
+        )
+
+    async def call(self, visit: PageVisit) -> FactorCalled | Deny | NotFound:
+        """Call the subscriber's telephone: to activate it, or for a sign-in."""
+        return await self._do(visit, "page.call", self._call)
+
+    async def guess(self, visit: PageVisit, guess: Passcode) -> FactorGuess | Deny | NotFound:
+        """Judge a guess at the code that was called from this page session; a right one completes it."""
+        return await self._do(visit, "page.verify", self._guess, cookie=visit.cookie, guess=guess)
+
+    async def disown(self, visit: PageVisit) -> PageDisowned | NotFound:
+        """Take the person's word that it was not them: what is called is hung up, and the backend is told."""
+        return await self._do(visit, "page.not_me", self._disown, visit)
+
+    async def _do(
+        self,
+        visit: PageVisit,
+        action: str,
+        work: Callable[Concatenate[UnitOfWork, PageSession, P], A],
+        *args: P.args,
+        **more: P.kwargs,
+    ) -> A | NotFound:
+        """Return what `work` answers for the page session of a visit, in one unit of work."""
+        session = await self._queries.owned(visit)
+        if session is None:
+            return NotFound()
+
+        def within(unit: UnitOfWork) -> A | NotFound:
+            current = _find_open(unit, visit)
+            return NotFound() if current is None else work(unit, current, *args, **more)
+
+        return await self._units.do(_principal(session, visit), action, within)
+
+    def _create(self, unit: UnitOfWork, asked: PageRequest) -> PageCreated | UnknownReturnUrl | Deny:
+        unit.subject = asked.subscriber
+        client = unit.principal.name
+        registered = self._rules.return_urls.get(client, frozenset())
+        if asked.return_url is not None and asked.return_url not in registered:
+            return UnknownReturnUrl()
+        factor = _living(unit, asked.subscriber, client)
+        if asked.purpose is PagePurpose.ENROLL and factor and factor.state is FactorState.ACTIVE:
+            return Deny(DenyReason.ALREADY_ENROLLED)
+        secret, state = self._entropy.secret(), self._entropy.secret()
+        session = PageSession(
+            id=self._entropy.new_id("pgs"),
+            client=client,
+            subscriber=asked.subscriber,
+            purpose=asked.purpose,
+            created_at=unit.now,
+            expires_at=unit.now + self._rules.link_lifetime,
+            url_digest=pages.digest(secret),
+            state_digest=pages.digest(state),
+            return_url=asked.return_url,
+            alternative_url=asked.alternative_url,
+            language=asked.language,
+            reference=asked.reference,
+        )
+        unit.subject = session.id
+        unit.tx.save_page_session(session)
+        return PageCreated(session, secret, state)
+
+    def _redeem(self, unit: UnitOfWork, code: str, state: str) -> PageResultTold | NotFound:
+        found = unit.tx.page_session_of(pages.digest(code))
+        if found is None or not unit.principal.owns(found.client):
+            return NotFound()
+        unit.subject = found.id
+        redeemed = pages.redeem(found, state, unit.now)
+        if redeemed is None:
+            return NotFound()
+        unit.tx.save_page_session(redeemed)
+        factor = _living(unit, found.subscriber, found.client)
+        record = FactorRecord(factor, unit.tx.newest_challenge(factor.id)) if factor else None
+        return PageResultTold(redeemed, record)
+
+    def _open(self, unit: UnitOfWork, visit: PageVisit) -> PageOpened | LinkUsed | NotFound:
+        unit.subject = visit.page_id
+        session = unit.tx.page_session(visit.page_id)
+        if session is None or session.is_expired(unit.now) or _is_revoked(unit, session):
+            return NotFound()
+        if session.is_for(visit.cookie):
+            return PageOpened(session, None)
+        if session.state is not PageState.CREATED:
+            return LinkUsed()
+        # Never a cookie that the browser came with: somebody else may have put it there.
+        cookie = self._entropy.secret()
+        opened = pages.open_with(session, cookie, unit.now, lifetime=self._rules.session_lifetime)
+        unit.tx.save_page_session(opened)
+        return PageOpened(opened, cookie)
+
+    def _enroll(
+        self,
+        unit: UnitOfWork,
+        session: PageSession,
+        destination: Destination,
+        *,
+        language: str,
+        consent_version: str,
+    ) -> FactorCalled | Deny:
+        living = _living(unit, session.subscriber, session.client)
+        is_same = living is not None and living.destination == destination
+        is_pending = living is not None and living.state is FactorState.PENDING_ACTIVATION
+        may_replace = LIVING_STATES if session.purpose is PagePurpose.MANAGE else _PENDING
+        request = EnrollRequest(
+            unit.principal,
+            session.subscriber,
+            destination,
+            languages=(language,),
+            replaces=frozenset() if is_same and is_pending else may_replace,
+        )
+        called = self._enrollment.enroll_within(unit, request)
+        agreed = replace(session, consent_version=consent_version, consent_at=unit.now)
+        return _note_call(unit, agreed, called)
+
+    def _call(self, unit: UnitOfWork, session: PageSession) -> FactorCalled | Deny:
+        factor = _living(unit, session.subscriber, session.client)
+        if factor is None:
+            return Deny(DenyReason.NO_CHALLENGE)
+        unit.subject, unit.destination = factor.id, factor.destination
+        is_pending = factor.state is FactorState.PENDING_ACTIVATION
+        is_sign_in = session.purpose is PagePurpose.SIGN_IN
+        if not is_pending and not is_sign_in and factor.state is FactorState.ACTIVE:
+            return Deny(DenyReason.ALREADY_ENROLLED)
+        purpose = Purpose.ACTIVATION if is_pending else Purpose.SIGN_IN
+        return _note_call(unit, session, self._enrollment.call_within(unit, factor, purpose))
+
+    def _guess(
+        self, unit: UnitOfWork, session: PageSession, *, cookie: str, guess: Passcode
+    ) -> FactorGuess | Deny | NotFound:
+        newest = unit.tx.newest_challenge(session.factor_id) if session.factor_id else None
+        if session.factor_id is None or newest is None or newest.challenge.id != session.challenge_id:
+            return Deny(DenyReason.NO_CHALLENGE)
+        purpose, key = newest.challenge.purpose, FactorKey(session.factor_id, session.subscriber)
+        judged = self._enrollment.judge_within(unit, key, guess, purpose=purpose)
+        if isinstance(judged, FactorGuess) and judged.result is GuessResult.VERIFIED:
+            result = _RESULTS.get((session.purpose, purpose), PageResult.ENROLLED)
+            unit.tx.save_page_session(pages.complete(session, result, unit.now, cookie=cookie))
+        return judged
+
+    def _disown(self, unit: UnitOfWork, session: PageSession, visit: PageVisit) -> PageDisowned:
+        unit.subject = session.id
+        factor = _living(unit, session.subscriber, session.client)
+        if factor is not None:
+            unit.destination = factor.destination
+            self._enrollment.end_codes_within(unit, factor)
+        unit.tx.save_page_session(pages.complete(session, PageResult.NOT_ME, unit.now, cookie=visit.cookie))
+        return PageDisowned()
+
+
+def _note_call(unit: UnitOfWork, session: PageSession, called: FactorCalled | Deny) -> FactorCalled | Deny:
+    """Let a page session know what was called from it."""
+    if isinstance(called, FactorCalled):
+        newest = called.challenge
+        unit.tx.save_page_session(
+            replace(
+                session,
+                factor_id=called.factor.id,
+                challenge_id=newest.challenge.id if newest else None,
+                call_again_at=called.next_call_at,
+            )
+        )
+    return called
+
+
+def _find_open(unit: UnitOfWork, visit: PageVisit) -> PageSession | None:
+    """Return the page session that a browser may use now."""
+    session = unit.tx.page_session(visit.page_id)
+    if session is None or not session.is_for(visit.cookie) or _is_revoked(unit, session):
+        return None
+    return session if session.state is PageState.OPENED and not session.is_expired(unit.now) else None
+
+
+def _is_revoked(unit: UnitOfWork, session: PageSession) -> bool:
+    client = unit.tx.client(session.client)  # None: a Unix user
+    return client is not None and client.revoked_at is not None
+
+
+def _living(unit: UnitOfWork, subscriber: str, client: str) -> Factor | None:
+    found = unit.tx.living_factors(subscriber, client)
+    return found[0] if found else None
+
+
+def _principal(session: PageSession, visit: PageVisit) -> Principal:
+    """Return as whom a browser asks: the client that sent the person, for factors only."""
+    return Principal(session.client, frozenset({Scope.FACTORS}), visit.request_id)
