@@ -9,7 +9,7 @@ from threading import Barrier
 
 import pytest
 
-from voicegate.adapters.http.socket_file import SocketFile
+from voicegate.adapters.unix_socket import SocketFile
 from voicegate.bootstrap.endpoints import listening_alone
 from voicegate.domain.errors import ConfigError
 

@@ -7,9 +7,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from voicegate.adapters.http.identity import own_uids
-from voicegate.adapters.http.socket_file import SocketFile, listening
 from voicegate.adapters.http.tcp_port import TcpPort
 from voicegate.adapters.lockfile import held
+from voicegate.adapters.unix_socket import SocketFile, listening
 from voicegate.bootstrap.asterisk import group_id
 from voicegate.config import Settings
 from voicegate.domain.errors import ConfigError

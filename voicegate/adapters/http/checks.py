@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from voicegate.adapters.http.socket_file import SocketFile
+from voicegate.adapters.unix_socket import SocketFile
 from voicegate.application.diagnostics import Finding, failed, look_at_own_folder, passed
 
 _ABOUT: Final = "socket"

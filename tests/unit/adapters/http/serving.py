@@ -18,8 +18,8 @@ from voicegate.adapters.http.identity import Identity, own_uids, peers_of
 from voicegate.adapters.http.native import ApiDependencies
 from voicegate.adapters.http.routes import native_door
 from voicegate.adapters.http.server import Listener, ServerSettings, serve_on
-from voicegate.adapters.http.socket_file import SocketFile, listening
 from voicegate.adapters.http.waiting import WaitingLimits
+from voicegate.adapters.unix_socket import SocketFile, listening
 from voicegate.application.clients import NewKey
 from voicegate.bootstrap.doors import native_house as make_native_house
 from voicegate.domain.client import Scope

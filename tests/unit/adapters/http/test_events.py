@@ -16,7 +16,7 @@ from tests.unit.adapters.http.serving import Served, serve_unix
 from tests.unit.adapters.http.test_server import rings
 from tests.unit.application.conftest import Bench
 from voicegate.adapters.http import events
-from voicegate.adapters.http.socket_file import SocketFile
+from voicegate.adapters.unix_socket import SocketFile
 from voicegate.application.ports import ChallengeRecord
 from voicegate.client import AsyncClient, Step, Unreachable
 from voicegate.domain.errors import StoreError

@@ -13,7 +13,7 @@ from tests.unit.adapters.http.serving import Served, serve_unix, serving
 from tests.unit.application.conftest import Bench
 from tests.unit.application.scripted import ScriptedLeg
 from voicegate.adapters.http import acceptor, protocol
-from voicegate.adapters.http.socket_file import SocketFile, listening
+from voicegate.adapters.unix_socket import SocketFile, listening
 from voicegate.client import AsyncClient, Unreachable
 from voicegate.domain.call import Rang
 from voicegate.domain.errors import ConfigError

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from voicegate.adapters.http.checks import SocketCheck
-from voicegate.adapters.http.socket_file import SocketFile, listening
+from voicegate.adapters.unix_socket import SocketFile, listening
 from voicegate.application.diagnostics import Finding, Level
 from voicegate.lab.deadlines import at_most
 

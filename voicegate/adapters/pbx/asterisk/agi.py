@@ -6,15 +6,12 @@ close freezes the event loop, and neither size nor time of a request's head is b
 """
 
 import asyncio
-import errno
 import hmac
 import ipaddress
-import os
 import socket
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 import structlog
@@ -24,6 +21,7 @@ from voicegate.adapters.pbx.asterisk.agi_session import AgiSession
 from voicegate.adapters.pbx.asterisk.agi_wire import MAX_HEADER_LINES, MAX_LINE, build_command, parse_header
 from voicegate.adapters.pbx.asterisk.settings import AsteriskSettings
 from voicegate.adapters.pbx.asterisk.variables import AGI_KNOCK_SCRIPT, AGI_SCRIPT
+from voicegate.adapters.unix_socket import SocketFile, listening
 from voicegate.domain.errors import ConfigError, PbxProtocolError
 
 log = structlog.get_logger(__name__)
@@ -69,6 +67,7 @@ class AgiServer(Application):  # type: ignore[misc]  # panoramisk is untyped
         self._dropped, self._told_at = 0, -_TELL_EVERY
         self._server: asyncio.Server | None = None
         self._relayed: asyncio.Server | None = None
+        self._socket = ExitStack()
         self._port = settings.agi_port
 
     async def open(self) -> None:
@@ -86,23 +85,34 @@ class AgiServer(Application):  # type: ignore[misc]  # panoramisk is untyped
             where = f"pbx.{here.name}.agi_host, agi_port: {here.agi_host}:{here.agi_port}"
             raise ConfigError(f"{where} cannot be used: {error.strerror or error}") from error
         self._port = self._server.sockets[0].getsockname()[1]
-        if here.agi_socket is not None:
-            try:
-                self._relayed = await asyncio.start_unix_server(
-                    self._accept, sock=_bind(here.agi_socket, here.agi_socket_group), limit=MAX_LINE
-                )
-            except OSError as error:
-                self._server.close()
-                where = f"pbx.{here.name}.agi_socket: {here.agi_socket}"
-                raise ConfigError(f"{where} cannot be used: {error.strerror or error}") from error
+        try:
+            await self._open_socket()
+        except BaseException:
+            self._server.close()
+            raise
+
+    async def _open_socket(self) -> None:
+        here = self._settings
+        if here.agi_socket is None:
+            return
+        file = SocketFile(
+            here.agi_socket,
+            group=here.agi_socket_group,
+            setting=f"pbx.{here.name}.agi_socket",
+            # Its folder is shared with the PBX, with rights that are not for us to choose.
+            makes_folder=False,
+        )
+        listener = self._socket.enter_context(listening(file))
+        self._relayed = await asyncio.start_unix_server(
+            self._accept, sock=listener, limit=MAX_LINE, backlog=_BACKLOG
+        )
 
     async def close(self) -> None:
         """Accept no more, and end every connection."""
         for server in (self._server, self._relayed):
             if server is not None:
                 server.close()
-        if self._relayed is not None and self._settings.agi_socket is not None:
-            self._settings.agi_socket.unlink(missing_ok=True)
+        self._socket.close()
         for connection in self._connections:
             connection.cancel()
 
@@ -211,30 +221,6 @@ def address_of(settings: AsteriskSettings, port: int) -> str:
     """Return how the PBX reaches our server on `port`: agi://host:port."""
     host = settings.agi_advertised_host or settings.agi_host
     return f"agi://{f'[{host}]' if ':' in host else host}:{settings.agi_advertised_port or port}"
-
-
-def _bind(path: Path, group: int | None) -> socket.socket:
-    """Return a bound Unix socket that only our user and the group may open; a dead one's file is replaced.
-
-    Raises:
-        OSError: somebody listens there, or the file cannot be made.
-    """
-    with socket.socket(socket.AF_UNIX) as trial:
-        if trial.connect_ex(str(path)) == 0:
-            raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
-    if path.is_socket():
-        path.unlink()
-    listener = socket.socket(socket.AF_UNIX)
-    try:
-        listener.bind(str(path))
-        # Nobody can connect before it listens.
-        path.chmod(0o660)
-        if group is not None:
-            os.chown(path, -1, group)
-    except OSError:
-        listener.close()
-        raise
-    return listener
 
 
 async def _answer(session: AgiSession) -> None:

@@ -22,7 +22,7 @@ from voicegate.adapters.http.openapi import refusals_of
 from voicegate.adapters.http.operations import Operation
 from voicegate.adapters.http.routes import native_door
 from voicegate.adapters.http.server import Listener, ServerSettings, serve_on
-from voicegate.adapters.http.socket_file import SocketFile, listening
+from voicegate.adapters.unix_socket import SocketFile, listening
 
 NUMBER = "+12025550101"
 BODY_TIMEOUT = timedelta(milliseconds=50)

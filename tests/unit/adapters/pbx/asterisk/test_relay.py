@@ -224,3 +224,24 @@ async def test_a_socket_without_a_folder_names_its_setting(tmp_path: Path) -> No
         server = AgiServer(settings_for(peer, agi_socket=tmp_path / "none/s"), tasks)
         with pytest.raises(ConfigError, match=r"pbx\.lab\.agi_socket: "):
             await server.open()
+
+
+async def test_a_file_at_the_sockets_place_is_left_alone_and_the_port_is_given_back(tmp_path: Path) -> None:
+    path = tmp_path / "agi.sock"
+    path.write_text("mine")
+    async with AmiPeer().serving() as peer, asyncio.TaskGroup() as tasks:
+        server = AgiServer(settings_for(peer, agi_socket=path), tasks)
+        with pytest.raises(ConfigError, match=r"pbx\.lab\.agi_socket: .* exists and is no socket"):
+            await server.open()
+        assert server._server is not None
+        assert not server._server.is_serving()
+    assert path.read_text() == "mine"
+
+
+async def test_a_socket_that_another_controller_put_in_our_place_is_left_to_it(tmp_path: Path) -> None:
+    path = tmp_path / "agi.sock"
+    with socket.socket(socket.AF_UNIX) as other:
+        async with listening(path):
+            path.rename(tmp_path / "ours")
+            other.bind(str(path))
+        assert path.is_socket()

@@ -1,6 +1,9 @@
-"""The Unix socket as a file: made with its rights, never stolen from a daemon that lives.
+"""A Unix socket as a file: made with its rights, never stolen from a daemon that lives.
 
-Why no abstract socket: a file has an owner, a group and a mode. Source: unix(7).
+Both the API and FastAGI listen on one. It is the one module that adapters share: the rules of such a file
+are the operating system's and belong to neither. Why not asyncio's or aiohttp's own way to listen on a path:
+both remove a socket that is there, and so take it from a daemon that lives. Why no abstract socket: a file
+has an owner, a group and a mode. Source: unix(7).
 """
 
 import os
@@ -18,7 +21,7 @@ _BACKLOG = 128
 
 @dataclass(frozen=True, slots=True)
 class SocketFile:
-    """Where the socket lies and who may open it."""
+    """Where the socket lies, who may open it, and which setting says so."""
 
     path: Path
     """The file."""
@@ -26,6 +29,10 @@ class SocketFile:
     """Its permissions."""
     group: int | None = None
     """Its group's id; None: the daemon's own."""
+    setting: str = "socket.path"
+    """What an error names."""
+    makes_folder: bool = True
+    """Is a folder that is not there made? False: it is an error."""
 
 
 @contextmanager
@@ -38,12 +45,13 @@ def listening(file: SocketFile) -> Iterator[socket.socket]:
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         try:
-            file.path.parent.mkdir(parents=True, exist_ok=True)
-            _clear(file.path)
+            if file.makes_folder:
+                file.path.parent.mkdir(parents=True, exist_ok=True)
+            _clear(file)
             _bind(listener, file)
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or str(error)
-            raise ConfigError(f"socket.path: {file.path} cannot be used: {reason}") from error
+            raise ConfigError(f"{file.setting}: {file.path} cannot be used: {reason}") from error
         inode = file.path.stat().st_ino
         try:
             yield listener
@@ -63,14 +71,15 @@ def _bind(listener: socket.socket, file: SocketFile) -> None:
     listener.listen(_BACKLOG)
 
 
-def _clear(path: Path) -> None:
+def _clear(file: SocketFile) -> None:
     """Remove a socket that a dead daemon left; refuse when one is alive, or when it is no socket."""
+    path, setting = file.path, file.setting
     try:
         mode = path.lstat().st_mode
     except FileNotFoundError:
         return
     if not stat.S_ISSOCK(mode):
-        raise ConfigError(f"socket.path: {path} exists and is no socket")
+        raise ConfigError(f"{setting}: {path} exists and is no socket")
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         probe.settimeout(1)
         try:
@@ -80,9 +89,9 @@ def _clear(path: Path) -> None:
         except FileNotFoundError:
             return
         except TimeoutError as error:
-            raise ConfigError(f"socket.path: another daemon holds {path} and is busy") from error
+            raise ConfigError(f"{setting}: another daemon holds {path} and is busy") from error
         else:
-            raise ConfigError(f"socket.path: another daemon answers at {path}")
+            raise ConfigError(f"{setting}: another daemon answers at {path}")
 
 
 def _remove(path: Path, inode: int) -> None:
