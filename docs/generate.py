@@ -27,6 +27,8 @@ _SETTINGS: Final = """# Settings
 One TOML file, `/etc/voicegate/voicegate.toml` unless `--config` or `VOICEGATE_CONFIG` names another.
 `config/voicegate.toml` shows every setting with its default. A setting that does not exist is refused, with a
 suggestion; `voicegate config check` says whether the file is right, `voicegate config show` what holds.
+A setting that was renamed is taken by its old name for one release, with a warning;
+`voicegate config migrate` writes the new names into the file and keeps a copy of it.
 
 Units are in the names: `_s` seconds, `_ms` milliseconds, `_days` days. Files of secrets may be named by
 environment variables, as `"$CREDENTIALS_DIRECTORY/ami-secret"`.

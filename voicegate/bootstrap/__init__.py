@@ -163,7 +163,7 @@ def rules(settings: Settings) -> Rules:
             human_check=settings.call.human_check,
             passcode_length=settings.passcode.length,
             lifetime=timedelta(seconds=settings.passcode.lifetime_s),
-            guesses=settings.passcode.attempts,
+            guesses=settings.passcode.guesses,
             test_passcode=Passcode(numbers.passcode) if numbers.enabled else None,
         ),
         timings=timings(settings),

@@ -1,5 +1,9 @@
 """`voicegate config`: is the file right, and which settings hold. Never shows a secret: files are named."""
 
+import difflib
+import itertools
+import shutil
+import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,7 +18,8 @@ from voicegate.cli.options import Options
 from voicegate.cli.place import read_settings
 from voicegate.cli.printing import json_option, print_json, print_table
 from voicegate.config import DEFAULT_FILE, Settings, project_folder
-from voicegate.domain.errors import VoicegateError
+from voicegate.config.renames import Renamed, rewrite
+from voicegate.domain.errors import ConfigError, VoicegateError
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +78,32 @@ def show_config(options: Options, file: Path | None, *, as_json: bool) -> None:
     )
 
 
+@config.command("migrate")
+@_file
+@click.option("--dry-run", is_flag=True, help="Show what would change, and change nothing.")
+@json_option
+@click.pass_obj
+def migrate_config(options: Options, file: Path | None, *, dry_run: bool, as_json: bool) -> None:
+    """Give the settings in FILE their new names where they changed; comments and layout stay.
+
+    A copy of the file as it was is kept beside it, FILE.bak. Exit code 0: done, or nothing to do; 5: the
+    file cannot be read or changed by this command.
+    """
+    chosen = _choose(options, file).config or DEFAULT_FILE
+    before, after, renamed = _rewritten(chosen)
+    backup = _replace(chosen, after) if renamed and not dry_run else None
+    if as_json:
+        names = {setting.old: setting.new for setting in renamed}
+        print_json({"file": str(chosen), "renamed": names, "backup": backup and str(backup)})
+    elif not renamed:
+        click.echo(f"{chosen}: all names are right")
+    elif backup is None:
+        old, new = before.splitlines(keepends=True), after.splitlines(keepends=True)
+        click.echo("".join(difflib.unified_diff(old, new, str(chosen), str(chosen))), nl=False)
+    else:
+        click.echo(f"{chosen}: {', '.join(map(str, renamed))}; as it was: {backup}")
+
+
 @config.command("folders")
 @json_option
 def show_folders(*, as_json: bool) -> None:
@@ -82,6 +113,30 @@ def show_folders(*, as_json: bool) -> None:
         print_json(folders)
         return
     print_table(("folder", "path"), folders.items())
+
+
+def _rewritten(file: Path) -> tuple[str, str, list[Renamed]]:
+    """Return a file's text as it is, with new names, and what was renamed."""
+    try:
+        # Its bytes: reading text would change its line ends.
+        before = file.read_bytes().decode()
+        return before, *rewrite(before)
+    except OSError as error:
+        raise ConfigError(f"{file}: cannot be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{file}: is not TOML: {error}") from error
+    except ConfigError as error:
+        raise ConfigError(f"{file}: {error}") from error
+
+
+def _replace(file: Path, text: str) -> Path:
+    """Write a file anew, and return the copy of what it was; an older copy is never overwritten."""
+    names = (file.with_name(f"{file.name}.bak{n or ''}") for n in itertools.count())
+    backup = next(name for name in names if not name.exists())
+    shutil.copy2(file, backup)
+    # Into the same file: its owner, group and mode stay, which the daemon's user may depend on.
+    file.write_bytes(text.encode())
+    return backup
 
 
 def _look_behind(settings: Settings, name: str) -> None:

@@ -1,23 +1,35 @@
 """Which configuration and which daemon a command means, from the global options; and how to reach them."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
+
+import rich_click as click
 
 from voicegate.cli.exits import Exit, Failure
 from voicegate.cli.options import Options
 from voicegate.client import ApiError, Client, Unreachable
 from voicegate.config import DEFAULT_FILE, Settings, load
+from voicegate.config.renames import Renamed
 from voicegate.domain.errors import ConfigError
 
+MIGRATE: Final = "the old name is taken until the next release: `voicegate config migrate` rewrites the file"
+"""What to do about a setting's old name."""
 
-def read_settings(options: Options) -> Settings:
+
+def read_settings(options: Options, warn: Callable[[Renamed], None] | None = None) -> Settings:
     """Return the settings of the file that counts.
+
+    `warn` is given each setting that has an old name there; by default a line on standard error says so.
 
     Raises:
         ConfigError: unreadable or wrong.
     """
-    return load(options.config or DEFAULT_FILE)
+    file = options.config or DEFAULT_FILE
+    return load(
+        file, warn or (lambda renamed: click.echo(f"voicegate: {file}: {renamed}; {MIGRATE}", err=True))
+    )
 
 
 def read_settings_if_any(options: Options) -> Settings:
@@ -39,7 +51,8 @@ def find_socket(options: Options) -> Path:
     if options.socket is not None:
         return options.socket
     try:
-        return Path(read_settings(options).socket.path)
+        # Who only asks the daemon need not be able to change its settings: no warning.
+        return Path(load(options.config or DEFAULT_FILE).socket.path)
     except ConfigError:
         # A backend's user need not be able to read the daemon's configuration.
         if options.config is not None:

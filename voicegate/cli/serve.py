@@ -10,8 +10,9 @@ import structlog
 from voicegate import bootstrap
 from voicegate.adapters import logs, process
 from voicegate.cli.options import Options
-from voicegate.cli.place import read_settings
+from voicegate.cli.place import MIGRATE, read_settings
 from voicegate.config import Settings
+from voicegate.config.renames import Renamed
 from voicegate.domain.errors import ConfigError
 
 log = structlog.get_logger(__name__)
@@ -27,12 +28,19 @@ def serve(options: Options) -> None:
     logged as needing a restart.
     """
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    settings = read_settings(options)
+    renamed: list[Renamed] = []
+    settings = read_settings(options, renamed.append)
     logs.configure(settings.log.level, settings.log.format)
+    for setting in renamed:
+        _warn(setting)
     process.use_all_descriptors()
     process.keep_memory_private()
     with logs.in_background():
-        asyncio.run(run_until_told(settings, lambda: read_settings(options)))
+        asyncio.run(run_until_told(settings, lambda: read_settings(options, _warn)))
+
+
+def _warn(renamed: Renamed) -> None:
+    log.warning("setting has an old name", setting=renamed.old, new_name=renamed.new, fix=MIGRATE)
 
 
 async def run_until_told(settings: Settings, reread: Callable[[], Settings]) -> None:

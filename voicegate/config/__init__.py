@@ -11,7 +11,7 @@ import os
 import tomllib
 import types
 import typing
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -19,6 +19,7 @@ import msgspec
 import phonenumbers
 from msgspec import Struct
 
+from voicegate.config.renames import Renamed, rename
 from voicegate.config.shapes import (
     AsteriskPbxSettings,
     Audio,
@@ -99,8 +100,8 @@ _NAMED_TABLES: dict[str, Any] = {
 }
 
 
-def load(file: Path) -> Settings:
-    """Return the settings in `file`; blocks on reading it.
+def load(file: Path, warn: Callable[[Renamed], None] = lambda _: None) -> Settings:
+    """Return the settings in `file`; blocks on reading it. `warn` is given each setting that has an old name.
 
     Raises:
         ConfigError: unreadable, not TOML, or a setting is unknown or wrong; names file and setting.
@@ -112,13 +113,17 @@ def load(file: Path) -> Settings:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{file}: is not TOML: {error}") from error
     try:
-        return parse(raw)
+        document, renamed = rename(raw)
+        settings = parse(document)
     except ConfigError as error:
         raise ConfigError(f"{file}: {error}") from error
+    for setting in renamed:
+        warn(setting)
+    return settings
 
 
 def parse(raw: dict[str, Any]) -> Settings:
-    """Return the settings in a decoded TOML document.
+    """Return the settings in a decoded TOML document that has new names only.
 
     Raises:
         ConfigError: a setting is unknown or wrong; names it by its path.

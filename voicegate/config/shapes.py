@@ -131,7 +131,7 @@ class PasscodeSettings(_Section, frozen=True, kw_only=True):
 
     length: Annotated[int, Meta(ge=MIN_LENGTH, le=MAX_LENGTH)] = DEFAULT_LENGTH
     lifetime_s: Annotated[int, Meta(ge=1, le=86400)] = int(DEFAULT_LIFETIME.total_seconds())
-    attempts: Annotated[int, Meta(ge=1, le=20)] = DEFAULT_GUESSES
+    guesses: Annotated[int, Meta(ge=1, le=20)] = DEFAULT_GUESSES
 
 
 class Policy(_Section, frozen=True, kw_only=True):

@@ -233,7 +233,7 @@ def test_the_settings_that_hold_are_shown_with_their_defaults_marked(tmp_path: P
     result = run("config", "show", str(file))
     rows = {line.split()[0]: line.split()[1:] for line in result.stdout.splitlines()}
     assert rows["passcode.length"] == ["8"]
-    assert rows["passcode.attempts"] == ["5", "default"]
+    assert rows["passcode.guesses"] == ["5", "default"]
     assert rows["pbx.main.ami_port"] == ["5038", "default"]
     assert "hush" not in result.stdout
     assert '"passcode.length": {' in run("config", "show", str(file), "--json").stdout
