@@ -1,21 +1,19 @@
 """Fills our example settings in, so that the lab runs what an admin reads, line for line.
 
 Works on TOML and on Asterisk's files alike: `[section]` headers and `key = value` lines, either of
-which may stand commented out by a leading "#" or ";" as a documented default. And on FreeSWITCH's: XML whose
-elements and parameters have a line each.
+which may stand commented out by a leading "#" or ";" as a documented default. And on FreeSWITCH's XML, by
+a parser that tells where in the text a parameter stands, so that comments and layout stay as they are.
 """
 
 import re
 from collections.abc import Iterable, Mapping
+from xml.parsers import expat
 from xml.sax.saxutils import quoteattr
 
 from voicegate.lab.errors import LabError
 
 _HEADER = re.compile(r"(?:#\s?)?\[([^\]]+)\]\s*$")
 _SETTING = re.compile(r"(?:[#;]\s?)?([A-Za-z_]\w*)\s*=(?!=)")
-_OPENING = re.compile(r'\s*<[a-z-]+(?: (?:name|id)="([^"]+)")?[^/>]*>\s*$')
-_CLOSING = re.compile(r"\s*</")
-_PARAMETER = re.compile(r'(\s*<param name="([^"]+)" value=)"[^"]*"/>\s*$')
 
 
 def fill_in(example: str, values: Mapping[tuple[str, str], str]) -> str:
@@ -55,25 +53,44 @@ def without_section(example: str, name: str) -> str:
 def fill_in_xml(example: str, values: Mapping[tuple[str, str], str]) -> str:
     """Return `example` with the parameter at each (element's name, parameter's name) set to its value.
 
-    A parameter belongs to the innermost element around it that has a name.
+    A parameter belongs to the innermost element around it that has a name. All else stays to the byte.
 
     Raises:
-        LabError: the example has no such element or parameter.
+        LabError: the example is no XML, or has no such element or parameter.
     """
-    missing = dict(values)
-    lines: list[str] = []
-    names = [""]
-    for line in example.splitlines():
-        if found := _OPENING.match(line):
-            names.append(found[1] or names[-1])
-        elif _CLOSING.match(line):
-            names.pop()
-        elif (found := _PARAMETER.match(line)) and (names[-1], found[2]) in missing:
-            lines.append(f"{found[1]}{quoteattr(missing.pop((names[-1], found[2])))}/>")
-            continue
-        lines.append(line)
+    # As FreeSWITCH includes them: a file may have several elements side by side.
+    source = f"<example>{example}</example>".encode()
+    filled, done, missing = b"", len("<example>"), dict(values)
+    for place, start, end in _parameters(source):
+        if place in missing:
+            tag = f"<param name={quoteattr(place[1])} value={quoteattr(missing.pop(place))}/>"
+            filled, done = filled + source[done:start] + tag.encode(), end
     _refuse(missing)
-    return "\n".join(lines) + "\n"
+    return (filled + source[done : -len("</example>")]).decode()
+
+
+def _parameters(source: bytes) -> list[tuple[tuple[str, str], int, int]]:
+    """Return each parameter's element and name, with where its tag begins and ends in bytes."""
+    found: list[tuple[tuple[str, str], int, int]] = []
+    names, begun = [""], [0]
+    parser = expat.ParserCreate("utf-8")
+
+    def begin(_tag: str, attributes: Mapping[str, str]) -> None:
+        names.append(attributes.get("name") or attributes.get("id") or names[-1])
+        begun.append(parser.CurrentByteIndex)
+
+    def end(tag: str) -> None:
+        name, start = names.pop(), begun.pop()
+        # The end of a tag that is empty; of another one the place of what closes it, which is left alone.
+        if tag == "param" and source[: parser.CurrentByteIndex].endswith(b"/>"):
+            found.append(((names[-1], name), start, parser.CurrentByteIndex))
+
+    parser.StartElementHandler, parser.EndElementHandler = begin, end
+    try:
+        parser.Parse(source, True)
+    except expat.ExpatError as error:
+        raise LabError(f"The example is no XML: {error}.") from error
+    return found
 
 
 def _refuse(missing: Iterable[tuple[str, str]]) -> None:

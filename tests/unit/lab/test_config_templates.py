@@ -81,3 +81,15 @@ def test_an_element_may_have_an_id_for_a_name() -> None:
 def test_a_parameter_the_example_lacks_is_refused(place: tuple[str, str]) -> None:
     with pytest.raises(LabError, match=r"no setting"):
         fill_in_xml(XML, {place: "1"})
+
+
+def test_elements_need_no_line_each() -> None:
+    over_lines = '<profile\n  name="one" note="a>b"><param value="1"\n name="a"/><param name="b" value="2"/></profile>\n'
+    assert fill_in_xml(over_lines, {("one", "a"): "ü<"}) == over_lines.replace(
+        '<param value="1"\n name="a"/>', '<param name="a" value="ü&lt;"/>'
+    )
+
+
+def test_an_example_that_is_no_xml_is_refused() -> None:
+    with pytest.raises(LabError, match="is no XML"):
+        fill_in_xml('<profile name="one">', {})

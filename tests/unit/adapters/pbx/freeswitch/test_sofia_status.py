@@ -47,6 +47,21 @@ def test_entities_that_grow_are_refused() -> None:
         assert read_gateways(f"{bomb}<gateways><gateway><name>&e9;</name></gateway></gateways>") == {}
 
 
+@pytest.mark.parametrize(
+    "declared",
+    ['[<!ENTITY up "UP">]', '[<!ENTITY up SYSTEM "file:///etc/hostname">]', 'SYSTEM "http://127.0.0.1/up"'],
+)
+def test_an_answer_that_declares_anything_is_refused(declared: str) -> None:
+    """FreeSWITCH declares nothing: who does is not it."""
+    gateway = GATEWAY.format(name="a", rest="<status>UP</status><state>NOREG</state>")
+    with capture_logs() as logs:
+        assert (
+            read_gateways(told(gateway).replace("<gateways>", f"<!DOCTYPE gateways {declared}>\n<gateways>"))
+            == {}
+        )
+    assert [entry["event"] for entry in logs] == ["FreeSWITCH's status is no XML"]
+
+
 def test_a_profile_tells_its_codecs_and_how_it_sends_digits() -> None:
     info = "<outbound-codecs>PCMU,PCMA</outbound-codecs><dtmf-mode>rfc2833</dtmf-mode>"
     assert read_profile(f"<profile><profile-info>{info}</profile-info></profile>") == Profile(
