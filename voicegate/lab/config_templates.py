@@ -72,15 +72,15 @@ def fill_in_xml(example: str, values: Mapping[tuple[str, str], str]) -> str:
 def _parameters(source: bytes) -> list[tuple[tuple[str, str], int, int]]:
     """Return each parameter's element and name, with where its tag begins and ends in bytes."""
     found: list[tuple[tuple[str, str], int, int]] = []
-    names, begun = [""], [0]
+    names, starts = [""], [0]
     parser = expat.ParserCreate("utf-8")
 
     def begin(_tag: str, attributes: Mapping[str, str]) -> None:
         names.append(attributes.get("name") or attributes.get("id") or names[-1])
-        begun.append(parser.CurrentByteIndex)
+        starts.append(parser.CurrentByteIndex)
 
     def end(tag: str) -> None:
-        name, start = names.pop(), begun.pop()
+        name, start = names.pop(), starts.pop()
         # The end of a tag that is empty; of another one the place of what closes it, which is left alone.
         if tag == "param" and source[: parser.CurrentByteIndex].endswith(b"/>"):
             found.append(((names[-1], name), start, parser.CurrentByteIndex))

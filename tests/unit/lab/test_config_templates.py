@@ -84,7 +84,9 @@ def test_a_parameter_the_example_lacks_is_refused(place: tuple[str, str]) -> Non
 
 
 def test_elements_need_no_line_each() -> None:
-    over_lines = '<profile\n  name="one" note="a>b"><param value="1"\n name="a"/><param name="b" value="2"/></profile>\n'
+    over_lines = (
+        '<profile\n name="one" note="a>b"><param value="1"\n name="a"/><param name="b" value="2"/></profile>'
+    )
     assert fill_in_xml(over_lines, {("one", "a"): "ü<"}) == over_lines.replace(
         '<param value="1"\n name="a"/>', '<param name="a" value="ü&lt;"/>'
     )
