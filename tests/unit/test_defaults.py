@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from voicegate.adapters.http.connections import ConnectionLimits
-from voicegate.adapters.http.twilio.door import TwilioService
+from voicegate.adapters.http.twilio.verifications import TwilioService
 from voicegate.adapters.http.waiting import WaitingLimits
 from voicegate.adapters.storage.store import Waits
 from voicegate.application.challenges import Defaults

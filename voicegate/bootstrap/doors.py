@@ -7,17 +7,16 @@ from datetime import timedelta
 from voicegate.adapters.http.connections import ConnectionLimits
 from voicegate.adapters.http.doors import Door
 from voicegate.adapters.http.forwarding import Proxies
-from voicegate.adapters.http.native import ApiDependencies
-from voicegate.adapters.http.okta.door import OktaDependencies
-from voicegate.adapters.http.okta.routes import okta_door
+from voicegate.adapters.http.native.door import ApiDependencies, native_door
+from voicegate.adapters.http.okta.door import okta_door
+from voicegate.adapters.http.okta.factors import OktaDependencies
 from voicegate.adapters.http.okta_hook import OktaHook, okta_hook_door
 from voicegate.adapters.http.provider_messages import Mapped
 from voicegate.adapters.http.providers import Providers, provider_doors
-from voicegate.adapters.http.routes import native_door
 from voicegate.adapters.http.server import ServerSettings
 from voicegate.adapters.http.signatures import Scheme, Signature
-from voicegate.adapters.http.twilio.door import TwilioDependencies, TwilioService
-from voicegate.adapters.http.twilio.routes import twilio_door
+from voicegate.adapters.http.twilio.door import twilio_door
+from voicegate.adapters.http.twilio.verifications import TwilioDependencies, TwilioService
 from voicegate.adapters.http.waiting import WaitingLimits
 from voicegate.application.page_sessions import PageRules
 from voicegate.bootstrap.app import App

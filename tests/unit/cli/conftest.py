@@ -12,8 +12,8 @@ from structlog.testing import capture_logs
 
 from tests.unit.adapters.http.serving import Served, serving
 from tests.unit.application.conftest import Bench, bench, limits, timings, trunks
-from voicegate.adapters.http.okta.door import OktaDependencies
-from voicegate.adapters.http.okta.routes import okta_door
+from voicegate.adapters.http.okta.door import okta_door
+from voicegate.adapters.http.okta.factors import OktaDependencies
 from voicegate.cli.main import main
 
 __all__ = ["bench", "limits", "timings", "trunks"]

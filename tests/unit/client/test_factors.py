@@ -9,8 +9,8 @@ import pytest
 
 from tests.unit.adapters.http.serving import NUMBER, Served, serving
 from tests.unit.application.conftest import SPACED, Bench, bench, limits, timings, trunks
-from voicegate.adapters.http.okta.door import OktaDependencies
-from voicegate.adapters.http.okta.routes import okta_door
+from voicegate.adapters.http.okta.door import okta_door
+from voicegate.adapters.http.okta.factors import OktaDependencies
 from voicegate.client import ApiError, AsyncClient, Client, Factor, FactorChallenge
 from voicegate.domain.client import Scope
 

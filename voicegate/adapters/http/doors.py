@@ -13,7 +13,7 @@ from typing import Final
 
 from aiohttp import web
 
-from voicegate.adapters.http.operations import Operation
+from voicegate.adapters.http.operations import Route
 from voicegate.adapters.http.overload import STORE_WAIT_S
 from voicegate.adapters.http.problems import Refused, problem_response
 from voicegate.domain.client import Principal
@@ -66,8 +66,8 @@ def _nothing() -> None:
 class Door:
     """A way to ask, for clients that speak it already."""
 
-    operations: Sequence[Operation]
-    """What can be asked."""
+    routes: Sequence[Route]
+    """What can be asked, and who does it; of two that fit a path, the first is taken."""
     prefixes: tuple[str, ...] = ()
     """Beginnings of the paths that are its own, where even a refusal speaks its language; one that ends in no
     slash stands for that path and what lies under it. None: all paths that are no other door's."""
@@ -85,7 +85,7 @@ class Door:
     @property
     def open_paths(self) -> frozenset[str]:
         """What anybody may ask, without a key; with a slash behind it, which clients write, too."""
-        paths = [operation.path for operation in self.operations if operation.is_open]
+        paths = [route.operation.path for route in self.routes if route.operation.is_open]
         return frozenset([*paths, *(f"{path}/" for path in paths)])
 
     def has(self, path: str) -> bool:

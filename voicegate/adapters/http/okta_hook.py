@@ -21,7 +21,7 @@ from voicegate.adapters.http import problems, request_parsing
 from voicegate.adapters.http.doors import PRINCIPAL, Door, any_form
 from voicegate.adapters.http.external_codes import handed_over
 from voicegate.adapters.http.openapi import BASIC, BEARER, NATIVE, Description, ErrorFormat
-from voicegate.adapters.http.operations import Operation, Success
+from voicegate.adapters.http.operations import Operation, Success, routes_of
 from voicegate.adapters.http.problems import Refused
 from voicegate.adapters.http.protocol import protocol_of
 from voicegate.adapters.http.responses import json_response
@@ -172,6 +172,22 @@ class _Handlers:
     def __init__(self, hook: OktaHook) -> None:
         self._hook = hook
 
+    @Operation(
+        method="POST",
+        path=PATH,
+        name="oktaTelephonyHook",
+        text="Speak a code that Okta made. PENDING: the call follows; FAILED: nobody is called.",
+        body=TelephonyEvent,
+        success=Success(200, Answer, "What becomes of the call."),
+        refusals=(
+            problems.BAD_REQUEST,
+            problems.TOO_LARGE,
+            problems.UNSUPPORTED_TYPE,
+            problems.INVALID,
+            problems.INTERNAL,
+        ),
+        scope=Scope.HOOKS,
+    )
     async def speak(self, request: web.Request) -> web.StreamResponse:
         """Answer what will become of the call, and place it once the answer is out."""
         deadline = protocol_of(request).began_at + self._hook.answer_within.total_seconds()
@@ -284,28 +300,9 @@ class _Handlers:
 def okta_hook_door(hook: OktaHook) -> Door:
     """Return the door."""
     handlers = _Handlers(hook)
-    operation = Operation(
-        method="POST",
-        path=PATH,
-        name="oktaTelephonyHook",
-        text="Speak a code that Okta made. PENDING: the call follows; FAILED: nobody is called.",
-        handler=handlers.speak,
-        body=TelephonyEvent,
-        success=Success(200, Answer, "What becomes of the call."),
-        refusals=(
-            problems.BAD_REQUEST,
-            problems.TOO_LARGE,
-            problems.UNSUPPORTED_TYPE,
-            problems.INVALID,
-            problems.INTERNAL,
-        ),
-        scope=Scope.HOOKS,
-    )
-    description = Description(ERROR_FORMAT)
-    described = (operation, description.operation())
-    description.write(described, __version__)
+    routes = Description(ERROR_FORMAT).complete(routes_of(handlers), __version__)
     return Door(
-        described,
+        routes,
         prefixes=(PATH, ERROR_FORMAT.path),
         read_key=any_form,
         scheme="Basic",

@@ -15,7 +15,7 @@ from aiohttp import web
 from msgspec import Struct
 
 from voicegate.adapters.http import problems
-from voicegate.adapters.http.operations import Operation, Success
+from voicegate.adapters.http.operations import Operation, Route, Success
 from voicegate.adapters.http.problems import MEDIA_TYPE, Kind, Problem
 
 Json = dict[str, Any]
@@ -92,18 +92,22 @@ class Description:
         self._form = form
         self._body = b""
 
-    def write(self, operations: Iterable[Operation], version: str) -> None:
-        """Describe `operations`, this one among them."""
-        self._body = msgspec.json.encode(document(operations, version, form=self._form))
+    def complete(self, routes: Sequence[Route], version: str) -> Sequence[Route]:
+        """Describe a door's routes; return them with the one that serves the description."""
+        all_of_them = (*routes, Route(self.operation, self._serve))
+        self._body = msgspec.json.encode(
+            document([route.operation for route in all_of_them], version, form=self._form)
+        )
+        return all_of_them
 
+    @property
     def operation(self) -> Operation:
-        """Return the operation that serves the document."""
+        """What serves the document."""
         return Operation(
             method="GET",
             path=self._form.path,
             name="getOpenApi",
             text="This document.",
-            handler=self._serve,
             success=Success(200, None, "OpenAPI 3.1."),
             refusals=(),
         )

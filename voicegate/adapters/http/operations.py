@@ -1,7 +1,12 @@
-"""What a door offers, as data: the server's routes and the OpenAPI document are both made from it."""
+"""What a door offers, as data: the server's routes and the OpenAPI document are both made from it.
 
-from collections.abc import Awaitable, Callable, Mapping
+A handler bears its operation: `@Operation(method="GET", path="/v1/calls", ...)` stands above the method, and
+`routes_of` finds both.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Final, TypeVar
 
 from aiohttp import web
 from msgspec import Struct
@@ -10,6 +15,9 @@ from voicegate.adapters.http.problems import Kind
 from voicegate.domain.client import Scope
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+F = TypeVar("F", bound=Callable[..., Awaitable[web.StreamResponse]])
+
+_ATTRIBUTE: Final = "operation"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +45,7 @@ class Success:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One thing that can be asked."""
+    """One thing that can be asked; a decorator of the method that does it."""
 
     method: str
     """HTTP method."""
@@ -47,8 +55,6 @@ class Operation:
     """Its `operationId`."""
     text: str
     """What it does, for people."""
-    handler: Handler
-    """Does it."""
     success: Success
     """What it answers when all goes well."""
     refusals: tuple[Kind, ...]
@@ -71,3 +77,27 @@ class Operation:
     """The request's query parameters."""
     headers: Mapping[str, str] = field(default_factory=dict)
     """Request headers it honours, with what they hold."""
+
+    def __call__(self, handler: F) -> F:
+        """Let a handler bear this operation."""
+        vars(handler)[_ATTRIBUTE] = self
+        return handler
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """An operation, and who does it."""
+
+    operation: Operation
+    """What can be asked."""
+    handler: Handler
+    """Does it."""
+
+
+def routes_of(door: object) -> Sequence[Route]:
+    """Return the operations that an object's methods bear, in their order in its class."""
+    return [
+        Route(getattr(method, _ATTRIBUTE), getattr(door, name))
+        for name, method in vars(type(door)).items()
+        if hasattr(method, _ATTRIBUTE)
+    ]

@@ -14,7 +14,7 @@ from voicegate.adapters.http import problems, request_parsing
 from voicegate.adapters.http.doors import PRINCIPAL
 from voicegate.adapters.http.operations import Operation, Success
 from voicegate.adapters.http.policy_errors import refusal
-from voicegate.adapters.http.problems import Facts, Kind, Refused
+from voicegate.adapters.http.problems import Facts, Refused
 from voicegate.adapters.http.responses import json_response
 from voicegate.adapters.http.schemas import Discreet, LanguageTag, Reference
 from voicegate.application.page_sessions import (
@@ -30,8 +30,6 @@ from voicegate.domain.client import Scope
 from voicegate.domain.factor import FactorState
 from voicegate.domain.page_session import PagePurpose, PageResult
 from voicegate.domain.policy import Deny
-
-_STORED: Final[tuple[Kind, ...]] = (problems.INTERNAL, problems.STORE_UNAVAILABLE)
 
 Url = Annotated[str, Meta(min_length=1, max_length=2000)]
 Secret = Annotated[str, Meta(min_length=1, max_length=200)]
@@ -134,6 +132,23 @@ class PageSessionsDoor:
         self._url = url
         self._body_timeout = body_timeout
 
+    @Operation(
+        method="POST",
+        path="/v1/page-sessions",
+        name="createPageSession",
+        scope=Scope.FACTORS,
+        text="Make a page session: send the person's browser to its `url`, where they set up their "
+        "telephone, sign in with it, or manage it. At the end they come back to `return_url` with the "
+        "query parameters `page_session` and `result_code`.",
+        body=NewPageSession,
+        success=Success(201, CreatedPageSession, "The page session; its secrets are told this once."),
+        refusals=(
+            *request_parsing.REFUSALS,
+            problems.ALREADY_ENROLLED,
+            problems.PAGES_OFF,
+            *problems.STORED,
+        ),
+    )
     async def create(self, request: web.Request) -> web.Response:
         """Make a page session."""
         body = await request_parsing.read_body(request, NewPageSession, self._body_timeout)
@@ -167,6 +182,17 @@ class PageSessionsDoor:
             case _:
                 assert_never(answer)
 
+    @Operation(
+        method="POST",
+        path="/v1/page-sessions/redeem",
+        name="redeemPageSession",
+        scope=Scope.FACTORS,
+        text="Ask once what came of a page session, by the result code that the person's browser "
+        "brought and the `state` that was kept in that browser's session.",
+        body=ResultCode,
+        success=Success(200, PageOutcome, "What came of it."),
+        refusals=(*request_parsing.REFUSALS, problems.NOT_FOUND, *problems.STORED),
+    )
     async def redeem(self, request: web.Request) -> web.Response:
         """Tell what came of a page session."""
         body = await request_parsing.read_body(request, ResultCode, self._body_timeout)
@@ -196,42 +222,6 @@ _UNREGISTERED: Final = (
 _NO_RESULT: Final = (
     "there is no such result for that state, or it was told before, or its five minutes are over"
 )
-
-
-def page_session_operations(door: PageSessionsDoor) -> tuple[Operation, ...]:
-    """Return all that backends can ask about pages."""
-    return (
-        Operation(
-            method="POST",
-            path="/v1/page-sessions",
-            name="createPageSession",
-            scope=Scope.FACTORS,
-            text="Make a page session: send the person's browser to its `url`, where they set up their "
-            "telephone, sign in with it, or manage it. At the end they come back to `return_url` with the "
-            "query parameters `page_session` and `result_code`.",
-            handler=door.create,
-            body=NewPageSession,
-            success=Success(201, CreatedPageSession, "The page session; its secrets are told this once."),
-            refusals=(
-                *request_parsing.REFUSALS,
-                problems.ALREADY_ENROLLED,
-                problems.PAGES_OFF,
-                *_STORED,
-            ),
-        ),
-        Operation(
-            method="POST",
-            path="/v1/page-sessions/redeem",
-            name="redeemPageSession",
-            scope=Scope.FACTORS,
-            text="Ask once what came of a page session, by the result code that the person's browser "
-            "brought and the `state` that was kept in that browser's session.",
-            handler=door.redeem,
-            body=ResultCode,
-            success=Success(200, PageOutcome, "What came of it."),
-            refusals=(*request_parsing.REFUSALS, problems.NOT_FOUND, *_STORED),
-        ),
-    )
 
 
 def _outcome(told: PageResultTold) -> PageOutcome:

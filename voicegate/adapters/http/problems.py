@@ -2,14 +2,15 @@
 
 Each kind of problem has one status, one type and one title; what happened this time is in `detail`, and
 facts for programs are in extension members. Which kind applies is decided where the request is read
-(`request_parsing`) and answered (`native`); `middleware` turns a raised `Refused` into the answer.
+(`request_parsing`) and answered (each door's handlers); `middleware` turns a raised `Refused` into the
+answer.
 """
 
 import dataclasses
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Final
 
 import msgspec
 from aiohttp import web
@@ -105,6 +106,9 @@ TOO_MANY_WAITING = Kind("too_many_waiting", 503, "Too many long polls and event 
 OVERLOADED = Kind("overloaded", 503, "The server is overloaded.")
 NOT_READY = Kind("not_ready", 503, "Calls cannot be placed now.")
 STORE_UNAVAILABLE = Kind("store_unavailable", 503, "The database cannot be used now.")
+
+STORED: Final[tuple[Kind, ...]] = (INTERNAL, STORE_UNAVAILABLE)
+"""What whatever needs the database can end in."""
 
 
 class Problem(Struct, kw_only=True, frozen=True, omit_defaults=True):

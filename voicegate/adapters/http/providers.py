@@ -19,7 +19,7 @@ from voicegate.adapters.http import problems, request_parsing
 from voicegate.adapters.http.doors import PRINCIPAL, Credentials, Door, any_form
 from voicegate.adapters.http.external_codes import handed_over
 from voicegate.adapters.http.openapi import BASIC, BEARER, NATIVE, Description
-from voicegate.adapters.http.operations import Operation, Success
+from voicegate.adapters.http.operations import Operation, Route, Success, routes_of
 from voicegate.adapters.http.policy_errors import refusal
 from voicegate.adapters.http.problems import Refused, problem_response
 from voicegate.adapters.http.provider_messages import Mapped, NotSpoken, read_message
@@ -115,10 +115,10 @@ class _Handler:
 def provider_doors(providers: Providers) -> Sequence[Door]:
     """Return a door for each configured provider, and one that tells of a provider that is not."""
     doors = [_door(providers, name) for name in providers.mapped]
-    description = Description(ERROR_FORMAT)
-    described = (*(operation for door in doors for operation in door.operations), description.operation())
-    description.write(described, __version__)
-    return (*doors, _nobodys(description.operation()))
+    routes = [route for door in doors for route in door.routes]
+    *_, description = Description(ERROR_FORMAT).complete(routes, __version__)
+    nobodys = (*routes_of(_Nobody()), description)
+    return (*doors, Door(nobodys, prefixes=(PREFIX, ERROR_FORMAT.path), read_key=any_form))
 
 
 def _door(providers: Providers, name: str) -> Door:
@@ -132,13 +132,12 @@ def _door(providers: Providers, name: str) -> Door:
         name=f"speakFor_{name}",
         text=f"Speak a code that the identity provider `{name}` made. Which fields of its JSON or form hold "
         f"number and code is configured in `[providers.{name}]`.",
-        handler=_Handler(providers, name).speak,
         success=Success(200, Accepted, "The call is about to be placed, or the message asks for none."),
         refusals=_REFUSALS,
         scope=Scope.HOOKS,
     )
     return Door(
-        (operation,),
+        (Route(operation, _Handler(providers, name).speak),),
         prefixes=(path,),
         read_key=partial(_read_key, mapped=mapped),
         answer=_tell if mapped.is_told_in_text else problem_response,
@@ -166,21 +165,21 @@ def _schema(mapped: Mapped) -> Mapping[str, object]:
     return root
 
 
-def _nobodys(description: Operation) -> Door:
-    async def refuse_name(request: web.Request) -> web.Response:
-        raise unknown("[providers] entry", request.match_info["provider"])
+class _Nobody:
+    """The handler of a provider that is not configured."""
 
-    operation = Operation(
+    @Operation(
         method="POST",
         path=f"{PREFIX}{{provider}}",
         name="speakForNobody",
         text="A provider that is not configured.",
-        handler=refuse_name,
         success=Success(200, None, "Never."),
         refusals=(problems.NOT_FOUND,),
         scope=Scope.HOOKS,
     )
-    return Door((operation, description), prefixes=(PREFIX, ERROR_FORMAT.path), read_key=any_form)
+    async def refuse(self, request: web.Request) -> web.Response:
+        """Say that there is no such provider."""
+        raise unknown("[providers] entry", request.match_info["provider"])
 
 
 _REFUSALS: Final = (

@@ -19,7 +19,7 @@ from voicegate.adapters.http.connections import ConnectionLimits, Connections, a
 from voicegate.adapters.http.doors import PRINCIPAL, PUBLIC_URL, Door
 from voicegate.adapters.http.forwarding import Proxies
 from voicegate.adapters.http.middleware import Frame, Identify
-from voicegate.adapters.http.operations import Handler, Operation
+from voicegate.adapters.http.operations import Handler, Route
 from voicegate.adapters.http.overload import Delay, Load
 from voicegate.adapters.http.problems import Refused
 from voicegate.adapters.http.protocol import SERVER, HttpProtocol, Surroundings
@@ -101,12 +101,13 @@ async def serve_on(
 def build_app(doors: Sequence[Door], frame: Frame) -> web.Application:
     """Return the doors as one application, in a frame."""
     app = web.Application(middlewares=[frame.middleware()], client_max_size=MAX_BODY_BYTES)
-    for operation in (operation for door in doors for operation in door.operations):
+    for route in (route for door in doors for route in door.routes):
+        operation = route.operation
         # RFC 9110 9.1: what can be got can be asked for its head.
         methods = ("GET", "HEAD") if operation.method == "GET" else (operation.method,)
         # Clients write a slash behind a path, Okta's 2.x SDK before each query.
         for method, path in product(methods, (operation.path, f"{operation.path}/")):
-            app.router.add_route(method, path, _guarded(operation), expect_handler=_expect_body)
+            app.router.add_route(method, path, _guarded(route), expect_handler=_expect_body)
 
     async def close(_app: web.Application) -> None:
         for door in doors:
@@ -117,13 +118,14 @@ def build_app(doors: Sequence[Door], frame: Frame) -> web.Application:
     return app
 
 
-def _guarded(operation: Operation) -> Handler:
-    """Return an operation's handler, for clients with its scope only."""
+def _guarded(route: Route) -> Handler:
+    """Return a route's handler, for clients with its scope only."""
+    scope = route.operation.scope
 
     async def handle(request: web.Request) -> web.StreamResponse:
-        if operation.scope is not None and not request[PRINCIPAL].may(operation.scope):
-            raise Refused(problems.SCOPE_MISSING, f"it needs the scope {operation.scope}")
-        return await operation.handler(request)
+        if scope is not None and not request[PRINCIPAL].may(scope):
+            raise Refused(problems.SCOPE_MISSING, f"it needs the scope {scope}")
+        return await route.handler(request)
 
     return handle
 

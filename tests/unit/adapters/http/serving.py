@@ -15,8 +15,7 @@ import httpx
 from tests.unit.application.conftest import ADMIN, Bench
 from voicegate.adapters.http.doors import Door
 from voicegate.adapters.http.identity import Identity, own_uids, peers_of
-from voicegate.adapters.http.native import ApiDependencies
-from voicegate.adapters.http.routes import native_door
+from voicegate.adapters.http.native.door import ApiDependencies, native_door
 from voicegate.adapters.http.server import Listener, ServerSettings, serve_on
 from voicegate.adapters.http.waiting import WaitingLimits
 from voicegate.adapters.unix_socket import SocketFile, listening

@@ -12,8 +12,8 @@ import pytest
 from tests.unit.adapters.http.serving import NUMBER, Served, serving
 from tests.unit.adapters.http.twilio.serving import BANK, door_of
 from tests.unit.application.conftest import Bench
-from voicegate.adapters.http.okta.door import OktaDependencies
-from voicegate.adapters.http.okta.routes import okta_door
+from voicegate.adapters.http.okta.door import okta_door
+from voicegate.adapters.http.okta.factors import OktaDependencies
 from voicegate.adapters.http.okta_hook import PATH, OktaHook, okta_hook_door
 from voicegate.adapters.http.provider_messages import Mapped
 from voicegate.adapters.http.providers import Providers, provider_doors

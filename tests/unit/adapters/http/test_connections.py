@@ -21,7 +21,7 @@ from voicegate.adapters.http import throttled_log
 from voicegate.adapters.http.connections import Connection, ConnectionLimits, Connections, affordable
 from voicegate.adapters.http.forwarding import Proxies, counted
 from voicegate.adapters.http.identity import Identity, own_uids, peers_of
-from voicegate.adapters.http.routes import native_door
+from voicegate.adapters.http.native.door import native_door
 from voicegate.adapters.http.server import Listener, ServerSettings, serve_on
 from voicegate.adapters.unix_socket import SocketFile
 from voicegate.domain.client import Scope

@@ -18,8 +18,8 @@ from tests.unit.adapters.http.test_okta_hook import event
 from tests.unit.adapters.http.twilio.serving import BANK, door_of
 from tests.unit.application.conftest import SPACED, Bench
 from tests.unit.application.scripted import ScriptedLeg, answers
-from voicegate.adapters.http.okta.door import OktaDependencies
-from voicegate.adapters.http.okta.routes import okta_door
+from voicegate.adapters.http.okta.door import okta_door
+from voicegate.adapters.http.okta.factors import OktaDependencies
 from voicegate.adapters.http.okta_hook import PATH as HOOK
 from voicegate.adapters.http.okta_hook import OktaHook, okta_hook_door
 from voicegate.adapters.http.overload import Load

@@ -14,8 +14,8 @@ from tests.unit.adapters.http.twilio.serving import BANK, told
 from tests.unit.adapters.http.twilio.serving import door_of as twilio_door_of
 from tests.unit.application.conftest import Bench
 from voicegate import config
-from voicegate.adapters.http.okta.door import OktaDependencies
-from voicegate.adapters.http.okta.routes import okta_door
+from voicegate.adapters.http.okta.door import okta_door
+from voicegate.adapters.http.okta.factors import OktaDependencies
 from voicegate.adapters.http.okta_hook import OktaHook, okta_hook_door
 from voicegate.adapters.http.providers import Providers, provider_doors
 from voicegate.application.queueing import CallLimits

@@ -18,7 +18,7 @@ from tests.unit.adapters.http.serving import NUMBER, Served, native_house
 from tests.unit.application.conftest import ADMIN, Bench
 from voicegate.adapters.http.doors import Door, basic, bearer
 from voicegate.adapters.http.identity import Identity, peers_of
-from voicegate.adapters.http.routes import native_door
+from voicegate.adapters.http.native.door import native_door
 from voicegate.adapters.http.server import serve_on
 from voicegate.adapters.http.tcp_port import TcpPort, listening_on, tls_of
 from voicegate.application.clients import NewKey

@@ -6,39 +6,31 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, cast
+from unittest.mock import Mock
 
 import httpx
 import msgspec
 import pytest
 
-from tests.unit.adapters.http.serving import BODY_TIMEOUT, NUMBER, Served, serving
+from tests.unit.adapters.http.serving import NUMBER, Served, serving
 from tests.unit.adapters.http.test_page_sessions import OPERATIONS as PAGE_OPERATIONS
 from tests.unit.application.conftest import SPACED, Bench
 from tests.unit.application.scripted import ScriptedLeg
 from voicegate.adapters.http import problems
-from voicegate.adapters.http.admin import AdminDoor, admin_operations
-from voicegate.adapters.http.native import ApiDependencies, NativeDoor
-from voicegate.adapters.http.openapi import Description, document, refusals_of
+from voicegate.adapters.http.native.door import ApiDependencies, native_door
+from voicegate.adapters.http.openapi import document, refusals_of
 from voicegate.adapters.http.operations import Operation
 from voicegate.adapters.http.overload import Load
 from voicegate.adapters.http.problems import Problem, Refused
 from voicegate.adapters.http.request_parsing import MAX_BODY_BYTES
-from voicegate.adapters.http.routes import operations
 from voicegate.adapters.http.waiting import WaitingLimits
-from voicegate.application.audit import Audit
-from voicegate.application.clients import Clients
 from voicegate.domain.call import Rang
 from voicegate.domain.errors import StoreError, VoicegateError
 from voicegate.domain.passcode import Passcode
 from voicegate.domain.phone_number import Destination
 from voicegate.domain.policy import CallPolicy, GuessPolicy, NumberCheck
 
-OPERATIONS: Final = (
-    *operations(NativeDoor(cast(ApiDependencies, None))),
-    *admin_operations(AdminDoor(cast(Clients, None), cast(Audit, None), BODY_TIMEOUT)),
-    *PAGE_OPERATIONS,
-    Description().operation(),
-)
+OPERATIONS: Final = [route.operation for route in native_door(cast(ApiDependencies, Mock())).routes]
 PROMISES: Final = [
     (operation, answer)
     for operation in OPERATIONS

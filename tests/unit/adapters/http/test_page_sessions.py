@@ -13,8 +13,8 @@ from tests.unit.adapters.http.serving import BODY_TIMEOUT, NUMBER, PAGES_URL, Se
 from tests.unit.application.conftest import Bench
 from voicegate.adapters.http.identity import own_uids, peers_of
 from voicegate.adapters.http.openapi import refusals_of
-from voicegate.adapters.http.operations import Operation
-from voicegate.adapters.http.page_sessions import PageSessionsDoor, page_session_operations
+from voicegate.adapters.http.operations import Operation, routes_of
+from voicegate.adapters.http.page_sessions import PageSessionsDoor
 from voicegate.adapters.http.problems import Problem
 from voicegate.adapters.http.request_parsing import MAX_BODY_BYTES
 from voicegate.application.enrollment import EnrollRequest
@@ -24,7 +24,9 @@ from voicegate.domain.client import Scope
 from voicegate.domain.page_session import result_code
 from voicegate.domain.phone_number import Destination
 
-OPERATIONS: Final = page_session_operations(PageSessionsDoor(cast(PageSessions, None), "", BODY_TIMEOUT))
+OPERATIONS: Final = [
+    route.operation for route in routes_of(PageSessionsDoor(cast(PageSessions, None), "", BODY_TIMEOUT))
+]
 CREATE, REDEEM = OPERATIONS
 BODIES: Final[dict[str, dict[str, object]]] = {
     CREATE.name: {"subscriber": "alice", "purpose": "enroll"},

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.unit.adapters.http.serving import NUMBER, Served
-from voicegate.adapters.http.admin_schemas import GivenKey
+from voicegate.adapters.http.native.admin_schemas import GivenKey
 from voicegate.adapters.http.okta.schemas import PassCode, PhoneProfile
 from voicegate.adapters.http.okta_hook import MessageProfile, TelephonyData
 from voicegate.adapters.http.schemas import Guess, NewVerification

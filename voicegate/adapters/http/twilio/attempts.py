@@ -9,22 +9,26 @@ from aiohttp import web
 
 from voicegate.adapters.http import request_parsing
 from voicegate.adapters.http.doors import PRINCIPAL
+from voicegate.adapters.http.operations import Operation, Success
 from voicegate.adapters.http.positions import read_position, write_position
 from voicegate.adapters.http.problems import Refused
 from voicegate.adapters.http.responses import json_response
 from voicegate.adapters.http.twilio import errors, views
-from voicegate.adapters.http.twilio.door import destination, place
 from voicegate.adapters.http.twilio.schemas import (
     AttemptPage,
     AttemptsQuery,
+    AttemptView,
     Channel,
     ConversionStatus,
     PageMeta,
     SummaryQuery,
+    SummaryView,
 )
 from voicegate.adapters.http.twilio.sids import id_of
+from voicegate.adapters.http.twilio.verifications import destination, place
 from voicegate.application.attempts import Attempts
 from voicegate.application.listing import AttemptFilter, Position, Summary
+from voicegate.domain.client import Scope
 
 _OFFERED = (None, Channel.CALL)
 
@@ -35,6 +39,16 @@ class AttemptsDoor:
     def __init__(self, attempts: Attempts) -> None:
         self._attempts = attempts
 
+    @Operation(
+        method="GET",
+        path="/v2/Attempts",
+        name="ListVerificationAttempt",
+        scope=Scope.VERIFICATIONS,
+        text="List the calls of services' verifications, newest first.",
+        query=AttemptsQuery,
+        success=Success(200, AttemptPage, "A page of attempts."),
+        refusals=(errors.INVALID_PARAMETER, *errors.STORED),
+    )
     async def list(self, request: web.Request) -> web.Response:
         """List calls, newest first."""
         query, here = request_parsing.read_query(request, AttemptsQuery), place(request)
@@ -57,14 +71,16 @@ class AttemptsDoor:
         shown = [views.attempt(one, here) for one in found]
         return json_response(AttemptPage(attempts=shown, meta=meta))
 
-    async def fetch(self, request: web.Request) -> web.Response:
-        """Show a call."""
-        call_id = id_of(request.match_info["sid"], "call")
-        found = await self._attempts.find(request[PRINCIPAL], call_id) if call_id else None
-        if found is None:
-            raise Refused(errors.NOT_FOUND)
-        return json_response(views.attempt(found, place(request)))
-
+    @Operation(
+        method="GET",
+        path="/v2/Attempts/Summary",
+        name="FetchVerificationAttemptsSummary",
+        scope=Scope.VERIFICATIONS,
+        text="Count the calls of services' verifications, and those whose code was entered.",
+        query=SummaryQuery,
+        success=Success(200, SummaryView, "The counts."),
+        refusals=(errors.INVALID_PARAMETER, *errors.STORED),
+    )
     async def summarise(self, request: web.Request) -> web.Response:
         """Count calls, and those whose code was entered."""
         query = request_parsing.read_query(request, SummaryQuery)
@@ -81,6 +97,23 @@ class AttemptsDoor:
             else Summary(0, 0)
         )
         return json_response(views.summary(counted, place(request)))
+
+    @Operation(
+        method="GET",
+        path="/v2/Attempts/{sid}",
+        name="FetchVerificationAttempt",
+        scope=Scope.VERIFICATIONS,
+        text="Show one call.",
+        success=Success(200, AttemptView, "The attempt."),
+        refusals=(errors.NOT_FOUND, *errors.STORED),
+    )
+    async def fetch(self, request: web.Request) -> web.Response:
+        """Show a call."""
+        call_id = id_of(request.match_info["sid"], "call")
+        found = await self._attempts.find(request[PRINCIPAL], call_id) if call_id else None
+        if found is None:
+            raise Refused(errors.NOT_FOUND)
+        return json_response(views.attempt(found, place(request)))
 
 
 def _wanted(query: AttemptsQuery) -> AttemptFilter:

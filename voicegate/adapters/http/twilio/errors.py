@@ -33,6 +33,8 @@ NO_TARGET = Kind("60221", 400, "No target verification specified")
 CHANNEL_DISABLED = Kind("60223", 400, "Delivery channel disabled")
 BLOCKED = Kind("60605", 403, "Verification delivery attempt blocked")
 
+STORED: Final[tuple[Kind, ...]] = (INTERNAL, UNAVAILABLE)
+"""What whatever needs the database can end in."""
 _MORE_INFO: Final = "https://www.twilio.com/docs/errors/"
 # Where nothing says how long: a call in progress seldom takes longer.
 _RETRY_AFTER_S: Final = 30.0

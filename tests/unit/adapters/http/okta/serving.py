@@ -15,12 +15,12 @@ from tests.unit.adapters.http.serving import native_house
 from tests.unit.application.conftest import Bench
 from voicegate.adapters.http.doors import Door
 from voicegate.adapters.http.identity import Identity, own_uids, peers_of
-from voicegate.adapters.http.okta.door import OktaDependencies
-from voicegate.adapters.http.okta.routes import ERROR_FORMAT, okta_door
+from voicegate.adapters.http.native.door import native_door
+from voicegate.adapters.http.okta.door import ERROR_FORMAT, okta_door
+from voicegate.adapters.http.okta.factors import OktaDependencies
 from voicegate.adapters.http.okta.schemas import OktaError
 from voicegate.adapters.http.openapi import refusals_of
 from voicegate.adapters.http.operations import Operation
-from voicegate.adapters.http.routes import native_door
 from voicegate.adapters.http.server import Listener, ServerSettings, serve_on
 from voicegate.adapters.unix_socket import SocketFile, listening
 
@@ -101,7 +101,7 @@ class Promises:
 
     def _asked(self, request: httpx.Request) -> Operation | None:
         path = request.url.raw_path.partition(b"?")[0].decode().removesuffix("/")
-        for operation in self.door.operations:
+        for operation in (route.operation for route in self.door.routes):
             pattern = re.sub(r"\{\w+\}", "[^/]+", operation.path)
             if operation.method == request.method and re.fullmatch(pattern, path):
                 return operation

@@ -11,9 +11,9 @@ from tests.unit.adapters.http.serving import NUMBER, Served
 from tests.unit.application.conftest import Bench
 from tests.unit.application.scripted import ScriptedLeg
 from voicegate.adapters.http.doors import Door
-from voicegate.adapters.http.twilio.door import TwilioDependencies, TwilioService
-from voicegate.adapters.http.twilio.routes import twilio_door
+from voicegate.adapters.http.twilio.door import twilio_door
 from voicegate.adapters.http.twilio.sids import id_of
+from voicegate.adapters.http.twilio.verifications import TwilioDependencies, TwilioService
 from voicegate.application.attempts import Attempts
 from voicegate.application.ports import ChallengeRecord
 from voicegate.domain.announcement import HumanCheck

@@ -1,0 +1,69 @@
+"""The native door as a whole: every path that is no other door's, and its own description."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from voicegate import __version__
+from voicegate.adapters.http import request_parsing
+from voicegate.adapters.http.doors import Credentials, Door
+from voicegate.adapters.http.native.admin import AdminDoor
+from voicegate.adapters.http.native.calls import CallsDoor
+from voicegate.adapters.http.native.service import ServiceDoor
+from voicegate.adapters.http.native.verifications import VerificationsDoor
+from voicegate.adapters.http.openapi import Description
+from voicegate.adapters.http.operations import routes_of
+from voicegate.adapters.http.page_sessions import PageSessionsDoor
+from voicegate.adapters.http.waiting import Waiters, WaitingLimits
+from voicegate.application.audit import Audit
+from voicegate.application.clients import Clients
+from voicegate.application.page_sessions import PageSessions
+from voicegate.application.ports import Pbx
+from voicegate.application.queries import ChallengeQueries
+from voicegate.application.readiness import Readiness
+from voicegate.application.sign_in import SignIn
+from voicegate.domain.routing import Trunk
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiDependencies:
+    """What the native door needs of the house."""
+
+    sign_in: SignIn
+    """The use cases around a challenge."""
+    challenges: ChallengeQueries
+    """The questions about challenges and calls."""
+    clients: Clients
+    """The use cases around clients."""
+    audit: Audit
+    """Who asked for what."""
+    pbxs: Mapping[str, Pbx]
+    """The PBXs, by name."""
+    trunks: Sequence[Trunk]
+    """The trunks, in the order they are tried."""
+    readiness: Readiness
+    """Whether calls can be placed."""
+    pages: PageSessions
+    """The use cases around page sessions."""
+    pages_url: str = ""
+    """Scheme and host of the pages; empty: they have no address."""
+    body_timeout: timedelta = request_parsing.BODY_TIMEOUT
+    """How long a request's body may take to arrive."""
+
+
+def native_door(house: ApiDependencies, waiting: WaitingLimits | None = None) -> Door:
+    """Return the native door."""
+
+    async def is_valid(credentials: Credentials) -> bool:
+        return await house.clients.authenticate(credentials.key, "", credentials.client) is not None
+
+    waiters = Waiters(is_valid, waiting or WaitingLimits())
+    handlers = (
+        VerificationsDoor(house.sign_in, house.challenges, waiters=waiters, body_timeout=house.body_timeout),
+        CallsDoor(house.challenges, pbxs=house.pbxs, trunks=house.trunks),
+        ServiceDoor(house.readiness),
+        PageSessionsDoor(house.pages, house.pages_url, house.body_timeout),
+        AdminDoor(house.clients, house.audit, house.body_timeout),
+    )
+    routes = [route for handler in handlers for route in routes_of(handler)]
+    return Door(Description().complete(routes, __version__), close=waiters.close)

@@ -1,0 +1,304 @@
+"""The native door's handlers for verifications: each reads, asks one use case, and shows the answer.
+
+A domain challenge is a *verification* in this door, as in Twilio's API. No rule is made here; what policy
+refuses becomes a problem in `policy_errors`.
+"""
+
+from datetime import timedelta
+from typing import Final, assert_never
+
+from aiohttp import web
+
+from voicegate.adapters.http import problems, request_parsing, views
+from voicegate.adapters.http.doors import PRINCIPAL, REQUEST_ID
+from voicegate.adapters.http.events import Cursor, Streams
+from voicegate.adapters.http.operations import Operation, Success
+from voicegate.adapters.http.policy_errors import refusal
+from voicegate.adapters.http.problems import Facts, Refused
+from voicegate.adapters.http.responses import found, json_response, unknown
+from voicegate.adapters.http.schemas import (
+    CreatedVerification,
+    EventsQuery,
+    Guess,
+    Judgement,
+    LookQuery,
+    NewVerification,
+    Redialed,
+    StatusEvent,
+    StepEvent,
+    VerificationView,
+)
+from voicegate.adapters.http.waiting import Waiters
+from voicegate.application.challenges import ChallengeSpec
+from voicegate.application.ports import CallRecord, ChallengeRecord
+from voicegate.application.queries import ChallengeQueries
+from voicegate.application.sign_in import CalledAgain, Ended, Issued, IssueRequest, KeyReused, SignIn
+from voicegate.application.unit_of_work import NotFound
+from voicegate.domain.challenge import VerifyResult
+from voicegate.domain.client import Scope
+from voicegate.domain.errors import InvalidExtension, InvalidNumber, InvalidPasscode, UnknownLanguage
+from voicegate.domain.passcode import Passcode
+from voicegate.domain.phone_number import Destination
+from voicegate.domain.policy import Deny
+
+_VERIFICATION: Final = "/v1/verifications/{id}"
+
+
+class VerificationsDoor:
+    """The handlers for verifications."""
+
+    def __init__(
+        self, sign_in: SignIn, challenges: ChallengeQueries, *, waiters: Waiters, body_timeout: timedelta
+    ) -> None:
+        self._sign_in = sign_in
+        self._challenges = challenges
+        self._waiters = waiters
+        self._streams = Streams(waiters)
+        self._body_timeout = body_timeout
+
+    @Operation(
+        method="POST",
+        path="/v1/verifications",
+        name="createVerification",
+        scope=Scope.VERIFICATIONS,
+        text="Call a telephone and speak a code. The answer does not wait for the call: look at the "
+        "verification to see how it goes. With an Idempotency-Key, a repeated request is answered with "
+        "the verification that the first one made, and nobody is called again.",
+        body=NewVerification,
+        headers={
+            "Idempotency-Key": "The caller's word for this request, 1-255 visible ASCII characters; "
+            "each client has its own words."
+        },
+        success=Success(
+            202,
+            CreatedVerification,
+            "Accepted; the call is about to be placed.",
+            {
+                "Location": "Path of the verification.",
+                "Idempotent-Replayed": '"true" when an earlier request made it; its status is today\'s.',
+            },
+        ),
+        refusals=(
+            *request_parsing.REFUSALS,
+            problems.COUNTRY_NOT_ALLOWED,
+            problems.NUMBER_TYPE_NOT_ALLOWED,
+            problems.KEY_REUSED,
+            problems.NO_ROUTE,
+            problems.CALL_IN_PROGRESS,
+            problems.TOO_SOON,
+            problems.TOO_MANY_GUESSES,
+            problems.QUEUE_FULL,
+            *problems.STORED,
+        ),
+    )
+    async def create(self, request: web.Request) -> web.Response:
+        """Accept a verification; its call is placed after the answer."""
+        body = await request_parsing.read_body(request, NewVerification, self._body_timeout)
+        asked = _issue_request(request, body)
+        try:
+            issued = await self._sign_in.issue(asked)
+        except UnknownLanguage as error:
+            raise request_parsing.wrong("language", error) from error
+        match issued:
+            case Deny():
+                raise refusal(issued, field="destination")
+            case KeyReused():
+                raise Refused(problems.KEY_REUSED)
+            case Issued():
+                return _created(issued)
+            case _:
+                assert_never(issued)
+
+    @Operation(
+        method="GET",
+        path=_VERIFICATION,
+        name="getVerification",
+        scope=Scope.VERIFICATIONS,
+        text="Show a verification with its calls and their timelines. With `wait_s`, wait until its "
+        "revision passes `since`; a verification that is over is shown at once.",
+        query=LookQuery,
+        success=Success(200, VerificationView, "The verification's present state."),
+        refusals=(problems.NOT_FOUND, problems.INVALID, problems.TOO_MANY_WAITING, *problems.STORED),
+    )
+    async def look(self, request: web.Request) -> web.Response:
+        """Show a verification, at once or when it has changed."""
+        query = request_parsing.read_query(request, LookQuery)
+        challenge_id = request.match_info["id"]
+
+        async def look(wait: timedelta) -> ChallengeRecord | None:
+            return await self._challenges.look(request[PRINCIPAL], challenge_id, since=query.since, wait=wait)
+
+        if query.wait_s:
+            with self._waiters.place(request) as place:
+                record = await self._waiters.news(place, look, timedelta(seconds=query.wait_s))
+        else:
+            record = await look(timedelta())
+        return json_response(views.verification(found(record, "verification", challenge_id)))
+
+    @Operation(
+        method="GET",
+        path=f"{_VERIFICATION}/events",
+        name="streamEvents",
+        scope=Scope.VERIFICATIONS,
+        text="Tell what happens to a verification as server-sent events, from the beginning or after the "
+        "event whose id is given: `step` for each step of a call (data: StepEvent), `status` for each new "
+        "status (data: StatusEvent). A comment every 15 seconds shows that the stream lives. It ends when "
+        "the verification is over, and when the daemon stops.",
+        query=EventsQuery,
+        headers={"Last-Event-ID": "The id of the last event seen, as browsers send it; before `after`."},
+        success=Success(200, None, "The events.", events=(StepEvent, StatusEvent)),
+        refusals=(problems.NOT_FOUND, problems.INVALID, problems.TOO_MANY_WAITING, *problems.STORED),
+    )
+    async def events(self, request: web.Request) -> web.StreamResponse:
+        """Tell a verification's news as it comes, until it is over."""
+        query = request_parsing.read_query(request, EventsQuery)
+        challenge_id = request.match_info["id"]
+
+        async def look(since: int | None, wait: timedelta) -> ChallengeRecord:
+            record = await self._challenges.look(request[PRINCIPAL], challenge_id, since=since, wait=wait)
+            return found(record, "verification", challenge_id)
+
+        cursor = _cursor(request.headers.get("Last-Event-ID", ""), query.after)
+        headers = {"X-Request-Id": request[REQUEST_ID]}
+        return await self._streams.tell(request, look, after=cursor, headers=headers)
+
+    @Operation(
+        method="POST",
+        path=f"{_VERIFICATION}/check",
+        name="checkPasscode",
+        scope=Scope.VERIFICATIONS,
+        text="Judge one guess at the code. `status` is `verified` or `denied`, and nothing else; a "
+        "verification that is over (used, locked, expired, canceled) denies every guess, with the reason. "
+        "A guess that is not 4-10 digits is refused and costs no attempt.",
+        body=Guess,
+        success=Success(200, Judgement, "Whether the guess proves it."),
+        refusals=(*request_parsing.REFUSALS, problems.NOT_FOUND, *problems.STORED),
+    )
+    async def check(self, request: web.Request) -> web.Response:
+        """Judge a guess; one of a wrong shape costs no attempt."""
+        body = await request_parsing.read_body(request, Guess, self._body_timeout)
+        try:
+            guess = Passcode.parse(body.passcode)
+        except InvalidPasscode as error:
+            raise request_parsing.wrong("passcode", error) from error
+        challenge_id = request.match_info["id"]
+        answer = await self._sign_in.verify(request[PRINCIPAL], challenge_id, guess)
+        match answer:
+            case NotFound():
+                raise unknown("verification", challenge_id)
+            case VerifyResult():
+                return json_response(views.judgement(answer))
+            case _:
+                assert_never(answer)
+
+    @Operation(
+        method="POST",
+        path=f"{_VERIFICATION}/calls",
+        name="redial",
+        scope=Scope.VERIFICATIONS,
+        text="Call again with the same code. Takes no body.",
+        success=Success(
+            202, Redialed, "Accepted; the call is about to be placed.", {"Location": "Path of the call."}
+        ),
+        refusals=(
+            problems.COUNTRY_NOT_ALLOWED,
+            problems.NUMBER_TYPE_NOT_ALLOWED,
+            problems.NOT_FOUND,
+            problems.CALL_IN_PROGRESS,
+            problems.NOT_OPEN,
+            problems.INVALID,
+            problems.NO_ROUTE,
+            problems.QUEUE_FULL,
+            problems.TOO_MANY_CALLS,
+            problems.TOO_SOON,
+            *problems.STORED,
+        ),
+    )
+    async def redial(self, request: web.Request) -> web.Response:
+        """Call again with the same code."""
+        challenge_id = request.match_info["id"]
+        answer = await self._sign_in.redial(request[PRINCIPAL], challenge_id)
+        match answer:
+            case NotFound():
+                raise unknown("verification", challenge_id)
+            case Deny():
+                raise refusal(answer)
+            case CalledAgain():
+                call = views.summary(CallRecord(answer.call))
+                headers = {"Location": f"/v1/calls/{call.id}"}
+                return json_response(Redialed(call=call), status=202, headers=headers)
+            case _:
+                assert_never(answer)
+
+    @Operation(
+        method="DELETE",
+        path=_VERIFICATION,
+        name="cancelVerification",
+        scope=Scope.VERIFICATIONS,
+        text="Cancel a verification and hang up its call. Canceling twice, or one that has ended, "
+        "changes nothing.",
+        success=Success(200, VerificationView, "The verification; its call may take a moment to end."),
+        refusals=(problems.NOT_FOUND, *problems.STORED),
+    )
+    async def cancel(self, request: web.Request) -> web.Response:
+        """Cancel a verification and hang up its call."""
+        principal, challenge_id = request[PRINCIPAL], request.match_info["id"]
+        answer = await self._sign_in.cancel(principal, challenge_id)
+        match answer:
+            case NotFound():
+                raise unknown("verification", challenge_id)
+            case Ended():
+                # Read again: its revision is counted by the commit.
+                record = await self._challenges.look(principal, challenge_id)
+                return json_response(views.verification(found(record, "verification", challenge_id)))
+            case _:
+                assert_never(answer)
+
+
+def _created(issued: Issued) -> web.Response:
+    view = views.created(issued.record)
+    headers = {"Location": f"/v1/verifications/{view.id}"}
+    if issued.is_replay:
+        headers["Idempotent-Replayed"] = "true"
+    return json_response(view, status=202, headers=headers)
+
+
+def _cursor(last: str, after: str | None) -> Cursor:
+    """Return where a stream goes on: a browser that comes again repeats its address, and adds what it saw.
+
+    Its header may hold another stream's id, which says nothing here: from the beginning, then.
+
+    Raises:
+        Refused: `after`, which our own caller wrote, is no event's id.
+    """
+    if last:
+        return Cursor.parse(last) or Cursor()
+    cursor = Cursor.parse(after) if after else Cursor()
+    if cursor is None:
+        raise Refused(problems.INVALID, "after: is no event's id", Facts(field="after"))
+    return cursor
+
+
+def _issue_request(request: web.Request, body: NewVerification) -> IssueRequest:
+    if request_parsing.has_controls(body.reference or ""):
+        raise Refused(problems.INVALID, "reference: has control characters", Facts(field="reference"))
+    try:
+        destination = Destination.parse(body.destination, body.extension)
+        passcode = Passcode.parse(body.passcode) if body.passcode is not None else None
+    except InvalidNumber as error:
+        raise request_parsing.wrong("destination", error) from error
+    except InvalidExtension as error:
+        raise request_parsing.wrong("extension", error) from error
+    except InvalidPasscode as error:
+        raise request_parsing.wrong("passcode", error) from error
+    spec = ChallengeSpec(
+        destination,
+        languages=(body.language,) if body.language else (),
+        needs_language=body.language is not None,
+        passcode=passcode,
+        human_check=body.human_check,
+        lifetime=timedelta(seconds=body.lifetime_s) if body.lifetime_s is not None else None,
+        reference=body.reference,
+    )
+    principal = request[PRINCIPAL]
+    return IssueRequest(principal, spec, request_parsing.read_idempotency_key(request, principal.name, body))

@@ -1,0 +1,77 @@
+"""What the Okta door reads in a request: whose factor, which telephone, which guess."""
+
+from datetime import timedelta
+from typing import Final
+from urllib.parse import unquote_to_bytes
+
+from aiohttp import web
+
+from voicegate.adapters.http import request_parsing
+from voicegate.adapters.http.okta import errors
+from voicegate.adapters.http.okta.schemas import MAX_EXTENSION, PassCode, PhoneProfile
+from voicegate.adapters.http.problems import Facts, Refused
+from voicegate.domain.errors import InvalidExtension, InvalidNumber, InvalidPasscode
+from voicegate.domain.passcode import Passcode
+from voicegate.domain.phone_number import Destination
+
+_LONGEST_USER: Final = 255
+# "/", "api", "v1", "users", and the user.
+_USER_PART: Final = 4
+
+
+def read_user(request: web.Request) -> str:
+    """Return whose factor is meant: a domain subscriber is a *user* in this door, as in Okta's API.
+
+    Raises:
+        Refused: that is no user's name.
+    """
+    try:
+        # From the path as it was sent: decoded, bytes that are no UTF-8 would be another user's name.
+        user = unquote_to_bytes(request.rel_url.raw_parts[_USER_PART]).decode("utf-8")
+    except UnicodeDecodeError:
+        user = ""
+    if not user or len(user) > _LONGEST_USER or request_parsing.has_controls(user):
+        raise Refused(errors.NOT_FOUND, "A user's name has 1 to 255 characters in UTF-8.")
+    return user
+
+
+def read_destination(profile: PhoneProfile) -> Destination:
+    """Return the telephone that a profile names.
+
+    Raises:
+        Refused: it names none.
+    """
+    extension = profile.phone_extension
+    try:
+        if extension is not None and len(extension) > MAX_EXTENSION:
+            raise InvalidExtension(f"An extension has at most {MAX_EXTENSION} characters.")
+        return Destination.parse(profile.phone_number, extension)
+    except InvalidNumber as error:
+        raise Refused(errors.INVALID_NUMBER, str(error)) from error
+    except InvalidExtension as error:
+        raise Refused(errors.INVALID_EXTENSION, str(error)) from error
+
+
+async def read_guess(request: web.Request, within: timedelta) -> Passcode | None:
+    """Return the guess in a request; None: there is none, in whichever of the ways to send none.
+
+    Raises:
+        Refused: it is no code, or there is no reading the body.
+    """
+    body = await request_parsing.read_optional_body(request, PassCode, within)
+    if body is None or not body.pass_code:
+        return None
+    try:
+        return Passcode.parse(body.pass_code)
+    except InvalidPasscode as error:
+        raise Refused(errors.INVALID_PASSCODE, str(error)) from error
+
+
+def factor_id(request: web.Request) -> str:
+    """Return which factor is meant."""
+    return request.match_info["factorId"]
+
+
+def invalid(field: str, what: str) -> Refused:
+    """Return the refusal of a field."""
+    return Refused(errors.VALIDATION, f"{field}: {what}", Facts(field=field))
