@@ -35,6 +35,7 @@ CHECKS: Final = (
 )
 # From the list of clients it would take its own name, and have its own key rotated.
 ANOTHER: Final = "another"
+OF_A_FACTOR: Final = ("getFactor", "activateFactor", "callFactorAgain", "challengeFactor", "verifyFactor")
 SCOPES: Final = ("verifications", "factors", "hooks", "admin")
 
 
@@ -56,6 +57,13 @@ class Door:
         over = (
             f'[[operations]]\ninclude-operation-id = "streamEvents"\nparameters = {{ id = "{self.over}" }}\n'
         )
+        if "factorId" in values:
+            # In their paths `id` is the factor's.
+            over += "".join(
+                f'[[operations]]\ninclude-operation-id = "{name}"\n'
+                f'parameters = {{ id = "{values["factorId"]}" }}\n'
+                for name in OF_A_FACTOR
+            )
         config.write_text(f"[parameters]\n{parameters}{over if document == NATIVE else ''}")
         command = [sys.executable, "-m", "schemathesis.cli", "--config-file", str(config)]
         command += ["run", f"{self.url}{document}", "--header", f"Authorization: {self._key(document)}"]

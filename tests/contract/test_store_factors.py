@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from tests.contract.making import NOW, make_call, make_challenge
-from voicegate.application.listing import CallFilter
+from voicegate.application.listing import CallFilter, FactorFilter
 from voicegate.application.store_port import (
     AuditEntry,
     ClientRecord,
@@ -70,6 +70,27 @@ async def test_a_clients_subscriber_has_one_living_factor(store: Store) -> None:
     assert present is not None
     assert present.factor.state is FactorState.RESET
     assert present.sharing == 2
+
+
+async def test_factors_are_listed_by_client_and_subscriber_page_by_page(store: Store) -> None:
+    await add(
+        store,
+        make_factor("1", subscriber="bob"),
+        make_factor("2", client="other"),
+        make_factor("3"),
+        make_factor("4", client="other", subscriber="zoë"),
+        make_factor("5", subscriber="dead", state=FactorState.RESET),
+    )
+
+    async def ids(limit: int = 9, **wanted: object) -> list[str]:
+        found = await store.list_factors(limit, FactorFilter(**wanted))  # type: ignore[arg-type]
+        return [record.factor.id for record in found]
+
+    assert await ids() == ["fac_2", "fac_4", "fac_3", "fac_1"]
+    assert await ids(2, behind=("other", "alice")) == ["fac_4", "fac_3"]
+    assert await ids(client="tester") == ["fac_3", "fac_1"]
+    assert await ids(client="tester", behind=("tester", "alice")) == ["fac_1"]
+    assert await ids(subscriber="alice") == ["fac_2", "fac_3"]
 
 
 async def test_of_many_who_look_and_then_add_one_adds(store: Store) -> None:

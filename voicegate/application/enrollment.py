@@ -4,25 +4,36 @@ A client reaches its own subscribers only, an admin all of them: somebody else's
 `NotFound`, as if it were not there. What is only asked is in `queries`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import ClassVar
+from functools import partial
+from typing import TypeVar
 
 from voicegate.application.call_admission import next_call_at
 from voicegate.application.challenges import ChallengeService, ChallengeSpec, till_over
 from voicegate.application.delivery import PendingCall
-from voicegate.application.ports import Entropy, Speech
+from voicegate.application.factor_answers import (
+    FactorCalled,
+    FactorGuess,
+    FactorReset,
+    FactorsReset,
+    OtherTelephone,
+)
+from voicegate.application.ports import Entropy, IdempotencyKey, Replay, Speech
 from voicegate.application.store_port import FactorRecord
-from voicegate.application.unit_of_work import ALLOWED, NotFound, UnitOfWork, UnitsOfWork
+from voicegate.application.unit_of_work import Answer, KeyReused, NotFound, UnitOfWork, UnitsOfWork
+from voicegate.domain import challenge as challenges
 from voicegate.domain import factor as factors
-from voicegate.domain.challenge import DEFAULT_LIFETIME, Challenge, ChallengeEvent, Purpose, VerifyResult
+from voicegate.domain.challenge import DEFAULT_LIFETIME, Challenge, ChallengeEvent, Purpose
 from voicegate.domain.client import Principal
 from voicegate.domain.factor import Factor, FactorEvent, FactorState
-from voicegate.domain.language import best_language
+from voicegate.domain.language import best_language, match_language
 from voicegate.domain.passcode import Passcode
 from voicegate.domain.phone_number import Destination
 from voicegate.domain.policy import IN_PROGRESS_WAIT, Deny, DenyReason, may_reach, refusal
+
+A = TypeVar("A", bound=Answer)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,50 +54,10 @@ class EnrollRequest:
     """Was it proven elsewhere, so that the factor is active without a call? An admin's word only."""
     replaces: frozenset[FactorState] = frozenset()
     """Living factors in which states are reset for this one (Okta's `updatePhone`: in all of them)."""
-
-
-@dataclass(frozen=True, slots=True)
-class FactorCalled(FactorRecord):
-    """A factor as the request leaves it: enrolled, or called."""
-
-    decision: ClassVar[str] = ALLOWED
-    """What the audit notes."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FactorGuess(VerifyResult):
-    """The answer to a guess at a factor's code."""
-
-    record: FactorRecord
-    """The factor after it."""
-
-
-@dataclass(frozen=True, slots=True)
-class FactorReset:
-    """A factor is over."""
-
-    factor: Factor
-    """The factor."""
-    decision: ClassVar[str] = ALLOWED
-    """What the audit notes."""
-
-
-@dataclass(frozen=True, slots=True)
-class FactorsReset:
-    """All factors of a subscriber are over."""
-
-    factors: Sequence[Factor]
-    """The factors; there may have been none."""
-    decision: ClassVar[str] = ALLOWED
-    """What the audit notes."""
-
-
-@dataclass(frozen=True, slots=True)
-class OtherTelephone:
-    """The request names another telephone than the factor's."""
-
-    decision: ClassVar[str] = "other_telephone"
-    """What the audit notes."""
+    needs_language: bool = False
+    """Is it refused where none of the languages has prompts?"""
+    idempotency: IdempotencyKey | None = None
+    """The caller's promise that a repeat is a repeat; kept with the first code, so not where it is proven."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,13 +81,17 @@ class Enrollment:
         self._entropy = entropy
         self._speech = speech
 
-    async def enroll(self, request: EnrollRequest) -> FactorCalled | Deny:
+    async def enroll(self, request: EnrollRequest) -> FactorCalled | KeyReused | Deny:
         """Bind a telephone to a subscriber, and call it with the activation's code unless it is proven.
 
         The same telephone again, while it waits for its activation, is the same factor, called again where
         that is allowed now.
+
+        Raises:
+            UnknownLanguage: no prompts for a language that is needed.
         """
-        return await self._units.do(request.principal, "factor.enroll", self.enroll_within, request)
+        work = partial(self.enroll_within, request=request)
+        return await self._units.do(request.principal, "factor.enroll", self._once, request.idempotency, work)
 
     async def activate(
         self, principal: Principal, factor_id: str, guess: Passcode, *, subscriber: str | None = None
@@ -156,10 +131,12 @@ class Enrollment:
         lifetime: timedelta | None = None,
         *,
         subscriber: str | None = None,
-    ) -> FactorCalled | Deny | NotFound:
+        idempotency: IdempotencyKey | None = None,
+    ) -> FactorCalled | KeyReused | Deny | NotFound:
         """Call with a code for a sign-in: the same code while the last one is open."""
         key = FactorKey(factor_id, subscriber)
-        return await self._units.do(principal, "factor.challenge", self._challenge, key, lifetime)
+        work = partial(self._challenge, key=key, lifetime=lifetime)
+        return await self._units.do(principal, "factor.challenge", self._once, idempotency, work)
 
     async def reset(
         self, principal: Principal, factor_id: str, *, subscriber: str | None = None
@@ -171,6 +148,33 @@ class Enrollment:
     async def reset_all(self, principal: Principal, subscriber: str) -> FactorsReset:
         """End all factors of a subscriber: the principal's own, and for an admin every client's."""
         return await self._units.do(principal, "factor.reset_all", self._reset_all, subscriber)
+
+    def _once(
+        self, unit: UnitOfWork, idempotency: IdempotencyKey | None, work: Callable[[UnitOfWork], A]
+    ) -> A | FactorCalled | KeyReused:
+        """Do what is asked, unless that idempotency key stands for what was done before."""
+        if idempotency is None:
+            return work(unit)
+        if replay := unit.tx.replay(idempotency):
+            return self._replay(unit, replay)
+        answer = work(unit)
+        if isinstance(answer, FactorCalled) and answer.challenge is not None:
+            unit.tx.remember(idempotency, answer.challenge.challenge)
+        return answer
+
+    def _replay(self, unit: UnitOfWork, replay: Replay) -> FactorCalled | KeyReused:
+        """Return the factor that the same request was about, with the code that it had spoken."""
+        record = unit.tx.challenge(replay.challenge_id)
+        if not replay.is_same_request or record is None or record.challenge.factor_id is None:
+            return KeyReused()
+        factor = unit.tx.factor(record.challenge.factor_id)
+        if factor is None or not unit.principal.owns(factor.client):
+            return KeyReused()
+        unit.subject, unit.destination = factor.id, factor.destination
+        current = replace(record, challenge=challenges.expire(record.challenge, unit.now))
+        return FactorCalled(
+            factor, current, sharing=unit.tx.sharing(factor.destination.number), is_replay=True
+        )
 
     def enroll_within(self, unit: UnitOfWork, request: EnrollRequest) -> FactorCalled | Deny:
         """Do what `enroll` does, as a part of `unit`."""
@@ -205,9 +209,13 @@ class Enrollment:
             destination=request.destination,
             created_at=now,
             updated_at=now,
-            language=best_language(request.languages, self._speech.languages()),
+            language=self._language_of(request),
             activation_lifetime=request.activation_lifetime,
         )
+
+    def _language_of(self, request: EnrollRequest) -> str | None:
+        find = match_language if request.needs_language else best_language
+        return find(request.languages, self._speech.languages())
 
     def _repeat(self, unit: UnitOfWork, factor: Factor, request: EnrollRequest) -> FactorCalled | Deny:
         if factor.state is FactorState.LOCKED:

@@ -1,4 +1,4 @@
-"""What a list of calls or audit entries selects by, and where its next page begins."""
+"""What a list of calls, factors or audit entries selects by, and where its next page begins."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -46,6 +46,18 @@ class CallFilter:
     """Older than the call at that position."""
     with_tests: bool = True
     """Those to test numbers too?"""
+
+
+@dataclass(frozen=True, slots=True)
+class FactorFilter:
+    """Which living factors to list; a field that is None selects all."""
+
+    client: str | None = None
+    """Of which client."""
+    subscriber: str | None = None
+    """Of which subscriber."""
+    behind: tuple[str, str] | None = None
+    """Behind that client's subscriber of that name."""
 
 
 @dataclass(frozen=True, slots=True)

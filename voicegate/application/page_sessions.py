@@ -9,7 +9,8 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import ClassVar, Concatenate, Final, ParamSpec, TypeVar
 
-from voicegate.application.enrollment import Enrollment, EnrollRequest, FactorCalled, FactorGuess, FactorKey
+from voicegate.application.enrollment import Enrollment, EnrollRequest, FactorKey
+from voicegate.application.factor_answers import FactorCalled, FactorGuess
 from voicegate.application.page_queries import PageQueries, PageVisit
 from voicegate.application.ports import Entropy
 from voicegate.application.store_port import FactorRecord

@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from voicegate.application.change_notifier import ChangeNotifier
-from voicegate.application.listing import ALL_CALLS, CallFilter
+from voicegate.application.listing import ALL_CALLS, CallFilter, FactorFilter
 from voicegate.application.ports import CallRecord, ChallengeRecord, Clock
 from voicegate.application.store_port import FactorRecord, Store
 from voicegate.domain import challenge as challenges
@@ -120,6 +120,22 @@ class FactorQueries:
         """Return a subscriber's living factors, oldest first: one of each client that may be seen."""
         records = await self._store.factors(subscriber, None if principal.is_admin else principal.name)
         return [self._as_of_now(record) for record in records]
+
+    async def page(
+        self, principal: Principal, limit: int, wanted: FactorFilter, *, after: str | None = None
+    ) -> Sequence[FactorRecord] | None:
+        """Return the first of those factors, living ones only, by client and then by subscriber, or the first
+        after the factor with that id; None: no such factor. A client sees its own only."""
+        if not principal.is_admin:
+            if wanted.client not in (None, principal.name):
+                return ()
+            wanted = replace(wanted, client=principal.name)
+        if after is not None:
+            last = await self._store.factor(after)
+            if last is None or not principal.owns(last.factor.client):
+                return None
+            wanted = replace(wanted, behind=(last.factor.client, last.factor.subscriber))
+        return [self._as_of_now(record) for record in await self._store.list_factors(limit, wanted)]
 
     def _as_of_now(self, record: FactorRecord) -> FactorRecord:
         """Return a record whose code says by itself that its time is over."""

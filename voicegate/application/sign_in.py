@@ -12,7 +12,7 @@ from voicegate.application.challenges import ChallengeService, ChallengeSpec, ti
 from voicegate.application.delivery import Delivery, PendingCall
 from voicegate.application.ports import CallRecord, ChallengeRecord, IdempotencyKey, Keyring, Replay
 from voicegate.application.trunk_health import TrunkHealth
-from voicegate.application.unit_of_work import ALLOWED, NotFound, UnitOfWork, UnitsOfWork
+from voicegate.application.unit_of_work import ALLOWED, KeyReused, NotFound, UnitOfWork, UnitsOfWork
 from voicegate.domain import challenge as challenges
 from voicegate.domain.call import Call
 from voicegate.domain.challenge import (
@@ -60,14 +60,6 @@ class Issued:
     held: PendingCall | None = None
     """Its call, where that waits for `release` or `withdraw`."""
     decision: ClassVar[str] = ALLOWED
-    """What the audit notes."""
-
-
-@dataclass(frozen=True, slots=True)
-class KeyReused:
-    """The idempotency key came before with another request."""
-
-    decision: ClassVar[str] = "idempotency_key_reused"
     """What the audit notes."""
 
 

@@ -17,6 +17,7 @@ from voicegate.application.listing import (
     AttemptFilter,
     AuditFilter,
     CallFilter,
+    FactorFilter,
     Summary,
 )
 from voicegate.application.ports import CallRecord, ChallengeRecord, IdempotencyKey, Replay
@@ -340,6 +341,10 @@ class Store(Protocol):
 
     async def page_session(self, page_id: str) -> PageSession | None:
         """Return a page session, one that is over too; None: unknown."""
+        ...
+
+    async def list_factors(self, limit: int, wanted: FactorFilter) -> Sequence[FactorRecord]:
+        """Return the first of those factors, living ones only, by client and then by subscriber."""
         ...
 
     async def client_of(self, key_id: str) -> tuple[Client, ClientKey] | None:

@@ -43,6 +43,14 @@ class NotFound:
     """What the audit notes."""
 
 
+@dataclass(frozen=True, slots=True)
+class KeyReused:
+    """The idempotency key came before with another request."""
+
+    decision: ClassVar[str] = "idempotency_key_reused"
+    """What the audit notes."""
+
+
 P = ParamSpec("P")
 A = TypeVar("A", bound=Answer)
 

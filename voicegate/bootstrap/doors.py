@@ -72,6 +72,8 @@ def native_house(app: App, trunks: Sequence[Trunk], pages_url: str = "") -> ApiD
     return ApiDependencies(
         sign_in=app.sign_in,
         challenges=app.challenges,
+        enrollment=app.enrollment,
+        factors=app.factors,
         clients=app.clients,
         audit=app.audit,
         pbxs=app.pbxs,

@@ -18,7 +18,14 @@ from voicegate.adapters.storage import SqlStore, engines, lists
 from voicegate.adapters.storage.counts import summary_queries
 from voicegate.adapters.storage.migrations import migrate
 from voicegate.adapters.storage.purge import old_challenges, purge
-from voicegate.application.listing import AttemptFilter, AuditFilter, CallFilter, Position, Summary
+from voicegate.application.listing import (
+    AttemptFilter,
+    AuditFilter,
+    CallFilter,
+    FactorFilter,
+    Position,
+    Summary,
+)
 from voicegate.application.store_port import Kept
 from voicegate.domain.call_outcome import Outcome
 from voicegate.domain.challenge import ChallengeState
@@ -83,6 +90,15 @@ def filled(file: Path) -> Iterator[Filled]:
         (
             lists.attempts_query(AttemptFilter(client=CLIENT, service=SERVICE, is_converted=False)),
             "ix_calls_service (client=?)",
+        ),
+        (lists.factors_query(FactorFilter()), "uq_factors_living"),
+        (
+            lists.factors_query(FactorFilter(behind=(CLIENT, "alice"))),
+            "uq_factors_living ((client,subscriber)>(?,?))",
+        ),
+        (
+            lists.factors_query(FactorFilter(client=CLIENT, behind=(CLIENT, "alice"))),
+            "uq_factors_living (client=? AND subscriber>?)",
         ),
         (lists.audit_query(AuditFilter()), "SCAN audit"),
         (lists.audit_query(AuditFilter(behind=9)), "INTEGER PRIMARY KEY (rowid<?)"),

@@ -5,10 +5,11 @@ from datetime import timedelta
 from tests.unit.application.conftest import ADMIN, NUMBER, OTHER, TESTER, Bench
 from voicegate.application.challenges import ChallengeSpec
 from voicegate.application.clients import ClientExists
-from voicegate.application.enrollment import EnrollRequest, FactorCalled, OtherTelephone
+from voicegate.application.enrollment import EnrollRequest
+from voicegate.application.factor_answers import FactorCalled, OtherTelephone
 from voicegate.application.ports import IdempotencyKey
-from voicegate.application.sign_in import Issued, IssueRequest, KeyReused, OtherCode
-from voicegate.application.unit_of_work import NotFound
+from voicegate.application.sign_in import Issued, IssueRequest, OtherCode
+from voicegate.application.unit_of_work import KeyReused, NotFound
 from voicegate.domain.client import Scope
 from voicegate.domain.passcode import Passcode
 from voicegate.domain.phone_number import Destination

@@ -9,7 +9,8 @@ import pytest
 
 from tests.unit.application.conftest import ADMIN, NUMBER, OTHER, SPACED, TESTER, Bench
 from tests.unit.application.scripted import ScriptedLeg, answers
-from voicegate.application.enrollment import EnrollRequest, FactorReset
+from voicegate.application.enrollment import EnrollRequest
+from voicegate.application.factor_answers import FactorReset
 from voicegate.application.store_port import FactorRecord
 from voicegate.application.unit_of_work import NotFound
 from voicegate.domain.announcement import Digit

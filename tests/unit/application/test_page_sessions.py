@@ -8,7 +8,8 @@ import pytest
 
 from tests.unit.application.conftest import ADMIN, NUMBER, OTHER, TESTER, Bench
 from voicegate.application.clients import NewKey
-from voicegate.application.enrollment import EnrollRequest, FactorCalled, FactorGuess
+from voicegate.application.enrollment import EnrollRequest
+from voicegate.application.factor_answers import FactorCalled, FactorGuess
 from voicegate.application.listing import AuditFilter
 from voicegate.application.page_queries import PageVisit
 from voicegate.application.page_sessions import (

@@ -15,9 +15,9 @@ from voicegate.application.delivery import PendingCall
 from voicegate.application.enrollment import EnrollRequest
 from voicegate.application.housekeeping import settle_orphans
 from voicegate.application.ports import CallRecord, ChallengeRecord, IdempotencyKey
-from voicegate.application.sign_in import CalledAgain, Issued, IssueRequest, KeyReused
+from voicegate.application.sign_in import CalledAgain, Issued, IssueRequest
 from voicegate.application.store_port import FactorRecord
-from voicegate.application.unit_of_work import NotFound
+from voicegate.application.unit_of_work import KeyReused, NotFound
 from voicegate.domain.announcement import Digit
 from voicegate.domain.call import Answered, Invited, KeyPressed, Originated, Rang
 from voicegate.domain.call_outcome import Blame, CallOutcome, GaveUp, Hangup, Outcome

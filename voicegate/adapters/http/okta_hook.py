@@ -28,7 +28,8 @@ from voicegate.adapters.http.responses import json_response
 from voicegate.adapters.http.schemas import Discreet
 from voicegate.application.challenges import ChallengeSpec
 from voicegate.application.ports import Clock
-from voicegate.application.sign_in import Issued, IssueRequest, KeyReused, SignIn
+from voicegate.application.sign_in import Issued, IssueRequest, SignIn
+from voicegate.application.unit_of_work import KeyReused
 from voicegate.domain.challenge import ChallengeState
 from voicegate.domain.client import Scope
 from voicegate.domain.errors import (

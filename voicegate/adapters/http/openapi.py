@@ -75,6 +75,7 @@ NATIVE: Final = ErrorFormat(
     schemes={"key": BEARER},
     tags={
         "verifications": "Codes that are spoken, and guesses at them.",
+        "factors": "Subscribers' telephones: enrolled, activated, and signed in with.",
         "calls": "What happened on calls.",
         "page-sessions": "Pages for people: a backend sends a browser there, and asks what came of it.",
         "trunks": "The ways that calls go.",

@@ -61,6 +61,8 @@ class Operation:
     """Problems it can answer besides those of every operation."""
     scope: Scope | None = None
     """What the client must be allowed; None: nothing."""
+    other_scope: Scope | None = None
+    """Another one that will do."""
     is_open: bool = False
     """May anybody ask, without a key?"""
     body: type[Struct] | None = None

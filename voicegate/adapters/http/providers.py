@@ -25,7 +25,8 @@ from voicegate.adapters.http.problems import Refused, problem_response
 from voicegate.adapters.http.provider_messages import Mapped, NotSpoken, read_message
 from voicegate.adapters.http.responses import json_response, unknown
 from voicegate.application.ports import Clock
-from voicegate.application.sign_in import Issued, KeyReused, SignIn
+from voicegate.application.sign_in import Issued, SignIn
+from voicegate.application.unit_of_work import KeyReused
 from voicegate.domain.client import Scope
 from voicegate.domain.policy import Deny
 

@@ -38,6 +38,12 @@ REFUSALS: Final[tuple[Kind, ...]] = (
 )
 """What `read_body` refuses with."""
 
+IDEMPOTENCY_HEADER: Final = {
+    "Idempotency-Key": "The caller's word for this request, 1-255 visible ASCII characters; "
+    "each client has its own words."
+}
+"""The header that `read_idempotency_key` reads, as the OpenAPI document has it."""
+
 R = TypeVar("R", bound=Struct)
 
 _KEY = re.compile(r"[\x21-\x7e]{1,255}", re.ASCII)
@@ -175,8 +181,8 @@ def read_languages(request: web.Request) -> tuple[str, ...]:
     return tuple(tag for _, tag in sorted(weighed, key=lambda entry: -entry[0]))
 
 
-def read_idempotency_key(request: web.Request, client: str, body: NewVerification) -> IdempotencyKey | None:
-    """Return the promise in the `Idempotency-Key` header; None when there is none.
+def read_idempotency_key(request: web.Request, client: str, *asked: Struct | str) -> IdempotencyKey | None:
+    """Return the promise in the `Idempotency-Key` header for what is asked; None when there is none.
 
     The fingerprint says whether the caller brought a code, not which: a digest of so few digits would
     give it away. Whether it is the same code is compared under the key file, by the use case.
@@ -190,8 +196,20 @@ def read_idempotency_key(request: web.Request, client: str, body: NewVerificatio
     if not _KEY.fullmatch(key):
         detail = "Idempotency-Key: has 1 to 255 visible ASCII characters"
         raise Refused(problems.BAD_REQUEST, detail, Facts(field="Idempotency-Key"))
-    canonical = msgspec.structs.replace(body, passcode=body.passcode and "given")
-    return IdempotencyKey(client, key, hashlib.sha256(msgspec.json.encode(canonical)).digest())
+    canonical = b"".join(msgspec.json.encode(_without_code(part)) for part in asked)
+    return IdempotencyKey(client, key, hashlib.sha256(canonical).digest())
+
+
+def read_subscriber(text: str) -> str:
+    """Return a subscriber's name, which is whatever the caller calls the person by.
+
+    Raises:
+        Refused: it cannot be shown, or stored.
+    """
+    # What is no UTF-8 in a path or query has become U+FFFD on the way, and would be another's name.
+    if has_controls(text) or "\ufffd" in text:
+        raise wrong("subscriber", ValueError("has characters that cannot be shown"))
+    return text
 
 
 def has_controls(text: str) -> bool:
@@ -202,6 +220,12 @@ def has_controls(text: str) -> bool:
 def wrong(field: str, error: Exception) -> Refused:
     """Return the refusal of a field that the domain would not take."""
     return Refused(problems.INVALID, f"{field}: {error}", Facts(field=field))
+
+
+def _without_code(part: Struct | str) -> Struct | str:
+    if isinstance(part, NewVerification):
+        return msgspec.structs.replace(part, passcode=part.passcode and "given")
+    return part
 
 
 async def _read_json(request: web.Request, within: timedelta) -> bytes:

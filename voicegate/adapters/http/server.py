@@ -120,11 +120,12 @@ def build_app(doors: Sequence[Door], frame: Frame) -> web.Application:
 
 def _guarded(route: Route) -> Handler:
     """Return a route's handler, for clients with its scope only."""
-    scope = route.operation.scope
+    asked = (route.operation.scope, route.operation.other_scope)
+    scopes = [scope for scope in asked if scope is not None]
 
     async def handle(request: web.Request) -> web.StreamResponse:
-        if scope is not None and not request[PRINCIPAL].may(scope):
-            raise Refused(problems.SCOPE_MISSING, f"it needs the scope {scope}")
+        if scopes and not any(request[PRINCIPAL].may(scope) for scope in scopes):
+            raise Refused(problems.SCOPE_MISSING, f"it needs the scope {' or '.join(scopes)}")
         return await route.handler(request)
 
     return handle

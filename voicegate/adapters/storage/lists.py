@@ -1,4 +1,4 @@
-"""The lists, newest first: calls, services' calls with their challenges, audit entries.
+"""The lists: calls, services' calls with their challenges and audit entries, newest first; factors by name.
 
 Every list is read in the order of an index of `tables`, from where the page before ended (keyset paging): a
 page costs the same wherever it lies, and nothing is sorted. A test reads the query plans.
@@ -11,10 +11,18 @@ from typing import Final
 from sqlalchemy import ColumnElement, Connection, Select, func, select, tuple_
 
 from voicegate.adapters.storage.rows import audit_of, call_of, challenge_of
-from voicegate.adapters.storage.tables import IS_SERVICE, audit, calls, challenges
-from voicegate.application.listing import Attempt, AttemptFilter, AuditFilter, CallFilter, Position
+from voicegate.adapters.storage.statements import factor_record
+from voicegate.adapters.storage.tables import IS_LIVING, IS_SERVICE, audit, calls, challenges, factors
+from voicegate.application.listing import (
+    Attempt,
+    AttemptFilter,
+    AuditFilter,
+    CallFilter,
+    FactorFilter,
+    Position,
+)
 from voicegate.application.ports import CallRecord
-from voicegate.application.store_port import AuditEntry
+from voicegate.application.store_port import AuditEntry, FactorRecord
 from voicegate.domain.call import TEST_TRUNK
 
 # Within a day of datetime's own limits, a moment of another zone has no UTC form.
@@ -39,6 +47,12 @@ def find_attempts(connection: Connection, wanted: AttemptFilter, *, limit: int) 
 def find_audit(connection: Connection, wanted: AuditFilter, *, limit: int) -> Sequence[AuditEntry]:
     """Return the newest audit entries first."""
     return [audit_of(row) for row in connection.execute(audit_query(wanted).limit(limit)).mappings()]
+
+
+def find_factors(connection: Connection, wanted: FactorFilter, *, limit: int) -> Sequence[FactorRecord]:
+    """Return the first factors by client and subscriber, each with its newest challenge."""
+    rows = connection.execute(factors_query(wanted).limit(limit)).mappings().all()
+    return [factor_record(connection, row) for row in rows]
 
 
 def calls_query(wanted: CallFilter) -> Select[tuple[object, ...]]:
@@ -120,6 +134,16 @@ def audit_query(wanted: AuditFilter) -> Select[tuple[object, ...]]:
         last = select(func.max(audit.c.id)).where(audit.c.at < reachable(wanted.before))
         fitting.append(audit.c.id <= last.scalar_subquery())
     return select(audit).where(*fitting).order_by(audit.c.id.desc())
+
+
+def factors_query(wanted: FactorFilter) -> Select[tuple[object, ...]]:
+    """Return the query for living factors, by client and subscriber."""
+    fitting = _exactly((factors.c.client, wanted.client), (factors.c.subscriber, wanted.subscriber))
+    if wanted.behind is not None and wanted.behind[0] == wanted.client:
+        fitting.append(factors.c.subscriber > wanted.behind[1])
+    elif wanted.behind is not None:
+        fitting.append(tuple_(factors.c.client, factors.c.subscriber) > wanted.behind)
+    return select(factors).where(IS_LIVING, *fitting).order_by(factors.c.client, factors.c.subscriber)
 
 
 def _newest(behind: Position | None) -> Select[tuple[object, ...]]:

@@ -173,13 +173,13 @@ def find_live_calls(connection: Connection) -> Sequence[CallRecord]:
 def find_factor(connection: Connection, factor_id: str) -> FactorRecord | None:
     """Return a factor with its newest challenge, a dead one too; None: unknown."""
     row = connection.execute(select(factors).where(factors.c.id == factor_id)).mappings().one_or_none()
-    return None if row is None else _factor_record(connection, row)
+    return None if row is None else factor_record(connection, row)
 
 
 def find_factors(connection: Connection, subscriber: str, *, client: str | None) -> Sequence[FactorRecord]:
     """Return a subscriber's living factors, of one client or (None) of all, oldest first."""
     own = select(factors).where(*living(subscriber, client)).order_by(factors.c.created_at, factors.c.id)
-    return [_factor_record(connection, row) for row in connection.execute(own).mappings().all()]
+    return [factor_record(connection, row) for row in connection.execute(own).mappings().all()]
 
 
 def find_client_of(connection: Connection, key_id: str) -> tuple[Client, ClientKey] | None:
@@ -235,6 +235,15 @@ def assemble(connection: Connection, row: RowMapping) -> ChallengeRecord:
     return ChallengeRecord(challenge_of(row), _with_timelines(connection, own), row["revision"])
 
 
+def factor_record(connection: Connection, row: RowMapping) -> FactorRecord:
+    """Return the factor of a row with its newest challenge."""
+    return FactorRecord(
+        factor_of(row),
+        _one_challenge(connection, newest_of(row["id"])),
+        count_sharing(connection, row["number"]),
+    )
+
+
 def _newest() -> Select[tuple[object, ...]]:
     return select(challenges).order_by(challenges.c.issued_at.desc(), challenges.c.id).limit(1)
 
@@ -242,14 +251,6 @@ def _newest() -> Select[tuple[object, ...]]:
 def _one_challenge(connection: Connection, wanted: Select[tuple[object, ...]]) -> ChallengeRecord | None:
     row = connection.execute(wanted).mappings().one_or_none()
     return None if row is None else assemble(connection, row)
-
-
-def _factor_record(connection: Connection, row: RowMapping) -> FactorRecord:
-    return FactorRecord(
-        factor_of(row),
-        _one_challenge(connection, newest_of(row["id"])),
-        count_sharing(connection, row["number"]),
-    )
 
 
 def _with_timelines(connection: Connection, wanted: Select[tuple[object, ...]]) -> Sequence[CallRecord]:

@@ -31,6 +31,7 @@ from voicegate.application.listing import (
     AttemptFilter,
     AuditFilter,
     CallFilter,
+    FactorFilter,
     Summary,
 )
 from voicegate.application.ports import CallRecord, ChallengeRecord
@@ -163,6 +164,10 @@ class SqlStore:
     async def page_session(self, page_id: str) -> PageSession | None:
         """Return a page session, one that is over too; None: unknown."""
         return await self._read(partial(page_rows.look, page_id=page_id))
+
+    async def list_factors(self, limit: int, wanted: FactorFilter) -> Sequence[FactorRecord]:
+        """Return the first of those factors, living ones only, by client and then by subscriber."""
+        return await self._list(partial(lists.find_factors, wanted=wanted, limit=limit))
 
     async def client_of(self, key_id: str) -> tuple[Client, ClientKey] | None:
         """Return a key with its client; None: unknown."""

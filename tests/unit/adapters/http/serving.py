@@ -86,6 +86,27 @@ class Served:
         assert response.status_code == 202, response.text
         return dict(response.json())
 
+    async def factor(self, number: str = NUMBER, *, is_active: bool = False) -> dict[str, Any]:
+        """Alice's factor; its call has ended."""
+        body = {"subscriber": "alice", "destination": number}
+        response = await self.http.post("/v1/factors", json=body)
+        assert response.status_code == 201, response.text
+        factor = dict(response.json())
+        await self.bench.settled(factor["verification"]["id"])
+        if is_active:
+            guess = {"passcode": self.bench.code(factor["verification"]["id"])}
+            activated = await self.http.post(f"/v1/factors/{factor['id']}/activate", json=guess)
+            assert activated.json()["status"] == "verified", activated.text
+            self.bench.clock.time += timedelta(seconds=1)  # the next code is a newer one
+        return factor
+
+    async def challenge(self, factor_id: str) -> dict[str, Any]:
+        """A challenge of an active factor; its call has ended."""
+        response = await self.http.post(f"/v1/factors/{factor_id}/challenges")
+        assert response.status_code == 202, response.text
+        await self.bench.settled(response.json()["id"])
+        return dict(response.json())
+
     async def settled(self, verification_id: str) -> dict[str, Any]:
         await self.bench.settled(verification_id)
         return dict((await self.http.get(f"/v1/verifications/{verification_id}")).json())

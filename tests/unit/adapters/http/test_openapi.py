@@ -1,34 +1,27 @@
 """The OpenAPI document is true: every answer it promises can be had, and is of the shape it says."""
 
-import asyncio
 import re
-from collections.abc import Awaitable, Callable
-from dataclasses import replace
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Final, cast
 from unittest.mock import Mock
 
-import httpx
 import msgspec
 import pytest
 
+from tests.unit.adapters.http.scenes import SCENES
 from tests.unit.adapters.http.serving import NUMBER, Served, serving
 from tests.unit.adapters.http.test_page_sessions import OPERATIONS as PAGE_OPERATIONS
-from tests.unit.application.conftest import SPACED, Bench
-from tests.unit.application.scripted import ScriptedLeg
+from tests.unit.application.conftest import Bench
 from voicegate.adapters.http import problems
 from voicegate.adapters.http.native.door import ApiDependencies, native_door
 from voicegate.adapters.http.openapi import document, refusals_of
 from voicegate.adapters.http.operations import Operation
-from voicegate.adapters.http.overload import Load
 from voicegate.adapters.http.problems import Problem, Refused
-from voicegate.adapters.http.request_parsing import MAX_BODY_BYTES
 from voicegate.adapters.http.waiting import WaitingLimits
-from voicegate.domain.call import Rang
-from voicegate.domain.errors import StoreError, VoicegateError
+from voicegate.domain.errors import VoicegateError
 from voicegate.domain.passcode import Passcode
 from voicegate.domain.phone_number import Destination
-from voicegate.domain.policy import CallPolicy, GuessPolicy, NumberCheck
 
 OPERATIONS: Final = [route.operation for route in native_door(cast(ApiDependencies, Mock())).routes]
 PROMISES: Final = [
@@ -37,240 +30,6 @@ PROMISES: Final = [
     if operation not in PAGE_OPERATIONS  # their own test's
     for answer in ("success", *(kind.name for kind in refusals_of(operation)))
 ]
-BODIES: Final = {
-    "createVerification": {"destination": NUMBER},
-    "checkPasscode": {"passcode": "000000"},
-    "addClient": {"name": "new", "scopes": ["verifications"]},
-    "rotateKey": {"grace_s": 60},
-}
-
-Scene = Callable[[Served, Operation], Awaitable[httpx.Response]]
-
-
-async def ask(served: Served, operation: Operation, **more: Any) -> httpx.Response:
-    """Ask for the operation as it should be asked, but for `more`."""
-    path = more.pop("path", None) or await existing(served, operation)
-    if "content" not in more and operation.name in BODIES:
-        more.setdefault("json", BODIES[operation.name])
-    return await served.http.request(operation.method, path, **more)
-
-
-async def existing(served: Served, operation: Operation) -> str:
-    """A path of something that exists; its call has ended."""
-    if "{name}" in operation.path:
-        await served.key(name="present")
-        return operation.path.replace("{name}", "present")
-    if "{id}" not in operation.path:
-        return operation.path
-    created = await served.create()
-    await served.bench.settled(created["id"])
-    if operation.success.events:
-        # Of one that is over, so that the stream ends.
-        await served.http.delete(f"/v1/verifications/{created['id']}")
-    name = created["call"]["id"] if operation.name == "getCall" else created["id"]
-    return operation.path.replace("{id}", name)
-
-
-def barred(number: str) -> Scene:
-    """A number that may not be called, or not any more."""
-
-    async def scene(served: Served, operation: Operation) -> httpx.Response:
-        if operation.name != "redial":
-            return await ask(served, operation, json={"destination": number})
-        challenge_service, policy = served.bench.challenge_service, served.bench.challenge_service.policy
-        wider = CallPolicy(frozenset({"US", "GB"}), number_check=NumberCheck.POSSIBLE)
-        challenge_service.policy = replace(wider, test_numbers=re.compile(r"\+18005550199"))
-        created = await served.create(destination=number)
-        await served.bench.settled(created["id"])
-        challenge_service.policy = policy
-        return await ask(served, operation, path=operation.path.replace("{id}", created["id"]))
-
-    return scene
-
-
-def content(body: bytes, kind: str = "application/json") -> Scene:
-    async def scene(served: Served, operation: Operation) -> httpx.Response:
-        return await ask(served, operation, content=body, headers={"Content-Type": kind})
-
-    return scene
-
-
-async def nothing(served: Served, operation: Operation) -> httpx.Response:
-    return await ask(served, operation, path=re.sub(r"{\w+}", "nobody", operation.path))
-
-
-async def invalid(served: Served, operation: Operation) -> httpx.Response:
-    if operation.name == "redial":
-        return await barred("+15554151337")(served, operation)
-    if operation.query is not None:
-        return await ask(served, operation, params={"colour": "red"})
-    return await ask(served, operation, json={"colour": "red"})
-
-
-async def slow(served: Served, operation: Operation) -> httpx.Response:
-    path = await existing(served, operation)
-    answer = await served.raw(
-        f"{operation.method} {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
-        "Connection: close\r\nContent-Length: 9\r\n\r\n{".encode()
-    )
-    headers = dict(line.split(": ", 1) for line in answer.head.split("\r\n")[1:])
-    return httpx.Response(answer.status, headers=headers, content=answer.body)
-
-
-def broken(error: Exception) -> Scene:
-    async def scene(served: Served, operation: Operation) -> httpx.Response:
-        path = await existing(served, operation)
-
-        async def fail(*_: object, **__: object) -> None:
-            raise error
-
-        with pytest.MonkeyPatch.context() as patch:
-            for name in ("transact", "challenge", "call", "recent_calls", "clients", "audit"):
-                patch.setattr(served.bench.store, name, fail)
-            patch.setattr(served.bench.pbx, "trunk_states", fail)
-            return await ask(served, operation, path=path)
-
-    return scene
-
-
-async def live(served: Served, operation: Operation) -> httpx.Response:
-    async def rings(leg: ScriptedLeg) -> None:
-        leg.tell(Rang())
-
-    served.bench.pbx.plots = [rings]
-    created = await served.create()
-    return await ask(served, operation, path=operation.path.replace("{id}", created["id"]))
-
-
-async def over(served: Served, operation: Operation) -> httpx.Response:
-    path = await existing(served, operation)
-    await served.http.delete(path.removesuffix("/calls"))
-    return await ask(served, operation, path=path)
-
-
-async def soon(served: Served, operation: Operation) -> httpx.Response:
-    created = await served.create()
-    await served.settled(created["id"])
-    served.bench.challenge_service.policy = SPACED
-    return await ask(served, operation, path=operation.path.replace("{id}", created["id"]))
-
-
-async def guessed(served: Served, operation: Operation) -> httpx.Response:
-    rules = GuessPolicy(per_destination=5)
-    served.bench.challenge_service.policy = replace(served.bench.challenge_service.policy, guesses=rules)
-    await served.settled((await served.create())["id"])
-    return await ask(served, operation)
-
-
-async def exhausted(served: Served, operation: Operation) -> httpx.Response:
-    path = await existing(served, operation)
-    for _ in range(4):
-        assert (await ask(served, operation, path=path)).status_code == 202
-        await served.bench.settled(path.split("/")[3])
-    return await ask(served, operation, path=path)
-
-
-def where(place: str, is_so: Callable[..., object]) -> Scene:
-    async def scene(served: Served, operation: Operation) -> httpx.Response:
-        path = await existing(served, operation)
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(place, is_so)
-            return await ask(served, operation, path=path)
-
-    return scene
-
-
-async def reused(served: Served, operation: Operation) -> httpx.Response:
-    headers = {"Idempotency-Key": "one"}
-    await ask(served, operation, headers=headers)
-    return await ask(served, operation, headers=headers, json={"destination": "+12025550102"})
-
-
-async def taken(served: Served, operation: Operation) -> httpx.Response:
-    await ask(served, operation)
-    return await ask(served, operation)
-
-
-async def crowded(served: Served, operation: Operation) -> httpx.Response:
-    return await ask(served, operation, params={} if operation.success.events else {"wait_s": "1"})
-
-
-async def overloaded(served: Served, operation: Operation) -> httpx.Response:
-    """While there is too much under way, a request of the same client among it."""
-    path = await existing(served, operation)
-    asked, answered = asyncio.Event(), asyncio.Event()
-
-    async def slow_states() -> dict[str, str]:
-        asked.set()
-        await answered.wait()
-        return {}
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(served.bench.pbx, "trunk_states", slow_states)
-        first = asyncio.create_task(served.http.get("/v1/trunks"))
-        await asked.wait()
-        patch.setattr(Load, "_is_full", lambda *_, **__: True)
-        answer = await ask(served, operation, path=path)
-        answered.set()
-        await first
-    assert answer.headers["Retry-After"] == "1"
-    return answer
-
-
-async def unplugged(served: Served, operation: Operation) -> httpx.Response:
-    served.bench.pbx.is_connected = False
-    return await ask(served, operation)
-
-
-def with_key(make: Callable[[Served], Awaitable[dict[str, str]]]) -> Scene:
-    async def scene(served: Served, operation: Operation) -> httpx.Response:
-        path = re.sub(r"{\w+}", "nobody", operation.path)
-        return await served.remote.request(operation.method, path, headers=await make(served))
-
-    return scene
-
-
-async def no_key(served: Served) -> dict[str, str]:
-    return {}
-
-
-async def foreign_key(served: Served) -> dict[str, str]:
-    return {"Authorization": "Bearer vgk_x_y"}
-
-
-async def key_without_scope(served: Served) -> dict[str, str]:
-    return await served.key()
-
-
-SCENES: Final[dict[str, Scene]] = {
-    "success": ask,
-    "peer_not_allowed": nothing,
-    "key_missing": with_key(no_key),
-    "key_wrong": with_key(foreign_key),
-    "scope_missing": with_key(key_without_scope),
-    "bad_request": content(b"{"),
-    "unsupported_media_type": content(b"{}", "text/plain"),
-    "too_large": content(b" " * (MAX_BODY_BYTES + 1)),
-    "body_timeout": slow,
-    "invalid": invalid,
-    "not_found": nothing,
-    "country_not_allowed": barred("+442079460123"),
-    "number_type_not_allowed": barred("+18005550199"),
-    "idempotency_key_reused": reused,
-    "client_exists": taken,
-    "no_route": where("voicegate.application.challenges.find_route", lambda *_: ()),
-    "queue_full": where("voicegate.application.queueing.CallQueue.is_full_for", lambda *_: True),
-    "call_in_progress": live,
-    "not_open": over,
-    "too_many_calls": exhausted,
-    "too_soon": soon,
-    "too_many_guesses": guessed,
-    "too_many_waiting": crowded,
-    "overloaded": overloaded,
-    "not_ready": unplugged,
-    "internal_error": broken(RuntimeError("the secret of the house")),
-    "store_unavailable": broken(StoreError()),
-}
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from voicegate.adapters.http import request_parsing
 from voicegate.adapters.http.doors import Credentials, Door
 from voicegate.adapters.http.native.admin import AdminDoor
 from voicegate.adapters.http.native.calls import CallsDoor
+from voicegate.adapters.http.native.factors import FactorsDoor
 from voicegate.adapters.http.native.service import ServiceDoor
 from voicegate.adapters.http.native.verifications import VerificationsDoor
 from voicegate.adapters.http.openapi import Description
@@ -17,9 +18,10 @@ from voicegate.adapters.http.page_sessions import PageSessionsDoor
 from voicegate.adapters.http.waiting import Waiters, WaitingLimits
 from voicegate.application.audit import Audit
 from voicegate.application.clients import Clients
+from voicegate.application.enrollment import Enrollment
 from voicegate.application.page_sessions import PageSessions
 from voicegate.application.ports import Pbx
-from voicegate.application.queries import ChallengeQueries
+from voicegate.application.queries import ChallengeQueries, FactorQueries
 from voicegate.application.readiness import Readiness
 from voicegate.application.sign_in import SignIn
 from voicegate.domain.routing import Trunk
@@ -33,6 +35,10 @@ class ApiDependencies:
     """The use cases around a challenge."""
     challenges: ChallengeQueries
     """The questions about challenges and calls."""
+    enrollment: Enrollment
+    """The use cases around a factor."""
+    factors: FactorQueries
+    """The questions about factors."""
     clients: Clients
     """The use cases around clients."""
     audit: Audit
@@ -60,6 +66,7 @@ def native_door(house: ApiDependencies, waiting: WaitingLimits | None = None) ->
     waiters = Waiters(is_valid, waiting or WaitingLimits())
     handlers = (
         VerificationsDoor(house.sign_in, house.challenges, waiters=waiters, body_timeout=house.body_timeout),
+        FactorsDoor(house.enrollment, house.factors, body_timeout=house.body_timeout),
         CallsDoor(house.challenges, pbxs=house.pbxs, trunks=house.trunks),
         ServiceDoor(house.readiness),
         PageSessionsDoor(house.pages, house.pages_url, house.body_timeout),

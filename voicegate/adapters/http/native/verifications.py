@@ -32,8 +32,8 @@ from voicegate.adapters.http.waiting import Waiters
 from voicegate.application.challenges import ChallengeSpec
 from voicegate.application.ports import CallRecord, ChallengeRecord
 from voicegate.application.queries import ChallengeQueries
-from voicegate.application.sign_in import CalledAgain, Ended, Issued, IssueRequest, KeyReused, SignIn
-from voicegate.application.unit_of_work import NotFound
+from voicegate.application.sign_in import CalledAgain, Ended, Issued, IssueRequest, SignIn
+from voicegate.application.unit_of_work import KeyReused, NotFound
 from voicegate.domain.challenge import VerifyResult
 from voicegate.domain.client import Scope
 from voicegate.domain.errors import InvalidExtension, InvalidNumber, InvalidPasscode, UnknownLanguage
@@ -65,10 +65,7 @@ class VerificationsDoor:
         "verification to see how it goes. With an Idempotency-Key, a repeated request is answered with "
         "the verification that the first one made, and nobody is called again.",
         body=NewVerification,
-        headers={
-            "Idempotency-Key": "The caller's word for this request, 1-255 visible ASCII characters; "
-            "each client has its own words."
-        },
+        headers=request_parsing.IDEMPOTENCY_HEADER,
         success=Success(
             202,
             CreatedVerification,
@@ -114,6 +111,7 @@ class VerificationsDoor:
         path=_VERIFICATION,
         name="getVerification",
         scope=Scope.VERIFICATIONS,
+        other_scope=Scope.FACTORS,
         text="Show a verification with its calls and their timelines. With `wait_s`, wait until its "
         "revision passes `since`; a verification that is over is shown at once.",
         query=LookQuery,
@@ -140,6 +138,7 @@ class VerificationsDoor:
         path=f"{_VERIFICATION}/events",
         name="streamEvents",
         scope=Scope.VERIFICATIONS,
+        other_scope=Scope.FACTORS,
         text="Tell what happens to a verification as server-sent events, from the beginning or after the "
         "event whose id is given: `step` for each step of a call (data: StepEvent), `status` for each new "
         "status (data: StatusEvent). A comment every 15 seconds shows that the stream lives. It ends when "

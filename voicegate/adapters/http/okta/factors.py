@@ -32,17 +32,11 @@ from voicegate.adapters.http.okta.views import Shape
 from voicegate.adapters.http.operations import Operation, Success
 from voicegate.adapters.http.problems import Kind, Refused
 from voicegate.adapters.http.responses import base_url, json_response
-from voicegate.application.enrollment import (
-    Enrollment,
-    EnrollRequest,
-    FactorCalled,
-    FactorGuess,
-    FactorReset,
-    OtherTelephone,
-)
+from voicegate.application.enrollment import Enrollment, EnrollRequest
+from voicegate.application.factor_answers import FactorCalled, FactorGuess, FactorReset, OtherTelephone
 from voicegate.application.queries import FactorQueries
 from voicegate.application.store_port import FactorRecord
-from voicegate.application.unit_of_work import NotFound
+from voicegate.application.unit_of_work import KeyReused, NotFound
 from voicegate.domain.challenge import DEFAULT_LIFETIME, GuessResult
 from voicegate.domain.client import Scope
 from voicegate.domain.factor import LIVING_STATES
@@ -313,7 +307,7 @@ class FactorsDoor:
     def _called(
         self,
         request: web.Request,
-        answer: FactorCalled | Deny | NotFound,
+        answer: FactorCalled | KeyReused | Deny | NotFound,
         *,
         shown: Callable[[FactorRecord, Shape], Struct] = views.factor,
     ) -> web.Response:
@@ -322,6 +316,8 @@ class FactorsDoor:
                 raise _gone()
             case Deny():
                 raise errors.refusal(answer)
+            case KeyReused():
+                raise Refused(errors.VALIDATION, "The idempotency key was used before.")
             case FactorCalled():
                 headers = errors.rate_limit(answer.next_call_at) if answer.next_call_at else {}
                 return _json(request, shown(answer, self._shape(request)), headers)
