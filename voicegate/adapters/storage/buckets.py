@@ -1,7 +1,7 @@
 """What policy must know before a telephone rings: calls in progress, calls counted, extensions enrolled.
 
-Each runs inside the transaction that stores the call, so that of any number of requests at once one is let
-through. SQLite has one writer, which is enough; PostgreSQL needs `hold`.
+Each query runs in the transaction that stores the call: of many requests at the same moment, one gets
+through. SQLite has one writer, which is enough for this; PostgreSQL needs `hold` too.
 """
 
 from collections.abc import Sequence
@@ -26,26 +26,27 @@ from voicegate.domain.challenge import Challenge, ChallengeState
 from voicegate.domain.factor import FactorState
 
 _LONGEST_LIFE: Final = timedelta(days=1)
-"""Of a challenge: a call of one that was issued earlier cannot be younger."""
+"""The longest life of a challenge (`passcode.lifetime_s`): older ones have no call in the window."""
 _LONGEST_CALL: Final = timedelta(hours=1)
-"""Longer than any, its waiting for a line included."""
+"""Longer than any call can take, waiting in the queue included."""
 
 
 def hold(connection: Connection, number: str) -> None:
-    """Wait until nobody else holds a number, and hold it until the transaction is over."""
+    """Wait until no other transaction holds a number, and hold it until this one is over; blocks."""
     if connection.dialect.name == "postgresql":
         connection.execute(held(number))
 
 
 def held(number: str) -> Select[tuple[object]]:
-    """Return PostgreSQL's statement for that: rows can be locked only where there are some."""
+    """Return PostgreSQL's statement for holding a number."""
+    # An advisory lock, not a row's: the first call to a number has no row yet that could be locked.
     return select(func.pg_advisory_xact_lock(func.hashtextextended(number, 0)))
 
 
 def find_extensions(connection: Connection, number: str) -> Sequence[str]:
     """Return the extensions of active factors at a number."""
     is_active = factors.c.state == str(FactorState.ACTIVE)
-    # That it lives follows from that, and lets the index of living ones be used.
+    # IS_LIVING follows from is_active. It stands here so that the partial index of living factors is used.
     enrolled = select(factors.c.extension).where(factors.c.number == number, IS_LIVING, is_active)
     return list(connection.execute(enrolled.where(factors.c.extension.is_not(None))).scalars())
 
@@ -57,6 +58,7 @@ def find_live(connection: Connection, number: str) -> Sequence[BucketCall]:
 
 def find_unsafe(connection: Connection, number: str, since: datetime) -> Sequence[BucketCall]:
     """Return the calls to a number that ended after `since` and are not safe to repeat."""
+    # `created_at` is in the index of numbers, `ended_at` is not: with it, few rows are looked up.
     is_young = calls.c.created_at > since - _LONGEST_CALL
     is_unsafe = calls.c.retry_safe.is_(False)
     return _find(connection, calls.c.number == number, is_young, is_unsafe, calls.c.ended_at > since)
@@ -66,6 +68,7 @@ def find_counted(
     connection: Connection, bucket: str, *, client: str, since: datetime
 ) -> Sequence[BucketCall]:
     """Return a client's calls in a bucket that were queued after `since`."""
+    # `issued_at` only narrows the index down; what counts is when the call was queued.
     return _find(
         connection,
         challenges.c.bucket == bucket,
@@ -78,7 +81,7 @@ def find_counted(
 def find_pending(
     connection: Connection, client: str, *, bucket: str | None, subscriber: str | None
 ) -> Sequence[Challenge]:
-    """Return a client's challenges that are in an open state."""
+    """Return a client's challenges that are in an open state; of one bucket or subscriber, if given."""
     pending = select(challenges).where(challenges.c.client == client, IS_OPEN)
     if bucket is not None:
         pending = pending.where(challenges.c.bucket == bucket)
@@ -89,6 +92,7 @@ def find_pending(
 
 
 def _find(connection: Connection, *which: ColumnElement[bool]) -> Sequence[BucketCall]:
+    # Without timelines: this runs in every transaction that places a call, and policy needs none of them.
     is_verified = (challenges.c.state == str(ChallengeState.VERIFIED)).label("is_verified")
     wanted = (
         select(calls, counted_at.label("counted"), challenges.c.bucket, is_verified)

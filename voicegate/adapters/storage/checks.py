@@ -1,4 +1,4 @@
-"""Examines the database without changing it: is it there, whole, writable, and of this version."""
+"""Checks the database without changing it: is it there, whole, writable, and of this version?"""
 
 import asyncio
 import os
@@ -19,8 +19,10 @@ _SETTING = "storage.database"
 
 
 class StoreCheck:
-    """Fills the port `Check` for the database at `location`, as `SqlStore` takes it; `has_key` tells
-    whether the key file has the key of an open challenge (None: it cannot be read)."""
+    """The port `Check` for the database at `location`, which is a path or URL as for `SqlStore`.
+
+    `has_key` tells whether the key file has the key of an open challenge; None: the key file cannot be read.
+    """
 
     subject = "database"
 
@@ -29,7 +31,7 @@ class StoreCheck:
         self._has_key = has_key
 
     async def run(self) -> AsyncIterator[Finding]:
-        """Yield what is found."""
+        """Yield what was found."""
         yield await asyncio.to_thread(self._look)
 
     def _look(self) -> Finding:
@@ -38,6 +40,7 @@ class StoreCheck:
             name = engines.name_of(url)
             if engines.is_sqlite(url) and (finding := _look_at_file(Path(name))):
                 return finding
+            # A reader's engine cannot write (query_only), whatever a later change of this check does.
             engine = engines.connect_readers(url)
         except StoreError as error:
             return failed(self.subject, str(error), _SETTING)
@@ -53,6 +56,7 @@ class StoreCheck:
 
     def _judge(self, connection: Connection, name: str, *, is_sqlite: bool) -> Finding:
         if is_sqlite:
+            # Not integrity_check, which also compares every index with its table and takes long.
             answer = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar()
             if answer != "ok":
                 return failed(self.subject, f"{name} is damaged: {answer}", "restore it from its backup")
@@ -69,7 +73,8 @@ class StoreCheck:
 
 
 def _look_at_file(file: Path) -> Finding | None:
-    """Return what is wrong with an SQLite file before it is opened, which would make a missing one."""
+    """Return what is wrong with an SQLite file before it is opened; None: nothing is."""
+    # Before: opening a missing file would create it, as the user who runs doctor.
     if not os.access(file.parent, os.W_OK | os.X_OK):
         fix = f"{_SETTING}: the folder must exist and belong to the daemon's user; look as that user"
         return failed("database", f"the folder {file.parent} cannot be written", fix)

@@ -1,7 +1,8 @@
-"""How services' calls fared together: kept up to date with every call, so that no summary reads them all.
+"""How many calls services asked for, and how many led to a verified code: counted with every call.
 
-A call counts in the hour in which it was queued, and again once its code is entered. A summary adds up the
-whole hours, and reads the calls of the two hours that its bounds cut.
+So a summary need not read all calls. A call is counted in the hour in which it was queued, and once more when
+its code is entered. A summary adds up the whole hours, and reads the calls of the two hours that its bounds
+cut in two.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -21,12 +22,14 @@ _KEY: Final = ("client", "service", "hour", "country")
 
 def count_attempt(connection: Connection, call_id: str) -> None:
     """Count a new call, if a service asked for it."""
+    # Read back, not built from the call: its service and country are columns that only `add_call` knows.
     row = connection.execute(select(calls).where(calls.c.id == call_id)).mappings().one()
     _count(connection, row, attempts=1)
 
 
 def count_conversion(connection: Connection, challenge_id: str) -> None:
-    """Mark the newest call of a verified challenge, and count that; doing it twice is fine."""
+    """Mark the newest call of a verified challenge as converted and count it; may be called twice."""
+    # The newest: earlier calls of the challenge spoke the same code, but the person was called again.
     own = select(calls).where(calls.c.challenge_id == challenge_id).order_by(calls.c.position.desc())
     rows = connection.execute(own).mappings().all()
     if not rows or any(row["is_converted"] for row in rows):
@@ -36,16 +39,18 @@ def count_conversion(connection: Connection, challenge_id: str) -> None:
 
 
 def find_summary(connection: Connection, wanted: AttemptFilter) -> Summary:
-    """Return the figures of calls."""
+    """Return how many calls match, and how many of them led to a verified code."""
     return _total(connection, *(summary_queries(wanted)))
 
 
 def summary_queries(wanted: AttemptFilter) -> list[Select[int, int]]:
-    """Return the queries whose sums are the summary."""
+    """Return the queries whose results, added up, are the summary."""
     after = None if wanted.after is None else reachable(wanted.after)
     before = None if wanted.before is None else reachable(wanted.before)
+    # The first whole hour begins at `after` or later: rounded up, by the resolution of a datetime.
     first = None if after is None else _hour_of(after + _HOUR - timedelta.resolution)
     last = None if before is None else _hour_of(before)
+    # Hours are counted by country, not by number: for a prefix, the calls themselves are read.
     if wanted.prefix or (first is not None and last is not None and first >= last):
         return [_calls(wanted, after, before)]
     queries = [_whole_hours(wanted, first, last)]
@@ -74,7 +79,7 @@ def _calls(wanted: AttemptFilter, after: datetime | None, before: datetime | Non
 
 
 def _total(connection: Connection, *queries: Select[int, int]) -> Summary:
-    # A sum of nothing is NULL.
+    # SUM over no row is NULL, not 0.
     sums = [connection.execute(query).one() for query in queries]
     return Summary(sum(row[0] or 0 for row in sums), sum(row[1] or 0 for row in sums))
 
@@ -82,7 +87,7 @@ def _total(connection: Connection, *queries: Select[int, int]) -> Summary:
 def _count(connection: Connection, call: RowMapping, *, attempts: int = 0, converted: int = 0) -> None:
     if call["service"] is None or call["trunk"] == TEST_TRUNK:
         return
-    # The same statement in both databases, which SQLAlchemy has twice.
+    # Both databases have the same INSERT ... ON CONFLICT; SQLAlchemy has it only in its dialects.
     insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
     added = insert(call_counts).values(
         client=call["client"],
@@ -92,6 +97,7 @@ def _count(connection: Connection, call: RowMapping, *, attempts: int = 0, conve
         attempts=attempts,
         converted=converted,
     )
+    # Added by the database, not here: two controllers on PostgreSQL may count the same hour at once.
     sums = {name: call_counts.c[name] + added.excluded[name] for name in ("attempts", "converted")}
     connection.execute(added.on_conflict_do_update(index_elements=_KEY, set_=sums))
 

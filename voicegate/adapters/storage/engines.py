@@ -1,8 +1,7 @@
 """How to connect: where the database is, and what SQLite must be told on every connection.
 
-SQLite runs in WAL with synchronous=FULL: a commit is on disk when it returns, and readers never wait for
-the writer (sqlite.org/wal.html). Python's own transaction control is off, for it begins none before DDL
-and too late before a read (docs.sqlalchemy.org, dialect pysqlite): `BEGIN` is sent by us.
+SQLite runs in WAL mode with synchronous=FULL: a commit is on disk when it returns, and readers never wait for
+the writer (sqlite.org/wal.html).
 """
 
 import os
@@ -22,12 +21,12 @@ from voicegate.domain.errors import StoreError
 READERS: Final = 4
 """Threads for short reads, each with its own connection."""
 LISTERS: Final = 2
-"""The same for lists."""
+"""Threads for lists, each with its own connection."""
 _BUSY_TIMEOUT_S: Final = 10.0
 LOCK_STEP_S: Final = 0.25
-"""How long the writer waits for a lock at a time: as late it learns whose wait is over."""
+"""How long the writer waits for a lock at a time; so late can a job fail that may wait no longer."""
 MIN_FREE_BYTES: Final = 1024 * 1024
-"""Under this, a disk counts as full."""
+"""A disk with less free space counts as full."""
 _CHECKPOINT_TRIES: Final = 20
 _CHECKPOINT_PAUSE_S: Final = 0.025
 
@@ -37,22 +36,22 @@ _PRAGMAS: Final = (
     "foreign_keys = ON",
     # A sealed code that was erased is overwritten, not just unlinked.
     "secure_delete = ON",
-    # SQLite's temporary files would lie in /var/tmp, and need a descriptor in the middle of a request.
+    # Else SQLite would write temporary files to /var/tmp, and need a file descriptor during a request.
     "temp_store = MEMORY",
 )
 
 
 def locate(location: str | Path) -> URL:
-    """Return the database's address: a URL as it is, anything else as the path of an SQLite file.
+    """Return the database's URL; what has no `://` is the path of an SQLite file.
 
     Raises:
-        StoreError: not a URL, or SQLite without a file.
+        StoreError: the URL cannot be read, or names SQLite without a file.
     """
     text = str(location)
     try:
         url = make_url(text) if "://" in text else URL.create("sqlite", database=text)
     except (ArgumentError, ValueError):
-        # Without its text: a password may be in it.
+        # Without its text, which may have a password in it.
         raise StoreError("the database's URL cannot be read") from None
     if is_sqlite(url) and (not url.database or url.database == ":memory:"):
         raise StoreError("the database needs a file: memory forgets")
@@ -65,35 +64,35 @@ def is_sqlite(url: URL) -> bool:
 
 
 def name_of(url: URL) -> str:
-    """Return how errors call the database: its file, or its URL without the password."""
+    """Return the database's name for errors: its file, or its URL without the password."""
     return str(url.database) if is_sqlite(url) else url.render_as_string(hide_password=True)
 
 
 @dataclass(frozen=True, slots=True)
 class FileIdentity:
-    """By what a file is known, whatever stands under its name."""
+    """Which file it is, whatever its name."""
 
     device: int
-    """Its file system."""
+    """The number of its file system."""
     inode: int
-    """Its number there."""
+    """Its number in that file system."""
 
 
 def identify(path: Path) -> FileIdentity:
-    """Return which file stands under a name.
+    """Return which file has a name now.
 
     Raises:
-        OSError: none does.
+        OSError: there is none.
     """
     found = path.stat()
     return FileIdentity(found.st_dev, found.st_ino)
 
 
 def check_file(path: Path, opened: FileIdentity) -> None:
-    """See that what is written will be found there again, and has room.
+    """Check that the opened file is still the one at `path`, and that its disk has room.
 
     Raises:
-        StoreError: the file was deleted or replaced, or its disk is as good as full.
+        StoreError: the file was deleted or replaced, or its disk is full.
     """
     try:
         present = identify(path)
@@ -101,24 +100,24 @@ def check_file(path: Path, opened: FileIdentity) -> None:
         present = None
     if present != opened:
         raise StoreError("the file was deleted or replaced while in use: restart the daemon")
-    # SQLite finds room in what its log has already, and fails some writes later.
+    # A write alone does not tell: SQLite reuses the space that its WAL has, and fails some writes later.
     disk = os.statvfs(path)
     if disk.f_bavail * disk.f_frsize < MIN_FREE_BYTES:
         raise StoreError(f"the disk is full: less than {MIN_FREE_BYTES // 1024} KiB are free")
 
 
 def create_file(path: Path) -> None:
-    """Make an empty file for the owner only; does nothing when there is one.
-
-    SQLite gives the mode of this file to the WAL beside it.
+    """Create an empty file that only its owner can read; does nothing when there is one.
 
     Raises:
-        OSError: the folder is missing or not ours to write in.
+        OSError: the folder is missing, or cannot be written.
     """
     try:
+        # By us, with this mode: SQLite would follow the umask, and gives the WAL the mode of this file.
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
     except FileExistsError:
         return
+    # The name is on disk only after an fsync of the folder: else a power cut could lose the whole database.
     folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(folder)
@@ -127,34 +126,39 @@ def create_file(path: Path) -> None:
 
 
 def connect_writer(url: URL, busy_timeout_s: float = _BUSY_TIMEOUT_S) -> Engine:
-    """Return an engine for the one writer, which waits so long for a locked database; connects when first
-    used."""
+    """Return an engine for the one writer; connects when first used.
+
+    `busy_timeout_s`: how long a statement waits for a locked SQLite file.
+    """
+    # IMMEDIATE takes the write lock at once. A transaction that begins as a reader and writes later fails at
+    # once with SQLITE_BUSY_SNAPSHOT when another has written meanwhile, whatever the timeout.
     return _connect(url, begin="BEGIN IMMEDIATE", connections=1, busy_timeout_s=busy_timeout_s)
 
 
 def connect_readers(url: URL) -> Engine:
-    """Return an engine for the readers, which sees only what is committed; connects when first used."""
+    """Return an engine for the readers, who see only what is committed; connects when first used."""
     return _connect(url, begin="BEGIN", connections=READERS + LISTERS, pragmas=("query_only = ON",))
 
 
 def connect_all(readers: Engine) -> None:
-    """Connect every reader now, so that none needs a descriptor in the middle of a request; blocks."""
+    """Connect every reader now, so that none needs a file descriptor during a request; blocks."""
     with ExitStack() as stack:
         for _ in range(READERS + LISTERS):
             stack.enter_context(readers.connect())
 
 
 def empty_wal(engine: Engine) -> None:
-    """Move all of an SQLite database's WAL into the database and cut it to nothing; blocks.
+    """Copy an SQLite database's WAL into the database and cut it to length 0; blocks.
 
-    Erasing overwrites the database only: the WAL would keep what was erased until chance overwrites it.
-    Gives up after half a second when somebody reads on.
+    Gives up after half a second when other connections go on reading.
     """
+    # `secure_delete` overwrites in the database only: the WAL would keep a code that was erased.
     if not is_sqlite(engine.url):
         return
     # Not `connect`, which begins a transaction, in which no checkpoint can be made.
     with closing(engine.raw_connection()) as connection, closing(connection.cursor()) as cursor:
-        # A checkpoint that waits for readers keeps writers out meanwhile: this one never waits.
+        # A checkpoint that waits for readers keeps writers out meanwhile: so this one does not wait, and is
+        # tried again.
         cursor.execute("PRAGMA busy_timeout = 0")
         try:
             tries = 1
@@ -166,7 +170,7 @@ def empty_wal(engine: Engine) -> None:
 
 
 def _checkpoint(cursor: DBAPICursor) -> bool:
-    """Try to empty the WAL; was nobody in the way?"""
+    """Try to empty the WAL; returns whether no other connection was in the way."""
     cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     answer = cursor.fetchone()
     return answer is not None and not answer[0]
@@ -184,10 +188,13 @@ def _connect(
         return _connect_server(url, connections)
     engine = create_engine(
         url,
+        # Else errors, and so the log, would show the telephone numbers in a statement.
         hide_parameters=True,
         pool_size=connections,
         max_overflow=0,
-        # To connect may take as long as another start takes to migrate, whatever a statement may wait later.
+        # `isolation_level`: Python's own transactions are off, for they begin none before DDL, and too late
+        # before a read (docs.sqlalchemy.org, dialect pysqlite); we send BEGIN. `timeout`: connecting may have
+        # to wait while another daemon migrates, however short a statement waits later.
         connect_args={"isolation_level": None, "timeout": _BUSY_TIMEOUT_S},
     )
     busy_timeout = f"busy_timeout = {int(busy_timeout_s * 1000)}"

@@ -1,7 +1,7 @@
 """The lists: calls, services' calls with their challenges and audit entries, newest first; factors by name.
 
-Every list is read in the order of an index of `tables`, from where the page before ended (keyset paging): a
-page costs the same wherever it lies, and nothing is sorted. A test reads the query plans.
+Every list is read in the order of an index of `tables`, from where the page before ended (keyset paging). So
+every page costs the same, and nothing is sorted. A test reads the query plans.
 """
 
 from collections.abc import Sequence
@@ -25,27 +25,28 @@ from voicegate.application.ports import CallRecord
 from voicegate.application.store_port import AuditEntry, FactorRecord
 from voicegate.domain.call import TEST_TRUNK
 
-# Within a day of datetime's own limits, a moment of another zone has no UTC form.
+# Near the first and last day that `datetime` knows, a time of another zone cannot be converted to UTC.
 _EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _LATEST: Final = datetime(9000, 1, 1, tzinfo=UTC)
 
 
 def find_calls(connection: Connection, wanted: CallFilter, *, limit: int) -> Sequence[CallRecord]:
-    """Return the newest calls first, without timelines."""
+    """Return the calls that match, newest first, at most `limit`, without timelines."""
     rows = connection.execute(calls_query(wanted).limit(limit)).mappings()
     return [call_of(row) for row in rows]
 
 
 def find_attempts(connection: Connection, wanted: AttemptFilter, *, limit: int) -> Sequence[Attempt]:
-    """Return the newest calls first, each with its challenge."""
+    """Return services' calls that match, newest first, at most `limit`, each with its challenge."""
     rows = connection.execute(attempts_query(wanted).limit(limit)).mappings().all()
+    # A second query, not a join: a join could make the database leave the order of the calls' index.
     own = select(challenges).where(challenges.c.id.in_({row["challenge_id"] for row in rows}))
     by_id = {row["id"]: challenge_of(row) for row in connection.execute(own).mappings()}
     return [Attempt(call_of(row), by_id[row["challenge_id"]], row["is_converted"]) for row in rows]
 
 
 def find_audit(connection: Connection, wanted: AuditFilter, *, limit: int) -> Sequence[AuditEntry]:
-    """Return the newest audit entries first."""
+    """Return the audit entries that match, newest first, at most `limit`."""
     return [audit_of(row) for row in connection.execute(audit_query(wanted).limit(limit)).mappings()]
 
 
@@ -56,7 +57,7 @@ def find_factors(connection: Connection, wanted: FactorFilter, *, limit: int) ->
 
 
 def calls_query(wanted: CallFilter) -> Select[tuple[object, ...]]:
-    """Return the query for calls, newest first."""
+    """Return the query for calls that match, newest first."""
     exact = (
         (calls.c.client, wanted.client),
         (calls.c.number, wanted.number),
@@ -70,7 +71,7 @@ def calls_query(wanted: CallFilter) -> Select[tuple[object, ...]]:
 
 
 def attempts_query(wanted: AttemptFilter) -> Select[tuple[object, ...]]:
-    """Return the query for services' calls, newest first."""
+    """Return the query for services' calls that match, newest first."""
     fitting = services_calls(wanted)
     fitting += _exactly(
         (calls.c.challenge_id, wanted.challenge_id),
@@ -83,7 +84,7 @@ def attempts_query(wanted: AttemptFilter) -> Select[tuple[object, ...]]:
 
 
 def services_calls(wanted: AttemptFilter) -> list[ColumnElement[bool]]:
-    """Return what holds for services' calls of a client, service, country and prefix, at any time."""
+    """Return the conditions for services' calls of a client, service, country and prefix, at any time."""
     fitting: list[ColumnElement[bool]] = [IS_SERVICE]
     fitting += _exactly(
         (calls.c.client, wanted.client),
@@ -98,7 +99,7 @@ def services_calls(wanted: AttemptFilter) -> list[ColumnElement[bool]]:
 
 
 def between(after: datetime | None, before: datetime | None) -> list[ColumnElement[bool]]:
-    """Return what holds for calls queued in that time."""
+    """Return the conditions for calls that were queued at or after `after` and before `before`."""
     bounds: list[ColumnElement[bool]] = []
     if after is not None:
         bounds.append(calls.c.created_at >= reachable(after))
@@ -108,18 +109,14 @@ def between(after: datetime | None, before: datetime | None) -> list[ColumnEleme
 
 
 def reachable(moment: datetime) -> datetime:
-    """Return a moment that a filter names, in UTC; one before all calls, or after them, as one that has room
-    on both sides."""
+    """Return a filter's time in UTC; one before or after all calls as a time that UTC can express."""
     if moment.year <= _EARLIEST.year:
         return _EARLIEST
     return _LATEST if moment.year >= _LATEST.year else moment.astimezone(UTC)
 
 
 def audit_query(wanted: AuditFilter) -> Select[tuple[object, ...]]:
-    """Return the query for audit entries, newest first.
-
-    In the order of their ids, which no clock set back disturbs: a time is a range of ids.
-    """
+    """Return the query for audit entries that match, newest first."""
     fitting = _exactly(
         (audit.c.client, wanted.client), (audit.c.action, wanted.action), (audit.c.decision, wanted.decision)
     )
@@ -127,6 +124,8 @@ def audit_query(wanted: AuditFilter) -> Select[tuple[object, ...]]:
         fitting.append(audit.c.number_digest.in_(wanted.number_digests))
     if wanted.behind is not None:
         fitting.append(audit.c.id < wanted.behind)
+    # In the order of the ids: the times are out of order after a clock was set back. So a time in the filter
+    # becomes a range of ids.
     if wanted.after is not None:
         first = select(func.min(audit.c.id)).where(audit.c.at >= reachable(wanted.after))
         fitting.append(audit.c.id >= first.scalar_subquery())
@@ -150,6 +149,7 @@ def _newest(behind: Position | None) -> Select[tuple[object, ...]]:
     newest = select(calls).order_by(calls.c.created_at.desc(), calls.c.id.desc())
     if behind is None:
         return newest
+    # One comparison of a pair, which both databases answer by an index; with OR, SQLite would scan.
     return newest.where(tuple_(calls.c.created_at, calls.c.id) < (behind.created_at, behind.id))
 
 

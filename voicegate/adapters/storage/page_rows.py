@@ -1,4 +1,4 @@
-"""Page sessions in their table: a row for each, and how one is found."""
+"""Page sessions as rows of their table, and how one is found."""
 
 from sqlalchemy import Connection, RowMapping, select
 from sqlalchemy.sql import ColumnElement

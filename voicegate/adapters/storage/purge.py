@@ -1,6 +1,6 @@
-"""What is deleted in time: a small batch in one transaction, so that nobody's write waits for long.
+"""Deletes what is older than the settings of `[retention]`: one small batch in each transaction.
 
-What a batch holds is read from an index; statistics (`counts`) stay.
+Small, so that no other write waits for long. A batch is found by an index. Statistics (`counts`) stay.
 """
 
 from datetime import datetime
@@ -24,7 +24,7 @@ from voicegate.application.store_port import Kept
 
 
 def purge(connection: Connection, kept: Kept, *, limit: int) -> int:
-    """Delete up to about `limit` rows a table; return how many were deleted."""
+    """Delete about `limit` rows of each table at most; return how many were deleted in all."""
     return (
         _purge_challenges(connection, kept.calls, limit=limit)
         + _purge_timelines(connection, kept.timelines, limit=limit)
@@ -37,18 +37,20 @@ def purge(connection: Connection, kept: Kept, *, limit: int) -> int:
 
 
 def old_challenges(before: datetime) -> Select[tuple[str]]:
-    """Return the query for challenges that ended before then, no call of which lives."""
+    """Return the query for challenges that expired before `before` and have no call in progress."""
+    # A call can outlive its challenge, and its end must still find it.
     live = exists().where(calls.c.challenge_id == challenges.c.id, IS_LIVE)
     own = select(challenges.c.id).where(challenges.c.expires_at < before, ~IS_OPEN, ~live)
     return own.order_by(challenges.c.expires_at)
 
 
 def _purge_challenges(connection: Connection, before: datetime, *, limit: int) -> int:
-    # A challenge has few calls, a call about ten steps: all of them together are the batch.
+    # A twentieth: a challenge brings one or two calls along, and a call about ten steps.
     ids = connection.execute(old_challenges(before).limit(max(1, limit // 20))).scalars().all()
     if not ids:
         return 0
     own_calls = select(calls.c.id).where(calls.c.challenge_id.in_(ids))
+    # What refers to a row goes before it: foreign keys are checked at each statement.
     return (
         _delete_where(connection, timeline, timeline.c.call_id.in_(own_calls))
         + _delete_where(connection, calls, calls.c.challenge_id.in_(ids))
@@ -71,6 +73,7 @@ def _purge_keys(connection: Connection, before: datetime, *, limit: int) -> int:
 
 
 def _purge_factors(connection: Connection, before: datetime, *, limit: int) -> int:
+    # A factor is kept while a challenge names it, or the challenge's record would point nowhere.
     used = exists().where(challenges.c.factor_id == factors.c.id)
     return _delete(connection, factors.c.id, ~IS_LIVING, factors.c.updated_at < before, ~used, limit=limit)
 
@@ -78,6 +81,7 @@ def _purge_factors(connection: Connection, before: datetime, *, limit: int) -> i
 def _delete(
     connection: Connection, key: ColumnElement[object], *which: ColumnElement[bool], limit: int
 ) -> int:
+    # By a subquery, for DELETE has a LIMIT in neither database (in SQLite only if compiled in).
     table: Table = key.table
     return _delete_where(connection, table, key.in_(select(key).where(*which).limit(limit)))
 

@@ -1,4 +1,4 @@
-"""Rows of `tables` to what the domain knows, and back; pure."""
+"""Turns rows of `tables` into objects of the domain, and back; pure."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -16,7 +16,7 @@ from voicegate.domain.factor import Factor, FactorState
 from voicegate.domain.phone_number import Destination
 
 Columns = dict[str, object]
-"""What to write into a row, by its columns' names."""
+"""The values to write into a row, by the names of its columns."""
 
 
 def challenge_row(challenge: Challenge) -> Columns:

@@ -1,7 +1,7 @@
-"""Stamps that lie in the future, because the clock was set back since they were made.
+"""Times that lie in the future, because the clock was set back after they were stored.
 
-Compared with the present they would stretch a wait, a code's or a key's life by as much as the clock was set
-back. So they are brought back to the present, once; what a record shows of a call stays as it was.
+A wait, or the life of a code or an API key, would last longer by as much as the clock was set back. So such
+times are changed to now, once. The times that a call's record shows stay as they were.
 """
 
 from datetime import datetime
@@ -20,21 +20,22 @@ from voicegate.adapters.storage.tables import (
 
 
 def set_back_counted(connection: Connection, now: datetime) -> None:
-    """Let calls and wrong guesses of the future count as made now."""
+    """Count calls and wrong guesses with a time in the future as made now."""
     connection.execute(update(wrong_guesses).where(wrong_guesses.c.at > now).values(at=now))
+    # `created_at` too, though `counted_at` decides: it has the index, and COALESCE has none.
     future = (calls.c.created_at > now, counted_at > now)
     connection.execute(update(calls).where(*future).values(counted_at=now))
 
 
 def set_back_challenges(connection: Connection, now: datetime) -> None:
-    """Let open challenges of the future be issued before now, in the order that they have, with their whole
-    lives before them."""
+    """Let open challenges that were issued in the future be issued by now; order and lifetimes stay."""
     future = (IS_OPEN, challenges.c.issued_at > now)
     newest = connection.execute(select(func.max(challenges.c.issued_at)).where(*future)).scalar_one()
     if newest is None:
         return
     wanted = select(challenges.c.id, challenges.c.issued_at, challenges.c.expires_at).where(*future)
     for row in connection.execute(wanted).all():
+        # All by the same shift: which of a factor's challenges is the newest must not change.
         shift = newest - now
         moved = {"issued_at": row.issued_at - shift, "expires_at": row.expires_at - shift}
         moved["revision"] = challenges.c.revision + 1
@@ -42,7 +43,7 @@ def set_back_challenges(connection: Connection, now: datetime) -> None:
 
 
 def end_keys(connection: Connection, now: datetime) -> None:
-    """Let keys that are over forget their digests, and graces of the future begin again from now."""
+    """Erase the digests of API keys that are over; a grace that began in the future begins now."""
     ending = select(client_keys).where(client_keys.c.expires_at.is_not(None), client_keys.c.digest != b"")
     for row in connection.execute(ending).mappings().all():
         key = key_of(row)

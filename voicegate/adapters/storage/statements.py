@@ -1,6 +1,7 @@
-"""What the store reads, and the two changes that are no use case's: a call's steps, and what time ends.
+"""The store's queries, and two changes that no use case makes: a call's steps, and what expires.
 
-Each on a connection whose transaction is another's. The use cases' changes are `transaction`'s.
+Each runs on a connection whose transaction the caller began. The changes of the use cases are in
+`transaction`.
 """
 
 from collections.abc import Callable, Sequence
@@ -42,13 +43,14 @@ from voicegate.domain.challenge import Challenge, ChallengeState, Purpose
 from voicegate.domain.client import Client, ClientKey
 from voicegate.domain.errors import StoreError
 
-# Every step of every call runs these: building a statement costs SQLAlchemy more than SQLite's running it.
+# Built once: every step of every call runs these, and to build a statement takes SQLAlchemy longer than it
+# takes SQLite to run it.
 _OWN_ID: Final[BindParameter[str]] = bindparam("own_id")
 _CHALLENGE: Final = select(challenges).where(challenges.c.id == _OWN_ID).with_for_update()
 _TOUCH_CHALLENGE: Final = (
     update(challenges).where(challenges.c.id == _OWN_ID).values(revision=challenges.c.revision + 1)
 )
-# What never changes is not written again: SQLite would write every index that has the column.
+# These columns never change. They are not written again: SQLite would write every index that has them.
 _CHALLENGE_KEEPS: Final = frozenset(("id", "client", "number", "issued_at", "expires_at", "factor_id"))
 _CALL_KEEPS: Final = frozenset(
     ("id", "challenge_id", "number", "extension", "trunk", "caller_id", "created_at")
@@ -71,11 +73,13 @@ def record_call(
         StoreError: the call was never stored.
     """
     call = record.call
+    # The challenge first, as in every transaction: in another order two could wait for each other.
     is_known = _change_challenge(connection, call.challenge_id, change)
     changed = {name: value for name, value in call_row(record).items() if name not in _CALL_KEEPS}
     updated = connection.execute(_SAVE_CALL, {"own_id": call.id, **changed})
     if not is_known or updated.rowcount != 1:
         raise StoreError(f"call {call.id} is not stored")
+    # The record has the whole timeline; what an earlier record stored is not stored twice.
     newest = connection.execute(_NEWEST_STEP, {"own_id": call.id}).scalar_one()
     entries = [entry_row(call.id, entry) for entry in record.timeline if entry.seq > newest]
     if entries:
@@ -87,7 +91,8 @@ def record_call(
 def _change_challenge(
     connection: Connection, challenge_id: str, change: Callable[[Challenge], Challenge] | None
 ) -> bool:
-    """Change a challenge; without a change only its revision grows. Is it known?"""
+    """Change a challenge; without a change only its revision grows by 1. Returns whether it is stored."""
+    # The revision always grows: by it, who waits for a change (long poll) sees that there was one.
     if change is None:
         return connection.execute(_TOUCH_CHALLENGE, {"own_id": challenge_id}).rowcount == 1
     row = connection.execute(_CHALLENGE, {"own_id": challenge_id}).mappings().one_or_none()
@@ -106,6 +111,7 @@ def add_call(connection: Connection, call: Call) -> None:
     owner = connection.execute(asked.where(challenges.c.id == call.challenge_id)).mappings().one_or_none()
     if owner is None:
         raise StoreError(f"challenge {call.challenge_id} is not stored")
+    # A number, not the time: the clock may have been set back between two calls.
     own = select(func.count()).where(calls.c.challenge_id == call.challenge_id)
     position = connection.execute(own).scalar_one() + 1
     row = call_row(CallRecord(call)) | dict(owner)
@@ -116,7 +122,7 @@ def add_call(connection: Connection, call: Call) -> None:
 
 
 def save_challenge(connection: Connection, challenge: Challenge) -> None:
-    """Store a challenge that changed, or whose calls did; its revision grows."""
+    """Store a challenge that changed, or whose calls changed; its revision grows by 1."""
     row = challenge_row(challenge)
     changed = {name: value for name, value in row.items() if name not in _CHALLENGE_KEEPS}
     connection.execute(_TOUCH_CHALLENGE, {"own_id": challenge.id, **changed})
@@ -126,6 +132,7 @@ def save_challenge(connection: Connection, challenge: Challenge) -> None:
 
 def expire(connection: Connection, now: datetime) -> int:
     """Expire open challenges whose time is over, as `domain.challenge.expire` does; return how many."""
+    # Before: a challenge from the future would live on by as much as the clock was set back.
     stamps.end_keys(connection, now)
     stamps.set_back_challenges(connection, now)
     over = update(challenges).where(IS_OPEN, challenges.c.expires_at <= now)
@@ -136,7 +143,7 @@ def expire(connection: Connection, now: datetime) -> int:
 
 
 def probe(connection: Connection, now: datetime) -> None:
-    """Write the one row that is there to be written."""
+    """Write the one row that exists to be written, as proof that the database can store."""
     if connection.execute(update(probes).values(at=now)).rowcount == 0:
         connection.execute(insert(probes).values(id=1, at=now))
 
@@ -155,7 +162,10 @@ def find_open_challenges(connection: Connection) -> Sequence[Challenge]:
 def find_newest_plain(
     connection: Connection, number: str, *, client: str, service: str | None
 ) -> ChallengeRecord | None:
-    """Return a client's newest plain challenge for a number that a service (None: none) asked for."""
+    """Return a client's newest challenge without a factor for a number; None: there is none.
+
+    `service` is the service that asked for it; None: one that no service asked for.
+    """
     return _one_challenge(connection, newest_plain(number, client=client, service=service))
 
 
@@ -171,13 +181,13 @@ def find_live_calls(connection: Connection) -> Sequence[CallRecord]:
 
 
 def find_factor(connection: Connection, factor_id: str) -> FactorRecord | None:
-    """Return a factor with its newest challenge, a dead one too; None: unknown."""
+    """Return a factor with its newest challenge, also a factor that was reset; None: unknown."""
     row = connection.execute(select(factors).where(factors.c.id == factor_id)).mappings().one_or_none()
     return None if row is None else factor_record(connection, row)
 
 
 def find_factors(connection: Connection, subscriber: str, *, client: str | None) -> Sequence[FactorRecord]:
-    """Return a subscriber's living factors, of one client or (None) of all, oldest first."""
+    """Return a subscriber's factors that are not reset, oldest first; client None: of all clients."""
     own = select(factors).where(*living(subscriber, client)).order_by(factors.c.created_at, factors.c.id)
     return [factor_record(connection, row) for row in connection.execute(own).mappings().all()]
 
@@ -193,6 +203,7 @@ def find_client_of(connection: Connection, key_id: str) -> tuple[Client, ClientK
 
 def find_clients(connection: Connection) -> Sequence[ClientRecord]:
     """Return all clients with their keys, by name."""
+    # Two queries, not one for each client.
     keys: dict[str, list[ClientKey]] = {}
     for row in connection.execute(select(client_keys).order_by(client_keys.c.created_at)).mappings():
         keys.setdefault(row["client"], []).append(key_of(row))
@@ -201,13 +212,13 @@ def find_clients(connection: Connection) -> Sequence[ClientRecord]:
 
 
 def living(subscriber: str, client: str | None) -> Sequence[ColumnElement[bool]]:
-    """Return what holds for a subscriber's living factors, of one client or (None) of all."""
+    """Return the conditions for a subscriber's factors that are not reset; client None: of all clients."""
     own = (factors.c.subscriber == subscriber, IS_LIVING)
     return own if client is None else (*own, factors.c.client == client)
 
 
 def count_sharing(connection: Connection, number: str) -> int:
-    """Return how many living factors are bound to a number."""
+    """Return how many factors that are not reset have this number."""
     bound = select(func.count()).select_from(factors).where(factors.c.number == number, IS_LIVING)
     return connection.execute(bound).scalar_one()
 
@@ -219,8 +230,10 @@ def newest_of(factor_id: str, purpose: Purpose | None = None) -> Select[tuple[ob
 
 
 def newest_plain(number: str, *, client: str, service: str | None) -> Select[tuple[object, ...]]:
-    """Return the query for a client's newest plain challenge for a number that a service (None: none) asked
-    for."""
+    """Return the query for a client's newest challenge without a factor for a number.
+
+    `service` is the service that asked for it; None: one that no service asked for.
+    """
     return _newest().where(
         challenges.c.client == client,
         challenges.c.number == number,
@@ -231,6 +244,7 @@ def newest_plain(number: str, *, client: str, service: str | None) -> Select[tup
 
 def assemble(connection: Connection, row: RowMapping) -> ChallengeRecord:
     """Return the challenge of a row with its calls and their timelines."""
+    # By position: two calls can have the same time, or times in the wrong order after the clock was set back.
     own = select(calls).where(calls.c.challenge_id == row["id"]).order_by(calls.c.position)
     return ChallengeRecord(challenge_of(row), _with_timelines(connection, own), row["revision"])
 
@@ -255,6 +269,7 @@ def _one_challenge(connection: Connection, wanted: Select[tuple[object, ...]]) -
 
 def _with_timelines(connection: Connection, wanted: Select[tuple[object, ...]]) -> Sequence[CallRecord]:
     rows = connection.execute(wanted).mappings().all()
+    # One query for all timelines: a challenge can have twenty calls.
     steps: dict[str, list[TimelineEntry]] = {row["id"]: [] for row in rows}
     if steps:
         own = select(timeline).where(timeline.c.call_id.in_(steps)).order_by(timeline.c.seq)

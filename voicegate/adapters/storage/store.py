@@ -1,8 +1,7 @@
-"""The `Store` port on an SQL database: which thread does what, and how errors come out.
+"""The `Store` port on an SQL database: which thread does what, and how errors are told.
 
-Writes go to the one `Writer`; reads run in a few threads on connections of their own and see what is
-committed, so a reader never waits for the writer. The event loop waits for neither. The SQL itself is
-`statements`'s.
+Writes go to the one `Writer`. Reads run in a few other threads, each on its own connection, and see what is
+committed: a reader never waits for the writer. The event loop waits for neither. The SQL is in `statements`.
 """
 
 import asyncio
@@ -47,14 +46,14 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Waits:
-    """How long a write waits for a database that somebody else has locked."""
+    """How long a write waits while another process has locked the database."""
 
     request: timedelta = timedelta(seconds=5)
-    """A request's, or a call's step that can be stored later."""
+    """For a write of a request, and for a call's step that can be stored later."""
     call: timedelta = timedelta(seconds=60)
-    """A call's beginning, without which nobody is called, and its end."""
+    """For the start of a call, without which nobody is called, and for its end."""
     probe: timedelta = timedelta(seconds=2)
-    """A probe."""
+    """For the probe of `/readyz`."""
 
 
 DEFAULT_WAITS: Final = Waits()
@@ -63,10 +62,10 @@ DEFAULT_WAITS: Final = Waits()
 class SqlStore:
     """Challenges and calls in a database; an async context manager that opens and closes it.
 
-    `location` is the path of an SQLite file, which is made when missing, or a database URL.
+    `location` is the path of an SQLite file, which is created when it is missing, or a database URL.
 
-    A caller that is cancelled while it waits for a write stops waiting; the write still happens.
-    What is given to `transact` and `record` runs in the writer's thread.
+    When a caller is cancelled while it waits for a write, it stops waiting; the write still happens.
+    The functions given to `transact` and `record` run in the writer's thread.
     """
 
     def __init__(self, location: str | Path, waits: Waits = DEFAULT_WAITS) -> None:
@@ -83,6 +82,7 @@ class SqlStore:
     async def __aenter__(self) -> Self:
         try:
             await asyncio.to_thread(self._prepare)
+        # A cancelled start too: the threads and connections would outlive it.
         except BaseException:
             await self.close()
             raise
@@ -98,12 +98,13 @@ class SqlStore:
         await self.close()
 
     async def close(self) -> None:
-        """Finish what is queued and let go of the database; doing it twice is fine."""
+        """Finish the queued writes and close the database; may be called twice."""
+        # Taken away first: from here on, a new write is refused instead of queued behind the end.
         writer, self._writer = self._writer, None
         await asyncio.to_thread(self._finish, writer)
 
     async def transact(self, work: Callable[[Transaction], T]) -> T:
-        """Run `work` in a transaction; return its answer once that is committed. What it raises undoes it."""
+        """Run `work` in a transaction; return its answer after the commit. If it raises, it is undone."""
         return await self._write(lambda connection: work(SqlTransaction(connection)))
 
     async def record(
@@ -114,7 +115,11 @@ class SqlStore:
         following: Call | None = None,
         can_wait: bool = False,
     ) -> None:
-        """Store a call's state with its new timeline entries, its challenge and its next call with it."""
+        """Store a call's state with its new timeline entries, the change of its challenge and the next call.
+
+        All in one commit. `can_wait`: wait long for a locked database (`Waits.call`), instead of as long as
+        a request.
+        """
         job = partial(statements.record_call, record=record, change=change, following=following)
         await self._write(job, self._waits.call if can_wait else None)
 
@@ -125,7 +130,10 @@ class SqlStore:
     async def newest_plain(
         self, number: str, client: str, service: str | None = None
     ) -> ChallengeRecord | None:
-        """Return a client's newest plain challenge for a number that a service (None: none) asked for."""
+        """Return a client's newest challenge without a factor for a number; None: there is none.
+
+        `service` is the service that asked for it; None: one that no service asked for.
+        """
         job = partial(statements.find_newest_plain, number=number, client=client, service=service)
         return await self._read(job)
 
@@ -134,15 +142,15 @@ class SqlStore:
         return await self._read(partial(statements.find_call, call_id=call_id))
 
     async def recent_calls(self, limit: int, wanted: CallFilter = ALL_CALLS) -> Sequence[CallRecord]:
-        """Return the newest of those calls first, without timelines."""
+        """Return the calls that match, newest first, at most `limit`, without timelines."""
         return await self._list(partial(lists.find_calls, wanted=wanted, limit=limit))
 
     async def attempts(self, wanted: AttemptFilter, limit: int) -> Sequence[Attempt]:
-        """Return the newest of those calls first."""
+        """Return services' calls that match, newest first, at most `limit`."""
         return await self._list(partial(lists.find_attempts, wanted=wanted, limit=limit))
 
     async def summary(self, wanted: AttemptFilter) -> Summary:
-        """Return how those calls fared."""
+        """Return how many services' calls match, and how many of them led to a verified code."""
         return await self._list(partial(counts.find_summary, wanted=wanted))
 
     async def open_challenges(self) -> Sequence[Challenge]:
@@ -154,11 +162,11 @@ class SqlStore:
         return await self._read(statements.find_live_calls)
 
     async def factor(self, factor_id: str) -> FactorRecord | None:
-        """Return a factor with its newest challenge, a dead one too; None: unknown."""
+        """Return a factor with its newest challenge, also a factor that was reset; None: unknown."""
         return await self._read(partial(statements.find_factor, factor_id=factor_id))
 
     async def factors(self, subscriber: str, client: str | None) -> Sequence[FactorRecord]:
-        """Return a subscriber's living factors, of one client or (None) of all, oldest first."""
+        """Return a subscriber's factors that are not reset, oldest first; client None: of all clients."""
         return await self._read(partial(statements.find_factors, subscriber=subscriber, client=client))
 
     async def page_session(self, page_id: str) -> PageSession | None:
@@ -178,24 +186,27 @@ class SqlStore:
         return await self._read(statements.find_clients)
 
     async def audit(self, limit: int, wanted: AuditFilter = ALL_ENTRIES) -> Sequence[AuditEntry]:
-        """Return the newest of those audit entries first."""
+        """Return the audit entries that match, newest first, at most `limit`."""
         return await self._list(partial(lists.find_audit, wanted=wanted, limit=limit))
 
     async def expire(self, now: datetime) -> int:
-        """Expire what is over and erase its sealed codes; return how many challenges.
-
-        SQLite's WAL is emptied too, in which everything erased since the last time still lies.
-        """
+        """Expire challenges whose time is over and erase their sealed codes; return how many expired."""
         expired = await self._write(partial(statements.expire, now=now))
+        # SQLite's WAL still holds every sealed code that was erased since the last time. In a lister's
+        # thread: emptying it may take half a second.
         await asyncio.get_running_loop().run_in_executor(self._listers, self._forget)
         return expired
 
     async def purge(self, kept: Kept, limit: int) -> int:
-        """Delete a batch of what is not kept; return how many rows, 0 once all is gone."""
+        """Delete one batch of rows that are older than `kept` says; return how many, 0 when none is left."""
         return await self._write(partial(purge.purge, kept=kept, limit=limit))
 
     async def probe(self, now: datetime) -> None:
-        """Store something small."""
+        """Store one small row, to learn whether the database can be written.
+
+        Raises:
+            StoreError: it cannot, or the SQLite file was deleted, replaced or has no room.
+        """
         await self._write(partial(self._probe, now=now), self._waits.probe)
 
     async def _write(self, work: Callable[[Connection], T], wait: timedelta | None = None) -> T:
@@ -208,7 +219,7 @@ class SqlStore:
         return await self._run(self._readers, work)
 
     async def _list(self, work: Callable[[Connection], T]) -> T:
-        # In threads of their own: who asks for long lists must not make a sign-in's reads wait.
+        # In threads of their own: a client that asks for long lists must not make a sign-in's reads wait.
         return await self._run(self._listers, work)
 
     async def _run(self, threads: ThreadPoolExecutor, work: Callable[[Connection], T]) -> T:
@@ -219,8 +230,10 @@ class SqlStore:
             raise self._explain(error) from error
 
     def write_delay_s(self, ahead: int = 0) -> float:
-        """Return for how long a write that came now would wait, behind at least so many others, in seconds;
-        does not block."""
+        """Return how long a new write would wait now, in seconds, behind the queue or `ahead` writes.
+
+        The longer of the two. Does not block.
+        """
         return 0.0 if self._writer is None else self._writer.delay_s(ahead)
 
     def _opened(self) -> Writer:
@@ -239,6 +252,7 @@ class SqlStore:
             raise self._explain(error) from error
 
     def _probe(self, connection: Connection, now: datetime) -> None:
+        # A deleted SQLite file can still be written through the open descriptor: the write proves nothing.
         if engines.is_sqlite(self._url):
             engines.check_file(Path(self._name), self._opened_file)
         statements.probe(connection, now)
@@ -253,7 +267,7 @@ class SqlStore:
             raise self._explain(error) from error
 
     def _migrate(self) -> None:
-        # By an engine that waits longer: another start may be migrating.
+        # With an engine that waits longer for the lock: another daemon may be starting, and migrating.
         engine = engines.connect_writer(self._url)
         try:
             with engine.begin() as connection:
@@ -262,10 +276,11 @@ class SqlStore:
             engine.dispose()
         if engines.is_sqlite(self._url):
             self._opened_file = engines.identify(Path(self._name))
-        # Now, as the readers do: later the file may be another's, or no descriptor left.
+        # Connected now, like the readers: later the file may have been replaced, or no descriptor be left.
         self._writing.connect().close()
 
     def _finish(self, writer: Writer | None) -> None:
+        # The writer first: what it had accepted is committed before its connection goes.
         if writer is not None:
             writer.close()
         self._readers.shutdown()
@@ -274,8 +289,8 @@ class SqlStore:
         self._writing.dispose()
 
     def _explain(self, error: Exception) -> StoreError:
-        # The driver's own first line, for SQLAlchemy's has the statement and PostgreSQL's later ones
-        # have values.
+        # Only the first line of the driver's own message: SQLAlchemy's has the whole statement, and in
+        # PostgreSQL's the lines after the first ("DETAIL: Key (number)=(...)") have values of the row.
         reason: object = error
         if isinstance(error, DBAPIError) and error.orig is not None:
             reason = error.orig

@@ -1,4 +1,4 @@
-"""The tables, for SQLite and PostgreSQL alike; what their values mean is `rows`'s.
+"""The tables, the same for SQLite and PostgreSQL; `rows` turns them into objects of the domain.
 
 Times are UTC; durations end in `_s`. A change of a table needs a revision in `migrations/versions`; a test
 compares the two.
@@ -44,13 +44,17 @@ METADATA: Final = MetaData(
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """An aware moment, stored as UTC: SQLite keeps no zone, PostgreSQL answers in the session's."""
+    """An aware time, stored as UTC: SQLite keeps no zone, PostgreSQL answers in the session's zone."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
-        """Return the moment as UTC; a moment without a zone is refused."""
+        """Return the time in UTC.
+
+        Raises:
+            ValueError: the time has no zone.
+        """
         if value is None:
             return None
         if value.tzinfo is None:
@@ -58,7 +62,7 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.astimezone(UTC)
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
-        """Return the moment with its zone, UTC."""
+        """Return the time with its zone, UTC."""
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
@@ -87,7 +91,8 @@ challenges: Final = Table(
     Column("service", String),
     Column("bucket", String, nullable=False, server_default=""),
 )
-"""One row a challenge. `bucket` is what its calls and guesses are counted by: a number, or a telephone."""
+"""One row for each challenge. `bucket`: what its calls and guesses are counted by, a number or a
+telephone."""
 
 calls: Final = Table(
     "calls",
@@ -124,10 +129,10 @@ calls: Final = Table(
     Column("counted_at", UtcDateTime),
     UniqueConstraint("challenge_id", "position"),
 )
-"""One row a call; `position` counts a challenge's calls from 1. `outcome` and `is_unreachable` are NULL
-while it lives. `client` and `service` are its challenge's, repeated here for the indexes that lists need;
-`is_converted`: its code was entered, and no later call of the challenge had been made. `counted_at` is when
-it was queued as the waits between calls have it, where that is not `created_at`: the clock was set back."""
+"""One row for each call; `position` counts a challenge's calls from 1. `outcome` and `is_unreachable` are
+NULL until it ends. `client` and `service` are its challenge's, repeated here for the indexes of lists.
+`is_converted`: its code was entered, and it was the challenge's newest call then. `counted_at`: the time from
+which the waits between calls are counted, if that is not `created_at` because the clock was set back."""
 
 call_counts: Final = Table(
     "call_counts",
@@ -139,8 +144,9 @@ call_counts: Final = Table(
     Column("attempts", Integer, nullable=False),
     Column("converted", Integer, nullable=False),
 )
-"""How the calls that services asked for fared, summed up by the hour in which they were queued; those to test
-numbers are left out, and a country that is not known is empty. They stay when the calls themselves go."""
+"""How many calls services asked for, and how many of those codes were entered, for each hour in which they
+were queued. Calls to test numbers are not counted; an unknown country is empty. Kept when the calls are
+deleted."""
 
 timeline: Final = Table(
     "timeline",
@@ -152,7 +158,7 @@ timeline: Final = Table(
     Column("event", String, nullable=False),
     Column("detail", JSON, nullable=False),
 )
-"""One row a step of a call."""
+"""One row for each step of a call."""
 
 factors: Final = Table(
     "factors",
@@ -169,7 +175,7 @@ factors: Final = Table(
     Column("state", String, nullable=False),
     Column("failures", Integer, nullable=False),
 )
-"""One row a factor, dead ones too."""
+"""One row for each factor, also those that were reset."""
 
 wrong_guesses: Final = Table(
     "wrong_guesses",
@@ -180,7 +186,7 @@ wrong_guesses: Final = Table(
     Column("subscriber", String),
     Column("bucket", String, nullable=False),
 )
-"""One row a guess that missed, kept for a day."""
+"""One row for each wrong guess, kept for a day."""
 
 clients: Final = Table(
     "clients",
@@ -190,7 +196,7 @@ clients: Final = Table(
     Column("created_at", UtcDateTime, nullable=False),
     Column("revoked_at", UtcDateTime),
 )
-"""One row a client that asks by key, revoked ones too."""
+"""One row for each client that asks by API key, also revoked ones."""
 
 client_keys: Final = Table(
     "client_keys",
@@ -202,7 +208,7 @@ client_keys: Final = Table(
     Column("expires_at", UtcDateTime),
     Column("retired_at", UtcDateTime),
 )
-"""One row a key; never the key itself."""
+"""One row for each API key: its digest, never the key itself."""
 
 audit: Final = Table(
     "audit",
@@ -217,8 +223,8 @@ audit: Final = Table(
     Column("number", String),
     Column("number_digest", LargeBinary),
 )
-"""One row a request that would change something; the number is masked, and can be searched for by its keyed
-digest."""
+"""One row for each request that would change something. The number is masked; `number_digest`, made with a
+key, lets an admin find it."""
 
 page_sessions: Final = Table(
     "page_sessions",
@@ -246,7 +252,7 @@ page_sessions: Final = Table(
     Column("result", String),
     Column("completed_at", UtcDateTime),
 )
-"""One row a visit to the pages, by digests of its secrets. What it names may have been purged since."""
+"""One row for each visit to the pages, with digests of its secrets. Its factor or challenge may be purged."""
 
 idempotency_keys: Final = Table(
     "idempotency_keys",
@@ -257,7 +263,7 @@ idempotency_keys: Final = Table(
     Column("challenge_id", ForeignKey("challenges.id"), nullable=False),
     Column("created", UtcDateTime, nullable=False),
 )
-"""One row a client's word for a request."""
+"""One row for each idempotency key of a client."""
 
 probes: Final = Table(
     "probes",
@@ -265,22 +271,22 @@ probes: Final = Table(
     Column("id", Integer, primary_key=True, autoincrement=False),
     Column("at", UtcDateTime, nullable=False),
 )
-"""One row, written again and again to learn whether anything can be stored."""
+"""One row, which is written again and again to learn whether the database can store."""
 
-# Literals, not parameters: a database uses a partial index only where it can read that the query fits it.
+# Literals, not parameters: a database uses a partial index only if the query's own text implies its WHERE.
 IS_LIVE: Final = calls.c.state != literal_column(f"'{CallState.ENDED}'")
-"""Has a call not ended?"""
+"""Is a call in progress?"""
 counted_at: Final = func.coalesce(calls.c.counted_at, calls.c.created_at)
-"""When was a call queued, as the waits between calls have it?"""
+"""The time from which the waits between calls are counted."""
 IS_OPEN: Final = challenges.c.state.in_([literal_column(f"'{state}'") for state in sorted(OPEN_STATES)])
-"""Is a challenge's code still wanted?"""
+"""Can a challenge's code still be entered?"""
 IS_LIVING: Final = factors.c.state != literal_column(f"'{FactorState.RESET}'")
-"""Does a factor stand in the way of another?"""
+"""Is a factor not reset? A subscriber has one such factor at most."""
 IS_SERVICE: Final = calls.c.service.is_not(None)
 """Did a service ask for a call?"""
 
-# In a list's order to its last column, so that a page is read and nothing is sorted. What follows the id is
-# there for filters: a row that does not fit is passed by in the index, without looking it up.
+# In the order of a list, to its last column: a page is read from the index and nothing is sorted. The columns
+# after the id are for filters: a row that does not match is skipped in the index, without reading the table.
 Index("ix_calls_created_at", calls.c.created_at, calls.c.id, calls.c.trunk, calls.c.outcome)
 Index("ix_calls_client", calls.c.client, calls.c.created_at, calls.c.id, calls.c.trunk, calls.c.outcome)
 Index("ix_calls_number", calls.c.number, calls.c.created_at, calls.c.id)
@@ -298,7 +304,8 @@ Index("ix_challenges_open", challenges.c.expires_at, sqlite_where=IS_OPEN, postg
 Index("ix_challenges_expires_at", challenges.c.expires_at)
 Index("ix_challenges_number", challenges.c.number, challenges.c.issued_at)
 Index("ix_challenges_factor_id", challenges.c.factor_id, challenges.c.issued_at)
-# The rule that a client's subscriber has one factor, kept by the database too.
+# The rule that a client's subscriber has one factor is kept by the database too: of two requests at once,
+# through two controllers, both could see none.
 Index(
     "uq_factors_living",
     factors.c.client,

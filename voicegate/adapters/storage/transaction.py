@@ -1,7 +1,7 @@
-"""The `Transaction` port on a connection whose transaction is the writer's.
+"""The `Transaction` port on a connection; the writer begins and commits the transaction.
 
-Rows that are about to change are read FOR UPDATE, a factor before its challenges, which PostgreSQL needs and
-SQLite, having one writer, leaves out.
+Rows that may change are read FOR UPDATE, a factor always before its challenges. PostgreSQL needs this; SQLite
+has one writer, and SQLAlchemy leaves FOR UPDATE out for it.
 """
 
 from collections.abc import Sequence
@@ -53,7 +53,8 @@ class SqlTransaction:
     def challenge(self, challenge_id: str) -> ChallengeRecord | None:
         """Return a challenge with its calls and timelines; None: unknown."""
         own = challenges.c.id == challenge_id
-        # Its factor first, as by those who begin with that: else two could wait for each other for ever.
+        # Its factor is locked first, as by requests that begin with the factor: in the other order two
+        # transactions could wait for each other (deadlock).
         self._factors(factors.c.id == select(challenges.c.factor_id).where(own).scalar_subquery())
         return self._record(select(challenges).where(own))
 
@@ -64,8 +65,12 @@ class SqlTransaction:
     def newest_plain(
         self, destination: Destination, *, client: str, service: str | None
     ) -> ChallengeRecord | None:
-        """Return a client's newest plain challenge for a telephone that a service (None: none) asked for."""
+        """Return a client's newest challenge without a factor for a telephone; None: there is none.
+
+        `service` is the service that asked for it; None: one that no service asked for.
+        """
         wanted = statements.newest_plain(destination.number, client=client, service=service)
+        # `=` would never be true of two missing extensions: in SQL, NULL = NULL is unknown.
         extension = challenges.c.extension.is_not_distinct_from(destination.extension)
         return self._record(wanted.where(extension))
 
@@ -77,11 +82,11 @@ class SqlTransaction:
     def pending_challenges(
         self, client: str, *, bucket: str | None = None, subscriber: str | None = None
     ) -> Sequence[Challenge]:
-        """Return a client's challenges that are in an open state."""
+        """Return a client's challenges that are in an open state; of one bucket or subscriber, if given."""
         return buckets.find_pending(self._connection, client, bucket=bucket, subscriber=subscriber)
 
     def replay(self, idempotency: IdempotencyKey) -> Replay | None:
-        """Return what an idempotency key stands for already."""
+        """Return the challenge that an idempotency key was used for; None: the key is new."""
         known = self._connection.execute(
             select(idempotency_keys).where(
                 idempotency_keys.c.client == idempotency.client, idempotency_keys.c.key == idempotency.key
@@ -92,7 +97,8 @@ class SqlTransaction:
         return Replay(known.challenge_id, is_same_request=known.fingerprint == idempotency.fingerprint)
 
     def remember(self, idempotency: IdempotencyKey, challenge: Challenge) -> None:
-        """Let an idempotency key stand for a challenge."""
+        """Store that an idempotency key was used for a challenge."""
+        # No look before: where two requests bring the same key at once, the primary key refuses the second.
         self._insert(
             idempotency_keys,
             {
@@ -109,7 +115,7 @@ class SqlTransaction:
         self._insert(challenges, challenge_row(challenge) | {"revision": 0})
 
     def save_challenge(self, challenge: Challenge) -> None:
-        """Store a challenge that changed, or whose calls did; its revision grows."""
+        """Store a challenge that changed, or whose calls changed; its revision grows by 1."""
         statements.save_challenge(self._connection, challenge)
 
     def add_call(self, call: Call) -> None:
@@ -117,11 +123,11 @@ class SqlTransaction:
         statements.add_call(self._connection, call)
 
     def hold_number(self, number: str) -> None:
-        """Let others who hold the same number wait until this transaction is over."""
+        """Make other transactions that hold the same number wait until this one is over; blocks meanwhile."""
         buckets.hold(self._connection, number)
 
     def set_back(self, now: datetime) -> None:
-        """Let calls and guesses that lie in the future count as made now."""
+        """Count calls and guesses with a time in the future as made now: the clock was set back."""
         stamps.set_back_counted(self._connection, now)
 
     def enrolled_extensions(self, number: str) -> Sequence[str]:
@@ -129,8 +135,10 @@ class SqlTransaction:
         return buckets.find_extensions(self._connection, number)
 
     def calls_in_progress(self, number: str, unsafe_since: datetime) -> Sequence[BucketCall]:
-        """Return all clients' calls to a number that have not ended, or ended after `unsafe_since` and
-        are not safe to repeat."""
+        """Return all clients' calls to a number that may still ring there.
+
+        Those that have not ended, and those that ended after `unsafe_since` and are not safe to retry.
+        """
         unsafe = buckets.find_unsafe(self._connection, number, unsafe_since)
         return (*buckets.find_live(self._connection, number), *unsafe)
 
@@ -139,20 +147,20 @@ class SqlTransaction:
         return buckets.find_counted(self._connection, bucket, client=client, since=since)
 
     def factor(self, factor_id: str) -> Factor | None:
-        """Return a factor, a dead one too; None: unknown."""
+        """Return a factor, also one that was reset; None: unknown."""
         found = self._factors(factors.c.id == factor_id)
         return found[0] if found else None
 
     def living_factors(self, subscriber: str, client: str | None) -> Sequence[Factor]:
-        """Return a subscriber's living factors, of one client or (None) of all, oldest first."""
+        """Return a subscriber's factors that are not reset, oldest first; client None: of all clients."""
         return self._factors(*statements.living(subscriber, client))
 
     def sharing(self, number: str) -> int:
-        """Return how many living factors are bound to a number."""
+        """Return how many factors that are not reset have this number."""
         return statements.count_sharing(self._connection, number)
 
     def add_factor(self, factor: Factor) -> None:
-        """Store a new factor. A client's subscriber has one living factor at most."""
+        """Store a new factor. A client's subscriber has at most one factor that is not reset."""
         self._insert(factors, factor_row(factor))
 
     def save_factor(self, factor: Factor) -> None:
@@ -170,7 +178,7 @@ class SqlTransaction:
         subscriber: str | None = None,
         bucket: str | None = None,
     ) -> Sequence[datetime]:
-        """Return when the newest wrong guesses were made, newest first, at most `limit` of them."""
+        """Return the times of the newest wrong guesses after `since`, newest first, at most `limit`."""
         wanted = {"client": client, "subscriber": subscriber, "bucket": bucket}
         given = [wrong_guesses.c[name] == value for name, value in wanted.items() if value is not None]
         newest = select(wrong_guesses.c.at).where(wrong_guesses.c.at > since, *given)
@@ -178,12 +186,12 @@ class SqlTransaction:
         return list(self._connection.execute(newest).scalars())
 
     def count_wrong_guesses(self, since: datetime, client: str) -> int:
-        """Return how many wrong guesses at a client's codes were made after `since`."""
+        """Return how many wrong guesses were made after `since` at codes of a client."""
         own = (wrong_guesses.c.client == client, wrong_guesses.c.at > since)
         return self._connection.execute(select(func.count()).where(*own)).scalar_one()
 
     def add_wrong_guess(self, guess: WrongGuess) -> None:
-        """Store a guess that missed."""
+        """Store a wrong guess."""
         self._insert(
             wrong_guesses,
             {
@@ -195,7 +203,8 @@ class SqlTransaction:
         )
 
     def client(self, name: str) -> Client | None:
-        """Return a client, a revoked one too; None: unknown."""
+        """Return a client, also a revoked one; None: unknown."""
+        # Locked, so that two admins who add a key to it at once do so one after the other.
         own = select(clients).where(clients.c.name == name).with_for_update()
         row = self._connection.execute(own).mappings().one_or_none()
         return None if row is None else client_of(row)
@@ -214,7 +223,7 @@ class SqlTransaction:
         self._put(client_keys, client_keys.c.id == key.id, key_row(key))
 
     def page_session(self, page_id: str) -> PageSession | None:
-        """Return a page session, one that is over too; None: unknown."""
+        """Return a page session, also one that is over; None: unknown."""
         return page_rows.find(self._connection, page_sessions.c.id == page_id)
 
     def page_session_of(self, result_digest: bytes) -> PageSession | None:
@@ -226,7 +235,7 @@ class SqlTransaction:
         self._put(page_sessions, page_sessions.c.id == session.id, page_rows.page_session_row(session))
 
     def audit(self, entry: AuditEntry) -> None:
-        """Store who asked for what."""
+        """Store an audit entry."""
         self._insert(audit, audit_row(entry))
 
     def _insert(self, table: Table, columns: Columns) -> None:

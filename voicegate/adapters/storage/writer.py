@@ -1,10 +1,10 @@
-"""The one thread that writes, with group commit: what queues up during a commit is committed together.
+"""The one thread that writes, with group commit: jobs that arrive during a commit share the next one.
 
-One fsync then serves all who wait, which at 20 clients does several times what a commit each does; but the
-first of many waits for the last no longer than a tenth of a second. A job
-knows nothing of this: it runs in a savepoint of its own, and its answer is given after the commit. While
-somebody else has locked the database, each job waits for as long as it was given, and no other job for it.
-What the jobs do is `transaction`'s and `statements`'s.
+One fsync then serves all jobs of a batch; with 20 clients this does several times as many writes a second as
+one commit for each job. A batch is committed after a tenth of a second, even if more jobs are queued. A job
+does not notice any of this: it runs in its own savepoint, and its answer is given after the commit. While
+another process has locked the database, each job waits for its own time, and none waits longer because of
+another. What the jobs do is in `transaction` and `statements`.
 """
 
 import math
@@ -25,7 +25,7 @@ from voicegate.domain.errors import StoreError
 
 T = TypeVar("T")
 
-# A daemon that stops has its own deadline: no job waits for a lock beyond it.
+# A daemon that stops has its own deadline, systemd's: no job waits for a lock longer than this after `close`.
 _CLOSING_WITHIN_S: Final = 10.0
 _BATCH_S: Final = 0.1
 """A batch that has run for so long is committed, and the rest of it is the next one."""
@@ -36,11 +36,11 @@ class _Job:
     """A piece of work that waits for its commit."""
 
     work: Callable[[Connection], Any]
-    """What to do."""
+    """What to do, in the writer's thread."""
     future: Future[Any]
-    """Whom to tell, once it is durable."""
+    """Gets the answer once the commit is on disk, or the exception."""
     deadline: float
-    """Until when it waits for a locked database, by the monotonic clock."""
+    """How long it waits for a locked database, as a time of the monotonic clock, in seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,15 +68,16 @@ class Writer:
         self._thread.start()
 
     def submit(self, work: Callable[[Connection], T], wait: timedelta) -> Future[T]:
-        """Queue `work`; the future is resolved once its changes are durable, or with its exception.
+        """Queue `work`; the future gets its answer once its changes are on disk, or its exception.
 
-        A job once queued is done: cancelling the future has no effect. Only while the database is locked
-        it is given up, after `wait`.
+        A queued job is always done: cancelling the future has no effect. The one exception: while the
+        database is locked, the job fails after `wait`.
 
         Raises:
-            StoreError: closed.
+            StoreError: the writer is closed.
         """
         future: Future[T] = Future()
+        # From here on it cannot be cancelled: else a caller could believe that nothing was stored.
         future.set_running_or_notify_cancel()
         with self._wake:
             if self._is_closed:
@@ -86,8 +87,10 @@ class Writer:
         return future
 
     def delay_s(self, ahead: int = 0) -> float:
-        """Return for how long a job would wait that came now, behind all that are not done and at least so
-        many, by how long jobs took of late; in seconds."""
+        """Return how long a new job would wait now, in seconds, behind the queue or at least `ahead` jobs.
+
+        An estimate from how long the last jobs took.
+        """
         with self._wake:
             undone = len(self._batch) + len(self._queue)
         return max(undone, ahead) * self._pace.each_s(time.monotonic())
@@ -121,7 +124,8 @@ class Writer:
                 done = []
                 _attempt_some(connection, batch, done)
         except Exception as error:  # noqa: BLE001 - a thread's root: settled in the futures
-            # Before the first job has run, nothing is lost by waiting.
+            # Before the first job has run, nothing is lost by waiting. After that, the commit may be on disk
+            # or not: no job is run again, for it could take effect twice.
             self._fail(self._late(batch) if done is None and is_locked(error) else batch, error)
             return
         self._put_back(batch[len(done) :])
@@ -133,13 +137,14 @@ class Writer:
                 job.future.set_exception(result.error)
 
     def _put_back(self, rest: list[_Job]) -> None:
-        """Queue again, before all others, what a batch left."""
+        """Queue the jobs that a batch did not reach again, before all others."""
         with self._wake:
+            # In the front: in the order of their arrival, or the first could wait for ever under load.
             self._batch = []
             self._queue[:0] = rest
 
     def _late(self, batch: list[_Job]) -> list[_Job]:
-        """Queue again, before all others, who can wait; return the rest."""
+        """Queue the jobs that can still wait again, before all others; return the rest, which must fail."""
         now = time.monotonic()
         with self._wake:
             latest = self._closed_at + _CLOSING_WITHIN_S
@@ -153,14 +158,15 @@ class Writer:
 
 
 def is_locked(error: Exception) -> bool:
-    """Has another connection locked the SQLite file? One that waits may find it free."""
+    """Has another connection locked the SQLite file, so that a later try may succeed?"""
     reason = error.orig if isinstance(error, DBAPIError) else error
     code = getattr(reason, "sqlite_errorcode", None)
+    # The low byte: the others tell the kind of lock (SQLITE_BUSY_SNAPSHOT is 517; sqlite.org/rescode.html).
     return code is not None and code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
 def _attempt_some(connection: Connection, batch: list[_Job], done: list[_Done]) -> None:
-    """Do jobs, one at least, until their time is over, and add what came of each."""
+    """Run jobs for `_BATCH_S`, at least one, and add the result of each to `done`."""
     until = time.monotonic() + _BATCH_S
     for job in batch:
         done.append(_attempt(connection, job))
@@ -169,6 +175,7 @@ def _attempt_some(connection: Connection, batch: list[_Job], done: list[_Done]) 
 
 
 def _attempt(connection: Connection, job: _Job) -> _Done:
+    # A savepoint each: one job's error must not undo the others of the batch.
     savepoint = connection.begin_nested()
     try:
         answer = job.work(connection)
@@ -180,14 +187,12 @@ def _attempt(connection: Connection, job: _Job) -> _Done:
 
 
 def _roll_back(savepoint: NestedTransaction, reason: Exception) -> None:
-    """Undo one job; raises when the whole transaction is lost, and so fails the batch.
-
-    After some errors (disk full, I/O) SQLite has rolled back everything: none of the batch may be
-    acknowledged then.
-    """
+    """Undo one job; raises when the whole transaction is lost, so that the whole batch fails."""
     try:
         savepoint.rollback()
     except SQLAlchemyError:
+        # After some errors (disk full, I/O) SQLite rolls back everything by itself, and the savepoint is gone
+        # (sqlite.org/lang_transaction.html, 2.1): then no job of the batch may be acknowledged.
         if isinstance(reason, SQLAlchemyError):
             raise reason from None
         raise

@@ -1,6 +1,6 @@
-"""Brings a database to the tables that this code knows, in one transaction, at every start.
+"""Upgrades a database to the tables of this version, in one transaction, at every start.
 
-Each change of `tables` is one file in `versions`; a database that a newer Voicegate made is refused.
+Each change of `tables` is one file in `versions`. A database of a newer Voicegate is refused.
 """
 
 from alembic import command
@@ -13,11 +13,12 @@ from voicegate.domain.errors import StoreError
 
 
 def migrate(connection: Connection, revision: str = "head") -> None:
-    """Upgrade the database to a revision, the newest at first, inside the connection's transaction.
+    """Upgrade the database to a revision, by default the newest, in the connection's transaction.
 
     Raises:
         StoreError: the database is at a revision that this code does not know.
     """
+    # In one transaction, which both databases can do with DDL: a start that is killed leaves the old tables.
     config = _config()
     config.attributes["connection"] = connection
     is_current(connection)
@@ -25,7 +26,7 @@ def migrate(connection: Connection, revision: str = "head") -> None:
 
 
 def is_current(connection: Connection) -> bool:
-    """Is the database at the newest revision?
+    """Return whether the database is at the newest revision.
 
     Raises:
         StoreError: it is at a revision that this code does not know.

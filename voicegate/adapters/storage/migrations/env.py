@@ -1,10 +1,10 @@
-"""Alembic's entry: runs the revisions on the connection that `migrate` hands over; never imported."""
+"""Alembic runs this file: it applies the revisions on the connection that `migrate` gives; never imported."""
 
 from alembic import context
 
 from voicegate.adapters.storage.tables import METADATA
 
-# The transaction is `migrate`'s caller's; alembic neither begins nor commits one.
+# `migrate`'s caller began the transaction and commits it; alembic does neither.
 context.configure(connection=context.config.attributes["connection"], target_metadata=METADATA)
 with context.begin_transaction():
     context.run_migrations()
