@@ -25,8 +25,8 @@ async def client(settings: Path) -> AsyncIterator[AsyncClient]:
 
 
 async def delivered(client: AsyncClient, told: Factor) -> None:
-    assert told.code is not None
-    _ = [step async for step in client.watch(told.code.id)]
+    assert told.verification is not None
+    _ = [step async for step in client.watch(told.verification.id)]
 
 
 async def active(client: AsyncClient, subscriber: str = "alice") -> Factor:
@@ -55,9 +55,8 @@ async def test_of_fifty_right_codes_at_once_one_signs_in(client: AsyncClient) ->
 async def test_of_fifty_right_codes_at_once_at_both_doors_one_counts(client: AsyncClient) -> None:
     factor = await active(client)
     challenge = await client.factors.challenge("alice", factor.id)
-    assert challenge.code is not None
     guesses = asyncio.gather(*(client.factors.verify("alice", factor.id, CODE) for _ in range(25)))
-    checks = asyncio.gather(*(client.check(challenge.code.id, CODE) for _ in range(25)))
+    checks = asyncio.gather(*(client.check(challenge.id, CODE) for _ in range(25)))
     at_factor, plain = await asyncio.gather(guesses, checks)
     results = Counter([*(one.status for one in at_factor), *(one.status for one in plain)])
     assert results == {"verified": 1, "denied": 49}
@@ -78,7 +77,7 @@ async def test_two_telephones_at_once_give_one_factor(client: AsyncClient) -> No
         *(client.factors.enroll("alice", number) for number in numbers), return_exceptions=True
     )
     (refused,) = [answer for answer in given if isinstance(answer, ApiError)]
-    assert refused.problem.name == "E0000001"
+    assert refused.problem.name == "already_enrolled"
     assert len(await client.factors.list("alice")) == 1
 
 
@@ -89,7 +88,7 @@ async def test_challenging_many_times_at_once_places_one_call(client: AsyncClien
         *(client.factors.challenge("alice", factor.id) for _ in range(10)), return_exceptions=True
     )
     refused = [answer.problem.name for answer in given if isinstance(answer, ApiError)]
-    assert refused == ["E0000133"] * 9
+    assert refused == ["call_in_progress"] * 9
     assert len(await client.calls(test_numbers=True)) == before + 1
 
 

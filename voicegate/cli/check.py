@@ -8,7 +8,7 @@ from voicegate.cli.exits import Exit, Failure, is_text
 from voicegate.cli.options import Options
 from voicegate.cli.place import connect
 from voicegate.cli.printing import json_option, print_json
-from voicegate.client import Judgement
+from voicegate.client import FactorJudgement, Judgement
 
 
 @click.command(short_help="Check a code that somebody entered.")
@@ -25,7 +25,7 @@ def check(options: Options, verification_id: str, *, as_json: bool) -> None:
     if as_json:
         print_json(judgement)
     else:
-        click.echo(_describe(judgement))
+        click.echo(describe(judgement))
     if judgement.status != "verified":
         raise SystemExit(Exit.NO)
 
@@ -50,7 +50,8 @@ def is_terminal() -> bool:
     return sys.stdin.isatty()
 
 
-def _describe(judgement: Judgement) -> str:
+def describe(judgement: Judgement | FactorJudgement) -> str:
+    """Return what a guess came to, in one line."""
     if judgement.status == "verified":
         return "verified"
     reason = (judgement.reason or "").replace("_", " ")

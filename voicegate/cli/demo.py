@@ -16,7 +16,7 @@ from rich.console import Console
 from voicegate.adapters.speech.pack import find_languages
 from voicegate.cli.exits import Exit
 from voicegate.cli.printing import is_news, label_of
-from voicegate.client import ApiError, Client, Factor, FactorChallenge, FactorJudgement, Step
+from voicegate.client import ApiError, Client, Factor, FactorJudgement, Step, Verification
 from voicegate.config import project_folder
 from voicegate.lab.apt import Progress
 from voicegate.lab.hearing.calls import Ear, choose_ear
@@ -111,7 +111,7 @@ def _sign_in(lab: Lab, ear: Ear, say: Say) -> tuple[str, bool]:
     )
 
 
-def _challenge(client: Client, factor_id: str) -> FactorChallenge:
+def _challenge(client: Client, factor_id: str) -> Verification:
     """Challenge as soon as the person may be called again."""
     while True:
         try:
@@ -133,16 +133,17 @@ class _Desk:
         self._say = say
         self._calls = 0
 
-    def prove(self, told: Factor | FactorChallenge, enter: Enter) -> str:
+    def prove(self, told: Factor | Verification, enter: Enter) -> str:
         """Follow a call whose code the person enters as soon as it was heard; return what came of it."""
-        if told.code is None or told.call is None:
+        code = told.verification if isinstance(told, Factor) else told
+        if code is None or told.call is None:
             return "outcome=None evidence=None heard=None status=unheard"
         self._calls += 1
         is_over = Event()
         entering = self._person.submit(self._enter_when_heard, enter, is_over)
         before: Step | None = None
         try:
-            for step in self._client.watch(told.code.id):
+            for step in self._client.watch(code.id):
                 if is_news(step, before):
                     self._say(f"{(step.at - told.call.created_at).total_seconds():6.1f} s  {label_of(step)}")
                     before = step

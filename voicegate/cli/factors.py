@@ -3,11 +3,14 @@
 A subscriber is whatever the backend calls the person by. Codes are never arguments, which show in `ps`.
 """
 
+import copy
 import shlex
+from collections.abc import Mapping
+from typing import Final
 
 import rich_click as click
 
-from voicegate.cli.check import read_code
+from voicegate.cli.check import describe, read_code
 from voicegate.cli.exits import Exit, Failure
 from voicegate.cli.options import Options, complete_language
 from voicegate.cli.place import connect
@@ -21,6 +24,14 @@ _watch = click.option("--watch", is_flag=True, help="Show the call as it happens
 _lifetime = click.option(
     "--lifetime", type=click.IntRange(1, 86400), metavar="SECONDS", help="How long its codes count."
 )
+
+_ANEW: Final[Mapping[str | None, str]] = {
+    "no_challenge": "no code is out",
+    "canceled": "the code was taken back",
+    "expired": "the code has expired",
+    "locked": "the code is locked by wrong guesses",
+}
+"""Why a guess was denied that another call helps against."""
 
 
 @click.group()
@@ -64,10 +75,10 @@ def enroll(  # noqa: PLR0913  # click hands options over by name
             extension=extension,
             language=language,
             lifetime_s=lifetime,
-            replaces=replace,
-            is_proven=proven,
+            replace=replace,
+            is_activated=proven,
         )
-        _called(client, subscriber, factor, watch=watch, as_json=as_json)
+        _called(client, factor, watch=watch, as_json=as_json)
 
 
 @factors.command()
@@ -79,20 +90,29 @@ def activate(options: Options, subscriber: str, factor_id: str | None, *, as_jso
     """Activate SUBSCRIBER's telephone by the code it was told; exit 1 when that is denied."""
     with connect(options) as client:
         found = _find(client, subscriber, factor_id)
-        _judged(client.factors.activate(subscriber, found.id, read_code()), as_json=as_json)
+        judgement = client.factors.activate(subscriber, found.id, read_code())
+    _judged(judgement, found, "call-again", as_json=as_json)
 
 
-@factors.command()
+@factors.command("call-again")
 @_subscriber
 @_factor_id
 @_watch
 @json_option
 @click.pass_obj
-def resend(options: Options, subscriber: str, factor_id: str | None, *, watch: bool, as_json: bool) -> None:
+def call_again(
+    options: Options, subscriber: str, factor_id: str | None, *, watch: bool, as_json: bool
+) -> None:
     """Call again for the activation, with the same code while that counts."""
     with connect(options) as client:
-        factor = client.factors.resend(subscriber, _find(client, subscriber, factor_id).id)
-        _called(client, subscriber, factor, watch=watch, as_json=as_json)
+        found = _find(client, subscriber, factor_id)
+        client.factors.call_again(subscriber, found.id)
+        _called(client, client.factors.get(subscriber, found.id), watch=watch, as_json=as_json)
+
+
+_resend = copy.copy(call_again)
+_resend.name, _resend.hidden, _resend.deprecated = "resend", True, "It is `call-again` now."
+factors.add_command(_resend)
 
 
 @factors.command()
@@ -115,8 +135,7 @@ def challenge(
     with connect(options) as client:
         found = _find(client, subscriber, factor_id)
         client.factors.challenge(subscriber, found.id, lifetime)
-        challenged = client.factors.get(subscriber, found.id)
-        _called(client, subscriber, challenged, watch=watch, as_json=as_json)
+        _called(client, client.factors.get(subscriber, found.id), watch=watch, as_json=as_json)
 
 
 @factors.command()
@@ -128,7 +147,8 @@ def verify(options: Options, subscriber: str, factor_id: str | None, *, as_json:
     """Check the code of SUBSCRIBER's sign-in; exit 1 when it is denied."""
     with connect(options) as client:
         found = _find(client, subscriber, factor_id)
-        _judged(client.factors.verify(subscriber, found.id, read_code()), as_json=as_json)
+        judgement = client.factors.verify(subscriber, found.id, read_code())
+    _judged(judgement, found, "challenge", as_json=as_json)
 
 
 @factors.command("list")
@@ -144,7 +164,7 @@ def list_factors(options: Options, subscriber: str, *, as_json: bool) -> None:
         return
     print_table(
         ("factor", "status", "telephone", "since", "last call"),
-        ((one.id, one.status, _telephone(one), clock(one.created), _last_call(one)) for one in found),
+        ((one.id, one.status, _telephone(one), clock(one.created_at), _last_call(one)) for one in found),
     )
 
 
@@ -160,11 +180,11 @@ def show(options: Options, subscriber: str, factor_id: str | None, *, as_json: b
     if as_json:
         print_json(factor)
         return
-    click.echo(f"{factor.id}: {factor.status}, {_telephone(factor)}, since {clock(factor.created)}")
+    click.echo(f"{factor.id}: {factor.status}, {_telephone(factor)}, since {clock(factor.created_at)}")
     if factor.enrollments > 1:
         click.echo(f"{factor.enrollments} factors are bound to this number")
-    if factor.code is not None:
-        click.echo(f"code: {factor.code.status}, until {clock(factor.code.expires_at)}")
+    if factor.verification is not None:
+        click.echo(f"code: {factor.verification.status}, until {clock(factor.verification.expires_at)}")
         click.echo(f"last call: {_last_call(factor)}")
 
 
@@ -191,8 +211,7 @@ def reset(options: Options, subscriber: str, factor_id: str | None, *, as_json: 
 def reset_all(options: Options, subscriber: str, *, as_json: bool) -> None:
     """End all telephones of SUBSCRIBER; for an admin, every client's."""
     with connect(options) as client:
-        found = [one.id for one in client.factors.list(subscriber)]
-        client.factors.reset_all(subscriber)
+        found = client.factors.reset_all(subscriber)
     if as_json:
         print_json({"reset": found})
     else:
@@ -213,14 +232,14 @@ def _find(client: Client, subscriber: str, factor_id: str | None) -> Factor:
     return found[0]
 
 
-def _called(client: Client, subscriber: str, factor: Factor, *, watch: bool, as_json: bool) -> None:
+def _called(client: Client, factor: Factor, *, watch: bool, as_json: bool) -> None:
     """Tell of the call with a factor's newest code."""
-    code, call = factor.code, factor.call
-    verb = "verify" if factor.status == "ACTIVE" else "activate"
-    next_step = f"{verb} it with: voicegate factors {verb} {shlex.quote(subscriber)} {factor.id}"
+    code, call = factor.verification, factor.call
+    verb = "verify" if factor.status == "active" else "activate"
+    next_step = f"{verb} it with: {_command(verb, factor)}"
     if watch and code is not None and call is not None:
         watched = Watched(code.id, call.id, call.destination, call.created_at, next_step)
-        follow(client, watched, lambda: client.factors.get(subscriber, factor.id), as_json=as_json)
+        follow(client, watched, lambda: client.factors.get(factor.subscriber, factor.id), as_json=as_json)
     elif as_json:
         print_json(factor)
     elif call is None:
@@ -229,19 +248,33 @@ def _called(client: Client, subscriber: str, factor: Factor, *, watch: bool, as_
         click.echo(f"calling {call.destination}\n{next_step}")
 
 
-def _judged(judgement: FactorJudgement, *, as_json: bool) -> None:
+def _command(verb: str, factor: Factor) -> str:
+    return f"voicegate factors {verb} {shlex.quote(factor.subscriber)} {factor.id}"
+
+
+def _judged(judgement: FactorJudgement, factor: Factor, call_anew: str, *, as_json: bool) -> None:
+    """Tell what a guess came to; `call_anew` is the verb that brings another code."""
     if as_json:
-        print_json({"status": judgement.status, "reason": judgement.reason, "detail": judgement.detail})
+        print_json(judgement)
     else:
-        click.echo(judgement.status if judgement.reason is None else f"denied: {judgement.detail}")
-    if judgement.reason is not None:
+        click.echo(_describe(judgement, factor, call_anew))
+    if judgement.status != "verified":
         raise SystemExit(Exit.NO)
 
 
+def _describe(judgement: FactorJudgement, factor: Factor, call_anew: str) -> str:
+    after = judgement.factor or factor
+    if judgement.reason == "locked" and after.status == "locked":
+        return f"denied: the factor is locked by wrong guesses; end it with: {_command('reset', factor)}"
+    if judgement.reason in _ANEW:
+        return f"denied: {_ANEW[judgement.reason]}; call with another: {_command(call_anew, factor)}"
+    return describe(judgement)
+
+
 def _telephone(factor: Factor) -> str:
-    extension = factor.profile.phone_extension
-    return factor.profile.phone_number + (f" extension {extension}" if extension else "")
+    return factor.destination + (f" extension {factor.extension}" if factor.extension else "")
 
 
 def _last_call(factor: Factor) -> str:
-    return f"{factor.call.outcome or factor.call.state}, {factor.call.evidence}" if factor.call else "none"
+    call = factor.call
+    return f"{call.outcome or call.state}, {call.evidence.strongest}" if call else "none"

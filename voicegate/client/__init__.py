@@ -2,7 +2,7 @@
 
 from voicegate.client.async_client import AsyncClient
 from voicegate.client.blocking import Client
-from voicegate.client.factor_models import Factor, FactorCall, FactorChallenge, FactorCode, FactorJudgement
+from voicegate.client.factor_models import Factor, FactorJudgement, FactorPage, FactorVerification
 from voicegate.client.models import (
     ApiClient,
     ApiError,
@@ -34,10 +34,9 @@ __all__ = [
     "Created",
     "Evidence",
     "Factor",
-    "FactorCall",
-    "FactorChallenge",
-    "FactorCode",
     "FactorJudgement",
+    "FactorPage",
+    "FactorVerification",
     "GivenKey",
     "Health",
     "Judgement",

@@ -6,8 +6,9 @@ The one for asyncio is the source; `make client` writes the blocking one from it
 from typing import Protocol, TypeVar, Unpack
 
 from voicegate.client import factor_requests as requests
-from voicegate.client.factor_models import Factor, FactorChallenge, FactorJudgement
+from voicegate.client.factor_models import Factor, FactorJudgement, FactorPage
 from voicegate.client.factor_requests import Enrolling
+from voicegate.client.models import Verification
 from voicegate.client.requests import Request
 
 T = TypeVar("T")
@@ -34,23 +35,33 @@ class AsyncFactors:
         """Judge one guess at the code of an activation."""
         return await self._send(requests.activate(subscriber, factor_id, passcode))
 
-    async def resend(self, subscriber: str, factor_id: str) -> Factor:
-        """Call again for the activation."""
-        return await self._send(requests.resend(subscriber, factor_id))
+    async def call_again(self, subscriber: str, factor_id: str) -> Verification:
+        """Call again for the activation: with the same code while that counts, else with a new one."""
+        return await self._send(requests.call_again(subscriber, factor_id))
 
     async def challenge(
-        self, subscriber: str, factor_id: str, lifetime_s: int | None = None
-    ) -> FactorChallenge:
+        self,
+        subscriber: str,
+        factor_id: str,
+        lifetime_s: int | None = None,
+        *,
+        idempotency_key: str | None = None,
+    ) -> Verification:
         """Call with a code for a sign-in; the same code while the last one counts."""
-        return await self._send(requests.challenge(subscriber, factor_id, lifetime_s))
+        request = requests.challenge(
+            subscriber, factor_id, lifetime_s=lifetime_s, idempotency_key=idempotency_key
+        )
+        return await self._send(request)
 
     async def verify(self, subscriber: str, factor_id: str, passcode: str) -> FactorJudgement:
         """Judge one guess at the code of a sign-in."""
         return await self._send(requests.verify(subscriber, factor_id, passcode))
 
-    async def list(self, subscriber: str) -> list[Factor]:
-        """Return a subscriber's factors: one, and for an admin one of each client."""
-        return await self._send(requests.listing(subscriber))
+    async def page(
+        self, limit: int = 50, cursor: str | None = None, *, client: str | None = None
+    ) -> FactorPage:
+        """Return a page of all subscribers' factors, or of those that a client enrolled."""
+        return await self._send(requests.page(limit, cursor, client))
 
     async def get(self, subscriber: str, factor_id: str) -> Factor:
         """Return a factor, and what became of its newest code."""
@@ -60,6 +71,10 @@ class AsyncFactors:
         """End a factor and its open codes, and hang up its call."""
         await self._send(requests.reset(subscriber, factor_id))
 
-    async def reset_all(self, subscriber: str) -> None:
-        """End all factors of a subscriber."""
-        await self._send(requests.reset_all(subscriber))
+    async def reset_all(self, subscriber: str) -> list[str]:
+        """End all factors of a subscriber; return their ids."""
+        return (await self._send(requests.reset_all(subscriber))).reset
+
+    async def list(self, subscriber: str) -> list[Factor]:
+        """Return a subscriber's factors: one, and for an admin one of each client."""
+        return (await self._send(requests.listing(subscriber))).factors

@@ -7,8 +7,9 @@ The one for asyncio is the source; `make client` writes the blocking one from it
 from typing import Protocol, TypeVar, Unpack
 
 from voicegate.client import factor_requests as requests
-from voicegate.client.factor_models import Factor, FactorChallenge, FactorJudgement
+from voicegate.client.factor_models import Factor, FactorJudgement, FactorPage
 from voicegate.client.factor_requests import Enrolling
+from voicegate.client.models import Verification
 from voicegate.client.requests import Request
 
 T = TypeVar("T")
@@ -35,21 +36,31 @@ class Factors:
         """Judge one guess at the code of an activation."""
         return self._send(requests.activate(subscriber, factor_id, passcode))
 
-    def resend(self, subscriber: str, factor_id: str) -> Factor:
-        """Call again for the activation."""
-        return self._send(requests.resend(subscriber, factor_id))
+    def call_again(self, subscriber: str, factor_id: str) -> Verification:
+        """Call again for the activation: with the same code while that counts, else with a new one."""
+        return self._send(requests.call_again(subscriber, factor_id))
 
-    def challenge(self, subscriber: str, factor_id: str, lifetime_s: int | None = None) -> FactorChallenge:
+    def challenge(
+        self,
+        subscriber: str,
+        factor_id: str,
+        lifetime_s: int | None = None,
+        *,
+        idempotency_key: str | None = None,
+    ) -> Verification:
         """Call with a code for a sign-in; the same code while the last one counts."""
-        return self._send(requests.challenge(subscriber, factor_id, lifetime_s))
+        request = requests.challenge(
+            subscriber, factor_id, lifetime_s=lifetime_s, idempotency_key=idempotency_key
+        )
+        return self._send(request)
 
     def verify(self, subscriber: str, factor_id: str, passcode: str) -> FactorJudgement:
         """Judge one guess at the code of a sign-in."""
         return self._send(requests.verify(subscriber, factor_id, passcode))
 
-    def list(self, subscriber: str) -> list[Factor]:
-        """Return a subscriber's factors: one, and for an admin one of each client."""
-        return self._send(requests.listing(subscriber))
+    def page(self, limit: int = 50, cursor: str | None = None, *, client: str | None = None) -> FactorPage:
+        """Return a page of all subscribers' factors, or of those that a client enrolled."""
+        return self._send(requests.page(limit, cursor, client))
 
     def get(self, subscriber: str, factor_id: str) -> Factor:
         """Return a factor, and what became of its newest code."""
@@ -59,6 +70,10 @@ class Factors:
         """End a factor and its open codes, and hang up its call."""
         self._send(requests.reset(subscriber, factor_id))
 
-    def reset_all(self, subscriber: str) -> None:
-        """End all factors of a subscriber."""
-        self._send(requests.reset_all(subscriber))
+    def reset_all(self, subscriber: str) -> list[str]:
+        """End all factors of a subscriber; return their ids."""
+        return (self._send(requests.reset_all(subscriber))).reset
+
+    def list(self, subscriber: str) -> list[Factor]:
+        """Return a subscriber's factors: one, and for an admin one of each client."""
+        return (self._send(requests.listing(subscriber))).factors

@@ -202,8 +202,6 @@ class Problem(Struct, kw_only=True):
     field: str | None = None
     retry_after_s: float | None = None
     failing: list[str] | None = None
-    reason: str = ""
-    """Why, in the daemon's word, where the type stands for several reasons."""
 
     @property
     def name(self) -> str:

@@ -72,15 +72,6 @@ class AuditFilter(TypedDict, total=False):
     until: datetime | None
 
 
-def explain(response: httpx.Response) -> Problem:
-    """Return the problem that was answered.
-
-    Raises:
-        msgspec.DecodeError: it is none.
-    """
-    return msgspec.json.decode(response.content, type=Problem)
-
-
 def no_excuse(_problem: Problem) -> None:
     """Take a problem for what it is."""
 
@@ -103,18 +94,14 @@ class Request(Generic[T]):
     """Further headers."""
     timeout_s: float = TIMEOUT_S
     """How long to wait for the answer."""
-    explain: Callable[[httpx.Response], Problem] = explain
-    """Reads a refusal."""
     excuse: Callable[[Problem], T | None] = no_excuse
     """Returns the answer that a refusal is; None: it is none."""
 
 
 def create(destination: str, options: Options) -> Request[Created]:
     """Ask for a verification."""
-    body = {name: value for name, value in options.items() if value is not None}
-    key = body.pop("idempotency_key", None)
-    headers = {"Idempotency-Key": str(key)} if key is not None else {}
-    body["destination"] = destination
+    body = without_none({**options, "destination": destination})
+    headers = idempotency(body.pop("idempotency_key", None))
     return Request("POST", "/v1/verifications", Created, body=body, headers=headers)
 
 
@@ -135,8 +122,7 @@ def check(verification_id: str, passcode: str) -> Request[Judgement]:
 
 def _no_code(problem: Problem) -> Judgement | None:
     """Return the judgement of a guess that is no code, however it is written."""
-    is_no_code = problem.name == "invalid" and problem.field == "passcode"
-    return Judgement(status="denied", reason="wrong_passcode") if is_no_code else None
+    return Judgement(status="denied", reason="wrong_passcode") if is_no_code(problem) else None
 
 
 def redial(verification_id: str) -> Request[Redialed]:
@@ -208,11 +194,25 @@ def ready() -> Request[Health]:
     return Request("GET", "/readyz", Health)
 
 
+def without_none(options: Mapping[str, object]) -> dict[str, object]:
+    """Return the options that were given."""
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def idempotency(key: object) -> dict[str, str]:
+    """Return the header that makes a repeated request a repeat; None: there is no key."""
+    return {} if key is None else {"Idempotency-Key": str(key)}
+
+
+def is_no_code(problem: Problem) -> bool:
+    """Was a guess refused since it has not a code's shape?"""
+    return problem.name == "invalid" and problem.field == "passcode"
+
+
 def _query(wanted: Mapping[str, object]) -> dict[str, str | int | float]:
-    given = {name: value for name, value in wanted.items() if value is not None}
     return {
         name: value.isoformat() if isinstance(value, datetime) else str(value)
-        for name, value in given.items()
+        for name, value in without_none(wanted).items()
     }
 
 
@@ -314,7 +314,7 @@ def read(request: Request[T], response: httpx.Response) -> T:
     try:
         if response.is_success:
             return msgspec.json.decode(response.content or b"{}", type=request.answer)
-        problem = request.explain(response)
+        problem = msgspec.json.decode(response.content, type=Problem)
     except msgspec.DecodeError as error:
         raise ApiError(
             status, Problem(status=status, title=f"not an answer of Voicegate: {error}")

@@ -12,8 +12,6 @@ from structlog.testing import capture_logs
 
 from tests.unit.adapters.http.serving import Served, serving
 from tests.unit.application.conftest import Bench, bench, limits, timings, trunks
-from voicegate.adapters.http.okta.door import okta_door
-from voicegate.adapters.http.okta.factors import OktaDependencies
 from voicegate.cli.main import main
 
 __all__ = ["bench", "limits", "timings", "trunks"]
@@ -34,9 +32,7 @@ def json_lines(result: Result) -> list[dict[str, Any]]:
 async def served(bench: Bench, tmp_path: Path) -> AsyncIterator[Served]:
     # The daemon's logs would stand between the commands' lines: here both are one process.
     with capture_logs():
-        async with serving(
-            bench, tmp_path, doors=[okta_door(OktaDependencies(bench.enrollment, bench.factors))]
-        ) as server:
+        async with serving(bench, tmp_path) as server:
             yield server
 
 

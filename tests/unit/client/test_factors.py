@@ -5,13 +5,13 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.unit.adapters.http.serving import NUMBER, Served, serving
 from tests.unit.application.conftest import SPACED, Bench, bench, limits, timings, trunks
-from voicegate.adapters.http.okta.door import okta_door
-from voicegate.adapters.http.okta.factors import OktaDependencies
-from voicegate.client import ApiError, AsyncClient, Client, Factor, FactorChallenge
+from voicegate.client import ApiError, AsyncClient, Client, Factor, Verification, factor_requests
+from voicegate.client.requests import read
 from voicegate.domain.client import Scope
 
 __all__ = ["bench", "limits", "timings", "trunks"]
@@ -20,37 +20,41 @@ __all__ = ["bench", "limits", "timings", "trunks"]
 @pytest.fixture
 async def served(bench: Bench, tmp_path: Path) -> AsyncIterator[Served]:
     bench.challenge_service.policy = SPACED
-    async with serving(
-        bench, tmp_path, doors=[okta_door(OktaDependencies(bench.enrollment, bench.factors))]
-    ) as server:
+    async with serving(bench, tmp_path) as server:
         yield server
 
 
-def code_of(served: Served, told: Factor | FactorChallenge) -> str:
-    assert told.code is not None
-    return served.bench.code(told.code.id)
+def code_id(told: Factor | Verification) -> str:
+    """The id of the newest code."""
+    if isinstance(told, Verification):
+        return told.id
+    assert told.verification is not None
+    return told.verification.id
 
 
-async def delivered(served: Served, told: Factor | FactorChallenge) -> None:
+def code_of(served: Served, told: Factor | Verification) -> str:
+    return served.bench.code(code_id(told))
+
+
+async def delivered(served: Served, told: Factor | Verification) -> None:
     """Wait until the call has ended; from then on the subscriber may be called again."""
-    assert told.code is not None
-    await served.bench.settled(told.code.id)
+    await served.bench.settled(code_id(told))
     served.bench.clock.time += timedelta(seconds=30)
 
 
 async def test_the_asyncio_client_takes_a_factor_through_its_life(served: Served) -> None:
     async with AsyncClient(served.path) as client:
         factor = await client.factors.enroll("alice", "+1 202 555 0101", extension="204", lifetime_s=600)
-        assert (factor.profile.phone_number, factor.profile.phone_extension) == (NUMBER, "204")
+        assert (factor.destination, factor.extension) == (NUMBER, "204")
         assert factor.call is not None
-        assert (factor.status, factor.enrollments) == ("PENDING_ACTIVATION", 1)
+        assert (factor.status, factor.enrollments) == ("pending_activation", 1)
         await delivered(served, factor)
-        again = await client.factors.resend("alice", factor.id)
+        again = await client.factors.call_again("alice", factor.id)
         await delivered(served, again)
         activated = await client.factors.activate("alice", factor.id, code_of(served, factor))
         assert (activated.status, activated.reason) == ("verified", None)
         challenge = await client.factors.challenge("alice", factor.id, lifetime_s=60)
-        assert challenge.factor_result == "CHALLENGE"
+        assert challenge.status == "delivering"
         await delivered(served, challenge)
         code = code_of(served, challenge)
         assert (await client.factors.verify("alice", factor.id, code)).status == "verified"
@@ -58,13 +62,13 @@ async def test_the_asyncio_client_takes_a_factor_through_its_life(served: Served
         (listed,) = await client.factors.list("alice")
         shown = await client.factors.get("alice", factor.id)
         assert shown.call is not None
-        assert (listed, shown.status) == (shown, "ACTIVE")
-        assert (shown.call.outcome, shown.call.evidence) == ("delivered", "announced")
+        assert (listed, shown.status) == (shown, "active")
+        assert (shown.call.outcome, shown.call.evidence.strongest) == ("delivered", "announced")
         await client.factors.reset("alice", factor.id)
         await client.factors.reset_all("alice")
-        with pytest.raises(ApiError, match="no such factor") as gone:
+        with pytest.raises(ApiError, match="there is no factor") as gone:
             await client.factors.get("alice", factor.id)
-        assert (gone.value.status, gone.value.problem.name) == (404, "E0000007")
+        assert (gone.value.status, gone.value.problem.name) == (404, "not_found")
 
 
 async def test_the_blocking_client_does_with_a_key_on_tcp(served: Served) -> None:
@@ -74,20 +78,19 @@ async def test_the_blocking_client_does_with_a_key_on_tcp(served: Served) -> Non
     def walk() -> None:
         with Client(base_url=str(served.remote.base_url), key=key) as client:
             factor = client.factors.enroll("alice", NUMBER, language="en")
-            assert factor.code is not None
-            assert list(client.watch(factor.code.id))[-1].outcome == "delivered"
+            assert list(client.watch(code_id(factor)))[-1].outcome == "delivered"
             assert client.factors.activate("alice", factor.id, "0000000").reason == "wrong_passcode"
-            code = served.bench.code(factor.code.id)
+            code = code_of(served, factor)
             assert client.factors.activate("alice", factor.id, code).status == "verified"
             with pytest.raises(ApiError) as soon:
                 client.factors.challenge("alice", factor.id)
-            assert (soon.value.problem.name, soon.value.problem.retry_after_s) == ("E0000133", 30.0)
+            assert (soon.value.problem.name, soon.value.problem.retry_after_s) == ("too_soon", 30.0)
             with pytest.raises(ApiError) as not_proven:
-                client.factors.enroll("bob", NUMBER, is_proven=True)
-            assert not_proven.value.problem.name == "E0000006"
+                client.factors.enroll("bob", NUMBER, is_activated=True)
+            assert not_proven.value.problem.name == "admins_only"
             assert client.factors.get("alice", factor.id).enrollments == 1
             assert [one.id for one in client.factors.list("alice")] == [factor.id]
-            assert client.factors.enroll("alice", "+12025550199", replaces=True).id != factor.id
+            assert client.factors.enroll("alice", "+12025550199", replace=True).id != factor.id
             client.factors.reset_all("alice")
             assert client.factors.list("alice") == []
 
@@ -97,7 +100,7 @@ async def test_the_blocking_client_does_with_a_key_on_tcp(served: Served) -> Non
 @pytest.mark.parametrize("subscriber", ["a/b", "..", ".", "a b+c%2F", "Ünï@example.com", "?#;", "x" * 255])
 async def test_a_subscriber_may_have_any_name(served: Served, subscriber: str) -> None:
     async with AsyncClient(served.path) as client:
-        factor = await client.factors.enroll(subscriber, NUMBER, is_proven=True)
+        factor = await client.factors.enroll(subscriber, NUMBER, is_activated=True)
         assert await client.factors.list(subscriber) == [factor]
         (entry,) = await client.audit(1)
         assert (entry.action, entry.subject) == ("factor.enroll", factor.id)
@@ -151,13 +154,64 @@ async def test_a_guess_at_a_code_that_is_not_out_is_told_as_what_it_is(served: S
     async with AsyncClient(served.path) as client:
         factor = await client.factors.enroll("alice", NUMBER)
         await delivered(served, factor)
-        assert factor.code is not None
         code = code_of(served, factor)
         assert (await client.factors.activate("alice", factor.id, code)).status == "verified"
         early = await client.factors.verify("alice", factor.id, code)
         assert (early.status, early.reason) == ("denied", "no_challenge")
         other = await client.factors.enroll("bob", "+12025550102")
-        assert other.code is not None
-        await client.cancel(other.code.id)
+        await client.cancel(code_id(other))
         canceled = await client.factors.activate("bob", other.id, "471029")
         assert (canceled.status, canceled.reason) == ("denied", "canceled")
+
+
+async def test_a_repeated_enrollment_or_challenge_with_a_key_calls_nobody_again(served: Served) -> None:
+    async with AsyncClient(served.path) as client:
+        first, again = [
+            await client.factors.enroll("alice", NUMBER, idempotency_key="enroll-1") for _ in range(2)
+        ]
+        assert again.id == first.id
+        await delivered(served, first)
+        await client.factors.activate("alice", first.id, code_of(served, first))
+        once, twice = [
+            await client.factors.challenge("alice", first.id, 60, idempotency_key="sign-in-1")
+            for _ in range(2)
+        ]
+        assert once.id == twice.id
+        assert len(served.bench.pbx.legs) == 2
+
+
+async def test_all_factors_are_read_page_by_page(served: Served) -> None:
+    people = [f"person {number}" for number in range(5)]
+    read, cursor = [], None
+    async with AsyncClient(served.path) as client:
+        for person in people:
+            await client.factors.enroll(person, NUMBER, is_activated=True)
+        while True:
+            page = await client.factors.page(2, cursor)
+            read += [factor.subscriber for factor in page.factors]
+            if (cursor := page.next) is None:
+                break
+        assert (await client.factors.page(client="nobody")).factors == []
+    assert read == people
+
+
+async def test_a_guess_at_a_locked_factor_is_denied(served: Served) -> None:
+    async with AsyncClient(served.path) as client:
+        factor = await client.factors.enroll("alice", NUMBER)
+        await delivered(served, factor)
+        for _ in range(4):
+            assert (await client.factors.activate("alice", factor.id, "0000000")).reason == "wrong_passcode"
+        locked = await client.factors.activate("alice", factor.id, "0000000")
+        assert (locked.status, locked.reason, locked.attempts_left) == ("denied", "locked", 0)
+        assert locked.factor is not None
+        assert locked.factor.verification is not None
+        assert locked.factor.verification.status == "locked"
+
+
+@pytest.mark.parametrize(
+    ("problem", "reason"), [("factor_locked", "locked"), ("no_challenge", "no_challenge")]
+)
+def test_a_guess_that_is_not_judged_is_a_denied_one(problem: str, reason: str) -> None:
+    body = {"type": f"urn:voicegate:problem:{problem}", "status": 409}
+    judged = read(factor_requests.verify("alice", "fac_1", "471029"), httpx.Response(409, json=body))
+    assert (judged.status, judged.reason, judged.factor) == ("denied", reason, None)
