@@ -1,7 +1,8 @@
-"""What a call says, made for one challenge: which key it asks for, the invitation, one reading of the code.
+"""What a call says, composed for one challenge: which key it asks for, the invitation, one reading of the
+code.
 
-The words are the domain's (`announcement`), the sounds the speech adapter's. The code is derived here, when
-its call is placed, and kept nowhere.
+The words come from the domain (`announcement`), the sounds from the speech adapter. The code is derived here
+when its call is placed; it is kept in memory only.
 """
 
 from collections.abc import Sequence
@@ -25,11 +26,11 @@ class Announcement:
     """What one call says."""
 
     language: str
-    """The language, as a folder of `sounds/`."""
+    """The language, as the name of a folder of `sounds/`."""
     key: str
     """The telephone key that it asks for."""
     invitation: Sequence[Part]
-    """Asks for the key."""
+    """What asks for the key; has no code in it."""
     reading: Sequence[Part] = field(repr=False)
     """One reading of the code."""
 
@@ -43,11 +44,11 @@ class Announcer:
         self._entropy = entropy
 
     def compose(self, challenge: Challenge, keys: str) -> Announcement:
-        """Return what a call of `challenge` says; `keys` are those that it may ask for.
+        """Return what a call of `challenge` says; it asks for one of `keys`.
 
         Raises:
-            KeyFileError: the key that the code was made with is gone.
-            SpeechError: no prompts for its language.
+            KeyFileError: the key file no longer has the key of this code.
+            SpeechError: there are no prompts for its language.
         """
         key = self._entropy.key_press(keys)
         phrasing = self._speech.phrasing(challenge.language)
@@ -56,7 +57,7 @@ class Announcer:
         return Announcement(challenge.language, key, invitation, reading)
 
     def mix(self, announcement: Announcement) -> AbstractAsyncContextManager[CallAudio]:
-        """Make an announcement's two files; leaving the context removes them. See `Speech.mix`."""
+        """Mix the two sound files of an announcement; leaving the context removes them. See `Speech.mix`."""
         return self._speech.mix(announcement.language, announcement.invitation, announcement.reading)
 
     def prompt(self, challenge: Challenge, name: PromptName) -> Clip:
@@ -65,10 +66,10 @@ class Announcer:
 
 
 def passcode_of(challenge: Challenge, keyring: Keyring) -> Passcode:
-    """Return the code of a challenge: the caller's own, unsealed, or the derived one.
+    """Return the code of a challenge: the caller's own, decrypted, or the derived one.
 
     Raises:
-        KeyFileError: the key that it was made with is gone.
+        KeyFileError: the key file no longer has the key of this code.
     """
     if challenge.sealed is not None:
         return keyring.unseal(challenge.id, challenge.sealed)
@@ -76,7 +77,7 @@ def passcode_of(challenge: Challenge, keyring: Keyring) -> Passcode:
 
 
 def has_key(keyring: Keyring, challenge: Challenge) -> bool:
-    """Has the keyring the key that an open challenge's code was made with?"""
+    """Return whether the key file still has the key of a challenge's code."""
     try:
         passcode_of(challenge, keyring)
     except KeyFileError:

@@ -1,6 +1,6 @@
-"""What became of the calls that services asked for: one by one, and how many of their codes were entered.
+"""The calls that services asked for: one by one, and how many of their codes were entered.
 
-A client sees its own, an admin all. Calls to test numbers count for nothing here.
+A client sees its own calls, an admin sees all. Calls to test numbers are left out of the figures.
 """
 
 from collections.abc import Sequence
@@ -12,22 +12,22 @@ from voicegate.domain.client import Principal
 
 
 class Attempts:
-    """The questions about services' calls."""
+    """Answers questions about services' calls."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
 
     async def list(self, principal: Principal, wanted: AttemptFilter, limit: int) -> Sequence[Attempt]:
-        """Return the newest calls first."""
+        """Return the calls that match, newest first, at most `limit`."""
         return await self._store.attempts(_own(principal, wanted), limit)
 
     async def find(self, principal: Principal, call_id: str) -> Attempt | None:
-        """Return one call, to a test number too; None: no service asked for such a one."""
+        """Return one call, also one to a test number; None: unknown, or no service asked for it."""
         wanted = AttemptFilter(call_id=call_id, with_tests=True)
         return next(iter(await self.list(principal, wanted, 1)), None)
 
     async def summarise(self, principal: Principal, wanted: AttemptFilter) -> Summary:
-        """Return the figures of calls."""
+        """Return how many calls match, and how many of them had their code entered."""
         return await self._store.summary(_own(principal, wanted))
 
 

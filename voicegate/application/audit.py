@@ -1,4 +1,4 @@
-"""The audit: who asked for what and what was decided, without codes and with masked numbers."""
+"""The audit: who asked for what, and what was decided. It has no codes, and numbers are masked."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -12,7 +12,7 @@ from voicegate.domain.phone_number import Destination
 
 
 class Audit:
-    """Makes audit entries and finds them."""
+    """Creates audit entries and finds them."""
 
     def __init__(self, *, store: Store, keyring: Keyring) -> None:
         self._store = store
@@ -21,7 +21,7 @@ class Audit:
     def entry(
         self, principal: Principal, now: datetime, *, action: str, decision: str, about: Destination | None
     ) -> AuditEntry:
-        """Return an entry, not stored yet; `about` is the number it is about."""
+        """Return an entry that is not stored yet; `about` is the telephone that the request is about."""
         return AuditEntry(
             at=now,
             client=principal.name,
@@ -35,7 +35,8 @@ class Audit:
     async def entries(
         self, limit: int, fitting: AuditFilter = ALL_ENTRIES, *, number: str | None = None
     ) -> Sequence[AuditEntry]:
-        """Return the newest of those entries first, about one number if it is given."""
+        """Return the entries that match, newest first, at most `limit`; with `number`, only those about that
+        number."""
         if number is not None:
             fitting = replace(fitting, number_digests=self._keyring.number_digests(number))
         return await self._store.audit(limit, fitting)

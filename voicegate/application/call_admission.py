@@ -1,6 +1,6 @@
 """Asks the store what policy must know before a telephone rings, in the transaction that stores the call.
 
-Test numbers ring nobody, so nothing is asked about them.
+Test numbers ring no telephone, so nothing is checked for them.
 """
 
 from collections.abc import Sequence
@@ -33,7 +33,8 @@ def in_bucket(unit: UnitOfWork, challenge: Challenge) -> Challenge:
 
 
 def may_ring_now(unit: UnitOfWork, challenge: Challenge, policy: CallPolicy) -> Allow | Deny:
-    """May a challenge's telephone be called? What is allowed holds until the transaction's end."""
+    """Decide whether a challenge's telephone may be called now. The answer holds until the transaction
+    ends."""
     if policy.is_test(challenge.destination):
         return Allow()
     unit.tx.hold_number(challenge.destination.number)
@@ -45,8 +46,11 @@ def may_ring_now(unit: UnitOfWork, challenge: Challenge, policy: CallPolicy) -> 
 def may_issue_now(
     unit: UnitOfWork, challenge: Challenge, policy: CallPolicy, *, subscriber: str | None
 ) -> Allow | Deny:
-    """May a new challenge be issued, by what was guessed and can be guessed at others? `subscriber` is whose
-    factor it is about; None: nobody's."""
+    """Decide whether a new challenge may be issued, by the wrong guesses so far and the codes that are still
+    open.
+
+    `subscriber` is the person whose factor it is about; None: it is about no factor.
+    """
     if policy.is_test(challenge.destination):
         return Allow()
     rules, tx, client = policy.guesses, unit.tx, challenge.client
@@ -66,7 +70,7 @@ def may_issue_now(
 
 
 def next_call_at(unit: UnitOfWork, challenge: Challenge, policy: CallPolicy) -> datetime | None:
-    """Return from when on a challenge's client may call that telephone again; None: whenever it likes."""
+    """Return when a challenge's client may call that telephone again; None: at any time."""
     if policy.is_test(challenge.destination):
         return None
     return next_call(_target(challenge), _own(unit, challenge, policy), policy=policy, now=unit.now)
@@ -94,13 +98,13 @@ def _past(found: Sequence[BucketCall]) -> Sequence[PastCall]:
 
 
 def _is_proven(found: BucketCall) -> bool:
-    """Did a person take a call, whose code was then entered? A client's word alone, for a code of its own, is
-    not enough."""
+    """Return whether a person took the call and its code was entered. For a code that the client made itself,
+    its verification proves nothing."""
     return found.is_verified and found.record.call.evidence.human
 
 
 def _is_lost(found: BucketCall) -> bool:
-    """Did a call end before it could reach a telephone? One that was taken back may have reached it."""
+    """Return whether a call ended before it could reach a telephone. A canceled call may have reached one."""
     call, outcome = found.record.call, found.record.outcome
     if outcome is None or call.rang or call.progressed or call.evidence.answered:
         return False

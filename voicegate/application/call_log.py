@@ -1,6 +1,6 @@
 """The log of one call: every step is applied, stored and announced, in that order.
 
-Nothing here decides anything; `domain.call` knows what may happen, `delivery` makes it happen.
+It decides nothing: `domain.call` says which steps are possible, `delivery` makes them happen.
 """
 
 import re
@@ -31,17 +31,18 @@ class CallLog:
         self._clock = clock
         self._entries = list(record.timeline)
         self.call: Call = record.call
-        """The call as far as it has come."""
+        """The call as it is now."""
 
     async def write(self, event: CallEvent) -> None:
-        """Let `event` happen: apply, commit, announce.
+        """Apply an event to the call, store it and announce it.
 
-        A step that cannot be stored now is stored with the next one that can, at the latest with the end:
-        nobody who is listening to a code is cut off for it. Only that the call begins must be stored.
+        A step that cannot be stored now is stored with the next one, or at the latest with the end: a person
+        who hears a code is not cut off because of the database. Only the start of the call must be stored at
+        once.
 
         Raises:
-            InvalidTransition: the event cannot happen now.
-            StoreError: the beginning could not be stored.
+            InvalidTransition: the event cannot happen in this state.
+            StoreError: the start could not be stored.
         """
         self.note(event)
         is_beginning = isinstance(event, Originated)
@@ -56,12 +57,12 @@ class CallLog:
         self._notifier.announce(self.call.challenge_id)
 
     async def is_challenge_open(self) -> bool:
-        """Is the challenge of this call still open, so that its code is of use?"""
+        """Return whether the challenge of this call is open, so that its code can still be entered."""
         record = await self._store.challenge(self.call.challenge_id)
         return record is not None and record.challenge.is_open(self._clock.now())
 
     def note(self, event: CallEvent, detail: Mapping[str, object] | None = None) -> None:
-        """Let `event` happen, and leave storing it to the next `write` or `close`."""
+        """Apply an event to the call; the next `write` or `close` stores it."""
         now = self._clock.now()
         self.call = calls.step(self.call, event, now)
         name = re.sub(r"(?<!^)(?=[A-Z])", "_", type(event).__name__).lower()
@@ -85,8 +86,9 @@ class CallLog:
         change: Callable[[Challenge], Challenge] | None = None,
         following: Call | None = None,
     ) -> None:
-        """End the call with its outcome; in the same commit change its challenge, add its next call. May
-        be repeated when it failed.
+        """End the call with its outcome; in the same commit change its challenge and add its next call.
+
+        May be repeated after an error.
 
         Raises:
             StoreError: it could not be stored.
@@ -116,7 +118,7 @@ class CallLog:
 
 
 class CallLogs:
-    """Makes calls and opens their logs."""
+    """Creates calls and opens their logs."""
 
     def __init__(self, *, store: Store, notifier: ChangeNotifier, clock: Clock, entropy: Entropy) -> None:
         self._store = store
@@ -125,7 +127,7 @@ class CallLogs:
         self._entropy = entropy
 
     def new_call(self, challenge: Challenge, hop: Hop) -> Call:
-        """Return a queued call of `challenge` along `hop`, to be stored before it is started."""
+        """Return a queued call of `challenge` over `hop`; it must be stored before it is started."""
         return Call(
             id=self._entropy.new_id("call"),
             challenge_id=challenge.id,
@@ -136,5 +138,5 @@ class CallLogs:
         )
 
     def open(self, record: CallRecord) -> CallLog:
-        """Return the log of a stored call, to be continued."""
+        """Return the log of a stored call, to continue it."""
         return CallLog(record, store=self._store, notifier=self._notifier, clock=self._clock)

@@ -1,7 +1,7 @@
 """What sign-in and enrollment share: a challenge with its first call, another call, a guess.
 
-`sign_in` and `enrollment` ask for these inside a unit of work; who may ask for what is decided there.
-Asked in order: policy, passcode, challenge, routing.
+`sign_in` and `enrollment` use these inside a unit of work; they decide who may ask for what. The order is
+policy, passcode, challenge, routing.
 """
 
 from dataclasses import dataclass, replace
@@ -44,61 +44,61 @@ from voicegate.domain.routing import Routes, find_route
 
 @dataclass(frozen=True, slots=True)
 class Defaults:
-    """What holds where a request is silent."""
+    """The values used where a request gives none."""
 
     language: str = "en"
     """Language of the announcement."""
     human_check: HumanCheck = HumanCheck.RANDOM_KEY
-    """What proves a person."""
+    """What a person must do before the code is spoken."""
     passcode_length: int = DEFAULT_LENGTH
     """Digits in a derived code."""
     lifetime: timedelta = DEFAULT_LIFETIME
-    """From the request to the last guess."""
+    """From the request to the last possible guess."""
     guesses: int = DEFAULT_GUESSES
-    """How many guesses."""
+    """How many guesses a challenge takes."""
     test_passcode: Passcode | None = None
     """The code of every challenge to a test number; None: there are no test numbers."""
 
 
 @dataclass(frozen=True, slots=True)
 class ChallengeSpec:
-    """What to speak to whom; a field that is None takes the default."""
+    """What to speak, and to whom; None in a field means the default."""
 
     destination: Destination
-    """Whom to call."""
+    """The telephone to call."""
     languages: tuple[str, ...] = ()
-    """Language tags such as `en` or `en-US`, best first; where none of them has prompts, the default is
-    spoken: a call in another language is better than none."""
+    """Language tags such as `en` or `en-US`, best first. If no language has prompts, the default is spoken: a
+    call in another language is better than none."""
     needs_language: bool = False
-    """Is it refused where none of them has prompts?"""
+    """Refuse the request if none of the languages has prompts?"""
     passcode: Passcode | None = None
     """The caller's own code; None: a derived one."""
     passcode_length: int | None = None
     """Digits in a derived code."""
     human_check: HumanCheck | None = None
-    """What proves a person."""
+    """What a person must do before the code is spoken."""
     lifetime: timedelta | None = None
-    """From now to the last guess."""
+    """From now to the last possible guess."""
     reference: str | None = None
     """The caller's own note."""
     service: str | None = None
-    """The service that asks, of those that the settings name; None: none."""
+    """The service that asks, by its name in the settings; None: none."""
 
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A guess that was judged, and what it left behind."""
+    """A guess that was judged, and what it changed."""
 
     result: VerifyResult
-    """What it came to."""
+    """What the guess came to."""
     record: ChallengeRecord
-    """The challenge after it."""
+    """The challenge after the guess."""
     factor: Factor | None
-    """The challenge's factor after it; None: it has none."""
+    """The challenge's factor after the guess; None: it has none."""
 
 
 class ChallengeFactory:
-    """Makes challenges and compares passcodes."""
+    """Creates challenges and compares passcodes."""
 
     def __init__(
         self, *, clock: Clock, keyring: Keyring, entropy: Entropy, speech: Speech, defaults: Defaults
@@ -110,10 +110,10 @@ class ChallengeFactory:
         self._defaults = defaults
 
     def create(self, spec: ChallengeSpec, client: str, *, is_test: bool) -> Challenge:
-        """Return a client's new challenge, not stored yet; `is_test`: its telephone is a test number.
+        """Return a new challenge of a client, not stored yet; `is_test`: its telephone is a test number.
 
         Raises:
-            UnknownLanguage: no prompts for a language that is needed.
+            UnknownLanguage: a language is needed, and none of them has prompts.
         """
         keyring, defaults = self._keyring, self._defaults
         now = self._clock.now()
@@ -139,7 +139,7 @@ class ChallengeFactory:
         )
 
     def matches(self, challenge: Challenge, passcode: Passcode) -> bool:
-        """Is `passcode` the code of `challenge`? In constant time; counts nothing."""
+        """Return whether `passcode` is the code of `challenge`, in constant time; counts no guess."""
         return self._keyring.matches(challenge.id, challenge.digest, passcode)
 
     def _language_of(self, spec: ChallengeSpec) -> str:
@@ -174,10 +174,10 @@ class ChallengeService:
         factor_id: str | None = None,
         purpose: Purpose = Purpose.PLAIN,
     ) -> PendingCall | Deny:
-        """Return a client's challenge with its first call, not stored yet; or why there is none.
+        """Return a client's new challenge with its first call, not stored yet; or why there is none.
 
         Raises:
-            UnknownLanguage: no prompts for a language that is needed.
+            UnknownLanguage: a language is needed, and none of them has prompts.
         """
         if refused := refusal(may_reach(spec.destination, self.policy)):
             return refused
@@ -187,8 +187,11 @@ class ChallengeService:
     def admit(
         self, unit: UnitOfWork, pending: PendingCall, subscriber: str | None = None
     ) -> PendingCall | Deny:
-        """Return what was prepared, to be stored in this transaction, if its telephone may ring now and there
-        may be another code to guess at. `subscriber` is whose factor it is about; None: nobody's."""
+        """Return what was prepared, if its telephone may ring now and the client may have another open code.
+
+        Store it in the same transaction. `subscriber` is the person whose factor it is about; None: no
+        factor.
+        """
         challenge, policy = in_bucket(unit, pending.challenge), self.policy
         refused = refusal(
             may_ring_now(unit, challenge, policy),
@@ -197,7 +200,8 @@ class ChallengeService:
         return refused or replace(pending, challenge=challenge)
 
     def begin(self, unit: UnitOfWork, pending: PendingCall, *, is_held: bool = False) -> None:
-        """Store what was admitted. Its call is placed after the commit, or by `Delivery.start` where held."""
+        """Store what was admitted. Its call is placed after the commit; if `is_held`, by `Delivery.start`
+        later."""
         unit.tx.add_challenge(pending.challenge)
         unit.tx.add_call(pending.call)
         if not is_held:
@@ -224,8 +228,10 @@ class ChallengeService:
     def judge(
         self, unit: UnitOfWork, record: ChallengeRecord, guess: Passcode, *, factor: Factor | None
     ) -> Judged:
-        """Judge one guess, with what it does to the challenge, its factor and the budgets; `factor` is the
-        one that the challenge is about."""
+        """Judge one guess, and change the challenge, its factor and the counts of wrong guesses by it.
+
+        `factor` is the challenge's factor; None: it has none.
+        """
         challenge = challenges.expire(record.challenge, unit.now)
         is_open = challenge.is_open(unit.now)
         is_match = self._factory.matches(challenge, guess)
@@ -238,7 +244,8 @@ class ChallengeService:
         return Judged(result, replace(record, challenge=after), factor)
 
     def end(self, unit: UnitOfWork, challenge: Challenge, event: ChallengeEvent) -> Challenge:
-        """Let an event end a challenge, if it is open, and have its call hung up."""
+        """End an open challenge by an event, and hang up its call; a challenge that is not open stays as it
+        is."""
         current = challenges.expire(challenge, unit.now)
         if current.state in OPEN_STATES:
             current = challenges.step(current, event)
@@ -248,7 +255,7 @@ class ChallengeService:
         return current
 
     def _with_call(self, challenge: Challenge) -> PendingCall | Deny:
-        """Return a challenge with its next call and the route, not stored yet."""
+        """Return a challenge with its next call and the route, not stored yet; or why it cannot be called."""
         route = find_route(challenge.destination, self._routes)
         if not route:
             # Digits that match no extension of the PBX are probably a telephone number.
@@ -269,7 +276,7 @@ class ChallengeService:
     def _learn(
         self, unit: UnitOfWork, challenge: Challenge, factor: Factor | None, *, is_match: bool
     ) -> Factor | None:
-        """Count what a guess came to; return its factor as that leaves it."""
+        """Count the result of a guess; return its factor as it is after that."""
         if not is_match:
             unit.tx.add_wrong_guess(
                 WrongGuess(
@@ -287,7 +294,8 @@ class ChallengeService:
         return after
 
     def _watch(self, unit: UnitOfWork, client: str) -> None:
-        """Raise an alarm when a client's wrong guesses are too many: a wall would shut out all its people."""
+        """Raise an alarm when a client has too many wrong guesses. They are not refused: that would lock out
+        all its people."""
         rules = self.policy.guesses
         if unit.tx.count_wrong_guesses(unit.now - rules.window, client) == rules.alarm_per_client:
             text = "client has too many wrong guesses"
@@ -295,7 +303,8 @@ class ChallengeService:
 
 
 def till_over(refused: Deny, challenge: Challenge, now: datetime) -> Deny:
-    """Return a refusal to call again as it is for those who get another code, and calls, after this one."""
+    """Return a refusal of another call, for callers who get a new code and calls after this challenge: it
+    ends when the challenge does."""
     if refused.reason is not DenyReason.TOO_MANY_CALLS:
         return refused
     return replace(refused, retry_after=challenge.left(now))

@@ -1,7 +1,7 @@
-"""Tells of changes: whoever waits for a challenge's next change is woken.
+"""Tells of changes: wakes whoever waits for the next change of a challenge.
 
-It carries no facts, only that there are new ones; those are read from the store. One controller has one
-notifier; a store shared by many machines will have to wake it from outside.
+It carries no facts, only that there is something new; the facts are read from the store. One controller has
+one notifier. A store that many controllers share will need a way to wake the others.
 """
 
 import asyncio
@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 
 class ChangeNotifier:
-    """Wakes those who wait for a challenge to change."""
+    """Wakes the waiters of a challenge when it changes."""
 
     def __init__(self) -> None:
         self._watchers: dict[str, set[asyncio.Event]] = {}
@@ -22,7 +22,8 @@ class ChangeNotifier:
 
     @contextmanager
     def watching(self, challenge_id: str) -> Iterator[asyncio.Event]:
-        """Give an event that the challenge's next change sets; enter before reading the store."""
+        """Return an event that the challenge's next change sets; enter the context before reading the
+        store."""
         change = asyncio.Event()
         watchers = self._watchers.setdefault(challenge_id, set())
         watchers.add(change)

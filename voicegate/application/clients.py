@@ -1,7 +1,7 @@
-"""The clients that ask by key: added, given new keys, revoked, and told apart.
+"""The clients that ask by API key: added, given new keys, revoked, and recognised.
 
-Only a key's digest is kept; the key itself is in one answer, once. Who may do all this is checked where
-the request comes in, as every scope is.
+Only a key's digest is stored; the key itself is told once, in the answer that creates it. Who may do this is
+checked by the doors, as for every scope.
 """
 
 from collections.abc import Sequence
@@ -16,20 +16,21 @@ from voicegate.domain import client as clients
 from voicegate.domain.client import Client, ClientKey, Principal, Scope
 
 KNOWN_FOR: Final = timedelta(seconds=1)
-"""How long a key that was found is taken for known; one that is revoked here is unknown at once."""
+"""How long a client that was found by its key is remembered; a key that is revoked here is forgotten at
+once."""
 _NO_KEY: Final = clients.digest("")
 
 
 @dataclass(frozen=True, slots=True)
 class NewKey:
-    """A client with the key it was just given."""
+    """A client with its new API key."""
 
     client: Client
     """The client."""
     key: str
-    """What it must send; told this once."""
+    """The API key that it must send; told only this once."""
     decision: ClassVar[str] = ALLOWED
-    """What the audit notes."""
+    """The decision in the audit."""
 
     def __repr__(self) -> str:
         return f"NewKey({self.client.name})"
@@ -37,10 +38,10 @@ class NewKey:
 
 @dataclass(frozen=True, slots=True)
 class ClientExists:
-    """A client of this name exists, or existed."""
+    """A client of this name exists, or existed before."""
 
     decision: ClassVar[str] = "client_exists"
-    """What the audit notes."""
+    """The decision in the audit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +51,11 @@ class ClientRevoked:
     client: Client
     """The client."""
     decision: ClassVar[str] = ALLOWED
-    """What the audit notes."""
+    """The decision in the audit."""
 
 
 class Clients:
-    """The use cases around clients and their keys."""
+    """Adds, changes and recognises clients."""
 
     def __init__(self, *, store: Store, clock: Clock, entropy: Entropy, units: UnitsOfWork) -> None:
         self._store = store
@@ -64,33 +65,34 @@ class Clients:
         self._known: dict[str, tuple[datetime, Client, ClientKey]] = {}
 
     async def add(self, principal: Principal, name: str, scopes: frozenset[Scope]) -> NewKey | ClientExists:
-        """Add a client and give it a key."""
+        """Add a client and give it an API key."""
         return await self._units.do(principal, "client.add", self._add, name, scopes)
 
     async def rotate(
         self, principal: Principal, name: str, grace: timedelta = timedelta()
     ) -> NewKey | NotFound:
-        """Give a client a new key; the old ones live for `grace` at most."""
+        """Give a client a new API key; its old keys work for `grace` at most."""
         try:
             return await self._units.do(principal, "client.rotate", self._rotate, name, grace)
         finally:
             self._known.clear()
 
     async def revoke(self, principal: Principal, name: str) -> ClientRevoked | NotFound:
-        """Revoke a client; what it made stays."""
+        """Revoke a client; its challenges, factors and calls stay."""
         try:
             return await self._units.do(principal, "client.revoke", _revoke, name)
         finally:
             self._known.clear()
 
     async def list(self) -> Sequence[ClientRecord]:
-        """Return all clients, revoked ones too, by name."""
+        """Return all clients, also revoked ones, by name."""
         return await self._store.clients()
 
     async def authenticate(self, key: str, request_id: str, name: str | None = None) -> Principal | None:
-        """Return who sent a key; None: nobody that may ask. With `name`, it must be that client's.
+        """Return the principal for an API key; None: unknown, revoked or expired. With `name`, it must be
+        that client's.
 
-        The key is compared by its digest and in constant time; an unknown one is compared too.
+        The key is compared by its digest in constant time; an unknown key takes as long as a known one.
         """
         key_id, _, _ = key.rpartition("_")
         # What is no text at all, a header's stray bytes, no database can look for.
@@ -105,15 +107,15 @@ class Clients:
         return Principal(client.name, client.scopes, request_id)
 
     async def named(self, name: str, request_id: str) -> Principal | None:
-        """Return the client of a name, whose right to ask is proven otherwise than by a key; None: there is
-        none that may ask."""
+        """Return the client with a name, when the request was authenticated in another way than by key; None:
+        unknown or revoked."""
         found = [record.client for record in await self._store.clients() if record.client.name == name]
         if not found or found[0].revoked_at is not None:
             return None
         return Principal(name, found[0].scopes, request_id)
 
     async def _find_key(self, key_id: str) -> tuple[Client, ClientKey] | None:
-        """Return a key with its client, as they were a second ago at most; None: unknown."""
+        """Return an API key with its client, as they were at most a second ago; None: unknown."""
         now = self._clock.now()
         at, client, kept = self._known.get(key_id, (None, None, None))
         if at is not None and client is not None and kept is not None and abs(now - at) < KNOWN_FOR:

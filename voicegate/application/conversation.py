@@ -1,7 +1,7 @@
 """What is said and done on an answered call: the extension, the human check, the code.
 
-It speaks to a `Leg` only, so that every PBX holds the same conversation. Delivery starts it when the
-call is answered and ends it when the call does.
+It uses a `Leg` only, so that the conversation is the same on every PBX. Delivery starts it when the call is
+answered and stops it when the call ends.
 """
 
 import asyncio
@@ -51,63 +51,65 @@ _PLAYED_TOLERANCE: Final = 0.9
 
 @dataclass(frozen=True, slots=True)
 class CallTimings:
-    """How an answered call is held."""
+    """How long the parts of an answered call may take."""
 
     human_timeout: timedelta = timedelta(seconds=45)
-    """How long to wait for the key; a telephone that screens calls answers, and rings half a minute then."""
+    """How long to wait for the key. Telephones that screen calls answer first, and then ring for half a
+    minute."""
     human_timeout_extension: timedelta = timedelta(seconds=60)
-    """The same with an extension, which rings first."""
+    """The same for a call with an extension, which rings only after the digits were sent."""
     time_cap: timedelta = timedelta(seconds=60)
-    """How long the code may be read, from the key on; without a human check from answer on."""
+    """How long the code may be read, counted from the key; without a human check, from the answer."""
     time_cap_extension: timedelta = timedelta(seconds=120)
-    """The same with an extension."""
+    """The same for a call with an extension."""
     extension_delay: timedelta = timedelta(seconds=1)
-    """From answer to the extension's first digit."""
+    """From the answer to the first digit of the extension."""
     dtmf: DtmfTiming = field(default_factory=DtmfTiming)
     """How the extension's digits are sent."""
 
     @property
     def longest(self) -> timedelta:
-        """How long any call may last after answer."""
+        """The longest that any call can last after the answer."""
         extensions = (None, "0" * MAX_EXTENSION, "W" * MAX_EXTENSION)
         return max(self.longest_for(extension) for extension in extensions)
 
     def longest_for(self, extension: str | None) -> timedelta:
-        """Return how long a call may last after answer."""
+        """Return how long a call with this extension (None: without) can last after the answer."""
         sending = self.extension_delay + self.dtmf.length_of(extension) if extension else timedelta()
         return sending + self.human_timeout_for(extension) + self.cap_for(extension)
 
     def cap_for(self, extension: str | None) -> timedelta:
-        """Return how long the code may be read."""
+        """Return how long the code may be read on a call with this extension."""
         return self.time_cap_extension if extension else self.time_cap
 
     def human_timeout_for(self, extension: str | None) -> timedelta:
-        """Return how long to wait for the key."""
+        """Return how long to wait for the key on a call with this extension."""
         return self.human_timeout_extension if extension else self.human_timeout
 
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """What one conversation needs to know."""
+    """What one conversation needs."""
 
     check: HumanCheck
-    """What proves a person."""
+    """What a person must do before the code is spoken."""
     keys: str
     """The keys that pass the check."""
     audio: CallAudio
     """The call's own two sounds."""
     prompt: Callable[[PromptName], Clip]
-    """The language's other phrases."""
+    """Returns another phrase of the language."""
     is_wanted: Callable[[], Awaitable[bool]]
-    """Is the code still wanted?"""
+    """Tells whether the code can still be entered."""
     packet: timedelta
-    """Audio in one RTP packet of this leg, until it was measured or the PBX tells."""
+    """How much audio one RTP packet of this leg carries, until it was measured or the PBX tells."""
 
 
 def keys_apart_from(extension: str | None) -> str:
-    """Return the keys from which the one to press is drawn: none that an echo of the extension would press.
+    """Return the keys from which the key to press is chosen: none that an echo of the extension's digits
+    could press.
 
-    Where the extension takes them all, what is drawn does not count until no echo can come any more.
+    If the extension has every digit, any may be chosen; it is then ignored until no echo can come any more.
     """
     for keys in _ASKED_KEYS:
         if free := "".join(key for key in keys if key not in (extension or "")):
@@ -116,7 +118,7 @@ def keys_apart_from(extension: str | None) -> str:
 
 
 class _PlaybackFailedError(Exception):
-    """A sound that should have played did not."""
+    """A sound did not play."""
 
 
 class Conversation:
@@ -134,7 +136,7 @@ class Conversation:
         self._is_counted = self._is_held_all_along = True
 
     async def hold(self) -> GaveUp | None:
-        """Hold the conversation to its end; return why our side ends it, None when the far end did."""
+        """Hold the conversation to its end; return why we end the call; None: the far end hung up."""
         try:
             if not await self._script.is_wanted():
                 await self._play(self._script.prompt(PromptName.NOT_WANTED))
@@ -165,13 +167,13 @@ class Conversation:
         await self._call_log.write(ExtensionSent())
 
     def _heard(self, keys: str) -> str:
-        """Return those of `keys` that cannot be an echo of the digits that we have just sent ourselves."""
+        """Return the keys that cannot be an echo of digits that we have just sent."""
         if asyncio.get_running_loop().time() >= self._echoes_until:
             return keys
         return "".join(key for key in keys if key not in self._sent)
 
     async def _meet_human(self) -> bool:
-        """Repeat the invitation until a key of the check is pressed; False when none was in time."""
+        """Repeat the invitation until one of the check's keys is pressed; False: none was pressed in time."""
         await self._call_log.write(Invited())
         timeout = self._timings.human_timeout_for(self._call_log.call.destination.extension)
         loop = asyncio.get_running_loop()
@@ -193,14 +195,14 @@ class Conversation:
         return False
 
     async def _invite(self) -> str | None:
-        """Ask for the key; return the one that was pressed, unless it was before any had been named."""
+        """Ask for the key; return the pressed key, if it had been named before it was pressed."""
         invitation = self._script.audio.invitation
         playback = await self._play(invitation, self._heard(self._script.keys))
         self._is_key_named = self._is_key_named or playback.samples >= invitation.key_end
         return playback.key if self._is_key_named else None
 
     async def _announce(self, deadline: asyncio.Timeout) -> None:
-        """Read the code twice, and again for each star, as often as it can be read to its end."""
+        """Read the code twice, and once more for each star, as long as a whole reading fits into the time."""
         if self._script.check is HumanCheck.NONE:
             await self._play(self._script.audio.invitation)
         readings, wanted = 0, READINGS
@@ -216,12 +218,12 @@ class Conversation:
         await self._play(self._script.prompt(PromptName.GOODBYE))
 
     def _fits(self, deadline: asyncio.Timeout) -> bool:
-        """Can one more reading end in time?"""
+        """Return whether one more reading can end in time."""
         left = (deadline.when() or 0) - asyncio.get_running_loop().time()
         return self._script.audio.reading.length.total_seconds() < left
 
     async def _read(self, reading: int) -> bool:
-        """Read the code once; True when a star asks for it again."""
+        """Read the code once; return whether a star was pressed to hear it again."""
         await self._call_log.write(ReadingStarted(reading))
         clip = self._script.audio.reading
         playback = await self._leg.play(clip, self._heard("*"))
@@ -241,14 +243,18 @@ class Conversation:
         return self._believe(playback, clip)
 
     def nothing_sent(self, media: Media) -> Blame | None:
-        """Return whose doing it is that nothing of what was played went out; None: something did, or too
-        little was played to tell. `media` is the call's in all."""
+        """Return who is to blame that nothing we played was sent; None: something was sent, or too little was
+        played to tell.
+
+        `media` has the packet counts of the whole call.
+        """
         if self._played < _TELLING or self._sent_packets or (media.sent and not self._is_counted):
             return None
         return Blame.CALLEE if self._is_held_all_along else Blame.TRUNK
 
     def _measure(self, playback: Playback, clip: Clip) -> None:
-        """Learn how long the call's packets are; the shortest counts: missing ones make them seem longer."""
+        """Measure how much audio the call's packets carry. The shortest measurement counts: lost packets make
+        them look longer."""
         played = clip.length * (playback.samples / clip.samples)
         self._played += played
         self._sent_packets += playback.packets or 0

@@ -1,8 +1,8 @@
-"""Drive a challenge's call to its end: originate, converse, settle; fail over along the route.
+"""Drive a challenge's call to its end: originate, converse, record the outcome; fail over along the route.
 
-Promises kept here: a call and its start are stored before anything dials; an originate goes out at most
-once per call; the next trunk is tried only after a definite failure before answer that is the trunk's
-(or a PBX's that sent nothing); cancelling hangs up; every call ends in a stored, truthful outcome.
+Promises kept here: a call is stored before anything dials. An originate is sent at most once per call. The
+next trunk is tried only after a definite failure before the answer that is the trunk's fault (or after a PBX
+that sent nothing). Cancelling hangs up. Every call ends in a stored, truthful outcome.
 """
 
 import asyncio
@@ -60,19 +60,19 @@ _STORE_RETRY: Final = timedelta(seconds=1)
 
 @dataclass(frozen=True, slots=True)
 class PendingCall:
-    """A challenge that stands, and the call that is to be placed for it."""
+    """An open challenge, and the call that is to be placed for it."""
 
     challenge: Challenge
     """The challenge."""
     call: Call
-    """Its new call, by the first hop of the route."""
+    """Its new call, over the first hop of the route."""
     route: tuple[Hop, ...]
     """The hops to try in order; never empty."""
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
 class _CallInProgress:
-    """One call: its leg once there is one, and our reason to end it."""
+    """One call: its leg, once there is one, and our reason to end it."""
 
     challenge: Challenge
     call_log: CallLog
@@ -81,14 +81,14 @@ class _CallInProgress:
     announcer: Announcer
     timings: CallTimings
     given_up: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set once there is a reason to end it."""
+    """Set when there is a reason to end the call."""
     _leg: Leg | None = None
     _gave_up: GaveUp | None = None
     _conversation: Conversation | None = None
     _talk: "asyncio.Task[None] | None" = None
 
     async def give_up(self, reason: GaveUp) -> None:
-        """End the call for `reason`; the first reason stands."""
+        """End the call for `reason`; if there is a reason already, that one stays."""
         is_first = self._gave_up is None
         self._gave_up = self._gave_up or reason
         self.given_up.set()
@@ -109,7 +109,7 @@ class _CallInProgress:
         return self.announcer.prompt(self.challenge, name)
 
     async def run(self, *, has_line: bool) -> Hangup:
-        """Place the call and hold it to its end; without a line it has ended."""
+        """Place the call and hold it to its end; if there was no free line, it has ended already."""
         loop = asyncio.get_running_loop()
         placed_at = loop.time()
         try:
@@ -157,7 +157,8 @@ class _CallInProgress:
             return await self._converse_until_end(self._leg, script)
 
     async def _converse_until_end(self, leg: Leg, script: Script) -> Hangup:
-        """Note what the PBX tells until the call's end, conversing once it is answered."""
+        """Record what the PBX reports until the call ends; start the conversation when the call is
+        answered."""
         trunk = self.hop.trunk
         ended = Hangup(gave_up=GaveUp.PBX_LOST)
         async with asyncio.TaskGroup() as tasks:
@@ -198,7 +199,7 @@ class _CallInProgress:
             await self.give_up(reason)
 
     async def _hang_up_after_conversation(self, leg: Leg, talk: "asyncio.Task[None]") -> None:
-        """Hang up once nobody speaks any more: the far end is gone, it seems, and its channel with it."""
+        """Hang up when the conversation is over: it may be over because the far end is gone."""
         await asyncio.wait((talk,))
         if talk.cancelled():
             return  # who broke it off ends the call
@@ -251,17 +252,18 @@ class Delivery:
                 await self._tasks.__aexit__(None, None, None)
 
     def is_full_for(self, client: str) -> bool:
-        """Do so many calls wait for a line that another one of this client is refused? Safe in any thread."""
+        """Return whether so many calls are queued that another one of this client is refused. Safe in any
+        thread."""
         return self._queue.is_full_for(client)
 
     def start(self, pending: PendingCall) -> None:
-        """Begin to deliver; the call is stored. Does not wait."""
+        """Start to deliver a call that is stored. Does not wait."""
         # Now, not in the task: who asks next is to find the queue as it is.
         place = self._queue.enter(pending.route[0].trunk, pending.challenge.client)
         self._tasks.create_task(self._deliver(pending, place), name=f"delivery {pending.challenge.id}")
 
     def drop(self, pending: PendingCall) -> None:
-        """Record that a call, stored and never started, is not placed after all. Does not wait."""
+        """Record that a stored call, which was never started, is not placed. Does not wait."""
         self._tasks.create_task(self._drop(pending), name=f"dropping {pending.challenge.id}")
 
     async def cancel(self, challenge_id: str) -> None:
@@ -271,7 +273,7 @@ class Delivery:
             await call.give_up(GaveUp.CANCELED)
 
     async def _deliver(self, pending: PendingCall, place: QueueTicket) -> None:
-        """Try the route's hops in order, each with a call of its own: a task's root."""
+        """Try the route's hops in order, each with its own call. Runs as a task."""
         challenge, queued, left = pending.challenge, pending.call, list(pending.route)
         try:
             while left:
@@ -285,7 +287,7 @@ class Delivery:
             log.exception("end of call not stored", challenge=challenge.id)
 
     async def _drop(self, pending: PendingCall) -> None:
-        """End a call as canceled: a task's root."""
+        """End a call as canceled. Runs as a task."""
         call_log = self._calls.open(CallRecord(pending.call))
         try:
             await self._close(pending.challenge, call_log, Hangup(gave_up=GaveUp.CANCELED))
@@ -295,8 +297,10 @@ class Delivery:
     async def _place(
         self, challenge: Challenge, call: Call, *, hop: Hop, others: list[Hop], place: QueueTicket
     ) -> Call | None:
-        """Place one call, hold it to its end and record that; return the next call where one is due, by the
-        first of the `others` that are left."""
+        """Place one call, hold it to its end and record the end; return the next call, if there is to be one.
+
+        The next call uses the first of `others` that is left.
+        """
         call_log = self._calls.open(CallRecord(call))
         held = _CallInProgress(
             challenge=challenge,
@@ -324,7 +328,7 @@ class Delivery:
     async def _close(
         self, challenge: Challenge, call_log: CallLog, hangup: Hangup, *, following: Hop | None = None
     ) -> Call | None:
-        """Record a call's end; return the next call where one is due."""
+        """Record a call's end; return the next call, if there is to be one."""
         outcome = classify(call_log.call, hangup, challenge.human_check)
         if following is not None and may_fail_over(outcome):
             # In one commit: between two, a redial would find no call in progress, and ring as well.
@@ -335,7 +339,7 @@ class Delivery:
         return None
 
     async def _record(self, close: Callable[[], Awaitable[None]]) -> None:
-        """Record a call's end, again and again while the database cannot be used: the call itself is over."""
+        """Record a call's end; try again while the database cannot be used, for the call itself is over."""
         while True:
             try:
                 return await close()
@@ -347,13 +351,13 @@ class Delivery:
 
 
 def may_fail_over(outcome: CallOutcome) -> bool:
-    """May the route's next trunk be tried? Only where this one certainly rang nobody."""
+    """Return whether the route's next trunk may be tried: only if this call certainly rang no telephone."""
     at_fault = outcome.blame is Blame.TRUNK or outcome.outcome is Outcome.PBX_UNAVAILABLE
     return at_fault and outcome.retry_safe
 
 
 def settle(challenge: Challenge, outcome: CallOutcome) -> Challenge:
-    """Return `challenge` as the outcome of its last call leaves it."""
+    """Return `challenge` as it is after the outcome of its last call."""
     if challenge.state is not ChallengeState.DELIVERING:
         return challenge  # verified, canceled or expired meanwhile: how the call ended changes nothing
     is_delivered = outcome.outcome is Outcome.DELIVERED

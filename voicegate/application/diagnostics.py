@@ -1,7 +1,7 @@
-"""Finding out what is wrong before a call does: findings, and what makes them.
+"""Finds out what is wrong before a call fails: findings, and the checks that make them.
 
-Each adapter checks what it knows, and each kind of PBX itself; here is only what they share. Nothing
-is changed by looking, and no telephone rings.
+Each adapter checks its own part, and each kind of PBX itself; here is what they share. A check changes
+nothing, and no telephone rings.
 """
 
 import os
@@ -19,32 +19,32 @@ log = structlog.get_logger(__name__)
 
 
 class Level(StrEnum):
-    """How bad it is."""
+    """How serious a finding is."""
 
     OK = "ok"
     """As it should be."""
     WARNING = "warning"
-    """Calls work, but not as well or as safely as they could; or it could not be seen."""
+    """Calls work, but not as well or as safely as they could; or it could not be checked."""
     ERROR = "error"
-    """Calls fail, or prove nothing."""
+    """Calls fail, or their evidence proves nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at."""
+    """The result of one check."""
 
     level: Level
-    """How bad it is."""
+    """How serious it is."""
     about: str
-    """What was looked at, in a few words."""
+    """What was checked, in a few words."""
     text: str
     """What was found."""
     fix: str = ""
-    """What to change, naming the setting or file; "" when nothing is to be done."""
+    """What to change, with the setting or file; empty: nothing."""
 
 
 class Check(Protocol):
-    """Looks at one part of the house."""
+    """Checks one part of the system."""
 
     @property
     def subject(self) -> str:
@@ -52,7 +52,7 @@ class Check(Protocol):
         ...
 
     def run(self) -> AsyncIterator[Finding]:
-        """Yield what is found, as it is found; what is broken is a finding, never an exception.
+        """Yield each finding as soon as it is known. A broken part is a finding, never an exception.
 
         Every wait has a deadline. Nothing is changed.
         """
@@ -60,24 +60,24 @@ class Check(Protocol):
 
 
 def passed(about: str, text: str) -> Finding:
-    """Return that something is as it should be."""
+    """Return the finding that something is right."""
     return Finding(Level.OK, about, text)
 
 
 def doubtful(about: str, text: str, fix: str) -> Finding:
-    """Return that something could be better, or could not be seen."""
+    """Return the finding that something could be better, or could not be checked."""
     return Finding(Level.WARNING, about, text, fix)
 
 
 def failed(about: str, text: str, fix: str) -> Finding:
-    """Return that something makes calls fail."""
+    """Return the finding that something makes calls fail."""
     return Finding(Level.ERROR, about, text, fix)
 
 
 def look_at_own_folder(about: str, folder: Path, *, setting: str, mode: str) -> Finding | None:
-    """Return why the daemon could not write in `folder`, or make it; None: it can. As the user who asks.
+    """Return the finding that the daemon cannot write in `folder` or create it; None: it can.
 
-    `mode` is what an admin who makes it is told to give it.
+    Checked as the current user. `mode` is the mode that an admin is told to give the folder.
     """
     me = str(os.geteuid())
     with suppress(KeyError):  # a container's user need not have a name
@@ -95,7 +95,8 @@ def look_at_own_folder(about: str, folder: Path, *, setting: str, mode: str) -> 
 
 
 async def run(checks: Sequence[Check], begin: Callable[[str], None]) -> AsyncIterator[Finding]:
-    """Yield what every check finds, in their order; `begin` hears each subject before its turn."""
+    """Yield the findings of all checks, in their order; `begin` is given each subject before its check
+    runs."""
     for check in checks:
         begin(check.subject)
         try:

@@ -1,7 +1,7 @@
 """Enroll a subscriber's telephone, activate it by a called code, sign in with it, and reset it.
 
-A client reaches its own subscribers only, an admin all of them: somebody else's factor, and a dead one, is
-`NotFound`, as if it were not there. What is only asked is in `queries`.
+A client reaches its own subscribers only, an admin reaches all. A factor of another client, or one that was
+reset, is `NotFound`. Questions that change nothing are in `queries`.
 """
 
 from collections.abc import Callable
@@ -38,26 +38,28 @@ A = TypeVar("A", bound=Answer)
 
 @dataclass(frozen=True, slots=True)
 class EnrollRequest:
-    """A subscriber's telephone, checked for shape only."""
+    """A request to enroll a subscriber's telephone; only its shape was checked."""
 
     principal: Principal
-    """Who asks; the factor is kept under its name."""
+    """Who asks; the factor belongs to this client."""
     subscriber: str
     """The person, by the client's own name for them."""
     destination: Destination
     """The telephone."""
     languages: tuple[str, ...] = ()
-    """Language tags of its calls, best first; where none of them has prompts, the default is spoken."""
+    """Language tags of its calls, best first. If no language has prompts, the default is spoken."""
     activation_lifetime: timedelta = DEFAULT_LIFETIME
-    """How long a code of the activation counts, 1 s to 24 h."""
+    """How long the activation's code can be entered, 1 s to 24 h."""
     is_proven: bool = False
-    """Was it proven elsewhere, so that the factor is active without a call? An admin's word only."""
+    """Was the telephone proven in another way, so that the factor is active without a call? Only an admin may
+    say so."""
     replaces: frozenset[FactorState] = frozenset()
-    """Living factors in which states are reset for this one (Okta's `updatePhone`: in all of them)."""
+    """The subscriber's present factor is reset first if it is in one of these states (Okta's `updatePhone`:
+    in any)."""
     needs_language: bool = False
-    """Is it refused where none of the languages has prompts?"""
+    """Refuse the request if none of the languages has prompts?"""
     idempotency: IdempotencyKey | None = None
-    """The caller's promise that a repeat is a repeat; kept with the first code, so not where it is proven."""
+    """The caller's idempotency key. It is kept with the first code, so not for a proven telephone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +69,11 @@ class FactorKey:
     id: str
     """Its id."""
     subscriber: str | None = None
-    """Whose it must be; None: anybody's."""
+    """The subscriber whose factor it must be; None: any."""
 
 
 class Enrollment:
-    """The use cases around a factor."""
+    """Enrolls, activates, calls and resets factors."""
 
     def __init__(
         self, *, units: UnitsOfWork, challenge_service: ChallengeService, entropy: Entropy, speech: Speech
@@ -84,11 +86,11 @@ class Enrollment:
     async def enroll(self, request: EnrollRequest) -> FactorCalled | KeyReused | Deny:
         """Bind a telephone to a subscriber, and call it with the activation's code unless it is proven.
 
-        The same telephone again, while it waits for its activation, is the same factor, called again where
-        that is allowed now.
+        If the same telephone waits for its activation already, the answer is the same factor; it is called
+        again if policy allows a call now.
 
         Raises:
-            UnknownLanguage: no prompts for a language that is needed.
+            UnknownLanguage: a language is needed, and none of them has prompts.
         """
         work = partial(self.enroll_within, request=request)
         return await self._units.do(request.principal, "factor.enroll", self._once, request.idempotency, work)
@@ -105,7 +107,7 @@ class Enrollment:
     async def verify(
         self, principal: Principal, factor_id: str, guess: Passcode, *, subscriber: str | None = None
     ) -> FactorGuess | Deny | NotFound:
-        """Judge a guess at the newest sign-in's code. With `subscriber`, the factor must be theirs."""
+        """Judge a guess at the code of the newest sign-in. With `subscriber`, the factor must be theirs."""
         key, purpose = FactorKey(factor_id, subscriber), Purpose.SIGN_IN
         return await self._units.do(
             principal, "factor.verify", self.judge_within, key, guess, purpose=purpose
@@ -119,8 +121,11 @@ class Enrollment:
         subscriber: str | None = None,
         named: Destination | None = None,
     ) -> FactorCalled | Deny | NotFound | OtherTelephone:
-        """Call again for the activation: with the same code, or a new one when that is over. With `named`,
-        the factor's telephone must be that one; without an extension, that says nothing of the factor's."""
+        """Call again for the activation: with the same code, or with a new one if that is over.
+
+        With `named`, the factor's telephone must be that one; a `named` without an extension fits any
+        extension.
+        """
         key = FactorKey(factor_id, subscriber)
         return await self._units.do(principal, "factor.resend", self._resend, key, named)
 
@@ -133,7 +138,7 @@ class Enrollment:
         subscriber: str | None = None,
         idempotency: IdempotencyKey | None = None,
     ) -> FactorCalled | KeyReused | Deny | NotFound:
-        """Call with a code for a sign-in: the same code while the last one is open."""
+        """Call with a code for a sign-in; while the last code is open, with the same one."""
         key = FactorKey(factor_id, subscriber)
         work = partial(self._challenge, key=key, lifetime=lifetime)
         return await self._units.do(principal, "factor.challenge", self._once, idempotency, work)
@@ -146,13 +151,13 @@ class Enrollment:
         return await self._units.do(principal, "factor.reset", self._reset_one, key)
 
     async def reset_all(self, principal: Principal, subscriber: str) -> FactorsReset:
-        """End all factors of a subscriber: the principal's own, and for an admin every client's."""
+        """End all factors of a subscriber: the client's own; for an admin, those of every client."""
         return await self._units.do(principal, "factor.reset_all", self._reset_all, subscriber)
 
     def _once(
         self, unit: UnitOfWork, idempotency: IdempotencyKey | None, work: Callable[[UnitOfWork], A]
     ) -> A | FactorCalled | KeyReused:
-        """Do what is asked, unless that idempotency key stands for what was done before."""
+        """Do the work, unless the idempotency key was used before."""
         if idempotency is None:
             return work(unit)
         if replay := unit.tx.replay(idempotency):
@@ -163,7 +168,8 @@ class Enrollment:
         return answer
 
     def _replay(self, unit: UnitOfWork, replay: Replay) -> FactorCalled | KeyReused:
-        """Return the factor that the same request was about, with the code that it had spoken."""
+        """Return the factor of the earlier request with the same idempotency key, with the code that it
+        called with."""
         record = unit.tx.challenge(replay.challenge_id)
         if not replay.is_same_request or record is None or record.challenge.factor_id is None:
             return KeyReused()
@@ -177,7 +183,7 @@ class Enrollment:
         )
 
     def enroll_within(self, unit: UnitOfWork, request: EnrollRequest) -> FactorCalled | Deny:
-        """Do what `enroll` does, as a part of `unit`."""
+        """Do what `enroll` does, inside `unit`."""
         unit.subject, unit.destination = request.subscriber, request.destination
         if refused := refusal(may_reach(request.destination, self._challenge_service.policy)):
             return refused
@@ -252,14 +258,14 @@ class Enrollment:
     def call_within(
         self, unit: UnitOfWork, factor: Factor, purpose: Purpose, *, lifetime: timedelta | None = None
     ) -> FactorCalled | Deny:
-        """Call a living factor's telephone for a purpose, as a part of `unit`."""
+        """Call a factor's telephone for a purpose, inside `unit`."""
         refused = _misplaced(factor, purpose) or self._ring(unit, factor, purpose, lifetime=lifetime)
         return refused or self._record(unit, factor)
 
     def judge_within(
         self, unit: UnitOfWork, key: FactorKey, guess: Passcode, *, purpose: Purpose
     ) -> FactorGuess | Deny | NotFound:
-        """Do what `activate` and `verify` do, as a part of `unit`."""
+        """Do what `activate` and `verify` do, inside `unit`."""
         factor = _find(unit, key)
         if factor is None:
             return NotFound()
@@ -288,7 +294,7 @@ class Enrollment:
     def _ring(
         self, unit: UnitOfWork, factor: Factor, purpose: Purpose, *, lifetime: timedelta | None = None
     ) -> Deny | None:
-        """Have a factor's telephone called; return why not, if not."""
+        """Have a factor's telephone called; return why it is not; None: it is."""
         newest = unit.tx.newest_challenge(factor.id)
         if newest is not None and newest.challenge.is_open(unit.now):
             again = self._challenge_service.call_again(unit, newest)
@@ -305,14 +311,16 @@ class Enrollment:
         return None
 
     def _bears(self, unit: UnitOfWork, factor: Factor, another: Challenge) -> bool:
-        """May all guesses at a factor's codes be wrong, those at another one too?"""
+        """Return whether the factor has enough guesses left that all open codes and another one could be
+        guessed wrong."""
         open_ones = (one for one in unit.tx.open_challenges(factor.id) if one.is_open(unit.now))
         return factors.bears(factor, sum(one.guesses_left for one in (*open_ones, another)))
 
     def _prepare(
         self, unit: UnitOfWork, factor: Factor, purpose: Purpose, *, lifetime: timedelta | None = None
     ) -> PendingCall | Deny:
-        """Return a factor's new challenge with its call, admitted and not stored yet."""
+        """Return a factor's new challenge with its call, admitted but not stored yet; or why there is
+        none."""
         is_activation = purpose is Purpose.ACTIVATION
         spec = ChallengeSpec(
             factor.destination,
@@ -328,7 +336,7 @@ class Enrollment:
         )
 
     def _record(self, unit: UnitOfWork, factor: Factor) -> FactorCalled:
-        """Return a factor as this transaction leaves it; it is not read again."""
+        """Return a factor as it is after this transaction, without reading it again."""
         newest, policy = unit.tx.newest_challenge(factor.id), self._challenge_service.policy
         return FactorCalled(
             factor,
@@ -338,7 +346,7 @@ class Enrollment:
         )
 
     def end_codes_within(self, unit: UnitOfWork, factor: Factor) -> None:
-        """Cancel a factor's open challenges and have its call hung up, as a part of `unit`."""
+        """Cancel a factor's open challenges and hang up its call, inside `unit`."""
         newest = unit.tx.newest_challenge(factor.id)
         if newest is not None and newest.has_live_call:
             unit.ended.append(newest.challenge.id)  # also of a challenge that is over
@@ -353,7 +361,7 @@ class Enrollment:
 
 
 def _find(unit: UnitOfWork, key: FactorKey) -> Factor | None:
-    """Return a living factor that the principal may touch."""
+    """Return a factor that is not reset and that the principal may use; None: there is none."""
     factor = unit.tx.factor(key.id)
     if factor is None:
         return None  # what was sent for an id may be anything: a number, a code
@@ -367,7 +375,7 @@ def _find(unit: UnitOfWork, key: FactorKey) -> Factor | None:
 
 
 def _misplaced(factor: Factor, purpose: Purpose) -> Deny | None:
-    """Return why a factor in this state has no use for such a challenge; None: it has."""
+    """Return why a factor in this state cannot have such a challenge; None: it can."""
     match factor.state, purpose:
         case FactorState.LOCKED, _:
             return Deny(DenyReason.FACTOR_LOCKED)

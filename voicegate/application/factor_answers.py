@@ -1,4 +1,4 @@
-"""What the use cases around a factor answer, each with the decision that the audit notes."""
+"""The answers of the use cases around a factor, each with its decision for the audit."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,12 +12,12 @@ from voicegate.domain.factor import Factor
 
 @dataclass(frozen=True, slots=True)
 class FactorCalled(FactorRecord):
-    """A factor as the request leaves it: enrolled, or called."""
+    """A factor after the request: enrolled, or called."""
 
     is_replay: bool = False
-    """Was that done by an earlier request?"""
+    """Was this done by an earlier request with the same idempotency key?"""
     decision: ClassVar[str] = ALLOWED
-    """What the audit notes."""
+    """The decision in the audit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,27 +25,27 @@ class FactorGuess(VerifyResult):
     """The answer to a guess at a factor's code."""
 
     record: FactorRecord
-    """The factor after it."""
+    """The factor after the guess."""
 
 
 @dataclass(frozen=True, slots=True)
 class FactorReset:
-    """A factor is over."""
+    """A factor was reset."""
 
     factor: Factor
     """The factor."""
     decision: ClassVar[str] = ALLOWED
-    """What the audit notes."""
+    """The decision in the audit."""
 
 
 @dataclass(frozen=True, slots=True)
 class FactorsReset:
-    """All factors of a subscriber are over."""
+    """All factors of a subscriber were reset."""
 
     factors: Sequence[Factor]
-    """The factors; there may have been none."""
+    """The factors; empty if there were none."""
     decision: ClassVar[str] = ALLOWED
-    """What the audit notes."""
+    """The decision in the audit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,4 +53,4 @@ class OtherTelephone:
     """The request names another telephone than the factor's."""
 
     decision: ClassVar[str] = "other_telephone"
-    """What the audit notes."""
+    """The decision in the audit."""

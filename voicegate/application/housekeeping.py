@@ -1,4 +1,4 @@
-"""What time and accidents leave behind: expired challenges, calls orphaned by a restart, stray sounds."""
+"""Cleans up: expired challenges, calls that a restart left behind, forgotten sound files."""
 
 import asyncio
 from collections.abc import Collection
@@ -26,26 +26,26 @@ log = structlog.get_logger(__name__)
 
 INTERVAL = timedelta(seconds=10)
 BATCH = 500
-"""Rows of a table that one transaction deletes: some ten milliseconds."""
+"""Rows of a table that one transaction deletes; takes about ten milliseconds."""
 PAUSE = timedelta(milliseconds=50)
-"""Between two such transactions."""
+"""The pause between two such transactions."""
 
 
 @dataclass(frozen=True, slots=True)
 class Retention:
-    """How long what is over is kept."""
+    """How long records are kept after their end."""
 
     calls: timedelta = timedelta(days=90)
-    """Challenges with their calls, from the challenge's end; factors that were reset, from then."""
+    """Challenges with their calls, from the end of the challenge; factors, from their reset."""
     timelines: timedelta = timedelta(days=90)
     """Steps of calls."""
     audit: timedelta = timedelta(days=365)
     """Audit entries."""
     recent: timedelta = timedelta(days=1)
-    """Idempotency keys and wrong guesses: longer than any window."""
+    """Idempotency keys and wrong guesses; longer than any window of policy."""
 
     def kept(self, now: datetime) -> Kept:
-        """Return what is kept at `now`."""
+        """Return the times after which records are kept at `now`."""
         return Kept(
             calls=now - self.calls,
             timelines=now - self.timelines,
@@ -55,9 +55,9 @@ class Retention:
 
 
 async def settle_orphans(*, store: Store, calls: CallLogs, pbxs: Collection[Pbx], speech: Speech) -> int:
-    """End every call that an earlier run of the controller left live, truthfully; return how many.
+    """End every call that an earlier run of the daemon left open, with a truthful outcome; return how many.
 
-    Nobody is called again for them: what they had proved stands, all else is `interrupted`.
+    No telephone is called again. What a call had proved stands; otherwise its outcome is `interrupted`.
     """
     orphans = await store.live_calls()
     for orphan in orphans:
@@ -70,8 +70,11 @@ async def settle_orphans(*, store: Store, calls: CallLogs, pbxs: Collection[Pbx]
 
 
 async def void_keyless(*, store: Store, keyring: Keyring, clock: Clock, audit: Audit) -> int:
-    """Cancel every open challenge whose code no key fits any more, for nobody can be told it or prove it;
-    return how many. Each has its audit entry."""
+    """Cancel every open challenge whose code cannot be derived any more, because its key is gone; return how
+    many.
+
+    Each gets an audit entry.
+    """
     void = [challenge for challenge in await store.open_challenges() if not has_key(keyring, challenge)]
     for challenge in void:
         await store.transact(partial(_void, challenge_id=challenge.id, now=clock.now(), audit=audit))
@@ -92,7 +95,7 @@ def _void(tx: Transaction, *, challenge_id: str, now: datetime, audit: Audit) ->
 
 
 async def tidy_for_ever(*, store: Store, clock: Clock, retention: Retention) -> None:
-    """Expire challenges as their time comes and delete what is old, until cancelled."""
+    """Expire challenges when their time is over and delete what is old, until cancelled."""
     while True:
         try:
             expired = await store.expire(clock.now())
@@ -108,7 +111,7 @@ async def tidy_for_ever(*, store: Store, clock: Clock, retention: Retention) -> 
 
 
 async def _purge(store: Store, kept: Kept) -> int:
-    """Delete what is old, batch by batch; return how many rows. Between two batches others write."""
+    """Delete what is old in batches; return how many rows. Other writes run between two batches."""
     purged = 0
     while deleted := await store.purge(kept, BATCH):
         purged += deleted

@@ -1,4 +1,4 @@
-"""What a list of calls, factors or audit entries selects by, and where its next page begins."""
+"""The filters of the lists of calls, factors and audit entries, and where a next page begins."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -13,12 +13,12 @@ from voicegate.domain.challenge import Challenge
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """Where a page of calls ended; the next one begins behind it."""
+    """Where a page of calls ended; the next page begins after it."""
 
     created_at: datetime
     """When its last call was queued."""
     id: str
-    """The id of its last call, for those queued at the same moment."""
+    """The id of its last call, for calls that were queued at the same time."""
 
     @classmethod
     def of(cls, call: Call) -> "Position":
@@ -28,66 +28,66 @@ class Position:
 
 @dataclass(frozen=True, slots=True)
 class CallFilter:
-    """Which calls to list; a field that is None selects all."""
+    """Which calls to list; None in a field means all."""
 
     client: str | None = None
-    """Of which client."""
+    """The client that asked."""
     number: str | None = field(default=None, repr=False)
     """The number called, or the internal extension."""
     trunk: str | None = None
-    """By which trunk."""
+    """The trunk of the call."""
     outcome: Outcome | None = None
-    """Ended with that outcome."""
+    """The outcome of the call."""
     after: datetime | None = None
-    """Queued then or later."""
+    """Queued at this time or later."""
     before: datetime | None = None
-    """Queued earlier."""
+    """Queued before this time."""
     behind: Position | None = None
     """Older than the call at that position."""
     with_tests: bool = True
-    """Those to test numbers too?"""
+    """Calls to test numbers too?"""
 
 
 @dataclass(frozen=True, slots=True)
 class FactorFilter:
-    """Which living factors to list; a field that is None selects all."""
+    """Which factors to list, without those that were reset; None in a field means all."""
 
     client: str | None = None
-    """Of which client."""
+    """The client it belongs to."""
     subscriber: str | None = None
-    """Of which subscriber."""
+    """The subscriber it belongs to."""
     behind: tuple[str, str] | None = None
-    """Behind that client's subscriber of that name."""
+    """Only those after this client and subscriber, in that order."""
 
 
 @dataclass(frozen=True, slots=True)
 class AttemptFilter:
-    """Which calls of services' challenges are meant; a field that is None selects all."""
+    """Which of services' calls are meant; None in a field means all."""
 
     client: str | None = None
-    """Of which client."""
+    """The client that asked."""
     service: str | None = None
     """The service that asked."""
     challenge_id: str | None = None
     """The challenge."""
     call_id: str | None = None
-    """The one call."""
+    """One call, by its id."""
     number: str | None = field(default=None, repr=False)
     """The number called."""
     prefix: str = field(default="", repr=False)
-    """What that begins with."""
+    """What the number begins with."""
     country: str | None = None
     """The number's country, by its ISO 3166 code."""
     after: datetime | None = None
-    """Queued then or later."""
+    """Queued at this time or later."""
     before: datetime | None = None
-    """Queued earlier."""
+    """Queued before this time."""
     behind: Position | None = None
     """Older than the call at that position."""
     is_converted: bool | None = None
     """Was its code entered?"""
     with_tests: bool = False
-    """Those to test numbers too?"""
+    """Calls to test numbers too?"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,37 +99,37 @@ class Attempt:
     challenge: Challenge
     """Its challenge."""
     is_converted: bool
-    """Was its code entered? Then the newest call of the challenge is the one that did it."""
+    """Was its code entered, and was it the newest call of its challenge then?"""
 
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """Figures of calls."""
+    """The figures of a set of calls."""
 
     attempts: int
-    """How many."""
+    """How many calls."""
     converted: int
-    """How many of them had their code entered."""
+    """How many calls whose code was entered."""
 
 
 @dataclass(frozen=True, slots=True)
 class AuditFilter:
-    """Which audit entries to list; a field that is None selects all."""
+    """Which audit entries to list; None in a field means all."""
 
     client: str | None = None
     """Who asked."""
     action: str | None = None
-    """For what."""
+    """What was asked for."""
     decision: str | None = None
     """What was decided."""
     number_digests: Sequence[bytes] | None = field(default=None, repr=False)
     """The number's digest by any of the keys."""
     after: datetime | None = None
-    """Made then or later."""
+    """Made at this time or later."""
     before: datetime | None = None
-    """Made earlier."""
+    """Made before this time."""
     behind: int | None = None
-    """With a lower id."""
+    """With an id below this one."""
 
 
 ALL_CALLS: Final = CallFilter()

@@ -1,4 +1,4 @@
-"""What is asked about a page session and changes nothing: who has it, and what its pages show."""
+"""Questions about a page session that change nothing: which browser has it, and what its pages show."""
 
 from dataclasses import dataclass, field
 
@@ -14,12 +14,12 @@ class PageView:
     session: PageSession
     """The page session."""
     record: FactorRecord | None
-    """The subscriber's living factor with its newest challenge; None: there is none."""
+    """The subscriber's factor with its newest challenge; None: there is none, or it was reset."""
 
 
 @dataclass(frozen=True, slots=True)
 class PageVisit:
-    """Which browser asks about which page session, in one request."""
+    """Which browser asks for which page session, in one request."""
 
     page_id: str
     """The page session's id."""
@@ -30,24 +30,24 @@ class PageVisit:
 
 
 class PageQueries:
-    """The questions about page sessions."""
+    """Answers questions about page sessions."""
 
     def __init__(self, *, store: Store, clock: Clock) -> None:
         self._store = store
         self._clock = clock
 
     async def linked(self, page_id: str, secret: str) -> PageSession | None:
-        """Return the page session of a URL, whoever opens it; None: there is no such URL."""
+        """Return the page session of a URL, for any browser; None: there is no such URL."""
         session = await self._store.page_session(page_id)
         return session if session is not None and digest(secret) == session.url_digest else None
 
     async def owned(self, visit: PageVisit) -> PageSession | None:
-        """Return a page session for the browser that has it; None: it has none."""
+        """Return a page session for the browser that opened it; None: this browser did not."""
         session = await self._store.page_session(visit.page_id)
         return session if session is not None and session.is_for(visit.cookie) else None
 
     async def find(self, visit: PageVisit) -> PageView | None:
-        """Return what a page shows to this browser; None: nothing."""
+        """Return what a page shows to this browser; None: this browser did not open it."""
         session = await self.owned(visit)
         if session is None or session.is_expired(self._clock.now()):
             return None

@@ -1,7 +1,9 @@
-"""What people and backends do with a page session: make it, open it, call, enter the code, redeem what came.
+"""What people and backends do with a page session: create it, open it, call, enter the code, fetch the
+result.
 
-Who may use the pages is the browser that opened the URL first, by its cookie. What they do to a factor is
-`enrollment`'s, in the same transaction as the page session's own change; how pages look is an adapter's.
+Only the browser that opened the URL first may use the pages; its cookie proves it. Changes of a factor are
+made by `enrollment`, in the same transaction as the change of the page session. How pages look is the web
+adapter's part.
 """
 
 from collections.abc import Callable, Mapping
@@ -32,71 +34,71 @@ _RESULTS: Final[Mapping[tuple[PagePurpose, Purpose], PageResult]] = {
     (PagePurpose.SIGN_IN, Purpose.SIGN_IN): PageResult.SIGNED_IN,
     (PagePurpose.MANAGE, Purpose.ACTIVATION): PageResult.REPLACED,
 }
-"""What a right guess comes to; any other pair: the telephone is enrolled."""
+"""The result of a right guess; for any other pair it is that the telephone is enrolled."""
 
 
 @dataclass(frozen=True, slots=True)
 class PageRules:
-    """What an admin says of page sessions."""
+    """What the admin allows for page sessions."""
 
     return_urls: Mapping[str, frozenset[str]] = field(default_factory=dict)
-    """Where each client's people may be sent at the end, character for character."""
+    """The URLs to which each client may send people at the end; they must match in every character."""
     link_lifetime: timedelta = pages.LINK_LIFETIME
-    """How long a URL may wait for its browser."""
+    """How long a URL can be opened after it was created."""
     session_lifetime: timedelta = pages.SESSION_LIFETIME
-    """How long the pages may be used from then on."""
+    """How long the pages can be used after the URL was opened."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageRequest:
-    """What a backend asks pages for, checked for shape only."""
+    """A backend's request for a page session; only its shape was checked."""
 
     subscriber: str
     """The person."""
     purpose: PagePurpose
-    """What for."""
+    """What the page is for."""
     return_url: str | None = None
-    """Where they go at the end; None: nowhere."""
+    """Where the person goes at the end; None: nowhere."""
     language: str | None = None
-    """Language tag of pages and calls; None: as the browser asks."""
+    """Language tag of pages and calls; None: the browser's language."""
     reference: str | None = None
     """The caller's own note."""
     alternative_url: str | None = None
-    """Another way than the telephone; None: there is none."""
+    """The URL of another way to sign in, without the telephone; None: there is none."""
 
 
 @dataclass(frozen=True, slots=True)
 class PageCreated:
-    """A page session whose URL waits for its browser; its secrets are told this once."""
+    """A page session whose URL was not opened yet; its secrets are told only this once."""
 
     session: PageSession
     """The page session."""
     secret: str = field(repr=False)
-    """What the URL ends in."""
+    """The last part of the URL."""
     state: str = field(repr=False)
-    """What the backend keeps beside the browser's own session, to redeem the result with."""
+    """What the backend must keep with the browser's own session; it needs it to fetch the result."""
     decision: ClassVar[str] = ALLOWED
-    """What the audit notes."""
+    """The decision in the audit."""
 
 
 @dataclass(frozen=True, slots=True)
 class UnknownReturnUrl:
-    """The client has not registered where the person is to go."""
+    """The client has not registered this return URL."""
 
     decision: ClassVar[str] = "unknown_return_url"
-    """What the audit notes."""
+    """The decision in the audit."""
 
 
 @dataclass(frozen=True, slots=True)
 class PageOpened:
-    """A browser has the page session now, or had it already."""
+    """The browser has the page session now, or had it already."""
 
     session: PageSession
     """The page session."""
     cookie: str | None = field(repr=False)
-    """What the browser must keep; None: it has it."""
+    """The cookie that the browser must keep; None: it has it already."""
     decision: ClassVar[str] = ALLOWED
-    """What the audit notes."""
+    """The decision in the audit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,31 +106,31 @@ class LinkUsed:
     """Another browser opened the URL before."""
 
     decision: ClassVar[str] = "link_used"
-    """What the audit notes."""
+    """The decision in the audit."""
 
 
 @dataclass(frozen=True, slots=True)
 class PageResultTold:
-    """What came of a page session, told to its backend."""
+    """The result of a page session, told to its backend."""
 
     session: PageSession
     """The page session."""
     record: FactorRecord | None
-    """The subscriber's factor as it is now; None: it is gone."""
+    """The subscriber's factor as it is now; None: it was reset."""
     decision: ClassVar[str] = ALLOWED
-    """What the audit notes."""
+    """The decision in the audit."""
 
 
 @dataclass(frozen=True, slots=True)
 class PageDisowned:
-    """The person said that what they saw was not their doing."""
+    """The person said that they had not asked for this."""
 
     decision: ClassVar[str] = "not_me"
-    """What the audit notes."""
+    """The decision in the audit."""
 
 
 class PageSessions:
-    """The use cases around a page session."""
+    """Creates page sessions and changes them."""
 
     def __init__(
         self,
@@ -146,16 +148,18 @@ class PageSessions:
         self._rules = rules
 
     async def create(self, principal: Principal, asked: PageRequest) -> PageCreated | UnknownReturnUrl | Deny:
-        """Make a page session; `enroll` is refused for a subscriber whose factor is active."""
+        """Create a page session; purpose `enroll` is refused if the subscriber's factor is active."""
         return await self._units.do(principal, "page.create", self._create, asked)
 
     async def redeem(self, principal: Principal, code: str, state: str) -> PageResultTold | NotFound:
-        """Tell once what came of a page session, for the result code that the browser brought and the `state`
-        that was kept beside it."""
+        """Return the result of a page session, only once.
+
+        The backend sends the result code that the browser brought, and the `state` that it kept itself.
+        """
         return await self._units.do(principal, "page.redeem", self._redeem, code, state)
 
     async def open(self, visit: PageVisit, secret: str) -> PageOpened | LinkUsed | NotFound:
-        """Give a page session to the browser that opens its URL first."""
+        """Give a page session to the first browser that opens its URL."""
         session = await self._queries.linked(visit.page_id, secret)
         # What strangers try is not written down: it would be a way to fill the disk.
         if session is None:
@@ -165,8 +169,11 @@ class PageSessions:
     async def enroll(
         self, visit: PageVisit, destination: Destination, *, language: str, consent_version: str
     ) -> FactorCalled | Deny | NotFound:
-        """Bind a telephone and call it with the activation's code. One that waits for its activation gives
-        way, for people mistype numbers; an active one only where the person manages it."""
+        """Bind a telephone and call it with the activation's code.
+
+        A factor that waits for its activation is replaced, because people mistype numbers. An active one is
+        replaced only if the page's purpose is to manage it.
+        """
         return await self._do(
             visit,
             "page.enroll",
@@ -181,11 +188,12 @@ class PageSessions:
         return await self._do(visit, "page.call", self._call)
 
     async def guess(self, visit: PageVisit, guess: Passcode) -> FactorGuess | Deny | NotFound:
-        """Judge a guess at the code that was called from this page session; a right one completes it."""
+        """Judge a guess at the code that was called from this page session; a right guess completes the
+        session."""
         return await self._do(visit, "page.verify", self._guess, cookie=visit.cookie, guess=guess)
 
     async def disown(self, visit: PageVisit) -> PageDisowned | NotFound:
-        """Take the person's word that it was not them: what is called is hung up, and the backend is told."""
+        """Record that the person had not asked for this: hang up the call, and tell the backend."""
         return await self._do(visit, "page.not_me", self._disown, visit)
 
     async def _do(
@@ -196,7 +204,7 @@ class PageSessions:
         *args: P.args,
         **more: P.kwargs,
     ) -> A | NotFound:
-        """Return what `work` answers for the page session of a visit, in one unit of work."""
+        """Run `work` on the page session of a visit, in one unit of work, and return its answer."""
         session = await self._queries.owned(visit)
         if session is None:
             return NotFound()
@@ -323,7 +331,7 @@ class PageSessions:
 
 
 def _note_call(unit: UnitOfWork, session: PageSession, called: FactorCalled | Deny) -> FactorCalled | Deny:
-    """Let a page session know what was called from it."""
+    """Store in a page session what was called from it."""
     if isinstance(called, FactorCalled):
         newest = called.challenge
         unit.tx.save_page_session(
@@ -338,7 +346,7 @@ def _note_call(unit: UnitOfWork, session: PageSession, called: FactorCalled | De
 
 
 def _find_open(unit: UnitOfWork, visit: PageVisit) -> PageSession | None:
-    """Return the page session that a browser may use now."""
+    """Return the page session that a browser may use now; None: there is none."""
     session = unit.tx.page_session(visit.page_id)
     if session is None or not session.is_for(visit.cookie) or _is_revoked(unit, session):
         return None
@@ -356,5 +364,5 @@ def _living(unit: UnitOfWork, subscriber: str, client: str) -> Factor | None:
 
 
 def _principal(session: PageSession, visit: PageVisit) -> Principal:
-    """Return as whom a browser asks: the client that sent the person, for factors only."""
+    """Return the principal for a browser: the client that sent the person, for factors only."""
     return Principal(session.client, frozenset({Scope.FACTORS}), visit.request_id)

@@ -1,6 +1,6 @@
-"""What the use cases need of the world, as Protocols, and what each must promise.
+"""What the use cases need from outside, as Protocols, with the promises that each must keep.
 
-Adapters fill them; `bootstrap` joins the two. The database's are in `store_port`. All durations are
+Adapters implement them; `bootstrap` connects the two. The database's are in `store_port`. All durations are
 `timedelta`, all times aware UTC.
 """
 
@@ -29,12 +29,12 @@ class Clock(Protocol):
     """The time of day."""
 
     def now(self) -> datetime:
-        """Return the present moment, in UTC."""
+        """Return the present time, in UTC."""
         ...
 
 
 class Entropy(Protocol):
-    """Unpredictable choices."""
+    """Random values that cannot be predicted."""
 
     def new_id(self, prefix: str) -> str:
         """Return `prefix`, an underscore and 20 random digits and small letters: 103 bits."""
@@ -45,19 +45,20 @@ class Entropy(Protocol):
         ...
 
     def key_press(self, keys: str) -> str:
-        """Return one of the telephone keys in `keys`, each as likely."""
+        """Return one of the telephone keys in `keys`, each with the same probability."""
         ...
 
 
 class Keyring(Protocol):
-    """The secrets' keeper; keys never leave it."""
+    """Derives, encrypts and compares codes; the keys never leave it."""
 
     def derive(self, challenge_id: str, length: int) -> Passcode:
-        """Return the code of a new challenge, by the newest key: always the same for the same one."""
+        """Return the code of a new challenge, made with the newest key: always the same for the same
+        challenge."""
         ...
 
     def derive_again(self, challenge_id: str, length: int, expected: bytes) -> Passcode:
-        """Return the code behind the digest `expected`, by the key that it was made with.
+        """Return the code whose digest is `expected`, made with the key of that time.
 
         Raises:
             KeyFileError: that key is gone.
@@ -65,11 +66,11 @@ class Keyring(Protocol):
         ...
 
     def digest(self, challenge_id: str, passcode: Passcode) -> bytes:
-        """Return the digest to store and compare guesses by."""
+        """Return the digest that is stored, and that guesses are compared with."""
         ...
 
     def matches(self, challenge_id: str, expected: bytes, guess: Passcode) -> bool:
-        """Is `guess` the code behind `expected`? In constant time."""
+        """Return whether `guess` is the code whose digest is `expected`. In constant time."""
         ...
 
     def seal(self, challenge_id: str, passcode: Passcode) -> bytes:
@@ -77,15 +78,16 @@ class Keyring(Protocol):
         ...
 
     def unseal(self, challenge_id: str, sealed: bytes) -> Passcode:
-        """Return the code that was sealed.
+        """Return the code that was encrypted by `seal`.
 
         Raises:
-            KeyFileError: sealed with a key that is gone, for another challenge, or damaged.
+            KeyFileError: its key is gone, it was made for another challenge, or it is damaged.
         """
         ...
 
     def number_digests(self, number: str) -> Sequence[bytes]:
-        """Return a number's digest by each key, the newest one's first: to find it where it is not kept."""
+        """Return a number's digest by each key, the newest key's first: to search audit entries, which mask
+        numbers."""
         ...
 
 
@@ -94,15 +96,15 @@ class Clip:
     """A sound that the PBX can play."""
 
     path: str
-    """As the PBX sees it, without its format's suffix."""
+    """Its path as the PBX sees it, without the suffix of its format."""
     samples: int
-    """Its length in samples at its own rate."""
+    """Its length in samples."""
     length: timedelta
     """Its duration."""
     code_end: int
-    """The sample at which the last code digit has ended; `samples` when it has none."""
+    """The sample at which the last digit of the code ends; equal to `samples` if it has no code."""
     key_end: int = 0
-    """The sample at which the key that it asks for has been named; 0 when it asks for none."""
+    """The sample at which the requested key has been named; 0 if it requests none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,20 +133,20 @@ class Speech(Protocol):
         ...
 
     def prompt(self, language: str, name: PromptName) -> Clip:
-        """Return a phrase as it lies in the pack, for the PBX to play.
+        """Return a phrase of the language's folder, for the PBX to play.
 
         Raises:
             UnknownLanguage: no such folder.
-            SpeechError: the pack lacks the phrase.
+            SpeechError: the folder lacks the phrase.
         """
         ...
 
     def mix(
         self, language: str, invitation: Sequence[Part], reading: Sequence[Part]
     ) -> AbstractAsyncContextManager[CallAudio]:
-        """Make a call's two files under opaque names; leaving the context removes them.
+        """Mix the two files of a call under random names; leaving the context removes them.
 
-        Does not block the loop. The files may be read by the PBX's group only.
+        Does not block the loop. Only the PBX's group can read the files.
 
         Raises:
             UnknownLanguage: no such folder.
@@ -153,7 +155,7 @@ class Speech(Protocol):
         ...
 
     async def sweep(self) -> int:
-        """Remove files that a crash left behind; return how many."""
+        """Remove sound files that a crash left behind; return how many."""
         ...
 
 
@@ -162,19 +164,19 @@ class Order:
     """What a PBX needs to know to place one call."""
 
     call_id: str
-    """Becomes the channel's id."""
+    """The id of the call; the PBX uses it as the id of the channel."""
     hop: Hop
-    """Which way, and who is shown as calling."""
+    """The trunk, the number as it is dialed there, and the caller ID."""
     apology: Clip
-    """What the PBX itself plays when it cannot reach the controller."""
+    """What the PBX itself plays if it cannot reach the controller."""
 
 
 LegSignal = Progressed | Rang | Answered | Hangup
-"""What a leg tells, in order; `Hangup` is the last."""
+"""What a leg reports, in order; `Hangup` is the last."""
 
 
 PAUSES: Final[Mapping[str, timedelta]] = {"w": timedelta(milliseconds=500), "W": timedelta(seconds=1)}
-"""What is no DTMF digit but waits between two."""
+"""The letters among the digits that are pauses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +184,7 @@ class DtmfTiming:
     """How DTMF digits are sent."""
 
     tone: timedelta = timedelta(milliseconds=120)
-    """How long each digit sounds."""
+    """How long each digit's tone lasts."""
     gap: timedelta = timedelta(milliseconds=250)
     """From the end of a digit to the start of the next."""
 
@@ -192,12 +194,12 @@ class DtmfTiming:
 
 
 class Leg(Protocol):
-    """One call in the hands of a PBX."""
+    """One call at a PBX."""
 
     def signals(self) -> AsyncIterator[LegSignal]:
         """Yield what happens to the call until its `Hangup`, which always comes.
 
-        A PBX that goes away and does not come back within the adapter's grace time counts as
+        If the PBX goes away and does not come back within the adapter's grace time, it is
         `Hangup(gave_up=PBX_LOST)`.
         """
         ...
@@ -213,14 +215,14 @@ class Leg(Protocol):
         ...
 
     async def play(self, clip: Clip, keys: str = "") -> Playback:
-        """Play a sound from its start until its end, one of `keys`, or the end of the call.
+        """Play a sound from its start until its end, until one of `keys` is pressed, or until the call ends.
 
-        Only after `Answered`. Never raises for a call that ends: `Playback.hung_up` says so.
+        Only after `Answered`. Does not raise when the call ends: see `Playback.hung_up`.
         """
         ...
 
     async def wait_key(self, keys: str, within: timedelta) -> str | None:
-        """Return the first of `keys` pressed `within` that time, or None.
+        """Return the first of `keys` that is pressed within this time; None: none was.
 
         Raises:
             LegEnded: the call ended meanwhile.
@@ -228,37 +230,38 @@ class Leg(Protocol):
         ...
 
     async def media(self) -> Media:
-        """Return the leg's packet counts; also right after the call's end, as far as known."""
+        """Return the packet counts of the leg; also after the end of the call, as far as they are known."""
         ...
 
     async def hang_up(self) -> None:
-        """Ask the PBX to end the call; does nothing to a call that has ended. Does not wait for it."""
+        """Ask the PBX to end the call, without waiting for the end; does nothing to a call that has ended."""
         ...
 
     async def leave(self, apology: Clip) -> None:
-        """End an answered call because the controller stops: break off what is said, and apologise first.
+        """End an answered call because the controller stops: stop the sound and play the apology first.
 
-        Returns once the controller may go; the call is then over as `INTERRUPTED`, or about to be.
+        Returns when the controller may stop; the call is then `INTERRUPTED`, or about to be.
         """
         ...
 
 
 class Pbx(Protocol):
-    """A telephone exchange."""
+    """A telephone exchange: Asterisk, FreeSWITCH or the simulator."""
 
     @property
     def is_connected(self) -> bool:
-        """Can calls be placed now?"""
+        """Return whether calls can be placed now."""
         ...
 
     async def reach(self, within: timedelta) -> bool:
-        """Can calls be placed now? A lost connection is tried at once, and waited for `within` that time."""
+        """Return whether calls can be placed now. If the connection is lost, it is tried again at once, for
+        `within`."""
         ...
 
     def originate(self, order: Order) -> AbstractAsyncContextManager[Leg]:
-        """Place a call, at most once per call id; never repeated by the adapter.
+        """Place a call, at most once per call id; the adapter never repeats it.
 
-        Leaving the context hangs up a call that still lives, and waits for its end or a deadline.
+        Leaving the context hangs up the call if it is in progress, and waits for its end or a deadline.
 
         Raises:
             PbxUnavailable: not connected; nothing was sent.
@@ -268,12 +271,15 @@ class Pbx(Protocol):
         ...
 
     async def hang_up(self, call_id: str) -> None:
-        """End a call that an earlier process placed, if the PBX still has it; one that is not connected is
-        told as soon as it is, before any new call."""
+        """End a call that an earlier process placed, if the PBX still has it.
+
+        A PBX that is not connected is told when it connects, before any new call.
+        """
         ...
 
     async def trunk_states(self) -> Mapping[str, TrunkState]:
-        """Return the state of each endpoint of this PBX by the endpoint's name; empty while not connected."""
+        """Return the trunk state of each endpoint of this PBX, by the endpoint's name; empty while not
+        connected."""
         ...
 
 
@@ -284,7 +290,7 @@ class TimelineEntry:
     seq: int
     """Position in the call's timeline, from 1."""
     at: datetime
-    """When."""
+    """When it happened."""
     state: str
     """The call's state after the step."""
     event: str
@@ -295,14 +301,14 @@ class TimelineEntry:
 
 @dataclass(frozen=True, slots=True)
 class CallRecord:
-    """A call as stored."""
+    """A call as it is stored."""
 
     call: Call
     """The call itself."""
     outcome: CallOutcome | None = None
-    """What it came to; None while it lives."""
+    """Its outcome; None: it has not ended."""
     hangup: Hangup | None = None
-    """How it ended; None while it lives."""
+    """How it ended; None: it has not ended."""
     timeline: Sequence[TimelineEntry] = ()
     """Its steps, oldest first."""
 
@@ -316,16 +322,16 @@ class ChallengeRecord:
     calls: Sequence[CallRecord]
     """Its calls, each with its timeline."""
     revision: int = 0
-    """Grows with every change of the challenge or one of its calls."""
+    """Grows by every change of the challenge or of one of its calls."""
 
     @property
     def has_live_call(self) -> bool:
-        """Is one of its calls in progress?"""
+        """Return whether one of its calls is in progress."""
         return any(entry.call.is_live for entry in self.calls)
 
     @property
     def is_settled(self) -> bool:
-        """Can nothing more happen to it?"""
+        """Return whether nothing more can happen to it."""
         return self.challenge.state not in OPEN_STATES and not self.has_live_call
 
 
@@ -334,18 +340,18 @@ class IdempotencyKey:
     """A client's promise that two requests are one."""
 
     client: str
-    """Who promised."""
+    """The client."""
     key: str
-    """Their word for the request."""
+    """The key that the client sent."""
     fingerprint: bytes
-    """Digest of the request, so that the same word for another request is noticed; never of a code."""
+    """Digest of the request, to notice the same key with another request; never of a code."""
 
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """The request was answered before."""
+    """A request with the same idempotency key was answered before."""
 
     challenge_id: str
-    """The challenge it made."""
+    """The challenge of that request."""
     is_same_request: bool
-    """False when the same key came with another request."""
+    """False: the key came with another request before."""

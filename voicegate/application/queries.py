@@ -1,7 +1,7 @@
-"""What is asked and changes nothing: a challenge, a factor, a call, and lists of them.
+"""Questions that change nothing: a challenge, a factor, a call, and lists of them.
 
-A client sees its own only, an admin all: what is somebody else's is None, as if it were not there. None of
-these is in the audit.
+A client sees its own only, an admin sees all; what belongs to another client is None. These questions are not
+in the audit.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from voicegate.domain.client import Principal
 
 
 class ChallengeQueries:
-    """The questions about challenges and their calls."""
+    """Answers questions about challenges and their calls."""
 
     def __init__(self, *, store: Store, notifier: ChangeNotifier, clock: Clock) -> None:
         self._store = store
@@ -34,7 +34,8 @@ class ChallengeQueries:
         since: int | None = None,
         wait: timedelta = timedelta(),
     ) -> ChallengeRecord | None:
-        """Return a challenge, once its revision passes `since`, its time or `wait` is over; None: unknown.
+        """Return a challenge when its revision is above `since`, or when its time or `wait` is over; None:
+        unknown.
 
         Without `since`, `wait` counts from the present revision.
         """
@@ -54,8 +55,10 @@ class ChallengeQueries:
     async def newest(
         self, principal: Principal, number: str, service: str | None = None
     ) -> ChallengeRecord | None:
-        """Return the principal's own newest challenge for a number that no factor is about and that service
-        asked for; None: none."""
+        """Return the principal's newest challenge without a factor for a number; None: there is none.
+
+        `service` is the service that asked for it; None: one that no service asked for.
+        """
         return self._present(await self._store.newest_plain(number, principal.name, service))
 
     async def call(self, principal: Principal, call_id: str) -> CallRecord | None:
@@ -68,7 +71,8 @@ class ChallengeQueries:
     async def calls(
         self, principal: Principal, limit: int, wanted: CallFilter = ALL_CALLS
     ) -> Sequence[CallRecord]:
-        """Return the newest of those calls first, without timelines; a client's own only."""
+        """Return the calls that match, newest first, at most `limit`, without timelines; a client sees its
+        own only."""
         if not principal.is_admin:
             if wanted.client not in (None, principal.name):
                 return ()
@@ -76,14 +80,15 @@ class ChallengeQueries:
         return await self._store.recent_calls(limit, wanted)
 
     def _longest_wait(self, record: ChallengeRecord, wait: timedelta) -> timedelta:
-        """Return how long to wait for news of a challenge: that its time is over, the clock alone tells."""
+        """Return how long to wait for a change of a challenge. Not beyond its end, which nobody announces."""
         left = record.challenge.left(self._clock.now())
         return min(wait, left) if record.challenge.state in OPEN_STATES else wait
 
     async def _read_news(
         self, principal: Principal, challenge_id: str, *, seen: int, change: asyncio.Event
     ) -> ChallengeRecord | None:
-        """Return a challenge once its revision passes `seen`: what is told may have been read already."""
+        """Return a challenge when its revision is above `seen`. A change may be announced that was read
+        already."""
         while True:
             await change.wait()
             change.clear()
@@ -96,36 +101,40 @@ class ChallengeQueries:
         return record if record is not None and principal.owns(record.challenge.client) else None
 
     def _present(self, record: ChallengeRecord | None) -> ChallengeRecord | None:
-        """Return a record with its challenge as it is now."""
+        """Return a record whose challenge has its present state: expired, if its time is over."""
         if record is None:
             return None
         return replace(record, challenge=challenges.expire(record.challenge, self._clock.now()))
 
 
 class FactorQueries:
-    """The questions about factors."""
+    """Answers questions about factors."""
 
     def __init__(self, *, store: Store, clock: Clock) -> None:
         self._store = store
         self._clock = clock
 
     async def get(self, principal: Principal, factor_id: str) -> FactorRecord | None:
-        """Return a living factor with its newest challenge; None: no such factor."""
+        """Return a factor with its newest challenge; None: unknown, or reset."""
         record = await self._store.factor(factor_id)
         if record is None or not (record.factor.is_living and principal.owns(record.factor.client)):
             return None
         return self._as_of_now(record)
 
     async def list(self, principal: Principal, subscriber: str) -> Sequence[FactorRecord]:
-        """Return a subscriber's living factors, oldest first: one of each client that may be seen."""
+        """Return a subscriber's factors, oldest first, without those that were reset. Each client that the
+        principal may see can have one."""
         records = await self._store.factors(subscriber, None if principal.is_admin else principal.name)
         return [self._as_of_now(record) for record in records]
 
     async def page(
         self, principal: Principal, limit: int, wanted: FactorFilter, *, after: str | None = None
     ) -> Sequence[FactorRecord] | None:
-        """Return the first of those factors, living ones only, by client and then by subscriber, or the first
-        after the factor with that id; None: no such factor. A client sees its own only."""
+        """Return the factors that match, by client and subscriber, without those that were reset; None:
+        `after` is unknown.
+
+        With `after`, only those behind the factor with that id. A client sees its own only.
+        """
         if not principal.is_admin:
             if wanted.client not in (None, principal.name):
                 return ()
@@ -138,7 +147,7 @@ class FactorQueries:
         return [self._as_of_now(record) for record in await self._store.list_factors(limit, wanted)]
 
     def _as_of_now(self, record: FactorRecord) -> FactorRecord:
-        """Return a record whose code says by itself that its time is over."""
+        """Return a record whose challenge has its present state: expired, if its time is over."""
         if record.challenge is None:
             return record
         challenge = challenges.expire(record.challenge.challenge, self._clock.now())

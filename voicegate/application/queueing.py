@@ -1,8 +1,8 @@
-"""Which calls are placed now and which wait: by the caps of each trunk and of all calls together.
+"""Which calls are placed now and which must wait: by the limits of each trunk and of all calls together.
 
-Clients take turns: one that asks for many calls makes others wait for one of them, not for all. A call that
-waits has not begun: nobody is rung, and one that waits too long ends so. Whether a telephone may be called
-at all is policy's question.
+Clients take turns: a client that asks for many calls makes the others wait for one of them, not for all. A
+queued call has not begun: no telephone rings. A call that waits too long ends. Whether a telephone may be
+called at all is decided by `policy`.
 """
 
 import asyncio
@@ -16,35 +16,35 @@ from typing import Final
 from voicegate.domain.routing import Trunk
 
 RETRY_AFTER: Final = timedelta(seconds=10)
-"""When to ask again where the queue is full: the calls ahead take half a minute or so, many at a time."""
+"""When to ask again if the queue is full: many calls run at a time, and each takes about half a minute."""
 
 
 @dataclass(frozen=True, slots=True)
 class CallLimits:
-    """How many calls there are at a time. Each trunk has a limit of its own besides."""
+    """How many calls there may be at a time. Each trunk has its own limit too."""
 
     in_progress: int = 100
     """Calls in progress, over all trunks."""
     queued: int = 200
-    """Calls that wait. A client that has none waiting may add one all the same."""
+    """Calls in the queue. A client that has none there may always add one."""
     queue_timeout: timedelta = timedelta(seconds=30)
-    """How long a call waits."""
+    """How long a call may wait in the queue."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class QueueTicket:
-    """A call's place: at a line, in the queue, or turned away."""
+    """The place of a call: it has a line, is in the queue, or was refused."""
 
     trunk: Trunk
-    """Whose line it is to have."""
+    """The trunk whose line it needs."""
     client: str
     """Who asked for the call."""
     turn: asyncio.Future[bool]
-    """Done once it is known: True at a line, False when turned away."""
+    """Done when it is decided: True: it has a line; False: refused."""
 
 
 class CallQueue:
-    """Hands out lines; used by one event loop."""
+    """Gives lines to calls; used by one event loop."""
 
     def __init__(self, limits: CallLimits) -> None:
         self._limits = limits
@@ -54,11 +54,11 @@ class CallQueue:
         self._queued = 0
 
     def is_full_for(self, client: str) -> bool:
-        """Would another call of this client find no place to wait? Safe in any thread."""
+        """Return whether another call of this client would find no place in the queue. Safe in any thread."""
         return client in self._clients and self._queued >= self._limits.queued
 
     def enter(self, trunk: Trunk, client: str) -> QueueTicket:
-        """Return a place for a call, to be given to `line`; does not wait."""
+        """Return the place of a call, for `line`; does not wait."""
         ticket = QueueTicket(trunk, client, asyncio.get_running_loop().create_future())
         if not trunk.has_lines:
             ticket.turn.set_result(True)
@@ -73,9 +73,9 @@ class CallQueue:
 
     @asynccontextmanager
     async def line(self, ticket: QueueTicket, given_up: asyncio.Event) -> AsyncIterator[bool]:
-        """Hold a line while the context lasts; False: none was free in time, or nobody waits on.
+        """Hold a line while the context lasts; False: none was free in time, or `given_up` was set.
 
-        Waits for the client's turn, until `given_up` is set or the queue's time is over.
+        Waits for the client's turn until `given_up` is set or the time in the queue is over.
         """
         try:
             yield await self._wait(ticket, given_up)
@@ -110,7 +110,7 @@ class CallQueue:
             del self._clients[ticket.client]
 
     def _serve(self) -> None:
-        """Give every free line to whose turn it is."""
+        """Give every free line to the client whose turn it is."""
         while (ticket := self._next()) is not None:
             self._clients.move_to_end(ticket.client)
             self._leave(ticket)

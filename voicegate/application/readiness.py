@@ -1,4 +1,4 @@
-"""Can a code be stored and a telephone be called now? Asked often, answered soon, whatever hangs."""
+"""Can a code be stored and a telephone be called now? Answered within seconds, whatever hangs."""
 
 import asyncio
 from collections.abc import Mapping
@@ -13,21 +13,21 @@ from voicegate.domain.errors import StoreError
 
 _WITHIN: Final = timedelta(seconds=3)
 _FRESH: Final = timedelta(seconds=1)
-"""For so long an answer of the database serves those who ask next."""
+"""For this time an answer of the database is used for the next questions too."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """How the parts are, and whether calls can be placed."""
+    """The state of the parts, and whether calls can be placed."""
 
     parts: Mapping[str, str]
-    """By part, such as `database` or `pbx main`, `ok` or what is wrong."""
+    """By part, such as `database` or `pbx main`: `ok`, or what is wrong."""
     is_ready: bool
-    """Does the database store, and is a PBX connected?"""
+    """Can the database store, and is a PBX connected?"""
 
 
 class Readiness:
-    """Looks at the parts that every call needs."""
+    """Checks the parts that every call needs."""
 
     def __init__(self, *, store: Store, clock: Clock, pbxs: Mapping[str, Pbx]) -> None:
         self._store = store
@@ -37,7 +37,7 @@ class Readiness:
         self._probed_at = 0.0
 
     async def look(self) -> Ready:
-        """Return how the parts are, within three seconds."""
+        """Return the state of the parts, within three seconds."""
         database = await self._look_at_database()
         connected = {name: pbx.is_connected for name, pbx in self._pbxs.items()}
         parts = {"database": database}

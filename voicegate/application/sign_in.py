@@ -1,7 +1,7 @@
-"""Issue a challenge and verify a passcode; call again, cancel it, or take its backend's word.
+"""Issue a challenge and verify a passcode; call again, cancel it, or accept a backend's own proof.
 
-A request never waits for a telephone. A client reaches its own challenges only, an admin all of them: what is
-somebody else's is `NotFound`, as if it were not there. What is only asked is in `queries`.
+A request never waits for a telephone. A client reaches its own challenges only, an admin reaches all; what
+belongs to another client is `NotFound`. Questions that change nothing are in `queries`.
 """
 
 from dataclasses import dataclass, replace
@@ -30,65 +30,65 @@ from voicegate.domain.policy import Deny, DenyReason
 
 @dataclass(frozen=True, slots=True)
 class IssueRequest:
-    """A request for a challenge, checked for shape only."""
+    """A request for a challenge; only its shape was checked."""
 
     principal: Principal
     """Who asks."""
     spec: ChallengeSpec
-    """What to speak to whom."""
+    """What to speak, and to whom."""
     idempotency: IdempotencyKey | None = None
-    """The caller's promise that a repeat is a repeat."""
+    """The caller's idempotency key."""
     needs_way: bool = False
-    """Is it refused when no trunk can take the call now? Otherwise the call's outcome tells."""
+    """Refuse the request if no trunk can take the call now? If not, the call's outcome tells."""
     is_held: bool = False
     """Does its call wait for `release` or `withdraw`?"""
     until: datetime | None = None
-    """Until when it is of use: later, nothing is stored; None: it always is."""
+    """After this time nothing is stored, because the caller no longer waits; None: no limit."""
     is_repeatable: bool = False
-    """Is the same code for the same telephone, while its call is in progress, the same request? Senders that
-    repeat what they think lost have no word for it, or a new one each time."""
+    """Is a request for the same code and telephone a repetition, while the call is in progress? For senders
+    that repeat what they believe lost, without an idempotency key or with a new one each time."""
 
 
 @dataclass(frozen=True, slots=True)
 class Issued:
-    """A challenge that stands."""
+    """An open challenge."""
 
     record: ChallengeRecord
     """The challenge and its calls."""
     is_replay: bool = False
-    """Was it made by an earlier request?"""
+    """Was it created by an earlier request?"""
     held: PendingCall | None = None
-    """Its call, where that waits for `release` or `withdraw`."""
+    """Its call, if that waits for `release` or `withdraw`."""
     decision: ClassVar[str] = ALLOWED
-    """What the audit notes."""
+    """The decision in the audit."""
 
 
 @dataclass(frozen=True, slots=True)
 class OtherCode:
-    """Another code is out for the same telephone."""
+    """Another code is open for the same telephone."""
 
     decision: ClassVar[str] = "other_code"
-    """What the audit notes."""
+    """The decision in the audit."""
 
 
 @dataclass(frozen=True, slots=True)
 class CalledAgain:
-    """Another call of a challenge is placed."""
+    """Another call of a challenge will be placed."""
 
     call: Call
     """The call."""
     decision: ClassVar[str] = ALLOWED
-    """What the audit notes."""
+    """The decision in the audit."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """A challenge is over, by this request or since before."""
+    """A challenge is over, by this request or before."""
 
     record: ChallengeRecord
     """The challenge and its calls."""
     decision: ClassVar[str] = ALLOWED
-    """What the audit notes."""
+    """The decision in the audit."""
 
     @property
     def challenge(self) -> Challenge:
@@ -115,12 +115,12 @@ class SignIn:
         self._delivery = delivery
 
     async def issue(self, request: IssueRequest) -> Issued | KeyReused | Deny:
-        """Store a challenge with its first call and begin to deliver it.
+        """Store a challenge with its first call and start to deliver it.
 
         Raises:
-            UnknownLanguage: no prompts for a language that is needed.
-            StoreError: nothing was stored, nobody is called.
-            TooLate: the same, because it would be of no use any more.
+            UnknownLanguage: a language is needed, and none of them has prompts.
+            StoreError: nothing was stored, and no telephone is called.
+            TooLate: the same, because `until` has passed.
         """
         pending = self._challenge_service.prepare(request.spec, request.principal.name)
         if request.needs_way and isinstance(pending, PendingCall):
@@ -129,26 +129,28 @@ class SignIn:
         return await self._units.do(request.principal, "verification.create", self._issue, request, pending)
 
     async def send(self, principal: Principal, spec: ChallengeSpec) -> Issued | OtherCode | Deny:
-        """Call again about a service's open challenge for the same telephone, with the same code; without
-        one, issue it. One that is locked stands in the way until its time is over.
+        """Call again with the same code, if a service has an open challenge for the telephone; else issue a
+        new one.
+
+        A locked challenge refuses a new one until its time is over.
 
         Raises:
-            UnknownLanguage: no prompts for a language that is needed.
-            StoreError: nothing was stored, nobody is called.
+            UnknownLanguage: a language is needed, and none of them has prompts.
+            StoreError: nothing was stored, and no telephone is called.
         """
         pending = self._challenge_service.prepare(spec, principal.name)
         return await self._units.do(principal, "verification.send", self._send, spec, pending)
 
     def release(self, issued: Issued) -> None:
-        """Place the call of a challenge that was issued as held; once. A replay has none to place."""
+        """Place the call of a challenge that was issued as held; only once. Does nothing for a replay."""
         if issued.held is not None:
             self._delivery.start(issued.held)
 
     async def withdraw(self, principal: Principal, issued: Issued) -> None:
-        """Cancel a challenge that was issued as held: its call is never placed. A replay is left as it is.
+        """Cancel a challenge that was issued as held: its call is never placed. Does nothing for a replay.
 
         Raises:
-            StoreError: not canceled, but nobody is called all the same.
+            StoreError: it was not canceled; still, no telephone is called.
         """
         if issued.held is None:
             return
@@ -160,7 +162,7 @@ class SignIn:
     async def verify(
         self, principal: Principal, challenge_id: str, guess: Passcode
     ) -> VerifyResult | NotFound:
-        """Judge one guess. Two at once are judged one after the other."""
+        """Judge one guess. Two guesses at the same time are judged one after the other."""
         return await self._units.do(principal, "verification.check", self._verify, challenge_id, guess)
 
     async def redial(self, principal: Principal, challenge_id: str) -> CalledAgain | Deny | NotFound:
@@ -168,12 +170,12 @@ class SignIn:
         return await self._units.do(principal, "verification.redial", self._redial, challenge_id)
 
     async def cancel(self, principal: Principal, challenge_id: str) -> Ended | NotFound:
-        """Cancel a challenge and hang up its call. Doing it twice is fine."""
+        """Cancel a challenge and hang up its call. May be called twice."""
         event = ChallengeEvent.CANCELED
         return await self._units.do(principal, "verification.cancel", self._end, challenge_id, event)
 
     async def approve(self, principal: Principal, challenge_id: str) -> Ended | NotFound:
-        """Take the principal's word that an open challenge is proven, and hang up its call."""
+        """Accept the principal's statement that an open challenge is proven, and hang up its call."""
         event = ChallengeEvent.APPROVED
         return await self._units.do(principal, "verification.approve", self._end, challenge_id, event)
 
@@ -241,7 +243,8 @@ class SignIn:
         return Issued(record, held=admitted if is_held else None)
 
     def _repeated(self, unit: UnitOfWork, request: IssueRequest) -> Issued | None:
-        """Return the challenge whose call is in progress, if the request asks for the same code again."""
+        """Return the challenge whose call is in progress, if the request asks for the same code again; else
+        None."""
         spec = request.spec
         if not request.is_repeatable or spec.passcode is None:
             return None
@@ -256,7 +259,7 @@ class SignIn:
         return Issued(found, is_replay=True)
 
     def _replay(self, unit: UnitOfWork, replay: Replay, request: IssueRequest) -> Issued | KeyReused:
-        """Return the challenge that the same request made before."""
+        """Return the challenge of the earlier request with the same idempotency key."""
         unit.subject = replay.challenge_id
         record = unit.tx.challenge(replay.challenge_id)
         if not replay.is_same_request or record is None:
@@ -288,7 +291,7 @@ class SignIn:
 
 
 def _find(unit: UnitOfWork, challenge_id: str) -> ChallengeRecord | None:
-    """Return a challenge that the principal may touch."""
+    """Return a challenge that the principal may use; None: there is none."""
     record = unit.tx.challenge(challenge_id)
     if record is None:
         return None  # what was sent for an id may be anything: a number, a code

@@ -1,8 +1,8 @@
-"""What the use cases need of the database, as Protocols, and what it must promise.
+"""What the use cases need from the database, as Protocols, with the promises that it must keep.
 
-A use case that changes anything is one function of a `Transaction`, which the store runs and commits:
-what it read cannot change meanwhile, and its audit entry is in the same commit. What is kept is in
-`ports` and in the domain, what lists select by in `listing`.
+A use case that changes something is one function of a `Transaction`, which the store runs and commits: what
+it read cannot change meanwhile, and its audit entry is in the same commit. The records are in `ports` and in
+the domain, the filters of lists in `listing`.
 """
 
 from collections.abc import Callable, Sequence
@@ -33,16 +33,16 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class WrongGuess:
-    """A guess that missed."""
+    """A wrong guess."""
 
     at: datetime
-    """When."""
+    """When it was made."""
     client: str
-    """Whose challenge it was."""
+    """The client of the challenge."""
     bucket: str = field(repr=False)
-    """Its challenge's bucket."""
+    """The challenge's bucket."""
     subscriber: str | None = None
-    """Whose factor it was about; None: nobody's."""
+    """The subscriber whose factor it was about; None: it was about none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,49 +50,49 @@ class AuditEntry:
     """Who asked for what, and what was decided; never a code or a whole number."""
 
     at: datetime
-    """When."""
+    """When it was decided."""
     client: str
     """Who asked."""
     request_id: str
-    """In which request."""
+    """The id of the request."""
     action: str
-    """For what, such as `factor.enroll`."""
+    """What was asked for, such as `factor.enroll`."""
     decision: str
-    """`allowed`, what a guess came to, or the reason of a refusal."""
+    """`allowed`, the result of a guess, or the reason of a refusal."""
     subject: str | None = None
-    """The id of what it was about; None: it has none yet."""
+    """The id of the challenge, factor or client that it is about; None: it has none yet."""
     number: str | None = None
-    """The number it was about, masked."""
+    """The masked number that it is about."""
     number_digest: bytes | None = field(default=None, repr=False)
-    """The keyed digest of that number, by which it can be searched for."""
+    """The keyed digest of that number, to search for it."""
     id: int = 0
-    """Its place in the table, which the store gives."""
+    """Its number in the table, given by the store."""
 
 
 @dataclass(frozen=True, slots=True)
 class FactorRecord:
-    """A factor with what is around it."""
+    """A factor with its newest challenge."""
 
     factor: Factor
     """The factor itself."""
     challenge: ChallengeRecord | None = None
     """Its newest challenge, with its calls; None: there was none yet."""
     sharing: int = 1
-    """Living enrollments on the same number, over all clients, this one included."""
+    """How many factors that are not reset have the same number, over all clients, this one included."""
     next_call_at: datetime | None = None
-    """From when on it may be called again; None where that was not asked for, or it may at any time."""
+    """When it may be called again; None: at any time, or this was not asked for."""
 
 
 @dataclass(frozen=True, slots=True)
 class BucketCall:
-    """A call with the bucket that it is counted in."""
+    """A call with the bucket in which it is counted."""
 
     record: CallRecord
     """The call, without its timeline."""
     bucket: str = field(repr=False)
     """Its challenge's bucket."""
     counted_at: datetime
-    """When it was queued, as the waits between calls have it."""
+    """The time from which the waits between calls are counted."""
     is_verified: bool
     """Was its challenge's code entered?"""
 
@@ -104,27 +104,27 @@ class ClientRecord:
     client: Client
     """The client."""
     keys: Sequence[ClientKey]
-    """Its keys, oldest first, those that are over too."""
+    """Its API keys, oldest first, also those that are over."""
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """What is kept; all that is older may be deleted."""
+    """The times after which records are kept; what is older may be deleted."""
 
     calls: datetime
-    """Challenges that ended later, with their calls and the factors they were about."""
+    """Challenges that ended after this time, with their calls and factors."""
     timelines: datetime
-    """Steps of calls made later."""
+    """Steps of calls after this time."""
     audit: datetime
-    """Audit entries made later, and page sessions, which hold what people agreed to."""
+    """Audit entries after this time, and page sessions, which hold what people agreed to."""
     recent: datetime
-    """Idempotency keys and wrong guesses made later."""
+    """Idempotency keys and wrong guesses after this time."""
 
 
 class Transaction(Protocol):
-    """One commit in the making, in a thread of the store's own: nothing here waits, nor may its user.
+    """One transaction, in a thread of the store: nothing here waits, and its user must not wait either.
 
-    What is found is locked until the commit.
+    Rows that are read stay locked until the commit.
     """
 
     def challenge(self, challenge_id: str) -> ChallengeRecord | None:
@@ -132,14 +132,16 @@ class Transaction(Protocol):
         ...
 
     def newest_challenge(self, factor_id: str, purpose: Purpose | None = None) -> ChallengeRecord | None:
-        """Return a factor's newest challenge, of one purpose if given; None: there was none yet."""
+        """Return a factor's newest challenge, of one purpose if given; None: there is none."""
         ...
 
     def newest_plain(
         self, destination: Destination, *, client: str, service: str | None
     ) -> ChallengeRecord | None:
-        """Return a client's newest plain challenge for a telephone that a service (None: none) asked for;
-        None: there was none."""
+        """Return a client's newest challenge without a factor for a telephone; None: there is none.
+
+        `service` is the service that asked for it; None: one that no service asked for.
+        """
         ...
 
     def open_challenges(self, factor_id: str) -> Sequence[Challenge]:
@@ -149,16 +151,18 @@ class Transaction(Protocol):
     def pending_challenges(
         self, client: str, *, bucket: str | None = None, subscriber: str | None = None
     ) -> Sequence[Challenge]:
-        """Return a client's challenges that are in an open state: those that have all that is given. They are
-        not locked."""
+        """Return a client's challenges that are in an open state; of one bucket or subscriber, if given.
+
+        They are not locked.
+        """
         ...
 
     def replay(self, idempotency: IdempotencyKey) -> Replay | None:
-        """Return what an idempotency key stands for already."""
+        """Return the challenge that an idempotency key was used for; None: the key is new."""
         ...
 
     def remember(self, idempotency: IdempotencyKey, challenge: Challenge) -> None:
-        """Let an idempotency key stand for a challenge."""
+        """Store that an idempotency key was used for a challenge."""
         ...
 
     def add_challenge(self, challenge: Challenge) -> None:
@@ -166,7 +170,7 @@ class Transaction(Protocol):
         ...
 
     def save_challenge(self, challenge: Challenge) -> None:
-        """Store a challenge that changed, or whose calls did; its revision grows."""
+        """Store a challenge that changed, or whose calls changed; its revision grows by 1."""
         ...
 
     def add_call(self, call: Call) -> None:
@@ -174,13 +178,17 @@ class Transaction(Protocol):
         ...
 
     def hold_number(self, number: str) -> None:
-        """Let others who hold the same number wait until this transaction is over, so that what is decided
-        about its calls here stays true."""
+        """Make other transactions that hold the same number wait until this one is over.
+
+        So what is decided here about the number's calls stays true until the commit.
+        """
         ...
 
     def set_back(self, now: datetime) -> None:
-        """Let calls and guesses that lie in the future, for the clock was set back since, count as made now:
-        else what they make wait would wait until the clock is there again."""
+        """Count calls and guesses with a time in the future as made now: the clock was set back.
+
+        Otherwise the waits that they cause would last until the clock is there again.
+        """
         ...
 
     def enrolled_extensions(self, number: str) -> Sequence[str]:
@@ -188,8 +196,10 @@ class Transaction(Protocol):
         ...
 
     def calls_in_progress(self, number: str, unsafe_since: datetime) -> Sequence[BucketCall]:
-        """Return all clients' calls to a number that have not ended, or ended after `unsafe_since` and
-        are not safe to repeat."""
+        """Return all clients' calls to a number that may still ring there.
+
+        Those that have not ended, and those that ended after `unsafe_since` and are not safe to retry.
+        """
         ...
 
     def calls_counted(self, bucket: str, client: str, since: datetime) -> Sequence[BucketCall]:
@@ -197,19 +207,19 @@ class Transaction(Protocol):
         ...
 
     def factor(self, factor_id: str) -> Factor | None:
-        """Return a factor, a dead one too; None: unknown."""
+        """Return a factor, also one that was reset; None: unknown."""
         ...
 
     def living_factors(self, subscriber: str, client: str | None) -> Sequence[Factor]:
-        """Return a subscriber's living factors, of one client or (None) of all, oldest first."""
+        """Return a subscriber's factors that are not reset, oldest first; client None: of all clients."""
         ...
 
     def sharing(self, number: str) -> int:
-        """Return how many living factors are bound to a number."""
+        """Return how many factors that are not reset have this number."""
         ...
 
     def add_factor(self, factor: Factor) -> None:
-        """Store a new factor. A client's subscriber has one living factor at most."""
+        """Store a new factor. A client's subscriber has at most one factor that is not reset."""
         ...
 
     def save_factor(self, factor: Factor) -> None:
@@ -225,20 +235,22 @@ class Transaction(Protocol):
         subscriber: str | None = None,
         bucket: str | None = None,
     ) -> Sequence[datetime]:
-        """Return when the newest wrong guesses were made, newest first, after `since`, at most `limit`
-        of them: those that have all that is given."""
+        """Return the times of the newest wrong guesses after `since`, newest first, at most `limit`.
+
+        Only those of the client, subscriber and bucket, where these are given.
+        """
         ...
 
     def count_wrong_guesses(self, since: datetime, client: str) -> int:
-        """Return how many wrong guesses at a client's codes were made after `since`."""
+        """Return how many wrong guesses were made after `since` at codes of a client."""
         ...
 
     def add_wrong_guess(self, guess: WrongGuess) -> None:
-        """Store a guess that missed."""
+        """Store a wrong guess."""
         ...
 
     def client(self, name: str) -> Client | None:
-        """Return a client, a revoked one too; None: unknown."""
+        """Return a client, also a revoked one; None: unknown."""
         ...
 
     def save_client(self, client: Client) -> None:
@@ -246,15 +258,15 @@ class Transaction(Protocol):
         ...
 
     def keys(self, client: str) -> Sequence[ClientKey]:
-        """Return a client's keys, oldest first."""
+        """Return a client's API keys, oldest first."""
         ...
 
     def save_key(self, key: ClientKey) -> None:
-        """Store a key, new or changed."""
+        """Store an API key, new or changed."""
         ...
 
     def page_session(self, page_id: str) -> PageSession | None:
-        """Return a page session, one that is over too; None: unknown."""
+        """Return a page session, also one that is over; None: unknown."""
         ...
 
     def page_session_of(self, result_digest: bytes) -> PageSession | None:
@@ -266,19 +278,22 @@ class Transaction(Protocol):
         ...
 
     def audit(self, entry: AuditEntry) -> None:
-        """Store who asked for what."""
+        """Store an audit entry."""
         ...
 
 
 class Store(Protocol):
-    """Everything that must survive, on disk. Each method is one transaction; when it returns, it is durable.
+    """Everything that must survive, on disk. Each method is one transaction; after it returns, its changes
+    are on disk.
 
     Every method raises StoreError when the database cannot be used.
     """
 
     async def transact(self, work: Callable[[Transaction], T]) -> T:
-        """Run `work` in a transaction and return its answer once it is committed; what it raises undoes
-        it. Two at once run one after the other, or as if they did."""
+        """Run `work` in a transaction and return its answer after the commit; if it raises, it is undone.
+
+        Two transactions at the same time have the effect of one after the other.
+        """
         ...
 
     async def record(
@@ -289,9 +304,12 @@ class Store(Protocol):
         following: Call | None = None,
         can_wait: bool = False,
     ) -> None:
-        """Store a call's present state with the timeline entries that are new; in the same commit change
-        its challenge when `change` is given, and add the challenge's next call when `following` is. With
-        `can_wait`, a locked database is waited for as long as a call may, and not only as a request."""
+        """Store a call's state with its new timeline entries; in the same commit change its challenge and add
+        its next call.
+
+        `change` None: the challenge stays; `following` None: there is no next call. With `can_wait`, it waits
+        longer for a locked database than a request does.
+        """
         ...
 
     async def challenge(self, challenge_id: str) -> ChallengeRecord | None:
@@ -301,8 +319,11 @@ class Store(Protocol):
     async def newest_plain(
         self, number: str, client: str, service: str | None = None
     ) -> ChallengeRecord | None:
-        """Return a client's newest plain challenge for a number, whatever the extension, that a service
-        (None: none) asked for; None: there was none."""
+        """Return a client's newest challenge without a factor for a number, with any extension; None: there
+        is none.
+
+        `service` is the service that asked for it; None: one that no service asked for.
+        """
         ...
 
     async def call(self, call_id: str) -> CallRecord | None:
@@ -310,17 +331,21 @@ class Store(Protocol):
         ...
 
     async def recent_calls(self, limit: int, wanted: CallFilter = ALL_CALLS) -> Sequence[CallRecord]:
-        """Return the newest of those calls first, without timelines. Calls queued at the same moment have an
-        order too, so that pages leave none out."""
+        """Return the calls that match, newest first, at most `limit`, without timelines.
+
+        Calls that were queued at the same time are ordered too, so that no page leaves one out.
+        """
         ...
 
     async def attempts(self, wanted: AttemptFilter, limit: int) -> Sequence[Attempt]:
-        """Return the newest of those calls first, ordered as `recent_calls` does."""
+        """Return services' calls that match, in the order of `recent_calls`, at most `limit`."""
         ...
 
     async def summary(self, wanted: AttemptFilter) -> Summary:
-        """Return the figures of calls by client, service, country, prefix and time; the other fields do not
-        count. Calls that were purged are counted by whole hours, and not by prefix."""
+        """Return the figures of calls by client, service, country, prefix and time; other fields are ignored.
+
+        Calls that were deleted are counted by whole hours, and not by prefix.
+        """
         ...
 
     async def open_challenges(self) -> Sequence[Challenge]:
@@ -332,23 +357,24 @@ class Store(Protocol):
         ...
 
     async def factor(self, factor_id: str) -> FactorRecord | None:
-        """Return a factor with its newest challenge, a dead one too; None: unknown."""
+        """Return a factor with its newest challenge, also a factor that was reset; None: unknown."""
         ...
 
     async def factors(self, subscriber: str, client: str | None) -> Sequence[FactorRecord]:
-        """Return a subscriber's living factors, of one client or (None) of all, oldest first."""
+        """Return a subscriber's factors that are not reset, oldest first; client None: of all clients."""
         ...
 
     async def page_session(self, page_id: str) -> PageSession | None:
-        """Return a page session, one that is over too; None: unknown."""
+        """Return a page session, also one that is over; None: unknown."""
         ...
 
     async def list_factors(self, limit: int, wanted: FactorFilter) -> Sequence[FactorRecord]:
-        """Return the first of those factors, living ones only, by client and then by subscriber."""
+        """Return the factors that match, by client and subscriber, without those that were reset, at most
+        `limit`."""
         ...
 
     async def client_of(self, key_id: str) -> tuple[Client, ClientKey] | None:
-        """Return a key with its client; None: unknown."""
+        """Return an API key with its client; None: unknown."""
         ...
 
     async def clients(self) -> Sequence[ClientRecord]:
@@ -356,25 +382,26 @@ class Store(Protocol):
         ...
 
     async def audit(self, limit: int, wanted: AuditFilter = ALL_ENTRIES) -> Sequence[AuditEntry]:
-        """Return the newest of those audit entries first."""
+        """Return the audit entries that match, newest first, at most `limit`."""
         ...
 
     async def expire(self, now: datetime) -> int:
         """Expire open challenges whose time is over, and erase their sealed codes; return how many.
 
-        Whatever was erased before, by this or another method, is then in no file of the store, unless
-        somebody's long read is in the way: then the next time.
+        What any method erased before is then in no file of the store. If another connection reads for a long
+        time, this happens at the next call.
         """
         ...
 
     async def purge(self, kept: Kept, limit: int) -> int:
-        """Delete up to about `limit` rows a table of what is not kept; return how many, 0 once all is gone.
+        """Delete about `limit` rows of each table that are older than `kept` says; return how many, 0 when
+        none is left.
 
         A call goes with its timeline, a challenge with its calls and idempotency keys, a factor that was
-        reset once no challenge is about it. What is open or live is never deleted.
+        reset when no challenge is about it. What is open or in progress is never deleted.
         """
         ...
 
     async def probe(self, now: datetime) -> None:
-        """Store something small, to learn whether anything can be stored."""
+        """Store one small row, to learn whether the database can store."""
         ...

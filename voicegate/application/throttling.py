@@ -1,4 +1,4 @@
-"""How often something may be said in the log that strangers can make us say without end."""
+"""Limits how often a message is logged, for messages that strangers can cause without end."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -9,9 +9,9 @@ _DEFAULT_INTERVAL: Final = timedelta(seconds=10)
 
 
 class Throttle:
-    """Lets through one message an interval, and counts those between.
+    """Lets one message through in each interval, and counts those in between.
 
-    One for each kind of message. `monotonic` counts seconds, from any beginning.
+    One for each kind of message. `monotonic` returns seconds of any clock that only goes forward.
     """
 
     def __init__(

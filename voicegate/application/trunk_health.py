@@ -1,7 +1,7 @@
-"""How trunks are, and whether a call could be placed now: asked before a promise that somebody builds on.
+"""The state of trunks, and whether a call could be placed now: asked before a caller is promised one.
 
-A trunk counts as lost only where its PBX is not connected, says that the trunk is unreachable, or has none of
-that name; not knowing is no reason to refuse.
+A trunk counts as lost only if its PBX is not connected, says that the trunk is unreachable, or does not know
+it. An unknown state is no reason to refuse.
 """
 
 import asyncio
@@ -15,12 +15,13 @@ from voicegate.domain.errors import PbxError
 from voicegate.domain.routing import Hop, TrunkState
 
 _FRESH: Final = timedelta(seconds=2)
-"""How long a PBX's word on its trunks is taken: asking for each request would cost more than the calls."""
+"""How long a PBX's answer about its trunks is used: to ask for every request would cost more than the
+calls."""
 _TIMEOUT: Final = timedelta(milliseconds=300)
 
 
 class TrunkHealth:
-    """Knows which trunks are up, a moment ago."""
+    """Knows which trunks are up; its knowledge is at most some seconds old."""
 
     def __init__(self, pbxs: Mapping[str, Pbx]) -> None:
         self._pbxs = pbxs
@@ -28,7 +29,7 @@ class TrunkHealth:
         self._asking = asyncio.Lock()
 
     async def has_way(self, hops: Iterable[Hop]) -> bool:
-        """Could one of these hops take a call? Waits for each PBX 0.3 s at most."""
+        """Return whether one of these hops could take a call. Waits for each PBX 0.3 s at most."""
         for hop in hops:
             name = hop.trunk.pbx
             if not await self._pbxs[name].reach(_TIMEOUT):
@@ -52,14 +53,14 @@ class TrunkHealth:
 
 
 async def is_any_reached(pbxs: Collection[Pbx]) -> bool:
-    """Can one of them place calls now? Waits for them 0.3 s at most."""
+    """Return whether one of the PBXs can place calls now. Waits for them 0.3 s at most."""
     return any(pbx.is_connected for pbx in pbxs) or any(
         await asyncio.gather(*(pbx.reach(_TIMEOUT) for pbx in pbxs))
     )
 
 
 async def trunk_states(pbx: Pbx, within: timedelta) -> Mapping[str, TrunkState]:
-    """Return what `Pbx.trunk_states` does; nothing when the PBX does not say in time."""
+    """Return what `Pbx.trunk_states` does; empty if the PBX does not answer in time."""
     if not await pbx.reach(min(within, _TIMEOUT)):
         return {}
     try:

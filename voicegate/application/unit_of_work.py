@@ -1,7 +1,7 @@
-"""What a request does: one transaction with its audit entry, and what follows once it is committed.
+"""What a request does: one transaction with its audit entry, and what follows after the commit.
 
-Calls are started and hung up, and watchers told, only after the commit. What is done in the transaction is a
-use case's affair; each of its answers says what the audit notes as the decision.
+Calls are started and hung up, and waiting clients are woken, only after the commit. What happens in the
+transaction is up to the use case; each of its answers names its decision for the audit.
 """
 
 from collections.abc import Callable
@@ -23,7 +23,7 @@ from voicegate.domain.phone_number import Destination
 log = structlog.get_logger(__name__)
 
 ALLOWED = "allowed"
-"""The decision of an answer that does what was asked."""
+"""The decision of an answer that did what was asked."""
 
 
 class Answer(Protocol):
@@ -31,24 +31,24 @@ class Answer(Protocol):
 
     @property
     def decision(self) -> str:
-        """What the audit notes: `allowed`, what a guess came to, or why not."""
+        """The decision for the audit: `allowed`, the result of a guess, or the reason of a refusal."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class NotFound:
-    """What was asked about does not exist, or is another client's."""
+    """What was asked about does not exist, or belongs to another client."""
 
     decision: ClassVar[str] = "unknown"
-    """What the audit notes."""
+    """The decision in the audit."""
 
 
 @dataclass(frozen=True, slots=True)
 class KeyReused:
-    """The idempotency key came before with another request."""
+    """The idempotency key was used before with another request."""
 
     decision: ClassVar[str] = "idempotency_key_reused"
-    """What the audit notes."""
+    """The decision in the audit."""
 
 
 P = ParamSpec("P")
@@ -57,12 +57,12 @@ A = TypeVar("A", bound=Answer)
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
-    """Something that an admin should look at, and that refuses nothing."""
+    """Something that an admin should look at. It refuses nothing."""
 
     action: str
-    """What it is about, for the audit."""
+    """What it is about, as the audit's action."""
     client: str
-    """Whose doing it is."""
+    """The client that caused it."""
     text: str
     """What is wrong, for the log."""
     count: int
@@ -71,30 +71,30 @@ class Alarm:
 
 @dataclass(slots=True)
 class UnitOfWork:
-    """One request's transaction, and what is to follow it."""
+    """One request's transaction, and what follows after its commit."""
 
     tx: Transaction
-    """Reads and writes."""
+    """Reads and writes of the transaction."""
     principal: Principal
     """Who asked."""
     now: datetime
-    """When."""
+    """The time of the request."""
     subject: str | None = None
     """The id of what it is about, for the audit."""
     destination: Destination | None = None
     """The number it is about, for the audit."""
     pending: list[PendingCall] = field(default_factory=list)
-    """What is stored and whose calls are to be placed."""
+    """Challenges that are stored, and whose calls are placed after the commit."""
     changed: list[str] = field(default_factory=list)
-    """Challenges whose watchers are to be told."""
+    """Challenges whose waiting clients are woken after the commit."""
     ended: list[str] = field(default_factory=list)
-    """Challenges whose calls are to be hung up."""
+    """Challenges whose calls are hung up after the commit."""
     alarms: list[Alarm] = field(default_factory=list)
     """What an admin should look at."""
 
 
 class UnitsOfWork:
-    """Does what is asked, one transaction each."""
+    """Runs units of work, each in one transaction."""
 
     def __init__(
         self, *, store: Store, clock: Clock, notifier: ChangeNotifier, audit: Audit, delivery: Delivery
@@ -113,8 +113,9 @@ class UnitsOfWork:
         *args: P.args,
         **more: P.kwargs,
     ) -> A:
-        """Return what `work` answers, given a unit of work and the other arguments, once that and its audit
-        entry are committed and what follows has begun.
+        """Run `work` with a unit of work and the other arguments; return its answer after the commit.
+
+        The audit entry is in the same commit. When it returns, what follows has begun.
 
         Raises:
             StoreError: nothing was stored, and nothing follows.
