@@ -151,10 +151,7 @@ class Transaction(Protocol):
     def pending_challenges(
         self, client: str, *, bucket: str | None = None, subscriber: str | None = None
     ) -> Sequence[Challenge]:
-        """Return a client's challenges that are in an open state; of one bucket or subscriber, if given.
-
-        They are not locked.
-        """
+        """Return a client's open challenges, of one bucket or subscriber if given, without locking them."""
         ...
 
     def replay(self, idempotency: IdempotencyKey) -> Replay | None:
@@ -178,17 +175,11 @@ class Transaction(Protocol):
         ...
 
     def hold_number(self, number: str) -> None:
-        """Make other transactions that hold the same number wait until this one is over.
-
-        So what is decided here about the number's calls stays true until the commit.
-        """
+        """Make others that hold the number wait for the commit: until then no call to it can be added."""
         ...
 
     def set_back(self, now: datetime) -> None:
-        """Count calls and guesses with a time in the future as made now: the clock was set back.
-
-        Otherwise the waits that they cause would last until the clock is there again.
-        """
+        """Count calls and guesses with a time in the future as made now: else they would be waited for."""
         ...
 
     def enrolled_extensions(self, number: str) -> Sequence[str]:
