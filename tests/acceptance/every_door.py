@@ -36,6 +36,7 @@ async def walk(http: httpx.AsyncClient, calls: int = _OUTCOMES) -> list[int]:
     return [
         *await _native(http, calls),
         *await _factors(http),
+        *await _native_factors(http),
         *await _twilio(http),
         *await _hooks(http),
         *await _refusals(http),
@@ -94,6 +95,27 @@ async def _factors(http: httpx.AsyncClient) -> list[int]:
         await http.delete(path),
         await http.post("/api/v1/users/bob/lifecycle/reset_factors"),
         await http.get("/openapi/okta.json"),
+    ]
+    return [answer.status_code for answer in answers]
+
+
+async def _native_factors(http: httpx.AsyncClient) -> list[int]:
+    body = {"subscriber": "carol", "destination": "+12025550113"}
+    enrolled = await http.post("/v1/factors", json=body, headers={"Idempotency-Key": "carol"})
+    path = f"/v1/factors/{enrolled.json().get('id')}"
+    proven = await http.post("/v1/factors", json=body | {"subscriber": "dave", "is_activated": True})
+    daves = f"/v1/factors/{proven.json().get('id')}"
+    answers = [
+        enrolled,
+        await http.get("/v1/factors", params={"subscriber": "carol"}),
+        await http.get(path),
+        await http.post(f"{path}/activate", json={"passcode": "000000"}),
+        await http.post(f"{path}/calls"),
+        proven,
+        await http.post(f"{daves}/challenges"),
+        await http.post(f"{daves}/verify", json={"passcode": "000000"}),
+        await http.delete(path),
+        await http.delete("/v1/factors", params={"subscriber": "dave"}),
     ]
     return [answer.status_code for answer in answers]
 
