@@ -11,6 +11,7 @@ from msgspec import inspect
 from voicegate import config
 from voicegate.config.wording import explain
 from voicegate.domain.errors import ConfigError
+from voicegate.domain.shape_errors import read_shape_error
 
 CALLER_IDS = [{"number": "+12025550100"}]
 TRUNK = {"pbx": "main", "endpoint": "carrier", "caller_ids": CALLER_IDS}
@@ -46,7 +47,7 @@ def test_every_pattern_has_words(pattern: str) -> None:
     shape = msgspec.defstruct("Shape", [("field", Annotated[str, msgspec.Meta(pattern=pattern)])])
     with pytest.raises(msgspec.ValidationError) as error:
         msgspec.convert({"field": "\x00 no \n such thing \x7f" * 9}, shape)
-    told = explain(str(error.value).partition(" - at ")[0])
+    told = explain(read_shape_error(error.value))
     assert told.startswith("must be ")
     assert "otherwise" not in told
     assert "otherwise" not in told

@@ -51,6 +51,7 @@ from voicegate.config.shapes import (
 from voicegate.config.wording import explain
 from voicegate.domain.errors import ConfigError
 from voicegate.domain.routing import NumberFormat, has_international_prefix
+from voicegate.domain.shape_errors import read_shape_error
 
 __all__ = [
     "DEFAULT_FILE",
@@ -182,12 +183,9 @@ def _convert(raw: object, shape: type[_S], *, path: str) -> _S:
     try:
         return msgspec.convert(raw, shape)
     except msgspec.ValidationError as error:
-        message, at, where = str(error).partition(" - at `$")
-        if not at:
-            # A name of a table: "… - at `key` in `$.trunks`".
-            message, _, where = str(error).partition(" - at `key` in `$")
-        setting = (path + where.rstrip("`")).strip(".") or "the file"
-        raise ConfigError(f"{setting}: {explain(message)}") from None
+        found = read_shape_error(error)
+        setting = f"{path}.{found.where}".strip(".") or "the file"
+        raise ConfigError(f"{setting}: {explain(found)}") from None
 
 
 def _refuse_unknown(raw: object, shape: Any, *, path: str) -> None:
@@ -270,8 +268,7 @@ def _check_field_paths(settings: Settings) -> None:
             try:
                 msgspec.convert(path if isinstance(path, tuple) else (path,), FieldPaths)
             except msgspec.ValidationError as error:
-                message = str(error).partition(" - at `$")[0]
-                raise ConfigError(f"providers.{name}.{setting}: {message}") from None
+                raise ConfigError(f"providers.{name}.{setting}: {explain(read_shape_error(error))}") from None
 
 
 def _check_countries(settings: Settings) -> None:

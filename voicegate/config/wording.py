@@ -8,6 +8,8 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
+from voicegate.domain.shape_errors import Fault, ShapeError
+
 _WORDS: Final[Mapping[str, str]] = {
     r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}\Z": "a name: 1 to 64 of A-Z, a-z, 0-9, _ . -, the first no sign",
     r"^([A-Za-z0-9][A-Za-z0-9_.-]{0,63})?\Z": "a name: 1 to 64 of A-Z, a-z, 0-9, _ . -; or empty",
@@ -22,6 +24,9 @@ _WORDS: Final[Mapping[str, str]] = {
     r"^[^\"<>\\\x00-\x1f\x7f]*\Z": 'a name to show, without " < > \\ and control characters',
     r"^[A-Za-z0-9_.-]*\{extension\}[A-Za-z0-9_.-]*\Z": "an endpoint's name with {extension} in it",
     r"^\+[1-9][0-9]{4,11}\Z": 'the beginning of a number, as "+150055501"',
+    r"^\+[1-9][0-9]{0,14}\Z": 'the beginning of a number, as "+1900"',
+    r"^https?://[^\s/?#]+[^\s#\x00-\x1f\x7f]*\Z": 'a whole address, as "https://login.example/done"',
+    r"^#[0-9A-Fa-f]{6}\Z": 'a color, as "#2457c5"',
     r"^[0-9*#]{0,8}\Z": "up to 8 of 0-9, * and #; or empty",
     r"^[0-9*#]{0,16}\Z": "up to 16 of 0-9, * and #; or empty",
     r"^[0-9]{4,10}\Z": "4 to 10 digits",
@@ -41,13 +46,17 @@ _PATTERN: Final = re.compile(r"Expected `str` matching regex (?P<regex>'.*'|\".*
 _TYPE: Final = re.compile(r"Expected `(?P<wanted>[\w| ]+)`, got `(?P<found>\w+)`")
 _BOUND: Final = re.compile(r"Expected `(?P<kind>int|float)` (?P<sign>[<>]=?) (?P<bound>\S+)")
 _LENGTH: Final = re.compile(r"Expected `(?P<kind>str|array|object)` of length (?P<sign>[<>]=) (?P<bound>\d+)")
-_MISSING: Final = re.compile(r"Object missing required field `(?P<name>\w+)`")
-_CHOICE: Final = re.compile(r"Invalid (?:enum )?value (?P<value>.*)")
 _SIGNS: Final[Mapping[str, str]] = {">=": "at least", "<=": "at most", ">": "more than", "<": "less than"}
 
 
-def explain(message: str) -> str:
-    """Return a message in plain words; one that is not known as it is."""
+def explain(error: ShapeError) -> str:
+    """Return what is wrong with a setting in plain words; what is not known as msgspec says it."""
+    if error.fault is Fault.NO_CHOICE:
+        return f"{error.told}: config/voicegate.toml lists them"
+    return _explain(error.told)
+
+
+def _explain(message: str) -> str:
     if found := _PATTERN.fullmatch(message):
         return f"must be {_WORDS.get(ast.literal_eval(found['regex']), 'written otherwise')}"
     if found := _TYPE.fullmatch(message):
@@ -57,10 +66,6 @@ def explain(message: str) -> str:
     if found := _LENGTH.fullmatch(message):
         one, many = ("character", "characters") if found["kind"] == "str" else ("entry", "entries")
         return f"must have {_SIGNS[found['sign']]} {found['bound']} {one if found['bound'] == '1' else many}"
-    if found := _MISSING.fullmatch(message):
-        return f"{found['name']} is missing"
-    if found := _CHOICE.fullmatch(message):
-        return f"{found['value']} is not among its values: config/voicegate.toml lists them"
     return message
 
 

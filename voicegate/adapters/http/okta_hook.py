@@ -17,9 +17,10 @@ from aiohttp import web
 from msgspec import Meta, Struct
 
 from voicegate import __version__
-from voicegate.adapters.http import problems, request_parsing
+from voicegate.adapters.http import fields, problems, request_parsing
 from voicegate.adapters.http.doors import PRINCIPAL, Door, any_form
 from voicegate.adapters.http.external_codes import handed_over
+from voicegate.adapters.http.fields import DestinationFields
 from voicegate.adapters.http.openapi import BASIC, BEARER, NATIVE, Description, ErrorFormat
 from voicegate.adapters.http.operations import Operation, Success, routes_of
 from voicegate.adapters.http.problems import Refused
@@ -33,14 +34,10 @@ from voicegate.application.unit_of_work import KeyReused
 from voicegate.domain.challenge import ChallengeState
 from voicegate.domain.client import Scope
 from voicegate.domain.errors import (
-    InvalidExtension,
-    InvalidNumber,
-    InvalidPasscode,
     StoreError,
     TooLate,
 )
 from voicegate.domain.number_reading import NumberStyle
-from voicegate.domain.passcode import Passcode
 from voicegate.domain.phone_number import Destination
 from voicegate.domain.policy import Deny
 
@@ -58,6 +55,8 @@ _EVENT_TYPE: Final = "com.okta.telephony.provider"
 _LONGEST: Final = timedelta(days=1)
 _CALLS: Final = ("call", "voice", "voicecall")
 _STYLE: Final = NumberStyle(plus_is_optional=True)
+_NUMBER: Final = DestinationFields("phoneNumber", "phoneNumber")
+_UNREADABLE: Final = {"phoneNumber": "invalid_number", "otpCode": "invalid_code"}
 _SENDER: Final = "okta-hook"
 _STATUSES: Final[Mapping[ChallengeState, str]] = {
     ChallengeState.DELIVERING: "PENDING",
@@ -233,12 +232,10 @@ class _Handlers:
         if refused := _refused_channel(profile.delivery_channel):
             return refused
         try:
-            destination = Destination.parse(str(profile.phone_number), style=_STYLE)
-            passcode = Passcode.parse(str(profile.otp_code))
-        except (InvalidNumber, InvalidExtension):
-            return "invalid_number"
-        except InvalidPasscode:
-            return "invalid_code"
+            destination = fields.read_destination(str(profile.phone_number), fields=_NUMBER, style=_STYLE)
+            passcode = fields.read_passcode(str(profile.otp_code), "otpCode")
+        except Refused as wrong:
+            return _UNREADABLE[str(wrong.facts.field)]
         if destination.is_internal:
             return "invalid_number"
         lifetime = _left(profile.otp_expires, self._hook.clock.now())

@@ -9,15 +9,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from voicegate.adapters.http import problems, request_parsing
+from voicegate.adapters.http import fields, problems
+from voicegate.adapters.http.fields import DestinationFields
 from voicegate.adapters.http.problems import Facts, Refused
 from voicegate.adapters.http.signatures import Signature
 from voicegate.application.challenges import ChallengeSpec
 from voicegate.domain.code_search import NoCode, Unclear, find_code
-from voicegate.domain.errors import InvalidExtension, InvalidNumber, InvalidPasscode
 from voicegate.domain.number_reading import NumberStyle
 from voicegate.domain.passcode import Passcode
-from voicegate.domain.phone_number import Destination
 
 _MAX_EVENT: Final = 200
 
@@ -83,14 +82,10 @@ def read_message(mapped: Mapped, message: object) -> Message | NotSpoken:
     passcode = _passcode(mapped, message)
     if isinstance(passcode, NotSpoken):
         return passcode
-    try:
-        extension = _optional(message, mapped.extension)
-        number_field, number = _first(message, mapped.number)
-        destination = Destination.parse(number, extension, style=mapped.style)
-    except InvalidNumber as error:
-        raise request_parsing.wrong(number_field, error) from error
-    except InvalidExtension as error:
-        raise request_parsing.wrong(mapped.extension or number_field, error) from error
+    extension = _optional(message, mapped.extension)
+    number_field, number = _first(message, mapped.number)
+    names = DestinationFields(number_field, mapped.extension or number_field)
+    destination = fields.read_destination(number, extension, fields=names, style=mapped.style)
     event = _optional(message, mapped.event)
     if event is not None and len(event) > _MAX_EVENT:
         raise _refused(mapped.event, "is too long")
@@ -117,10 +112,7 @@ def _passcode(mapped: Mapped, message: object) -> Passcode | NotSpoken:
 
 def _code_in(text: str, path: str, pattern: re.Pattern[str] | None) -> Passcode | NoCode:
     if pattern is None:
-        try:
-            return Passcode.parse(text)
-        except InvalidPasscode as error:
-            raise request_parsing.wrong(path, error) from error
+        return fields.read_passcode(text, path)
     found = find_code(text, pattern)
     if isinstance(found, Unclear):
         raise _refused(path, found.why)

@@ -12,7 +12,7 @@ import re
 from collections.abc import Sequence
 from datetime import timedelta
 from enum import Enum
-from typing import Final, TypeVar, get_args, get_type_hints
+from typing import Final, TypeVar, assert_never, get_args, get_type_hints
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -24,7 +24,7 @@ from voicegate.adapters.http.overload import waiting_for_client
 from voicegate.adapters.http.problems import Facts, Kind, Refused
 from voicegate.adapters.http.schemas import NewVerification
 from voicegate.application.ports import IdempotencyKey
-from voicegate.domain.phone_number import Destination
+from voicegate.domain.shape_errors import Fault, name_types, read_shape_error
 
 MAX_BODY_BYTES: Final = 64 * 1024
 BODY_TIMEOUT: Final = timedelta(seconds=10)
@@ -47,9 +47,6 @@ IDEMPOTENCY_HEADER: Final = {
 R = TypeVar("R", bound=Struct)
 
 _KEY = re.compile(r"[\x21-\x7e]{1,255}", re.ASCII)
-_MISSING = re.compile(r"Object missing required field `(.*)`")
-_UNKNOWN = re.compile(r"Object contains unknown field `(.*)`", re.DOTALL)
-_AT = re.compile(r"(.*) - at `(?:key in )?\$\.?(.*)`", re.DOTALL)
 _TAG = re.compile(r"[A-Za-z]{1,8}(-[A-Za-z0-9]{1,8})*", re.ASCII)
 # msgspec speaks of Python's types.
 _IN_JSON: Final = {
@@ -63,7 +60,6 @@ _IN_JSON: Final = {
     "datetime": "a date and time",
 }
 _NO_TIME: Final = "Invalid RFC3339 encoded datetime"
-_TYPES = re.compile(r"`(\w+(?: \| \w+)*)`")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _WEIGHT = re.compile(r"q=(0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)", re.ASCII)
 _SHOWN_CHARACTERS: Final = 80
@@ -154,17 +150,7 @@ def read_query(request: web.Request, shape: type[R]) -> R:
     try:
         return msgspec.convert(dict(query), shape, strict=False)
     except msgspec.ValidationError as error:
-        raise _wrong_value(str(error), shape) from None
-
-
-def read_number(text: str) -> str:
-    """Return the destination's number that a query names; a plus sign may have become a blank on the way, as
-    it does where nobody escapes it.
-
-    Raises:
-        InvalidNumber: it is none.
-    """
-    return Destination.parse(f"+{text.strip()}" if text.startswith(" ") else text).number
+        raise _wrong_value(error, shape) from None
 
 
 def read_languages(request: web.Request) -> tuple[str, ...]:
@@ -249,7 +235,7 @@ def decode(body: bytes, shape: type[R]) -> R:
     try:
         decoded = msgspec.json.decode(body, type=shape)
     except msgspec.ValidationError as error:
-        raise _wrong_value(str(error), shape) from None
+        raise _wrong_value(error, shape) from None
     except _NOT_JSON as error:
         raise _no_json(error) from None
     _refuse_repeated(body)
@@ -282,40 +268,36 @@ async def _read(request: web.Request, within: timedelta) -> bytes:
         raise Refused(problems.BODY_TIMEOUT) from error
 
 
-def _wrong_value(message: str, shape: type[Struct]) -> Refused:
-    unknown = _UNKNOWN.match(message)
-    if unknown:
-        name, known = _shown(unknown[1]), shape.__struct_fields__
-        near = difflib.get_close_matches(name, known, n=1)
-        fix = f"did you mean {near[0]}?" if near else f"known here: {', '.join(known)}"
-        return Refused(problems.INVALID, f"{name}: unknown field; {fix}", Facts(field=name))
-    place = _AT.match(message)
-    missing = _MISSING.fullmatch(place[1] if place else message)
-    if missing:
-        field = f"{place[2]}.{missing[1]}" if place else missing[1]
-        return Refused(problems.INVALID, f"{field}: is missing", Facts(field=field))
-    message = _in_json(message)
-    place = _AT.match(message)
-    if not place:
-        return Refused(problems.INVALID, message)
-    what, field = place.groups()
-    # msgspec repeats a wrong enum's value; everything else it says is about the shape.
-    if what.startswith("Invalid enum value"):
-        what = f"must be one of {', '.join(_choices(shape, field))}"
+def _wrong_value(raised: msgspec.ValidationError, shape: type[Struct]) -> Refused:
+    error = read_shape_error(raised)
+    match error.fault:
+        case Fault.UNKNOWN:
+            field, what = _shown(error.text), f"unknown field; {_fix(error.text, shape)}"
+        case Fault.MISSING:
+            field, what = error.at(error.text), "is missing"
+        case Fault.NO_CHOICE:
+            # Not the value, which may be a code or a number.
+            field, what = error.where, f"must be one of {', '.join(_choices(shape, error.where))}"
+        case Fault.OTHER:
+            field, what = error.where, _in_json(error.text)
+        case _:
+            assert_never(error.fault)
+    if not field:
+        return Refused(problems.INVALID, what)
     return Refused(problems.INVALID, f"{field}: {what}", Facts(field=field))
 
 
-def _in_json(message: str) -> str:
-    """Return a message with the names of Python's types in JSON's words."""
+def _fix(name: str, shape: type[Struct]) -> str:
+    known = shape.__struct_fields__
+    near = difflib.get_close_matches(_shown(name), known, n=1)
+    return f"did you mean {near[0]}?" if near else f"known here: {', '.join(known)}"
 
-    if message.startswith(_NO_TIME):
-        message = message.replace(_NO_TIME, "Expected a date and time, as 2026-11-28T15:20:01Z")
 
-    def translate(found: re.Match[str]) -> str:
-        names = found[1].split(" | ")
-        return " or ".join(_IN_JSON[name] for name in names) if set(names) <= set(_IN_JSON) else found[0]
-
-    return _TYPES.sub(translate, message)
+def _in_json(text: str) -> str:
+    """Return msgspec's words with the names of Python's types in JSON's."""
+    if text.startswith(_NO_TIME):
+        return text.replace(_NO_TIME, "Expected a date and time, as 2026-11-28T15:20:01Z")
+    return name_types(text, _IN_JSON)
 
 
 def _choices(shape: type[Struct], field: str) -> list[str]:

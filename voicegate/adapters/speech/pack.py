@@ -19,6 +19,7 @@ from msgspec import Meta, Struct
 from voicegate.domain.announcement import Asking, Phrasing, PromptName
 from voicegate.domain.errors import SpeechError, UnknownLanguage
 from voicegate.domain.passcode import MAX_LENGTH, MIN_LENGTH
+from voicegate.domain.shape_errors import read_shape_error
 
 SCRIPT_FILE: Final = "prompts.toml"
 SERVICE_FIELD: Final = "{service}"
@@ -178,7 +179,8 @@ def load_pack(sounds: Path, language: str) -> Pack:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SpeechError(f"{file}: is not TOML: {error}") from error
     except msgspec.ValidationError as error:
-        raise SpeechError(f"{file}: {_locate(str(error))}") from None
+        found = read_shape_error(error)
+        raise SpeechError(f"{file}: {found.where or 'the file'}: {found.told}") from None
     return _assemble(raw, folder)
 
 
@@ -255,8 +257,3 @@ def _refuse_unknown(found: Mapping[str, object], known: Sequence[str], *, table:
             raise msgspec.ValidationError(
                 f"Unknown key; known here: {', '.join(known)} - at `$.{table}.{key}`"
             )
-
-
-def _locate(message: str) -> str:
-    text, _, where = message.partition(" - at `$")
-    return f"{where.strip('`').lstrip('.') or 'the file'}: {text}"

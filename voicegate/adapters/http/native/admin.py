@@ -8,7 +8,7 @@ from typing import assert_never
 
 from aiohttp import web
 
-from voicegate.adapters.http import problems, request_parsing
+from voicegate.adapters.http import fields, problems, request_parsing
 from voicegate.adapters.http.doors import PRINCIPAL
 from voicegate.adapters.http.native.admin_schemas import (
     AuditList,
@@ -31,7 +31,6 @@ from voicegate.application.listing import AuditFilter
 from voicegate.application.store_port import AuditEntry, ClientRecord
 from voicegate.application.unit_of_work import NotFound
 from voicegate.domain.client import Scope
-from voicegate.domain.errors import InvalidNumber
 
 
 class AdminDoor:
@@ -69,10 +68,6 @@ class AdminDoor:
     async def audit(self, request: web.Request) -> web.Response:
         """List who asked for what, newest first."""
         query = request_parsing.read_query(request, AuditQuery)
-        try:
-            number = None if query.number is None else request_parsing.read_number(query.number)
-        except InvalidNumber as error:
-            raise request_parsing.wrong("number", error) from error
         fitting = AuditFilter(
             client=query.client,
             action=query.action,
@@ -81,7 +76,7 @@ class AdminDoor:
             before=query.until,
             behind=query.before,
         )
-        entries = await self._audit.entries(query.limit, fitting, number=number)
+        entries = await self._audit.entries(query.limit, fitting, number=fields.read_number(query.number))
         is_full = len(entries) == query.limit
         return json_response(
             AuditList(entries=[_entry(entry) for entry in entries], next=entries[-1].id if is_full else None)

@@ -6,7 +6,7 @@ from typing import Final
 
 from aiohttp import web
 
-from voicegate.adapters.http import problems, request_parsing, views
+from voicegate.adapters.http import fields, problems, request_parsing, views
 from voicegate.adapters.http.doors import PRINCIPAL
 from voicegate.adapters.http.operations import Operation, Success
 from voicegate.adapters.http.positions import read_position, write_position
@@ -17,7 +17,6 @@ from voicegate.application.ports import Pbx
 from voicegate.application.queries import ChallengeQueries
 from voicegate.application.trunk_health import trunk_states
 from voicegate.domain.client import Scope
-from voicegate.domain.errors import InvalidNumber
 from voicegate.domain.routing import Trunk, TrunkState
 
 _PBX_TIMEOUT: Final = timedelta(seconds=3)
@@ -101,13 +100,9 @@ def _call_filter(query: CallsQuery) -> CallFilter:
         behind = None if query.cursor is None else read_position(query.cursor)
     except ValueError as error:
         raise request_parsing.wrong("cursor", error) from error
-    try:
-        number = None if query.number is None else request_parsing.read_number(query.number)
-    except InvalidNumber as error:
-        raise request_parsing.wrong("number", error) from error
     return CallFilter(
         client=query.client,
-        number=number,
+        number=fields.read_number(query.number),
         trunk=query.trunk,
         outcome=query.outcome,
         after=query.after,

@@ -9,7 +9,7 @@ from typing import Final, assert_never
 
 from aiohttp import web
 
-from voicegate.adapters.http import problems, request_parsing, views
+from voicegate.adapters.http import fields, problems, request_parsing, views
 from voicegate.adapters.http.doors import PRINCIPAL
 from voicegate.adapters.http.native import factor_views
 from voicegate.adapters.http.native.factor_schemas import (
@@ -37,10 +37,8 @@ from voicegate.application.queries import FactorQueries
 from voicegate.application.unit_of_work import KeyReused, NotFound
 from voicegate.domain.challenge import DEFAULT_LIFETIME
 from voicegate.domain.client import Scope
-from voicegate.domain.errors import InvalidExtension, InvalidNumber, InvalidPasscode, UnknownLanguage
 from voicegate.domain.factor import LIVING_STATES
 from voicegate.domain.passcode import Passcode
-from voicegate.domain.phone_number import Destination
 from voicegate.domain.policy import Deny
 
 _FACTOR: Final = "/v1/factors/{id}"
@@ -98,10 +96,8 @@ class FactorsDoor:
     async def enroll(self, request: web.Request) -> web.Response:
         """Bind a telephone to a subscriber and call it; the answer does not wait for the call."""
         body = await request_parsing.read_body(request, NewFactor, self._body_timeout)
-        try:
+        with fields.reading_language():
             answer = await self._enrollment.enroll(_enroll_request(request, body))
-        except UnknownLanguage as error:
-            raise request_parsing.wrong("language", error) from error
         match answer:
             case Deny():
                 raise refusal(answer, field="destination")
@@ -249,8 +245,6 @@ class FactorsDoor:
         answer = await self._enrollment.resend(
             request[PRINCIPAL], request.match_info["id"], subscriber=_whose(body.subscriber)
         )
-        if isinstance(answer, OtherTelephone):
-            raise TypeError("no telephone was named")
         return _called(request, answer)
 
     @Operation(
@@ -322,24 +316,15 @@ class FactorsDoor:
     async def _guess(self, request: web.Request) -> tuple[Passcode, str | None]:
         """Return a guess, and whose factor it must be about."""
         body = await request_parsing.read_body(request, FactorPasscode, self._body_timeout)
-        try:
-            return Passcode.parse(body.passcode), _whose(body.subscriber)
-        except InvalidPasscode as error:
-            raise request_parsing.wrong("passcode", error) from error
+        return fields.read_passcode(body.passcode), _whose(body.subscriber)
 
 
 def _enroll_request(request: web.Request, body: NewFactor) -> EnrollRequest:
-    try:
-        destination = Destination.parse(body.destination, body.extension)
-    except InvalidNumber as error:
-        raise request_parsing.wrong("destination", error) from error
-    except InvalidExtension as error:
-        raise request_parsing.wrong("extension", error) from error
     principal = request[PRINCIPAL]
     return EnrollRequest(
         principal=principal,
         subscriber=request_parsing.read_subscriber(body.subscriber),
-        destination=destination,
+        destination=fields.read_destination(body.destination, body.extension),
         languages=(body.language,) if body.language else (),
         needs_language=body.language is not None,
         activation_lifetime=timedelta(seconds=body.lifetime_s) if body.lifetime_s else DEFAULT_LIFETIME,
@@ -349,7 +334,9 @@ def _enroll_request(request: web.Request, body: NewFactor) -> EnrollRequest:
     )
 
 
-def _called(request: web.Request, answer: FactorCalled | KeyReused | Deny | NotFound) -> web.Response:
+def _called(
+    request: web.Request, answer: FactorCalled | KeyReused | OtherTelephone | Deny | NotFound
+) -> web.Response:
     match answer:
         case NotFound():
             raise _gone(request)
@@ -357,6 +344,8 @@ def _called(request: web.Request, answer: FactorCalled | KeyReused | Deny | NotF
             raise refusal(answer)
         case KeyReused():
             raise Refused(problems.KEY_REUSED)
+        case OtherTelephone():
+            raise request_parsing.wrong("destination", ValueError("is not the factor's"))
         case FactorCalled():
             if answer.challenge is None:
                 raise LookupError(answer.factor.id)

@@ -9,7 +9,7 @@ from typing import Final, assert_never
 
 from aiohttp import web
 
-from voicegate.adapters.http import problems, request_parsing, views
+from voicegate.adapters.http import fields, problems, request_parsing, views
 from voicegate.adapters.http.doors import PRINCIPAL, REQUEST_ID
 from voicegate.adapters.http.events import Cursor, Streams
 from voicegate.adapters.http.operations import Operation, Success
@@ -36,9 +36,6 @@ from voicegate.application.sign_in import CalledAgain, Ended, Issued, IssueReque
 from voicegate.application.unit_of_work import KeyReused, NotFound
 from voicegate.domain.challenge import VerifyResult
 from voicegate.domain.client import Scope
-from voicegate.domain.errors import InvalidExtension, InvalidNumber, InvalidPasscode, UnknownLanguage
-from voicegate.domain.passcode import Passcode
-from voicegate.domain.phone_number import Destination
 from voicegate.domain.policy import Deny
 
 _VERIFICATION: Final = "/v1/verifications/{id}"
@@ -92,10 +89,8 @@ class VerificationsDoor:
         """Accept a verification; its call is placed after the answer."""
         body = await request_parsing.read_body(request, NewVerification, self._body_timeout)
         asked = _issue_request(request, body)
-        try:
+        with fields.reading_language():
             issued = await self._sign_in.issue(asked)
-        except UnknownLanguage as error:
-            raise request_parsing.wrong("language", error) from error
         match issued:
             case Deny():
                 raise refusal(issued, field="destination")
@@ -176,10 +171,7 @@ class VerificationsDoor:
     async def check(self, request: web.Request) -> web.Response:
         """Judge a guess; one of a wrong shape costs no attempt."""
         body = await request_parsing.read_body(request, Guess, self._body_timeout)
-        try:
-            guess = Passcode.parse(body.passcode)
-        except InvalidPasscode as error:
-            raise request_parsing.wrong("passcode", error) from error
+        guess = fields.read_passcode(body.passcode)
         challenge_id = request.match_info["id"]
         answer = await self._sign_in.verify(request[PRINCIPAL], challenge_id, guess)
         match answer:
@@ -281,20 +273,11 @@ def _cursor(last: str, after: str | None) -> Cursor:
 def _issue_request(request: web.Request, body: NewVerification) -> IssueRequest:
     if request_parsing.has_controls(body.reference or ""):
         raise Refused(problems.INVALID, "reference: has control characters", Facts(field="reference"))
-    try:
-        destination = Destination.parse(body.destination, body.extension)
-        passcode = Passcode.parse(body.passcode) if body.passcode is not None else None
-    except InvalidNumber as error:
-        raise request_parsing.wrong("destination", error) from error
-    except InvalidExtension as error:
-        raise request_parsing.wrong("extension", error) from error
-    except InvalidPasscode as error:
-        raise request_parsing.wrong("passcode", error) from error
     spec = ChallengeSpec(
-        destination,
+        fields.read_destination(body.destination, body.extension),
         languages=(body.language,) if body.language else (),
         needs_language=body.language is not None,
-        passcode=passcode,
+        passcode=None if body.passcode is None else fields.read_passcode(body.passcode),
         human_check=body.human_check,
         lifetime=timedelta(seconds=body.lifetime_s) if body.lifetime_s is not None else None,
         reference=body.reference,

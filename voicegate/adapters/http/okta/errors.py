@@ -85,6 +85,11 @@ _OF_RESULT: Final[Mapping[GuessResult, tuple[Kind, str]]] = {
     GuessResult.CANCELED: (INVALID_PASSCODE, "The code was canceled: ask for another one."),
     GuessResult.ALREADY_USED: (REPLAYED, ""),
 }
+_OF_FIELD: Final[Mapping[str, Kind]] = {
+    "phoneNumber": INVALID_NUMBER,
+    "phoneExtension": INVALID_EXTENSION,
+    "passCode": INVALID_PASSCODE,
+}
 # Okta has no words of its own for a body that is slow or large, nor for a user of the socket.
 _OF_PROBLEM: Final[Mapping[Kind, Kind]] = {
     problems.BAD_REQUEST: NOT_WELL_FORMED,
@@ -102,6 +107,11 @@ _OF_PROBLEM: Final[Mapping[Kind, Kind]] = {
     problems.STORE_UNAVAILABLE: UNAVAILABLE,
     problems.OVERLOADED: UNAVAILABLE,
 }
+
+
+def wrong(field: str, error: Exception) -> Refused:
+    """Return the error of a field that the domain would not take."""
+    return Refused(_OF_FIELD[field], str(error))
 
 
 def refusal(deny: Deny) -> Refused:

@@ -6,17 +6,19 @@ from urllib.parse import unquote_to_bytes
 
 from aiohttp import web
 
-from voicegate.adapters.http import request_parsing
+from voicegate.adapters.http import fields, request_parsing
+from voicegate.adapters.http.fields import DestinationFields
 from voicegate.adapters.http.okta import errors
 from voicegate.adapters.http.okta.schemas import MAX_EXTENSION, PassCode, PhoneProfile
 from voicegate.adapters.http.problems import Facts, Refused
-from voicegate.domain.errors import InvalidExtension, InvalidNumber, InvalidPasscode
+from voicegate.domain.errors import InvalidExtension
 from voicegate.domain.passcode import Passcode
 from voicegate.domain.phone_number import Destination
 
 _LONGEST_USER: Final = 255
 # "/", "api", "v1", "users", and the user.
 _USER_PART: Final = 4
+_FIELDS: Final = DestinationFields("phoneNumber", "phoneExtension")
 
 
 def read_user(request: web.Request) -> str:
@@ -42,14 +44,10 @@ def read_destination(profile: PhoneProfile) -> Destination:
         Refused: it names none.
     """
     extension = profile.phone_extension
-    try:
-        if extension is not None and len(extension) > MAX_EXTENSION:
-            raise InvalidExtension(f"An extension has at most {MAX_EXTENSION} characters.")
-        return Destination.parse(profile.phone_number, extension)
-    except InvalidNumber as error:
-        raise Refused(errors.INVALID_NUMBER, str(error)) from error
-    except InvalidExtension as error:
-        raise Refused(errors.INVALID_EXTENSION, str(error)) from error
+    if extension is not None and len(extension) > MAX_EXTENSION:
+        too_long = f"An extension has at most {MAX_EXTENSION} characters."
+        raise errors.wrong(_FIELDS.extension, InvalidExtension(too_long))
+    return fields.read_destination(profile.phone_number, extension, fields=_FIELDS, refuse=errors.wrong)
 
 
 async def read_guess(request: web.Request, within: timedelta) -> Passcode | None:
@@ -61,10 +59,7 @@ async def read_guess(request: web.Request, within: timedelta) -> Passcode | None
     body = await request_parsing.read_optional_body(request, PassCode, within)
     if body is None or not body.pass_code:
         return None
-    try:
-        return Passcode.parse(body.pass_code)
-    except InvalidPasscode as error:
-        raise Refused(errors.INVALID_PASSCODE, str(error)) from error
+    return fields.read_passcode(body.pass_code, "passCode", refuse=errors.wrong)
 
 
 def factor_id(request: web.Request) -> str:

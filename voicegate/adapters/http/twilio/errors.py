@@ -108,6 +108,11 @@ def invalid(parameter: str, why: str = "") -> Refused:
     return _about(INVALID_PARAMETER, parameter, why)
 
 
+def wrong(parameter: str, error: Exception) -> Refused:
+    """Return the error of a parameter that the domain would not take."""
+    return invalid(parameter, str(error))
+
+
 def not_supported(parameter: str) -> Refused:
     """Return the error that a parameter asks for what no call here can do."""
     return _about(NOT_SUPPORTED, parameter, "")

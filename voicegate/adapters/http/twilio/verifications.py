@@ -12,8 +12,9 @@ from typing import Final, assert_never
 
 from aiohttp import web
 
-from voicegate.adapters.http import request_parsing
+from voicegate.adapters.http import fields, request_parsing
 from voicegate.adapters.http.doors import PRINCIPAL, basic
+from voicegate.adapters.http.fields import DestinationFields
 from voicegate.adapters.http.operations import Operation, Success
 from voicegate.adapters.http.problems import Refused
 from voicegate.adapters.http.responses import base_url, json_response
@@ -34,9 +35,8 @@ from voicegate.application.queries import ChallengeQueries
 from voicegate.application.sign_in import Ended, Issued, OtherCode, SignIn
 from voicegate.application.unit_of_work import NotFound
 from voicegate.domain.announcement import HumanCheck
-from voicegate.domain.challenge import OPEN_STATES, ChallengeState, GuessResult
+from voicegate.domain.challenge import OPEN_STATES, ChallengeState, GuessResult, VerifyResult
 from voicegate.domain.client import Scope
-from voicegate.domain.errors import InvalidExtension, InvalidNumber, InvalidPasscode
 from voicegate.domain.language import languages_of
 from voicegate.domain.passcode import DEFAULT_LENGTH, Passcode
 from voicegate.domain.phone_number import Destination
@@ -209,10 +209,16 @@ class VerificationsDoor:
         if challenge.state is ChallengeState.LOCKED:
             raise errors.waiting(errors.MAX_CHECKS, challenge.left(self._house.clock.now()))
         answer = await self._sign_in.verify(request[PRINCIPAL], challenge.id, guess)
-        if isinstance(answer, NotFound) or answer.result not in _JUDGED:
-            raise Refused(errors.NOT_FOUND)
-        after = await self._challenges.look(request[PRINCIPAL], challenge.id)
-        return json_response(views.check(after or record, place(request)))
+        match answer:
+            case NotFound():
+                raise Refused(errors.NOT_FOUND)
+            case VerifyResult():
+                if answer.result not in _JUDGED:
+                    raise Refused(errors.NOT_FOUND)
+                after = await self._challenges.look(request[PRINCIPAL], challenge.id)
+                return json_response(views.check(after or record, place(request)))
+            case _:
+                assert_never(answer)
 
     async def _form(self, request: web.Request) -> Form:
         return await request_parsing.read_form(request, self._house.body_timeout)
@@ -237,10 +243,7 @@ class VerificationsDoor:
         sid = request.match_info["sid"]
         if id_of(sid, "ver") is not None:
             return await self._by_sid(request, sid)
-        try:
-            number = Destination.parse(sid).number
-        except (InvalidNumber, InvalidExtension):
-            raise Refused(errors.NOT_FOUND) from None
+        number = fields.read_destination(sid, refuse=lambda *_: Refused(errors.NOT_FOUND)).number
         return await self._challenges.newest(request[PRINCIPAL], number, self._service(request).sid)
 
     async def _by_sid(self, request: web.Request, sid: str) -> ChallengeRecord | None:
@@ -267,12 +270,8 @@ def destination(parameter: str, number: str, digits: str | None = None) -> Desti
     Raises:
         Refused: they name none.
     """
-    try:
-        return Destination.parse(number, digits)
-    except InvalidNumber as error:
-        raise errors.invalid(parameter, str(error)) from None
-    except InvalidExtension as error:
-        raise errors.invalid("SendDigits", str(error)) from None
+    names = DestinationFields(parameter, "SendDigits")
+    return fields.read_destination(number, digits, fields=names, refuse=errors.wrong)
 
 
 def place(request: web.Request) -> UrlContext:
@@ -312,7 +311,4 @@ def _code(form: Form, parameter: str) -> Passcode | None:
     """
     if not form.get(parameter):
         return None
-    try:
-        return Passcode.parse(form[parameter])
-    except InvalidPasscode as error:
-        raise errors.invalid(parameter, str(error)) from None
+    return fields.read_passcode(form[parameter], parameter, refuse=errors.wrong)
