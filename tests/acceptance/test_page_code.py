@@ -82,6 +82,6 @@ async def test_a_telephone_in_fastapi(client: AsyncClient, settings: Path) -> No
         assert (wrong.status_code, wrong.json()) == (401, {"detail": "wrong_passcode"})
         assert (await browser.post(f"{telephone}/sign-in", json=code)).json() == {"signed_in": True}
         again = await browser.post("/telephone", json={"number": "12"})
-        assert again.status_code == 400
+        assert again.status_code == 409
         assert again.json()["error"]
     await names["voicegate"].close()
