@@ -50,6 +50,18 @@ def test_no_country_allowed_is_told(tmp_path: Path) -> None:
     assert (told.level, "policy.allowed_countries" in told.fix) == (Level.WARNING, True)
 
 
+def test_a_caller_id_that_a_law_refuses_from_abroad_is_told(tmp_path: Path) -> None:
+    def told(**changes: Any) -> list[Finding]:
+        trunk = TRUNK | {"caller_ids": [{"number": "+442079460101"} | changes], "home_country": "US"}
+        raw = settings(tmp_path, trunks={"carrier": trunk}, policy={"allowed_countries": ["GB"]})
+        return [one for one in findings(raw) if one.about == "caller IDs of carrier"]
+
+    (finding,) = told()
+    assert (finding.level, "Ofcom" in finding.text) == (Level.WARNING, True)
+    assert "442079460101" not in finding.text
+    assert told(is_excepted=True) == []
+
+
 @pytest.mark.parametrize(("mode", "level"), [(0o600, Level.OK), (0o640, Level.OK), (0o644, Level.ERROR)])
 def test_a_secret_that_others_can_read_is_told(tmp_path: Path, mode: int, level: Level) -> None:
     secret = tmp_path / "secret"

@@ -5,7 +5,8 @@ Test numbers ring no telephone, so nothing is checked for them.
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 
 from voicegate.application.store_port import BucketCall
 from voicegate.application.unit_of_work import UnitOfWork
@@ -24,6 +25,11 @@ from voicegate.domain.policy import (
     may_ring,
     next_call,
 )
+
+_CALLER_ID_FAILED: Final = frozenset(
+    {Outcome.NO_ANSWER, Outcome.REJECTED, Outcome.NO_HUMAN, Outcome.TRUNK_REFUSED}
+)
+"""How calls end that a number which people do not know, or networks distrust, may be the cause of."""
 
 
 def in_bucket(unit: UnitOfWork, challenge: Challenge) -> Challenge:
@@ -74,6 +80,23 @@ def next_call_at(unit: UnitOfWork, challenge: Challenge, policy: CallPolicy) -> 
     if policy.is_test(challenge.destination):
         return None
     return next_call(_target(challenge), _own(unit, challenge, policy), policy=policy, now=unit.now)
+
+
+def failed_caller_ids(unit: UnitOfWork, challenge: Challenge, memory: timedelta) -> Sequence[str]:
+    """Return the caller IDs whose newest call to a challenge's telephone by this client failed in a way that
+    another one may mend, the newest failure first; what is older than `memory` is forgotten."""
+    found = unit.tx.calls_counted(challenge.bucket, challenge.client, unit.now - memory)
+    newest = sorted(
+        (one for one in found if not one.record.call.is_live),
+        key=lambda one: one.counted_at,
+        reverse=True,
+    )
+    # The first call found of each caller ID is its newest.
+    ends: dict[str, Outcome | None] = {}
+    for one in newest:
+        outcome = one.record.outcome
+        ends.setdefault(one.record.call.caller_id, outcome.outcome if outcome else None)
+    return [number for number, outcome in ends.items() if outcome in _CALLER_ID_FAILED]
 
 
 def _own(unit: UnitOfWork, challenge: Challenge, policy: CallPolicy) -> Sequence[PastCall]:

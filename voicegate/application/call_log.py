@@ -11,6 +11,7 @@ import structlog
 
 from voicegate.application.change_notifier import ChangeNotifier
 from voicegate.application.ports import CallRecord, Clock, Entropy, TimelineEntry
+from voicegate.application.route_choice import Standings
 from voicegate.application.store_port import Store
 from voicegate.domain import call as calls
 from voicegate.domain.call import Call, CallEvent, Ended, Originated
@@ -25,10 +26,19 @@ log = structlog.get_logger(__name__)
 class CallLog:
     """One call's log."""
 
-    def __init__(self, record: CallRecord, *, store: Store, notifier: ChangeNotifier, clock: Clock) -> None:
+    def __init__(
+        self,
+        record: CallRecord,
+        *,
+        store: Store,
+        notifier: ChangeNotifier,
+        clock: Clock,
+        standings: Standings,
+    ) -> None:
         self._store = store
         self._notifier = notifier
         self._clock = clock
+        self._standings = standings
         self._entries = list(record.timeline)
         self.call: Call = record.call
         """The call as it is now."""
@@ -102,6 +112,7 @@ class CallLog:
         }
         if self.call.is_live:
             self.note(Ended(), detail)
+            self._standings.note_end(self.call, hangup, outcome)
         record = CallRecord(self.call, outcome=outcome, hangup=hangup, timeline=tuple(self._entries))
         await self._store.record(record, change, following=following, can_wait=True)
         self._notifier.announce(self.call.challenge_id)
@@ -120,11 +131,20 @@ class CallLog:
 class CallLogs:
     """Creates calls and opens their logs."""
 
-    def __init__(self, *, store: Store, notifier: ChangeNotifier, clock: Clock, entropy: Entropy) -> None:
+    def __init__(
+        self,
+        *,
+        store: Store,
+        notifier: ChangeNotifier,
+        clock: Clock,
+        entropy: Entropy,
+        standings: Standings,
+    ) -> None:
         self._store = store
         self._notifier = notifier
         self._clock = clock
         self._entropy = entropy
+        self._standings = standings
 
     def new_call(self, challenge: Challenge, hop: Hop) -> Call:
         """Return a queued call of `challenge` over `hop`; it must be stored before it is started."""
@@ -139,4 +159,10 @@ class CallLogs:
 
     def open(self, record: CallRecord) -> CallLog:
         """Return the log of a stored call, to continue it."""
-        return CallLog(record, store=self._store, notifier=self._notifier, clock=self._clock)
+        return CallLog(
+            record,
+            store=self._store,
+            notifier=self._notifier,
+            clock=self._clock,
+            standings=self._standings,
+        )

@@ -4,14 +4,21 @@
 policy, passcode, challenge, routing.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from voicegate.application.call_admission import in_bucket, may_issue_now, may_ring_now
+from voicegate.application.call_admission import (
+    failed_caller_ids,
+    in_bucket,
+    may_issue_now,
+    may_ring_now,
+)
 from voicegate.application.call_log import CallLogs
 from voicegate.application.delivery import Delivery, PendingCall
 from voicegate.application.ports import ChallengeRecord, Clock, Entropy, Keyring, Speech
 from voicegate.application.queueing import RETRY_AFTER
+from voicegate.application.route_choice import RouteChooser
 from voicegate.application.store_port import WrongGuess
 from voicegate.application.unit_of_work import Alarm, UnitOfWork
 from voicegate.domain import challenge as challenges
@@ -39,7 +46,6 @@ from voicegate.domain.policy import (
     may_reach,
     refusal,
 )
-from voicegate.domain.routing import Routes, find_route
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,13 +160,13 @@ class ChallengeService:
         self,
         *,
         factory: ChallengeFactory,
-        routes: Routes,
+        route_chooser: RouteChooser,
         calls: CallLogs,
         delivery: Delivery,
         policy: CallPolicy,
     ) -> None:
         self._factory = factory
-        self._routes = routes
+        self._route_chooser = route_chooser
         self._calls = calls
         self._delivery = delivery
         self.policy = policy
@@ -197,7 +203,7 @@ class ChallengeService:
             may_ring_now(unit, challenge, policy),
             may_issue_now(unit, challenge, policy, subscriber=subscriber),
         )
-        return refused or replace(pending, challenge=challenge)
+        return refused or self._rerouted(unit, replace(pending, challenge=challenge))
 
     def begin(self, unit: UnitOfWork, pending: PendingCall, *, is_held: bool = False) -> None:
         """Store what was admitted. Its call is placed after the commit; if `is_held`, by `Delivery.start`
@@ -215,7 +221,7 @@ class ChallengeService:
         if challenge.state not in OPEN_STATES:
             return Deny(DenyReason.NOT_OPEN)
         pending = self._may_call_again(unit, replace(record, challenge=challenge)) or self._with_call(
-            challenges.step(challenge, ChallengeEvent.CALL_STARTED)
+            challenges.step(challenge, ChallengeEvent.CALL_STARTED), self._failed(unit, challenge)
         )
         if isinstance(pending, Deny):
             return pending
@@ -254,9 +260,26 @@ class ChallengeService:
         unit.ended.append(current.id)
         return current
 
-    def _with_call(self, challenge: Challenge) -> PendingCall | Deny:
-        """Return a challenge with its next call and the route, not stored yet; or why it cannot be called."""
-        route = find_route(challenge.destination, self._routes)
+    def _rerouted(self, unit: UnitOfWork, pending: PendingCall) -> PendingCall:
+        """Return a prepared call by the route that earlier calls to its telephone make the best."""
+        failed = self._failed(unit, pending.challenge)
+        if not failed:
+            return pending
+        route = self._route_chooser.choose(pending.challenge, failed)
+        first = route[0]
+        call = replace(pending.call, trunk=first.trunk.name, caller_id=first.caller_id.number)
+        return replace(pending, call=call, route=route)
+
+    def _failed(self, unit: UnitOfWork, challenge: Challenge) -> Sequence[str]:
+        """Return the caller IDs that failed at a challenge's telephone, where it matters."""
+        chooser = self._route_chooser
+        if not chooser.has_caller_ids_to_choose:
+            return ()
+        return failed_caller_ids(unit, challenge, chooser.caller_id_memory)
+
+    def _with_call(self, challenge: Challenge, failed: Sequence[str] = ()) -> PendingCall | Deny:
+        """Return a challenge with its next call and the route, not stored yet."""
+        route = self._route_chooser.choose(challenge, failed)
         if not route:
             # Digits that match no extension of the PBX are probably a telephone number.
             lacks_plus = challenge.destination.lacks_plus

@@ -6,7 +6,7 @@ that sent nothing). Cancelling hangs up. Every call ends in a stored, truthful o
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -321,8 +321,7 @@ class Delivery:
             hangup = Hangup(gave_up=GaveUp.INTERNAL_ERROR)
         finally:
             self._in_progress.pop(challenge.id, None)
-        if is_blocked(call_log.call, hangup):
-            others[:] = [other for other in others if other.caller_id.number != hop.caller_id.number]
+        others[:] = left_to_try(hop, others, is_blocked=is_blocked(call_log.call, hangup))
         return await self._close(challenge, call_log, hangup, following=others[0] if others else None)
 
     async def _close(
@@ -348,6 +347,14 @@ class Delivery:
                     raise
                 log.exception("end of call not stored yet")
             await asyncio.sleep(_STORE_RETRY.total_seconds())
+
+
+def left_to_try(hop: Hop, others: Sequence[Hop], *, is_blocked: bool) -> list[Hop]:
+    """Return the hops that are worth a call after one failed: by another caller ID where a network blocked
+    that one, else by another trunk."""
+    if is_blocked:
+        return [other for other in others if other.caller_id.number != hop.caller_id.number]
+    return [other for other in others if other.trunk.name != hop.trunk.name]
 
 
 def may_fail_over(outcome: CallOutcome) -> bool:

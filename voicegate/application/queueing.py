@@ -52,6 +52,9 @@ class CallQueue:
         # The client that was served last is at the end.
         self._clients: OrderedDict[str, deque[QueueTicket]] = OrderedDict()
         self._queued = 0
+        # When a trunk that has a pace was last given a call, and what serves those who wait for it.
+        self._given_at: dict[str, float] = {}
+        self._timer: asyncio.TimerHandle | None = None
 
     def is_full_for(self, client: str) -> bool:
         """Return whether another call of this client would find no place in the queue. Safe in any thread."""
@@ -60,6 +63,7 @@ class CallQueue:
     def enter(self, trunk: Trunk, client: str) -> QueueTicket:
         """Return the place of a call, for `line`; does not wait."""
         ticket = QueueTicket(trunk, client, asyncio.get_running_loop().create_future())
+        self._serve()  # nobody overtakes those for whom a trunk's pace has just made room
         if not trunk.has_lines:
             ticket.turn.set_result(True)
         elif self._has_room(trunk):
@@ -69,6 +73,7 @@ class CallQueue:
         else:
             self._clients.setdefault(client, deque()).append(ticket)
             self._queued += 1
+            self._arm()
         return ticket
 
     @asynccontextmanager
@@ -100,6 +105,8 @@ class CallQueue:
 
     def _give(self, ticket: QueueTicket) -> None:
         self._in_progress[ticket.trunk.name] += 1
+        if ticket.trunk.max_calls_per_second:
+            self._given_at[ticket.trunk.name] = asyncio.get_running_loop().time()
         ticket.turn.set_result(True)
 
     def _leave(self, ticket: QueueTicket) -> None:
@@ -115,11 +122,31 @@ class CallQueue:
             self._clients.move_to_end(ticket.client)
             self._leave(ticket)
             self._give(ticket)
+        self._arm()
+
+    def _arm(self) -> None:
+        """Serve again once a trunk's pace makes room for one of those that wait."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        waiting = (ticket.trunk for queue in self._clients.values() for ticket in queue)
+        due = [self._due_at(trunk) for trunk in waiting if self._has_line(trunk)]
+        if due:
+            self._timer = asyncio.get_running_loop().call_at(min(due), self._serve)
 
     def _next(self) -> QueueTicket | None:
         waiting = (ticket for queue in self._clients.values() for ticket in queue)
         return next((ticket for ticket in waiting if self._has_room(ticket.trunk)), None)
 
     def _has_room(self, trunk: Trunk) -> bool:
+        return self._has_line(trunk) and self._due_at(trunk) <= asyncio.get_running_loop().time()
+
+    def _due_at(self, trunk: Trunk) -> float:
+        """Return when a trunk's pace allows the next call, by the loop's clock."""
+        if not trunk.max_calls_per_second or trunk.name not in self._given_at:
+            return 0.0
+        return self._given_at[trunk.name] + 1 / trunk.max_calls_per_second
+
+    def _has_line(self, trunk: Trunk) -> bool:
         is_under_own = self._in_progress[trunk.name] < trunk.max_calls
         return is_under_own and self._in_progress.total() < self._limits.in_progress

@@ -50,6 +50,7 @@ from voicegate.bootstrap.times import check_times, timings
 from voicegate.config import (
     CallerIdSettings,
     InternalSettings,
+    PooledCallerIdSettings,
     Settings,
     SimulatorPbxSettings,
     TrunkSettings,
@@ -60,6 +61,7 @@ from voicegate.domain.errors import ConfigError, SpeechError, UnknownLanguage
 from voicegate.domain.language import best_language, match_language
 from voicegate.domain.passcode import Passcode
 from voicegate.domain.routing import CallerId, InternalRoute, Routes, Trunk
+from voicegate.domain.standing import RestRules
 
 log = structlog.get_logger(__name__)
 
@@ -169,6 +171,12 @@ def rules(settings: Settings) -> Rules:
         timings=timings(settings),
         limits=call_limits(settings),
         pages=page_rules(settings),
+        rests=RestRules(
+            faults=settings.routing.trunk_faults,
+            first=timedelta(seconds=settings.routing.trunk_rest_s),
+            longest=timedelta(seconds=settings.routing.trunk_rest_max_s),
+        ),
+        caller_id_memory=timedelta(seconds=settings.routing.caller_id_memory_s),
     )
 
 
@@ -228,6 +236,11 @@ def routes(settings: Settings) -> Routes:
             number_prefix=entry.number_prefix,
             home_country=entry.home_country,
             countries=frozenset(entry.countries),
+            prefixes=entry.prefixes,
+            priority=entry.priority,
+            weight=entry.weight,
+            max_calls_per_second=entry.max_calls_per_second,
+            caller_ids=tuple(map(_pooled, entry.caller_ids)),
         )
         for name, entry in settings.trunks.items()
     )
@@ -316,6 +329,12 @@ def _trunk(
         progress_timeout=timedelta(seconds=entry.progress_timeout_s),
         packet=timedelta(milliseconds=entry.packet_ms),
         max_calls=entry.max_calls,
+    )
+
+
+def _pooled(entry: PooledCallerIdSettings) -> CallerId:
+    return CallerId(
+        entry.number, entry.name, frozenset(entry.countries), entry.weight, is_excepted=entry.is_excepted
     )
 
 

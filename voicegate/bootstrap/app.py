@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Final
 
 from voicegate.application.announcer import Announcer
@@ -20,12 +21,14 @@ from voicegate.application.ports import Clock, Entropy, Keyring, Pbx, Speech
 from voicegate.application.queries import ChallengeQueries, FactorQueries
 from voicegate.application.queueing import CallLimits
 from voicegate.application.readiness import Readiness
+from voicegate.application.route_choice import DEFAULT_MEMORY, RouteChooser, Standings
 from voicegate.application.sign_in import SignIn
 from voicegate.application.store_port import Store
 from voicegate.application.trunk_health import TrunkHealth
 from voicegate.application.unit_of_work import UnitsOfWork
 from voicegate.domain.policy import CallPolicy
 from voicegate.domain.routing import Routes
+from voicegate.domain.standing import RestRules
 
 TEST_PBX: Final = "test numbers"
 """The simulated PBX that answers test numbers; no configured one can be named so."""
@@ -65,6 +68,10 @@ class Rules:
     """How many calls there are at a time."""
     pages: PageRules = field(default_factory=PageRules)
     """Where people's pages lead, and how long they live."""
+    rests: RestRules = field(default_factory=RestRules)
+    """When a trunk is set aside, and for how long."""
+    caller_id_memory: timedelta = DEFAULT_MEMORY
+    """How long a failed call has the next one to that callee show another caller ID."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +104,8 @@ class App:
     """The calls in progress; a context to be entered before anything is asked."""
     pbxs: Mapping[str, Pbx]
     """The PBXs, by name."""
+    standings: Standings
+    """How trunks and caller IDs stand."""
     clock: Clock
     """The time."""
     store_delay: Callable[[int], float] = lambda _: 0.0
@@ -106,18 +115,14 @@ class App:
 def assemble(adapters: Adapters, rules: Rules) -> App:
     """Return the use cases over these adapters."""
     store, clock, entropy = adapters.store, adapters.clock, adapters.entropy
-    notifier = ChangeNotifier()
-    calls = CallLogs(store=store, notifier=notifier, clock=clock, entropy=entropy)
+    notifier, standings = ChangeNotifier(), Standings(clock=adapters.clock, rules=rules.rests)
+    calls = CallLogs(store=store, notifier=notifier, clock=clock, entropy=entropy, standings=standings)
     audit = Audit(store=store, keyring=adapters.keyring)
-    delivery = Delivery(
-        calls=calls,
-        announcer=Announcer(keyring=adapters.keyring, speech=adapters.speech, entropy=entropy),
-        pbxs=adapters.pbxs,
-        timings=rules.timings,
-        limits=rules.limits,
-    )
+    delivery = _delivery(adapters, rules, calls)
     units = UnitsOfWork(store=store, clock=clock, notifier=notifier, audit=audit, delivery=delivery)
-    challenge_service = _challenge_service(adapters, rules, calls=calls, delivery=delivery)
+    challenge_service = _challenge_service(
+        adapters, rules, calls=calls, delivery=delivery, standings=standings
+    )
     enrollment = Enrollment(
         units=units, challenge_service=challenge_service, entropy=entropy, speech=adapters.speech
     )
@@ -141,7 +146,18 @@ def assemble(adapters: Adapters, rules: Rules) -> App:
         calls=calls,
         delivery=delivery,
         pbxs=adapters.pbxs,
+        standings=standings,
         clock=clock,
+    )
+
+
+def _delivery(adapters: Adapters, rules: Rules, calls: CallLogs) -> Delivery:
+    return Delivery(
+        calls=calls,
+        announcer=Announcer(keyring=adapters.keyring, speech=adapters.speech, entropy=adapters.entropy),
+        pbxs=adapters.pbxs,
+        timings=rules.timings,
+        limits=rules.limits,
     )
 
 
@@ -164,7 +180,7 @@ def _page_sessions(
 
 
 def _challenge_service(
-    adapters: Adapters, rules: Rules, *, calls: CallLogs, delivery: Delivery
+    adapters: Adapters, rules: Rules, *, calls: CallLogs, delivery: Delivery, standings: Standings
 ) -> ChallengeService:
     factory = ChallengeFactory(
         clock=adapters.clock,
@@ -174,5 +190,9 @@ def _challenge_service(
         defaults=rules.defaults,
     )
     return ChallengeService(
-        factory=factory, routes=rules.routes, calls=calls, delivery=delivery, policy=rules.policy
+        factory=factory,
+        route_chooser=RouteChooser(rules.routes, standings, rules.caller_id_memory),
+        calls=calls,
+        delivery=delivery,
+        policy=rules.policy,
     )

@@ -78,6 +78,7 @@ def native_house(app: App, trunks: Sequence[Trunk], pages_url: str = "") -> ApiD
         audit=app.audit,
         pbxs=app.pbxs,
         trunks=trunks,
+        standings=app.standings,
         readiness=app.readiness,
         pages=app.pages,
         pages_url=pages_url,

@@ -16,7 +16,9 @@ from voicegate.config import (
     read_secret,
     secret_path,
 )
+from voicegate.domain.caller_id import CallerId, CallerIdLaw, find_home_law
 from voicegate.domain.errors import ConfigError
+from voicegate.domain.phone_number import mask
 
 log = structlog.get_logger(__name__)
 
@@ -105,6 +107,20 @@ class PolicyCheck:
             yield doubtful(about, "none: every call by a trunk is refused (country_not_allowed)", fix)
         else:
             yield passed(about, ", ".join(countries) or "none, and no trunk")
+        for name, trunk in self._settings.trunks.items():
+            for shown in trunk.caller_ids:
+                caller_id = CallerId(shown.number, is_excepted=shown.is_excepted)
+                law = find_home_law(caller_id, trunk.home_country)
+                if law is not None and law.country in countries:
+                    yield _unlawful(name, caller_id, law)
+
+
+def _unlawful(trunk: str, caller_id: CallerId, law: CallerIdLaw) -> Finding:
+    return doubtful(
+        f"caller IDs of {trunk}",
+        f"{mask(caller_id.number)} is not shown to {law.country}: {law.rule} ({law.source})",
+        "a number of another country for those calls, or is_excepted = true where the carrier vouches for it",
+    )
 
 
 def secret_files(settings: Settings) -> Mapping[str, str]:

@@ -4,7 +4,7 @@ import rich_click as click
 
 from voicegate.cli.options import Options
 from voicegate.cli.place import connect
-from voicegate.cli.printing import json_option, print_json, print_table
+from voicegate.cli.printing import clock, json_option, print_json, print_table
 
 
 @click.command()
@@ -18,11 +18,12 @@ def trunks(options: Options, *, as_json: bool) -> None:
         print_json(found)
         return
     print_table(
-        ("trunk", "state", "PBX", "endpoint"),
+        ("trunk", "state", "set aside until", "PBX", "endpoint"),
         (
             (
                 trunk.name,
                 trunk.state,
+                clock(trunk.set_aside_until) if trunk.set_aside_until else "",
                 trunk.pbx if trunk.pbx_connected else f"{trunk.pbx} (not connected: see the daemon's log)",
                 trunk.endpoint,
             )

@@ -133,6 +133,7 @@ class Trunk(Struct, kw_only=True):
     endpoint: str
     state: str
     pbx_connected: bool
+    set_aside_until: datetime | None = None
 
 
 class GivenKey(Struct, kw_only=True):

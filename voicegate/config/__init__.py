@@ -37,7 +37,9 @@ from voicegate.config.shapes import (
     PasscodeSettings,
     PbxSettings,
     Policy,
+    PooledCallerIdSettings,
     ProviderSettings,
+    RoutingSettings,
     Service,
     Settings,
     SimulatorPbxSettings,
@@ -70,7 +72,9 @@ __all__ = [
     "PasscodeSettings",
     "PbxSettings",
     "Policy",
+    "PooledCallerIdSettings",
     "ProviderSettings",
+    "RoutingSettings",
     "Service",
     "Settings",
     "SimulatorPbxSettings",
@@ -275,6 +279,11 @@ def _check_countries(settings: Settings) -> None:
     named = [("policy.allowed_countries", country) for country in settings.policy.allowed_countries]
     for name, trunk in settings.trunks.items():
         named += [(f"trunks.{name}.countries", country) for country in trunk.countries]
+        named += [
+            (f"trunks.{name}.caller_ids", country)
+            for shown in trunk.caller_ids
+            for country in shown.countries
+        ]
         if trunk.home_country or trunk.number_format is NumberFormat.NATIONAL:
             named.append((f"trunks.{name}.home_country", trunk.home_country))
     named += [

@@ -26,6 +26,7 @@ Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}\Z")]
 OptionalName = Annotated[str, Meta(pattern=r"^([A-Za-z0-9][A-Za-z0-9_.-]{0,63})?\Z")]
 OptionalCountry = Annotated[str, Meta(pattern=r"^([A-Z]{2})?\Z")]
 ServiceName = Annotated[str, Meta(min_length=1, max_length=60)]
+Weight = Annotated[int, Meta(ge=1, le=1000)]
 Country = Annotated[str, Meta(pattern=r"^[A-Z]{2}\Z")]
 Prefix = Annotated[str, Meta(pattern=r"^\+[1-9][0-9]{0,14}\Z")]
 FieldPath = Annotated[str, Meta(pattern=r"^[^\x00-\x20\x7f]{1,100}\Z")]
@@ -154,6 +155,15 @@ class Policy(_Section, frozen=True, kw_only=True):
     guesses_per_client: Limit = 1000
 
 
+class RoutingSettings(_Section, frozen=True, kw_only=True):
+    """`[routing]`: which trunk is tried and which caller ID is shown, by how calls ended."""
+
+    trunk_faults: Annotated[int, Meta(ge=1, le=1000)] = 3
+    trunk_rest_s: Seconds = 30
+    trunk_rest_max_s: Seconds = 900
+    caller_id_memory_s: Seconds = 86400
+
+
 class Okta(_Section, frozen=True, kw_only=True):
     """`[okta]`: the door for Okta's clients, `/api/v1`."""
 
@@ -199,10 +209,18 @@ PbxSettings = AsteriskPbxSettings | FreeSwitchPbxSettings | SimulatorPbxSettings
 
 
 class CallerIdSettings(_Section, frozen=True, kw_only=True):
-    """An entry of a trunk's `caller_ids`."""
+    """Who is shown as calling."""
 
     number: PhoneText
     name: Annotated[str, Meta(max_length=40, pattern=r"^[^\"<>\\\x00-\x1f\x7f]*\Z")] = ""
+
+
+class PooledCallerIdSettings(CallerIdSettings, frozen=True, kw_only=True):
+    """An entry of a trunk's `caller_ids`."""
+
+    countries: tuple[Country, ...] = ()
+    weight: Weight = 1
+    is_excepted: bool = False
 
 
 class TrunkSettings(_Section, frozen=True, kw_only=True):
@@ -210,12 +228,16 @@ class TrunkSettings(_Section, frozen=True, kw_only=True):
 
     pbx: Name
     endpoint: Name
-    caller_ids: Annotated[tuple[CallerIdSettings, ...], Meta(min_length=1)]
+    caller_ids: Annotated[tuple[PooledCallerIdSettings, ...], Meta(min_length=1, max_length=1000)]
     home_country: Annotated[str, Meta(pattern=r"^([A-Z]{2})?\Z")] = ""
     number_format: NumberFormat = NumberFormat.PLUS_E164
     international_prefix: Annotated[str, Meta(pattern=r"^[0-9*#]{0,8}\Z")] = ""
     number_prefix: Annotated[str, Meta(pattern=r"^[0-9*#]{0,16}\Z")] = ""
     countries: tuple[Country, ...] = ()
+    prefixes: tuple[Prefix, ...] = ()
+    priority: Annotated[int, Meta(ge=0, le=1000)] = 0
+    weight: Weight = 1
+    max_calls_per_second: Annotated[float, Meta(ge=0, le=1000)] = 0
     ring_timeout_s: Seconds = 40
     progress_timeout_s: Seconds = 25
     packet_ms: Annotated[int, Meta(ge=10, le=60)] = 20
@@ -317,6 +339,7 @@ class Settings(_Section, frozen=True, kw_only=True):
     call: CallSettings = CallSettings()
     passcode: PasscodeSettings = PasscodeSettings()
     policy: Policy = Policy()
+    routing: RoutingSettings = RoutingSettings()
     okta: Okta = Okta()
     pages: Pages = Pages()
     test_numbers: TestNumbers = TestNumbers()

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from voicegate.domain.phone_number import Destination
 from voicegate.domain.policy import Allow, CallPolicy, Deny, DenyReason, Judgement, judge_destination
-from voicegate.domain.routing import Hop, Routes, Trunk, called_number, find_route
+from voicegate.domain.routing import Hop, Routes, Trunk, find_obstacle, find_route
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,17 +53,11 @@ def explain(destination: Destination, policy: CallPolicy, routes: Routes) -> Exp
 def _judge_route(destination: Destination, route: Sequence[Hop]) -> Judgement:
     rule = "internal" if destination.is_internal else "trunks"
     if route:
-        return Judgement(rule, Allow(), ", then ".join(hop.trunk.name for hop in route))
+        return Judgement(rule, Allow(), ", then ".join(dict.fromkeys(hop.trunk.name for hop in route)))
     reason = DenyReason.PLUS_MISSING if destination.lacks_plus else DenyReason.NO_ROUTE
     about = "no pattern matches the extension" if destination.is_internal else "no trunk takes the number"
     return Judgement(rule, Deny(reason, rule=rule), about)
 
 
 def _choices(destination: Destination, routes: Routes) -> Iterator[TrunkChoice]:
-    for trunk in routes.trunks:
-        obstacle = ""
-        if trunk.countries and destination.country not in trunk.countries:
-            obstacle = f"serves {', '.join(sorted(trunk.countries))} only"
-        elif called_number(destination.number, trunk) is None:
-            obstacle = f"cannot write the number in its format {trunk.number_format}"
-        yield TrunkChoice(trunk, obstacle)
+    return (TrunkChoice(trunk, find_obstacle(destination, trunk)) for trunk in routes.trunks)

@@ -4,6 +4,21 @@ A route is our choice of trunks for a destination; the PBX's dialplan has no say
 extension is dialed only as its own endpoint, never through a context that reaches a trunk.
 """
 
+__all__ = [
+    "CallerId",
+    "Hop",
+    "InternalRoute",
+    "NumberFormat",
+    "RouteHints",
+    "Routes",
+    "Trunk",
+    "TrunkState",
+    "called_number",
+    "find_obstacle",
+    "find_route",
+    "has_international_prefix",
+]
+
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +28,9 @@ from typing import Final
 
 import phonenumbers
 
+from voicegate.domain.caller_id import CallerId, choose_caller_ids, find_law
 from voicegate.domain.phone_number import Destination
+from voicegate.domain.weighted import rank
 
 _NANP_CODE: Final = "1"
 # Where one also dials a carrier between the trunk prefix and the area code, libphonenumber writes neither. Of
@@ -34,16 +51,6 @@ class NumberFormat(StrEnum):
     """As dialed in the North American numbering plan: 12025550143, and 01144… abroad"""
     NATIONAL = "national"
     """As dialed in the trunk's home country: 02079460123, and 0049871… for a number of another one"""
-
-
-@dataclass(frozen=True, slots=True)
-class CallerId:
-    """Who the called telephone says is calling."""
-
-    number: str
-    """Number to show."""
-    name: str = ""
-    """Name to show, where the far network shows names."""
 
 
 class TrunkState(StrEnum):
@@ -67,9 +74,10 @@ class Trunk:
     endpoint: str
     """Its name in the PBX: a PJSIP endpoint, a FreeSWITCH gateway."""
     caller_ids: Sequence[CallerId]
-    """Numbers that may be shown; the first is used."""
+    """Numbers that may be shown, never empty."""
     home_country: str = ""
-    """Where it lies, as ISO 3166-1 alpha-2 code, for `NATIONAL`; empty: it does not matter."""
+    """Where it lies, as ISO 3166-1 alpha-2 code, for `NATIONAL` and the law on caller IDs; empty: it does not
+    matter."""
     number_format: NumberFormat = NumberFormat.PLUS_E164
     """How it wants the called number."""
     international_prefix: str = ""
@@ -85,8 +93,16 @@ class Trunk:
     """Audio in one RTP packet: a hint for calls whose own cannot be measured."""
     max_calls: int = 30
     """Calls in progress at a time, ours alone."""
+    max_calls_per_second: float = 0
+    """How many calls are begun in a second, evenly spaced; 0: as they come."""
     countries: frozenset[str] = frozenset()
     """Where it may call, as ISO 3166-1 alpha-2 codes; empty: everywhere."""
+    prefixes: tuple[str, ...] = ()
+    """Beginnings of the numbers that it may call, as E.164; empty: all."""
+    priority: int = 0
+    """Tried before those with a higher one; 0: its place in the settings, counted from 1."""
+    weight: int = 1
+    """Its share of the calls among trunks of the same priority."""
     has_lines: bool = True
     """Has it lines that calls take up? The one to test numbers has none, and its calls never wait."""
 
@@ -132,8 +148,28 @@ class Routes:
     """The route to numbers that ring at no telephone; None: there are none."""
 
 
-def find_route(destination: Destination, routes: Routes) -> tuple[Hop, ...]:
-    """Return the hops to try in order for `destination`; empty when nothing leads there."""
+@dataclass(frozen=True, slots=True)
+class RouteHints:
+    """What is known beside the settings when a route is chosen."""
+
+    key: str = ""
+    """What shares calls out among trunks of the same priority: another one for each challenge."""
+    resting: frozenset[str] = frozenset()
+    """Trunks that are set aside: tried last."""
+    failed_caller_ids: tuple[str, ...] = ()
+    """Numbers to show last, the newest failure first."""
+
+
+NO_HINTS: Final = RouteHints()
+_CALLER_IDS_TRIED: Final = 2
+"""Of one trunk in one route: the second is for a network that blocks the first."""
+
+
+def find_route(destination: Destination, routes: Routes, hints: RouteHints = NO_HINTS) -> tuple[Hop, ...]:
+    """Return the hops to try in order for `destination`; empty when nothing leads there.
+
+    A trunk that has another caller ID to show has a second hop behind its first.
+    """
     if routes.test is not None and routes.test.pattern.fullmatch(destination.number):
         trunk = routes.test.trunk
         return (Hop(trunk, trunk.endpoint, number=destination.number, caller_id=trunk.caller_ids[0]),)
@@ -149,11 +185,42 @@ def find_route(destination: Destination, routes: Routes) -> tuple[Hop, ...]:
             if way.pattern.fullmatch(destination.number)
         )[:1]
     return tuple(
-        Hop(trunk=trunk, endpoint=trunk.endpoint, number=number, caller_id=trunk.caller_ids[0])
-        for trunk in routes.trunks
-        if not trunk.countries or destination.country in trunk.countries
-        if (number := called_number(destination.number, trunk)) is not None
+        hop
+        for trunk in _in_order(routes, hints)
+        for hop in _hops(destination, trunk, hints.failed_caller_ids)
     )
+
+
+def find_obstacle(destination: Destination, trunk: Trunk) -> str:
+    """Return why a trunk cannot call a number outside the PBX, for people; empty: it can."""
+    if trunk.countries and destination.country not in trunk.countries:
+        return f"serves {', '.join(sorted(trunk.countries))} only"
+    if trunk.prefixes and not destination.number.startswith(trunk.prefixes):
+        return f"serves {', '.join(trunk.prefixes)} only"
+    if called_number(destination.number, trunk) is None:
+        return f"cannot write the number in its format {trunk.number_format}"
+    if choose_caller_ids(trunk.caller_ids, destination, home_country=trunk.home_country):
+        return ""
+    laws = (find_law(one, destination, trunk.home_country) for one in trunk.caller_ids)
+    law = next(filter(None, laws))
+    return f"has no caller ID to show there: {law.rule} ({law.source})"
+
+
+def _in_order(routes: Routes, hints: RouteHints) -> Sequence[Trunk]:
+    """Return the trunks: those that are not set aside first, then by priority, then by weight."""
+    placed = [(trunk, trunk.priority or place) for place, trunk in enumerate(routes.trunks, 1)]
+    placed.sort(
+        key=lambda one: (one[0].name in hints.resting, one[1], rank(hints.key, one[0].name, one[0].weight))
+    )
+    return [trunk for trunk, _ in placed]
+
+
+def _hops(destination: Destination, trunk: Trunk, failed: Sequence[str]) -> Sequence[Hop]:
+    number = None if find_obstacle(destination, trunk) else called_number(destination.number, trunk)
+    if number is None:
+        return ()
+    shown = choose_caller_ids(trunk.caller_ids, destination, home_country=trunk.home_country, failed=failed)
+    return [Hop(trunk, trunk.endpoint, number=number, caller_id=one) for one in shown[:_CALLER_IDS_TRIED]]
 
 
 def called_number(e164: str, trunk: Trunk) -> str | None:

@@ -124,9 +124,10 @@ class TestWithTwoTrunks:
     ) -> None:
         first, second = bench.rules.routes.trunks
         other = replace(second, caller_ids=(CallerId(shown),))
-        bench.challenge_service._routes = Routes((first, other))
+        changed = bench.rebuilt(routes=Routes((first, other)))
         bench.pbx.plots = [plot(Hangup(21, 603)), answers]  # type: ignore[list-item]
-        record = await bench.settled(await bench.issue())
+        async with changed.delivery:
+            record = await changed.settled(await changed.issue())
         assert record.calls[0].outcome is not None
         assert record.calls[0].outcome.outcome == "trunk_refused"
         assert [call.call.trunk for call in record.calls] == ["first", "second"][:trunks_tried]

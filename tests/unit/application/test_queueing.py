@@ -1,6 +1,7 @@
 """Calls wait for a line: no more at a time than may be, client by client, and not for ever."""
 
 import asyncio
+import itertools
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -249,3 +250,39 @@ class TestDelivery:
 
 async def nobody_answers(_: object) -> None:
     """The plot of a call at which nothing happens."""
+
+
+async def test_a_trunk_with_a_pace_is_given_its_calls_evenly_and_holds_up_no_other() -> None:
+    paced = replace(CARRIER, max_calls=100, max_calls_per_second=50)
+    loop, given_at = asyncio.get_running_loop(), list[float]()
+    queue = CallQueue(CallLimits(queue_timeout=LONG))
+
+    async def place() -> None:
+        async with queue.line(queue.enter(paced, "a"), asyncio.Event()) as has_line:
+            assert has_line
+            given_at.append(loop.time())
+
+    async with within(30), asyncio.TaskGroup() as calls:
+        for _ in range(5):
+            calls.create_task(place())
+        await settled()
+        assert len(given_at) == 1
+        assert queue.enter(OTHER, "a").turn.done()
+        # Who comes while others wait does not overtake them.
+        late = queue.enter(paced, "a")
+        assert not late.turn.done()
+        assert await late.turn
+        assert len(given_at) == 5
+    # A hair's breadth: the loop's timers may be early by the clock's resolution.
+    assert all(later - earlier > 0.0199 for earlier, later in itertools.pairwise(given_at))
+
+
+async def test_whoever_waits_for_a_trunks_pace_is_turned_away_in_time() -> None:
+    paced = replace(CARRIER, max_calls_per_second=0.01)
+    queue = CallQueue(CallLimits(queue_timeout=timedelta(milliseconds=20)))
+    async with (
+        within(30),
+        queue.line(queue.enter(paced, "a"), asyncio.Event()) as first,
+        queue.line(queue.enter(paced, "b"), asyncio.Event()) as second,
+    ):
+        assert (first, second) == (True, False)

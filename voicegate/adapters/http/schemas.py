@@ -325,6 +325,10 @@ class TrunkView(_Answer, kw_only=True, frozen=True):
     endpoint: str
     state: TrunkState
     pbx_connected: bool
+    set_aside_until: Annotated[
+        datetime | None,
+        Meta(description="Until when it is tried last, for its calls failed; null: it is not set aside."),
+    ]
 
 
 class TrunkList(_Answer, kw_only=True, frozen=True):

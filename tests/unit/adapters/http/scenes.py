@@ -318,7 +318,7 @@ SCENES: Final[dict[str, Scene]] = {
     "no_challenge": where(
         "voicegate.adapters.storage.transaction.SqlTransaction.newest_challenge", lambda *_: None
     ),
-    "no_route": where("voicegate.application.challenges.find_route", lambda *_: ()),
+    "no_route": where("voicegate.application.route_choice.find_route", lambda *_: ()),
     "queue_full": where("voicegate.application.queueing.CallQueue.is_full_for", lambda *_: True),
     "call_in_progress": live,
     "not_open": over,

@@ -15,6 +15,7 @@ from voicegate.adapters.http.schemas import CallList, CallsQuery, CallView, Trun
 from voicegate.application.listing import CallFilter, Position
 from voicegate.application.ports import Pbx
 from voicegate.application.queries import ChallengeQueries
+from voicegate.application.route_choice import Standings
 from voicegate.application.trunk_health import trunk_states
 from voicegate.domain.client import Scope
 from voicegate.domain.routing import Trunk, TrunkState
@@ -26,11 +27,17 @@ class CallsDoor:
     """The handlers for calls, and for the trunks that they go out by."""
 
     def __init__(
-        self, challenges: ChallengeQueries, *, pbxs: Mapping[str, Pbx], trunks: Sequence[Trunk]
+        self,
+        challenges: ChallengeQueries,
+        *,
+        pbxs: Mapping[str, Pbx],
+        trunks: Sequence[Trunk],
+        standings: Standings,
     ) -> None:
         self._challenges = challenges
         self._pbxs = pbxs
         self._trunks = trunks
+        self._standings = standings
 
     @Operation(
         method="GET",
@@ -92,6 +99,7 @@ class CallsDoor:
             endpoint=trunk.endpoint,
             state=states.get(trunk.pbx, {}).get(trunk.endpoint, TrunkState.UNKNOWN),
             pbx_connected=pbx is not None and pbx.is_connected,
+            set_aside_until=self._standings.set_aside_until(trunk.name),
         )
 
 

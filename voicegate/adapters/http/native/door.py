@@ -23,6 +23,7 @@ from voicegate.application.page_sessions import PageSessions
 from voicegate.application.ports import Pbx
 from voicegate.application.queries import ChallengeQueries, FactorQueries
 from voicegate.application.readiness import Readiness
+from voicegate.application.route_choice import Standings
 from voicegate.application.sign_in import SignIn
 from voicegate.domain.routing import Trunk
 
@@ -47,6 +48,8 @@ class ApiDependencies:
     """The PBXs, by name."""
     trunks: Sequence[Trunk]
     """The trunks, in the order they are tried."""
+    standings: Standings
+    """How the trunks fared."""
     readiness: Readiness
     """Whether calls can be placed."""
     pages: PageSessions
@@ -67,7 +70,7 @@ def native_door(house: ApiDependencies, waiting: WaitingLimits | None = None) ->
     handlers = (
         VerificationsDoor(house.sign_in, house.challenges, waiters=waiters, body_timeout=house.body_timeout),
         FactorsDoor(house.enrollment, house.factors, body_timeout=house.body_timeout),
-        CallsDoor(house.challenges, pbxs=house.pbxs, trunks=house.trunks),
+        CallsDoor(house.challenges, pbxs=house.pbxs, trunks=house.trunks, standings=house.standings),
         ServiceDoor(house.readiness),
         PageSessionsDoor(house.pages, house.pages_url, house.body_timeout),
         AdminDoor(house.clients, house.audit, house.body_timeout),
