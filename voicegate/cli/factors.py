@@ -6,6 +6,7 @@ A subscriber is whatever the backend calls the person by. Codes are never argume
 import copy
 import shlex
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Final
 
 import rich_click as click
@@ -17,9 +18,33 @@ from voicegate.cli.place import connect
 from voicegate.cli.printing import clock, json_option, print_json, print_table
 from voicegate.cli.watching import Watched, follow
 from voicegate.client import Client, Factor, FactorJudgement
+from voicegate.domain.errors import VoicegateError
 
-_subscriber = click.argument("subscriber")
-_factor_id = click.argument("factor_id", metavar="[ID]", required=False)
+
+def _complete_subscriber(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
+    """Return the subscribers that a shell may complete to: of the first hundred factors."""
+    with suppress(VoicegateError), connect(_completing(ctx)) as client:
+        subscribers = {factor.subscriber for factor in client.factors.page(100).factors}
+        return sorted(name for name in subscribers if name.startswith(incomplete))
+    return []
+
+
+def _complete_factor(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
+    """Return the ids of the subscriber's factors."""
+    with suppress(VoicegateError), connect(_completing(ctx)) as client:
+        found = client.factors.list(ctx.params["subscriber"])
+        return [factor.id for factor in found if factor.id.startswith(incomplete)]
+    return []
+
+
+def _completing(ctx: click.Context) -> Options:
+    # While a shell completes, no group is called, and so none has left its options.
+    given = ctx.find_root().params
+    return Options(given.get("config"), given.get("socket"))
+
+
+_subscriber = click.argument("subscriber", shell_complete=_complete_subscriber)
+_factor_id = click.argument("factor_id", metavar="[ID]", required=False, shell_complete=_complete_factor)
 _watch = click.option("--watch", is_flag=True, help="Show the call as it happens; exit 0 only if delivered.")
 _lifetime = click.option(
     "--lifetime", type=click.IntRange(1, 86400), metavar="SECONDS", help="How long its codes count."

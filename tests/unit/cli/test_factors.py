@@ -1,14 +1,18 @@
 """`voicegate factors`: a telephone's whole life on the command line."""
 
+import asyncio
 import json
 from datetime import timedelta
 from typing import Any
+
+from click.shell_completion import ShellComplete
 
 from tests.unit.adapters.http.serving import NUMBER, Served
 from tests.unit.application.conftest import SPACED
 from tests.unit.application.scripted import ScriptedLeg, answers
 from tests.unit.cli.conftest import Run, json_lines
 from voicegate.cli.exits import Exit
+from voicegate.cli.main import main
 from voicegate.domain.call_outcome import Hangup
 from voicegate.domain.client import Scope
 
@@ -151,3 +155,22 @@ async def test_the_old_name_of_call_again_is_taken_and_tells_the_new_one(
     resent = await voicegate("factors", "resend", "alice")
     assert (resent.exit_code, "`call-again`" in resent.stderr) == (Exit.OK, True)
     assert "resend" not in (await voicegate("factors", "--help")).stdout
+
+
+async def test_shells_complete_subscribers_and_their_factors(served: Served, voicegate: Run) -> None:
+    factor = json.loads((await voicegate("factors", "enroll", "alice smith", NUMBER, "--json")).stdout)
+
+    def complete(socket: str, line: list[str], incomplete: str) -> list[str]:
+        shell = ShellComplete(main, {}, "voicegate", "_VOICEGATE_COMPLETE")
+        return [item.value for item in shell.get_completions(["--socket", socket, *line], incomplete)]
+
+    def all_of(*words: str) -> list[list[str]]:
+        return [
+            complete(place, ["factors", "show", *words[:-1]], words[-1])
+            for place in (str(served.path), "/no")
+        ]
+
+    assert await asyncio.to_thread(all_of, "ali") == [["alice smith"], []]
+    assert await asyncio.to_thread(all_of, "bo") == [[], []]
+    assert await asyncio.to_thread(all_of, "alice smith", "fac_") == [[factor["id"]], []]
+    assert await asyncio.to_thread(all_of, "bob", "fac_") == [[], []]
