@@ -1,1 +1,1 @@
-"""What Voicegate knows: numbers, codes, challenges, calls and their outcomes; pure, so it never does I/O."""
+"""What Voicegate knows: numbers, codes, challenges, calls and their outcomes. Pure: it never does I/O."""

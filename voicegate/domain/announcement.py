@@ -1,8 +1,8 @@
 """What is said on a call, as a sequence of prompts, digits and pauses, per language.
 
-How the sequence becomes sound is the speech adapter's; the words themselves lie in `sounds/`.
-Two sequences are mixed for a call: the invitation, which has no code in it, and one reading of the
-announcement. Everything else that is spoken is a prompt as it lies in the pack.
+The speech adapter turns the sequence into sound; the words themselves are in `sounds/`. Two sequences are
+mixed for a call: the invitation, which has no code in it, and one reading of the code. Everything else that
+is spoken is a prompt as it is in its folder.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,16 +14,16 @@ from typing import Final
 from voicegate.domain.passcode import Passcode
 
 SCREENED: Final = timedelta(seconds=3)
-"""Who calls and why is told in so long: by then a telephone that screens calls has made up its mind."""
+"""Within this time a call says who is calling and why: a telephone that screens calls decides by then."""
 AFTER_NAME: Final = timedelta(milliseconds=200)
-"""The pause between who calls and why."""
+"""The pause between who is calling and why."""
 
 
 class HumanCheck(StrEnum):
-    """How a person proves to be one before the code is spoken."""
+    """What a person must do before the code is spoken."""
 
     RANDOM_KEY = "random_key"
-    """A key that is named, another each time: a voicemail cannot press it. The default."""
+    """Press a named key, which is another one on each call: a voicemail cannot do it. The default."""
     ANY_KEY = "any_key"
     """Any key of the telephone."""
     NONE = "none"
@@ -31,50 +31,50 @@ class HumanCheck(StrEnum):
 
 
 class PromptName(StrEnum):
-    """The phrases every language's pack has; `sounds/<language>/prompts.toml` holds their words."""
+    """The phrases of every language; `sounds/<language>/prompts.toml` has their words."""
 
     THIS_IS = "this_is"
-    """"This is <service>."; made for each service name."""
+    """"This is <service>."; recorded for each service name."""
     TO_HEAR_YOUR_CODE = "to_hear_your_code"
     """What the key is for: "To hear your code,"."""
     PRESS = "press"
-    """What asks for the key: "press"."""
+    """The word that asks for the key: "press"."""
     PRESS_ANY_KEY = "press_any_key"
     """"To hear your code, press any key."."""
     YOUR_CODE_IS = "your_code_is"
-    """What stands before the code."""
+    """The words before the code."""
     NEVER_ASKED = "never_asked"
-    """Never to tell this code to anyone, and what to do for whoever did not ask for it."""
+    """Never tell this code to anyone; and what to do if you did not ask for it."""
     STAR = "star"
-    """The key "*", where it is the one to press."""
+    """The key "*", when it is the one to press."""
     PRESS_STAR = "press_star"
     """"To hear the code again, press star"."""
     GOODBYE = "goodbye"
-    """The end of a call that did its work."""
+    """The end of a call on which the code was spoken."""
     NOT_WANTED = "not_wanted"
     """A polite end: the code is no longer needed."""
     APOLOGY = "apology"
-    """Played by the PBX itself when the controller cannot be reached."""
+    """What the PBX itself plays if it cannot reach the controller."""
 
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """A phrase of the language's pack."""
+    """A phrase of the language."""
 
     name: PromptName
     """Which phrase."""
     service: str | None = None
-    """Whose introduction, where the phrase is one; None: the house's own."""
+    """The service that introduces itself, if the phrase is an introduction; None: the name in `[service]`."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Digit:
-    """One spoken digit; hidden from `repr`, for it may belong to a code."""
+    """One spoken digit; hidden from `repr`, because it may belong to a code."""
 
     value: str
     """"0" to "9"."""
     is_code: bool = False
-    """Does it belong to the code? The end of the last such digit is what delivery is measured by."""
+    """Does it belong to the code? A reading is proven by the end of the last such digit."""
 
     def __repr__(self) -> str:
         return "Digit(redacted)"
@@ -92,10 +92,10 @@ Part = Prompt | Digit | Pause
 
 
 class Asking(StrEnum):
-    """A part of "To hear your code, press 7."; each language says all of them, in an order of its own."""
+    """A part of "To hear your code, press 7."; each language says all of them, in its own order."""
 
     TO_HEAR_YOUR_CODE = "to_hear_your_code"
-    """The phrase that says what for."""
+    """The phrase that says what the key is for."""
     PRESS = "press"
     """The phrase that asks for the key."""
     KEY = "key"
@@ -119,7 +119,7 @@ class Phrasing:
 def compose_invitation(
     check: HumanCheck, key: str, phrasing: Phrasing, *, service: str | None = None
 ) -> tuple[Part, ...]:
-    """Return the words that ask a person to press `key`; without a code, safe for any ear."""
+    """Return the words that ask a person to press `key`; they have no code in them."""
     opening: tuple[Part, ...] = (Prompt(PromptName.THIS_IS, service), Pause(AFTER_NAME))
     if check is HumanCheck.RANDOM_KEY:
         gap = Pause(timedelta(milliseconds=120))
@@ -133,7 +133,7 @@ def compose_invitation(
 
 
 def is_key(part: Part) -> bool:
-    """Is it the part of an invitation at whose end the key has been named?"""
+    """Return whether the key has been named at the end of this part of an invitation."""
     if isinstance(part, Digit):
         return not part.is_code
     return isinstance(part, Prompt) and part.name in (PromptName.STAR, PromptName.PRESS_ANY_KEY)
@@ -144,7 +144,7 @@ def _key(key: str) -> Part:
 
 
 def compose_reading(passcode: Passcode, phrasing: Phrasing) -> tuple[Part, ...]:
-    """Return one reading of the announcement: the code in groups, and that it is nobody else's."""
+    """Return one reading: the code in groups, and the warning not to tell it to anyone."""
     parts: list[Part] = [Prompt(PromptName.YOUR_CODE_IS), Pause(phrasing.group_pause)]
     start = 0
     for size in phrasing.groups[len(passcode.digits)]:

@@ -1,8 +1,8 @@
-"""One attempt to reach a telephone: its states, what can happen to it, and what it proved.
+"""One call to a telephone: its states, what can happen to it, and what it proved.
 
-The table `TRANSITIONS` is the theory: every pair of state and event that may occur, late and
-repeated events of a PBX among them; any other pair is a fault of ours. Why a call ended so is
-`call_outcome`'s question. Evidence is facts only, each set by the event that showed it.
+The table `TRANSITIONS` has every pair of state and event that can happen, late and repeated events of a PBX
+included. Any other pair is an error in Voicegate. Why a call ended is decided in `call_outcome`. Evidence is
+a set of facts; each is set by the event that shows it.
 """
 
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ from voicegate.domain.phone_number import Destination
 
 
 class CallState(StrEnum):
-    """Where a call stands."""
+    """The state of a call."""
 
     QUEUED = "queued"
     ORIGINATING = "originating"
@@ -29,7 +29,7 @@ class CallState(StrEnum):
 
 
 class EvidenceLevel(IntEnum):
-    """The strongest thing a call proved; each level is worth more than those below it."""
+    """The strongest fact that a call proved; each level is worth more than the ones before it."""
 
     NONE = 0
     ANSWERED = 1
@@ -49,13 +49,14 @@ class Evidence:
     extension_sent: bool = False
     """The extension's digits were played to the far end."""
     human: bool = False
-    """The asked-for key was pressed."""
+    """The requested key was pressed."""
     announced: int = 0
-    """How many readings played every digit of the code to its last sample, packets sent and all."""
+    """How many readings were proven: every digit of the code was played to its last sample, and its packets
+    were sent."""
 
     @property
     def strongest(self) -> EvidenceLevel:
-        """The highest level that was shown."""
+        """The strongest fact that was shown."""
         shown = {
             EvidenceLevel.ANNOUNCED: self.announced > 0,
             EvidenceLevel.HUMAN: self.human,
@@ -67,7 +68,7 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Media:
-    """Packet counts of a leg, as the PBX counts them; None where it could not say."""
+    """Packet counts of a leg, as the PBX counts them; None: the PBX does not say."""
 
     received: int | None = None
     """RTP packets from the far end (Asterisk: of the newest SSRC only)."""
@@ -78,44 +79,44 @@ class Media:
 
     @property
     def is_seen(self) -> bool:
-        """Did anything at all come back from the far end?"""
+        """Return whether anything came back from the far end."""
         return bool(self.received) or self.reports_back
 
     def sent_since(self, earlier: "Media") -> int | None:
-        """Return the packets sent since an earlier count; None where one of the two does not say."""
+        """Return the packets sent since an earlier count; None: one of the two counts is unknown."""
         return None if self.sent is None or earlier.sent is None else self.sent - earlier.sent
 
 
 @dataclass(frozen=True, slots=True)
 class Playback:
-    """What became of one file played into a leg."""
+    """The result of playing one file into a leg."""
 
     samples: int
-    """Samples played, at the file's own rate."""
+    """Samples played, at the sample rate of the file."""
     elapsed: timedelta
     """Wall time from command to reply."""
     packets: int | None
-    """RTP packets sent meanwhile; None when the PBX could not say."""
+    """RTP packets sent meanwhile; None: the PBX does not say."""
     key: str | None = None
-    """The key that cut it short, if one did."""
+    """The key that stopped the playback; None: no key did."""
     hung_up: bool = False
-    """The leg ended meanwhile."""
+    """Did the leg end meanwhile?"""
     held: bool = False
-    """The far end put us on hold meanwhile: then the PBX sends nothing."""
+    """Did the far end put us on hold meanwhile? Then the PBX sends nothing."""
     packet: timedelta | None = None
-    """Audio in one RTP packet on this leg; None when the PBX does not tell."""
+    """How much audio one RTP packet of this leg carries; None: the PBX does not say."""
 
 
 @dataclass(frozen=True, slots=True)
 class CodeSpan:
-    """The part of a file that must have been heard: from its start to the end of the last code digit."""
+    """The part of a file that must be sent: from its start to the end of the code's last digit."""
 
     samples: int
     """Samples in the span."""
     length: timedelta
     """Its duration."""
     packet: timedelta = timedelta(milliseconds=20)
-    """Audio in one RTP packet on this leg, as measured or told."""
+    """How much audio one RTP packet of this leg carries, as measured or as told by the PBX."""
 
 
 # Allows for the clock of a busy host.
@@ -130,10 +131,11 @@ _MEASURED_WITHIN: Final = 0.02
 
 
 def proves_sent(playback: Playback, span: CodeSpan) -> bool:
-    """Did `playback` really send all of `span`? The PBX's word alone is not believed.
+    """Return whether `playback` really sent all of `span`: the PBX's report, the time and the packets must
+    agree.
 
-    Asterisk 22 says "played in full" while on hold or without a codec, and gives the whole length
-    for a file begun as the channel dies; so time and packets must agree with it.
+    Asterisk 22 reports "played in full" while on hold or without a codec, and the whole length of a file that
+    was started when the channel ended.
     """
     if playback.held or playback.packets is None or playback.samples < span.samples:
         return False
@@ -148,10 +150,11 @@ def proves_sent(playback: Playback, span: CodeSpan) -> bool:
 
 
 def measure_packet(playback: Playback, length: timedelta) -> timedelta | None:
-    """Return how much audio each packet held while so much was played; None when nothing fits.
+    """Return how much audio each packet carried, when so much audio was played; None: no usual length fits.
 
-    A far end chooses its packets' length; Asterisk 22 obeys where `use_ptime` is on, and does not tell.
-    Where packets were missing, what comes out is too long, if anything: the shortest on a call is its own.
+    The far end chooses the length. Asterisk 22 follows it where `use_ptime` is on, but does not tell it. If
+    packets were lost, the result is too long, never too short: the shortest result on a call is the right
+    one.
     """
     if playback.packet is not None:
         return playback.packet
@@ -168,22 +171,22 @@ def measure_packet(playback: Playback, length: timedelta) -> timedelta | None:
 
 @dataclass(frozen=True, slots=True)
 class Originated:
-    """The originate is about to go on the wire: from here on, not knowing means no retry."""
+    """The originate is about to be sent. From here on, a call whose fate is unknown is never retried."""
 
 
 @dataclass(frozen=True, slots=True)
 class Progressed:
-    """Early media (SIP 183): the far network speaks, nothing rings for certain."""
+    """Early media (SIP 183): the far network sends sound; the telephone may not be ringing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rang:
-    """The far end says that it rings (SIP 180)."""
+    """The far end reports ringing (SIP 180)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """The far end answered and our side holds the channel."""
+    """The far end answered, and the controller has the channel."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,15 +201,15 @@ class ExtensionSent:
 
 @dataclass(frozen=True, slots=True)
 class Invited:
-    """The invitation began: a key is awaited."""
+    """The invitation began; a key is awaited."""
 
 
 @dataclass(frozen=True, slots=True)
 class KeyPressed:
-    """The asked-for key was pressed."""
+    """The requested key was pressed."""
 
     digit: str | None = None
-    """Which it was; None: not noted."""
+    """Which key it was; None: it was not recorded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,7 +227,7 @@ class ReadingEnded:
     reading: int
     """1 for the first."""
     proven: bool
-    """Was every digit sent to its last sample, as `proves_sent` defines it?"""
+    """Was every digit sent to its last sample, as decided by `proves_sent`?"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,7 +240,7 @@ class MediaCounted:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """The call is over; nothing follows."""
+    """The call has ended; nothing follows."""
 
 
 CallEvent = (
@@ -280,50 +283,50 @@ TRANSITIONS: Final[Mapping[tuple[CallState, type[CallEvent]], CallState]] = {
     **{(state, MediaCounted): state for state in _TALKING},
     **{(state, Ended): _S.ENDED for state in CallState if state is not _S.ENDED},
 }
-"""Every pair that may occur, and the state that follows."""
+"""Every pair that can happen, and the state that follows it."""
 
 
 TEST_TRUNK: Final = "test numbers"
-"""The trunk of calls to test numbers, as it is stored with them; no configured trunk can be named so."""
+"""The stored trunk name of calls to test numbers; no trunk in the settings can have it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call of a challenge, as far as it has come."""
+    """One call of a challenge, as it is now."""
 
     id: str
     """Our id, which the PBX uses for the channel."""
     challenge_id: str
-    """Whose code it speaks."""
+    """The challenge whose code it speaks."""
     destination: Destination
-    """Whom it rings."""
+    """The telephone that it rings."""
     trunk: str
-    """The trunk it goes out by, or the internal route's name."""
+    """The trunk that it uses, or the name of the internal route."""
     caller_id: str
     """The number shown to the called person."""
     created_at: datetime
     """When it was queued."""
     state: CallState = CallState.QUEUED
-    """Where it stands."""
+    """Its state."""
     rang: bool = False
     """Was ringing seen?"""
     progressed: bool = False
     """Was early media seen?"""
     evidence: Evidence = field(default_factory=Evidence)
-    """What it proved so far."""
+    """What it has proved so far."""
     answered_at: datetime | None = None
-    """When it was answered; None before."""
+    """When it was answered; None: not yet."""
     ended_at: datetime | None = None
-    """When it ended; None before."""
+    """When it ended; None: not yet."""
 
     @property
     def is_live(self) -> bool:
-        """Is it still to end?"""
+        """Return whether it has not ended."""
         return self.state is not CallState.ENDED
 
     @property
     def is_test(self) -> bool:
-        """Did it go to a test number? Then it says nothing about carriers and people."""
+        """Return whether it goes to a test number. Then it says nothing about carriers and people."""
         return self.trunk == TEST_TRUNK
 
 

@@ -1,13 +1,13 @@
-"""How a call can end, and what each Q.850 cause and SIP status says of it: outcome, blame, retry safe.
+"""How a call can end, and what each Q.850 cause and SIP status means: outcome, blame, retry safe.
 
-What was seen on the call decides with them, in `classifying`.
+What happened on the call counts too: see `classifying`.
 
-Sources: ITU-T Q.850 (causes), RFC 3261 section 21 and the IANA registry of SIP response codes,
-RFC 3398 (how the two map), and what Asterisk 22.10.1 reported when these were made to happen.
-The SIP status is believed before the Q.850 cause, which a PBX derives from it with loss.
+Sources: ITU-T Q.850 (causes), RFC 3261 section 21 and the IANA registry of SIP response codes, RFC 3398 (how
+the two map), and what Asterisk 22.10.1 reported when each was provoked. The SIP status is used before the
+Q.850 cause, because a PBX derives the cause from it and loses detail.
 
-"Retry safe" means: another call placed at once cannot ring the person twice for one request. It does
-not say that calling again is worth it; failover asks for a trunk's blame too.
+"Retry safe" means: another call placed at once cannot ring the person twice for one request. It does not mean
+that another call is useful; failover also needs the trunk to be at fault.
 """
 
 from collections.abc import Mapping
@@ -21,33 +21,35 @@ class Outcome(StrEnum):
     """How a call ended."""
 
     DELIVERED = "delivered"
-    """The code was spoken to its last sample, to a person where the human check is on."""
+    """The code was played to its last sample, and where the human check is on, a person had pressed the
+    key."""
     BUSY = "busy"
     NO_ANSWER = "no_answer"
     """It rang, or the far network spoke, and nobody answered in time."""
     UNAVAILABLE = "unavailable"
-    """The far network knows the number and cannot reach the telephone now: off, no coverage."""
+    """The far network knows the number but cannot reach the telephone now: switched off, no coverage."""
     REJECTED = "rejected"
     """The called person, or their telephone, declined."""
     INVALID_NUMBER = "invalid_number"
     FORWARDED = "forwarded"
-    """The far end sent us elsewhere; we never follow."""
+    """The far end redirected the call to another number; we never follow."""
     INCOMPATIBLE = "incompatible"
     """No codec or media format in common."""
     TRUNK_REFUSED = "trunk_refused"
-    """The carrier would not take the call: credentials, rights, caller ID, a malformed request."""
+    """The carrier refused the call: credentials, rights, caller ID, a malformed request."""
     TRUNK_FAILED = "trunk_failed"
-    """The carrier could not carry the call: congestion, failure, overload."""
+    """The carrier accepted the call but could not connect it: congestion, failure, overload."""
     TRUNK_UNREACHABLE = "trunk_unreachable"
-    """The PBX knew at once that nobody is there: no INVITE was left unanswered."""
+    """The PBX knew at once that the trunk is down: no INVITE is waiting for an answer."""
     TRUNK_SILENT = "trunk_silent"
-    """No sign of ringing or early media in time. The INVITE may still arrive: never retried."""
+    """No ringing and no early media in time. The INVITE may still arrive, so this is never retried."""
     HUNG_UP = "hung_up"
     """Answered, and the far end hung up before the code was spoken."""
     NO_HUMAN = "no_human"
-    """Answered, and nobody pressed the key: a machine, perhaps."""
+    """Answered, and nobody pressed the key: perhaps a machine."""
     NO_MEDIA = "no_media"
-    """Spoken without a human check, and no sign that anything reached the far end or came back."""
+    """The code was spoken without a human check, and there is no sign that the far end received or sent
+    anything."""
     PLAYBACK_FAILED = "playback_failed"
     """A sound could not be played, or was not sent: missing file, hold, no usable codec."""
     CONTROLLER_UNREACHABLE = "controller_unreachable"
@@ -55,15 +57,15 @@ class Outcome(StrEnum):
     PBX_UNAVAILABLE = "pbx_unavailable"
     """The PBX was not connected or refused the request: nothing was dialed."""
     QUEUE_TIMEOUT = "queue_timeout"
-    """All lines that it may take were busy for too long: nothing was dialed."""
+    """All lines that the call may use were busy for too long: nothing was dialed."""
     PBX_LOST = "pbx_lost"
-    """The PBX went away with the call in progress."""
+    """The PBX went away during the call."""
     CANCELED = "canceled"
-    """The backend took the request back, or it was answered or expired meanwhile."""
+    """The backend canceled the request, or the code was entered or expired meanwhile."""
     INTERRUPTED = "interrupted"
-    """The controller stopped with the call in progress."""
+    """The controller stopped during the call."""
     INTERNAL_ERROR = "internal_error"
-    """A fault of ours."""
+    """An error in Voicegate."""
 
 
 class Blame(StrEnum):
@@ -82,15 +84,15 @@ class CallOutcome:
     """The outcome of a call."""
 
     outcome: Outcome
-    """What it came to."""
+    """How the call ended."""
     blame: Blame
     """Where to look first."""
     retry_safe: bool
-    """May another call be placed at once without ringing the person twice?"""
+    """Can another call be placed at once without ringing the person twice?"""
 
 
 class GaveUp(StrEnum):
-    """Why our side ended a call, or saw it end without a word from the far end."""
+    """Why we ended a call, or saw it end without a reason from the far end."""
 
     RING_TIMEOUT = "ring_timeout"
     PROGRESS_TIMEOUT = "progress_timeout"
@@ -109,21 +111,21 @@ class GaveUp(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Hangup:
-    """How a channel ended, as the PBX told it."""
+    """How a channel ended, as the PBX reported it."""
 
     cause: int | None = None
-    """Q.850 cause; None when unknown, 0 when the PBX had none."""
+    """Q.850 cause; None: unknown; 0: the PBX had none."""
     sip_status: int | None = None
-    """Final SIP status of a call that failed before answer; None when unknown."""
+    """Final SIP status of a call that failed before the answer; None: unknown."""
     is_unreachable: bool = False
-    """The PBX knew before dialing that the trunk is down, and sent nothing."""
+    """Did the PBX know before dialing that the trunk is down, and send nothing?"""
     gave_up: GaveUp | None = None
-    """Our own reason; None when the far end ended the call."""
+    """Our own reason; None: the far end ended the call."""
     after: timedelta | None = None
-    """From the originate to the end; None when not measured."""
+    """From the originate to the end; None: not measured."""
     nothing_sent: Blame | None = None
-    """Whose doing it is that nothing of what we played went out: the called person's, who held us all along,
-    or the trunk's. None: something did, or too little was played to tell."""
+    """Who is to blame that nothing we played was sent: the called person, who had us on hold all the time, or
+    the trunk. None: something was sent, or too little was played to tell."""
 
 
 _V = CallOutcome
@@ -208,7 +210,7 @@ SIP_FAILURES: Final[Mapping[int, CallOutcome]] = {
     607: REJECTED,  # RFC 8197: the person marked us as unwanted
     608: BLOCKED,  # RFC 8688: an intermediary's analytics rejected the number we show
 }
-"""SIP final failures that say enough by themselves; 408, 480 and 487 depend on what was seen."""
+"""SIP failures that are clear by themselves; 408, 480 and 487 depend on what happened on the call."""
 
 Q850_CAUSES: Final[Mapping[int, CallOutcome]] = {
     1: INVALID_NUMBER,  # unallocated number
@@ -281,4 +283,4 @@ Q850_CAUSES: Final[Mapping[int, CallOutcome]] = {
     111: TRUNK_FAILED,  # protocol error
     127: TRUNK_FAILED,  # interworking
 }
-"""Q.850 causes that say enough by themselves; 16, 18, 19 and 31 depend on what was seen."""
+"""Q.850 causes that are clear by themselves; 16, 18, 19 and 31 depend on what happened on the call."""

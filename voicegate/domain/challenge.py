@@ -1,8 +1,8 @@
-"""One request for proof: its states, its five guesses, and when it stops being wanted.
+"""One request for proof: its states, its guesses, and when it is over.
 
-The table `TRANSITIONS` holds every pair of state and event that changes anything. A guess may be right
-while the call still speaks, and even when the call's evidence fell short: hearing is the person's,
-evidence is ours.
+The table `TRANSITIONS` has every pair of state and event that changes something. A guess can be right while
+the call is still speaking, and also when the call's evidence was too weak: the person heard the code,
+whatever we could prove.
 """
 
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ DEFAULT_GUESSES: Final = 5
 
 
 class ChallengeState(StrEnum):
-    """Where a challenge stands."""
+    """The state of a challenge."""
 
     DELIVERING = "delivering"
     DELIVERED = "delivered"
@@ -32,14 +32,14 @@ class ChallengeState(StrEnum):
 
 
 class Purpose(StrEnum):
-    """What a right guess is good for."""
+    """What a right guess does."""
 
     PLAIN = "plain"
-    """The one who asked is told; nothing else changes."""
+    """The caller is told; nothing else changes."""
     ACTIVATION = "activation"
     """The factor becomes active."""
     SIGN_IN = "sign_in"
-    """The factor's subscriber may come in."""
+    """The factor's subscriber may sign in."""
 
 
 class ChallengeEvent(StrEnum):
@@ -50,7 +50,7 @@ class ChallengeEvent(StrEnum):
     CALL_FAILED = "call_failed"
     MATCHED = "matched"
     APPROVED = "approved"
-    """The backend says that the person has proven it: it compared its own code itself."""
+    """The backend says that the person has proven it: the backend compared its own code itself."""
     LAST_GUESS_MISSED = "last_guess_missed"
     TIME_OVER = "time_over"
     CANCELED = "canceled"
@@ -59,7 +59,7 @@ class ChallengeEvent(StrEnum):
 _S = ChallengeState
 _E = ChallengeEvent
 OPEN_STATES: Final = frozenset({_S.DELIVERING, _S.DELIVERED, _S.UNDELIVERABLE})
-"""States in which a guess is heard and a call may be placed."""
+"""States in which guesses are judged and calls may be placed."""
 
 TRANSITIONS: Final[Mapping[tuple[ChallengeState, ChallengeEvent], ChallengeState]] = {
     **{(state, _E.CALL_STARTED): _S.DELIVERING for state in OPEN_STATES},
@@ -71,7 +71,7 @@ TRANSITIONS: Final[Mapping[tuple[ChallengeState, ChallengeEvent], ChallengeState
     **{(state, _E.TIME_OVER): _S.EXPIRED for state in OPEN_STATES},
     **{(state, _E.CANCELED): _S.CANCELED for state in OPEN_STATES},
 }
-"""Every pair that may occur, and the state that follows."""
+"""Every pair that can happen, and the state that follows it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,51 +79,52 @@ class Challenge:
     """One request for proof."""
 
     id: str
-    """Public id; the code is derived from it."""
+    """Public id; the code is derived from it and the key."""
     client: str
     """Who asked: the name of an API client or a Unix user."""
     destination: Destination
-    """Whom to call."""
+    """The telephone to call."""
     language: str
-    """Language of the announcement, as a folder of `sounds/`."""
+    """Language of the announcement, as the name of a folder of `sounds/`."""
     human_check: HumanCheck
     """What a person must press before the code is spoken."""
     passcode_length: int
     """Digits in the code."""
     digest: bytes
-    """Keyed digest of the code, to compare guesses by."""
+    """Keyed digest of the code; guesses are compared with it."""
     sealed: bytes | None
-    """The caller's own code, sealed; None when the code is derived, and once the challenge is over."""
+    """The caller's own code, encrypted; None: the code is derived, or the challenge is over."""
     issued_at: datetime
     """When it was issued."""
     expires_at: datetime
-    """From then on no guess counts."""
+    """From this time on, guesses are refused."""
     guesses_left: int = DEFAULT_GUESSES
     """Guesses that remain."""
     state: ChallengeState = ChallengeState.DELIVERING
-    """Where it stands."""
+    """Its state."""
     reference: str | None = None
-    """The caller's own note, given back as it came."""
+    """The caller's own note, returned unchanged."""
     factor_id: str | None = None
-    """The factor it is about; None: a plain one."""
+    """The factor that it is about; None: it is about none."""
     purpose: Purpose = Purpose.PLAIN
-    """What a right guess is good for."""
+    """What a right guess does."""
     service: str | None = None
-    """The service that asks, by whose name the call introduces itself; None: the house's own name."""
+    """The service that asks, by whose name the call introduces itself; None: the name in `[service]`."""
     bucket: str = field(default="", repr=False)
-    """What its calls and guesses are counted by: the number, or the telephone (`policy`)."""
+    """What its calls and guesses are counted by: the number, or one telephone (see `policy`)."""
 
     def is_open(self, now: datetime) -> bool:
-        """Is the code still wanted at `now`?"""
+        """Return whether the code can still be entered at `now`."""
         return self.state in OPEN_STATES and now < self.expires_at
 
     def left(self, now: datetime) -> timedelta:
-        """Return how long until its time is over; never more than its whole life, whatever the clock says."""
+        """Return how long until its time is over; never more than its whole lifetime, if the clock was set
+        back."""
         return max(min(self.expires_at - now, self.expires_at - self.issued_at), timedelta())
 
 
 class GuessResult(StrEnum):
-    """What a guess came to."""
+    """The result of a guess."""
 
     VERIFIED = "verified"
     DENIED = "denied"
@@ -138,13 +139,13 @@ class VerifyResult:
     """The answer to a guess."""
 
     result: GuessResult
-    """What it came to."""
+    """The result."""
     guesses_left: int
     """Guesses that remain."""
 
     @property
     def decision(self) -> str:
-        """What the audit notes."""
+        """The decision for the audit."""
         return str(self.result)
 
 
@@ -157,7 +158,7 @@ _CLOSED_RESULTS: Final = {
 
 
 def step(challenge: Challenge, event: ChallengeEvent) -> Challenge:
-    """Return `challenge` after `event`; a challenge that is over forgets the sealed code.
+    """Return `challenge` after `event`; when it ends, its encrypted code is removed.
 
     Raises:
         InvalidTransition: the pair is not in `TRANSITIONS`.
@@ -169,14 +170,15 @@ def step(challenge: Challenge, event: ChallengeEvent) -> Challenge:
 
 
 def expire(challenge: Challenge, now: datetime) -> Challenge:
-    """Return `challenge`, expired when its time is over and it was still open."""
+    """Return `challenge`, expired if it was open and its time is over."""
     if challenge.state in OPEN_STATES and now >= challenge.expires_at:
         return step(challenge, ChallengeEvent.TIME_OVER)
     return challenge
 
 
 def verify(challenge: Challenge, now: datetime, *, is_match: bool) -> tuple[Challenge, VerifyResult]:
-    """Return the challenge after one guess, and what the guess came to; a closed challenge stays as it is."""
+    """Return the challenge after one guess, and the result of the guess; a challenge that is over stays as it
+    is."""
     current = expire(challenge, now)
     if current.state not in OPEN_STATES:
         return current, VerifyResult(_CLOSED_RESULTS[current.state], current.guesses_left)

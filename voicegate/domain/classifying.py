@@ -1,7 +1,7 @@
-"""The outcome of an ended call, from how it ended (`call_outcome`) and what was seen on it.
+"""The outcome of an ended call, from how it ended (`call_outcome`) and what happened on it.
 
-The SIP status is believed before the Q.850 cause, which a PBX derives from it with loss; what was seen before
-both where they say no more than that it ended.
+The SIP status is used before the Q.850 cause, because a PBX derives the cause from it and loses detail. Where
+both say only that the call ended, what happened on the call decides.
 """
 
 from collections.abc import Mapping
@@ -54,17 +54,18 @@ _UNKNOWN_FAILURE: Final = _V(_O.TRUNK_FAILED, _B.UNKNOWN, retry_safe=False)
 
 
 def is_delivered(evidence: Evidence, check: HumanCheck) -> bool:
-    """Was the code delivered? The one rule: announced, and human where asked for, else some media."""
+    """Return whether the code was delivered: announced, and human where the check is on; without the check,
+    some media."""
     if not evidence.announced:
         return False
     return evidence.media if check is HumanCheck.NONE else evidence.human
 
 
 def is_blocked(call: Call, hangup: Hangup) -> bool:
-    """Did the network refuse the number that we show, and rang nobody?
+    """Return whether the network refused our caller ID, and no telephone rang.
 
-    608 says so (RFC 8688). 603 does from North America (ATIS-1000099), at once and where nothing rang;
-    elsewhere, and at a desk that is not to be disturbed, it is the person's.
+    608 says so (RFC 8688). 603 says so in North America (ATIS-1000099), if it comes at once and before any
+    ringing. Elsewhere, and from a desk telephone on "do not disturb", 603 is the called person's.
     """
     if hangup.sip_status == 608:
         return True
@@ -75,7 +76,7 @@ def is_blocked(call: Call, hangup: Hangup) -> bool:
 
 
 def classify(call: Call, hangup: Hangup, check: HumanCheck) -> CallOutcome:
-    """Return the outcome of an ended call from how it ended and what it showed."""
+    """Return the outcome of an ended call, from how it ended and what happened on it."""
     if is_delivered(call.evidence, check):
         return _V(_O.DELIVERED, _B.NOBODY, retry_safe=True)
     if hangup.gave_up is not None and hangup.gave_up in _OUR_REASONS:
@@ -107,9 +108,9 @@ def _classify_answered(evidence: Evidence, hangup: Hangup, check: HumanCheck) ->
 
 
 def _fault_after_answer(evidence: Evidence, hangup: Hangup) -> CallOutcome | None:
-    """Return why an answered call could not carry sound; None where it could, or nobody knows.
+    """Return why an answered call could not carry sound; None: it could, or the reason is unknown.
 
-    Never safe to retry where it is the trunk's: a person had picked up, and would be rung again.
+    Never safe to retry if it is the trunk's fault: a person had answered, and would be rung again.
     """
     if hangup.nothing_sent is not None:
         return _V(_O.NO_MEDIA, hangup.nothing_sent, retry_safe=hangup.nothing_sent is Blame.CALLEE)

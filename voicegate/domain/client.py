@@ -1,8 +1,8 @@
-"""Who asks: a client by name, what it may do, and the keys that stand for it.
+"""Who asks: a client by name, its scopes, and its API keys.
 
-A key is long and random, so that its plain SHA-256 digest is all that need be kept: there is no dictionary
-to try. How a key is written in a request is its door's affair. Whose a thing is follows from the name
-that it was made under; only an admin sees what is others'.
+An API key is long and random. So its plain SHA-256 digest is enough to store: there is no dictionary to try.
+How a key is written in a request is up to the doors. A record belongs to the client that created it; only an
+admin sees the records of others.
 """
 
 import hmac
@@ -20,9 +20,9 @@ class Scope(StrEnum):
     FACTORS = "factors"
     """Enroll, challenge and reset subscribers' telephones."""
     HOOKS = "hooks"
-    """Hand over a code of its own to be spoken."""
+    """Hand over codes of its own to be spoken."""
     ADMIN = "admin"
-    """All of that for every client's things, and the clients themselves."""
+    """All of this for every client's records, and manage the clients."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Principal:
     """Who asks, in one request."""
 
     name: str
-    """The client's name, under which what it makes is kept."""
+    """The client's name; its records are stored under it."""
     scopes: frozenset[Scope]
     """What it may do."""
     request_id: str = ""
@@ -38,61 +38,64 @@ class Principal:
 
     @property
     def is_admin(self) -> bool:
-        """Does everything belong to it?"""
+        """Return whether it may use every client's records."""
         return Scope.ADMIN in self.scopes
 
     def may(self, scope: Scope) -> bool:
-        """May it do such things at all?"""
+        """Return whether it has a scope."""
         return self.is_admin or scope in self.scopes
 
     def owns(self, client: str) -> bool:
-        """May it see and touch what `client` made?"""
+        """Return whether it may see and change the records of `client`."""
         return self.is_admin or client == self.name
 
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """A program that may ask, by key."""
+    """A program that may ask, by API key."""
 
     name: str
-    """Its name, unique for ever: what a revoked client made stays under it."""
+    """Its name, never used again: the records of a revoked client stay under it."""
     scopes: frozenset[Scope]
     """What it may do."""
     created_at: datetime
     """When it was added."""
     revoked_at: datetime | None = None
-    """Since when it may ask nothing; None: it may."""
+    """When it was revoked; None: it is not."""
 
 
 @dataclass(frozen=True, slots=True)
 class ClientKey:
-    """One key of a client, as it is kept."""
+    """One API key of a client, as it is stored."""
 
     id: str
-    """The key's public part, by which it is found."""
+    """The public part of the key, by which it is found."""
     client: str
-    """Whose it is."""
+    """The client that it belongs to."""
     digest: bytes
-    """What the whole key must hash to; empty once the key is over."""
+    """The digest of the whole key; empty when the key is over."""
     created_at: datetime
     """When it was made."""
     expires_at: datetime | None = None
-    """From then on it is worth nothing; None: until it is rotated out or its client revoked."""
+    """When it stops working; None: when it is rotated or its client is revoked."""
     retired_at: datetime | None = None
-    """When it was rotated out; None: it was not."""
+    """When it was rotated; None: it was not."""
 
     def is_valid(self, now: datetime) -> bool:
-        """Does it still stand for its client?"""
+        """Return whether the key works at `now`."""
         return self.expires_at is None or now < self.expires_at
 
     def retire(self, now: datetime, grace: timedelta) -> "ClientKey":
-        """Return it as one that lives for `grace` at most, from now on."""
+        """Return the key as one that works for `grace` at most, from now on."""
         until = now + grace if self.expires_at is None else min(now + grace, self.expires_at)
         return replace(self, expires_at=until, retired_at=now).as_of(now)
 
     def as_of(self, now: datetime) -> "ClientKey":
-        """Return it as time leaves it. One that is over forgets its digest, so that no clock that is set back
-        brings it to life; where the clock was set back during its grace, that begins again from now."""
+        """Return the key as it is at `now`.
+
+        A key that is over loses its digest, so that a clock that is set back cannot make it valid again. If
+        the clock was set back during the grace time, the grace time begins again.
+        """
         if self.expires_at is None:
             return self
         if now >= self.expires_at:
@@ -103,10 +106,10 @@ class ClientKey:
 
 
 def digest(key: str) -> bytes:
-    """Return what is kept of a key."""
+    """Return the digest that is stored of an API key."""
     return sha256(key.encode("utf-8", "surrogatepass")).digest()
 
 
 def matches(key: str, expected: bytes) -> bool:
-    """Is that the key? Takes the same time whatever the answer."""
+    """Return whether `key` has this digest, in constant time."""
     return hmac.compare_digest(digest(key), expected)

@@ -1,9 +1,9 @@
-"""The one code in a text that an identity provider wrote; never a guess which one it is.
+"""Finds the one code in a text that an identity provider wrote; it never guesses which number it is.
 
-A number in the text may be a year, a price, a telephone number, a part of a code, or a code. So a code is
-taken only where the text's own words beside it call it one and no other numeral is left that is not about
-time, or where the admin's pattern has words of the text around it. Whatever is left open is refused: a wrong
-code that is spoken looks like a fault of the person who enters it.
+A number in the text may be a year, a price, a telephone number, a part of a code, or a code. A number is
+taken as the code only if the words beside it call it a code and no other number is left that is not about
+time; or if the admin's pattern has words of the text around it. Everything else is refused: when a wrong code
+is spoken, it looks like an error of the person who enters it.
 """
 
 import re
@@ -45,17 +45,17 @@ class NoCode:
 
 @dataclass(frozen=True, slots=True)
 class Unclear:
-    """The text may have a code, but which it is cannot be known."""
+    """The text may have a code, but it is not certain which number it is."""
 
     why: str
-    """For people; repeats no digit."""
+    """The reason, for people; without any digit of the text."""
 
 
 def find_code(text: str, pattern: re.Pattern[str]) -> Passcode | NoCode | Unclear:
-    """Return the code in a text: what `pattern` finds there, its first group if it has one.
+    """Return the code in a text: what `pattern` finds, or its first group if it has one.
 
-    A pattern that finds words beside the code says which one it is. One that finds nothing but digits is
-    taken at its word only where the text has no other candidate.
+    A pattern with words around the code decides. A pattern of digits only is accepted only if the text has no
+    other candidate.
     """
     plain = fold_digits(text)
     if alone := _GROUPED_ALONE.fullmatch(plain):
@@ -85,7 +85,7 @@ def find_code(text: str, pattern: re.Pattern[str]) -> Passcode | NoCode | Unclea
 
 
 def _wholes(plain: str) -> set[tuple[int, int]]:
-    """Return where the numbers are that are no part of a longer one, nor of a word."""
+    """Return the places of numbers that are not part of a longer number or a word."""
     joined = [match.span() for match in code_words.JOINED.finditer(code_words.without_times(plain))]
     return {
         match.span()
@@ -96,7 +96,7 @@ def _wholes(plain: str) -> set[tuple[int, int]]:
 
 
 def _doubt(plain: str, spans: set[tuple[int, int]]) -> str | None:
-    """Say why the only candidate may not be the code all the same; None: it is."""
+    """Return why the only candidate may still not be the code; None: it is."""
     words = _MARKUP.sub(lambda match: " " * len(match[0]), plain)
     if not any(code_words.is_called_code(words, *span) for span in spans):
         return "no word for a code stands beside the number that could be it"
@@ -112,7 +112,7 @@ def _doubt(plain: str, spans: set[tuple[int, int]]) -> str | None:
 
 
 def _more_behind(plain: str, ends: set[int]) -> str | None:
-    """Say that more digits follow in the same breath; None: none do."""
+    """Return that more digits follow directly; None: none do."""
     timeless = code_words.without_times(plain)
     for end in ends:
         clause = _CLAUSE_END.split(timeless[end : end + _BEHIND], maxsplit=1)[0]
@@ -134,7 +134,7 @@ def _is_in_word(plain: str, start: int, end: int) -> bool:
 
 
 def _candidates(plain: str) -> Iterator[str]:
-    """Yield everything in a text that could be a code, without what separates its digits."""
+    """Yield everything in a text that could be a code, without the characters between its digits."""
     joined = code_words.JOINED.findall(code_words.without_times(plain))
     for number in (*_NUMBER.findall(plain), *(match[0] for match in _GROUPS.finditer(plain)), *joined):
         digits = "".join(_RUN.findall(number))

@@ -1,7 +1,7 @@
-"""Words around a number in a text that say what it is: the code, a time, or a part of a longer number.
+"""The words around a number in a text that tell what it is: the code, a time, or a part of a longer number.
 
-For texts that identity providers write, in the languages that they ship. A language that is missing here
-costs a refusal, whose fix is a pattern with words of the text; it never costs a wrong code.
+For texts of identity providers, in the languages that they ship. If a language is missing here, a code is
+refused; the fix is a pattern with words of the text. A missing language never leads to a wrong code.
 """
 
 import re
@@ -63,10 +63,10 @@ _SPOKEN: Final = re.compile(
 
 
 def is_called_code(text: str, start: int, end: int) -> bool:
-    """Do the text's own words beside a number say that it is the code?
+    """Return whether the words beside a number say that it is the code.
 
-    A text without any letter says nothing else either. What looks like a year has to stand right behind
-    the word.
+    A text without letters counts as saying so. A number that looks like a year must stand directly after the
+    word.
     """
     if not any(map(str.isalpha, text)):
         return True
@@ -77,10 +77,10 @@ def is_called_code(text: str, start: int, end: int) -> bool:
 
 
 def without_times(text: str) -> str:
-    """Return a text with "~" for every character of what is about time, such as "5 minutes"."""
+    """Return a text in which everything about time, such as "5 minutes", is replaced by "~"."""
     return _TIMES.sub(lambda match: "~" * len(match[0]), text)
 
 
 def count_spoken(text: str) -> int:
-    """Return how many digits are written as words, in the languages that we speak."""
+    """Return how many digits are written as words, in the languages that Voicegate speaks."""
     return len(_SPOKEN.findall(text))

@@ -1,6 +1,6 @@
 """The tree of errors: what went wrong, split into what was asked wrongly and what broke.
 
-Expected refusals are values (`policy.Deny`, `challenge.VerifyResult`, `hangup_cause.CallOutcome`);
+Expected refusals are values (`policy.Deny`, `challenge.VerifyResult`, `call_outcome.CallOutcome`);
 an exception means that the caller of a function broke its contract or that the world did.
 A class's docstring is its default message.
 """

@@ -1,7 +1,6 @@
-"""What would happen to a call, and why: the rules and the trunks one by one, as an admin asks for them.
+"""What would happen to a call, and why: each rule and each trunk, for an admin who asks.
 
-Nothing is decided here: `policy` and `routing` say what they would do. What depends on earlier calls is not
-asked.
+Nothing is decided here: `policy` and `routing` tell what they would do. Earlier calls are not considered.
 """
 
 from collections.abc import Iterator, Sequence
@@ -19,7 +18,7 @@ class TrunkChoice:
     trunk: Trunk
     """The trunk."""
     obstacle: str
-    """Why it would not be tried, for people; empty: it would."""
+    """Why it would not be tried, for people; empty: it would be tried."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,22 +26,22 @@ class Explanation:
     """What would happen to a call."""
 
     destination: Destination
-    """Whom it would call."""
+    """The telephone that it would call."""
     judgements: Sequence[Judgement]
-    """What each rule says, in the order in which they count."""
+    """What each rule decides, in the order in which they are applied."""
     trunks: Sequence[TrunkChoice]
     """All trunks for numbers outside the PBX, in the order of the settings."""
     route: Sequence[Hop]
-    """The hops that would be tried, in order; empty where the call is refused."""
+    """The hops that would be tried, in order; empty if the call is refused."""
 
     @property
     def refused(self) -> Judgement | None:
-        """The first judgement that refuses, which is the one that decides; None: the call would be placed."""
+        """The first judgement that refuses, which decides; None: the call would be placed."""
         return next((one for one in self.judgements if isinstance(one.decision, Deny)), None)
 
 
 def explain(destination: Destination, policy: CallPolicy, routes: Routes) -> Explanation:
-    """Return what would happen to a call, the calls before it aside."""
+    """Return what would happen to a call, without considering earlier calls."""
     route = find_route(destination, routes)
     judgements = (*judge_destination(destination, policy), _judge_route(destination, route))
     is_refused = any(isinstance(one.decision, Deny) for one in judgements)

@@ -1,8 +1,8 @@
-"""A subscriber's enrolled telephone: from the binding to its activation, and to its end.
+"""A subscriber's enrolled telephone, from enrollment over activation to its reset.
 
-The table `TRANSITIONS` holds every pair of state and event that changes anything. A factor is never
-edited: another number is another factor with an activation of its own, and the old one is reset. Sources:
-Okta's Factors API (the lifecycle), NIST SP 800-63B section 5.2.2 (no more than 100 failures in a row).
+The table `TRANSITIONS` has every pair of state and event that changes something. A factor is never edited:
+another number is another factor with its own activation, and the old one is reset. Sources: Okta's Factors
+API (the lifecycle), NIST SP 800-63B section 5.2.2 (no more than 100 failures in a row).
 """
 
 from collections.abc import Mapping
@@ -16,12 +16,12 @@ from voicegate.domain.errors import InvalidTransition
 from voicegate.domain.phone_number import Destination
 
 MAX_FAILURES: Final = 100
-"""Wrong guesses in a row that are borne, whatever the time between them: no code is issued that would allow
-more, and at the last one the factor is locked."""
+"""Wrong guesses in a row that a factor may have, over any time. No code is issued that would allow more, and
+the last one locks the factor."""
 
 
 class FactorState(StrEnum):
-    """Where a factor stands."""
+    """The state of a factor."""
 
     PENDING_ACTIVATION = "pending_activation"
     ACTIVE = "active"
@@ -40,7 +40,7 @@ class FactorEvent(StrEnum):
 _S = FactorState
 _E = FactorEvent
 LIVING_STATES: Final = frozenset({_S.PENDING_ACTIVATION, _S.ACTIVE, _S.LOCKED})
-"""States of a factor that stands in the way of another."""
+"""States of a factor that is not reset; a subscriber has one such factor at most."""
 
 TRANSITIONS: Final[Mapping[tuple[FactorState, FactorEvent], FactorState]] = {
     (_S.PENDING_ACTIVATION, _E.ACTIVATED): _S.ACTIVE,
@@ -50,7 +50,7 @@ TRANSITIONS: Final[Mapping[tuple[FactorState, FactorEvent], FactorState]] = {
     (_S.LOCKED, _E.ACTIVATED): _S.ACTIVE,
     **{(state, _E.RESET): _S.RESET for state in LIVING_STATES},
 }
-"""Every pair that may occur, and the state that follows."""
+"""Every pair that can happen, and the state that follows it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ class Factor:
     id: str
     """Public id."""
     client: str
-    """Who enrolled it."""
+    """The client that enrolled it."""
     subscriber: str
     """The person, by the client's own name for them."""
     destination: Destination
@@ -72,15 +72,15 @@ class Factor:
     language: str | None = None
     """Language of its calls; None: the default at the time of the call."""
     activation_lifetime: timedelta = DEFAULT_LIFETIME
-    """How long a code of its activation counts."""
+    """How long a code of its activation can be entered."""
     state: FactorState = FactorState.PENDING_ACTIVATION
-    """Where it stands."""
+    """Its state."""
     failures: int = 0
     """Wrong guesses since the last right one."""
 
     @property
     def is_living(self) -> bool:
-        """Does it stand in the way of another?"""
+        """Return whether it is not reset."""
         return self.state in LIVING_STATES
 
 
@@ -97,7 +97,7 @@ def step(factor: Factor, event: FactorEvent, now: datetime) -> Factor:
 
 
 def succeed(factor: Factor, now: datetime) -> Factor:
-    """Return `factor` after a right guess, which activates one that waits for it, and unlocks one."""
+    """Return `factor` after a right guess: a pending one becomes active, a locked one is unlocked."""
     current = replace(factor, failures=0)
     if current.state in (FactorState.PENDING_ACTIVATION, FactorState.LOCKED):
         return step(current, FactorEvent.ACTIVATED, now)
@@ -113,5 +113,5 @@ def fail(factor: Factor, now: datetime) -> Factor:
 
 
 def bears(factor: Factor, guesses: int) -> bool:
-    """May so many more guesses at its codes all be wrong?"""
+    """Return whether `guesses` more guesses could all be wrong without passing `MAX_FAILURES`."""
     return factor.failures + guesses <= MAX_FAILURES

@@ -1,8 +1,8 @@
-"""Which of the installed languages speaks to somebody: a tag is served by itself, by what remains of it
-without its last parts, or else by another variety of the same language.
+"""Which installed language is spoken for a language tag.
 
-What is installed is the speech adapter's knowledge. Source: RFC 4647 section 3.4 (lookup), which knows no
-other varieties: Brazil's Portuguese is better than English for who asked for Portugal's.
+A tag is served by the same language, by what remains when its last parts are removed, or by another variety
+of the language. The speech adapter knows what is installed. Source: RFC 4647 section 3.4 (lookup), which has
+no other varieties: for someone who asked for Portugal's Portuguese, Brazil's is better than English.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -84,18 +84,18 @@ _OF_COUNTRY: Final[Mapping[str, tuple[str, ...]]] = {
 
 
 def languages_of(country: str | None) -> tuple[str, ...]:
-    """Return the languages of a country (ISO 3166 code), most spoken first; none: unknown, or no country."""
+    """Return the languages of a country (ISO 3166 code), most spoken first; empty: unknown, or no country."""
     return _OF_COUNTRY.get(country or "", ())
 
 
 def best_language(tags: Iterable[str], installed: Sequence[str]) -> str | None:
-    """Return what `match_language` does; None: none serves any."""
+    """Return the same as `match_language`; None: no installed language fits."""
     by_name = {_plain(name): name for name in installed}
     return next((by_name[name] for tag in tags for name in _serving(tag, sorted(by_name))), None)
 
 
 def _serving(tag: str, installed: Sequence[str]) -> Iterator[str]:
-    """Yield which of the installed languages serve a tag, the best first."""
+    """Yield the installed languages that fit a tag, the best first."""
     first, *others = _plain(tag).split("-")
     parts = [*_OTHER_NAMES.get(first, first).split("-"), *others]
     whole = ("-".join(parts[:count]) for count in range(len(parts), 0, -1))
@@ -105,10 +105,10 @@ def _serving(tag: str, installed: Sequence[str]) -> Iterator[str]:
 
 
 def match_language(tags: tuple[str, ...], installed: Sequence[str]) -> str:
-    """Return the installed language that serves the first tag for which there is one (`en-GB` -> `en`).
+    """Return the installed language for the first tag that has one (`en-GB` -> `en`).
 
     Raises:
-        UnknownLanguage: none serves any.
+        UnknownLanguage: none fits.
     """
     found = best_language(tags, installed)
     if found is None:

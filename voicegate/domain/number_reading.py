@@ -1,9 +1,8 @@
-"""From a number as people and programs write it to E.164, and to the extension that stands behind it.
+"""Turns a number as people and programs write it into E.164 and the extension behind it.
 
-Read are blanks, hyphens, dots, slashes and parentheses of every script (`writing`), `tel:` URIs (RFC 3966),
+It accepts blanks, hyphens, dots, slashes and parentheses of every script (`writing`), `tel:` URIs (RFC 3966),
 and extensions behind a number (`;ext=204`, `x204`, `,,204`). A refusal names the character or what is
-missing and repeats no digit. Which lengths are possible is libphonenumber's knowledge (package
-phonenumberslite).
+missing, and repeats no digit. Possible lengths come from libphonenumber (package phonenumberslite).
 """
 
 import re
@@ -18,7 +17,7 @@ from voicegate.domain.errors import InvalidExtension, InvalidNumber
 from voicegate.domain.writing import fold, name_of
 
 MAX_WRITTEN: Final = 64
-"""Characters of a number as it is written, with what stands behind it."""
+"""The longest number as it is written, with its extension, in characters."""
 _LONGEST_NUMBER: Final = 32
 
 _INTERNAL: Final = re.compile(r"[0-9*#]{2,10}", re.ASCII)
@@ -51,7 +50,7 @@ _PARAMETERS: Final = frozenset(
 # The letters of Asterisk's SendDTMF and of Telnyx's API: w pauses 0.5 s, W pauses 1 s.
 _DTMF: Final = re.compile(r"[0-9*#A-DwW]", re.ASCII)
 MAX_EXTENSION: Final = 32
-"""Digits and pauses of an extension."""
+"""The longest extension, in digits and pauses."""
 # A comma in a telephone's address book waits two seconds.
 _COMMA: Final = "WW"
 
@@ -71,21 +70,21 @@ _EXTENSION_ELSEWHERE: Final = "An extension goes into a field of its own, or beh
 
 @dataclass(frozen=True, slots=True)
 class NumberStyle:
-    """How a program writes numbers that begin with no plus sign."""
+    """How a program writes numbers without a plus sign."""
 
     country: str = ""
-    """Where national numbers lie, as ISO 3166-1 alpha-2 code; empty: there are none."""
+    """The country of national numbers, as ISO 3166-1 alpha-2 code; empty: there are no national numbers."""
     plus_is_optional: bool = False
-    """Are digits without a plus sign an international number?"""
+    """May an international number lack its plus sign?"""
 
 
 def read_number(written: str, style: NumberStyle | None = None) -> tuple[str, str | None]:
-    """Return what is written as E.164, or as the internal extension or name it is, and the landline extension
-    that stands behind it.
+    """Return a written number as E.164, or as an internal extension or name, with the landline extension
+    behind it.
 
     Raises:
-        InvalidNumber: no possible number with a plus sign, nor shaped like an extension or a name.
-        InvalidExtension: what stands behind it is no extension.
+        InvalidNumber: neither a possible number with a plus sign nor an internal extension or a name.
+        InvalidExtension: what stands behind the number is no extension.
     """
     if len(written) > MAX_WRITTEN:
         raise InvalidNumber(f"It has more than {MAX_WRITTEN} characters.")
@@ -114,7 +113,7 @@ def read_extension(written: str | None) -> str | None:
     """Return an extension as DTMF digits and pauses; None: it is empty.
 
     Raises:
-        InvalidExtension: it has a character that DTMF does not.
+        InvalidExtension: it has a character that DTMF does not have.
     """
     text = fold(written or "").strip(" \t")
     text = re.sub(r"[ .()-]", "", _BEFORE.sub("", text, count=1) if _BEFORE.match(text) else text)
@@ -141,8 +140,10 @@ def _read_behind(behind: str, *, after: str) -> str | None:
 
 
 def _read_parameters(behind: str) -> str | None:
-    """Return the extension among a `tel:` URI's parameters. One that is not known may be an extension that is
-    written in another way: it is refused, not left out."""
+    """Return the extension in the parameters of a `tel:` URI.
+
+    An unknown parameter may be an extension in another notation: it is refused, not ignored.
+    """
     pairs = [part.strip().partition("=") for part in behind.split(";")]
     named = [(name.strip().lower(), value) for name, _, value in pairs if name or value]
     if not {name for name, _ in named} <= _PARAMETERS:
@@ -188,7 +189,8 @@ def _without_plus(number: str, style: NumberStyle, *, may_lack_plus: bool) -> Ph
 
 
 def _readings(digits: str, style: NumberStyle) -> Iterator[PhoneNumber]:
-    """Yield what digits can mean; one that people of the style's country would mean for certain, alone."""
+    """Yield the numbers that digits can mean; if one is certain for people of the style's country, only
+    that."""
     abroad = _parse(f"+{digits}")
     if not style.country:
         yield from [abroad] if abroad is not None and style.plus_is_optional else []

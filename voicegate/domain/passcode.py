@@ -1,7 +1,7 @@
-"""The one-time code: its shape, how it follows from a key and a challenge, and how it is compared.
+"""The one-time code: its shape, how it is derived from a key and a challenge, and how it is compared.
 
-A code is derived (HMAC-SHA-256, RFC 2104) and never stored: the same key and challenge give the same
-code, so that a redial repeats it. Keys are bytes handed in; files and sealing are an adapter's.
+A code is derived (HMAC-SHA-256, RFC 2104) and never stored: the same key and challenge give the same code, so
+that another call can repeat it. Keys are given as bytes; files and encryption belong to an adapter.
 """
 
 import hmac
@@ -27,7 +27,7 @@ class Passcode:
     """A code of 4 to 10 decimal digits that hides itself from `repr` and `str`.
 
     Raises:
-        InvalidPasscode: anything else.
+        InvalidPasscode: it has another shape.
     """
 
     digits: str = field(repr=False)
@@ -39,11 +39,13 @@ class Passcode:
 
     @classmethod
     def parse(cls, written: str) -> "Passcode":
-        """Return a code as a person types it or a program sends it: blanks around and between its digits,
-        hyphens between them, and digits of any script are taken.
+        """Return a code as a person types it or a program sends it.
+
+        Blanks around and between digits and hyphens between them are removed; digits of any script are
+        accepted.
 
         Raises:
-            InvalidPasscode: it is none, however it is written.
+            InvalidPasscode: it is no code.
         """
         text = fold(written).strip()
         if not _WRITTEN.fullmatch(text):
@@ -55,18 +57,19 @@ class Passcode:
 
 
 def derive(key: bytes, challenge_id: str, length: int) -> Passcode:
-    """Return the code of `challenge_id`: `length` unbiased digits that only the key's holder can tell."""
+    """Return the code of `challenge_id`: `length` unbiased digits that only the holder of the key can
+    compute."""
     digits = _digit_stream(key, challenge_id)
     return Passcode("".join(next(digits) for _ in range(length)))
 
 
 def digest(key: bytes, challenge_id: str, passcode: Passcode) -> bytes:
-    """Return the 32 bytes to compare a guess by; useless for finding the code without the key."""
+    """Return the 32 bytes to compare guesses with; without the key they do not help to find the code."""
     return _mac(key, "digest", challenge_id, passcode.digits)
 
 
 def matches(key: bytes, challenge_id: str, expected: bytes, *, guess: Passcode) -> bool:
-    """Is `guess` the code behind the digest `expected`? Takes the same time whatever the guess."""
+    """Return whether `guess` is the code whose digest is `expected`, in constant time."""
     return hmac.compare_digest(digest(key, challenge_id, guess), expected)
 
 

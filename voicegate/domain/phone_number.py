@@ -1,8 +1,8 @@
-"""Whom to call: a telephone number in E.164 form, or an internal extension of the PBX or its name.
+"""Whom to call: a telephone number in E.164 form, or an internal extension of the PBX, or a name there.
 
-Both redact themselves in `repr`, so that logs, traces and errors never show a whole number.
-Whether a number is one that exists, and may be called, is `policy`'s question, through which trunk is
-`routing`'s; how one may be written is `number_reading`'s.
+Both hide themselves in `repr`, so that logs, traces and errors never show a whole number. Whether a number
+exists and may be called is decided in `policy`, the trunk in `routing`; how a number may be written is in
+`number_reading`.
 """
 
 import re
@@ -21,7 +21,8 @@ _SHORTEST_NUMBER = 7
 
 
 def mask(number: str) -> str:
-    """Return `number` with all but its first two and last two characters hidden; a short one wholly."""
+    """Return `number` with only its first two and last two characters shown; a short one is hidden
+    completely."""
     if len(number) < _SHORTEST_SHOWN:
         return "•" * len(number)
     return f"{number[:2]}{'•' * (len(number) - 4)}{number[-2:]}"
@@ -29,24 +30,26 @@ def mask(number: str) -> str:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Destination:
-    """A telephone to ring, with the digits to send after it answers."""
+    """A telephone to ring, with the digits to send after the answer."""
 
     number: str
-    """E.164 with its plus sign, or an internal extension of the PBX (2-10 of 0-9, *, #) or its name."""
+    """E.164 with its plus sign, or an internal extension of the PBX (2-10 of 0-9, *, #), or a name there."""
     extension: str | None = None
-    """Landline extension, sent by DTMF after answer; `w` and `W` pause 0.5 and 1 s."""
+    """Landline extension, sent by DTMF after the answer; `w` pauses 0.5 s, `W` 1 s."""
 
     @classmethod
     def parse(
         cls, number: str, extension: str | None = None, *, style: NumberStyle | None = None
     ) -> "Destination":
-        """Return the destination that a request names, however its number and extension are written; an empty
-        extension is none. `style` says what a number without a plus sign means; None: nothing but an
-        internal extension.
+        """Return the destination of a request, in any usual notation of number and extension; an empty
+        extension is none.
+
+        `style` says what a number without a plus sign means; None: only an internal extension.
 
         Raises:
-            InvalidNumber: no possible number with a plus sign, nor shaped like an extension or a name.
-            InvalidExtension: the landline extension has a character that DTMF does not, or is given twice.
+            InvalidNumber: neither a possible number with a plus sign nor an internal extension or a name.
+            InvalidExtension: the landline extension has a character that DTMF does not have, or is given
+                twice.
         """
         found, behind = read_number(number, style)
         given = read_extension(extension)
@@ -56,24 +59,24 @@ class Destination:
 
     @property
     def telephone(self) -> str:
-        """What rings, the same however its extension is spelled: the number and, after a comma, the digits
-        of the extension, without pauses, `*` and `#`."""
+        """The telephone that rings, the same for every spelling of its extension: the number and, after a
+        comma, the extension's digits without pauses, `*` and `#`."""
         digits = _NO_DIGITS.sub("", self.extension or "")
         return f"{self.number},{digits}" if digits else self.number
 
     @property
     def is_internal(self) -> bool:
-        """Is this an extension of the PBX itself, never dialed through a trunk?"""
+        """Return whether this is an extension of the PBX itself, which is never dialed through a trunk."""
         return not self.number.startswith("+")
 
     @property
     def lacks_plus(self) -> bool:
-        """Is this an internal extension that is rather a telephone number without its plus sign?"""
+        """Return whether this internal extension is probably a telephone number without its plus sign."""
         return self.is_internal and self.number.isdecimal() and len(self.number) >= _SHORTEST_NUMBER
 
     @property
     def country(self) -> str | None:
-        """The number's country, by its ISO 3166 code; None: it has none, or none that is known."""
+        """The number's country as ISO 3166 code; None: it has none, or it is unknown."""
         return (
             None if self.is_internal else phonenumbers.region_code_for_number(phonenumbers.parse(self.number))
         )

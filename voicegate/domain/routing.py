@@ -1,7 +1,7 @@
-"""Which way a call goes: trunks by country and order, caller ID, the number's format, and how long to wait.
+"""Which way a call goes: trunks by country and order, caller ID, the number's format, and the timeouts.
 
-A route is our choice of trunks for a destination; the PBX's dialplan has no say in it. An internal
-extension is dialed only as its own endpoint, never through a context that reaches a trunk.
+A route is our choice of trunks for a destination; the PBX's dialplan does not choose. An internal extension
+is dialed only as its own endpoint, never through a context that reaches a trunk.
 """
 
 __all__ = [
@@ -46,15 +46,15 @@ class NumberFormat(StrEnum):
     E164 = "e164"
     """12025550143"""
     ZERO_ZERO = "00e164"
-    """0012025550143, in the trunk's own country too"""
+    """0012025550143, also in the trunk's own country"""
     NANP = "nanp"
     """As dialed in the North American numbering plan: 12025550143, and 01144… abroad"""
     NATIONAL = "national"
-    """As dialed in the trunk's home country: 02079460123, and 0049871… for a number of another one"""
+    """As dialed in the trunk's home country: 02079460123, and 0049871… for a number of another country"""
 
 
 class TrunkState(StrEnum):
-    """What a PBX says of a trunk."""
+    """What a PBX says about a trunk."""
 
     AVAILABLE = "available"
     IN_USE = "in_use"
@@ -68,7 +68,7 @@ class Trunk:
     """A carrier path of a PBX."""
 
     name: str
-    """Its name in our config."""
+    """Its name in our settings."""
     pbx: str
     """The PBX it belongs to."""
     endpoint: str
@@ -79,18 +79,19 @@ class Trunk:
     """Where it lies, as ISO 3166-1 alpha-2 code, for `NATIONAL` and the law on caller IDs; empty: it does not
     matter."""
     number_format: NumberFormat = NumberFormat.PLUS_E164
-    """How it wants the called number."""
+    """How it wants the called number to be written."""
     international_prefix: str = ""
-    """What `NATIONAL` dials before a number of another country; empty: the home country's, if it has one."""
+    """What `NATIONAL` dials before a number of another country; empty: the home country's prefix, if it has
+    one."""
     number_prefix: str = ""
-    """What it wants before that, such as a tech prefix."""
+    """What it wants before that, such as a carrier's tech prefix."""
     ring_timeout: timedelta = timedelta(seconds=40)
-    """From originate to answer, at most."""
+    """The longest time from originate to answer."""
     progress_timeout: timedelta = timedelta(seconds=25)
-    """From originate to the first sign of ringing or early media; more than an honest carrier's delay, which
-    reaches 20 s on some routes."""
+    """The longest time from originate to the first ringing or early media. It must be longer than the delay
+    of an honest carrier, which reaches 20 s on some routes."""
     packet: timedelta = timedelta(milliseconds=20)
-    """Audio in one RTP packet: a hint for calls whose own cannot be measured."""
+    """How much audio one RTP packet carries: a hint, for calls where it cannot be measured."""
     max_calls: int = 30
     """Calls in progress at a time, ours alone."""
     max_calls_per_second: float = 0
@@ -104,7 +105,7 @@ class Trunk:
     weight: int = 1
     """Its share of the calls among trunks of the same priority."""
     has_lines: bool = True
-    """Has it lines that calls take up? The one to test numbers has none, and its calls never wait."""
+    """Does a call take one of its lines? Calls to test numbers take none, and never wait."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,11 +113,11 @@ class InternalRoute:
     """Extensions of the PBX itself that may be called."""
 
     name: str
-    """Its name in our config."""
+    """Its name in our settings."""
     pattern: re.Pattern[str]
     """What the whole extension must match."""
     trunk: Trunk
-    """How its PBX is reached: `endpoint` is a template in which `{extension}` stands for the number."""
+    """How its PBX is reached; in `endpoint`, `{extension}` stands for the number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,13 +125,13 @@ class Hop:
     """One way to place a call."""
 
     trunk: Trunk
-    """By which trunk, with which timeouts."""
+    """The trunk, with its timeouts."""
     endpoint: str
     """The PBX's endpoint to dial."""
     number: str | None
-    """The number to ask that endpoint for; None dials the endpoint itself."""
+    """The number to ask that endpoint for; None: dial the endpoint itself."""
     caller_id: CallerId
-    """Who is shown as calling."""
+    """The caller ID to show."""
 
     def __repr__(self) -> str:
         return f"Hop({self.trunk.name})"
@@ -138,14 +139,14 @@ class Hop:
 
 @dataclass(frozen=True, slots=True)
 class Routes:
-    """All ways out, as configured."""
+    """All trunks and internal routes of the settings."""
 
     trunks: Sequence[Trunk]
     """In the order they are tried."""
     internal: Sequence[InternalRoute] = ()
     """Routes to the PBX's own extensions."""
     test: InternalRoute | None = None
-    """The route to numbers that ring at no telephone; None: there are none."""
+    """The route to test numbers, which ring no telephone; None: there are none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,13 +225,14 @@ def _hops(destination: Destination, trunk: Trunk, failed: Sequence[str]) -> Sequ
 
 
 def called_number(e164: str, trunk: Trunk) -> str | None:
-    """Return `e164` ("+…") as it is dialed by a trunk; None: this trunk's format cannot write it."""
+    """Return `e164` ("+…") as a trunk dials it; None: the trunk's format cannot write this number."""
     written = _format_number(e164, trunk)
     return None if written is None else f"{trunk.number_prefix}{written}"
 
 
 def has_international_prefix(country: str) -> bool:
-    """Has this country one prefix for calls abroad? In others, such as Brazil, one dials a carrier's own."""
+    """Return whether a country has one prefix for calls abroad. In others, such as Brazil, each carrier has
+    its own."""
     abroad = "+12025550143" if phonenumbers.country_code_for_region(country) != 1 else "+442079460101"
     return not _format_abroad(phonenumbers.parse(abroad), country).startswith("+")
 

@@ -1,8 +1,8 @@
-"""How people and programs write digits, made plain: one alphabet for numbers, extensions and codes.
+"""How people and programs write digits, turned into one alphabet for numbers, extensions and codes.
 
-Folded are digits of every script (Unicode's Nd), blanks, hyphens and full-width signs; invisible marks are
-dropped, such as the bidirectional ones that address books wrap around a number. What looks like a digit and
-is none ("²", "①", "½") stays as it is, so that nothing is ever read as a digit that nobody wrote.
+Digits of every script (Unicode's Nd), blanks, hyphens and full-width signs become ASCII. Invisible marks are
+removed, such as the bidirectional marks that address books put around a number. What only looks like a digit
+("²", "①", "½") stays as it is, so that no digit is read that nobody wrote.
 """
 
 import unicodedata
@@ -28,7 +28,7 @@ def fold_digits(written: str) -> str:
 
 
 def name_of(character: str) -> str:
-    """Return what a character is called, for people: its Unicode name and code point."""
+    """Return the name of a character, for people: its Unicode name and code point."""
     return f"{unicodedata.name(character, 'control character')} (U+{ord(character):04X})"
 
 

@@ -1,7 +1,7 @@
-"""Who may be called, when and how often, and guess at what: refusals as values.
+"""Who may be called, when and how often, and how many codes may be guessed; refusals are values.
 
-`destinations` knows numbers, `prefixes` the ranges that are denied, `calls` how often a telephone may ring,
-`guesses` how many codes may be guessed at; `rules` is what the admin allows.
+`destinations` judges numbers, `prefixes` has the denied ranges, `calls` limits how often a telephone may
+ring, `guesses` how many codes may be guessed; `rules` is what the admin allows.
 """
 
 from voicegate.domain.policy.calls import (

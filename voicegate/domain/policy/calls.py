@@ -1,12 +1,13 @@
-"""How often a telephone may be called: one call in progress to each, and a growing wait between calls.
+"""How often a telephone may be called: one call in progress, and a growing wait between calls.
 
-A telephone is a number and an extension (`Destination.telephone`). Calls are counted in *buckets*: an
-extension of an active factor has one of its own, so that an office behind one main number can sign in;
-everything else at a number shares the number's, or whoever makes up extensions would ring it without end.
+A telephone is a number and an extension (`Destination.telephone`). Calls are counted in *buckets*. An
+extension of an active factor has its own bucket, so that an office behind one main number can sign in. All
+other extensions share the number's bucket: else somebody could invent extensions and ring the number without
+end.
 
-A brake must not become a weapon. A call in progress stops everybody's next call to that telephone, for two
-calls at once are never right; the waits count each client's own calls only. After its call has ended a client
-rests for the first of its waits at least, while everybody who was refused meanwhile can get through.
+A limit must not become a weapon. A call in progress refuses everybody's next call to that telephone, because
+two calls at once are never right. The waits count each client's own calls only. After a call ends, its client
+waits at least the first of its waits; meanwhile everybody who was refused can get through.
 """
 
 import math
@@ -20,35 +21,35 @@ from voicegate.domain.policy.decisions import Allow, Deny, DenyReason
 from voicegate.domain.policy.rules import CallPolicy
 
 IN_PROGRESS_WAIT: Final = timedelta(seconds=30)
-"""When to ask again while a call is in progress: Okta's own word for it (its error E0000133)."""
+"""When to ask again while a call is in progress, as in Okta's error E0000133."""
 UNSAFE_FOR: Final = timedelta(seconds=32)
-"""How long a telephone may still ring for a call that ended, where its end says so (`retry_safe` false): an
-INVITE without a reply is repeated for so long (RFC 3261, timer B), and a PBX that was lost gives calls up."""
+"""How long a telephone may still ring after its call ended with `retry_safe` false. An INVITE without a reply
+is repeated for this time (RFC 3261, timer B), and after this time a PBX that was lost gives its calls up."""
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A telephone with the bucket that its calls are counted in."""
+    """A telephone with the bucket in which its calls are counted."""
 
     telephone: str = field(repr=False)
-    """What rings."""
+    """The telephone that rings."""
     bucket: str = field(repr=False)
-    """The number, or that telephone itself."""
+    """The number, or the telephone itself."""
 
 
 @dataclass(frozen=True, slots=True)
 class PastCall:
-    """A call as far as it matters for the next one."""
+    """A call, as far as it matters for the next one."""
 
     target: Target
-    """What it rang."""
+    """The telephone that it rang."""
     queued_at: datetime
-    """When it was asked for."""
+    """When it was requested."""
     ended_at: datetime | None = None
     """When it ended; None: it is in progress."""
     is_excused: bool = False
-    """Does it not make the next wait longer? It ended before it could reach a telephone, by our fault or a
-    trunk's; or a person took it, and entered its code."""
+    """Is it left out when the next wait is chosen? It ended before it could reach a telephone, by our fault
+    or a trunk's; or a person took it and entered its code."""
 
 
 def bucket_of(destination: Destination, enrolled: Sequence[str]) -> str:
@@ -61,8 +62,11 @@ def bucket_of(destination: Destination, enrolled: Sequence[str]) -> str:
 def may_ring(
     target: Target, live: Sequence[PastCall], own: Sequence[PastCall], *, policy: CallPolicy, now: datetime
 ) -> Allow | Deny:
-    """May a telephone be called? `live` are all calls to its number that are in progress, or ended and may
-    still ring; `own` the client's calls in the target's bucket within the policy's window."""
+    """Decide whether a telephone may be called now.
+
+    `live`: all calls to its number that are in progress, or ended and may still ring. `own`: the client's
+    calls in the target's bucket within the policy's window.
+    """
     left = _left(own, policy, room=_room(target, policy), now=now)
     if not _is_free(target, live, policy):
         return Deny(DenyReason.CALL_IN_PROGRESS, max(left, *(_freed_in(call, now) for call in live)))
@@ -70,20 +74,20 @@ def may_ring(
 
 
 def next_call(target: Target, own: Sequence[PastCall], *, policy: CallPolicy, now: datetime) -> datetime:
-    """Return from when on a client may call a telephone again, by the calls that it has made."""
+    """Return when a client may call a telephone again, after the calls that it has made."""
     return now + _left(own, policy, room=_room(target, policy), now=now)
 
 
 def until(moment: datetime, wait: timedelta, now: datetime) -> timedelta:
     """Return how much is left of a wait that began at `moment`; zero when it is over.
 
-    A moment that lies in the future, because the clock was set back since, counts as now.
+    A `moment` in the future, because the clock was set back, counts as now.
     """
     return max(min(moment + wait - now, wait), timedelta())
 
 
 def _freed_in(call: PastCall, now: datetime) -> timedelta:
-    """Return in which time a call may be over, or can ring no more."""
+    """Return how long until a call may be over, or cannot ring any more."""
     return IN_PROGRESS_WAIT if call.ended_at is None else until(call.ended_at, UNSAFE_FOR, now)
 
 
@@ -118,7 +122,7 @@ def _left(own: Sequence[PastCall], policy: CallPolicy, *, room: int, now: dateti
 
 
 def may_call_again(*, live: bool, calls: int, policy: CallPolicy) -> Allow | Deny:
-    """May a challenge that has placed `calls` calls place another?"""
+    """Decide whether a challenge that has placed `calls` calls may place another."""
     if live:
         return Deny(DenyReason.CALL_IN_PROGRESS, IN_PROGRESS_WAIT)
     if calls >= policy.max_calls:

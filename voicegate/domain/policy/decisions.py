@@ -1,4 +1,4 @@
-"""Refusals as values: allowed, or refused for a reason and until when."""
+"""Decisions as values: allowed, or refused with a reason and a time."""
 
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -30,29 +30,29 @@ class DenyReason(StrEnum):
 
 
 class NumberKind(StrEnum):
-    """What a number is that is no ordinary line."""
+    """What kind of number it is, if it is not an ordinary line."""
 
     VOIP = "voip"
-    """Of an internet telephone, tied to no place."""
+    """An internet telephone, which is not tied to a place."""
     COMPANY = "company"
-    """Of a company's every site (a universal access number)."""
+    """One number for all sites of a company (universal access number)."""
     PREMIUM = "premium"
     SHARED_COST = "shared_cost"
     TOLL_FREE = "toll_free"
     PERSONAL = "personal"
     SATELLITE = "satellite"
-    """Of a satellite telephone or a ship's: some of the dearest calls that there are."""
+    """A satellite telephone, or a ship's; among the most expensive calls of all."""
     PAGER = "pager"
     VOICEMAIL = "voicemail"
     DIRECTORY = "directory"
-    """Directory assistance, which costs as a premium number does."""
+    """Directory assistance, which costs as much as a premium number."""
     EMERGENCY = "emergency"
     UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, slots=True)
 class Allow:
-    """Go ahead."""
+    """Allowed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,17 +60,17 @@ class Deny:
     """Refused."""
 
     reason: DenyReason
-    """Why."""
+    """The reason."""
     retry_after: timedelta | None = None
-    """When asking again may help; None when it will not."""
+    """When asking again may help; None: it will not."""
     kind: NumberKind | None = field(default=None, compare=False)
-    """What the number is, where that is why."""
+    """The kind of number, if that is the reason."""
     rule: str = field(default="", compare=False)
-    """Which rule refused, by the setting that holds it; empty: the reason says as much."""
+    """The rule that refused, by the name of its setting; empty: the reason says it all."""
 
     @property
     def decision(self) -> str:
-        """What the audit notes."""
+        """The decision for the audit."""
         return str(self.reason)
 
 

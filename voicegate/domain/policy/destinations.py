@@ -1,8 +1,8 @@
 """Which numbers may be called at all.
 
-Refuse by default: a destination must lie in an allowed country and be an ordinary line, or of a kind that the
-admin allows. libphonenumber calls premium and satellite numbers "valid", so its types are asked too; it knows
-no prices, so this is the first fence, not the only one.
+Refused by default: a destination must be in an allowed country, and be an ordinary line or of a kind that the
+admin allows. libphonenumber calls premium and satellite numbers "valid", so its number types are checked too.
+It knows no prices: this check is the first one, not the only one.
 """
 
 import re
@@ -51,24 +51,25 @@ _PREFIXES = (2, 3, 4)
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What one rule says of a destination."""
+    """The decision of one rule about a destination."""
 
     rule: str
-    """The rule, by the setting that holds it."""
+    """The rule, by the name of its setting."""
     decision: Allow | Deny
-    """What it decides."""
+    """Its decision."""
     facts: str
-    """What it decided by, for people."""
+    """The facts that it decided by, for people."""
 
 
 def may_reach(destination: Destination, policy: CallPolicy) -> Allow | Deny:
-    """May this destination be called at all? Internal extensions are `routing`'s to allow."""
+    """Decide whether a destination may be called at all. Internal extensions are allowed by `routing`."""
     judged = (judgement.decision for judgement in judge_destination(destination, policy))
     return next((decision for decision in judged if isinstance(decision, Deny)), Allow())
 
 
 def judge_destination(destination: Destination, policy: CallPolicy) -> Iterator[Judgement]:
-    """Yield what each rule says, in the order in which they count: the first that denies decides."""
+    """Yield the decision of each rule, in the order in which they are applied: the first that denies
+    counts."""
     if destination.is_internal:
         return
     if policy.is_test(destination):
@@ -120,7 +121,7 @@ def _by_prefix(policy: CallPolicy, number: str) -> Judgement:
 
 
 def _kind_of(number: PhoneNumber) -> NumberKind | None:
-    """Return what a number is; None: an ordinary line."""
+    """Return the kind of a number; None: an ordinary line."""
     kind = _KINDS.get(phonenumbers.number_type(number), NumberKind.UNKNOWN)
     if kind not in _MISTAKEN:
         return kind
@@ -129,10 +130,10 @@ def _kind_of(number: PhoneNumber) -> NumberKind | None:
 
 
 def _kind_alike(number: PhoneNumber, policy: CallPolicy) -> NumberKind | None:
-    """Return a kind that is not allowed and begins like this number, of which libphonenumber knows no type;
-    None: there is none.
+    """Return a forbidden kind whose numbers begin like this one, if libphonenumber knows no type for it; else
+    None.
 
-    Nor may it begin with a whole special number: carriers leave out the digits past its end.
+    It may not begin with a whole special number either: carriers ignore the digits after that number's end.
     """
     national = phonenumbers.national_significant_number(number)
     cut = (_valid(number, national[:length]) for length in range(min(_PREFIXES), len(national)))
@@ -149,7 +150,8 @@ def _kind_alike(number: PhoneNumber, policy: CallPolicy) -> NumberKind | None:
 
 
 def _countries_alike(number: PhoneNumber) -> set[str | None]:
-    """Return the countries of numbers that begin most like this one: many share a country code."""
+    """Return the countries of the numbers that begin most like this one; many countries share a country
+    code."""
     for shared in sorted(_PREFIXES, reverse=True)[:2]:
         if alike := _alike(number, shared):
             return {phonenumbers.region_code_for_number(one) for one in alike}
@@ -159,7 +161,7 @@ def _countries_alike(number: PhoneNumber) -> set[str | None]:
 def _alike(number: PhoneNumber, shared: int) -> Sequence[PhoneNumber]:
     """Return valid numbers that share this number's first digits.
 
-    libphonenumber cannot be asked for prefixes, so numbers are made up.
+    They are made up here, because libphonenumber cannot be asked for prefixes.
     """
     national = phonenumbers.national_significant_number(number)
     made_up = (national[:shared] + digit * (len(national) - shared) for digit in "0123456789")
@@ -167,6 +169,6 @@ def _alike(number: PhoneNumber, shared: int) -> Sequence[PhoneNumber]:
 
 
 def _valid(number: PhoneNumber, national: str) -> PhoneNumber | None:
-    """Return the number of the same country code with these digits; None: that is none."""
+    """Return the number of the same country code with these digits; None: it is not valid."""
     one = phonenumbers.parse(f"+{number.country_code}{national}")
     return one if phonenumbers.is_valid_number(one) else None

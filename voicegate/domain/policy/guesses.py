@@ -1,9 +1,10 @@
-"""How many guesses may be out: new codes are refused, never a guess at one that is open.
+"""How many guesses are possible: new codes are refused, but never a guess at an open code.
 
-Whoever guesses wrong must not be able to shut out who knows the code, so an open challenge keeps all of its
-guesses. What a budget bounds is how many challenges are issued: what they leave to guess, and what was
-guessed wrong in the window before, is together no more than its limit. So in no window are there more wrong
-guesses than that, however they are spread over challenges; `docs/guessing.md` counts an attacker's chances.
+Somebody who guesses wrong must not be able to lock out the person who knows the code. So an open challenge
+keeps all its guesses. A limit bounds how many challenges are issued: the guesses that open challenges still
+have, and the wrong guesses in the window before, are together never more than the limit. So no window has
+more wrong guesses than that, however they are spread over challenges. `docs/guessing.md` calculates an
+attacker's chances.
 """
 
 from collections.abc import Iterable, Sequence
@@ -17,27 +18,27 @@ from voicegate.domain.policy.decisions import Allow, Deny, DenyReason
 
 @dataclass(frozen=True, slots=True)
 class Guesses:
-    """What counts against one budget."""
+    """What counts against one limit."""
 
     limit: int
-    """How many may be out."""
+    """How many guesses are allowed."""
     wrong: Sequence[datetime]
-    """When guesses missed, within the window."""
+    """When wrong guesses were made, within the window."""
     pending: Sequence[Challenge]
     """Challenges that can still be guessed at."""
 
 
 def may_issue(guesses: int, budgets: Iterable[Guesses], *, window: timedelta, now: datetime) -> Allow | Deny:
-    """May another challenge be issued, at which `guesses` guesses can be made?
+    """Decide whether another challenge with `guesses` guesses may be issued.
 
-    Where nothing is out it may, also if it alone passes the limit.
+    If nothing counts against the limits, it may, even if it alone is above a limit.
     """
     left = max((_left(guesses, budget, window, now=now) for budget in budgets), default=timedelta())
     return Deny(DenyReason.TOO_MANY_GUESSES, left) if left > timedelta() else Allow()
 
 
 def _left(guesses: int, budget: Guesses, window: timedelta, *, now: datetime) -> timedelta:
-    """Return how long it takes until enough guesses are counted no more."""
+    """Return how long until enough old guesses no longer count."""
     out = [(until(at, window, now), 1) for at in budget.wrong]
     out += [(one.left(now), one.guesses_left) for one in budget.pending if one.is_open(now)]
     too_many = sum(count for _, count in out) - max(budget.limit - guesses, 0)

@@ -1,7 +1,8 @@
-"""Ranges of numbers that are denied, whatever their country and type are.
+"""Ranges of numbers that are denied, whatever their country and type.
 
-International revenue share fraud calls numbers that libphonenumber takes for ordinary lines or does not know:
-who holds the range is paid for each minute. Which ranges those are is data; here it is only matched.
+International revenue share fraud uses numbers that libphonenumber takes for ordinary lines or does not know:
+the holder of the range is paid for each minute. The ranges are data; here numbers are only compared with
+them.
 """
 
 from collections.abc import Mapping
@@ -13,23 +14,25 @@ class DeniedPrefix:
     """A prefix that denies a number."""
 
     prefix: str
-    """What the number begins with, as E.164 with its plus sign."""
+    """How the number begins, as E.164 with its plus sign."""
     why: str
     """Why it is denied, for people."""
 
 
 @dataclass(frozen=True, slots=True)
 class PrefixRules:
-    """What is denied, and what is allowed within it."""
+    """Which prefixes are denied, and which longer ones are allowed."""
 
     denied: Mapping[str, str] = field(default_factory=dict)
-    """Why each prefix is denied."""
+    """Each denied prefix with the reason."""
     allowed: frozenset[str] = frozenset()
-    """Prefixes that are allowed all the same."""
+    """Prefixes that are allowed although a shorter one is denied."""
 
     def find(self, number: str) -> DeniedPrefix | None:
-        """Return the prefix that denies an E.164 number; None: none does. The longest one counts, and of two
-        equal ones the one that allows."""
+        """Return the prefix that denies an E.164 number; None: none does.
+
+        The longest prefix counts; of two equal ones, the one that allows.
+        """
         for length in range(len(number), 1, -1):
             prefix = number[:length]
             if prefix in self.allowed:

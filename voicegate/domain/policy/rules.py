@@ -1,4 +1,4 @@
-"""What the admin allows, as the other files of this room apply it."""
+"""What the admin allows; the other files of this folder apply it."""
 
 import re
 from dataclasses import dataclass, field
@@ -11,12 +11,12 @@ from voicegate.domain.policy.prefixes import PrefixRules
 
 
 class NumberCheck(StrEnum):
-    """What libphonenumber must say of a number."""
+    """What libphonenumber must say about a number."""
 
     VALID = "valid"
-    """It lies in a range that is assigned."""
+    """It is in a range that is assigned."""
     POSSIBLE = "possible"
-    """It has a length that its country uses: ranges newer than libphonenumber's data pass too."""
+    """Its length is possible in its country: ranges that libphonenumber does not know yet are allowed too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +26,11 @@ class GuessPolicy:
     window: timedelta = timedelta(hours=1)
     """How long a wrong guess counts."""
     per_subscriber: int = 20
-    """At one subscriber's codes; past it no new ones are issued."""
+    """At one subscriber's codes; above it no new codes are issued."""
     per_destination: int = 20
-    """At codes spoken to one number, or to one extension of an active factor; past it no new ones are
-    issued."""
+    """At codes for one number, or for one extension of an active factor; above it no new codes are issued."""
     alarm_per_client: int = 1000
-    """Wrong ones at all codes of a client; past it the log warns, and nothing is refused."""
+    """Wrong guesses at all codes of a client; above it the log warns, and nothing is refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,34 +38,34 @@ class CallPolicy:
     """What the admin allows."""
 
     allowed_countries: frozenset[str] = frozenset()
-    """ISO 3166-1 alpha-2 codes; none at first, so nothing outside the PBX is called."""
+    """ISO 3166-1 alpha-2 codes; empty by default, so that nothing outside the PBX is called."""
     max_calls: int = 5
-    """Calls a challenge may place, the first included."""
+    """Calls that a challenge may place, the first one included."""
     number_check: NumberCheck = NumberCheck.VALID
-    """Which numbers count as numbers."""
+    """Which numbers are accepted as numbers."""
     voip_numbers: bool = True
     """May VoIP numbers be called?"""
     company_numbers: bool = False
     """May company numbers (UAN) be called?"""
     prefixes: PrefixRules = field(default_factory=PrefixRules)
-    """Which ranges are denied, whatever else is allowed."""
+    """Which ranges are denied, even if everything else allows them."""
     call_spacing: tuple[timedelta, ...] = tuple(timedelta(seconds=wait) for wait in (30, 60, 120, 300))
-    """How long a client waits from its first call to a number to the second, from that to the third, and so
-    on; the last one repeats. Never empty."""
+    """How long a client waits between its first and second call to a number, its second and third, and so on;
+    the last one repeats. Never empty."""
     call_window: timedelta = timedelta(hours=1)
     """How long a call counts in that sequence."""
     calls_per_number: int = 1
-    """Calls in progress to one number, those to extensions of active factors aside."""
+    """Calls in progress to one number, without those to extensions of active factors."""
     guesses: GuessPolicy = GuessPolicy()
     """How many wrong guesses are allowed."""
     test_numbers: re.Pattern[str] | None = None
-    """Numbers that ring at no telephone; None: there are none, and these are as any other."""
+    """Numbers that ring no telephone; None: there are none, and all numbers are ordinary."""
 
     def allows(self, kind: NumberKind | None) -> bool:
-        """May numbers of a kind be called? None: ordinary ones."""
+        """Return whether numbers of a kind may be called; None: ordinary numbers."""
         allowed = {NumberKind.VOIP: self.voip_numbers, NumberKind.COMPANY: self.company_numbers, None: True}
         return allowed.get(kind, False)
 
     def is_test(self, destination: Destination) -> bool:
-        """Does it ring at no telephone?"""
+        """Return whether it is a test number, which rings no telephone."""
         return self.test_numbers is not None and bool(self.test_numbers.fullmatch(destination.number))
