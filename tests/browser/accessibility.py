@@ -5,10 +5,8 @@ from typing import Final
 from playwright.async_api import Page
 
 from tests.acceptance.environments import node_tools
-from tests.pages import ROOT
+from tests.browser.bundle import BUNDLE
 
-BUNDLE: Final = ROOT / "tests/browser/bundle"
-"""What is fetched, by version and hash."""
 _RULES: Final = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")
 _LOOK: Final = """async rules => (await axe.run(document, {runOnly: rules})).violations.flatMap(
   found => found.nodes.map(node => `${found.id}: ${node.target} ${node.failureSummary}`))"""

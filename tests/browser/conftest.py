@@ -13,11 +13,11 @@ from typing import Final
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Page
+from playwright.async_api import Browser, Page, expect
 
 from tests.browser.accessibility import axe_source, violations
 from tests.browser.chromium import find_chromium, running
-from tests.browser.watching import Watch
+from tests.browser.watching import TIMEOUT_MS, Watch
 from tests.pages import ROOT
 from voicegate.lab.errors import LabError
 
@@ -48,6 +48,7 @@ async def chromium(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Br
         program = await to_thread(find_chromium, tmp_path_factory.mktemp("chromium"))
     except LabError as error:
         pytest.skip(str(error))
+    expect.set_options(timeout=TIMEOUT_MS)
     async with running(program) as browser:
         yield browser
 

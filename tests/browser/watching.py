@@ -10,7 +10,7 @@ from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page
 OURS: Final = frozenset({"127.0.0.1", "localhost"})
 _NO_HOST: Final = frozenset({"about", "blob", "data"})
 # By the wall's clock: a busy machine gets longer than a page ever takes.
-_TIMEOUT_MS: Final = 60_000
+TIMEOUT_MS: Final = 60_000
 
 
 @dataclass
@@ -27,7 +27,7 @@ class Watch:
     async def open(self, **options: Any) -> Page:
         """Return an empty page in a browser session of its own; `options` are those of `new_context`."""
         context = await self.browser.new_context(**options)
-        context.set_default_timeout(_TIMEOUT_MS)
+        context.set_default_timeout(TIMEOUT_MS)
         self.contexts.append(context)
         context.on("console", self._note_console)
         context.on("weberror", lambda error: self.problems.append(f"error: {error.error}"))

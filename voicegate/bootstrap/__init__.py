@@ -38,6 +38,7 @@ from voicegate.bootstrap.doors import (
     page_rules,
     providers,
     server_settings,
+    telephone_doors,
     twilio_services,
 )
 from voicegate.bootstrap.endpoints import allowed_uids, listening_alone, socket_file, tcp_port
@@ -190,6 +191,7 @@ def check(settings: Settings) -> None:
     providers(settings)
     extensions(settings.okta_hook.extensions)
     twilio_services(settings)
+    telephone_doors(settings)
     allowed_uids(settings)
     socket_file(settings)
     if (port := tcp_port(settings)) is not None:

@@ -3,7 +3,11 @@
 import re
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
 
+from voicegate import adapters
 from voicegate.adapters.http.connections import ConnectionLimits
 from voicegate.adapters.http.doors import Door
 from voicegate.adapters.http.forwarding import Proxies
@@ -15,6 +19,7 @@ from voicegate.adapters.http.provider_messages import Mapped
 from voicegate.adapters.http.providers import Providers, provider_doors
 from voicegate.adapters.http.server import ServerSettings
 from voicegate.adapters.http.signatures import Scheme, Signature
+from voicegate.adapters.http.telephone_page import TelephoneAccount, TelephonePage, telephone_door
 from voicegate.adapters.http.twilio.door import twilio_door
 from voicegate.adapters.http.twilio.verifications import TwilioDependencies, TwilioService
 from voicegate.adapters.http.waiting import WaitingLimits
@@ -26,10 +31,13 @@ from voicegate.domain.number_reading import NumberStyle
 from voicegate.domain.phone_number import Destination
 from voicegate.domain.routing import Trunk
 
+_TELEPHONE: Final = Path(adapters.__path__[0]) / "web/static/telephone"
+
 
 def doors(app: App, settings: Settings, trunks: Sequence[Trunk]) -> Sequence[Door]:
     """Return the ways to ask; the first that has a path answers it, so the native one is the last."""
     return (
+        *telephone_doors(settings),
         okta_door(okta_house(app, settings)),
         okta_hook_door(okta_hook(app, settings)),
         *provider_doors(Providers(app.sign_in, app.clock, providers(settings))),
@@ -42,6 +50,28 @@ def doors(app: App, settings: Settings, trunks: Sequence[Trunk]) -> Sequence[Doo
             waiting_limits(settings),
         ),
     )
+
+
+def telephone_doors(settings: Settings) -> Sequence[Door]:
+    """Return the page with a telephone, as configured; none: it is off. Blocks.
+
+    Raises:
+        ConfigError: a setting that it needs is missing or wrong; names it.
+    """
+    testing = settings.testing
+    if not testing.enabled:
+        return ()
+    for name in ("websocket_url", "account"):
+        if not getattr(testing, name):
+            raise ConfigError(f"testing.{name}: is missing; testing.enabled needs it")
+    domain = testing.domain or urlsplit(testing.websocket_url).hostname
+    account = TelephoneAccount(
+        websocket_url=testing.websocket_url,
+        uri=f"sip:{testing.account}@{domain}",
+        password=read_secret(testing.password_file, "testing.password_file"),
+        destination=testing.account,
+    )
+    return (telephone_door(TelephonePage.read(_TELEPHONE, account)),)
 
 
 def server_settings(app: App, settings: Settings) -> ServerSettings:

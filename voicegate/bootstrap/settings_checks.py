@@ -133,6 +133,8 @@ def secret_files(settings: Settings) -> Mapping[str, str]:
     tcp = settings.tcp
     if tcp.enabled and (key := tcp.key or tcp.certificate):
         files["tcp.key"] = key
+    if settings.testing.enabled:
+        files["testing.password_file"] = settings.testing.password_file
     files |= {
         f"providers.{name}.signature_secret_file": entry.signature_secret_file
         for name, entry in settings.providers.items()

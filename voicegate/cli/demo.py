@@ -19,6 +19,7 @@ from voicegate.cli.printing import is_news, label_of
 from voicegate.client import ApiError, Client, Factor, FactorJudgement, Step, Verification
 from voicegate.config import project_folder
 from voicegate.lab.apt import Progress
+from voicegate.lab.browser import page_url
 from voicegate.lab.hearing.calls import Ear, choose_ear
 from voicegate.lab.numbers import find_number
 from voicegate.lab.ports import reserve_port_base
@@ -66,6 +67,8 @@ def demo(folder: Path, language: str, *, keep: bool) -> None:
         lab = Lab(LabSettings(folder.resolve(), port_base, name="demo", overrides=spoken))
         try:
             _bring_up(lab, console)
+            told = "" if keep else ", until the demo ends (with --keep, after it too)"
+            console.print(f"a telephone in the browser{told}: {page_url(lab.settings)}")
             last_line, is_good = _sign_in(lab, ear, console.print)
         finally:
             if not keep:

@@ -16,6 +16,7 @@ from voicegate.cli.hear import hear
 from voicegate.cli.printing import json_option, print_json, print_table
 from voicegate.cli.testers import describe_testers, show_testers, testers
 from voicegate.lab.behaviour import Expected, LabNumber
+from voicegate.lab.browser import page_url
 from voicegate.lab.freeswitch import VARIABLE
 from voicegate.lab.numbers import NUMBERS
 from voicegate.lab.ports import DEFAULT_PORT_BASE
@@ -153,12 +154,15 @@ def _settings(folder: Path) -> LabSettings:
 
 def _show_status(settings: LabSettings, *, as_json: bool) -> bool:
     parts = Lab(settings).status()
+    runs = all(part.pid for part in parts)
+    url = page_url(settings) if runs else None
     if as_json:
         shown = {
             "folder": str(settings.folder),
             "port_base": settings.port_base,
             "socket": str(settings.socket),
             "config": str(settings.config_file),
+            "browser": url,
             "parts": [{**dataclasses.asdict(part), "log": str(part.log)} for part in parts],
             **describe_testers(settings),
         }
@@ -168,7 +172,9 @@ def _show_status(settings: LabSettings, *, as_json: bool) -> bool:
         print_table(("part", "state", "where"), rows)
         click.echo(f"configuration {settings.config_file}, logs {settings.processes}")
         show_testers(settings)
-    return all(part.pid for part in parts)
+        if url:
+            click.echo(f"\na telephone in the browser, and a sign-in beside it: {url}")
+    return runs
 
 
 def _describe(number: LabNumber) -> dict[str, object]:

@@ -266,6 +266,16 @@ class TestNumbers(_Section, frozen=True, kw_only=True):
     pace: Annotated[float, Meta(gt=0, le=1)] = 0.1
 
 
+class Testing(_Section, frozen=True, kw_only=True):
+    """`[testing]`: a telephone in the browser, at `/lab`, for people who test."""
+
+    enabled: bool = False
+    websocket_url: Annotated[str, Meta(pattern=r"^(wss?://[^\s/?#;,'\"]+(/[^\s?#]*)?)?\Z")] = ""
+    account: OptionalName = ""
+    domain: OptionalName = ""
+    password_file: str = ""
+
+
 class OktaHookSettings(_Section, frozen=True, kw_only=True):
     """`[okta_hook]`: an Okta organisation whose codes we speak."""
 
@@ -343,6 +353,7 @@ class Settings(_Section, frozen=True, kw_only=True):
     okta: Okta = Okta()
     pages: Pages = Pages()
     test_numbers: TestNumbers = TestNumbers()
+    testing: Testing = Testing()
     log: Log = Log()
     pbx: dict[Name, PbxSettings] = field(default_factory=dict)
     trunks: dict[Name, TrunkSettings] = field(default_factory=dict)

@@ -30,7 +30,7 @@ _FOLDERS: Final = {
     "astlogdir": "log",
 }
 # Asterisk complains in its log about every file of these that is missing.
-_EMPTY_FILES: Final = ("acl", "ccss", "cdr", "cel", "features", "pjproject", "stasis", "udptl")
+_EMPTY_FILES: Final = ("acl", "ccss", "cdr", "cel", "features", "http", "pjproject", "stasis", "udptl")
 
 
 @dataclass(frozen=True, slots=True)

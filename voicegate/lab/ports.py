@@ -61,6 +61,16 @@ class Ports:
         return self.base + 8
 
     @property
+    def http(self) -> int:
+        """The API on TCP, and the page with a telephone: base + 10."""
+        return self.base + 10
+
+    @property
+    def websocket(self) -> int:
+        """SIP over WebSocket of the PBX, for that telephone (TCP): base + 11."""
+        return self.base + 11
+
+    @property
     def reserved(self) -> int:
         """Held while `reserve_port_base` hands the base to somebody (TCP): base + 9."""
         return self.base + 9
@@ -126,7 +136,7 @@ class Ports:
         datagrams = (self.pbx_sip, self.carrier_sip, self.testers, *odd, self.freeswitch_sip)
         agi = (self.agi, self.telephones, self.callback)
         secure = (self.ami_tls, self.pbx_tls, self.carrier_tls, self.freeswitch_tls)
-        streams = (self.ami, *agi, self.testers, *secure, self.esl)
+        streams = (self.ami, *agi, self.testers, self.http, self.websocket, *secure, self.esl)
         kinds = {socket.SOCK_DGRAM: datagrams, socket.SOCK_STREAM: streams}
         return [port for kind, ports in kinds.items() for port in ports if not _is_free(kind, port)]
 

@@ -19,7 +19,7 @@ from voicegate.lab.numbers import NUMBERS, PREMIUM
 from voicegate.lab.ports import Ports
 from voicegate.lab.services import all_services
 from voicegate.lab.settings import LabSettings, PbxKind
-from voicegate.lab.testers import Account
+from voicegate.lab.testers import BROWSER, Account
 from voicegate.lab.trunks import ACCOUNT, PASSWORD
 
 # The least that FreeSWITCH takes, for registrations too; a trunk that came back is known as soon as that.
@@ -64,7 +64,22 @@ def render_pbx(settings: LabSettings, secret: str, accounts: Sequence[Account]) 
     filled["odd-trunks.conf"] = _render("company", "odd-trunks.conf", settings)
     trunks = "".join(f'#include "{name}"\n' for name in filled if "trunk" in name)
     filled["pjsip.conf"] += f"\n{trunks}"
+    if accounts:
+        filled["pjsip.conf"] += '#include "telephone.conf"\n'
+        filled |= _render_telephone(settings)
     return {**filled, "rtp.conf": _render_rtp(_rtp_ports(settings, PbxKind.ASTERISK))}
+
+
+def _render_telephone(settings: LabSettings) -> Mapping[str, str]:
+    """Return an Asterisk's files about the telephone in the browser; it may dial what testers may."""
+    example = (project_folder("dialplan") / "asterisk/telephone.conf").read_text("utf-8")
+    values = {
+        (BROWSER, "context"): "testers",
+        (f"{BROWSER}-auth", "password"): settings.keep_telephone_password(),
+    }
+    http = {"enabled": "yes", "bindaddr": "127.0.0.1", "bindport": str(settings.ports.websocket)}
+    lines = "".join(f"{name} = {value}\n" for name, value in http.items())
+    return {"telephone.conf": fill_in(example, values), "http.conf": f"[general]\n{lines}"}
 
 
 def _manager_values(settings: LabSettings, secret: str) -> dict[tuple[str, str], str]:
@@ -121,6 +136,14 @@ def render_controller(settings: LabSettings) -> str:
         "policy.call_spacing_s": 0,
         **{f"pbx.{kind.section}.{key}": value for kind in here.pbxs for key, value in _door(here, kind)},
         "trunks.carrier.pbx": first.section,
+        # The page with a telephone.
+        "tcp.enabled": True,
+        "tcp.port": here.ports.http,
+        "testing.enabled": True,
+        "testing.websocket_url": here.websocket_url,
+        "testing.account": BROWSER,
+        "testing.domain": _DOMAIN,
+        "testing.password_file": str(here.telephone_password_file),
         "internal.desks.pbx": first.section,
         "internal.desks.pattern": "4[0-9]{3}|tester[0-9]",
         "internal.desks.caller_id": {"number": "4000", "name": "Voicegate"},
@@ -207,6 +230,8 @@ def _render_company(name: str, settings: LabSettings, accounts: Sequence[Account
         .render(
             accounts=accounts,
             services=all_services(),
+            browser=BROWSER,
+            browser_password=settings.keep_telephone_password(),
             sounds=settings.sounds,
             listen=settings.listen,
             ports=settings.ports,

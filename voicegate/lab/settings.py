@@ -97,6 +97,22 @@ class LabSettings:
         return self.folder / "testers.json"
 
     @property
+    def telephone_password_file(self) -> Path:
+        """The password of the telephone in the browser."""
+        return self.folder / "telephone-password"
+
+    @property
+    def telephone_key_file(self) -> Path:
+        """The API key by which the page with that telephone asks."""
+        return self.folder / "telephone-key"
+
+    @property
+    def websocket_url(self) -> str:
+        """Where the first PBX takes SIP over WebSocket."""
+        path = "/ws" if self.pbxs[0] is PbxKind.ASTERISK else ""
+        return f"ws://{LOOPBACK}:{self.ports.websocket}{path}"
+
+    @property
     def state(self) -> Path:
         """What the controller keeps of its voices: own recordings, introductions."""
         return self.folder / "state"
@@ -128,10 +144,11 @@ class LabSettings:
 
     def keep_secret(self) -> str:
         """Return the password that opens the PBXs to the controller; made when first asked for."""
-        if not self.secret_file.exists():
-            self.secret_file.touch(mode=0o600)
-            self.secret_file.write_text(secrets.token_hex(24), "ascii")
-        return self.secret_file.read_text("ascii")
+        return _kept_secret(self.secret_file)
+
+    def keep_telephone_password(self) -> str:
+        """Return the password of the telephone in the browser; made when first asked for."""
+        return _kept_secret(self.telephone_password_file)
 
     def save(self) -> None:
         """Keep these settings in the lab's folder, for later commands.
@@ -146,6 +163,14 @@ class LabSettings:
             _kept_file(self.folder).write_bytes(msgspec.json.format(msgspec.json.encode(kept)))
         except OSError as error:
             raise LabError(f"the lab's folder {self.folder} cannot be written: {error.strerror}") from error
+
+
+def _kept_secret(file: Path) -> str:
+    if not file.exists():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch(mode=0o600)
+        file.write_text(secrets.token_hex(24), "ascii")
+    return file.read_text("ascii")
 
 
 def default_folder() -> Path:

@@ -42,6 +42,8 @@ class Account:
 
 TESTERS: Final = tuple(Tester(f"tester{count}", f"410{count}") for count in range(1, 7))
 """Every tester of a lab."""
+BROWSER: Final = "4109"
+"""The telephone in the browser: its account, and its extension."""
 
 
 def keep_accounts(file: Path) -> Sequence[Account]:

@@ -22,7 +22,7 @@ from voicegate.lab.rendering import (
 )
 from voicegate.lab.services import all_services
 from voicegate.lab.settings import LabSettings, PbxKind
-from voicegate.lab.testers import TESTERS, Account
+from voicegate.lab.testers import BROWSER, TESTERS, Account
 
 
 @pytest.fixture
@@ -80,7 +80,7 @@ def test_the_manager_account_has_the_least_privilege(settings: LabSettings) -> N
 def test_everything_listens_on_loopback_only(settings: LabSettings) -> None:
     company, carrier = render_pbx(settings, "s", ACCOUNTS), render_carrier(settings)
     bound = re.findall(r"^bind(?:addr)? = ([0-9.]+)", "".join([*company.values(), *carrier.values()]), re.M)
-    assert len(bound) == 7
+    assert len(bound) == 9
     assert set(bound) == {"127.0.0.1"}
 
 
@@ -184,9 +184,9 @@ def test_testers_of_a_freeswitch_dial_each_other_and_the_services_and_no_trunk(s
     dialed = {condition.get("expression") for condition in context.iter("condition")}
     pairs = [(tester.extension, tester.name) for tester in TESTERS]
     pairs += [(service.number, service.name) for service in all_services()]
-    assert dialed == {f"^({number}|{name})$" for number, name in pairs}
+    assert dialed == {f"^({number}|{name})$" for number, name in pairs} | {f"^{BROWSER}$"}
     bridged = {action.get("data") for action in context.findall(".//action[@application='bridge']")}
-    assert bridged == {f"user/{tester.name}" for tester in TESTERS}
+    assert bridged == {f"user/{name}" for name in (*(tester.name for tester in TESTERS), BROWSER)}
 
 
 def test_who_is_called_back_is_whom_a_freeswitch_knows_by_password(switched: LabSettings) -> None:
@@ -195,7 +195,30 @@ def test_who_is_called_back_is_whom_a_freeswitch_knows_by_password(switched: Lab
         "127.0.0.1:20008"
     ]
     names = [variable.get("value") for variable in main.findall(".//variable[@name='tester']")]
-    assert names == [tester.name for tester in TESTERS]
+    assert names == [*(tester.name for tester in TESTERS), BROWSER]
+
+
+def test_a_browser_registers_on_loopback_with_its_password(
+    settings: LabSettings, switched: LabSettings
+) -> None:
+    password = settings.keep_telephone_password()
+    files = render_pbx(settings, "s", ACCOUNTS)
+    assert f"username = {BROWSER}\n" in files["telephone.conf"]
+    assert f"\npassword = {password}\n" in files["telephone.conf"]
+    assert files["http.conf"] == "[general]\nenabled = yes\nbindaddr = 127.0.0.1\nbindport = 20011\n"
+    profile = dict(parameters(render_freeswitch(switched, "s", ACCOUNTS)["freeswitch.xml"]))
+    assert profile["ws-binding"] == "127.0.0.1:20011"
+    settings.config_file.write_text(render_controller(settings), "utf-8")
+    testing = config.load(settings.config_file).testing
+    assert (testing.enabled, testing.account) == (True, BROWSER)
+    assert Path(testing.password_file).read_text("ascii") == password
+
+
+def test_a_browser_registers_at_the_first_pbx_only(settings: LabSettings, switched: LabSettings) -> None:
+    files = render_pbx(settings, "s", ())
+    assert "telephone.conf" not in files["pjsip.conf"]
+    assert not {"telephone.conf", "http.conf"} & set(files)
+    assert "ws-binding" not in render_freeswitch(switched, "s", ())["freeswitch.xml"]
 
 
 @pytest.mark.parametrize("pbxs", [tuple(PbxKind), tuple(reversed(PbxKind))])
@@ -222,8 +245,9 @@ def test_testers_dial_each_other_and_the_services_and_no_trunk(settings: LabSett
     testers = contexts(without_comments(dialplan))["testers"]
     dialed = set(re.findall(r"^exten => ([^,]+),1,", testers, re.M))
     services = {each for service in all_services() for each in (service.number, service.name)}
-    assert dialed == services | {each for tester in TESTERS for each in (tester.name, tester.extension)}
-    assert set(re.findall(r"PJSIP/([^,]+),", testers)) == {tester.name for tester in TESTERS}
+    people = {each for tester in TESTERS for each in (tester.name, tester.extension)}
+    assert dialed == services | people | {BROWSER}
+    assert set(re.findall(r"PJSIP/([^,]+),", testers)) == {BROWSER, *(tester.name for tester in TESTERS)}
 
 
 def test_who_is_called_back_is_whom_the_pbx_knows_by_password(settings: LabSettings) -> None:

@@ -1,0 +1,117 @@
+"""The telephone in the browser on real calls, through the lab's PBX of each kind."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Page, expect
+
+from tests.browser.conftest import AssertAccessible
+from tests.browser.listening import Ear
+from tests.browser.watching import Watch
+from tests.pbx.conftest import EACH_PBX
+from voicegate.client import AsyncClient, Call
+from voicegate.config import project_folder
+from voicegate.lab.browser import page_url
+from voicegate.lab.deadlines import within
+from voicegate.lab.ear import hear_code
+from voicegate.lab.telephones import REACTION_S
+from voicegate.lab.testers import BROWSER
+from voicegate.lab.world import Lab
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+LOOK_S = 0.2
+# A call from its first ring to its end, by the wall's clock of a busy machine.
+CALL_MS = 150_000
+
+
+async def opened(page: Page, lab: Lab) -> None:
+    """Open the page, and wait until its telephone can be called."""
+    await page.goto(await asyncio.to_thread(page_url, lab.settings))
+    await expect(page.locator("#call-me")).to_be_enabled()
+
+
+async def asked_key(ear: Ear) -> str:
+    async with within(45):
+        while (key := await asyncio.to_thread(ear.asked_key)) is None:
+            await asyncio.sleep(LOOK_S)
+    return key
+
+
+async def newest_call(lab: Lab) -> Call:
+    async with AsyncClient(socket=lab.settings.socket) as client:
+        (call,) = await client.calls(1, number=BROWSER)
+        return call
+
+
+@EACH_PBX
+async def test_a_person_signs_in_with_a_browser_alone(
+    lab: Lab, page: Page, watch: Watch, tmp_path: Path
+) -> None:
+    await opened(page, lab)
+    await page.click("#call-me")
+    await expect(page.locator("#caller")).to_have_text("Voicegate · 4000")
+    await expect(page.locator("#answer")).to_be_enabled()
+    await watch.picture(page, "ringing")
+    await page.click("#answer")
+    await expect(page.locator("#keypad button").first).to_be_enabled()
+    ear = Ear(project_folder("sounds"))
+    await ear.attach(page)
+    key = await asked_key(ear)
+    await asyncio.sleep(REACTION_S)
+    await page.locator("#keypad").get_by_text(key, exact=True).click()
+    await expect(page.locator("#steps")).to_contain_text("Speaking the code")
+    await watch.picture(page, "speaking")
+    await expect(page.locator("#steps")).to_contain_text("the code was spoken", timeout=CALL_MS)
+    await expect(page.locator("#state")).to_have_text("The caller hung up. Ready for calls.")
+    assert ear.peak > 3000
+    code = await asyncio.to_thread(hear_code, ear.keep(tmp_path / "heard.wav"), 6)
+    assert code is not None
+    await enter(page, str((int(code) + 1) % 1_000_000).zfill(6))
+    await expect(page.locator("#result")).to_have_text("That is not the code.")
+    await enter(page, f"{code[:3]} {code[3:]}")
+    await expect(page.locator("#result")).to_have_text("Done: you are signed in.")
+    await watch.picture(page, "done")
+    call = await newest_call(lab)
+    assert (call.outcome, call.evidence.strongest, call.evidence.human) == ("delivered", "announced", True)
+    assert call.evidence.media
+
+
+async def enter(page: Page, code: str) -> None:
+    await page.fill("#code", code)
+    await page.get_by_role("button", name="Verify").click()
+
+
+@EACH_PBX
+async def test_a_call_that_is_declined_is_told_as_such(lab: Lab, page: Page) -> None:
+    await opened(page, lab)
+    await page.click("#call-me")
+    await expect(page.locator("#answer")).to_be_enabled()
+    await page.click("#hang-up")
+    await expect(page.locator("#state")).to_have_text("You declined. Ready for calls.")
+    await expect(page.locator("#steps")).to_contain_text("The call was declined")
+    await expect(page.locator("#call-me")).to_be_visible()
+
+
+async def test_the_page_is_for_everybody(lab: Lab, watch: Watch, assert_accessible: AssertAccessible) -> None:
+    for scheme, width in (("light", 1100), ("dark", 360)):
+        page = await watch.open(color_scheme=scheme, viewport={"width": width, "height": 800})
+        await opened(page, lab)
+        await watch.picture(page, f"{scheme}-{width}")
+        await assert_accessible(page)
+        assert page.url.endswith("/lab")
+
+
+async def test_without_the_key_the_page_tells_nothing(
+    lab: Lab, page: Page, watch: Watch, assert_accessible: AssertAccessible
+) -> None:
+    await page.goto((await asyncio.to_thread(page_url, lab.settings)).partition("#")[0])
+    await expect(page.get_by_label("API key")).to_be_visible()
+    await assert_accessible(page)
+    await page.fill("#key", "vgk_wrong")
+    await page.get_by_role("button", name="Open").click()
+    await expect(page.get_by_role("alert")).not_to_be_empty()
+    await expect(page.locator("#telephone")).to_be_hidden()
+    await watch.picture(page, "locked")
+    watch.forgive("401")
