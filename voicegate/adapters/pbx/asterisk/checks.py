@@ -11,6 +11,7 @@ import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Final
 
 from voicegate.adapters.pbx.asterisk import endpoint_checks, variables
@@ -24,10 +25,10 @@ from voicegate.adapters.pbx.asterisk.trial_call import (
     knock,
     place_trial_call,
 )
-from voicegate.adapters.pbx.common.checking import Target, judge_sounds, reason, sounds_not_tried
+from voicegate.adapters.pbx.common.checking import ManagementInterface, Target, judge_sounds, sounds_not_tried
 from voicegate.application.diagnostics import Finding, Level, doubtful, failed, passed
 from voicegate.application.ports import Clip, Clock
-from voicegate.domain.errors import ConfigError, PbxError, PbxRefused, SpeechError
+from voicegate.domain.errors import ConfigError, SpeechError
 
 _NEEDED: Final[Mapping[str, str]] = {"Originate": "originate", "Hangup": "call", "Status": "call"}
 """Actions of calls, and the right that each takes."""
@@ -65,26 +66,21 @@ class AsteriskCheck:
         """What is examined."""
         return f"PBX {self._settings.name}"
 
-    async def run(self) -> AsyncIterator[Finding]:
+    def run(self) -> AsyncIterator[Finding]:
         """Yield what is found, as it is found."""
-        try:
-            async with manager_session(self._settings) as session:
-                yield self._look_at_login()
-                async for finding in self._run_checks(session):
-                    yield finding
-        except PbxRefused as error:
-            fix = f"{self._name}.ami_username, ami_secret_file and permit= in manager.conf must fit"
-            yield failed("AMI", f"log-in refused: {error}", fix)
-            for finding in await self._look_at_port():
-                yield finding
-        except (OSError, TimeoutError, PbxError) as error:
-            where = f"{self._settings.ami_host}:{self._settings.ami_port}"
-            fix = f"{self._name}.ami_host, ami_port; enabled, bindaddr and port in manager.conf"
-            yield failed("AMI", f"no manager interface at {where}: {reason(error)}", fix)
-            for finding in await self._look_at_port():
-                yield finding
+        settings, name = self._settings, self._name
+        interface = ManagementInterface(
+            name="AMI",
+            title="manager interface",
+            address=f"{settings.ami_host}:{settings.ami_port}",
+            open=partial(manager_session, settings),
+            login_fix=f"{name}.ami_username, ami_secret_file and permit= in manager.conf must fit",
+            address_fix=f"{name}.ami_host, ami_port; enabled, bindaddr and port in manager.conf",
+        )
+        return interface.check(self._run_checks, from_outside=self._look_at_port)
 
     async def _run_checks(self, session: ManagerSession) -> AsyncIterator[Finding]:
+        yield self._look_at_login()
         yield await self._look_at_version(session)
         yield await self._look_at_clock(session)
         rights = await self._look_at_rights(session)

@@ -1,4 +1,4 @@
-"""What an check asks of a trunk's PJSIP endpoint: is it there, is it up, may its calls be trusted.
+"""What a check asks of a trunk's PJSIP endpoint: is it there, is it up, may its calls be trusted.
 
 The PBX as a whole is `checks`'. Source: Asterisk 22, "PJSIP_ENDPOINT", "PJSIP_AOR"; 22.10.1 for what the
 settings do.

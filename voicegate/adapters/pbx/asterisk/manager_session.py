@@ -96,7 +96,7 @@ class ManagerSession:
 
 @asynccontextmanager
 async def manager_session(settings: AsteriskSettings) -> AsyncIterator[ManagerSession]:
-    """Give a logged-in visit; raises as `ManagerSession.open` does."""
+    """Give a logged-in session; raises as `ManagerSession.open` does."""
     session = ManagerSession(settings)
     try:
         await session.open(settings)

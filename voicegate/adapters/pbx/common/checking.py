@@ -1,15 +1,18 @@
-"""What the checks of every kind of PBX share: what they are given to try, and how they tell what came of it.
+"""What the checks of every kind of PBX share: the way in, what they are given to try, what came of it.
 
 What a kind of PBX is asked, and what is wrong with its answers, belongs to its own `checks`.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from voicegate.application.diagnostics import Finding, doubtful, failed, passed
 from voicegate.application.ports import Clip
-from voicegate.domain.errors import ReplyLost, SpeechError
+from voicegate.domain.errors import PbxError, PbxRefused, ReplyLost, SpeechError
+
+S = TypeVar("S")
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +23,48 @@ class Target:
     """Trunk's name -> its endpoint, or gateway."""
     sounds: Callable[[], AbstractAsyncContextManager[Sequence[Clip]]]
     """Gives sounds that it must be able to play; raises SpeechError where there are none."""
+
+
+async def _nothing() -> Sequence[Finding]:
+    return ()
+
+
+@dataclass(frozen=True, slots=True)
+class ManagementInterface(Generic[S]):
+    """Where a PBX is asked, and what an admin can do where it does not let us in."""
+
+    name: str
+    """What findings are about, such as AMI."""
+    title: str
+    """What it is called in a sentence."""
+    address: str
+    """host:port."""
+    open: Callable[[], AbstractAsyncContextManager[S]]
+    """Gives a session that is logged in; raises PbxRefused where the account is not taken, OSError,
+    TimeoutError or another PbxError where nobody answers as a PBX does."""
+    login_fix: str
+    """What to do about an account that is not taken."""
+    address_fix: str
+    """What to do where nobody answers."""
+
+    async def check(
+        self,
+        look: Callable[[S], AsyncIterator[Finding]],
+        from_outside: Callable[[], Awaitable[Sequence[Finding]]] = _nothing,
+    ) -> AsyncIterator[Finding]:
+        """Yield what a session shows by `look`; where there is none, or it is lost, why, and what can be seen
+        `from_outside`."""
+        try:
+            async with self.open() as session:
+                async for finding in look(session):
+                    yield finding
+            return
+        except PbxRefused as error:
+            yield failed(self.name, f"log-in refused: {error}", self.login_fix)
+        except (OSError, TimeoutError, PbxError) as error:
+            yield failed(self.name, f"no {self.title} at {self.address}: {reason(error)}", self.address_fix)
+        for finding in await from_outside():
+            yield finding
 
 
 def judge_sounds(sounds: Sequence[Clip], unplayed: Collection[str], fix: str) -> list[Finding]:

@@ -9,9 +9,16 @@ ours have no second leg, and stay as they are.
 
 import re
 from collections.abc import AsyncIterator, Mapping, Sequence
+from functools import partial
 from typing import Final
 
-from voicegate.adapters.pbx.common.checking import Target, judge_sounds, reason, sounds_not_tried
+from voicegate.adapters.pbx.common.checking import (
+    ManagementInterface,
+    Target,
+    judge_sounds,
+    reason,
+    sounds_not_tried,
+)
 from voicegate.adapters.pbx.freeswitch.esl_events import EVENTS
 from voicegate.adapters.pbx.freeswitch.esl_session import EslSession, esl_session
 from voicegate.adapters.pbx.freeswitch.settings import FreeSwitchSettings
@@ -24,7 +31,7 @@ from voicegate.adapters.pbx.freeswitch.sofia_status import (
 from voicegate.adapters.pbx.freeswitch.trial_call import TRIAL_MODULE, place_trial_call
 from voicegate.application.diagnostics import Finding, doubtful, failed, passed
 from voicegate.application.ports import Clip
-from voicegate.domain.errors import PbxError, PbxRefused, SpeechError
+from voicegate.domain.errors import PbxError, SpeechError
 
 _OF_CALLS: Final = (
     "originate",
@@ -79,22 +86,21 @@ class FreeSwitchCheck:
         """What is examined."""
         return f"PBX {self._settings.name}"
 
-    async def run(self) -> AsyncIterator[Finding]:
+    def run(self) -> AsyncIterator[Finding]:
         """Yield what is found, as it is found."""
-        try:
-            async with esl_session(self._settings) as session:
-                yield passed("ESL", f"logged in as {self._settings.esl_user or 'the event socket itself'}")
-                async for finding in self._run_checks(session):
-                    yield finding
-        except PbxRefused as error:
-            fix = f"{self._name}.esl_user, esl_password_file; {_ACCOUNT}"
-            yield failed("ESL", f"log-in refused: {error}", fix)
-        except (OSError, TimeoutError, PbxError) as error:
-            where = f"{self._settings.esl_host}:{self._settings.esl_port}"
-            fix = f"{self._name}.esl_host, esl_port; {_DOOR}"
-            yield failed("ESL", f"no event socket at {where}: {reason(error)}", fix)
+        settings, name = self._settings, self._name
+        interface = ManagementInterface(
+            name="ESL",
+            title="event socket",
+            address=f"{settings.esl_host}:{settings.esl_port}",
+            open=partial(esl_session, settings),
+            login_fix=f"{name}.esl_user, esl_password_file; {_ACCOUNT}",
+            address_fix=f"{name}.esl_host, esl_port; {_DOOR}",
+        )
+        return interface.check(self._run_checks)
 
     async def _run_checks(self, session: EslSession) -> AsyncIterator[Finding]:
+        yield passed("ESL", f"logged in as {self._settings.esl_user or 'the event socket itself'}")
         for finding in await _look_at_status(session):
             yield finding
         needed = [_look_at_rights(session), await _look_at_modules(session)]
