@@ -49,6 +49,27 @@ async def test_a_reused_idempotency_key_is_no_permission(bench: Bench) -> None:
     assert await newest(bench) == ("verification.create", "allowed")
 
 
+async def test_a_factors_reused_idempotency_key_is_no_permission(bench: Bench) -> None:
+    def request(fingerprint: bytes) -> EnrollRequest:
+        key = IdempotencyKey("tester", "k", fingerprint)
+        return EnrollRequest(TESTER, "alice", Destination.parse(NUMBER), idempotency=key)
+
+    first = await bench.enrollment.enroll(request(b"1"))
+    assert isinstance(first, FactorCalled)
+    assert await bench.enrollment.enroll(request(b"2")) == KeyReused()
+    assert await newest(bench) == ("factor.enroll", "idempotency_key_reused")
+    again = await bench.enrollment.enroll(request(b"1"))
+    assert isinstance(again, FactorCalled)
+    assert (again.is_replay, again.factor.id) == (True, first.factor.id)
+    assert await newest(bench) == ("factor.enroll", "allowed")
+    # A word that stands for a verification stands for no factor.
+    plain = IdempotencyKey("tester", "plain", b"1")
+    elsewhere = ChallengeSpec(Destination.parse("+12025550102"))
+    assert isinstance(await bench.sign_in.issue(IssueRequest(TESTER, elsewhere, plain)), Issued)
+    other = EnrollRequest(TESTER, "bob", Destination.parse(NUMBER), idempotency=plain)
+    assert await bench.enrollment.enroll(other) == KeyReused()
+
+
 async def test_a_client_that_exists_is_not_unknown(bench: Bench) -> None:
     await bench.clients.add(ADMIN, "backend", frozenset({Scope.HOOKS}))
     assert await newest(bench) == ("client.add", "allowed")

@@ -186,6 +186,14 @@ async def test_a_reset_ends_a_factor_and_its_code(served: Served) -> None:
     assert code.json()["status"] == "canceled"
 
 
+async def test_a_repeated_enrollment_tells_of_a_factor_that_is_over(served: Served) -> None:
+    headers = {"Idempotency-Key": "one"}
+    factor = (await served.http.post("/v1/factors", json=ENROLL, headers=headers)).json()
+    await served.http.delete(f"/v1/factors/{factor['id']}")
+    again = await served.http.post("/v1/factors", json=ENROLL, headers=headers)
+    assert (again.json()["id"], again.json()["status"]) == (factor["id"], "reset")
+
+
 async def test_all_telephones_of_a_subscriber_end_at_once(served: Served) -> None:
     factor = await served.factor()
     reset = await served.http.delete("/v1/factors", params={"subscriber": "alice"})
