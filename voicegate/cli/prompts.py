@@ -29,6 +29,8 @@ from voicegate.cli.packs import (
 from voicegate.cli.playing import play
 from voicegate.cli.printing import json_option, print_json, print_table
 from voicegate.config.shapes import ServiceName
+from voicegate.config.wording import explain
+from voicegate.domain.shape_errors import read_shape_error
 from voicegate.lab.hearing.choosing import TakeChooser
 
 _LEFT_SHOWN: Final = 5
@@ -47,7 +49,7 @@ def _check_name(_: click.Context, __: click.Parameter, name: str | None) -> str 
     try:
         return name if name is None else msgspec.convert(name, ServiceName)
     except msgspec.ValidationError as error:
-        raise click.BadParameter(str(error)) from None
+        raise click.BadParameter(explain(read_shape_error(error))) from None
 
 
 @prompts.command("build")

@@ -174,6 +174,12 @@ def test_a_name_is_spoken_before_the_daemon_needs_it(engines: Path, tmp_path: Pa
     assert run("play", "en", "--service", "Example Bank", "--output", str(call), config=config)[0] == 0
 
 
+def test_a_name_that_is_none_is_told_in_plain_words(config: str) -> None:
+    code, output = run("build", "en", "--service", "", config=config)
+    assert code == 2
+    assert "must have at least 1 character" in output
+
+
 def test_a_name_that_nobody_can_say_ends_with_6_and_the_way_out(
     engines: Path, tmp_path: Path, config: str
 ) -> None:

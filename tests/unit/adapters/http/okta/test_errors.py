@@ -319,7 +319,7 @@ def test_only_what_may_be_repeated_is_a_429_where_calls_are_used_up() -> None:
 
 def test_every_problem_of_the_house_has_an_error() -> None:
     kinds = [kind for kind in vars(problems).values() if isinstance(kind, problems.Kind)]
-    of_the_native_door = {"not_ready", "idempotency_key_reused", "client_exists"}
+    of_the_native_door = {"not_ready", "idempotency_key_reused", "client_exists", "pages_off"}
     for kind in kinds:
         if kind.name in of_the_native_door or kind.name in set(DenyReason):
             continue
