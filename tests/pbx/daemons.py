@@ -27,6 +27,7 @@ async def daemon(lab: Lab, *trunks: str, **overrides: object) -> AsyncIterator[B
         "storage.key_file": f"{own}.key",
         "socket.path": f"{own}.sock",
         "audio.folder": str(own),
+        "tcp.enabled": False,
     }
     if PbxKind.ASTERISK in lab.settings.pbxs:
         apart["pbx.main.agi_port"] = 0
