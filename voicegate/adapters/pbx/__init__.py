@@ -1,1 +1,1 @@
-"""PBXs: what they share in `common`, and one folder a kind; none of these knows another."""
+"""PBXs: what they share is in `common`; one folder for each kind. No kind imports another."""

@@ -1,8 +1,8 @@
 """The FastAGI server: who may connect, and to which call a connection belongs.
 
-What is then said over the connection is `agi_session`'s and `call`'s. Source: panoramisk 1.4
-`fast_agi.Application`, of which the routes are kept and the handler is replaced: there a connect and
-close freezes the event loop, and neither size nor time of a request's head is bounded.
+What is said over a connection is in `agi_session` and `call`. Source: panoramisk 1.4 `fast_agi.Application`.
+Its routes are used; its connection handler is replaced, because a connect that closes at once freezes the
+event loop there, and neither size nor time of a request's head has a limit.
 """
 
 import asyncio
@@ -27,12 +27,12 @@ from voicegate.domain.errors import ConfigError, PbxProtocolError
 log = structlog.get_logger(__name__)
 
 _HEAD_TIMEOUT: Final = 3.0
-"""Seconds for a request's head."""
+"""How long a connection may take to send its head, in seconds."""
 _CLOSE_TIMEOUT: Final = 1.0
 _BACKLOG: Final = 1024
-"""Connections that the kernel holds for us: more than come while the loop is busy elsewhere."""
+"""Connections that the kernel queues for us: more than can arrive while the event loop is busy."""
 _TELL_EVERY: Final = 60.0
-"""Seconds between two warnings of connections that were dropped."""
+"""Seconds between two warnings about dropped connections."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,15 +40,15 @@ class Admission:
     """A call that waits for its channel."""
 
     token: str
-    """What the request must show."""
+    """The secret that the request must contain."""
     attach: Callable[[AgiSession], Awaitable[None]]
     """Takes the session over until it ends; called once."""
     is_open: Callable[[], bool]
-    """May the call still be taken over?"""
+    """Returns whether the call may still be taken over."""
 
 
 class AgiServer(Application):  # type: ignore[misc]  # panoramisk is untyped
-    """The server; its connections live in the task group it is given."""
+    """The server; its connections run in the task group that it is given."""
 
     def __init__(self, settings: AsteriskSettings, tasks: asyncio.TaskGroup) -> None:
         super().__init__(loop=asyncio.get_running_loop())
@@ -63,7 +63,7 @@ class AgiServer(Application):  # type: ignore[misc]  # panoramisk is untyped
         self._admissions: dict[str, Admission] = {}
         self._connections: set[asyncio.Task[None]] = set()
         self._strangers: dict[asyncio.StreamWriter, asyncio.Task[None]] = {}
-        """Those by TCP that are no call's yet, the oldest first."""
+        """TCP connections that belong to no call yet, oldest first."""
         self._dropped, self._told_at = 0, -_TELL_EVERY
         self._server: asyncio.Server | None = None
         self._relayed: asyncio.Server | None = None
@@ -71,7 +71,7 @@ class AgiServer(Application):  # type: ignore[misc]  # panoramisk is untyped
         self._port = settings.agi_port
 
     async def open(self) -> None:
-        """Listen.
+        """Start to listen.
 
         Raises:
             ConfigError: the address cannot be bound.
@@ -108,7 +108,7 @@ class AgiServer(Application):  # type: ignore[misc]  # panoramisk is untyped
         )
 
     async def close(self) -> None:
-        """Accept no more, and end every connection."""
+        """Stop listening, and end every connection."""
         for server in (self._server, self._relayed):
             if server is not None:
                 server.close()
@@ -118,15 +118,15 @@ class AgiServer(Application):  # type: ignore[misc]  # panoramisk is untyped
 
     @property
     def address(self) -> str:
-        """What the PBX dials: agi://host:port/call."""
+        """The address that the PBX connects to: agi://host:port/call."""
         return f"{address_of(self._settings, self._port)}/{AGI_SCRIPT}"
 
     def expect(self, call_id: str, admission: Admission) -> None:
-        """Let the call's channel in when it comes."""
+        """Accept the call's channel when it connects."""
         self._admissions[call_id] = admission
 
     def forget(self, call_id: str) -> None:
-        """Let it in no more."""
+        """Do not accept the call's channel any more."""
         self._admissions.pop(call_id, None)
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -148,10 +148,10 @@ class AgiServer(Application):  # type: ignore[misc]  # panoramisk is untyped
         self._strangers.pop(writer, None)
 
     def _make_room(self) -> bool:
-        """Have room for one more connection; False when all are calls.
+        """Make room for one more connection; False: all connections belong to calls.
 
-        A channel says at once whose it is: whoever has waited longest without a word is none of ours, and
-        must not shut out those that are.
+        A channel says at once which call it is. So the connection that has been silent for the longest time
+        is not a channel of ours, and must not keep others out.
         """
         if len(self._connections) < self._settings.max_agi_connections:
             return True
@@ -180,7 +180,7 @@ class AgiServer(Application):  # type: ignore[misc]  # panoramisk is untyped
         return any((mapped or address) in network for network in self._networks)
 
     async def handler(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Serve one connection to its end; replaces panoramisk's."""
+        """Serve one connection until it ends; replaces panoramisk's handler."""
         try:
             async with asyncio.timeout(_HEAD_TIMEOUT):
                 # Bounded in time and size, as panoramisk bounds neither: a channel says at once whose it
@@ -218,13 +218,13 @@ class AgiServer(Application):  # type: ignore[misc]  # panoramisk is untyped
 
 
 def address_of(settings: AsteriskSettings, port: int) -> str:
-    """Return how the PBX reaches our server on `port`: agi://host:port."""
+    """Return the address at which the PBX reaches our server on `port`: agi://host:port."""
     host = settings.agi_advertised_host or settings.agi_host
     return f"agi://{f'[{host}]' if ':' in host else host}:{settings.agi_advertised_port or port}"
 
 
 async def _answer(session: AgiSession) -> None:
-    """Answer the channel of whoever wants to know whether a controller is here."""
+    """Answer the channel of a check that asks whether a controller is here."""
     async with asyncio.timeout(_HEAD_TIMEOUT):
         session.writer.write(build_command("ANSWER"))
         await session.reader.readline()
@@ -234,7 +234,7 @@ async def read_head(reader: asyncio.StreamReader) -> dict[str, str]:
     """Return a request's headers.
 
     Raises:
-        EOFError: the peer closed before the head's end.
+        EOFError: the peer closed the connection before the end of the head.
         PbxProtocolError: the head has too many lines.
         ValueError: a line is too long.
     """

@@ -1,7 +1,7 @@
-"""One FastAGI connection: commands out, replies in, and the channel's last words.
+"""One FastAGI connection: commands out, replies in, and the packet counts after the hangup.
 
-Which connections are let in is `agi`'s question; what the commands are for is `call`'s. Source: panoramisk
-1.4 `fast_agi.Request`, whose `send_command` is replaced, and Asterisk 22.10.1.
+Which connections are accepted is in `agi`; what the commands are for is in `call`. Source: panoramisk 1.4
+`fast_agi.Request`, whose `send_command` is replaced, and Asterisk 22.10.1.
 """
 
 import asyncio
@@ -36,17 +36,17 @@ class _Command:
     """A command that has no reply yet."""
 
     verb: str
-    """What may be logged of it."""
+    """The part of it that may be logged."""
     line: bytes
-    """As it is sent."""
+    """The line that is sent."""
     timeout_s: float
-    """From being sent to its reply."""
+    """Seconds from sending it to its reply."""
     reply: "asyncio.Future[Reply]"
-    """Done when it is answered, or when nobody waits any more."""
+    """Done when the reply came, or when nobody waits for it any more."""
 
 
 class AgiSession(Request):  # type: ignore[misc]  # panoramisk is untyped
-    """A channel in our hands."""
+    """The FastAGI session of a channel."""
 
     def __init__(
         self,
@@ -70,12 +70,12 @@ class AgiSession(Request):  # type: ignore[misc]  # panoramisk is untyped
 
     @property
     def is_closed(self) -> bool:
-        """Is the connection over?"""
+        """Return whether the connection is closed."""
         return self._is_closed
 
     async def run(self) -> None:
-        """Read until the connection ends or the channel's last words are in. Never raises but for
-        cancellation."""
+        """Read until the connection ends, or until the counts after the hangup are in. Raises only when
+        cancelled."""
         try:
             async with self._timeout:
                 while (line := await self.reader.readline()) and not self._is_closed:
@@ -88,30 +88,30 @@ class AgiSession(Request):  # type: ignore[misc]  # panoramisk is untyped
             self.close()
 
     async def send_command(self, verb: str, *values: str, timeout_s: float) -> Reply:
-        """Send a command, once those before it are answered, and return its reply.
+        """Send a command, after the replies to all earlier commands, and return its reply.
 
-        The deadline counts from its sending. Cancelling leaves a command that was sent with the PBX; its
-        late reply is read past.
+        The deadline counts from sending it. If the caller is cancelled, a command that was sent stays with
+        the PBX; its late reply is ignored.
 
         Raises:
-            LegEnded: the connection is over, or no reply came in time, which ends it.
+            LegEnded: the connection is closed, or no reply came in time, which closes it.
             UnsafeValue: a value would inject a command; nothing was sent.
         """
         return await self._write(verb, *values, timeout_s=timeout_s)
 
     async def count(self, timeout_s: float) -> Media:
-        """Return the leg's packet counts, the last known ones when the channel is gone."""
+        """Return the leg's packet counts; the last known ones when the channel is gone."""
         with suppress(LegEnded):
             self._learn(await self.send_command("GET FULL VARIABLE", _COUNTS, timeout_s=timeout_s))
         return self.media
 
     def hang_up(self) -> None:
-        """Ask the PBX to end the channel once it has done what it was asked before. Does not wait."""
+        """Ask the PBX to end the channel after the commands that were sent before. Does not wait."""
         if not self._is_closed:
             self._write("HANGUP", timeout_s=_LAST_WORDS)
 
     def close(self) -> None:
-        """End the connection and whatever waits for a reply."""
+        """Close the connection; commands that wait for a reply fail."""
         self._is_closed = True
         self._end_wait()
         while self._pending:
@@ -170,7 +170,7 @@ class AgiSession(Request):  # type: ignore[misc]  # panoramisk is untyped
             self._expiry.cancel()
 
     def _say_last_words(self) -> None:
-        """Ask for the counts while the dead channel still answers; then let it go."""
+        """Ask for the packet counts while the ended channel still answers; then close."""
         if not self.is_hung_up:
             self.is_hung_up = True
             self._timeout.reschedule(asyncio.get_running_loop().time() + _LAST_WORDS)
@@ -184,7 +184,7 @@ class AgiSession(Request):  # type: ignore[misc]  # panoramisk is untyped
         self.close()
 
     def _learn(self, reply: Reply) -> int | None:
-        """Note the counts of a reply and return the hangup cause in it."""
+        """Store the counts of a reply; return its hangup cause, if it has one."""
         parts = (reply.value or "").split("|")
         if len(parts) != 4:
             return None

@@ -1,6 +1,6 @@
-"""FastAGI as text: headers, commands that are safe to send, replies out of lines. Pure: no I/O.
+"""FastAGI as text: headers, commands that are safe to send, replies from lines. Pure: no I/O.
 
-What is said belongs to `agi_session` and `call`. Source: Asterisk 22, "Asterisk Gateway Interface",
+What is said is up to `agi_session` and `call`. Source: Asterisk 22, "Asterisk Gateway Interface",
 `res_agi.c`, and what 22.10.1 sent.
 """
 
@@ -11,9 +11,9 @@ from typing import Final
 from voicegate.domain.errors import PbxProtocolError, UnsafeValue
 
 MAX_LINE: Final = 4096
-"""Bytes a line may have; Asterisk's own limit for a command is 2,048."""
+"""The longest line, in bytes; Asterisk's own limit for a command is 2,048."""
 MAX_HEADER_LINES: Final = 80
-"""Lines a request's head may have; Asterisk 22 sends 24 and one an argument."""
+"""The most lines in the head of a request; Asterisk 22 sends 24, and one for each argument."""
 _MAX_REPLY_LINES: Final = 200
 _MAX_COMMAND: Final = 2000
 
@@ -25,7 +25,7 @@ _OPEN_VALUE: Final = re.compile(r"200 result=1 \((?!.*\)\Z)", re.DOTALL)
 
 OK: Final = 200
 DEAD: Final = 511
-"""The channel is dead, and the command needs a live one."""
+"""The reply code for a command that needs a live channel, when the channel has ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,19 +35,19 @@ class Reply:
     code: int
     """200, 510 unknown command, 511 dead channel, 520 wrong usage."""
     result: int | None = None
-    """What follows `result=`; None when it is no number."""
+    """The number after `result=`; None: it is not a number."""
     endpos: int | None = None
-    """Samples played; None when the reply has none."""
+    """Samples played; None: the reply has none."""
     value: str | None = None
-    """A variable's value; None when it is unset or the reply has none."""
+    """A variable's value; None: it is not set, or the reply has none."""
 
 
 class HangupNotice:
-    """The bare line HANGUP, which belongs to no command and comes at any point."""
+    """The line HANGUP, which belongs to no command and can come at any time."""
 
 
 class ReplyReader:
-    """Makes replies of lines."""
+    """Turns lines into replies."""
 
     def __init__(self) -> None:
         self._lines: list[str] = []
@@ -56,7 +56,7 @@ class ReplyReader:
         """Take the next line, with its line end; return what it completes.
 
         Raises:
-            PbxProtocolError: no reply looks so.
+            PbxProtocolError: it is not a reply.
         """
         text = line.decode("utf-8", "replace").removesuffix("\n")
         if not self._lines:
@@ -102,7 +102,7 @@ def _parse(text: str) -> Reply:
 
 
 def build_command(verb: str, *values: str) -> bytes:
-    """Return a command's line; each value is quoted.
+    """Return the line of a command; each value is quoted.
 
     Raises:
         UnsafeValue: a value has a line end, NUL, quote or backslash, or the line is too long.
@@ -119,6 +119,6 @@ def build_command(verb: str, *values: str) -> bytes:
 
 
 def parse_header(line: bytes) -> tuple[str, str] | None:
-    """Return a head line's name and value; None for a line that has none."""
+    """Return the name and value of a line of the head; None: it has none."""
     name, found, value = line.decode("utf-8", "replace").rstrip("\r\n").partition(":")
     return (name, value.removeprefix(" ")) if found else None

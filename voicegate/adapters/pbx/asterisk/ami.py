@@ -1,9 +1,9 @@
-"""The AMI client: one supervised connection that is proved alive, and made anew when it is not.
+"""The AMI client: one supervised connection, which is checked by pings and opened again when it is lost.
 
-What a call does with events belongs to `tracker`. Events are handled as they are read, after a filter
-that costs one look-up, with no queue between: what we are too slow for waits in the kernel, and what
-Asterisk then drops with the connection (its `writetimeout`) the resync after the reconnect finds.
-Source: Asterisk 22, "AMI v2 Specification"; log-in refusals as 22.10.1 words them.
+What the events of a call mean is in `tracker`. Events are handled as they are read, after a filter that costs
+one look-up, without a queue: what we are too slow for waits in the kernel. If Asterisk then drops the
+connection (its `writetimeout`), the calls are checked after the reconnect. Source: Asterisk 22, "AMI v2
+Specification"; refusals of a log-in as 22.10.1 words them.
 """
 
 import asyncio
@@ -35,24 +35,25 @@ class Reply:
     """The response to an action."""
 
     is_success: bool
-    """Did the PBX agree?"""
+    """Did the PBX accept the action?"""
     message: str
-    """In its own words."""
+    """The PBX's own message."""
     value: str = ""
-    """A variable's value; "" when it has none."""
+    """A variable's value; empty: it has none."""
     items: Sequence[Message] = ()
-    """The events of a list, its completion left out."""
+    """The events of a list, without the event that ends it."""
     fields: Mapping[str, str] = field(default_factory=dict)
     """Every header of the response."""
 
     @property
     def is_channel_unknown(self) -> bool:
-        """Does the PBX not have the channel? Any other error, a missing right say, tells nothing of it."""
+        """Return whether the PBX does not have the channel. Other errors, such as a missing right, say
+        nothing about it."""
         return not self.is_success and self.message == "No such channel"
 
 
 class AmiClient:
-    """Actions to one Asterisk and events from it, over whichever connection there is."""
+    """Sends actions to one Asterisk and receives its events, over the present connection."""
 
     def __init__(
         self,
@@ -60,13 +61,13 @@ class AmiClient:
         take: Callable[[AmiEvent], None],
         listener: ConnectionListener,
     ) -> None:
-        """Have `take` called for each event of a channel, of ours or not; it must not block."""
+        """Call `take` for each event of a channel, of ours or not; it must not block."""
         self._settings = settings
         self._take = take
         self._listener = listener
         self._manager: GuardedManager | None = None
         self.ready = asyncio.Event()
-        """Set while logged in, and in step with the PBX."""
+        """Set while logged in, and after the calls in progress were checked."""
 
     async def ask(self, action: str, fields: Fields, *, as_list: bool | None = None) -> Reply:
         """Send an action and return its response.
@@ -74,7 +75,7 @@ class AmiClient:
         Raises:
             PbxUnavailable: not connected; nothing was sent.
             UnsafeValue: a value would inject an action; nothing was sent.
-            ReplyLost: sent, and the connection was lost or the reply did not come in time.
+            ReplyLost: it was sent, and the connection was lost or no response came in time.
         """
         manager = self._manager
         if manager is None:
@@ -90,7 +91,7 @@ class AmiClient:
             manager.forget(sent)
 
     async def serve(self) -> None:
-        """Connect, log in, and watch until something is wrong, which is raised."""
+        """Connect, log in, and watch the connection until something is wrong, which is raised."""
         settings = self._settings
         manager = GuardedManager(settings.name, self._dispatch)
         try:
@@ -110,7 +111,7 @@ class AmiClient:
             manager.close()
 
     def drop(self) -> None:
-        """Note that the connection is gone, or could not be made."""
+        """Record that the connection is lost, or could not be opened."""
         self.ready.clear()
         self._manager = None
         self._listener.on_lost()
@@ -130,18 +131,18 @@ class Ask(Protocol):
     """Sends an action, as `AmiClient.ask` does."""
 
     async def __call__(self, action: str, fields: Fields) -> Reply:
-        """Return its response."""
+        """Return the response."""
         ...
 
 
 async def log_in(ask: Ask, settings: AsteriskSettings) -> Reply:
-    """Prove that we know the secret, without telling it, and return the last response.
+    """Prove that we know the secret without sending it, and return the last response.
 
-    Whoever listens where Asterisk should gets a digest of a word of its own choice, and nothing more: the
+    A program that listens in place of Asterisk gets only a digest of a challenge of its own choice: the
     secret is never sent, whatever is answered. Source: Asterisk 22, "AMI", Challenge; it knows MD5 only.
 
     Raises:
-        PbxProtocolError: no challenge came; and what `ask` raises.
+        PbxProtocolError: no challenge came. Also what `ask` raises.
     """
     reply = await ask("Challenge", {"AuthType": "MD5"})
     if not reply.is_success:
@@ -157,7 +158,7 @@ async def log_in(ask: Ask, settings: AsteriskSettings) -> Reply:
 
 
 def read_reply(response: object) -> Reply:
-    """Return what an action's response says; `response` is panoramisk's, one message or a list."""
+    """Return the response to an action; `response` is panoramisk's: one message, or a list of messages."""
     messages = response if isinstance(response, list) else [response]
     head: Message = messages[0]
     return Reply(

@@ -1,9 +1,9 @@
-"""AMI events as typed facts about a channel; the border past which no header name is spelled.
+"""Turns AMI events into typed facts about a channel; no other file names an AMI header of an event.
 
 Needed in `manager.conf`, with `read = call` and `write = call,originate`, one line each of
-`eventfilter(action(include),name(NAME)) =` for: OriginateResponse, Newstate, DialBegin, DialState,
-DialEnd, HangupRequest, Hangup, Hold, Unhold. Anything else is dropped here before it
-costs more. Source: Asterisk 22, the documentation of each event; 22.10.1 for what they say.
+`eventfilter(action(include),name(NAME)) =` for: OriginateResponse, Newstate, DialBegin, DialState, DialEnd,
+HangupRequest, Hangup, Hold, Unhold. All others are dropped here before they cost more. Source: Asterisk 22,
+the documentation of each event; 22.10.1 for their content.
 """
 
 from collections.abc import Callable, Mapping
@@ -24,26 +24,26 @@ class ChannelState(IntEnum):
 
 
 REASON_TIMEOUT: Final = 3
-"""OriginateResponse's reason for a call that nobody answered in its Timeout."""
+"""OriginateResponse's reason when nobody answered within its Timeout."""
 
 
 @dataclass(frozen=True, slots=True)
 class Originated:
-    """OriginateResponse: the originate came to an end, or to an answer."""
+    """OriginateResponse: the originate has ended, or the call was answered."""
 
     channel_id: str
-    """Our call id; "" when the PBX did not say."""
+    """Our call id; empty: the PBX did not say."""
     action_id: str
-    """Of the Originate."""
+    """The action id of the Originate."""
     is_answered: bool
-    """Success?"""
+    """Was the call answered?"""
     reason: int | None
     """Asterisk's reason: 3 timeout, 4 answer, 0 failure."""
 
 
 @dataclass(frozen=True, slots=True)
 class StateChanged:
-    """Newstate, or a line of a Status list: the channel has that state."""
+    """Newstate, or a line of a Status list: the channel has this state."""
 
     channel_id: str
     """Our call id."""
@@ -53,26 +53,26 @@ class StateChanged:
 
 @dataclass(frozen=True, slots=True)
 class DialChanged:
-    """DialBegin, DialState or DialEnd: how dialing stands."""
+    """DialBegin, DialState or DialEnd: the progress of dialing."""
 
     channel_id: str
     """Our call id."""
     status: str
-    """"" at the begin, RINGING, PROGRESS, PROCEEDING, then ANSWER, BUSY, NOANSWER and others."""
+    """Empty at the beginning, then RINGING, PROGRESS, PROCEEDING, then ANSWER, BUSY, NOANSWER and others."""
     is_forwarded: bool = False
-    """Did the far end name another destination?"""
+    """Did the far end redirect the call?"""
 
 
 @dataclass(frozen=True, slots=True)
 class HangupRequested:
-    """HangupRequest: the far end wants the channel to end. The channel may live on in the dialplan."""
+    """HangupRequest: the far end asks to end the channel. The channel may continue in the dialplan."""
 
     channel_id: str
     """Our call id."""
     cause: int | None
-    """Q.850."""
+    """Q.850 cause."""
     sip_status: int | None
-    """The SIP status of a failure before answer."""
+    """The SIP status of a failure before the answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,32 +82,32 @@ class ChannelEnded:
     channel_id: str
     """Our call id."""
     cause: int | None
-    """Q.850; 0 when the PBX has none."""
+    """Q.850 cause; 0: the PBX has none."""
     sip_status: int | None
-    """The SIP status of a failure before answer."""
+    """The SIP status of a failure before the answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class HoldChanged:
-    """Hold or Unhold: the far end put us on hold, or took us back."""
+    """Hold or Unhold: the far end put us on hold, or ended that."""
 
     channel_id: str
     """Our call id."""
     is_held: bool
-    """On hold now?"""
+    """Is it on hold now?"""
 
 
 AmiEvent = Originated | StateChanged | DialChanged | HangupRequested | ChannelEnded | HoldChanged
 
 
 def read_event(message: Message) -> AmiEvent | None:
-    """Return the fact that a message tells; None for events that are not ours to know."""
+    """Return the fact in a message; None: it is not an event that we use."""
     reader = _READERS.get(text_of(message, "Event"))
     return reader(message) if reader is not None else None
 
 
 def text_of(message: Message, key: str) -> str:
-    """Return a header's value; "" when it is missing, the first when it is repeated."""
+    """Return a header's value; empty: it is missing; the first one if it is repeated."""
     value = message.get(key, "")
     # So panoramisk gives a header that comes twice, as any with a line end smuggled into it could.
     if isinstance(value, list):
@@ -116,14 +116,14 @@ def text_of(message: Message, key: str) -> str:
 
 
 def number_of(message: Message, key: str) -> int | None:
-    """Return a header's number; None when it is missing or none."""
+    """Return a header's number; None: it is missing or not a number."""
     text = text_of(message, key).strip()
     # Bounded: int() takes any length, and Asterisk sends no such number.
     return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
 
 
 def state_of(message: Message) -> ChannelState:
-    """Return the channel state that a message carries."""
+    """Return the channel state in a message."""
     number = number_of(message, "ChannelState")
     known = {state.value: state for state in ChannelState}
     return known.get(-1 if number is None else number, ChannelState.OTHER)

@@ -1,7 +1,7 @@
 """One AMI connection, on panoramisk's protocol and manager with their dangerous parts replaced.
 
-What lives longer than a connection (log in, back-off, resync) is `ami`'s. Source: panoramisk 1.4,
-`ami_protocol.py` and `manager.py`; each override names what the original does. Kept of it: actions, their
+What lasts longer than a connection (log in, back-off, check of calls) is in `ami`. Source: panoramisk 1.4,
+`ami_protocol.py` and `manager.py`; each override says what the original does. Used from it: actions, their
 ids and encoding, and how responses find their actions.
 """
 
@@ -27,7 +27,7 @@ _SILENT: Final = logging.CRITICAL + 1
 
 
 def silence_panoramisk() -> None:
-    """Shut its loggers: at INFO and in errors they write whole actions, secrets and numbers included."""
+    """Silence its loggers: at INFO and in errors they write whole actions, with secrets and numbers."""
     logging.getLogger("panoramisk").setLevel(_SILENT)
 
 
@@ -41,13 +41,13 @@ class GuardedProtocol(AMIProtocol):  # type: ignore[misc]  # panoramisk is untyp
         self.heard_at = self._loop.time()
 
     def connection_made(self, transport: asyncio.Transport) -> None:
-        """Begin; the original leaves the factory to be set later, and bytes may come before."""
+        """Start; the original sets its factory later, and bytes may come before that."""
         super().connection_made(transport)
         self.factory = self._manager
         self.encoding = "utf-8"
 
     def send(self, data: Action, as_list: bool | None = None) -> "asyncio.Future[Any]":
-        """Send an action that was checked; the original logs a whole action that fails.
+        """Send an action that was checked; the original logs the whole action when it fails.
 
         Raises:
             PbxUnavailable: the connection is closed.
@@ -61,11 +61,12 @@ class GuardedProtocol(AMIProtocol):  # type: ignore[misc]  # panoramisk is untyp
         return future
 
     def forget(self, action: Action) -> None:
-        """Drop an action nobody waits for, so that what comes late reaches the dispatcher."""
+        """Drop an action that nobody waits for; a late response then goes to the dispatcher."""
         self.responses.pop(action.id, None)
 
     def data_received(self, data: bytes) -> None:
-        """Cut and handle; the original loses characters that are split over two chunks."""
+        """Split the bytes and handle the messages; the original loses characters that are split over two
+        chunks."""
         self.heard_at = self._loop.time()
         try:
             for message in self._framer.feed(data):
@@ -86,13 +87,14 @@ class GuardedProtocol(AMIProtocol):  # type: ignore[misc]  # panoramisk is untyp
             log.exception("AMI message not handled", pbx=self._manager.name)
 
     def connection_lost(self, exc: Any) -> None:
-        """Note the end, once."""
+        """Record the end of the connection, once."""
         if not self.closed:
             self.close()
             self._manager.connection_lost(exc)
 
     def close(self) -> None:
-        """Close and fail what waits; the original keeps it to be sent again after a reconnect."""
+        """Close, and fail the actions that wait; the original keeps them, to send them again after a
+        reconnect."""
         self.closed = True
         for action in self.responses.values():
             if not action.future.done():
@@ -113,10 +115,10 @@ class GuardedManager(Manager):  # type: ignore[misc]  # panoramisk is untyped
         self._sink = sink
 
     async def open(self, host: str, port: int, tls: ssl.SSLContext | None = None) -> None:
-        """Connect, once; the original tries for ever at a fixed pace, even after its `close`.
+        """Connect once; the original tries for ever at a fixed pace, even after its `close`.
 
         Raises:
-            OSError: nobody there, or whose certificate `tls` does not verify.
+            OSError: nothing listens there, or `tls` does not accept its certificate.
         """
         loop = asyncio.get_running_loop()
         make = partial(GuardedProtocol, self)
@@ -127,8 +129,8 @@ class GuardedManager(Manager):  # type: ignore[misc]  # panoramisk is untyped
         """Send an action and return it, with the future of its response.
 
         Raises:
-            PbxUnavailable: not connected; nothing was sent. The original raises AttributeError or
-                keeps the action in silence.
+            PbxUnavailable: not connected; nothing was sent. The original raises AttributeError, or keeps the
+                action silently.
             UnsafeValue: a key or value would inject an action; nothing was sent.
         """
         if name == "Originate" and (fields.get("Async") != "true" or as_list is not False):
@@ -143,30 +145,30 @@ class GuardedManager(Manager):  # type: ignore[misc]  # panoramisk is untyped
         return action
 
     def forget(self, action: Action) -> None:
-        """Drop an action nobody waits for."""
+        """Drop an action that nobody waits for."""
         self.protocol.forget(action)
 
     @property
     def heard_at(self) -> float:
-        """When the peer was last heard, on the loop's clock."""
+        """When the peer sent something last, on the loop's clock."""
         return float(self.protocol.heard_at)
 
     def dispatch(self, event: Message) -> list[str]:
-        """Hand an event on; the original starts a task for each."""
+        """Pass an event on; the original starts a task for each event."""
         self._sink(event)
         return []
 
     async def send_awaiting_actions(self, *_: object) -> None:
-        """Send nothing again; the original called a person twice so."""
+        """Send nothing again; the original called a person twice by this."""
         self.awaiting_actions.clear()
 
     def connection_lost(self, exc: object) -> None:
-        """Wake who watches; the original reconnects from here, and cannot be stopped."""
+        """Wake the watcher; the original reconnects from here, and cannot be stopped."""
         self._connected = False
         self.reason = exc
         self.lost.set()
 
     def close(self) -> None:
-        """End the connection; nothing comes after it."""
+        """Close the connection; nothing comes after it."""
         if self.protocol is not None:
             self.protocol.connection_lost(None)

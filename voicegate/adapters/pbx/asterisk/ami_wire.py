@@ -1,9 +1,9 @@
-"""AMI as bytes: messages out of chunks, and values that are safe to send. Pure: no I/O, no clock.
+"""AMI as bytes: messages from chunks, and values that are safe to send. Pure: no I/O, no clock.
 
-What a message means is `ami_events`'s question. Source: Asterisk 22, "AMI v2 Specification", and what
-22.10.1 sent: a message is header lines, each ended by CRLF, and an empty line; the greeting is one line
-of its own. Messages are panoramisk's, actions too; its framing and decoding are replaced, because it
-loses characters split over two chunks and an empty header at a message's end.
+What a message means is in `ami_events`. Source: Asterisk 22, "AMI v2 Specification", and what 22.10.1 sent: a
+message is header lines, each ended by CRLF, and an empty line; the greeting is one line. Messages and actions
+are panoramisk's; its splitting and decoding are replaced, because they lose characters that are split over
+two chunks, and an empty header at the end of a message.
 """
 
 import codecs
@@ -16,16 +16,16 @@ from voicegate.domain.errors import PbxProtocolError, UnsafeValue
 
 EOL: Final = "\r\n"
 MAX_MESSAGE: Final = 65_536
-"""Characters a message may have; Asterisk's largest are some 4,000."""
+"""The longest message, in characters; Asterisk's longest have about 4,000."""
 _GREETING: Final = "Asterisk Call Manager/"
 _FORBIDDEN: Final = frozenset("\r\n\0")
 
 Fields = Mapping[str, str | Sequence[str]]
-"""An action's headers; a sequence repeats its key."""
+"""The headers of an action; a sequence repeats its key."""
 
 
 class Framer:
-    """Cuts a stream of bytes into messages."""
+    """Splits a stream of bytes into messages."""
 
     def __init__(self) -> None:
         # A caller's name may be in any encoding: a wrong byte spoils its own character only.
@@ -64,10 +64,10 @@ class Framer:
 
 
 def parse_block(block: str) -> Iterator[Message]:
-    """Yield the message of a block of lines, or nothing for an empty one.
+    """Yield the message in a block of lines; nothing for an empty block.
 
     Raises:
-        PbxProtocolError: neither an event nor a response.
+        PbxProtocolError: it is neither an event nor a response.
     """
     # A header without a value may lack the space that `Message` looks for.
     lines = [f"{line} " if line.endswith(":") else line for line in block.strip(EOL).split(EOL)]
@@ -80,7 +80,7 @@ def parse_block(block: str) -> Iterator[Message]:
 
 
 def check_fields(fields: Fields) -> None:
-    """Refuse what would start a header or an action of its own, or cannot be encoded.
+    """Refuse values that would start another header or action, or cannot be encoded.
 
     Raises:
         UnsafeValue: CR, LF, NUL or a lone surrogate in a key or a value.

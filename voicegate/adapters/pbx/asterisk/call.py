@@ -1,7 +1,7 @@
-"""One call as Asterisk handles it: its channel placed and ended over AMI, and spoken to over FastAGI.
+"""One call on Asterisk: its channel is placed and ended over AMI, and spoken on over FastAGI.
 
-What its facts amount to is `tracker`'s; what is the same for every PBX is the supervised leg's. Source:
-Asterisk 22, "Originate", "AGI commands" and "SendDTMF"; Asterisk 22.10.1 for what they do.
+What its facts mean is in `tracker`; what is the same for every PBX is in the supervised leg. Source: Asterisk
+22, "Originate", "AGI commands" and "SendDTMF"; Asterisk 22.10.1 for their behaviour.
 """
 
 import asyncio
@@ -38,19 +38,19 @@ class Wires:
     """What all calls of one Asterisk share."""
 
     pbx: str
-    """The PBX's name in our config."""
+    """The PBX's name in our settings."""
     ami: AmiClient
-    """Actions go out by it."""
+    """Sends actions."""
     agi: AgiServer
-    """Answered channels come in by it."""
+    """Accepts the answered channels."""
     calls: MutableMapping[str, "AsteriskCall"]
-    """Who takes events, by call id and by action id."""
+    """The calls that receive events, by call id and by action id."""
     reply_within_s: float
-    """How long a FastAGI command may take beyond its own length."""
+    """How long a FastAGI command may take beyond its own duration, in seconds."""
 
 
 class AsteriskCall:
-    """One call; fills `PbxCall`."""
+    """One call; implements `PbxCall`."""
 
     def __init__(
         self, order: Order, handover: Handover, *, fields: Fields, tracker: CallTracker, wires: Wires
@@ -66,16 +66,16 @@ class AsteriskCall:
 
     @property
     def can_speak(self) -> bool:
-        """Is there a FastAGI connection?"""
+        """Return whether there is a FastAGI connection."""
         return self._session is not None and not self._session.is_closed
 
     @property
     def media(self) -> Media:
-        """The packet counts as last told."""
+        """The last packet counts that the channel reported."""
         return self._session.media if self._session is not None else Media()
 
     async def originate(self) -> None:
-        """Send the Originate, once; a call by an endpoint that the PBX does not have is over at once."""
+        """Send the Originate, once. If the PBX does not have the endpoint, the call is over at once."""
         handover, wires = self._handover, self._wires
         wires.calls[self.call_id] = wires.calls[handover.action_id] = self
         wires.agi.expect(
@@ -93,13 +93,13 @@ class AsteriskCall:
             raise PbxRefused(f"the PBX refused the call: {reply.message}")
 
     def forget(self) -> None:
-        """Take no more events, and let no channel in any more."""
+        """Take no more events, and accept no channel any more."""
         for key in (self.call_id, self._handover.action_id):
             self._wires.calls.pop(key, None)
         self._wires.agi.forget(self.call_id)
 
     def observe(self, event: AmiEvent) -> None:
-        """Take an AMI event of this call."""
+        """Handle an AMI event of this call."""
         self.tracker.observe(event, _now())
         self.changes.tell()
 
@@ -119,7 +119,7 @@ class AsteriskCall:
         return True
 
     async def ask_end(self) -> HangupReply:
-        """Ask for the channel's Hangup; by FastAGI where AMI cannot be asked."""
+        """Ask to hang up the channel; by FastAGI if AMI cannot be asked."""
         try:
             reply = await self._wires.ami.ask("Hangup", {"Channel": self.call_id})
         except (PbxUnavailable, ReplyLost):
@@ -134,19 +134,19 @@ class AsteriskCall:
         return HangupReply.NO_REPLY
 
     def let_go(self) -> None:
-        """Close FastAGI: Asterisk keeps a channel that has ended until that is done."""
+        """Close FastAGI: until then Asterisk keeps a channel that has ended."""
         if self._session is not None and not self._session.is_closed:
             self._session.hang_up()
             self._session.close()
 
     async def count(self) -> Media:
-        """Ask for the packet counts, the last known ones when the channel is gone."""
+        """Ask for the packet counts; the last known ones when the channel is gone."""
         if self._session is None:
             return Media()
         return await self._session.count(self._wires.reply_within_s)
 
     async def play(self, clip: Clip, keys: str) -> Playback:
-        """Play a sound until its end, or one of `keys`, by STREAM FILE."""
+        """Play a sound until its end or until one of `keys` is pressed, by STREAM FILE."""
         session, facts, within = (
             await self._attached_session(),
             self.tracker.facts,
@@ -171,7 +171,7 @@ class AsteriskCall:
         )
 
     async def send_digits(self, digits: str, timing: DtmfTiming) -> None:
-        """Send DTMF digits by the application SendDTMF, whose own pauses are `w` and `W` too."""
+        """Send DTMF digits by the application SendDTMF; it knows the pauses `w` and `W`."""
         gap, tone = _milliseconds(timing.gap), _milliseconds(timing.tone)
         session, length = await self._attached_session(), timing.length_of(digits)
         reply = await self._say(session, "EXEC SendDTMF", f"{digits},{gap},{tone}", length=length)
@@ -179,7 +179,7 @@ class AsteriskCall:
             raise LegEnded
 
     async def wait_key(self, keys: str, within: timedelta) -> str | None:
-        """Return the first of `keys` pressed `within` that time, by WAIT FOR DIGIT."""
+        """Return the first of `keys` that is pressed within this time, by WAIT FOR DIGIT; None: none was."""
         until = _now() + within.total_seconds()
         # It returns for any key, so that it is asked again after one that is not wanted.
         while (left := int((until - _now()) * 1000)) > 0:
@@ -192,7 +192,8 @@ class AsteriskCall:
         return None
 
     async def apologise(self, apology: Clip) -> bool:
-        """Leave the channel to the dialplan, which apologises where FastAGI ends and the channel lives."""
+        """Leave the channel to the dialplan, which plays the apology when FastAGI ends and the channel is
+        up."""
         del apology  # it has it in VOICEGATE_APOLOGY
         if self._session is None:
             return True
@@ -202,7 +203,7 @@ class AsteriskCall:
         return True
 
     async def _attach(self, session: AgiSession) -> None:
-        """Take over the channel's FastAGI session until it ends."""
+        """Use the channel's FastAGI session until it ends."""
         self._session = session
         self.tracker.attach(_now())
         self.changes.tell()
@@ -216,12 +217,13 @@ class AsteriskCall:
             self.changes.tell()
 
     async def _is_endpoint_missing(self) -> bool:
-        """Has the PBX no such endpoint? False too where it does not say: without `func_devstate`."""
+        """Return whether the PBX has no such endpoint. False if it does not say, as without
+        `func_devstate`."""
         state = {"Variable": f"DEVICE_STATE({PJSIP}{self._hop.endpoint})"}
         return (await self._wires.ami.ask("Getvar", state)).value == _NO_DEVICE
 
     def _judge_missing(self) -> Hangup:
-        """Return how a call ends whose endpoint the PBX does not have: a trunk's is our setting's fault."""
+        """Return how a call to a missing endpoint ends: for a trunk, our settings are wrong."""
         if self._hop.number is None:
             return _UNALLOCATED
         setting = f"trunks.{self._hop.trunk.name}.endpoint"

@@ -1,9 +1,10 @@
-"""Examines one Asterisk: may we in, is our share of it there, does it reach us, can calls work.
+"""Checks one Asterisk: can we log in, is our part of its configuration there, does it reach us, can calls
+work?
 
-Everything is asked with the rights that calls have. What a call would do is done, by `trial_call`; settings
-are read by dialplan functions over Getvar (`PJSIP_ENDPOINT`, `AST_CONFIG`, `VERSION`), which answer "" where
-their module is not loaded. Seen on Asterisk 22.10.1: ListCommands needs no right and lists what the account
-may do; Ping tells the PBX's time; the event filters cannot be read, only their effect be seen.
+Everything is asked with the rights that calls have. What a call would do is tried by `trial_call`. Settings
+are read by dialplan functions over Getvar (`PJSIP_ENDPOINT`, `AST_CONFIG`, `VERSION`), which return an empty
+value if their module is not loaded. Seen on Asterisk 22.10.1: ListCommands needs no right and lists what the
+account may do; Ping returns the PBX's time; the event filters cannot be read, only their effect can be seen.
 """
 
 import asyncio
@@ -31,13 +32,13 @@ from voicegate.application.ports import Clip, Clock
 from voicegate.domain.errors import ConfigError, SpeechError
 
 _NEEDED: Final[Mapping[str, str]] = {"Originate": "originate", "Hangup": "call", "Status": "call"}
-"""Actions of calls, and the right that each takes."""
+"""The actions that calls need, and the right for each."""
 _RIGHTS: Final = frozenset(("call", "originate", "<none>"))
 _PRIVILEGES: Final = re.compile(r"\(Priv: ([^)]*)\)\s*\Z")
 _REHEARSED: Final = frozenset(
     ("OriginateResponse", "Newstate", "DialBegin", "DialState", "DialEnd", "HangupRequest", "Hangup")
 )
-"""Events that a call to nobody brings about."""
+"""Events that a trial call causes."""
 _WANTED: Final = _REHEARSED | {"Hold", "Unhold"}
 # The releases of each branch in which `eventfilter(action(include),name(…))` came.
 _FILTERS_SINCE: Final = {20: 11, 21: 6, 22: 1}
@@ -53,7 +54,7 @@ _FEW_PORTS: Final = 40
 
 
 class AsteriskCheck:
-    """Fills the port `Check` for one Asterisk."""
+    """The port `Check` for one Asterisk."""
 
     def __init__(self, settings: AsteriskSettings, target: Target, clock: Clock) -> None:
         self._settings = settings
@@ -63,7 +64,7 @@ class AsteriskCheck:
 
     @property
     def subject(self) -> str:
-        """What is examined."""
+        """What is checked."""
         return f"PBX {self._settings.name}"
 
     def run(self) -> AsyncIterator[Finding]:
@@ -99,7 +100,7 @@ class AsteriskCheck:
     async def _look_at_way_back(
         self, session: ManagerSession, rights: Sequence[Finding], dialplan: Sequence[Finding]
     ) -> AsyncIterator[Finding]:
-        """Yield what a trial call shows; where none can be placed, what can be seen without."""
+        """Yield the findings of a trial call; if none can be placed, what can be seen without it."""
         may_call = all(finding.level is not Level.ERROR for finding in rights)
         if may_call and all(finding.level is Level.OK for finding in dialplan):
             async for finding in self._rehearse(session):
@@ -196,7 +197,7 @@ class AsteriskCheck:
         return [passed("dialplan", "loaded, and of this version")]
 
     async def _rehearse(self, session: ManagerSession) -> AsyncIterator[Finding]:
-        """Yield what a call to nobody shows, with the sounds that calls need."""
+        """Yield the findings of a trial call, with the sounds that calls need."""
         try:
             async with self._target.sounds() as sounds:
                 found = await self._call_nobody(session, sounds)
@@ -207,7 +208,7 @@ class AsteriskCheck:
             yield finding
 
     async def _call_nobody(self, session: ManagerSession, sounds: Sequence[Clip]) -> list[Finding]:
-        """Return what is found; a running daemon, which holds the port, answers for itself."""
+        """Return the findings of a trial call; a running daemon has the port, and answers itself."""
         found = []
         async with asyncio.TaskGroup() as tasks:
             server = AgiServer(self._settings, tasks)
@@ -234,7 +235,7 @@ class AsteriskCheck:
         return [*found, self._judge_events(session.heard)]
 
     async def _look_at_port(self) -> list[Finding]:
-        """Return what is wrong with the port that is to be ours, as far as that needs no trial call."""
+        """Return what is wrong with our FastAGI port, as far as it can be seen without a trial call."""
         async with asyncio.TaskGroup() as tasks:
             server = AgiServer(self._settings, tasks)
             try:
@@ -250,7 +251,7 @@ class AsteriskCheck:
         return failed("FastAGI", f"port {port} is another program's, no controller's", fix)
 
     async def _judge_port(self, session: ManagerSession) -> Finding:
-        """Return who has the port that is to be ours, and whether the PBX reaches it."""
+        """Return which process has our FastAGI port, and whether the PBX reaches it."""
         if await is_stranger(self._settings):
             return self._told_of_stranger()
         address = address_of(self._settings, self._settings.agi_port)

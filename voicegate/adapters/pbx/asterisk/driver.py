@@ -1,8 +1,8 @@
-"""One Asterisk as the call supervisor drives it: its AMI connection, the FastAGI server, calls to be placed.
+"""One Asterisk, as the call supervisor uses it: its AMI connection, the FastAGI server, its calls.
 
-What is asked about a whole PBX belongs here; one call's channel is `call`'s, what its facts mean `tracker`'s,
-the connections are `ami`'s and `agi`'s. Source: Asterisk 22, "DeviceStateList", "PJSIP_DIAL_CONTACTS",
-"DIALPLAN_EXISTS"; least privilege as `ami_events` says.
+What concerns the whole PBX is here; one call's channel is in `call`, the meaning of its facts in `tracker`,
+the connections in `ami` and `agi`. Source: Asterisk 22, "DeviceStateList", "PJSIP_DIAL_CONTACTS",
+"DIALPLAN_EXISTS"; the rights it needs are listed in `ami_events`.
 """
 
 import asyncio
@@ -54,7 +54,7 @@ _DEVICE_STATES: Final[Mapping[str, TrunkState]] = {
 
 
 class AsteriskDriver:
-    """One Asterisk; fills `PbxDriver`."""
+    """One Asterisk; implements `PbxDriver`."""
 
     wire: Final = "AMI"
 
@@ -63,11 +63,11 @@ class AsteriskDriver:
         self.name, self.pace, self.deadline = settings.name, settings.pace, settings.action_timeout
         self.client = AmiClient(settings, self._take, listener)
         self._calls: dict[str, AsteriskCall] = {}
-        """By call id, and by the action id of their Originate: its response may not name the channel."""
+        """By call id, and by the action id of the Originate: its response may not name the channel."""
 
     @asynccontextmanager
     async def listening(self, tasks: asyncio.TaskGroup) -> AsyncIterator[None]:
-        """Hold the FastAGI server open."""
+        """Keep the FastAGI server open."""
         self.agi = AgiServer(self.settings, tasks)
         await self.agi.open()
         try:
@@ -76,10 +76,10 @@ class AsteriskDriver:
             await self.agi.close()
 
     async def write(self, order: Order) -> Sequence[AsteriskCall]:
-        """Return the order as a call, or as one for each contact of an endpoint that has several.
+        """Return the order as one call, or as one call for each contact of an endpoint that has several.
 
-        Why not one Originate: it makes one channel, and `PJSIP_DIAL_CONTACTS` names several for Dial() only,
-        whose answered channel would be another than the one that we see to its end and prove things by.
+        Why not one Originate: it makes one channel. `PJSIP_DIAL_CONTACTS` returns several contacts for Dial()
+        only, whose answered channel would be another than the one that we watch and prove things by.
         """
         contacts = await self._contacts(order.hop)
         if len(contacts) < 2:
@@ -90,7 +90,7 @@ class AsteriskDriver:
         ]
 
     async def await_boot(self) -> None:
-        """Wait until answered calls have somewhere to go."""
+        """Wait until the PBX can pass answered calls to us."""
         loop = asyncio.get_running_loop()
         since, is_told = loop.time(), False
         while True:
@@ -106,7 +106,7 @@ class AsteriskDriver:
             await asyncio.sleep(_BOOT_POLL)
 
     async def end_stray(self, call_id: str) -> None:
-        """End a call, and those that the further contacts of its endpoint would have."""
+        """End a call, and the calls to further contacts of its endpoint."""
         # Whether it had several is kept nowhere: the first that the PBX does not have is no reason to stop.
         for index in range(MAX_CONTACTS):
             reply = await self.client.ask("Hangup", {"Channel": check_call_id(branch_id(call_id, index))})
@@ -117,7 +117,7 @@ class AsteriskDriver:
     async def trunk_states(self) -> Mapping[str, TrunkState]:
         """Return the state of each PJSIP endpoint, as the PBX sees it.
 
-        An endpoint that is not qualified counts as available: the PBX does not know better.
+        An endpoint that is not qualified counts as available: the PBX does not know more.
         """
         reply = await self.client.ask("DeviceStateList", {})
         # Asterisk lists every device that it knows, of each technology.
@@ -129,7 +129,7 @@ class AsteriskDriver:
         }
 
     async def _contacts(self, hop: Hop) -> tuple[str, ...]:
-        """Return an endpoint's contacts; empty for a number behind a trunk, or where the PBX does not say."""
+        """Return an endpoint's contacts; empty for a number behind a trunk, or if the PBX does not say."""
         # Behind a trunk one number is called, whatever contacts the trunk has.
         if hop.number is not None:
             return ()
@@ -156,7 +156,7 @@ class AsteriskDriver:
         )
 
     def _take(self, event: AmiEvent) -> None:
-        """Hand an AMI event to its call; those of other calls end here."""
+        """Give an AMI event to its call; events of other channels are ignored."""
         call = self._calls.get(event.channel_id)
         # The response of an originate that failed early may name no channel.
         if call is None and isinstance(event, Originated):

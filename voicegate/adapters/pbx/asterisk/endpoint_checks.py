@@ -1,7 +1,7 @@
 """What a check asks of a trunk's PJSIP endpoint: is it there, is it up, may its calls be trusted.
 
-The PBX as a whole is `checks`'. Source: Asterisk 22, "PJSIP_ENDPOINT", "PJSIP_AOR"; 22.10.1 for what the
-settings do.
+The PBX as a whole is checked in `checks`. Source: Asterisk 22, "PJSIP_ENDPOINT", "PJSIP_AOR"; 22.10.1 for
+what the settings do.
 """
 
 from typing import Final
@@ -16,7 +16,7 @@ _G711: Final = ("ulaw", "alaw")
 
 
 async def look(session: ManagerSession, trunk: str, endpoint: str) -> list[Finding]:
-    """Return what is found of one trunk's endpoint."""
+    """Return the findings for one trunk's endpoint."""
     about = f"trunk {trunk}"
     reply = await session.ask("DeviceStateList")
     if not reply.is_success:
@@ -76,7 +76,7 @@ async def _judge(session: ManagerSession, about: str, endpoint: str) -> list[Fin
 
 
 async def _judge_caller_id(session: ManagerSession, about: str, endpoint: str) -> list[Finding]:
-    """Return what is wrong when `from_user` is shown on every call, and no header tells our number."""
+    """Return what is wrong if every call shows `from_user` and no header has our caller ID."""
     from_user, *headers = [
         await session.evaluate(f"PJSIP_ENDPOINT({endpoint},{name})")
         for name in ("from_user", "send_pai", "send_rpid")

@@ -1,6 +1,7 @@
-"""One visit to the manager interface: log in, ask, hear every event, leave. For whoever looks, not for calls.
+"""A short connection to the manager interface: log in, ask, receive every event, log off. For checks, not for
+calls.
 
-The connection that calls live on is `ami`'s; this one is never made anew.
+The connection for calls is `ami`'s; this one is never opened again.
 """
 
 import asyncio
@@ -31,8 +32,8 @@ class ManagerSession:
         """Send an action and return its response.
 
         Raises:
-            ReplyLost: none came in time.
-            PbxUnavailable: the connection is gone.
+            ReplyLost: no response came in time.
+            PbxUnavailable: the connection is lost.
         """
         sent = self._manager.send_fields(action, fields or {}, as_list)
         try:
@@ -45,11 +46,12 @@ class ManagerSession:
             self._manager.forget(sent)
 
     async def evaluate(self, function: str) -> str:
-        """Return what a dialplan function says; "" also for one that the PBX does not have."""
+        """Return the value of a dialplan function; empty also if the PBX does not have the function."""
         return (await self.ask("Getvar", {"Variable": function})).value
 
     async def wait_event(self, is_wanted: Callable[[Message], bool], within: float) -> Message | None:
-        """Return the first event that is wanted, heard before or within so many seconds; else None."""
+        """Return the first event for which `is_wanted` is true, received before or within so many seconds;
+        None: none came."""
         try:
             async with asyncio.timeout(within):
                 while (found := next(filter(is_wanted, self.events), None)) is None:
@@ -73,9 +75,9 @@ class ManagerSession:
         """Connect and log in.
 
         Raises:
-            OSError: nobody there, in time.
-            PbxProtocolError: no manager interface there.
-            PbxRefused: our name or secret is refused, in the PBX's words.
+            OSError: nothing answered there in time.
+            PbxProtocolError: it is not a manager interface.
+            PbxRefused: our name or secret was refused; with the PBX's message.
         """
         async with asyncio.timeout(self._within):
             await self._manager.open(settings.ami_host, settings.ami_port, settings.ami_tls)
@@ -90,7 +92,7 @@ class ManagerSession:
             raise PbxRefused(reply.message)
 
     def close(self) -> None:
-        """Leave."""
+        """Close the connection."""
         self._manager.close()
 
 

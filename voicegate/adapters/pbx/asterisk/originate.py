@@ -1,8 +1,8 @@
-"""An order to call, as the fields of an Originate action. Pure.
+"""Writes an order to call as the fields of an Originate action. Pure.
 
-Every value is held to the characters it may have: AMI splits at line ends, `Variable` at commas, a dial
-string at `@`, `/` and `&`, a caller ID at quotes and angle brackets. Source: Asterisk 22, "Originate",
-`res_pjsip` dial strings, `callerid.c`.
+Every value may have certain characters only: AMI splits at line ends, `Variable` at commas, a dial string at
+`@`, `/` and `&`, a caller ID at quotes and angle brackets. Source: Asterisk 22, "Originate", `res_pjsip` dial
+strings, `callerid.c`.
 """
 
 import re
@@ -20,42 +20,44 @@ _CALLER_NAME: Final = re.compile(r"[^\x00-\x1f\x7f\"\\<>]{0,80}")
 _PATH: Final = re.compile(r"[A-Za-z0-9_./+=@~-]{1,1000}")
 _CONTACT: Final = r"sips?:[A-Za-z0-9_.:@;=~%+*!$'()\[\]-]{1,300}"
 PJSIP: Final = "PJSIP/"
-"""How the dial string, and the device, of each of its endpoints begins."""
+"""The beginning of an endpoint's dial string, and of its device's name."""
 MAX_CONTACTS: Final = 10
-"""Telephones of one endpoint that are rung, each by a call of its own."""
+"""How many telephones of one endpoint are rung, each by its own call."""
 _ADDRESS: Final = re.compile(r"agi://[A-Za-z0-9_.:\[\]-]{1,260}/[a-z]+")
 
 
 @dataclass(frozen=True, slots=True)
 class Handover:
-    """How the answered channel finds back to us."""
+    """How the answered channel finds its way back to us."""
 
     address: str
     """agi://host:port/call."""
     token: str
-    """What proves that the request is this call's."""
+    """The secret that proves that the request belongs to this call."""
     action_id: str
-    """Of the Originate."""
+    """The action id of the Originate."""
 
 
 def contacts_of(endpoint: str, joined: str) -> tuple[str, ...]:
-    """Return the dial strings of an endpoint's contacts, as `PJSIP_DIAL_CONTACTS` joins them; without any
-    that another part of the order could be hidden in."""
+    """Return the dial strings of an endpoint's contacts, as `PJSIP_DIAL_CONTACTS` joins them.
+
+    Contacts with characters that could hide another part of the order are left out.
+    """
     own = re.compile(rf"{PJSIP}{re.escape(endpoint)}/{_CONTACT}")
     return tuple(each for each in joined.split("&") if own.fullmatch(each))[:MAX_CONTACTS]
 
 
 def branch_id(call_id: str, index: int) -> str:
-    """Return the call id of an endpoint's contact by its position: the first has the call's own."""
+    """Return the call id for an endpoint's contact by its position: the first one has the call's own id."""
     return f"{call_id}_{index + 1}" if index else call_id
 
 
 def build_originate(order: Order, handover: Handover, contact: str | None = None) -> Fields:
-    """Return the fields of the Originate that places `order`, to one of its endpoint's contacts where there
-    are several.
+    """Return the fields of the Originate that places `order`; with `contact`, to that contact of its
+    endpoint.
 
     Raises:
-        UnsafeValue: a value has a character that means something to the PBX.
+        UnsafeValue: a value has a character with a meaning for the PBX.
     """
     milliseconds = int(order.hop.trunk.ring_timeout.total_seconds() * 1000)
     return {

@@ -1,10 +1,11 @@
-"""`voicegate-agi`: hands a channel to the controller's Unix socket, where FastAGI over TCP may not go.
+"""`voicegate-agi`: passes a channel to the controller's Unix socket, where FastAGI over TCP is not possible.
 
-A classic AGI program: Asterisk starts one process a call and speaks AGI on its standard streams. Every line
-goes on as it is, so that the controller holds the same conversation as over FastAGI; only the head is
-made to look like FastAGI's, and the hangup's signal becomes FastAGI's notice. Source: Asterisk 22, "AGI",
-`res_agi.c`: an exit code above 0 makes AGISTATUS FAILURE. Why pyst2 for no more than the head: its replies
-lose what a cut playback had played; it prints every command, so that its standard error is closed.
+A classic AGI program: Asterisk starts one process for each call and speaks AGI on its standard streams. Every
+line is passed on unchanged, so that the controller's conversation is the same as over FastAGI. Only the head
+is written as FastAGI writes it, and the signal of a hangup becomes FastAGI's notice. Source: Asterisk 22,
+"AGI", `res_agi.c`: an exit code above 0 sets AGISTATUS to FAILURE. Why pyst2 is used for the head only: its
+replies lose how much of a stopped playback was played; and it prints every command, so its standard error is
+closed.
 """
 
 import io
@@ -29,7 +30,7 @@ _CONNECT_TIMEOUT_S: Final = 3.0
 
 
 def main() -> None:
-    """Relay this process's channel to the socket that the only argument names; blocks until it is over."""
+    """Pass this process's channel to the socket that is the only argument; blocks until it is over."""
     try:
         _, path = sys.argv
         with socket.socket(socket.AF_UNIX) as controller, hangups() as woken:
@@ -47,7 +48,7 @@ def main() -> None:
 
 @contextmanager
 def hangups() -> Iterator[socket.socket]:
-    """Give a socket that can be read once the channel has ended, from the very start on."""
+    """Give a socket that becomes readable when the channel has ended; from the start of the process on."""
     woken, waker = socket.socketpair()
     with woken, waker:
         waker.setblocking(False)
@@ -60,7 +61,7 @@ def read_head() -> bytes:
     """Return the channel's head as FastAGI would send it.
 
     Raises:
-        ValueError: the channel does not tell its variables.
+        ValueError: the channel does not send its variables.
         ModuleNotFoundError: pyst2 is not installed.
     """
     from asterisk.agi import AGI, AGIException  # noqa: PLC0415  # an extra, which most PBXs do not need
@@ -80,14 +81,14 @@ def read_head() -> bytes:
 
 
 def build_head(env: Mapping[str, str], *, address: str, token: str) -> bytes:
-    """Return a FastAGI head with the channel's own facts in it."""
+    """Return a FastAGI head with the channel's own values."""
     script = address.rpartition("/")[2]
     facts = {**env, "agi_network": "yes", "agi_network_script": script, "agi_arg_1": token}
     return "".join(f"{name}: {value}\n" for name, value in facts.items()).encode() + b"\n"
 
 
 def relay(controller: socket.socket, woken: socket.socket) -> None:
-    """Carry lines both ways until either side ends."""
+    """Pass lines both ways until either side ends."""
     controller.settimeout(None)
     with selectors.DefaultSelector() as selector:
         replies = Lines()
@@ -103,13 +104,13 @@ def relay(controller: socket.socket, woken: socket.socket) -> None:
 
 
 class Lines:
-    """Lets whole lines pass: the hangup's notice may come between two of them."""
+    """Passes whole lines only: the notice of a hangup may come between two of them."""
 
     def __init__(self) -> None:
         self._rest = b""
 
     def feed(self, chunk: bytes) -> bytes | None:
-        """Take a chunk and return the lines that it completes; None for the end, which is no chunk."""
+        """Take a chunk and return the lines that it completes; None: the end of the stream."""
         if not chunk:
             return None
         lines, end, self._rest = (self._rest + chunk).rpartition(b"\n")

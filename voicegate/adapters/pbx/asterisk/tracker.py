@@ -42,7 +42,7 @@ from voicegate.domain.call_outcome import GaveUp, Hangup
 # 22.10.1 gives this Q.850 cause to a 302 in those runs in which it names the status at all.
 _FORWARDED: Final = Hangup(cause=23, sip_status=302)
 _TOGETHER: Final = 1.0
-"""Seconds within which two ends of connections count as one stop of the PBX."""
+"""Two connections that end within this many seconds count as one stop of the PBX."""
 _UNUSABLE: Final = Hangup(cause=58, sip_status=488)
 
 
@@ -51,9 +51,10 @@ class AsteriskTimeouts(LegTimeouts):
     """How long each thing is waited for, in seconds."""
 
     apology: float = 10.0
-    """For the dialplan to apologise and hang up."""
+    """For the dialplan to play the apology and hang up."""
     quick: float = 1.0
-    """A far end that hangs up so soon after answer may do so before the dialplan reached FastAGI."""
+    """A far end that hangs up so soon after the answer may do it before the dialplan has connected to
+    FastAGI."""
 
 
 class _Timer(Enum):
@@ -61,7 +62,7 @@ class _Timer(Enum):
 
 
 class CallTracker:
-    """One call's facts, as Asterisk tells them."""
+    """One call's facts, as Asterisk reports them."""
 
     def __init__(self, action_id: str, timeouts: AsteriskTimeouts, now: float) -> None:
         self.facts = CallFacts(timeouts, now)
@@ -79,17 +80,18 @@ class CallTracker:
 
     @property
     def may_attach(self) -> bool:
-        """May a FastAGI request take the channel over? Not twice, and not once it was given up."""
+        """Return whether a FastAGI request may take the channel over: only once, and not after the call was
+        given up."""
         is_given_up = self.facts.is_settled or self.facts.is_running(_Timer.APOLOGY)
         return not (self._is_attached or is_given_up)
 
     @property
     def is_seen(self) -> bool:
-        """Did the PBX ever speak of the channel, or of its end?"""
+        """Return whether the PBX ever reported the channel or its end."""
         return self.facts.is_channel_seen or self._response is not None
 
     def observe(self, event: AmiEvent, now: float) -> None:
-        """Note an AMI event of this call."""
+        """Record an AMI event of this call."""
         if isinstance(event, Originated):
             if event.action_id == self._action_id:
                 self._hear_response(event, now)
@@ -113,36 +115,37 @@ class CallTracker:
                 assert_never(event)
 
     def attach(self, now: float) -> None:
-        """Note that the FastAGI request came: the leg can be spoken to."""
+        """Record that the FastAGI request came: the leg can be spoken on."""
         self._is_attached = True
         self.facts.mark_up(now)
         self.facts.stop(Timer.ATTACH)
         self.facts.tell_once(Answered())
 
     def lose_touch(self) -> None:
-        """Note that nobody knows whether the PBX did as it was told, and that we end the call for that."""
+        """Record that it is unknown whether the PBX did what it was told, and that we end the call for this
+        reason."""
         self._is_out_of_touch = True
 
     def detach(self, cause: int | None, now: float) -> None:
-        """Note that FastAGI ended; `cause` is the channel's, where it could still be asked."""
+        """Record that FastAGI ended; `cause` is the channel's hangup cause, if it could still be asked."""
         # Over FastAGI the cause is known even where AMI, and with it Hangup, was lost.
         self._farewell, self._is_detached, self._detached_at = cause, True, now
         self._await_rest(now)
 
     def find(self, state: ChannelState, now: float) -> None:
-        """Note that the PBX, asked, knows the channel, in `state`."""
+        """Record that the PBX was asked and knows the channel, in `state`."""
         self.facts.find_channel()
         self._hear_state(state, now)
         if self._is_detached:
             self._await_rest(now)
 
     def miss(self, now: float) -> None:
-        """Note that the PBX, asked, does not know the channel."""
+        """Record that the PBX was asked and does not know the channel."""
         self.facts.stop(Timer.LOST)
         self._settle_as_known(now)
 
     def due(self, now: float) -> Due:
-        """Settle what time settles, and return what has to be done."""
+        """Settle the call if its time is over, and return what must be done."""
         for timer in self.facts.run_out(now):
             due = self._due_after(timer, now)
             if due is Due.SETTLE:
@@ -203,7 +206,7 @@ class CallTracker:
 
     @property
     def _is_request_due(self) -> bool:
-        """May the far end's wish to end the call still be on its way?"""
+        """Return whether the far end's request to hang up may still be on its way."""
         is_timeout = self._response is not None and self._response.reason == REASON_TIMEOUT
         is_known = self._request is not None or self._is_forwarded or is_timeout
         return not (is_known or self.facts.is_asked or self.facts.is_blind)
@@ -222,7 +225,8 @@ class CallTracker:
 
     @property
     def _is_unusable(self) -> bool:
-        """Did somebody pick up, with an SDP that Asterisk refused? It makes up a 488, which no reply was."""
+        """Return whether a person answered with an SDP that Asterisk refused. Asterisk then reports a 488
+        that nobody sent."""
         ended, request = self._ended, self._request
         is_made_up = request is not None and request.sip_status is None
         return ended is not None and ended.sip_status == _UNUSABLE.sip_status and is_made_up
@@ -248,7 +252,7 @@ class CallTracker:
         return Hangup(cause=cause, gave_up=GaveUp.CONTROLLER_UNREACHABLE)
 
     def _gave_up_answered(self, cause: int | None) -> GaveUp | None:
-        """Return why our side ended an answered call, or nobody knows who did; None: the far end."""
+        """Return why we ended an answered call, or that the reason is unknown; None: the far end ended it."""
         if self._ended is None and (cause is None or self._is_stopped):
             return GaveUp.PBX_LOST
         return self._meddling if self._is_meddled_with else None
@@ -267,20 +271,21 @@ class CallTracker:
 
     @property
     def _is_stopped(self) -> bool:
-        """Did AMI and FastAGI go together? A PBX that stops ends its channels too, and by the same notice."""
+        """Return whether AMI and FastAGI ended together. A PBX that stops also ends its channels, with the
+        same notice."""
         is_asked_for = self._request is not None or self.facts.is_asked
         return not is_asked_for and self.facts.is_blind and self.facts.lost_at > self._detached_at - _TOGETHER
 
     @property
     def _is_meddled_with(self) -> bool:
-        """Did the PBX end the channel, and neither we nor the far end asked for that?"""
+        """Return whether the PBX ended the channel although neither we nor the far end asked for it."""
         is_missed = self.facts.is_blind and self.facts.lost_at <= self._ended_at
         is_asked_for = self._request is not None or self.facts.is_asked or is_missed
         return self._ended is not None and not is_asked_for
 
     @property
     def _meddling(self) -> GaveUp:
-        """A PBX that goes right after has stopped."""
+        """Return the reason: a PBX that goes away directly after has stopped."""
         return GaveUp.PBX_LOST if self.facts.is_blind else GaveUp.INTERRUPTED
 
     def _is_rung_out(self, now: float) -> bool:

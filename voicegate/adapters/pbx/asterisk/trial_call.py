@@ -1,9 +1,9 @@
-"""A call to nobody: our dialplan walked by a channel without a telephone, as an answered call walks it.
+"""A trial call: a channel without a telephone goes through our dialplan as an answered call does.
 
-A Local channel is originated with the rights that calls have; its far half runs `voicegate-answered`, so
-that the PBX connects to FastAGI by itself and plays what calls will play. Source: Asterisk 22, "Local
-Channel", and what 22.10.1 does: the originate's variables reach the far half, a failed AGI() is followed by
-Playback, which alone would answer; no name of a sound answers nothing.
+A Local channel is originated with the rights that calls have. Its far half runs `voicegate-answered`, so that
+the PBX connects to FastAGI by itself and plays what calls play. Source: Asterisk 22, "Local Channel", and
+what 22.10.1 does: the variables of the originate reach the far half; a failed AGI() is followed by Playback,
+which would answer the channel, unless the name of its sound is empty.
 """
 
 import asyncio
@@ -40,24 +40,24 @@ _REFUSED: Final = "agi://127.0.0.1:1"
 
 @dataclass(slots=True)
 class TrialCall:
-    """What a call to nobody showed."""
+    """The results of a trial call."""
 
     is_reached: bool = False
-    """Did the PBX connect to us, for this very call?"""
+    """Did the PBX connect to us for this call?"""
     is_answered: bool = False
-    """Did a FastAGI server answer the channel at the address given?"""
+    """Did a FastAGI server at the given address answer the channel?"""
     unplayed: tuple[str, ...] = ()
     """Sounds that the PBX could not play, by path."""
     has_dtmf: bool = True
-    """Can the PBX send digits?"""
+    """Can the PBX send DTMF digits?"""
     recording: str = ""
-    """The file into which MixMonitor records our calls, codes and all; empty: none."""
+    """The file into which MixMonitor records our calls, codes included; empty: none."""
 
 
 async def knock(session: ManagerSession, address: str) -> bool:
-    """Does a controller answer when the PBX connects to `address`, agi://host:port?
+    """Return whether a controller answers when the PBX connects to `address`, agi://host:port.
 
-    For a FastAGI server of another process, which says nothing but that it is there.
+    For a FastAGI server of another process, which only says that it is there.
     """
     action_id = await _originate(session, f"{address}/{variables.AGI_KNOCK_SCRIPT}", "knock")
     response = await _response(session, action_id)
@@ -65,7 +65,8 @@ async def knock(session: ManagerSession, address: str) -> bool:
 
 
 async def is_stranger(settings: AsteriskSettings) -> bool:
-    """Is what listens on our FastAGI port no controller, by its own answer? No where we may not ask."""
+    """Return whether a program that is not a controller listens on our FastAGI port. False if we cannot
+    connect to it."""
     here = ipaddress.ip_address("127.0.0.1")
     if not any(here in ipaddress.ip_network(network) for network in settings.agi_allowed_peers):
         return False
@@ -83,10 +84,10 @@ async def is_stranger(settings: AsteriskSettings) -> bool:
 
 
 async def has_agi(session: ManagerSession) -> bool:
-    """Has the PBX the application that connects to us?
+    """Return whether the PBX has the application that connects to us.
 
-    Where it has, a connection that is refused leads on to Playback, which answers the channel whatever its
-    sound; where it has not, the channel ends there.
+    If it has, a refused connection is followed by Playback, which answers the channel whatever its sound is.
+    If not, the channel ends there.
     """
     action_id = await _originate(session, f"{_REFUSED}/{variables.AGI_KNOCK_SCRIPT}", "knock", apology="beep")
     response = await _response(session, action_id)
@@ -94,7 +95,7 @@ async def has_agi(session: ManagerSession) -> bool:
 
 
 async def place_trial_call(session: ManagerSession, server: AgiServer, sounds: Sequence[Clip]) -> TrialCall:
-    """Have the PBX connect to `server`, ring and answer, and play each of `sounds`."""
+    """Have the PBX connect to `server`, ring and answer, and play each of `sounds`; return the results."""
     shown, token = TrialCall(), secrets.token_hex(16)
 
     async def attend(session: AgiSession) -> None:
@@ -122,7 +123,7 @@ async def place_trial_call(session: ManagerSession, server: AgiServer, sounds: S
 
 
 async def _attend(session: AgiSession, shown: TrialCall, sounds: Sequence[Clip]) -> None:
-    """Ring, show progress and answer, so that every event of a call is seen; then play."""
+    """Ring, show progress and answer, so that every event of a call is seen; then play the sounds."""
     for command in ("EXEC Ringing", "EXEC Progress", "ANSWER"):
         await session.send_command(command, timeout_s=_REPLY)
     # A pause is not heard: this asks only whether the application is there.

@@ -1,1 +1,1 @@
-"""What every PBX adapter shares: its connection, its calls supervised to their end, the facts of a call."""
+"""What every PBX adapter shares: its connection, its supervised calls, the facts of a call."""

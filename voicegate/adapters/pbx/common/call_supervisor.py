@@ -1,8 +1,8 @@
-"""One PBX's calls, whatever its kind: placed once, seen to their end, strays hung up once the PBX is back.
+"""One PBX's calls, for every kind of PBX: placed once, watched to their end; calls left behind are hung up.
 
-How a PBX is asked belongs to the `PbxDriver` that the supervisor makes itself; how one call is seen to its
-end, to `supervised_leg`; how the connection is kept, to `connection`. Why a driver and not a subclass: a
-subclass whose template methods call each other through the base is read in two files at once.
+How a PBX is asked is in the `PbxDriver`, which the supervisor creates; how one call is watched is in
+`supervised_leg`, how the connection is kept in `connection`. Why a driver and not a subclass: template
+methods that call each other through a base class must be read in two files at once.
 """
 
 import asyncio
@@ -23,15 +23,15 @@ from voicegate.domain.errors import PbxError, PbxRefused, PbxUnavailable, ReplyL
 from voicegate.domain.routing import TrunkState
 
 _REMEMBERED: Final = 10_000
-"""Call ids that are refused a second time."""
+"""How many used call ids are remembered, to refuse a second call with the same id."""
 _REACH_WITHIN: Final = timedelta(seconds=1)
 
 
 class CallSupervisor:
-    """One PBX; an async context manager that fills the port `Pbx` while it is entered.
+    """One PBX; an async context manager that is the port `Pbx` while it is entered.
 
-    Entering succeeds with the PBX down; it is connected as soon as it comes. `make_driver` is given whom the
-    driver's client tells how the connection stands.
+    Entering succeeds even if the PBX is down; it is connected when it comes back. `make_driver` is given the
+    listener that the driver's client informs about the connection.
     """
 
     def __init__(self, make_driver: Callable[[ConnectionListener], PbxDriver]) -> None:
@@ -74,11 +74,12 @@ class CallSupervisor:
 
     @property
     def is_connected(self) -> bool:
-        """Can calls be placed now?"""
+        """Return whether calls can be placed now."""
         return self._driver.client.ready.is_set()
 
     async def reach(self, within: timedelta) -> bool:
-        """Can calls be placed now? A lost connection is tried at once, and waited for `within` that time."""
+        """Return whether calls can be placed now. If the connection is lost, it is tried again at once, for
+        `within`."""
         if not self.is_connected:
             self._wanted.set()
             with suppress(TimeoutError):
@@ -96,14 +97,14 @@ class CallSupervisor:
             yield legs[0] if len(legs) == 1 else ForkedLeg(legs, self._tasks)
 
     async def hang_up(self, call_id: str) -> None:
-        """End a call of an earlier process, if the PBX still has it: now, or once it is connected."""
+        """End a call of an earlier process, if the PBX still has it: now, or when it is connected."""
         try:
             await self._driver.end_stray(call_id)
         except (PbxUnavailable, ReplyLost):
             self._strays.append(call_id)
 
     async def trunk_states(self) -> Mapping[str, TrunkState]:
-        """Return the state of each endpoint by its name; empty while not connected."""
+        """Return the trunk state of each endpoint by its name; empty while not connected."""
         if not self.is_connected:
             return {}  # logged in, perhaps, but no call could be placed yet
         try:
@@ -112,7 +113,7 @@ class CallSupervisor:
             return {}
 
     async def on_ready(self) -> None:
-        """End those calls that were given up meanwhile, and learn which of the others live."""
+        """End the calls that were given up meanwhile, and find out which others still exist."""
         while self._strays:
             await self._driver.end_stray(self._strays[-1])
             # Forgotten only now: a connection that is lost again must not lose the stray with it.

@@ -1,6 +1,6 @@
 """What the checks of every kind of PBX share: the way in, what they are given to try, what came of it.
 
-What a kind of PBX is asked, and what is wrong with its answers, belongs to its own `checks`.
+What a kind of PBX is asked, and what is wrong with its answers, is in its own `checks`.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
@@ -17,12 +17,12 @@ S = TypeVar("S")
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What our settings want of one PBX."""
+    """What our settings need from one PBX."""
 
     trunks: Mapping[str, str]
-    """Trunk's name -> its endpoint, or gateway."""
+    """Each trunk's name with its endpoint, or gateway."""
     sounds: Callable[[], AbstractAsyncContextManager[Sequence[Clip]]]
-    """Gives sounds that it must be able to play; raises SpeechError where there are none."""
+    """Gives sounds that it must be able to play; raises SpeechError if there are none."""
 
 
 async def _nothing() -> Sequence[Finding]:
@@ -68,7 +68,7 @@ class ManagementInterface(Generic[S]):
 
 
 def judge_sounds(sounds: Sequence[Clip], unplayed: Collection[str], fix: str) -> list[Finding]:
-    """Return for each sound whether it was played; `unplayed` are paths, `fix` is for those."""
+    """Return for each sound whether it was played; `unplayed` are paths, `fix` is what to do about those."""
     return [
         failed("sounds", f"the PBX cannot play {clip.path}", fix)
         if clip.path in unplayed
@@ -78,7 +78,7 @@ def judge_sounds(sounds: Sequence[Clip], unplayed: Collection[str], fix: str) ->
 
 
 def sounds_not_tried(error: SpeechError) -> Finding:
-    """Return that there are no sounds to try, and why."""
+    """Return that no sounds could be tried, and why."""
     return doubtful("sounds", f"not tried: {error}", "look as the daemon's user, once the daemon has run")
 
 

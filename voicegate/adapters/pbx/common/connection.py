@@ -1,6 +1,7 @@
-"""A PBX's connection as every adapter keeps it: made anew when it is gone, at a pace, and proved alive.
+"""A PBX's connection, as every adapter keeps it: opened again when it is lost, at a pace, and checked by
+pings.
 
-What is spoken on it, and by which client, is the adapter's.
+What is sent on it, and by which client, is the adapter's part.
 """
 
 import asyncio
@@ -36,15 +37,15 @@ class Secret:
 
 @dataclass(frozen=True, slots=True)
 class ReconnectPolicy:
-    """How often a PBX's connection is tried and proved."""
+    """How often a PBX's connection is tried and checked."""
 
     first_delay: timedelta = timedelta(milliseconds=500)
-    """From a loss to the first new try. Later ones wait an eighth of the time that the PBX has been away, so
-    that its restart costs little more than it takes; all are shortened at random to half."""
+    """From a loss to the first new try. Later tries wait an eighth of the time that the PBX has been away, so
+    that its restart takes only a little longer; all waits are shortened at random, by up to half."""
     longest_delay: timedelta = timedelta(seconds=30)
-    """Between two tries, at most."""
+    """The longest wait between two tries."""
     refused_delay: timedelta = timedelta(seconds=60)
-    """Between two tries while the PBX refuses our name or secret."""
+    """The wait between two tries while the PBX refuses our name or secret."""
     quiet: timedelta = timedelta(seconds=10)
     """How long the PBX may be silent before it is pinged."""
 
@@ -58,47 +59,47 @@ class Peer(Protocol):
 
     @property
     def heard_at(self) -> float:
-        """When it was last heard, on the loop's clock."""
+        """When it sent something last, on the loop's clock."""
         ...
 
     @property
     def lost(self) -> asyncio.Event:
-        """Set once the connection is gone."""
+        """Set when the connection is lost."""
         ...
 
     @property
     def reason(self) -> object:
-        """Why it is gone; None when the peer closed it, or it lives."""
+        """Why it is lost; None: the peer closed it, or it is not lost."""
         ...
 
 
 class Client(Protocol):
-    """Who speaks over whichever connection there is."""
+    """Speaks over the present connection."""
 
     @property
     def ready(self) -> asyncio.Event:
-        """Set while in step with the PBX."""
+        """Set while logged in, and after the calls in progress were checked."""
         ...
 
     async def serve(self) -> None:
-        """Connect, log in, and watch until something is wrong, which is raised."""
+        """Connect, log in, and watch the connection until something is wrong, which is raised."""
         ...
 
     def drop(self) -> None:
-        """Note that the connection is gone, or could not be made."""
+        """Record that the connection is lost, or could not be opened."""
         ...
 
 
 class ConnectionListener(Protocol):
-    """Who is told how the connection stands."""
+    """Is told about the state of the connection."""
 
     async def on_ready(self) -> None:
-        """Logged in, with calls perhaps in progress: learn which of them live, and return when new ones
-        can be placed. The PBX may be asked."""
+        """Logged in; there may be calls in progress. Find out which of them still exist, and return when new
+        calls can be placed. The PBX may be asked."""
         ...
 
     def on_lost(self) -> None:
-        """The connection is gone, or could not be made: events may be missed from now on."""
+        """The connection is lost, or could not be opened: events may be missed from now on."""
         ...
 
 
@@ -107,8 +108,8 @@ async def keep_connected(
 ) -> None:
     """Keep a connection until cancelled; `wire` is its protocol's name in logs.
 
-    Once `wanted` is set, a PBX that is away is tried at once, but not one that refuses our secret: it may
-    lock out who guesses too often.
+    When `wanted` is set, a PBX that is away is tried at once; but not one that refuses our secret, because it
+    may lock out an account after too many tries.
     """
     loop = asyncio.get_running_loop()
     wanted = wanted or asyncio.Event()
@@ -137,18 +138,18 @@ async def keep_connected(
 
 
 class _Complaints:
-    """Which of many failed tries are worth a line: however many there are, a reason is told now and then."""
+    """Decides which of many failed tries are logged: each reason is logged again only after a while."""
 
     def __init__(self, every_s: float) -> None:
         self._every_s = every_s
         self._told: tuple[str, float] | None = None
 
     def forget(self) -> None:
-        """Note that what follows is another loss."""
+        """Record that the next failures belong to another loss."""
         self._told = None
 
     def is_news(self, why: str, now: float) -> bool:
-        """Was this reason not the one that was told last, or long ago?"""
+        """Return whether this reason is not the one that was logged last, or that was long ago."""
         if self._told is not None and self._told[0] == why and now - self._told[1] < self._every_s:
             return False
         self._told = (why, now)
@@ -156,10 +157,10 @@ class _Complaints:
 
 
 async def watch(peer: Peer, quiet: timedelta, ping: Callable[[], Awaitable[object]]) -> None:
-    """Ping a silent peer, any sign of life will do, until it is lost; never returns.
+    """Ping a silent peer until it is lost; anything that it sends counts as a sign of life. Never returns.
 
     Raises:
-        PbxError: the connection is gone.
+        PbxError: the connection is lost.
         ReplyLost: the peer is silent.
     """
     loop = asyncio.get_running_loop()
@@ -193,7 +194,8 @@ async def _prove(peer: Peer, ping: Callable[[], Awaitable[object]]) -> None:
 
 
 async def _rest(delay: float, wanted: asyncio.Event) -> None:
-    """Wait until the next try is due, or wanted: then a tenth of a second at least, for many may want it."""
+    """Wait until the next try is due, or until one is wanted; then at least a tenth of a second, as many may
+    want it."""
     # What was wanted meanwhile had its answer: the try that just failed.
     wanted.clear()
     shortest = min(delay, _SHORTEST_REST_S)

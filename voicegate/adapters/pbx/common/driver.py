@@ -1,7 +1,7 @@
-"""What a kind of PBX gives the call supervisor: a driver of the PBX, and one object for each call.
+"""What each kind of PBX gives the call supervisor: a driver of the PBX, and one object for each call.
 
-Promises only. The supervisor and the supervised leg keep everything that is the same for every PBX; how a
-PBX is asked, and spoken to on an answered call, belongs to asterisk/ and freeswitch/.
+Only promises. The supervisor and the supervised leg have everything that is the same for every PBX; how a PBX
+is asked, and spoken to on an answered call, is in asterisk/ and freeswitch/.
 """
 
 import asyncio
@@ -21,90 +21,91 @@ from voicegate.domain.routing import TrunkState
 
 
 class CallControlLost(LegEnded):
-    """The PBX does not answer on a call, or let go of it: nobody is left to speak to the called person."""
+    """The PBX does not answer on a call, or let go of it: nobody can speak to the called person any more."""
 
 
 class HangupReply(Enum):
-    """What a PBX says when it is asked to end a channel."""
+    """The PBX's answer when it is asked to end a channel."""
 
     ACCEPTED = auto()
-    """It will."""
+    """It will end the channel."""
     NO_SUCH_CHANNEL = auto()
     """It does not have the channel."""
     NO_REPLY = auto()
-    """Nothing, or that it may not."""
+    """It did not answer, or said that it may not."""
 
 
 class Tracker(Protocol):
-    """What a kind of PBX makes of a call's facts. Pure."""
+    """What the facts of a call mean, for one kind of PBX. Pure."""
 
     @property
     def facts(self) -> CallFacts:
-        """Those that every PBX shares."""
+        """The facts that every kind of PBX has."""
         ...
 
     @property
     def is_seen(self) -> bool:
-        """Did the PBX ever speak of the channel, or of its end?"""
+        """Return whether the PBX ever reported the channel or its end."""
         ...
 
     def due(self, now: float) -> Due:
-        """Settle what time settles, and return what has to be done."""
+        """Settle the call if its time is over, and return what must be done."""
         ...
 
     def miss(self, now: float) -> None:
-        """Note that the PBX, asked, does not know the channel."""
+        """Record that the PBX was asked and does not know the channel."""
         ...
 
 
 class PbxCall(Protocol):
-    """One call as its kind of PBX handles it: placed, asked for, ended, and spoken on.
+    """One call, as its kind of PBX handles it: placed, asked for, ended, and spoken on.
 
-    It tells its `tracker` what it learns, and `changes` that it did. The speaking half is called by one at a
-    time, with keys and digits that were checked.
+    It tells its `tracker` what it learns, and `changes` that there is something new. The methods that speak
+    are called by one task at a time, with keys and digits that were checked.
     """
 
     @property
     def call_id(self) -> str:
-        """Whose."""
+        """The id of the call."""
         ...
 
     @property
     def tracker(self) -> Tracker:
-        """What is known of it."""
+        """What is known of the call."""
         ...
 
     @property
     def changes(self) -> Changes:
-        """Told whenever the tracker learnt something."""
+        """Wakes waiting tasks when the tracker has learnt something."""
         ...
 
     @property
     def can_speak(self) -> bool:
-        """Is the channel ours, and alive as far as known?"""
+        """Return whether the channel can be spoken on, and has not ended as far as is known."""
         ...
 
     @property
     def media(self) -> Media:
-        """The packet counts as last told."""
+        """The last packet counts that the channel reported."""
         ...
 
     async def originate(self) -> None:
-        """Take the call's events from now on, and send the order, once.
+        """Receive the call's events from now on, and send the order, once.
 
         Raises:
             PbxUnavailable: not connected; nothing was sent.
             PbxRefused: the PBX refused the request; no call was placed.
-            ReplyLost: sent, and no answer came.
+            ReplyLost: it was sent, and no answer came.
         """
         ...
 
     def forget(self) -> None:
-        """Take no more events; the call is settled."""
+        """Receive no more events; the call is settled."""
         ...
 
     async def ask_state(self) -> bool:
-        """Ask how the channel is and tell the tracker by `find` or `miss`; False when the PBX did not say."""
+        """Ask for the state of the channel and tell the tracker by `find` or `miss`; False: the PBX did not
+        say."""
         ...
 
     async def ask_end(self) -> HangupReply:
@@ -112,15 +113,15 @@ class PbxCall(Protocol):
         ...
 
     def let_go(self) -> None:
-        """Release what belongs to the call: it is settled, or does not end while we hold on to it."""
+        """Release what belongs to the call: it is settled, or cannot end while we keep it."""
         ...
 
     async def count(self) -> Media:
-        """Ask for the packet counts and return them; the last known ones when the PBX does not say."""
+        """Ask for the packet counts and return them; the last known ones if the PBX does not say."""
         ...
 
     async def play(self, clip: Clip, keys: str) -> Playback:
-        """Play a sound until its end, or one of `keys`.
+        """Play a sound until its end or until one of `keys` is pressed.
 
         Raises:
             LegEnded: the call had ended before.
@@ -136,7 +137,7 @@ class PbxCall(Protocol):
         ...
 
     async def wait_key(self, keys: str, within: timedelta) -> str | None:
-        """Return the first of `keys` pressed `within` that time, or None.
+        """Return the first of `keys` that is pressed within this time; None: none was.
 
         Raises:
             LegEnded: the call ended meanwhile.
@@ -144,7 +145,7 @@ class PbxCall(Protocol):
         ...
 
     async def apologise(self, apology: Clip) -> bool:
-        """Break off what is said and apologise; True: the PBX does that, and hangs up, by itself."""
+        """Stop the sound and apologise; True: the PBX does that and hangs up by itself."""
         ...
 
 
@@ -153,7 +154,7 @@ class PbxDriver(Protocol):
 
     @property
     def name(self) -> str:
-        """The PBX's name in our config."""
+        """The PBX's name in our settings."""
         ...
 
     @property
@@ -163,21 +164,22 @@ class PbxDriver(Protocol):
 
     @property
     def pace(self) -> ReconnectPolicy:
-        """How often the connection is tried and proved."""
+        """How often the connection is tried and checked."""
         ...
 
     @property
     def deadline(self) -> timedelta:
-        """How long a command may take, and a call's end at a shutdown."""
+        """How long a command may take, and the end of a call at a shutdown."""
         ...
 
     @property
     def client(self) -> Client:
-        """Who keeps the connection; tells the `ConnectionListener` that the driver was made with."""
+        """The client that keeps the connection; it informs the `ConnectionListener` that the driver was
+        created with."""
         ...
 
     def listening(self, tasks: asyncio.TaskGroup) -> AbstractAsyncContextManager[None]:
-        """Hold open what the PBX connects to, before we connect to it; its tasks live in `tasks`.
+        """Keep open what the PBX connects to, before we connect to it; its tasks run in `tasks`.
 
         Raises:
             ConfigError: an address cannot be bound.
@@ -185,36 +187,38 @@ class PbxDriver(Protocol):
         ...
 
     async def write(self, order: Order) -> Sequence[PbxCall]:
-        """Return the order as calls to be placed: one, or one for each telephone of an extension where the
-        PBX rings them by a call each. The first has the order's call id. Nothing is placed yet.
+        """Return the order as calls to place: one, or one for each telephone of an extension if the PBX rings
+        each by its own call.
+
+        The first one has the order's call id. Nothing is placed yet.
 
         Raises:
-            UnsafeValue: a value would be misread by the PBX.
+            UnsafeValue: the PBX would misread a value.
         """
         ...
 
     async def await_boot(self) -> None:
-        """Wait until the PBX can place calls: one that starts lets us in before.
+        """Wait until the PBX can place calls: during its start it accepts connections before that.
 
         Raises:
-            PbxError: the connection is gone, or silent.
+            PbxError: the connection is lost, or the PBX is silent.
         """
         ...
 
     async def end_stray(self, call_id: str) -> None:
-        """End a call that an earlier process, or a lost leg, left behind, if the PBX has it.
+        """End a call that an earlier process or a lost leg left behind, if the PBX has it.
 
         Raises:
             PbxUnavailable: not connected.
-            ReplyLost: asked, and no answer came.
+            ReplyLost: it was asked, and no answer came.
         """
         ...
 
     async def trunk_states(self) -> Mapping[str, TrunkState]:
-        """Return the state of each endpoint by its name, in the words of the port `Pbx`.
+        """Return the state of each endpoint by its name, as the port `Pbx` does.
 
         Raises:
             PbxUnavailable: not connected.
-            ReplyLost: asked, and no answer came.
+            ReplyLost: it was asked, and no answer came.
         """
         ...

@@ -1,7 +1,7 @@
-"""An extension whose telephones each ring by a call of their own: the first that is answered counts.
+"""An extension whose telephones each ring by their own call: the first one that is answered counts.
 
-For a PBX that cannot ring several by one call, as its driver's `write` says; which they are is the driver's
-to know.
+For a PBX that cannot ring several telephones by one call: see its driver's `write`, which knows the
+telephones.
 """
 
 import asyncio
@@ -16,11 +16,12 @@ from voicegate.domain.call import Answered, Media, Playback
 from voicegate.domain.call_outcome import Hangup
 
 _OWN_WORD: Final = frozenset((486, 600, 603))
-"""SIP statuses by which a person, or their telephone, declines: they say more than one that only rang."""
+"""SIP statuses with which a person, or their telephone, declines: they say more than a telephone that only
+rang."""
 
 
 class ForkedLeg(Leg):
-    """The telephones of one extension; fills the port `Leg`."""
+    """The telephones of one extension; implements the port `Leg`."""
 
     def __init__(self, branches: Sequence[SupervisedLeg], tasks: asyncio.TaskGroup) -> None:
         self._branches = branches
@@ -32,7 +33,8 @@ class ForkedLeg(Leg):
             tasks.create_task(self._listen(branch), name="desk")
 
     async def signals(self) -> AsyncIterator[LegSignal]:
-        """Yield what happens to the call until its `Hangup`: of the answered telephone, or of the last."""
+        """Yield what happens to the call until its `Hangup`: of the answered telephone, or of the last
+        one."""
         seen = 0
         while True:
             # Taken before the look: while a signal is handed on, another may be told.
@@ -46,28 +48,28 @@ class ForkedLeg(Leg):
             await change.wait()
 
     async def play(self, clip: Clip, keys: str = "") -> Playback:
-        """Play a sound to who answered."""
+        """Play a sound to the telephone that answered."""
         return await self._one.play(clip, keys)
 
     async def send_digits(self, digits: str, timing: DtmfTiming) -> None:
-        """Send DTMF digits to who answered."""
+        """Send DTMF digits to the telephone that answered."""
         await self._one.send_digits(digits, timing)
 
     async def wait_key(self, keys: str, within: timedelta) -> str | None:
-        """Return the first of `keys` that who answered presses `within` that time, or None."""
+        """Return the first of `keys` pressed on the answered telephone within this time; None: none was."""
         return await self._one.wait_key(keys, within)
 
     async def media(self) -> Media:
-        """Return the packet counts of who answered."""
+        """Return the packet counts of the telephone that answered."""
         return await self._one.media()
 
     async def hang_up(self) -> None:
-        """Ask the PBX to end all of it. Does not wait for it."""
+        """Ask the PBX to end all its calls, without waiting for the end."""
         for branch in self._branches:
             await branch.hang_up()
 
     async def leave(self, apology: Clip) -> None:
-        """Apologise to who answered; the others are hung up already."""
+        """Apologise to the telephone that answered; the others were hung up before."""
         await self._one.leave(apology)
 
     @property

@@ -1,6 +1,6 @@
-"""The characters that an order's values may have, whatever the PBX: what is left cannot be misread by one.
+"""The characters that an order's values may have, for any PBX: no PBX can misread what is allowed here.
 
-How an order is written for a PBX is its adapter's. Pure.
+How an order is written for a PBX is in its adapter. Pure.
 """
 
 import re
@@ -15,7 +15,7 @@ _CALL_ID: Final = re.compile(r"[A-Za-z0-9_]{1,100}")
 
 
 def check(value: str, allowed: re.Pattern[str], what: str) -> str:
-    """Return `value` if the whole of it is `allowed`; `what` names it.
+    """Return `value` if all of it is `allowed`; `what` is its name in the error.
 
     Raises:
         UnsafeValue: it has other characters.
@@ -27,7 +27,7 @@ def check(value: str, allowed: re.Pattern[str], what: str) -> str:
 
 
 def check_call_id(call_id: str) -> str:
-    """Return `call_id` if it may name a channel.
+    """Return `call_id` if it can be the id of a channel.
 
     Raises:
         UnsafeValue: it has other characters than letters, digits and `_`.

@@ -1,8 +1,8 @@
-"""One call seen to its end, whatever the kind of PBX: signals handed on, the channel asked for and ended.
+"""One call watched to its end, for every kind of PBX: signals passed on, the channel asked for and ended.
 
-Here is the task that sees to it that every call is settled, and what is the same on every answered call: one
-speaks at a time, keys and digits are checked, a call that ends is no exception of `play`. How a PBX is asked
-and spoken to belongs to the `PbxCall` that the leg is given; what the facts amount to, to its tracker.
+Its task makes sure that every call is settled. It also has what is the same on every answered call: one task
+speaks at a time, keys and digits are checked, and the end of the call is no exception in `play`. How a PBX is
+asked and spoken to is in the `PbxCall` that the leg is given; what the facts mean is in its tracker.
 """
 
 import asyncio
@@ -25,16 +25,16 @@ log = structlog.get_logger(__name__)
 _RETRY: Final = 2.0
 """Seconds between two tries to end or find a channel."""
 _MISSES: Final = 2
-"""How often a channel that was seen must be missing before it counts as gone: its end may be under way."""
+"""How often a channel that was seen must be missing before it counts as gone: its end may be on its way."""
 _MISSES_UNSEEN: Final = 5
-"""The same for a channel that may not have been made yet."""
+"""The same for a channel that may not have been created yet."""
 _UNKNOWN_END: Final = frozenset((GaveUp.PBX_LOST, GaveUp.INTERNAL_ERROR))
 _KEYS: Final = frozenset("0123456789*#ABCD")
 _DTMF_DIGITS: Final = _KEYS | frozenset("abcdwW")
 
 
 class SupervisedLeg(Leg):
-    """One call in the hands of a PBX; fills the port `Leg`."""
+    """One call at a PBX; implements the port `Leg`."""
 
     def __init__(self, call: PbxCall) -> None:
         self._call = call
@@ -47,7 +47,7 @@ class SupervisedLeg(Leg):
         self._is_told_to_end = False
 
     async def signals(self) -> AsyncIterator[LegSignal]:
-        """Yield what happened to the call since its start, and what happens until its `Hangup`."""
+        """Yield what has happened to the call since its start, and what happens until its `Hangup`."""
         seen = 0
         while True:
             # Taken before the look: while a signal is handed on, another may be told.
@@ -61,7 +61,8 @@ class SupervisedLeg(Leg):
             await change.wait()
 
     async def play(self, clip: Clip, keys: str = "") -> Playback:
-        """Play a sound from its start until its end, one of `keys`, or the end of the call."""
+        """Play a sound from its start until its end, until one of `keys` is pressed, or until the call
+        ends."""
         _check_keys(keys)
         try:
             async with self._speaking_alone():
@@ -77,17 +78,17 @@ class SupervisedLeg(Leg):
             await self._call.send_digits(digits, timing)
 
     async def wait_key(self, keys: str, within: timedelta) -> str | None:
-        """Return the first of `keys` pressed `within` that time, or None."""
+        """Return the first of `keys` that is pressed within this time; None: none was."""
         _check_keys(keys)
         async with self._speaking_alone():
             return await self._call.wait_key(keys, within)
 
     async def media(self) -> Media:
-        """Return the leg's packet counts; after its end the last ones that the channel told."""
+        """Return the leg's packet counts; after its end the last ones that the channel reported."""
         return await self._call.count() if self._call.can_speak else self._call.media
 
     async def leave(self, apology: Clip) -> None:
-        """Apologise and end the call, by the PBX itself where it can."""
+        """Apologise and end the call; the PBX does it by itself if it can."""
         if await self._call.apologise(apology):
             # Settled at once: a call that we go on ending would be hung up in the middle of the apology.
             self.abandon(GaveUp.INTERRUPTED)
@@ -95,7 +96,7 @@ class SupervisedLeg(Leg):
             await self.hang_up()
 
     async def hang_up(self) -> None:
-        """Ask the PBX to end the call. Does not wait for it."""
+        """Ask the PBX to end the call, without waiting for the end."""
         if not self._facts.is_settled and not self._facts.is_ending:
             self._facts.ask_hangup()
             self._call.changes.tell()
@@ -106,22 +107,22 @@ class SupervisedLeg(Leg):
 
     @property
     def is_lost(self) -> bool:
-        """Was it given up without knowing whether its channel lives?"""
+        """Return whether it was given up without knowing whether its channel exists."""
         end = self._facts.end
         return end is not None and end.gave_up in _UNKNOWN_END
 
     def lose(self) -> None:
-        """Note that the connection to the PBX is lost."""
+        """Record that the connection to the PBX is lost."""
         self._facts.lose(_now())
         self._call.changes.tell()
 
     def abandon(self, reason: GaveUp) -> None:
-        """Settle at once: the call was never placed, or is waited for no longer."""
+        """Settle at once: the call was never placed, or is no longer waited for."""
         self._facts.give_up(reason)
         self._call.changes.tell()
 
     async def probe(self) -> bool:
-        """Ask the PBX whether the channel lives; False when it did not say."""
+        """Ask the PBX whether the channel exists; False: it did not say."""
         is_said = await self._call.ask_state()
         if is_said:
             self._wants_probe = False
@@ -130,7 +131,7 @@ class SupervisedLeg(Leg):
         return is_said
 
     async def supervise(self) -> None:
-        """See the call to its end: a task's root, which settles it whatever happens."""
+        """Watch the call to its end. Runs as a task, and settles the call whatever happens."""
         try:
             while not self._facts.is_settled:
                 # Taken before the work: what comes while the PBX is asked is looked at right after.
@@ -155,7 +156,7 @@ class SupervisedLeg(Leg):
                 raise
 
     def _note_due(self) -> None:
-        """Settle what time settles, and note what the PBX is to be asked for."""
+        """Settle the call if its time is over, and record what the PBX must be asked for."""
         told = len(self._facts.told)
         due = self._call.tracker.due(_now())
         if len(self._facts.told) > told:
@@ -181,7 +182,7 @@ class SupervisedLeg(Leg):
             await self._end_channel()
 
     async def _rest(self, change: asyncio.Event) -> None:
-        """Wait for a change or for something to be due."""
+        """Wait for a change, or until something is due."""
         due = self._facts.next_due
         if self._facts.is_ending or self._wants_probe:
             due = self._try_at if due is None else min(due, self._try_at)

@@ -1,9 +1,11 @@
-"""Which channel is a call's own, where a desk has several telephones that ring at once, or in turn. Pure.
+"""Which channel is the call's own, if an extension has several telephones that ring together or in turn.
+Pure.
 
-A trunk's call has one channel, whose id is the call's. A desk's dial string may name any number of
-telephones: FreeSWITCH 1.10.12 makes a channel for each, but no second one with the id of a first. So theirs
-have ids that FreeSWITCH makes, and say in a variable whose call they are. Who answers first is parked, and
-the others are hung up (LOSE_RACE); when nobody does, the call is over once the originate's job is done.
+A trunk's call has one channel, whose id is the call's. An extension's dial string may name any number of
+telephones. FreeSWITCH 1.10.12 creates a channel for each, but cannot give two of them the same id. So
+FreeSWITCH makes their ids, and a variable says to which call they belong. The first telephone that answers is
+parked, and the others are hung up (LOSE_RACE). If nobody answers, the call is over when the originate's job
+is done.
 """
 
 from collections.abc import Iterator
@@ -23,16 +25,16 @@ class Branches:
 
     @property
     def live(self) -> tuple[str, ...]:
-        """The channels that may live: all that ring, or the one that was answered."""
+        """The channels that may exist: all that ring, or the one that was answered."""
         return tuple(self._live)
 
     @property
     def is_answered_desk(self) -> bool:
-        """Is the call's channel one whose id is not the call's?"""
+        """Return whether the call's channel has another id than the call."""
         return self._is_desk and self._is_won
 
     def take(self, event: EslEvent) -> Iterator[EslEvent]:
-        """Yield what an event of one channel says of the call."""
+        """Yield what an event of one channel means for the call."""
         match event:
             case _ if not self._is_desk:
                 yield event
@@ -55,12 +57,12 @@ class Branches:
                 yield event
 
     def find(self, channel: str, step: Step) -> None:
-        """Note that the PBX, asked, knows the channel, and how far it has come."""
+        """Record that the PBX was asked and knows the channel, and its step."""
         if self._is_desk and step is Step.PARKED:
             self._win(channel)
 
     def last_words(self, *, is_over: bool = False) -> Iterator[Ended]:
-        """Yield the end that says most once the call is over: when no channel lives and none will come."""
+        """Yield the end that says most, when the call is over: no channel exists and none will come."""
         if self._is_won or self._live or not (self._has_failed or is_over):
             return
         if self._ended:

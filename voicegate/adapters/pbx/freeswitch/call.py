@@ -1,7 +1,7 @@
-"""One call as FreeSWITCH handles it: its channels placed, ended and spoken to over the one ESL connection.
+"""One call on FreeSWITCH: its channels are placed, ended and spoken on over the one ESL connection.
 
-What its facts amount to is `tracker`'s, which of its channels counts `branches`'; what is the same for every
-PBX is the supervised leg's. Source: FreeSWITCH 1.10.12, `switch_ivr_play_say.c`, `mod_commands.c`, and
+What its facts mean is in `tracker`, which of its channels counts in `branches`; what is the same for every
+PBX is in the supervised leg. Source: FreeSWITCH 1.10.12, `switch_ivr_play_say.c`, `mod_commands.c`, and
 recorded sessions.
 """
 
@@ -47,7 +47,7 @@ log = structlog.get_logger(__name__)
 _UNKNOWN_GATEWAY: Final = "INVALID_GATEWAY"
 _NO_CHANNEL: Final = "-ERR No such channel!"
 _SHORTEST_TONE: Final = timedelta(milliseconds=51)
-"""FreeSWITCH takes its own 250 ms instead of 50 ms and less."""
+"""FreeSWITCH uses its own 250 ms instead of 50 ms or less."""
 _NOT_OPENED: Final = "FILE NOT FOUND"
 _KEYS_KEPT: Final = 32
 
@@ -57,19 +57,19 @@ class Wires:
     """What all calls of one FreeSWITCH share."""
 
     pbx: str
-    """The PBX's name in our config."""
+    """The PBX's name in our settings."""
     esl: EslClient
-    """Commands go out by it."""
+    """Sends commands."""
     calls: MutableMapping[str, "FreeSwitchCall"]
-    """Who takes events, by call id and by the originate's job."""
+    """The calls that receive events, by call id and by the originate's job."""
     reply_within: timedelta
-    """How long a command may take beyond its own length."""
+    """How long a command may take beyond its own duration."""
     sound_suffix: str
     """The end of a sound file's name."""
 
 
 class FreeSwitchCall:
-    """One call; fills `PbxCall`."""
+    """One call; implements `PbxCall`."""
 
     def __init__(self, order: Order, written: Originate, *, tracker: CallTracker, wires: Wires) -> None:
         self.call_id = order.call_id
@@ -91,18 +91,18 @@ class FreeSwitchCall:
 
     @property
     def can_speak(self) -> bool:
-        """Is the channel parked?"""
+        """Return whether the channel is parked."""
         return self.tracker.is_ours
 
     @property
     def media(self) -> Media:
-        """The packet counts as last told."""
+        """The last packet counts that the channel reported."""
         # The counts tell of sender reports only, and who sends no audio sends none: any RTCP counts too.
         return replace(self._media, reports_back=self._media.reports_back or self._is_reported)
 
     @property
     def _is_held(self) -> bool:
-        """Does the far end hold us, as last told?"""
+        """Return whether the far end has us on hold, as far as it was reported."""
         return self.tracker.facts.is_held or self._is_held_as_agreed
 
     async def originate(self) -> None:
@@ -114,12 +114,12 @@ class FreeSwitchCall:
             raise PbxRefused(f"the PBX refused the call: {text}")
 
     def forget(self) -> None:
-        """Take no more events."""
+        """Receive no more events."""
         for key in (self.call_id, self._written.job_id):
             self._wires.calls.pop(key, None)
 
     def observe(self, event: EslEvent) -> None:
-        """Take an event of one of this call's channels."""
+        """Handle an event of one of this call's channels."""
         for said in self._branches.take(event):
             self._note(said)
         self.changes.tell()
@@ -149,7 +149,7 @@ class FreeSwitchCall:
         return True
 
     async def ask_end(self) -> HangupReply:
-        """Ask for the end of each channel."""
+        """Ask to end each channel."""
         try:
             answers = [await self._wires.esl.api(f"uuid_kill {channel}") for channel in self._branches.live]
         except (PbxUnavailable, ReplyLost):
@@ -162,7 +162,7 @@ class FreeSwitchCall:
         return HangupReply.ACCEPTED if told else HangupReply.NO_SUCH_CHANNEL
 
     def let_go(self) -> None:
-        """Wait for what is playing no more."""
+        """Stop waiting for what is playing."""
         if self._playing is not None and not self._playing.done():
             self._playing.set_exception(LegEnded())
             # Asked for once, or asyncio complains where nobody waits for it any more.
@@ -181,7 +181,7 @@ class FreeSwitchCall:
         return self.media
 
     async def play(self, clip: Clip, keys: str) -> Playback:
-        """Play a sound until its end, or one of `keys`, by the application playback."""
+        """Play a sound until its end or until one of `keys` is pressed, by the application playback."""
         path, facts = check_path(f"{clip.path}.{self._wires.sound_suffix}"), self.tracker.facts
         await self._listen_for_keys()
         await self._command(f"api uuid_setvar {self._channel} playback_terminators {keys or 'none'}")
@@ -219,7 +219,7 @@ class FreeSwitchCall:
             await self._let_pass(tone + timing.gap)
 
     async def wait_key(self, keys: str, within: timedelta) -> str | None:
-        """Return the first of `keys` pressed `within` that time, or None."""
+        """Return the first of `keys` that is pressed within this time; None: none was."""
         self._listened_for = keys
         until = _now() + within.total_seconds()
         while True:
@@ -234,7 +234,7 @@ class FreeSwitchCall:
                 return None
 
     async def apologise(self, apology: Clip) -> bool:
-        """Apologise over whatever is said: what is executed later is heard first."""
+        """Play the apology over whatever is said: what is executed later is heard first."""
         self.let_go()
         with suppress(LegEnded, PbxUnavailable, ReplyLost):
             await self._command(f"api uuid_setvar {self._channel} playback_terminators none")
@@ -243,7 +243,7 @@ class FreeSwitchCall:
         return False
 
     def _note(self, event: EslEvent) -> None:
-        """Note what an event says of the call."""
+        """Record what an event says about the call."""
         self.tracker.observe(event, _now())
         match event:
             case JobDone(reason=reason) if reason == _UNKNOWN_GATEWAY:
@@ -260,7 +260,7 @@ class FreeSwitchCall:
                 self._media = media
 
     def _find_playback_end(self, dump: Event) -> None:
-        """Learn from a dump that a playback ended whose event was missed."""
+        """Find in a dump that a playback has ended, if its event was missed."""
         if self._playing is not None and dump.text("variable_current_application_response"):
             self._end_playback(read_executed(dump))
 
@@ -286,8 +286,8 @@ class FreeSwitchCall:
                 until = _now() + margin
 
     async def _listen_for_keys(self) -> None:
-        """Have keys heard, once a call: as tones only where they cannot come as events, for elsewhere speech
-        could pass for one."""
+        """Have keys detected, once for each call: as tones only if they cannot come as events, because
+        elsewhere speech could be taken for a tone."""
         if self._is_listening:
             return
         if self._branches.is_answered_desk:
@@ -310,10 +310,10 @@ class FreeSwitchCall:
         await self._command(f"sendmsg {self._channel}", asked)
 
     async def _command(self, line: str, headers: Mapping[str, str] | None = None) -> None:
-        """Have the channel do something; while the connection is lost, once it is back.
+        """Tell the channel to do something; while the connection is lost, when it is back.
 
         Raises:
-            LegEnded: the channel is gone, or nobody knows whether it heard.
+            LegEnded: the channel is gone, or it is unknown whether it received the command.
         """
         # A parked channel outlives the connection and is taken up again.
         await self.changes.until(lambda: not (self.tracker.facts.is_lost and self.tracker.is_ours))
@@ -358,7 +358,8 @@ def _now() -> float:
 
 
 def _samples_of(executed: Executed, clip: Clip) -> int:
-    """Return the samples played, at the clip's rate; what was never opened has the last file's count."""
+    """Return the samples played, at the clip's rate. For a file that was never opened, FreeSWITCH reports the
+    count of the file before."""
     # It says so at once, and the channel lives; a hangup in mid-file says PLAYBACK ERROR, with a count.
     if executed.response == _NOT_OPENED or not executed.rate:
         return 0

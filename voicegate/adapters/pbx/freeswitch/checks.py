@@ -1,10 +1,10 @@
-"""Examines one FreeSWITCH: may we in, with which rights, are modules and gateways there, can calls work.
+"""Checks one FreeSWITCH: can we log in, with which rights, are modules and gateways there, can calls work?
 
-Everything is asked with the rights that calls have. What a call would do is done, by `trial_call`. Source:
+Everything is asked with the rights that calls have. What a call would do is tried by `trial_call`. Source:
 FreeSWITCH 1.10.12: `userauth` tells an account's rights; `status` the version and how many calls a second it
-takes; `sofia xmlstatus` gateways and profiles. Whether a gateway shows our caller ID is told by nothing.
-Media that a profile lets pass by (`inbound-bypass-media`, `inbound-proxy-media`) is that of bridged calls:
-ours have no second leg, and stay as they are.
+accepts; `sofia xmlstatus` gateways and profiles. Nothing tells whether a gateway shows our caller ID.
+Settings that let media bypass the PBX (`inbound-bypass-media`, `inbound-proxy-media`) concern bridged calls;
+ours have no second leg.
 """
 
 import re
@@ -42,11 +42,11 @@ _OF_CALLS: Final = (
     "uuid_set_media_stats",
 )
 _NEEDED: Final = frozenset(("bgapi", *_OF_CALLS, "sofia", "status", "module_exists"))
-"""API commands of calls, and of this."""
+"""API commands that calls and these checks need."""
 _SEES_VARIABLES: Final = "sofia_gateway_data"
 _MORE: Final = frozenset((_SEES_VARIABLES, "hupall"))
-"""And those without which a gateway's variables are not seen, and a desk's call that a dead controller left
-goes on until its cap."""
+"""Also needed: without the first, a gateway's variables cannot be read; without `hupall`, an extension's call
+that a dead controller left lasts until its cap."""
 _MODULES: Final = ("mod_sofia", "mod_dptools", "mod_sndfile")
 _YES: Final = "true"
 _TRUTHS: Final = frozenset((_YES, "false"))
@@ -66,15 +66,16 @@ _FEW: Final = 10
 _KEYS: Final = "rfc2833"
 _G711: Final = frozenset(("PCMU", "PCMA"))
 _RATES: Final[Mapping[str, str]] = {"OPUS": "48000", "AMR-WB": "16000", "G7221": "16000"}
-"""RTP clock rates that are not 8 kHz, where a codec's name in a profile does not tell its own."""
+"""RTP clock rates other than 8 kHz, for codecs whose name in a profile does not say it."""
 _RATE_OF: Final = re.compile(r"@(\d+)h")
 _UNHEARD: Final = "rtp_append_audio_sdp"
-"""A gateway's variable: lines for each INVITE's SDP, by which no far end takes events that are not heard."""
+"""A gateway's variable with lines for each INVITE's SDP. With them, no far end uses key events that
+FreeSWITCH cannot hear."""
 _OLDEST: Final = (1, 10)
 
 
 class FreeSwitchCheck:
-    """Fills the port `Check` for one FreeSWITCH."""
+    """The port `Check` for one FreeSWITCH."""
 
     def __init__(self, settings: FreeSwitchSettings, target: Target) -> None:
         self._settings = settings
@@ -83,7 +84,7 @@ class FreeSwitchCheck:
 
     @property
     def subject(self) -> str:
-        """What is examined."""
+        """What is checked."""
         return f"PBX {self._settings.name}"
 
     def run(self) -> AsyncIterator[Finding]:
@@ -120,7 +121,7 @@ class FreeSwitchCheck:
             yield finding
 
     async def _rehearse(self) -> AsyncIterator[Finding]:
-        """Yield what a call to nobody shows, with the sounds that calls need."""
+        """Yield the findings of a trial call, with the sounds that calls need."""
         try:
             async with self._target.sounds() as sounds:
                 for finding in _judge_trial(await place_trial_call(self._settings, sounds), sounds):
@@ -231,9 +232,9 @@ async def _look_at_profile(session: EslSession, about: str, *, gateway: str, pro
 
 
 def _unheard(codecs: str, lines: str) -> str:
-    """Return the first of a profile's codecs whose key events FreeSWITCH 1.10.12 would offer and not hear.
+    """Return the first of a profile's codecs whose key events FreeSWITCH 1.10.12 would offer but not hear.
 
-    It does so at each rate but 8 kHz, unless `lines` that a gateway adds to the SDP take the name from them.
+    That is every rate but 8 kHz, unless `lines` that a gateway adds to the SDP remove those events.
     """
     for codec in codecs.split(","):
         name, *_ = codec.partition("@")

@@ -1,7 +1,7 @@
-"""One FreeSWITCH as the call supervisor drives it: the ESL connection, and calls to be placed.
+"""One FreeSWITCH, as the call supervisor uses it: the ESL connection, and its calls.
 
-What is asked about a whole PBX belongs here; one call's channels are `call`'s, what its facts mean
-`tracker`'s, the connection is `esl`'s. Source: FreeSWITCH 1.10.12, `mod_commands.c`, `mod_sofia.c`.
+What concerns the whole PBX is here; one call's channels are in `call`, the meaning of its facts in `tracker`,
+the connection in `esl`. Source: FreeSWITCH 1.10.12, `mod_commands.c`, `mod_sofia.c`.
 """
 
 import asyncio
@@ -33,11 +33,11 @@ _BOOT_POLL: Final = 0.5
 _STATES: Final = {"UP": TrunkState.AVAILABLE, "DOWN": TrunkState.UNREACHABLE}
 
 Build = Callable[[Order, str, timedelta], Originate]
-"""Writes an order as a command, given a job id and the cap of an answered call."""
+"""Writes an order as a command, from a job id and the longest duration of an answered call."""
 
 
 class FreeSwitchDriver:
-    """One FreeSWITCH; fills `PbxDriver`. `build` writes its orders."""
+    """One FreeSWITCH; implements `PbxDriver`. `build` writes its orders."""
 
     wire: Final = "ESL"
 
@@ -49,14 +49,15 @@ class FreeSwitchDriver:
         self.client = EslClient(settings, self._take, listener)
         self._build = build
         self._calls: dict[str, FreeSwitchCall] = {}
-        """By call id, and by the id of their originate's job: a job that failed names no channel."""
+        """By call id, and by the id of the originate's job: a job that failed names no channel."""
 
     def listening(self, _tasks: asyncio.TaskGroup) -> AbstractAsyncContextManager[None]:
-        """Hold nothing open: FreeSWITCH connects to nobody."""
+        """Keep nothing open: FreeSWITCH does not connect to us."""
         return nullcontext()
 
     async def write(self, order: Order) -> Sequence[FreeSwitchCall]:
-        """Return the order as one call: the telephones of a desk ring by channels of one originate."""
+        """Return the order as one call: one originate makes the channels of all telephones of an
+        extension."""
         timeouts = LegTimeouts(
             ring=order.hop.trunk.ring_timeout.total_seconds(),
             lost=self.settings.lost_grace.total_seconds(),
@@ -81,7 +82,7 @@ class FreeSwitchDriver:
             await asyncio.sleep(_BOOT_POLL)
 
     async def end_stray(self, call_id: str) -> None:
-        """End a call's channel, or the channels that say they are its own."""
+        """End a call's channel, or the channels whose variable names the call."""
         answer = await self.client.api(f"uuid_kill {check_call_id(call_id)}")
         if "No such channel" in answer:
             # A desk's channels have ids of the PBX's making.
@@ -91,15 +92,15 @@ class FreeSwitchDriver:
             log.warning("orphaned channel not hung up", call=call_id, reason=answer)
 
     async def trunk_states(self) -> Mapping[str, TrunkState]:
-        """Return the state of each gateway, as its pings and its registration show it.
+        """Return the state of each gateway, from its pings and its registration.
 
-        A gateway that neither pings nor registers counts as available: the PBX does not know better.
+        A gateway that neither pings nor registers counts as available: the PBX does not know more.
         """
         gateways = read_gateways(await self.client.api(GATEWAYS))
         return {name: _STATES.get(gateway.status, TrunkState.UNKNOWN) for name, gateway in gateways.items()}
 
     def _take(self, event: EslEvent) -> None:
-        """Hand an event to its call; those of other calls end here."""
+        """Give an event to its call; events of other channels are ignored."""
         # A job that failed for its gateway never had a channel.
         call = self._calls.get(event.job_id if isinstance(event, JobDone) else event.channel_id)
         if call is not None:

@@ -1,8 +1,8 @@
-"""The ESL client: one supervised connection that is proved alive, and made anew when it is not.
+"""The ESL client: one supervised connection, which is checked by pings and opened again when it is lost.
 
-What a call does with events belongs to `tracker`. Source: FreeSWITCH 1.10.12, `mod_event_socket.c`: a wrong
-password is answered `-ERR invalid`, an address that its ACL refuses by text/rude-rejection, and both are
-hung up on; api commands are answered in order, one at a time, so nothing slow may be asked so.
+What the events of a call mean is in `tracker`. Source: FreeSWITCH 1.10.12, `mod_event_socket.c`: a wrong
+password is answered by `-ERR invalid`, an address that its ACL refuses by text/rude-rejection, and both are
+disconnected. API commands are answered in order, one at a time, so nothing slow may be asked this way.
 """
 
 import asyncio
@@ -26,11 +26,11 @@ from voicegate.domain.errors import PbxProtocolError, PbxUnavailable, ReplyLost
 log = structlog.get_logger(__name__)
 
 ACCEPTED: Final = "+OK accepted"
-"""The reply to who may come in."""
+"""The reply to a successful log-in."""
 
 
 class EslClient:
-    """Commands to one FreeSWITCH and events from it, over whichever connection there is."""
+    """Sends commands to one FreeSWITCH and receives its events, over the present connection."""
 
     def __init__(
         self,
@@ -38,16 +38,16 @@ class EslClient:
         take: Callable[[EslEvent], None],
         listener: ConnectionListener,
     ) -> None:
-        """Have `take` called for each event of a channel, of ours or not; it must not block."""
+        """Call `take` for each event of a channel, of ours or not; it must not block."""
         self._settings = settings
         self._take = take
         self._listener = listener
         self._link: EslLink | None = None
         self.ready = asyncio.Event()
-        """Set while logged in, and in step with the PBX."""
+        """Set while logged in, and after the calls in progress were checked."""
 
     async def serve(self) -> None:
-        """Connect, log in, and watch until something is wrong, which is raised."""
+        """Connect, log in, and watch the connection until something is wrong, which is raised."""
         settings = self._settings
         link = EslLink(settings.name, self._dispatch)
         try:
@@ -68,25 +68,25 @@ class EslClient:
             link.close()
 
     def drop(self) -> None:
-        """Note that the connection is gone, or could not be made."""
+        """Record that the connection is lost, or could not be opened."""
         self.ready.clear()
         self._link = None
         self._listener.on_lost()
 
     async def api(self, command: str) -> str:
-        """Have an API command done, and return its answer without the line's end.
+        """Send an API command, and return its answer without the line end.
 
         Raises:
             PbxUnavailable: not connected; nothing was sent.
             UnsafeValue: a value would inject a command; nothing was sent.
-            ReplyLost: sent, and the connection was lost or the answer did not come in time.
+            ReplyLost: it was sent, and the connection was lost or no answer came in time.
         """
         reply = await self.ask(f"api {command}")
         # A command that we have no right to is refused by another kind of reply.
         return (reply.body or reply.headers.get("Reply-Text", "")).strip()
 
     async def ask(self, line: str, headers: Mapping[str, str] | None = None) -> Frame:
-        """Send a command and return its reply; raises as `api` does."""
+        """Send a command and return its reply; raises the same as `api`."""
         link = self._link
         if link is None:
             raise PbxUnavailable
@@ -114,17 +114,17 @@ class EslClient:
 
 
 def credentials(settings: FreeSwitchSettings) -> str:
-    """Return the command by which we come in."""
+    """Return the command that logs in."""
     user, password = settings.esl_user, settings.esl_password.value
     return f"userauth {user}:{password}" if user else f"auth {password}"
 
 
 def check_greeting(frame: Frame) -> None:
-    """Look at the first that the peer says.
+    """Check the first frame of the peer.
 
     Raises:
         PbxUnavailable: its access list refuses us.
-        PbxProtocolError: it is no event socket.
+        PbxProtocolError: it is not an event socket.
     """
     if frame.kind == "text/rude-rejection":
         raise PbxUnavailable("refused by the PBX's access list: see apply-inbound-acl in event_socket.conf")

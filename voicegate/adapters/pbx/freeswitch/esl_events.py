@@ -1,9 +1,9 @@
-"""ESL events as typed facts about a channel; the border past which no header name is spelled.
+"""Turns ESL events into typed facts about a channel; no other file names a header of an event.
 
-Subscribed: `EVENTS`, of our own channels only, by the `FILTERS`; a call id begins with `call_`. Each costs
-some 6 kB. Left out: CHANNEL_HANGUP and PLAYBACK_*, whose facts CHANNEL_EXECUTE_COMPLETE and
-CHANNEL_HANGUP_COMPLETE repeat. Source: FreeSWITCH 1.10.12, `switch_channel.c`, `switch_ivr_play_say.c`,
-`switch_core_media.c`, and recorded sessions.
+Subscribed: `EVENTS`, of our own channels only, by the `FILTERS`; a call id begins with `call_`. Each event
+has about 6 kB. Not subscribed: CHANNEL_HANGUP and PLAYBACK_*, because CHANNEL_EXECUTE_COMPLETE and
+CHANNEL_HANGUP_COMPLETE have the same facts. Source: FreeSWITCH 1.10.12, `switch_channel.c`,
+`switch_ivr_play_say.c`, `switch_core_media.c`, and recorded sessions.
 """
 
 from collections.abc import Callable, Mapping
@@ -20,44 +20,44 @@ EVENTS: Final = (
     "CHANNEL_CREATE CHANNEL_PROGRESS CHANNEL_PROGRESS_MEDIA CHANNEL_ANSWER CHANNEL_PARK CHANNEL_HOLD "
     "CHANNEL_UNHOLD CHANNEL_EXECUTE_COMPLETE CHANNEL_HANGUP_COMPLETE DTMF RECV_RTCP_MESSAGE BACKGROUND_JOB"
 )
-"""What is subscribed."""
+"""The subscribed events."""
 CALL: Final = "voicegate_call"
-"""The channel variable that says whose call it is."""
+"""The channel variable with the call id."""
 FILTERS: Final = ("Unique-ID /^call_/", f"variable_{CALL} /^call_/", "Job-Command originate")
-"""Of that, what is sent: an event passes when any of them fits."""
+"""Which of them are sent: an event passes if any filter fits."""
 
 
 class Step(Enum):
-    """How far a channel has come."""
+    """The progress of a channel."""
 
     CREATED = auto()
     RINGING = auto()
     EARLY_MEDIA = auto()
     ANSWERED = auto()
     PARKED = auto()
-    """Answered, and ours to speak to."""
+    """Answered, and ready to be spoken on."""
 
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """The channel came that far."""
+    """The channel has reached this step."""
 
     channel_id: str
     """Our call id."""
     step: Step
-    """How far."""
+    """The step."""
     channel: str = ""
-    """The PBX's id of it."""
+    """The PBX's id of the channel."""
 
 
 @dataclass(frozen=True, slots=True)
 class HoldChanged:
-    """The far end put us on hold, or took us back."""
+    """The far end put us on hold, or ended that."""
 
     channel_id: str
     """Our call id."""
     is_held: bool
-    """On hold now?"""
+    """Is it on hold now?"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,25 +75,25 @@ class KeyPressed:
     channel_id: str
     """Our call id."""
     key: str
-    """Which."""
+    """The digit."""
 
 
 @dataclass(frozen=True, slots=True)
 class Executed:
-    """An application that we asked for came to its end."""
+    """An application that we started has ended."""
 
     channel_id: str
     """Our call id."""
     execution_id: str
-    """As we named it."""
+    """The id that we gave it."""
     response: str
     """FILE PLAYED, FILE NOT FOUND or PLAYBACK ERROR."""
     samples: int
-    """Sent of the file, at `rate`."""
+    """Samples of the file that were sent, at `rate`."""
     rate: int | None
-    """The channel's; None when it has no codec."""
+    """The sample rate of the channel; None: it has no codec."""
     terminator: str
-    """The key that broke it off; "" when none did."""
+    """The key that stopped it; empty: none did."""
     is_hung_up: bool
     """Had the channel ended by then?"""
 
@@ -105,7 +105,7 @@ class Ended:
     channel_id: str
     """Our call id."""
     cause: int | None
-    """Q.850."""
+    """Q.850 cause."""
     name: str
     """FreeSWITCH's name of the cause."""
     sip_status: int | None
@@ -113,25 +113,25 @@ class Ended:
     is_local: bool
     """Did no SIP reply ever come?"""
     is_by_pbx: bool
-    """Did the PBX end it, by a BYE or CANCEL of its own? Told to by us, or by whoever else may tell it."""
+    """Did the PBX end it by its own BYE or CANCEL? On our command, or on somebody else's."""
     media: Media
-    """The last counts."""
+    """The last packet counts."""
     channel: str = ""
-    """The PBX's id of it."""
+    """The PBX's id of the channel."""
     is_refused: bool = True
-    """Is the status of a call that failed the far end's? What FreeSWITCH makes up after a 200 is none."""
+    """Does the status of a failed call come from the far end? FreeSWITCH makes one up after a 200."""
 
 
 @dataclass(frozen=True, slots=True)
 class JobDone:
-    """The originate came to an end, or to an answer."""
+    """The originate has ended, or the call was answered."""
 
     job_id: str
-    """As we named it."""
+    """The id that we gave it."""
     is_ok: bool
-    """Answered?"""
+    """Was it answered?"""
     reason: str
-    """FreeSWITCH's name of the cause when it was not."""
+    """FreeSWITCH's name of the cause, if it was not answered."""
 
 
 ChannelEvent = Moved | HoldChanged | ReportedBack | KeyPressed | Executed | Ended
@@ -147,12 +147,12 @@ _STEPS: Final[Mapping[str, Step]] = {
 _PROTOCOL_CAUSE: Final = "sip:"
 _SENT: Final = frozenset(("send_bye", "send_cancel"))
 _REALLY: Final[Mapping[int, int]] = {904: 401}
-"""What the far end said where FreeSWITCH tells a status of its SIP library's making: 904 when name and
-password were wanted once more, after we had given them. A 407 would be told so too."""
+"""What the far end really sent when FreeSWITCH reports a status of its SIP library: 904 when the far end
+asked again for name and password after we had sent them. A 407 would be reported in the same way."""
 
 
 def read_event(event: Event) -> EslEvent | None:
-    """Return the fact that an event tells; None for events that are not ours to know."""
+    """Return the fact in an event; None: it is not an event that we use."""
     name = event.text("Event-Name")
     if name in _STEPS:
         return Moved(_call_of(event), _STEPS[name], event.text("Unique-ID"))
@@ -161,7 +161,7 @@ def read_event(event: Event) -> EslEvent | None:
 
 
 def read_executed(event: Event) -> Executed:
-    """Return what became of the application that a CHANNEL_EXECUTE_COMPLETE, or a `uuid_dump`, tells of."""
+    """Return the result of the application in a CHANNEL_EXECUTE_COMPLETE or a `uuid_dump`."""
     return Executed(
         channel_id=_call_of(event),
         execution_id=event.text("Application-UUID"),
@@ -177,7 +177,7 @@ def read_executed(event: Event) -> Executed:
 
 
 def read_step(dump: Event) -> Step:
-    """Return how far the channel of a `uuid_dump` has come."""
+    """Return the step of the channel in a `uuid_dump`."""
     state = dump.text("Answer-State")
     if state == "answered":
         # A channel that runs an application is in our hands; one that was just answered runs none yet.
@@ -188,7 +188,8 @@ def read_step(dump: Event) -> Step:
 
 
 def read_media(event: Event) -> Media:
-    """Return the counts in a CHANNEL_HANGUP_COMPLETE, or in a `uuid_dump` after `uuid_set_media_stats`."""
+    """Return the packet counts in a CHANNEL_HANGUP_COMPLETE, or in a `uuid_dump` after
+    `uuid_set_media_stats`."""
     return Media(
         received=event.number("variable_rtp_audio_in_packet_count"),
         sent=event.number("variable_rtp_audio_out_packet_count"),
@@ -197,34 +198,35 @@ def read_media(event: Event) -> Media:
 
 
 def read_packet(dump: Event) -> timedelta | None:
-    """Return how much audio a packet holds, as both sides agreed and a `uuid_dump` shows; None: not yet."""
+    """Return how much audio a packet carries, as both sides agreed, from a `uuid_dump`; None: not agreed
+    yet."""
     # As agreed in SDP, and not as the endpoint was told to offer.
     milliseconds = dump.number("variable_rtp_use_codec_ptime")
     return timedelta(milliseconds=milliseconds) if milliseconds else None
 
 
 def is_held_as_agreed(dump: Event) -> bool:
-    """Does the far end hear nothing of us, as its own last SDP has it that a `uuid_dump` shows?"""
+    """Return whether the far end does not receive our audio, by its own last SDP in a `uuid_dump`."""
     return is_on_hold(dump.text("variable_switch_r_sdp"))
 
 
 def has_key_events(dump: Event) -> bool:
-    """Did both sides agree on keys as events (RFC 4733), as a `uuid_dump` shows?"""
+    """Return whether both sides agreed on keys as events (RFC 4733), from a `uuid_dump`."""
     return bool(dump.text("variable_rtp_2833_recv_payload"))
 
 
 def may_miss_key_events(dump: Event) -> bool:
-    """Do keys likely come under a payload type of which FreeSWITCH hears none?
+    """Return whether keys probably come with a payload type that FreeSWITCH does not hear.
 
-    What it waits for stays the number that it offered at 8 kHz, whatever the far end agrees to for a codec
-    of another rate. A far end may send and want different ones, so this is no proof.
+    FreeSWITCH waits for the number that it offered at 8 kHz, whatever the far end agreed to for a codec of
+    another rate. A far end may send and accept different numbers, so this is no proof.
     """
     agreed, awaited = (dump.text(f"variable_rtp_2833_{way}_payload") for way in ("send", "recv"))
     return agreed != awaited and dump.text("variable_rtp_use_codec_rate") != "8000"
 
 
 def _call_of(event: Event) -> str:
-    """Return whose call a channel's event is; one without variables is of a channel named as its call."""
+    """Return the call id of a channel's event; without variables, the channel's own id is the call id."""
     # Events of DTMF and RTCP have no variables, unless `verbose_events` was executed.
     return event.text(f"variable_{CALL}") or event.text("Unique-ID")
 

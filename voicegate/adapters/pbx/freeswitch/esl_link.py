@@ -1,9 +1,9 @@
-"""The asyncio side of an ESL connection: opened once, never again; its thread is `esl_thread`'s.
+"""The asyncio side of an ESL connection: opened once, never again; its thread is in `esl_thread`.
 
-Between the two loops lie two queues: commands that wait to be sent, and frames that wait for us, at most
-`MAX_WAITING`. A full one stops the reading, so that what we are too slow for waits in the kernel and in
-FreeSWITCH, which drops a connection after 100,000 events; the resync then finds what was missed. What lives
-longer than a connection (log in, back-off, resync) is `esl`'s.
+Between the two loops are two queues: commands to send, and at most `MAX_WAITING` received frames. When that
+queue is full, reading stops: what we are too slow for waits in the kernel and in FreeSWITCH, which drops a
+connection after 100,000 events; the calls are checked after the reconnect. What lasts longer than a
+connection (log in, back-off, check of calls) is in `esl`.
 """
 
 import asyncio
@@ -23,9 +23,9 @@ from voicegate.domain.errors import PbxProtocolError, PbxUnavailable, ReplyLost
 log = structlog.get_logger(__name__)
 
 MAX_WAITING: Final = 1000
-"""Frames that may wait for the asyncio loop, 6 kB each."""
+"""How many frames may wait for the asyncio loop, of 6 kB each."""
 _SHARE: Final = 50
-"""Of them, how many are taken in one turn of the loop."""
+"""How many frames are handled in one turn of the loop."""
 
 
 class Command:
@@ -38,7 +38,7 @@ class Command:
         self._link = link
 
     def set(self, event: GreenEvent) -> None:
-        """Take the reply; in the thread."""
+        """Take the reply. Called in the thread."""
         self._link.deliver(event.frame, self)
 
 
@@ -65,7 +65,7 @@ class EslLink:
         """Connect.
 
         Raises:
-            OSError: nobody there.
+            OSError: nothing listens there.
         """
         sock = await _connect(self._loop, host, port)
         name = f"ESL {self._name}"
@@ -73,12 +73,12 @@ class EslLink:
         threading.Thread(target=self._serve, args=(sock,), name=name, daemon=True).start()
 
     def send(self, line: str, headers: Mapping[str, str] | None = None) -> "asyncio.Future[Frame]":
-        """Send a command and return the future of its reply, which a lost connection fails with ReplyLost.
+        """Send a command and return the future of its reply; a lost connection fails it with ReplyLost.
 
-        Cancelling leaves a command that was sent with the PBX; its late reply is read past.
+        If the caller is cancelled, a command that was sent stays with the PBX; its late reply is ignored.
 
         Raises:
-            PbxUnavailable: the connection is gone; nothing was sent.
+            PbxUnavailable: the connection is lost; nothing was sent.
             UnsafeValue: a value would inject a command; nothing was sent.
         """
         command = Command(build_command(line, headers), self)
@@ -91,18 +91,18 @@ class EslLink:
         return command.reply
 
     def close(self) -> None:
-        """End the connection; the thread ends by itself. Does not wait for it."""
+        """Close the connection; the thread ends by itself, and is not waited for."""
         self.is_closing = True
         self._stir()
 
     def open_gate(self, gate: Gate) -> None:
-        """Take what wakes the thread; in the thread."""
+        """Take the object that wakes the thread. Called in the thread."""
         with self._lock:
             self._gate = gate
         gate.stir()
 
     def next_command(self) -> Command | None:
-        """Return what is to be sent next; in the thread."""
+        """Return the next command to send. Called in the thread."""
         while self._outgoing:
             command = self._outgoing.popleft()
             if not command.reply.done():
@@ -113,16 +113,16 @@ class EslLink:
 
     @property
     def is_full(self) -> bool:
-        """Do as many frames wait as may?"""
+        """Return whether the queue of frames is full."""
         return self.waiting >= MAX_WAITING
 
     @property
     def waiting(self) -> int:
-        """How many frames wait?"""
+        """Return how many frames wait."""
         return len(self._incoming)
 
     def deliver(self, frame: Frame, command: Command | None = None) -> None:
-        """Take a frame; in the thread."""
+        """Take a frame. Called in the thread."""
         if self.is_closing:
             return
         self.heard_at = self._loop.time()
@@ -133,7 +133,7 @@ class EslLink:
             self._loop.call_soon_threadsafe(self._drain)
 
     def _serve(self, sock: socket.socket) -> None:
-        """Live as long as the connection: the thread's root."""
+        """Run until the connection ends. The thread's root."""
         reason: Exception | None = None
         try:
             GuardedEsl(sock, self).run()
@@ -157,7 +157,7 @@ class EslLink:
                 self._gate.stir()
 
     def _drain(self) -> None:
-        """Take a turn's share of what waits, so that a burst does not hold the loop."""
+        """Handle a limited number of waiting frames, so that a burst does not block the loop."""
         was_full = self.is_full
         self._is_draining = False
         for _ in range(min(len(self._incoming), _SHARE)):
@@ -199,7 +199,7 @@ class EslLink:
 
 
 async def _connect(loop: asyncio.AbstractEventLoop, host: str, port: int) -> socket.socket:
-    """Return a socket connected to the first of the host's addresses that answers."""
+    """Return a socket connected to the first of the host's addresses that accepts."""
     failure: OSError = OSError(f"{host} has no address")
     for family, kind, protocol, _, address in await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM):
         sock = socket.socket(family, kind, protocol)

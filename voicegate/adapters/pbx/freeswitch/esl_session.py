@@ -1,6 +1,6 @@
-"""One visit to the event socket: log in, ask, leave. For whoever looks, not for calls.
+"""A short connection to the event socket: log in, ask, log off. For checks, not for calls.
 
-The connection that calls live on is `esl`'s; this one is never made anew.
+The connection for calls is `esl`'s; this one is never opened again.
 """
 
 import asyncio
@@ -29,8 +29,8 @@ class EslSession:
         """Send a command and return its reply.
 
         Raises:
-            ReplyLost: none came in time.
-            PbxUnavailable: the connection is gone.
+            ReplyLost: no reply came in time.
+            PbxUnavailable: the connection is lost.
         """
         try:
             async with asyncio.timeout(self._within):
@@ -39,16 +39,16 @@ class EslSession:
             raise ReplyLost(f"no reply to {line.partition(' ')[0]} in time") from None
 
     async def api(self, command: str) -> str:
-        """Return an API command's answer; "-ERR permission denied" for one that we may not give."""
+        """Return the answer to an API command; "-ERR permission denied" if we may not send it."""
         reply = await self.ask(f"api {command}")
         # A command that we have no right to is refused by another kind of reply.
         return (reply.body or reply.headers.get("Reply-Text", "")).strip()
 
     async def log_in(self, settings: FreeSwitchSettings) -> None:
-        """Show who we are.
+        """Log in.
 
         Raises:
-            PbxRefused: the password is wrong, or nobody is called so.
+            PbxRefused: the password is wrong, or there is no such user.
         """
         reply = await self.ask(credentials(settings))
         if reply.headers.get("Reply-Text") != ACCEPTED:
@@ -56,7 +56,7 @@ class EslSession:
         self._welcome = reply.headers
 
     def allowed(self, what: str) -> frozenset[str] | None:
-        """Return what we may do or hear, of "API" or "Events"; None: everything."""
+        """Return what we may send or receive, of "API" or "Events"; None: everything."""
         # `auth` tells no rights, for it has them all; `userauth` tells those of the account.
         text = self._welcome.get(f"Allowed-{what}", _ALL)
         return None if text == _ALL else frozenset(text.replace(",", " ").split())
@@ -67,10 +67,10 @@ async def esl_session(settings: FreeSwitchSettings) -> AsyncIterator[EslSession]
     """Give a logged-in connection.
 
     Raises:
-        OSError: nobody there.
-        TimeoutError: a peer that is silent.
+        OSError: nothing listens there.
+        TimeoutError: the peer is silent.
         PbxRefused: the password is wrong.
-        PbxError: the peer does not speak ESL, or does not let us in.
+        PbxError: the peer does not speak ESL, or refuses us.
     """
     # Nothing is subscribed, so that no event comes.
     link, within = EslLink(settings.name, lambda _: None), settings.command_timeout.total_seconds()

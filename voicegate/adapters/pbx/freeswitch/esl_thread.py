@@ -1,9 +1,9 @@
 """The gevent side of an ESL connection: greenswitch's protocol with its dangerous parts replaced.
 
-It runs in a thread of its own, on that thread's own gevent loop; nothing is monkey-patched, so the rest of
-the process knows nothing of it. What it shares with the asyncio side is an `EslBridge`. Source: greenswitch
-0.0.19, `esl.py`, gevent 26.9; each override names what the original does. Kept of it: how replies find their
-commands, and what each kind of frame means.
+It runs in its own thread with its own gevent loop; nothing is monkey-patched, so the rest of the process is
+not affected. It shares an `EslBridge` with the asyncio side. Source: greenswitch 0.0.19, `esl.py`, gevent
+26.9; each override says what the original does. Used from it: how replies find their commands, and what each
+kind of frame means.
 """
 
 import socket
@@ -23,46 +23,47 @@ log = structlog.get_logger(__name__)
 
 _CHUNK: Final = 65_536
 _SEND_TIMEOUT: Final = 5.0
-"""Seconds for the peer's host to take a command."""
+"""Seconds for the peer's host to accept a command."""
 _REPLIES: Final = frozenset(("command/reply", "api/response"))
 
 
 class Command(Protocol):
-    """A command under way."""
+    """A command that waits for its reply."""
 
     @property
     def data(self) -> bytes:
-        """As it is sent."""
+        """The bytes that are sent."""
         ...
 
     def set(self, event: "GreenEvent") -> None:
-        """Take the reply; greenswitch's name."""
+        """Take the reply; the name is greenswitch's."""
         ...
 
 
 class EslBridge(Protocol):
-    """What the two sides share; called in the thread."""
+    """What the two sides share. Called in the thread."""
 
     def open_gate(self, gate: "Gate") -> None:
-        """Say by `gate.stir`, from any thread, when there is news for this side, until the gate is shut."""
+        """From now until the gate is shut, call `gate.stir` from any thread when there is news for this
+        side."""
         ...
 
     def next_command(self) -> Command | None:
-        """Return what is to be sent next; None when there is nothing."""
+        """Return the next command to send; None: there is none."""
         ...
 
     def deliver(self, frame: Frame) -> None:
-        """Take a frame that is no reply."""
+        """Take a frame that is not a reply."""
         ...
 
     @property
     def is_full(self) -> bool:
-        """Do as many frames wait as may?"""
+        """Return whether the queue of frames is full."""
         ...
 
     @property
     def is_closing(self) -> bool:
-        """Is the connection to end?"""
+        """Return whether the connection is to be closed."""
         ...
 
 
@@ -77,7 +78,7 @@ class Gate:
         self._watcher = gevent.get_hub().loop.async_()
 
     def watch(self, bridge: EslBridge) -> None:
-        """Begin to listen."""
+        """Start to listen."""
 
         def wake() -> None:
             if bridge.is_closing:
@@ -92,12 +93,12 @@ class Gate:
         self._watcher.send()
 
     def shut(self) -> None:
-        """Listen no more."""
+        """Stop listening."""
         self._watcher.close()
 
 
 class GreenEvent:
-    """A frame, as greenswitch's handlers take it."""
+    """A frame, in the form that greenswitch's handlers take."""
 
     def __init__(self, frame: Frame) -> None:
         self.headers = frame.headers
@@ -105,19 +106,19 @@ class GreenEvent:
         self.data: object = None
 
     def parse_data(self, _: object) -> None:
-        """Leave the body alone; the original decodes percent escapes before it cuts lines, so that a caller's
-        name forges headers, and lets a background job's result overwrite them."""
+        """Leave the body as it is. The original decodes percent escapes before it splits lines: so a caller's
+        name could forge headers, and the result of a background job could overwrite them."""
 
 
 class _NoQueue:
-    """Stands for greenswitch's queue of events, which has no bound: 347 MB for 20,000 events."""
+    """Replaces greenswitch's queue of events, which has no limit: 347 MB for 20,000 events."""
 
     def put(self, _: GreenEvent) -> None:
         """Drop it: events go to the bridge."""
 
 
 class GuardedEsl(InboundESL):  # type: ignore[misc]  # greenswitch is untyped
-    """One connection, made already: the original waits for ever for a silent peer's greeting."""
+    """One open connection. The original waits for ever for the greeting of a silent peer."""
 
     def __init__(self, sock: socket.socket, bridge: EslBridge) -> None:
         super().__init__(None, None, None)
@@ -132,7 +133,7 @@ class GuardedEsl(InboundESL):  # type: ignore[misc]  # greenswitch is untyped
         self._failure: Exception | None = None
 
     def run(self) -> None:
-        """Read and write until the connection is over or told to end.
+        """Read and write until the connection is over or is to be closed.
 
         Raises:
             OSError: the connection broke.
@@ -152,15 +153,15 @@ class GuardedEsl(InboundESL):  # type: ignore[misc]  # greenswitch is untyped
             raise self._failure
 
     def receive_events(self) -> None:
-        """Read frames until the peer closes; the original spins on an end within a body, and stays
-        "connected" when a frame kills it."""
+        """Read frames until the peer closes. The original loops for ever if the end comes within a body, and
+        stays "connected" after a frame that made it fail."""
         while chunk := self.sock.recv(_CHUNK):
             for frame in self._framer.feed(chunk):
                 self._body = frame.body
                 self.handle_event(GreenEvent(frame))
 
     def handle_event(self, event: GreenEvent) -> None:
-        """Hand a frame on, once there is room: replies to their commands, all else to the bridge."""
+        """Pass a frame on when there is room: replies to their commands, all others to the bridge."""
         while self._bridge.is_full:
             self._gate.room.clear()
             if self._bridge.is_full:
@@ -173,7 +174,7 @@ class GuardedEsl(InboundESL):  # type: ignore[misc]  # greenswitch is untyped
             self._bridge.deliver(event.frame)
 
     def _read_socket(self, _sock: object, _length: int) -> str:
-        """Return the body, read already."""
+        """Return the body, which was read before."""
         return self._body
 
     def _write(self) -> None:

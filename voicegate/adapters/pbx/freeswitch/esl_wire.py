@@ -1,9 +1,9 @@
-"""ESL as bytes: frames out of chunks, events out of frames, and commands that are safe to send. Pure.
+"""ESL as bytes: frames from chunks, events from frames, and commands that are safe to send. Pure.
 
-What an event means is `esl_events`'s question. Source: mod_event_socket of FreeSWITCH 1.10.12: a frame is
-header lines, an empty line, and as many bytes of body as its Content-Length says; the body of an event in
-`plain` form is again header lines, their values percent-encoded, an empty line, and a body of its own.
-A value is decoded only once it is cut out: a caller's name may have a line end in it.
+What an event means is in `esl_events`. Source: mod_event_socket of FreeSWITCH 1.10.12. A frame is header
+lines, an empty line, and as many bytes of body as its Content-Length says. The body of an event in `plain`
+form is again header lines with percent-encoded values, an empty line, and its own body. A value is decoded
+only after it was cut out: a caller's name may have a line end in it.
 """
 
 from collections.abc import Iterator, Mapping
@@ -14,9 +14,9 @@ from urllib.parse import unquote
 from voicegate.domain.errors import PbxProtocolError, UnsafeValue
 
 MAX_HEAD: Final = 65_536
-"""Bytes a frame's head may have; FreeSWITCH's largest, the reply to `connect`, is some 8,000."""
+"""The longest head of a frame, in bytes; FreeSWITCH's longest, the reply to `connect`, has about 8,000."""
 MAX_BODY: Final = 16_777_216
-"""Bytes a body may have."""
+"""The longest body, in bytes."""
 _FORBIDDEN: Final = frozenset("\r\n\0")
 
 
@@ -25,38 +25,38 @@ class Frame:
     """One ESL message."""
 
     headers: Mapping[str, str]
-    """Of the frame itself, as they were sent."""
+    """The headers of the frame itself, as they were sent."""
     body: str = ""
-    """What followed them."""
+    """The body."""
 
     @property
     def kind(self) -> str:
-        """Its Content-Type; "" when it has none."""
+        """Its Content-Type; empty: it has none."""
         return self.headers.get("Content-Type", "")
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """What a text/event-plain frame carries."""
+    """The content of a text/event-plain frame."""
 
     headers: Mapping[str, str]
-    """As they were sent, percent-encoded; of a repeated one, the first."""
+    """The headers as they were sent, percent-encoded; of a repeated one, the first."""
     body: str
-    """A background job's result, say."""
+    """The event's own body, such as the result of a background job."""
 
     def text(self, key: str) -> str:
-        """Return a header's value, decoded; "" when it is missing."""
+        """Return a header's decoded value; empty: it is missing."""
         # Decoded only here: a line end in a caller's name was no line end on the wire.
         return unquote(self.headers.get(key, ""))
 
     def number(self, key: str) -> int | None:
-        """Return a header's number; None when it is missing or none."""
+        """Return a header's number; None: it is missing or not a number."""
         text = self.text(key)
         return int(text) if text.isascii() and text.isdigit() and len(text) < 12 else None
 
 
 class Framer:
-    """Cuts a stream of bytes into frames."""
+    """Splits a stream of bytes into frames."""
 
     def __init__(self) -> None:
         self._rest = bytearray()
@@ -91,10 +91,10 @@ class Framer:
 
 
 def parse_event(text: str) -> Event:
-    """Return the event that an event frame's body, or `uuid_dump`, tells.
+    """Return the event in the body of an event frame, or in the answer to `uuid_dump`.
 
     Raises:
-        PbxProtocolError: a line that is no header.
+        PbxProtocolError: a line is not a header.
     """
     head, _, body = text.partition("\n\n")
     return Event(_read_lines(head), body)
@@ -104,7 +104,7 @@ def build_command(line: str, headers: Mapping[str, str] | None = None) -> bytes:
     """Return the bytes of a command with its header lines.
 
     Raises:
-        UnsafeValue: CR, LF, NUL or a lone surrogate, which would start a command of its own or cannot be
+        UnsafeValue: CR, LF or NUL, which would start another command, or a lone surrogate, which cannot be
             encoded.
     """
     lines = [line, *(f"{key}: {value}" for key, value in (headers or {}).items())]

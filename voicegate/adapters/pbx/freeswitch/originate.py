@@ -1,13 +1,13 @@
-"""An order to call, as a `bgapi originate`. Pure.
+"""Writes an order to call as a `bgapi originate`. Pure.
 
-Every value is held to the characters it may have: the command is split at blanks, its variables at commas,
-a dial string at `,` and `|`, and `${…}` is expanded. Source: FreeSWITCH 1.10.12, `mod_commands.c`,
+Every value may have certain characters only: the command is split at blanks, its variables at commas, a dial
+string at `,` and `|`, and `${…}` is expanded. Source: FreeSWITCH 1.10.12, `mod_commands.c`,
 `switch_ivr_originate.c`, `switch_utils.c`, `sofia.c`.
 
-Why park, and not the socket application: a parked call is spoken to over the connection that we have, so
-that nothing of ours listens, one port is opened to the PBX, and events, digits and replies come in one
-order; it outlives a lost connection and is taken up again, where the socket application hangs up. What it
-lacks, an end when the controller is gone, `park_timeout` gives.
+Why park, and not the socket application: a parked call is spoken on over the connection that we have. So we
+listen on no port, one port of the PBX is open to us, and events, digits and replies come in one order. The
+call survives a lost connection and is taken up again, where the socket application hangs up. Park has no end
+of its own when the controller is gone; `park_timeout` gives it one.
 """
 
 import math
@@ -30,21 +30,21 @@ _NOBODY: Final = "null/voicegate"
 
 @dataclass(frozen=True, slots=True)
 class Originate:
-    """A call about to be placed."""
+    """A call that is about to be placed."""
 
     job_id: str
-    """Of the originate."""
+    """The job id of the originate."""
     command: str
     """The command that places it."""
     is_desk: bool = False
-    """May several channels come of it, with ids of the PBX's making?"""
+    """Can it make several channels, with ids of the PBX's own?"""
 
 
 def build_originate(order: Order, job_id: str, cap: timedelta) -> Originate:
     """Return the command that places `order`; an answered call lasts no longer than `cap`.
 
     Raises:
-        UnsafeValue: a value has a character that means something to the PBX.
+        UnsafeValue: a value has a character with a meaning for the PBX.
     """
     caller = order.hop.caller_id
     name = check(caller.name, _CALLER_NAME, "caller name").replace("'", "\\'")
@@ -56,7 +56,7 @@ def build_originate(order: Order, job_id: str, cap: timedelta) -> Originate:
 
 
 def build_trial(order: Order, job_id: str, cap: timedelta) -> Originate:
-    """Return the command that places a call to nobody, which answers, whatever the order says."""
+    """Return the command that places a trial call, which is answered at once, whatever the order says."""
     return Originate(job_id, f"bgapi originate {_braces(order.call_id, cap, is_desk=False)}{_NOBODY} &park()")
 
 
@@ -64,7 +64,7 @@ def check_path(path: str) -> str:
     """Return `path` if it names a file to play, and nothing else.
 
     Raises:
-        UnsafeValue: it has a character that means something to the PBX.
+        UnsafeValue: it has a character with a meaning for the PBX.
     """
     return check(path, _PATH, "sound's path")
 

@@ -1,7 +1,7 @@
-"""What the far end's description of its audio says: does it want to hear us? Pure.
+"""What the far end's SDP says about its audio: does it want to receive ours? Pure.
 
-FreeSWITCH 1.10.12 tells of a hold that comes by a re-INVITE, and of none that comes with the answer: it sends
-on then, to a far end that plays it to nobody. RFC 4566; RFC 3264, section 8.4.
+FreeSWITCH 1.10.12 reports a hold that comes by a re-INVITE, but not one that comes with the answer: then it
+sends audio that the far end plays to nobody. RFC 4566; RFC 3264, section 8.4.
 """
 
 from typing import Final
@@ -13,7 +13,8 @@ _NOWHERE: Final = "0.0.0.0"  # noqa: S104 - an SDP's, where nobody listens
 
 
 def is_on_hold(sdp: str) -> bool:
-    """Does whoever sent this `sdp` hear nothing of us? What its audio says for itself counts."""
+    """Return whether the sender of this `sdp` does not receive our audio. The attribute of the audio itself
+    counts."""
     direction, address, section = "sendrecv", "", ""
     for line in sdp.splitlines():
         kind, _, value = line.strip().partition("=")

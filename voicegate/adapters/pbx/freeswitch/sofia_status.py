@@ -1,11 +1,11 @@
-"""What `sofia xmlstatus` tells of gateways and profiles, read out of its XML. Pure.
+"""Reads gateways and profiles from the XML of `sofia xmlstatus`. Pure.
 
-What a state means for calls belongs to those who ask. Source: FreeSWITCH 1.10.12, `sofia.c`, and recorded
-answers: a gateway that is asked for by name comes without the `gateways` around it; a name that is not there
-is answered in a plain sentence. Why the standard library's parser, and no package beside it: what makes XML
-dangerous is what a document type declares, entities that grow or that name files. FreeSWITCH sends none, and
-an answer with one is refused before it is parsed; its size is bounded by `esl_wire`. defusedxml, which would
-do no more here, has had no release since 2021.
+What a state means for calls is up to the callers. Source: FreeSWITCH 1.10.12, `sofia.c`, and recorded
+answers: a gateway that is asked for by name comes without the `gateways` element around it; an unknown name
+is answered by a plain sentence. Why the standard library's parser, and no package: XML is dangerous only by
+what a document type declares, entities that grow or that name files. FreeSWITCH sends none, and an answer
+with one is refused before it is parsed; `esl_wire` limits its size. defusedxml would do no more here, and has
+had no release since 2021.
 """
 
 from collections.abc import Mapping
@@ -18,35 +18,35 @@ import structlog
 log = structlog.get_logger(__name__)
 
 GATEWAYS: Final = "sofia xmlstatus gateway"
-"""The command that tells of all gateways."""
+"""The command that lists all gateways."""
 
 
 @dataclass(frozen=True, slots=True)
 class Gateway:
-    """One gateway; "" is what was not told."""
+    """One gateway; an empty field was not reported."""
 
     status: str
-    """UP or DOWN, as its pings and its registration show it."""
+    """UP or DOWN, from its pings and its registration."""
     state: str
-    """How its registration stands; NOREG: it does not register."""
+    """The state of its registration; NOREG: it does not register."""
     ping_seconds: str
-    """How often it is pinged; "0": never."""
+    """Seconds between two pings; "0": never."""
     profile: str
-    """The SIP profile whose it is."""
+    """Its SIP profile."""
 
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """What a SIP profile offers on the calls that we place; "" is what was not told."""
+    """What a SIP profile offers on our calls; an empty field was not reported."""
 
     codecs: str
-    """Their names, parted by commas."""
+    """The names of its codecs, separated by commas."""
     dtmf: str
     """How DTMF digits are sent: rfc2833, info, none."""
 
 
 def read_gateways(answer: str) -> Mapping[str, Gateway]:
-    """Return the gateways that an answer tells of, by name; empty where it tells of none."""
+    """Return the gateways in an answer, by name; empty: there are none."""
     root = _read(answer)
     # The elements of one that was asked for by name are the root's own.
     return {
@@ -61,7 +61,7 @@ def read_gateways(answer: str) -> Mapping[str, Gateway]:
 
 
 def read_profile(answer: str) -> Profile:
-    """Return what an answer tells of a profile."""
+    """Return the profile in an answer."""
     root = _read(answer)
     return Profile(codecs=_text(root, ".//outbound-codecs"), dtmf=_text(root, ".//dtmf-mode"))
 

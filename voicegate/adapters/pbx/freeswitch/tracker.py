@@ -40,23 +40,23 @@ from voicegate.domain.call_outcome import GaveUp, Hangup
 _TIMEOUTS: Final = frozenset(("NO_ANSWER", "ALLOTTED_TIMEOUT", "PROGRESS_TIMEOUT"))
 _GATEWAY_DOWN: Final = "GATEWAY_DOWN"
 _DESKS: Final[Mapping[str, int]] = {"USER_NOT_REGISTERED": 20, "SUBSCRIBER_ABSENT": 1}
-"""No telephone is registered there: Q.850's subscriber absent. FreeSWITCH calls so a desk that its directory
-does not know: that is no such number."""
+"""The causes when no telephone is registered: Q.850's subscriber absent. FreeSWITCH uses the same for an
+extension that its directory does not know; that is an invalid number."""
 _MADE_UP: Final = 503
 _UNUSABLE: Final = "INCOMPATIBLE_DESTINATION"
 _INCOMPATIBLE: Final = 88
 _OK: Final = 200
 _NO_SDP: Final = 500
-"""FreeSWITCH's own word for a 200 that has no SDP: 1.10.12."""
+"""The status that FreeSWITCH 1.10.12 makes up for a 200 without SDP."""
 _REDIRECTIONS: Final = range(300, 400)
-"""FreeSWITCH ends a call itself whose far end names another number: RFC 3261, section 21.3."""
+"""FreeSWITCH ends a call itself when the far end names another number: RFC 3261, section 21.3."""
 _SHUTDOWN: Final = "SYSTEM_SHUTDOWN"
 _FOR_THE_FAR_END: Final = frozenset(("MEDIA_TIMEOUT", "INCOMPATIBLE_DESTINATION", "RECOVERY_ON_TIMER_EXPIRE"))
-"""Causes for which FreeSWITCH itself ends a call, and what the far end does, or not, is why."""
+"""Causes with which FreeSWITCH itself ends a call, because of what the far end does or does not do."""
 
 
 class CallTracker:
-    """One call's facts, as FreeSWITCH tells them."""
+    """One call's facts, as FreeSWITCH reports them."""
 
     def __init__(self, timeouts: LegTimeouts, now: float) -> None:
         self.facts = CallFacts(timeouts, now)
@@ -67,16 +67,16 @@ class CallTracker:
 
     @property
     def is_ours(self) -> bool:
-        """May the channel be spoken to?"""
+        """Return whether the channel can be spoken on."""
         return self._is_parked and not self.facts.is_settled
 
     @property
     def is_seen(self) -> bool:
-        """Did the PBX ever speak of the channel?"""
+        """Return whether the PBX ever reported the channel."""
         return self.facts.is_channel_seen
 
     def observe(self, event: EslEvent, now: float) -> None:
-        """Note an event of this call."""
+        """Record an event of this call."""
         if isinstance(event, JobDone):
             self._hear_job(event, now)
             return
@@ -95,21 +95,22 @@ class CallTracker:
                 assert_never(event)
 
     def lose_touch(self) -> None:
-        """Note that nobody knows whether the PBX did as it was told, and that we end the call for that."""
+        """Record that it is unknown whether the PBX did what it was told, and that we end the call for this
+        reason."""
         self._is_out_of_touch = True
 
     def find(self, step: Step, now: float) -> None:
-        """Note that the PBX, asked, knows the channel, and how far it has come."""
+        """Record that the PBX was asked and knows the channel, and its step."""
         self.facts.find_channel()
         self._reach(step, now)
 
     def miss(self, _now: float) -> None:
-        """Note that the PBX, asked, does not know the channel."""
+        """Record that the PBX was asked and does not know the channel."""
         self.facts.stop(Timer.LOST)
         self._settle_as_known()
 
     def due(self, now: float) -> Due:
-        """Settle what time settles, and return what has to be done."""
+        """Settle the call if its time is over, and return what must be done."""
         for timer in self.facts.run_out(now):
             due = self._due_after(timer, now)
             if due is Due.SETTLE:
@@ -180,7 +181,8 @@ class CallTracker:
             self.facts.settle(Hangup(gave_up=GaveUp.PBX_LOST))
 
     def _is_unusable(self, ended: Ended) -> bool:
-        """Did somebody pick up, with an SDP that FreeSWITCH refused? It tells of no answer then."""
+        """Return whether a person answered with an SDP that FreeSWITCH refused. It does not report an answer
+        then."""
         is_ours = self.facts.is_asked or ended.name in _TIMEOUTS
         is_refused = ended.sip_status is None and ended.name == _UNUSABLE
         is_made_up = ended.sip_status == _NO_SDP and not ended.is_refused and not ended.is_local
@@ -201,7 +203,7 @@ class CallTracker:
         return Hangup(cause=ended.cause, sip_status=ended.sip_status)
 
     def _meddling_of(self, ended: Ended) -> GaveUp | None:
-        """Return what an end is that neither we nor the far end wanted; None for all others."""
+        """Return the reason of an end that neither we nor the far end wanted; None: any other end."""
         is_for_the_far_end = ended.name in _FOR_THE_FAR_END or ended.sip_status in _REDIRECTIONS
         if self.facts.is_asked or not ended.is_by_pbx or is_for_the_far_end:
             return None

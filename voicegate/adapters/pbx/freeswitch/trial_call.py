@@ -1,7 +1,8 @@
-"""A call to nobody: a channel without a telephone, placed, followed and played to as a call's is.
+"""A trial call: a channel without a telephone, placed, followed and played to like a call's channel.
 
-It is FreeSWITCH's own `null` endpoint, which answers at once; mod_loopback has it. All else is what calls
-live on: the event socket, the subscription, the parked channel, the sound files. Source: FreeSWITCH 1.10.12.
+It is FreeSWITCH's own `null` endpoint, which answers at once; mod_loopback has it. Everything else is the
+same as for calls: the event socket, the subscription, the parked channel, the sound files. Source: FreeSWITCH
+1.10.12.
 """
 
 from collections.abc import Sequence
@@ -21,13 +22,13 @@ from voicegate.domain.call_outcome import Hangup
 from voicegate.domain.routing import CallerId, Hop, Trunk
 
 TRIAL_MODULE: Final = "mod_loopback"
-"""The module without which nobody can be called; calls themselves do not need it."""
+"""The module that trial calls need; calls themselves do not need it."""
 _CAP: Final = timedelta(seconds=30)
 _PLAYED: Final = 0.9
 
 
 async def place_trial_call(settings: FreeSwitchSettings, sounds: Sequence[Clip]) -> frozenset[str] | None:
-    """Return the paths of those `sounds` that cannot be played; None when the call did not come about."""
+    """Return the paths of those `sounds` that cannot be played; None: the trial call did not come about."""
     # Never dialed: the command is built without it.
     trunk = Trunk("doctor", settings.name, "nobody", (CallerId(""),), ring_timeout=settings.command_timeout)
     silence = Clip("", 0, timedelta(), 0)

@@ -1,8 +1,8 @@
-"""The `Pbx` port without a PBX: no sound, no network, calls that go as their number says.
+"""The `Pbx` port without a PBX: no sound, no network; each call does what its number says.
 
-Like a real one it tells facts only: a playback cut short says so, a call that nobody hung up does not end.
-All its times are multiplied by a pace, so that tests need not listen; what it reports (lengths, packets)
-is as if in real time. The outcomes are the domain's to judge.
+Like a real PBX it reports facts only: a stopped playback says so, a call that nobody hung up does not end.
+All its times are multiplied by a pace, so that tests need not wait; the lengths and packets that it reports
+are those of real time. The domain decides the outcomes.
 """
 
 import asyncio
@@ -21,10 +21,10 @@ from voicegate.domain.routing import Hop, TrunkState
 
 
 class Behaviour(StrEnum):
-    """What a telephone does, by the last two digits of its number; any other number is `01`."""
+    """What a telephone does, by the last two digits of its number; any other number does the same as `01`."""
 
     DELIVERED = "01"
-    """Answers, and presses the key that is asked for."""
+    """Answers, and presses the requested key."""
     NO_KEY = "02"
     """Answers and never presses a key, like a voicemail."""
     BUSY = "03"
@@ -34,7 +34,7 @@ class Behaviour(StrEnum):
     HANGS_UP = "05"
     """Presses the key and hangs up in the middle of the code."""
     EXTENSION = "06"
-    """As `01`, once any extension was sent."""
+    """The same as `01`, after any extension was sent."""
     REJECTED = "07"
     """SIP 603."""
     INVALID_NUMBER = "08"
@@ -42,7 +42,7 @@ class Behaviour(StrEnum):
     TRUNK_FAILED = "09"
     """SIP 503."""
     TRUNK_SILENT = "10"
-    """No sign of anything until the ring timeout."""
+    """No ringing and no early media until the ring timeout."""
     NO_MEDIA = "11"
     """Answers, but no packet and no key comes back."""
     REFUSED = "12"
@@ -76,10 +76,10 @@ def behaviour_of(hop: Hop) -> Behaviour:
 
 
 class SimulatedPbx:
-    """An exchange that plays its telephones itself.
+    """A PBX that plays its telephones itself.
 
-    `pace` multiplies every time: 1 is real, 0.01 a hundred times as fast. `endpoints` are the names it
-    reports as available.
+    `pace` multiplies every time: 1 is real time, 0.01 a hundred times as fast. `endpoints` are the names that
+    it reports as available.
     """
 
     def __init__(self, pace: float = 1.0, endpoints: Sequence[str] = ()) -> None:
@@ -90,11 +90,11 @@ class SimulatedPbx:
 
     @property
     def is_connected(self) -> bool:
-        """Can calls be placed now? Always."""
+        """Return whether calls can be placed now: always."""
         return True
 
     async def reach(self, within: timedelta) -> bool:  # noqa: ARG002
-        """The same."""
+        """Return whether calls can be placed now: always."""
         return True
 
     def originate(self, order: Order) -> AbstractAsyncContextManager["SimulatedLeg"]:
@@ -102,7 +102,7 @@ class SimulatedPbx:
 
         Raises:
             PbxRefused: the call id was used before, or the number is one that is refused.
-            UnsafeValue: a line's end in a value.
+            UnsafeValue: a line end in a value.
         """
         return self._originate(order)
 
