@@ -55,6 +55,7 @@ class GuardedProtocol(AMIProtocol):  # type: ignore[misc]  # panoramisk is untyp
         if self.closed or self.transport.is_closing():
             raise PbxUnavailable
         data.as_list = as_list
+        # Noted before it is written: a response must find its action.
         self.responses[data.id] = data
         self.transport.write(str(data).encode())
         future: asyncio.Future[Any] = data.future
@@ -71,6 +72,7 @@ class GuardedProtocol(AMIProtocol):  # type: ignore[misc]  # panoramisk is untyp
         try:
             for message in self._framer.feed(data):
                 self._handle(message)
+                # Handling may close the connection: the rest of the chunk then belongs to nobody.
                 if self.closed:
                     return
         except PbxProtocolError as error:
@@ -100,6 +102,7 @@ class GuardedProtocol(AMIProtocol):  # type: ignore[misc]  # panoramisk is untyp
             if not action.future.done():
                 action.future.set_exception(ReplyLost())
         self.responses.clear()
+        # Not `close`, which first sends what is buffered, and waits for ever for a peer that takes nothing.
         self.transport.abort()
 
 

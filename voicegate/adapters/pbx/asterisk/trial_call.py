@@ -65,8 +65,8 @@ async def knock(session: ManagerSession, address: str) -> bool:
 
 
 async def is_stranger(settings: AsteriskSettings) -> bool:
-    """Return whether a program that is not a controller listens on our FastAGI port. False if we cannot
-    connect to it."""
+    """Return whether what has our FastAGI port is not a controller. False if this machine is not among
+    `agi_allowed_peers`, so that it cannot ask."""
     here = ipaddress.ip_address("127.0.0.1")
     if not any(here in ipaddress.ip_network(network) for network in settings.agi_allowed_peers):
         return False

@@ -119,6 +119,7 @@ class CallFacts:
 
     def settle(self, hangup: Hangup) -> None:
         """Add the end, unless it was reported; all timers stop."""
+        # The first end counts: what a PBX sends later is about a channel that is over.
         if not self.is_settled:
             self._told.append(hangup)
             self._timers.clear()
@@ -151,6 +152,7 @@ class CallFacts:
 
     def mark_up(self, now: float) -> None:
         """Record that the channel was answered."""
+        # Once: a PBX reports an answer more than once, and must not start the wait for the channel anew.
         if self.up_at is None:
             self.up_at = now
             self.stop(Timer.OVERDUE)

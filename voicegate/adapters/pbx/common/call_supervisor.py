@@ -85,6 +85,7 @@ class CallSupervisor:
             with suppress(TimeoutError):
                 async with asyncio.timeout(within.total_seconds()):
                     await self._driver.client.ready.wait()
+        # Asked again: the connection may have come, and be lost again before this task had its turn.
         return self.is_connected
 
     @asynccontextmanager
@@ -101,6 +102,7 @@ class CallSupervisor:
         try:
             await self._driver.end_stray(call_id)
         except (PbxUnavailable, ReplyLost):
+            # Asked again once connected, even if the PBX had heard it: to end a channel twice does no harm.
             self._strays.append(call_id)
 
     async def trunk_states(self) -> Mapping[str, TrunkState]:
@@ -118,6 +120,7 @@ class CallSupervisor:
             await self._driver.end_stray(self._strays[-1])
             # Forgotten only now: a connection that is lost again must not lose the stray with it.
             self._strays.pop()
+        # A call whose end was missed still holds its telephone's place: it is looked for before new ones.
         for leg in list(self._legs.values()):
             await leg.probe()
         await self._driver.await_boot()
@@ -153,6 +156,7 @@ class CallSupervisor:
         if call.call_id in self._placed:
             raise PbxRefused("a call with this id was placed before")
         self._placed[call.call_id] = None
+        # Bounds the memory: ids are random, and an old one is not used again.
         if len(self._placed) > _REMEMBERED:
             del self._placed[next(iter(self._placed))]
         leg = self._legs[call.call_id] = SupervisedLeg(call)
@@ -171,6 +175,7 @@ class CallSupervisor:
 
     async def _end_all(self) -> None:
         legs = list(self._legs.values())
+        # All are asked before any is waited for: one after the other, each would have a deadline of its own.
         for leg in legs:
             await leg.hang_up()
         with suppress(TimeoutError):

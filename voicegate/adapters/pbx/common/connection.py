@@ -134,6 +134,7 @@ async def keep_connected(
             tell(f"{wire} down", pbx=pbx, why=why, retry_s=round(delay, 1))
         finally:
             client.drop()
+        # Shortened at random: many controllers must not all come back to a restarted PBX in the same moment.
         await _rest(delay * _DICE.uniform(0.5, 1), asyncio.Event() if is_refused else wanted)
 
 

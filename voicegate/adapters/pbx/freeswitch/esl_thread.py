@@ -164,6 +164,7 @@ class GuardedEsl(InboundESL):  # type: ignore[misc]  # greenswitch is untyped
         """Pass a frame on when there is room: replies to their commands, all others to the bridge."""
         while self._bridge.is_full:
             self._gate.room.clear()
+            # Asked again: room that was made just before the clear wakes nobody.
             if self._bridge.is_full:
                 self._gate.room.wait()
         kind = event.frame.kind

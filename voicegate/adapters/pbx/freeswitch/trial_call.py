@@ -34,6 +34,7 @@ async def place_trial_call(settings: FreeSwitchSettings, sounds: Sequence[Clip])
     silence = Clip("", 0, timedelta(), 0)
     order = Order(f"call_{uuid4().hex}", Hop(trunk, trunk.endpoint, None, trunk.caller_ids[0]), silence)
     driver = partial(FreeSwitchDriver, replace(settings, call_cap=_CAP), build=build_trial)
+    # By the supervisor that places calls, not by commands of its own: only so it proves that calls work.
     async with CallSupervisor(driver) as pbx:
         if not await pbx.reach(settings.command_timeout):
             raise TimeoutError
