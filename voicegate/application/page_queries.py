@@ -3,7 +3,9 @@
 from dataclasses import dataclass, field
 
 from voicegate.application.ports import Clock
+from voicegate.application.queries import FactorQueries
 from voicegate.application.store_port import FactorRecord, Store
+from voicegate.domain.client import Principal, Scope
 from voicegate.domain.page_session import PageSession, digest
 
 
@@ -28,13 +30,18 @@ class PageVisit:
     request_id: str = ""
     """The request's id, for the audit."""
 
+    def principal(self, session: PageSession) -> Principal:
+        """Return as whom the browser asks: the client that sent the person, for factors only."""
+        return Principal(session.client, frozenset({Scope.FACTORS}), self.request_id)
+
 
 class PageQueries:
     """Answers questions about page sessions."""
 
-    def __init__(self, *, store: Store, clock: Clock) -> None:
+    def __init__(self, *, store: Store, clock: Clock, factors: FactorQueries) -> None:
         self._store = store
         self._clock = clock
+        self._factors = factors
 
     async def linked(self, page_id: str, secret: str) -> PageSession | None:
         """Return the page session of a URL, for any browser; None: there is no such URL."""
@@ -51,5 +58,5 @@ class PageQueries:
         session = await self.owned(visit)
         if session is None or session.is_expired(self._clock.now()):
             return None
-        records = await self._store.factors(session.subscriber, session.client)
+        records = await self._factors.list(visit.principal(session), session.subscriber)
         return PageView(session, records[0] if records else None)

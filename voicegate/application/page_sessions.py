@@ -19,7 +19,7 @@ from voicegate.application.store_port import FactorRecord
 from voicegate.application.unit_of_work import ALLOWED, Answer, NotFound, UnitOfWork, UnitsOfWork
 from voicegate.domain import page_session as pages
 from voicegate.domain.challenge import GuessResult, Purpose
-from voicegate.domain.client import Principal, Scope
+from voicegate.domain.client import Principal
 from voicegate.domain.factor import LIVING_STATES, Factor, FactorState
 from voicegate.domain.page_session import PagePurpose, PageResult, PageSession, PageState
 from voicegate.domain.passcode import Passcode
@@ -164,7 +164,7 @@ class PageSessions:
         # What strangers try is not written down: it would be a way to fill the disk.
         if session is None:
             return NotFound()
-        return await self._units.do(_principal(session, visit), "page.open", self._open, visit)
+        return await self._units.do(visit.principal(session), "page.open", self._open, visit)
 
     async def enroll(
         self, visit: PageVisit, destination: Destination, *, language: str, consent_version: str
@@ -213,7 +213,7 @@ class PageSessions:
             current = _find_open(unit, visit)
             return NotFound() if current is None else work(unit, current, *args, **more)
 
-        return await self._units.do(_principal(session, visit), action, within)
+        return await self._units.do(visit.principal(session), action, within)
 
     def _create(self, unit: UnitOfWork, asked: PageRequest) -> PageCreated | UnknownReturnUrl | Deny:
         unit.subject = asked.subscriber
@@ -361,8 +361,3 @@ def _is_revoked(unit: UnitOfWork, session: PageSession) -> bool:
 def _living(unit: UnitOfWork, subscriber: str, client: str) -> Factor | None:
     found = unit.tx.living_factors(subscriber, client)
     return found[0] if found else None
-
-
-def _principal(session: PageSession, visit: PageVisit) -> Principal:
-    """Return the principal for a browser: the client that sent the person, for factors only."""
-    return Principal(session.client, frozenset({Scope.FACTORS}), visit.request_id)

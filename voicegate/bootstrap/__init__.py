@@ -35,13 +35,13 @@ from voicegate.bootstrap.asterisk import group_id
 from voicegate.bootstrap.doors import (
     doors,
     extensions,
-    page_rules,
     providers,
     server_settings,
     telephone_doors,
     twilio_services,
 )
 from voicegate.bootstrap.endpoints import allowed_uids, listening_alone, socket_file, tcp_port
+from voicegate.bootstrap.pages import brands, page_rules
 from voicegate.bootstrap.pbxs import make_pbx
 from voicegate.bootstrap.policies import call_policy, test_pattern
 from voicegate.bootstrap.preloading import preload
@@ -192,6 +192,7 @@ def check(settings: Settings) -> None:
     extensions(settings.okta_hook.extensions)
     twilio_services(settings)
     telephone_doors(settings)
+    brands(settings)
     allowed_uids(settings)
     socket_file(settings)
     if (port := tcp_port(settings)) is not None:

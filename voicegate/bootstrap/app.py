@@ -126,6 +126,8 @@ def assemble(adapters: Adapters, rules: Rules) -> App:
     enrollment = Enrollment(
         units=units, challenge_service=challenge_service, entropy=entropy, speech=adapters.speech
     )
+    factors = FactorQueries(store=store, clock=clock)
+    pages = PageQueries(store=store, clock=clock, factors=factors)
     return App(
         sign_in=SignIn(
             units=units,
@@ -137,9 +139,9 @@ def assemble(adapters: Adapters, rules: Rules) -> App:
         challenges=ChallengeQueries(store=store, notifier=notifier, clock=clock),
         attempts=Attempts(store),
         enrollment=enrollment,
-        factors=FactorQueries(store=store, clock=clock),
-        pages=_page_sessions(adapters, rules, units=units, enrollment=enrollment),
-        page_queries=PageQueries(store=store, clock=clock),
+        factors=factors,
+        pages=_page_sessions(adapters, rules, units=units, enrollment=enrollment, queries=pages),
+        page_queries=pages,
         clients=Clients(store=store, clock=clock, entropy=entropy, units=units),
         audit=audit,
         readiness=Readiness(store=store, clock=clock, pbxs=_that_must_be_connected(adapters.pbxs)),
@@ -168,11 +170,11 @@ def _that_must_be_connected(pbxs: Mapping[str, Pbx]) -> Mapping[str, Pbx]:
 
 
 def _page_sessions(
-    adapters: Adapters, rules: Rules, *, units: UnitsOfWork, enrollment: Enrollment
+    adapters: Adapters, rules: Rules, *, units: UnitsOfWork, enrollment: Enrollment, queries: PageQueries
 ) -> PageSessions:
     return PageSessions(
         units=units,
-        queries=PageQueries(store=adapters.store, clock=adapters.clock),
+        queries=queries,
         entropy=adapters.entropy,
         enrollment=enrollment,
         rules=rules.pages,

@@ -23,8 +23,8 @@ from voicegate.adapters.http.telephone_page import TelephoneAccount, TelephonePa
 from voicegate.adapters.http.twilio.door import twilio_door
 from voicegate.adapters.http.twilio.verifications import TwilioDependencies, TwilioService
 from voicegate.adapters.http.waiting import WaitingLimits
-from voicegate.application.page_sessions import PageRules
 from voicegate.bootstrap.app import App
+from voicegate.bootstrap.pages import page_house, pages_door, pages_url
 from voicegate.config import ProviderSettings, Settings, read_secret
 from voicegate.domain.errors import ConfigError, InvalidExtension, InvalidNumber
 from voicegate.domain.number_reading import NumberStyle
@@ -38,6 +38,7 @@ def doors(app: App, settings: Settings, trunks: Sequence[Trunk]) -> Sequence[Doo
     """Return the ways to ask; the first that has a path answers it, so the native one is the last."""
     return (
         *telephone_doors(settings),
+        pages_door(page_house(app, settings)),
         okta_door(okta_house(app, settings)),
         okta_hook_door(okta_hook(app, settings)),
         *provider_doors(Providers(app.sign_in, app.clock, providers(settings))),
@@ -221,21 +222,3 @@ def twilio_services(settings: Settings) -> Mapping[str, TwilioService]:
     if len(found) < len(settings.twilio):
         raise ConfigError("twilio: two services have the same sid")
     return found
-
-
-def pages_url(settings: Settings) -> str:
-    """Return what the pages' URLs begin with, as configured; empty: no browser can reach them."""
-    tcp = settings.tcp
-    if settings.pages.public_url or not tcp.enabled:
-        return settings.pages.public_url.rstrip("/")
-    host = f"[{tcp.host}]" if ":" in tcp.host else tcp.host
-    return f"{'https' if tcp.certificate else 'http'}://{host}:{tcp.port}"
-
-
-def page_rules(settings: Settings) -> PageRules:
-    """Return where people's pages lead, and how long they live, as configured."""
-    return PageRules(
-        {name: frozenset(entry.return_urls) for name, entry in settings.page_clients.items()},
-        link_lifetime=timedelta(seconds=settings.pages.link_lifetime_s),
-        session_lifetime=timedelta(seconds=settings.pages.session_lifetime_s),
-    )

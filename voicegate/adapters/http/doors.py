@@ -77,6 +77,8 @@ class Door:
     """What `WWW-Authenticate` asks for where a key is missing."""
     answer: Callable[[Refused, str], web.Response] = problem_response
     """Tells of a refusal, given the request's id."""
+    is_open: bool = False
+    """May anybody ask anything, without a key? Then it finds out by itself who asks."""
     store_wait_s: float = STORE_WAIT_S
     """For how long what it writes may have to wait, in seconds; past that it is refused at once."""
     close: Callable[[], None] = _nothing

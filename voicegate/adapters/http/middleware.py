@@ -86,7 +86,7 @@ class Frame:
     async def _ask(self, request: web.Request, handler: Handler, door: Door) -> web.StreamResponse:
         protocol = protocol_of(request)
         self._locate(request, protocol)
-        if request.path in door.open_paths:
+        if door.is_open or request.path in door.open_paths:
             return await handler(request)
         try:
             principal = await self.identify(request, door, request[REQUEST_ID])

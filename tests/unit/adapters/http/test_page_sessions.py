@@ -12,9 +12,9 @@ import pytest
 from tests.unit.adapters.http.serving import BODY_TIMEOUT, NUMBER, PAGES_URL, Served, serving
 from tests.unit.application.conftest import Bench
 from voicegate.adapters.http.identity import own_uids, peers_of
+from voicegate.adapters.http.native.page_sessions import PageSessionsDoor
 from voicegate.adapters.http.openapi import refusals_of
 from voicegate.adapters.http.operations import Operation, routes_of
-from voicegate.adapters.http.page_sessions import PageSessionsDoor
 from voicegate.adapters.http.problems import Problem
 from voicegate.adapters.http.request_parsing import MAX_BODY_BYTES
 from voicegate.application.enrollment import EnrollRequest

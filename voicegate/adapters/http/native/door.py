@@ -10,11 +10,11 @@ from voicegate.adapters.http.doors import Credentials, Door
 from voicegate.adapters.http.native.admin import AdminDoor
 from voicegate.adapters.http.native.calls import CallsDoor
 from voicegate.adapters.http.native.factors import FactorsDoor
+from voicegate.adapters.http.native.page_sessions import PageSessionsDoor
 from voicegate.adapters.http.native.service import ServiceDoor
 from voicegate.adapters.http.native.verifications import VerificationsDoor
 from voicegate.adapters.http.openapi import Description
 from voicegate.adapters.http.operations import routes_of
-from voicegate.adapters.http.page_sessions import PageSessionsDoor
 from voicegate.adapters.http.waiting import Waiters, WaitingLimits
 from voicegate.application.audit import Audit
 from voicegate.application.clients import Clients

@@ -1,0 +1,291 @@
+"""The pages' handlers: each reads a form, asks one use case, and redirects to the page that follows.
+
+A page is `/p/ID`, whatever stage it is at; its cookie is for that path alone, so that two page sessions in
+one browser never meet. What a page shows is read anew each time: nothing is kept here.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+from urllib.parse import parse_qsl
+
+from aiohttp import web
+
+from voicegate.adapters.web import numbers, refusals
+from voicegate.adapters.web.branding import stylesheet
+from voicegate.adapters.web.live import Streams
+from voicegate.adapters.web.rendering import guarded, plain, see_other, static
+from voicegate.adapters.web.showing import Notice, PageWriter, Shown, with_notice
+from voicegate.adapters.web.stages import Stage
+from voicegate.adapters.web.texts import accepted
+from voicegate.application.factor_answers import FactorGuess
+from voicegate.application.page_queries import PageQueries, PageVisit
+from voicegate.application.page_sessions import PageOpened, PageSessions
+from voicegate.application.ports import ChallengeRecord, Clock
+from voicegate.application.queries import ChallengeQueries
+from voicegate.domain.challenge import GuessResult
+from voicegate.domain.errors import InvalidExtension, InvalidNumber, InvalidPasscode, StoreError
+from voicegate.domain.page_session import PageState, is_form_token
+from voicegate.domain.passcode import Passcode
+from voicegate.domain.policy import Deny
+
+COOKIE: Final = "voicegate_page"
+CONSENT_VERSION: Final = "2026-11"
+"""Which text `consent` is, in every language; another text is another version."""
+_BODY_S: Final = 10.0
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageDependencies:
+    """What the pages need of the house."""
+
+    sessions: PageSessions
+    """What people do."""
+    queries: PageQueries
+    """What is shown."""
+    challenges: ChallengeQueries
+    """What happens on calls."""
+    writer: PageWriter
+    """How it looks."""
+    clock: Clock
+    """The time."""
+    request_id: Callable[[web.Request], str]
+    """What a request is known by."""
+    is_https: bool
+    """Do browsers reach the pages by https?"""
+    cookie_lifetime: timedelta
+    """How long a browser keeps its cookie."""
+    max_streams: int
+    """How many event streams there may be."""
+
+
+class Instead(Exception):
+    """Another answer than the one that was asked for."""
+
+    def __init__(self, response: web.Response) -> None:
+        super().__init__()
+        self.response = response
+
+
+class Pages:
+    """The handlers of the pages."""
+
+    def __init__(self, house: PageDependencies) -> None:
+        self._house = house
+        self.streams = Streams(house.max_streams)
+        """Who watches a call."""
+
+    def routes(self) -> Sequence[tuple[str, str, Handler]]:
+        """Return method, path and handler of all that browsers ask for."""
+        here = "/p/{id}"
+        offered: tuple[tuple[str, str, Handler], ...] = (
+            ("GET", "/p/static/{name}", self._static),
+            ("GET", here + "/start/{secret}", self._start),
+            ("GET", here, self._show),
+            ("GET", here + "/brand.css", self._brand),
+            ("GET", here + "/logo", self._logo),
+            ("GET", here + "/events", self._events),
+            ("POST", here + "/enroll", self._enroll),
+            ("POST", here + "/format", self._format),
+            ("POST", here + "/call", self._call),
+            ("POST", here + "/verify", self._verify),
+            ("POST", here + "/not-me", self._disown),
+        )
+        return [(method, path, self._answering(handler)) for method, path, handler in offered]
+
+    def failed(self, status: int) -> web.Response:
+        """Return the page of a request that failed."""
+        return self._house.writer.message("gone" if status == 404 else "trouble", (), status=status)
+
+    def _answering(self, handler: Handler) -> Handler:
+        async def handle(request: web.Request) -> web.StreamResponse:
+            try:
+                return await handler(request)
+            except Instead as instead:
+                return instead.response
+            except StoreError:
+                return self._message(request, "trouble", status=503)
+
+        return handle
+
+    async def _static(self, request: web.Request) -> web.Response:
+        return static(request.match_info["name"]) or self._message(request, "gone", status=404)
+
+    async def _start(self, request: web.Request) -> web.Response:
+        """Give the page session to the browser that opens its URL first."""
+        if request.method == "HEAD" or "prefetch" in request.headers.get("Sec-Purpose", ""):
+            # A look ahead is no visit: it must not use the URL up.
+            raise Instead(self._message(request, "trouble", status=503))
+        opened = await self._house.sessions.open(self._visit(request), request.match_info["secret"])
+        if not isinstance(opened, PageOpened):
+            raise Instead(self._message(request, "gone", status=410))
+        here = f"/p/{opened.session.id}"
+        response = see_other(here)
+        if opened.cookie is not None:
+            response.set_cookie(
+                COOKIE,
+                opened.cookie,
+                path=here,
+                max_age=int(self._house.cookie_lifetime.total_seconds()),
+                secure=self._house.is_https,
+                httponly=True,
+                # Strict would keep it from the very visit that another site sends here.
+                samesite="Lax",
+            )
+        return response
+
+    async def _show(self, request: web.Request) -> web.Response:
+        query = request.query
+        wait = query.get("wait", "")
+        wait_s = int(wait) if wait.isascii() and wait.isdigit() and len(wait) < 6 else 0
+        notice = Notice(refusals.told(query.get("error", "")), wait_s)
+        return self._house.writer.page(with_notice(await self._shown(request), notice))
+
+    async def _brand(self, request: web.Request) -> web.Response:
+        client = (await self._shown(request)).session.client
+        return plain(stylesheet(self._house.writer.brand_of(client).accent), "text/css")
+
+    async def _logo(self, request: web.Request) -> web.Response:
+        logo = self._house.writer.brand_of((await self._shown(request)).session.client).logo
+        if logo is None:
+            raise Instead(self._message(request, "gone", status=404))
+        return plain(logo.content, logo.media_type)
+
+    async def _events(self, request: web.Request) -> web.StreamResponse:
+        """Tell what happens on the call, as it happens."""
+        shown = await self._shown(request)
+        challenge_id = shown.session.challenge_id
+        if shown.stage is not Stage.CALL or challenge_id is None:
+            return guarded(web.Response(status=204))
+        principal = self._visit(request).principal(shown.session)
+
+        async def look(since: int | None, wait: timedelta) -> ChallengeRecord | None:
+            return await self._house.challenges.look(principal, challenge_id, since=since, wait=wait)
+
+        def show(record: ChallengeRecord) -> str:
+            now = self._house.clock.now()
+            return self._house.writer.live(Shown(shown.view, shown.cookie, shown.tags, now), record)
+
+        with self.streams.place(shown.session.id) as has_place:
+            if not has_place:
+                raise Instead(self._message(request, "trouble", status=503))
+            response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+            guarded(response)
+            await response.prepare(request)
+            await self.streams.tell(response, look, show)
+        return response
+
+    async def _enroll(self, request: web.Request) -> web.Response:
+        shown, form = await self._posted(request)
+        typed = {name: form.get(name, "") for name in ("country", "number", "extension")}
+
+        def again(error: str, wait_s: int = 0) -> web.Response:
+            field = "extension" if error == "error_extension" else "number"
+            notice = Notice(error, wait_s, field, typed, status=422)
+            return self._house.writer.page(with_notice(shown, notice))
+
+        try:
+            destination = numbers.read(typed["country"], typed["number"], typed["extension"])
+        except InvalidNumber:
+            return again("error_number")
+        except InvalidExtension:
+            return again("error_extension")
+        answer = await self._house.sessions.enroll(
+            self._visit(request),
+            destination,
+            language=shown.session.language or shown.t.language,
+            consent_version=f"{CONSENT_VERSION}/{shown.t.language}",
+        )
+        if isinstance(answer, Deny):
+            return again(refusals.OF_REASON[answer.reason], refusals.seconds_of(answer))
+        return see_other(_here(shown))
+
+    async def _format(self, request: web.Request) -> web.Response:
+        _, form = await self._posted(request)
+        written = numbers.as_typed(form.get("country", ""), form.get("number", ""))
+        return plain(written, "text/plain")
+
+    async def _call(self, request: web.Request) -> web.Response:
+        shown, _ = await self._posted(request)
+        answer = await self._house.sessions.call(self._visit(request))
+        return see_other(_here(shown) + (refusals.query_of(answer) if isinstance(answer, Deny) else ""))
+
+    async def _verify(self, request: web.Request) -> web.Response:
+        shown, form = await self._posted(request)
+        try:
+            guess = Passcode.parse(form.get("code", ""))
+        except InvalidPasscode:
+            return see_other(f"{_here(shown)}?error=error_code_shape")
+        answer = await self._house.sessions.guess(self._visit(request), guess)
+        query = ""
+        if isinstance(answer, Deny):
+            query = refusals.query_of(answer)
+        elif isinstance(answer, FactorGuess) and answer.result is not GuessResult.VERIFIED:
+            query = f"?error={refusals.OF_GUESS[answer.result]}"
+        return see_other(_here(shown) + query)
+
+    async def _disown(self, request: web.Request) -> web.Response:
+        shown, _ = await self._posted(request)
+        await self._house.sessions.disown(self._visit(request))
+        return see_other(_here(shown))
+
+    async def _posted(self, request: web.Request) -> tuple[Shown, dict[str, str]]:
+        """Return the page that a form was sent from, and what is in it.
+
+        Raises:
+            Instead: it is no form of ours, or the page session is over.
+        """
+        shown = await self._shown(request)
+        form = await _read_form(request)
+        is_foreign = request.headers.get("Sec-Fetch-Site", "same-origin") not in ("same-origin", "none")
+        if is_foreign or not is_form_token(form.get("form", ""), shown.cookie):
+            raise Instead(self._message(request, "forbidden", status=403))
+        if shown.session.state is not PageState.OPENED:
+            raise Instead(see_other(_here(shown)))
+        return shown, form
+
+    async def _shown(self, request: web.Request) -> Shown:
+        """Return the page of the browser that asks.
+
+        Raises:
+            Instead: it has none.
+        """
+        visit = self._visit(request)
+        view = await self._house.queries.find(visit)
+        if view is None:
+            raise Instead(self._message(request, "gone", status=410))
+        return Shown(
+            view,
+            visit.cookie,
+            accepted(request.headers.get("Accept-Language", "")),
+            self._house.clock.now(),
+            wants_number=request.query.get("step") == "number",
+        )
+
+    def _visit(self, request: web.Request) -> PageVisit:
+        cookie = request.cookies.get(COOKIE, "")
+        return PageVisit(request.match_info["id"], cookie, self._house.request_id(request))
+
+    def _message(self, request: web.Request, name: str, *, status: int) -> web.Response:
+        tags = accepted(request.headers.get("Accept-Language", ""))
+        return self._house.writer.message(name, tags, status=status)
+
+
+async def _read_form(request: web.Request) -> dict[str, str]:
+    """Return the fields of a form; what is none has none."""
+    if request.content_type != "application/x-www-form-urlencoded":
+        return {}
+    try:
+        async with asyncio.timeout(_BODY_S):
+            body = await request.read()
+        return dict(parse_qsl(body.decode(), keep_blank_values=True, errors="strict", max_num_fields=20))
+    except (ValueError, TimeoutError):
+        return {}
+
+
+def _here(shown: Shown) -> str:
+    return f"/p/{shown.session.id}"

@@ -1,0 +1,61 @@
+"""What policy and guesses refuse, in a person's words: which text each reason has."""
+
+import math
+from collections.abc import Mapping
+from typing import Final
+
+from voicegate.domain.challenge import GuessResult
+from voicegate.domain.policy import Deny, DenyReason
+
+OF_REASON: Final[Mapping[DenyReason, str]] = {
+    DenyReason.INVALID_NUMBER: "error_number",
+    DenyReason.PLUS_MISSING: "error_number",
+    DenyReason.NO_ROUTE: "error_number",
+    DenyReason.COUNTRY_NOT_ALLOWED: "error_country",
+    DenyReason.PREFIX_DENIED: "error_number_type",
+    DenyReason.NUMBER_TYPE_NOT_ALLOWED: "error_number_type",
+    DenyReason.TRUNKS_DOWN: "error_busy_lines",
+    DenyReason.QUEUE_FULL: "error_busy_lines",
+    DenyReason.CALL_IN_PROGRESS: "error_in_progress",
+    DenyReason.TOO_MANY_CALLS: "error_calls",
+    DenyReason.TOO_SOON: "error_wait",
+    DenyReason.TOO_MANY_GUESSES: "error_guesses",
+    DenyReason.NOT_OPEN: "error_expired",
+    DenyReason.NO_CHALLENGE: "error_no_code",
+    DenyReason.FACTOR_LOCKED: "locked_title",
+    DenyReason.ALREADY_ENROLLED: "active_title",
+    DenyReason.NOT_PENDING: "active_title",
+    DenyReason.NOT_ACTIVE: "error_other",
+    DenyReason.ADMINS_ONLY: "error_other",
+}
+"""Every reason; a test holds the table complete."""
+
+OF_GUESS: Final[Mapping[GuessResult, str]] = {
+    GuessResult.DENIED: "error_code",
+    GuessResult.LOCKED: "error_locked",
+    GuessResult.EXPIRED: "error_expired",
+    GuessResult.CANCELED: "error_expired",
+    GuessResult.ALREADY_USED: "error_expired",
+}
+"""Every result but the right one."""
+
+OF_NUMBERS: Final = frozenset({"error_number", "error_extension", "error_country", "error_number_type"})
+"""Texts that are about what was entered as a number."""
+
+_TOLD: Final = frozenset({*OF_REASON.values(), *OF_GUESS.values(), "error_code_shape", "error_form"})
+
+
+def seconds_of(deny: Deny) -> int:
+    """Return after how many seconds asking again may help; 0: it is not known, or never."""
+    return math.ceil(deny.retry_after.total_seconds()) if deny.retry_after else 0
+
+
+def query_of(deny: Deny) -> str:
+    """Return what a redirect says of a refusal, as a query."""
+    wait = seconds_of(deny)
+    return f"?error={OF_REASON[deny.reason]}" + (f"&wait={wait}" if wait else "")
+
+
+def told(name: str) -> str:
+    """Return the name of a text in a query; empty: it is none of ours, whoever wrote it there."""
+    return name if name in _TOLD else ""

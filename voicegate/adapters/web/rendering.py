@@ -1,0 +1,92 @@
+"""Pages as HTML, and the headers that every answer of this room carries.
+
+Sources: Content Security Policy Level 3, OWASP's cheat sheets on CSRF, clickjacking and session management.
+Why no nonce: there is no inline script and no inline style, so that none need be let through.
+"""
+
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+from typing import Final, TypeVar
+from urllib.parse import urlsplit
+
+from aiohttp import web
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+R = TypeVar("R", bound=web.StreamResponse)
+
+_FOLDER: Final = Path(__file__).parent
+_ENVIRONMENT: Final = Environment(
+    loader=FileSystemLoader(_FOLDER / "templates"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+_STATIC: Final = {"page.css": "text/css", "page.js": "text/javascript"}
+_HEADERS: Final = {
+    "Cache-Control": "no-store",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+_POLICY: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "base-uri 'none'; frame-ancestors 'none'; form-action 'self'"
+)
+
+
+def render(template: str, context: dict[str, object]) -> str:
+    """Return a template filled in, everything escaped."""
+    return _ENVIRONMENT.get_template(template).render(version=version(), **context)
+
+
+def html(body: str, *, status: int = 200, return_url: str | None = None) -> web.Response:
+    """Return a page. A form may lead on to `return_url`, where the browser is sent at the end."""
+    response = web.Response(text=body, content_type="text/html", status=status)
+    # Chromium holds the redirects that follow a form against `form-action` too.
+    origin = f" {urlsplit(return_url).scheme}://{urlsplit(return_url).netloc}" if return_url else ""
+    return guarded(response, f"{_POLICY}{origin}")
+
+
+def see_other(url: str) -> web.Response:
+    """Return the redirect after a form, so that the back button and refreshing repeat nothing."""
+    return guarded(web.Response(status=303, headers={"Location": url}))
+
+
+def plain(body: str | bytes, media_type: str) -> web.Response:
+    """Return what is no page."""
+    content = body.encode() if isinstance(body, str) else body
+    # An SVG is a document of its own, when somebody opens it: it may load and run nothing.
+    return guarded(web.Response(body=content, content_type=media_type), f"{_POLICY}; sandbox")
+
+
+def guarded(response: R, policy: str = _POLICY) -> R:
+    """Return an answer with the headers that keep it from being framed, cached, or leaked."""
+    response.headers.update(_HEADERS)
+    response.headers["Content-Security-Policy"] = policy
+    return response
+
+
+def static(name: str) -> web.Response | None:
+    """Return a file that is the same for everybody; None: there is none."""
+    if name not in _STATIC:
+        return None
+    response = plain(_content(name), _STATIC[name])
+    # Its address changes with it.
+    response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
+    return response
+
+
+@cache
+def version() -> str:
+    """Return what the addresses of static files end in: another one when they change."""
+    return sha256(b"".join(_content(name) for name in sorted(_STATIC))).hexdigest()[:12]
+
+
+@cache
+def _content(name: str) -> bytes:
+    return (_FOLDER / "static" / name).read_bytes()

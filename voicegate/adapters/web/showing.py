@@ -1,0 +1,231 @@
+"""From what is stored to a page: its words, its parts, and when it is refreshed where no script runs."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from dataclasses import field as hidden
+from datetime import datetime
+from typing import Final
+from urllib.parse import urlencode
+
+from aiohttp import web
+
+from voicegate.adapters.web import stages
+from voicegate.adapters.web.branding import Brand
+from voicegate.adapters.web.numbers import Picker
+from voicegate.adapters.web.rendering import html, render, see_other
+from voicegate.adapters.web.stages import Stage
+from voicegate.adapters.web.texts import Texts, texts_for
+from voicegate.application.page_queries import PageView
+from voicegate.application.ports import ChallengeRecord
+from voicegate.domain.factor import FactorState
+from voicegate.domain.page_session import (
+    PagePurpose,
+    PageResult,
+    PageSession,
+    PageState,
+    form_token,
+    result_code,
+)
+
+_REFRESH_S: Final = 3
+_TITLES: Final[Mapping[Stage, str]] = {
+    Stage.SETUP: "setup_title",
+    Stage.NUMBER: "number_title",
+    Stage.READY: "sign_in_title",
+    Stage.SETTINGS: "settings_title",
+    Stage.ACTIVE: "active_title",
+    Stage.LOCKED: "locked_title",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What a page has to say about what was just tried."""
+
+    error: str = ""
+    """The name of its text; empty: nothing."""
+    wait_s: int = 0
+    """For how many seconds it is so; 0: the text does not say."""
+    field: str = ""
+    """The field that is to blame."""
+    typed: Mapping[str, str] = hidden(default_factory=dict)
+    """What was entered, to be shown again."""
+    status: int = 200
+    """HTTP status of the page."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One page, for one browser at one moment."""
+
+    view: PageView
+    """What is stored."""
+    cookie: str = hidden(repr=False)
+    """The browser's."""
+    tags: Sequence[str]
+    """Languages that the browser asks for, best first."""
+    now: datetime
+    """When."""
+    wants_number: bool = False
+    """Did the person choose to enter a number?"""
+    notice: Notice = Notice()
+    """What was just tried."""
+
+    @property
+    def session(self) -> PageSession:
+        """The page session."""
+        return self.view.session
+
+    @property
+    def t(self) -> Texts:
+        """The page's words."""
+        own = (self.session.language,) if self.session.language else ()
+        return texts_for((*own, *self.tags))
+
+    @property
+    def stage(self) -> Stage:
+        """Which page it is."""
+        return stages.stage_of(self.view, wants_number=self.wants_number)
+
+
+class PageWriter:
+    """Writes pages."""
+
+    def __init__(self, brands: Mapping[str, Brand], brand: Brand, picker: Picker) -> None:
+        self._brands = brands
+        self._brand = brand
+        self._picker = picker
+
+    def brand_of(self, client: str) -> Brand:
+        """Return how the pages of a client's people look."""
+        return self._brands.get(client, self._brand)
+
+    def page(self, shown: Shown) -> web.Response:
+        """Return the page that a person is at."""
+        stage, context = shown.stage, self._context(shown)
+        match stage:
+            case Stage.DONE:
+                return self._done(shown)
+            case Stage.CALL:
+                context |= self._call(shown, stages.challenge_of(shown.view))
+            case Stage.NUMBER:
+                context |= self._number(shown)
+            case Stage.SETTINGS:
+                context |= _settings(shown)
+            case Stage.ACTIVE | Stage.LOCKED:
+                text = "active_text" if stage is Stage.ACTIVE else "locked_text"
+                app = context["brand"]
+                context |= {"text": shown.t(text, app=app.name, number=context["masked"]), "link": None}  # type: ignore[attr-defined]
+            case Stage.SETUP | Stage.READY:
+                pass
+        template = "message" if stage in (Stage.ACTIVE, Stage.LOCKED) else stage
+        body = render(f"{template}.html.j2", context)
+        return html(body, status=shown.notice.status, return_url=shown.session.return_url)
+
+    def live(self, shown: Shown, record: ChallengeRecord) -> str:
+        """Return the part of a call's page that changes."""
+        return render("live.html.j2", self._context(shown) | self._call(shown, record))
+
+    def message(self, name: str, tags: Sequence[str], *, status: int) -> web.Response:
+        """Return a page that says why there is no other."""
+        t = texts_for(tags)
+        context: dict[str, object] = {
+            **{"t": t, "brand": self._brand, "here": "", "session": None, "stage": "", "refresh": 0},
+            **{"title": t(f"{name}_title"), "link": None},
+            "text": t("error_form") if name == "forbidden" else t(f"{name}_text"),
+        }
+        return html(render("message.html.j2", context), status=status)
+
+    def _context(self, shown: Shown) -> dict[str, object]:
+        record, session, t = shown.view.record, shown.session, shown.t
+        factor = record.factor if record else None
+        destination = factor.destination if factor else None
+        stage = shown.stage
+        return {
+            "t": t,
+            "brand": self.brand_of(session.client),
+            "session": session,
+            "stage": stage,
+            "title": t(_TITLES[stage]) if stage in _TITLES else "",
+            "here": f"/p/{session.id}",
+            "token": form_token(shown.cookie),
+            "refresh": 0,
+            "error": _told(shown),
+            "factor": factor,
+            "masked": destination.masked if destination else "",
+            "has_extension": bool(destination and destination.extension),
+        }
+
+    def _number(self, shown: Shown) -> dict[str, object]:
+        typed, replaces = shown.notice.typed, shown.session.purpose is PagePurpose.MANAGE
+        return {
+            "title": shown.t("number_title_again" if replaces else "number_title"),
+            "replaces": replaces,
+            "countries": self._picker.options(shown.t),
+            "country": typed.get("country") or self._picker.guess(shown.tags),
+            "number": typed.get("number", ""),
+            "extension": typed.get("extension", ""),
+            "field": shown.notice.field,
+        }
+
+    def _call(self, shown: Shown, record: ChallengeRecord | None) -> dict[str, object]:
+        progress = stages.progress_of(record) if record and record.calls else None
+        is_live = progress is not None and progress.is_live
+        closed = stages.challenge_text(record)
+        is_sign_in = shown.view.record is not None and shown.view.record.factor.state is FactorState.ACTIVE
+        asks = "sign_in_title" if is_sign_in else "code_title"
+        return {
+            "title": shown.t("call_title" if is_live else asks),
+            "progress": progress,
+            "closed": closed,
+            "error": "" if shown.notice.error == closed else _told(shown),
+            "wait_s": stages.seconds_until(shown.session.call_again_at, shown.now),
+            "digits": record.challenge.passcode_length if record else 0,
+            "may_change": not is_sign_in,
+            # A page with a code half entered is left alone.
+            "refresh": _REFRESH_S if progress and is_live and not progress.is_speaking else 0,
+        }
+
+    def _done(self, shown: Shown) -> web.Response:
+        session, t = shown.session, shown.t
+        link = return_link(session, shown.cookie)
+        if session.result is PageResult.SIGNED_IN and session.state is PageState.COMPLETED and link:
+            return see_other(link)
+        name = f"done_{session.result}"
+        context = self._context(shown) | {
+            "title": t(f"{name}_title"),
+            "text": t(f"{name}_text", app=self.brand_of(session.client).name),
+            "link": link,
+        }
+        return html(render("message.html.j2", context), return_url=session.return_url)
+
+
+def return_link(session: PageSession, cookie: str) -> str | None:
+    """Return where a person goes at the end, with the result code while that waits; None: nowhere."""
+    if session.return_url is None or session.state is not PageState.COMPLETED:
+        return session.return_url
+    query = urlencode({"page_session": session.id, "result_code": result_code(cookie)})
+    return f"{session.return_url}{'&' if '?' in session.return_url else '?'}{query}"
+
+
+def _settings(shown: Shown) -> dict[str, object]:
+    record = shown.view.record
+    calls = record.challenge.calls if record and record.challenge else ()
+    return {"last_used": calls[-1].call.created_at if calls else None}
+
+
+def _told(shown: Shown) -> str:
+    """Return what is to be said about what was just tried; empty: nothing."""
+    notice, record = shown.notice, stages.challenge_of(shown.view)
+    left = record.challenge.guesses_left if record else 0
+    wait_s = notice.wait_s or stages.seconds_until(shown.session.call_again_at, shown.now)
+    if not notice.error or (notice.error == "error_wait" and not wait_s):
+        return ""
+    name = "error_code_last" if notice.error == "error_code" and left == 1 else notice.error
+    digits = record.challenge.passcode_length if record else 6
+    return shown.t(name, left=left, digits=digits, seconds=wait_s)
+
+
+def with_notice(shown: Shown, notice: Notice) -> Shown:
+    """Return the page as it is after something was tried."""
+    return replace(shown, notice=notice, wants_number=shown.wants_number or bool(notice.typed))

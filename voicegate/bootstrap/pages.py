@@ -1,0 +1,99 @@
+"""The pages for people as one of the server's doors, and what the settings say of them."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Final
+
+from aiohttp import web
+
+from voicegate.adapters.http.doors import REQUEST_ID, Door
+from voicegate.adapters.http.operations import Operation, Route, Success
+from voicegate.adapters.http.problems import Refused
+from voicegate.adapters.web.branding import Brand, Logo
+from voicegate.adapters.web.numbers import Picker
+from voicegate.adapters.web.pages import PageDependencies, Pages
+from voicegate.adapters.web.showing import PageWriter
+from voicegate.application.page_sessions import PageRules
+from voicegate.bootstrap.app import App
+from voicegate.config import PageClientSettings, Settings
+from voicegate.domain.errors import ConfigError
+
+_PAGE: Final = Success(200, None, "A page.")
+
+
+def pages_door(house: PageDependencies) -> Door:
+    """Return the pages as a door that anybody may come to: whose page it is, a cookie tells."""
+    pages = Pages(house)
+    routes = [
+        Route(
+            Operation(method=method, path=path, name=path, text="A page.", success=_PAGE, refusals=()),
+            handler,
+        )
+        for method, path, handler in pages.routes()
+    ]
+
+    def answer(refused: Refused, _request_id: str) -> web.Response:
+        return pages.failed(refused.kind.status)
+
+    return Door(routes, ("/p/",), answer=answer, is_open=True, close=pages.streams.close)
+
+
+def page_house(app: App, settings: Settings) -> PageDependencies:
+    """Return what the pages need, as configured.
+
+    Raises:
+        ConfigError: a logo cannot be shown.
+    """
+    return PageDependencies(
+        sessions=app.pages,
+        queries=app.page_queries,
+        challenges=app.challenges,
+        writer=PageWriter(
+            brands(settings),
+            Brand(settings.service.name),
+            Picker(settings.policy.allowed_countries, has_internal=bool(settings.internal)),
+        ),
+        clock=app.clock,
+        request_id=lambda request: request[REQUEST_ID],
+        is_https=pages_url(settings).startswith("https:"),
+        cookie_lifetime=timedelta(seconds=settings.pages.session_lifetime_s),
+        max_streams=settings.http.max_waiting,
+    )
+
+
+def brands(settings: Settings) -> Mapping[str, Brand]:
+    """Return how the pages of each client's people look, as configured; blocks on reading logos.
+
+    Raises:
+        ConfigError: a logo cannot be shown.
+    """
+    return {
+        name: Brand(entry.name or settings.service.name, entry.accent, _logo(entry, name))
+        for name, entry in settings.page_clients.items()
+    }
+
+
+def pages_url(settings: Settings) -> str:
+    """Return what the pages' URLs begin with, as configured; empty: no browser can reach them."""
+    tcp = settings.tcp
+    if settings.pages.public_url or not tcp.enabled:
+        return settings.pages.public_url.rstrip("/")
+    host = f"[{tcp.host}]" if ":" in tcp.host else tcp.host
+    return f"{'https' if tcp.certificate else 'http'}://{host}:{tcp.port}"
+
+
+def page_rules(settings: Settings) -> PageRules:
+    """Return where people's pages lead, and how long they live, as configured."""
+    return PageRules(
+        {name: frozenset(entry.return_urls) for name, entry in settings.page_clients.items()},
+        link_lifetime=timedelta(seconds=settings.pages.link_lifetime_s),
+        session_lifetime=timedelta(seconds=settings.pages.session_lifetime_s),
+    )
+
+
+def _logo(entry: PageClientSettings, name: str) -> Logo | None:
+    try:
+        return Logo.read(Path(entry.logo)) if entry.logo else None
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"page_clients.{name}.logo: {error}") from error
