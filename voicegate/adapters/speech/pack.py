@@ -76,12 +76,16 @@ class Script:
     """The words."""
     speed: float = 1.0
     """How fast; 1 is the engine's own pace."""
+    spelling: str = ""
+    """The words as the engine is given them, where that says them better; "": as they are."""
 
     @property
     def fingerprint(self) -> str:
         """A digest that changes with the words, the voice, the engine, or how prompts are built."""
-        pace = () if self.speed == 1 else (f"{self.speed:g}",)
-        return sha256("\0".join((_RECIPE, self.engine, self.voice, self.text, *pace)).encode()).hexdigest()
+        parts = [_RECIPE, self.engine, self.voice, self.text]
+        parts += [] if self.speed == 1 else [f"{self.speed:g}"]
+        parts += ["spelling", self.spelling] if self.spelling else []
+        return sha256("\0".join(parts).encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +107,7 @@ class Pack:
     fallback: Script | None
     """The same by the engine that says names where the language's own is not installed; None: no other."""
     pronunciations: Mapping[str, str]
-    """Service name -> how to spell it for the engine, where that differs."""
+    """Service name or digit's word -> how to spell it for the engine, where that differs."""
     is_judged: bool
     """Has an ear understood it? What nobody could judge is spoken only where a setting lists it."""
     variants: Mapping[str, Mapping[str, str]]
@@ -190,7 +194,11 @@ def _assemble(raw: _File, folder: Path) -> Pack:
         digits |= {digit_name(value, variant): text for value, text in words.items()}
     # A digit's pace is that of its take.
     scripts = {name: Script(raw.engine, raw.voice, text, raw.speed) for name, text in raw.phrases.items()}
-    scripts |= {name: Script(raw.engine, raw.voice, text) for name, text in digits.items()}
+    spellings = raw.pronunciations
+    scripts |= {
+        name: Script(raw.engine, raw.voice, text, spelling=spellings.get(text, ""))
+        for name, text in digits.items()
+    }
     this_is = scripts[PromptName.THIS_IS]
     pack = Pack(
         language=folder.name,

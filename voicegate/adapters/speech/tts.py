@@ -94,7 +94,7 @@ async def _run(program: str, script: Script, takes: Sequence[Take]) -> dict[Take
     with tempfile.TemporaryDirectory(prefix="voicegate-") as folder:
         requests = [
             Request(
-                text=take.fill(script.text),
+                text=take.fill(script.spelling or script.text),
                 voice=script.voice,
                 speed=script.speed * take.speed,
                 manner=take.manner,

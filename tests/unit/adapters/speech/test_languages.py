@@ -49,8 +49,8 @@ ORDINALS = {
 }
 
 
-def test_four_languages_are_spoken_by_default_and_more_are_there() -> None:
-    assert {"de", "en", "es", "fr"} <= {pack.language for pack in load_spoken(SOUNDS)}
+def test_five_languages_are_spoken_by_default_and_more_are_there() -> None:
+    assert {"de", "en", "es", "fr", "it"} <= {pack.language for pack in load_spoken(SOUNDS)}
     assert {"hi", "it", "ja", "nl", "pl", "pt", "pt-BR", "ru", "zh"} <= PACKS.keys()
 
 
@@ -104,7 +104,8 @@ def test_a_shipped_prompt_is_there_in_every_format_alike_loud_and_unclipped(lang
 @pytest.mark.parametrize(("language", "name"), SCRIPTS)
 def test_an_engine_is_given_words_never_figures(language: str, name: str) -> None:
     # "4." is "vierte" to a German engine, and "4 7" may be "forty-seven" to any.
-    assert not re.search(r"\d", PACKS[language].scripts[name].text)
+    script = PACKS[language].scripts[name]
+    assert not re.search(r"\d", script.text + script.spelling)
 
 
 @pytest.mark.parametrize("language", PACKS)

@@ -67,6 +67,23 @@ def test_a_languages_pace_is_that_of_its_phrases_and_not_of_its_digits(sounds: P
     assert paced["digit_7"].fingerprint == usual["digit_7"].fingerprint
 
 
+async def test_a_digit_is_spelt_for_the_engine_as_it_says_it_best(
+    sounds: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usual = load_pack(sounds, "en").scripts["digit_9"]
+    edit(sounds, "[pronunciations]", "[pronunciations]\nnine = 'niner'")
+    spelt = load_pack(sounds, "en").scripts["digit_9"]
+    assert (spelt.text, spelt.spelling) == ("nine", "niner")
+    assert spelt.fingerprint != usual.fingerprint
+    spy = tmp_path / "flite"
+    spy.write_text(f'#!/bin/sh\n[ "$1" = -lv ] && echo "Voices: rms" || cat > {tmp_path}/text\n')
+    spy.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    with pytest.raises(SpeechError):
+        await speak(spelt)
+    assert (tmp_path / "text").read_text() == "niner\n"
+
+
 async def test_a_language_is_built_by_its_engine_and_only_what_changed_again(
     engine: Path, sounds: Path
 ) -> None:
