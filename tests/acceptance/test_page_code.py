@@ -2,13 +2,18 @@
 
 import ast
 import asyncio
+import html
+import os
+import pwd
+import re
+import socket
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from tests.acceptance.test_daemon import TEST_NUMBER, settings
+from tests.acceptance.test_daemon import TEST_NUMBER, daemon, settings
 from tests.acceptance.test_factors import CODE, client
 from tests.pages import PAGES, blocks
 from voicegate.client import AsyncClient
@@ -43,7 +48,7 @@ async def test_the_clients_first_lines_call_and_check(
 
 async def test_a_sign_in_in_flask(client: AsyncClient, settings: Path) -> None:
     def walk() -> None:
-        names = run("from flask import Flask", settings)
+        names = run("from flask import Flask, request, session", settings)
         browser = names["app"].test_client()
         called = browser.post("/sign-in", data={"user": "alice"})
         assert (called.status_code, called.json["calling"]) == (202, "+1••••••••01")
@@ -63,6 +68,44 @@ async def test_a_sign_in_in_flask(client: AsyncClient, settings: Path) -> None:
         names["voicegate"].close()
 
     await asyncio.to_thread(walk)
+
+
+async def test_a_sign_in_by_the_pages_in_flask(settings: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    user = pwd.getpwuid(os.getuid()).pw_name
+    settings.write_text(
+        settings.read_text().replace("[policy]", "[policy]\ncall_spacing_s = 0")
+        + f"\n[test_numbers]\nenabled = true\npace = 0.02\n[tcp]\nenabled = true\nport = {port}\n"
+        f'[page_clients.{user}]\nreturn_urls = ["https://app.example/signed-in"]\n'
+    )
+
+    def walk() -> None:
+        names = run("from flask import Flask, redirect", settings)
+        backend = names["app"].test_client()
+        url = backend.post("/sign-in", data={"user": "alice"}).headers["Location"]
+        with httpx.Client(follow_redirects=True) as browser:
+            here = str(browser.get(url).url)
+            token = _token(browser.get(f"{here}?step=number"))
+            number = {"country": "US", "number": TEST_NUMBER}
+            called = browser.post(f"{here}/enroll", data=number | {"form": token})
+            verified = browser.post(f"{here}/verify", data={"code": CODE, "form": _token(called)})
+        back = re.search(r'href="https://app.example(/signed-in[^"]+)"', verified.text)
+        assert back is not None
+        stolen = names["app"].test_client().get(html.unescape(back[1]))
+        assert (stolen.status_code, stolen.json) == (403, {"error": "invalid"})
+        assert backend.get(html.unescape(back[1])).json == {"signed_in": "alice"}
+        assert backend.get(html.unescape(back[1])).status_code == 403
+        names["voicegate"].close()
+
+    async with daemon(settings):
+        await asyncio.to_thread(walk)
+
+
+def _token(page: httpx.Response) -> str:
+    found = re.search(r'name="form" value="(\w+)"', page.text)
+    assert found is not None
+    return found[1]
 
 
 async def test_a_telephone_in_fastapi(client: AsyncClient, settings: Path) -> None:

@@ -16,12 +16,17 @@ import unasync
 from tests.pages import ROOT
 
 FOLDER: Final = ROOT / "voicegate/client"
-WRITTEN: Final = {"async_client.py": "blocking.py", "async_factors.py": "blocking_factors.py"}
+WRITTEN: Final = {
+    "async_client.py": "blocking.py",
+    "async_factors.py": "blocking_factors.py",
+    "async_pages.py": "blocking_pages.py",
+}
 """Each source's file, and what is written from it."""
 _NOTE: Final = "# Written by `make client`: change {source} instead.\n"
 _WORDS: Final = {
     "AsyncClient": "Client",
     "AsyncFactors": "Factors",
+    "AsyncPages": "Pages",
     "AsyncSender": "Sender",
     "AsyncUnixTransport": "UnixTransport",
     "aclose": "close",
@@ -29,6 +34,7 @@ _WORDS: Final = {
     "aread": "read",
     "async_read_events": "read_events",
     "async_factors": "blocking_factors",
+    "async_pages": "blocking_pages",
 }
 """What has another name without asyncio, beside the words of Python that unasync knows."""
 

@@ -66,7 +66,8 @@ def factors() -> None:
 
 @factors.command()
 @_subscriber
-@click.argument("number")
+@click.argument("number", required=False)
+@click.option("--page", is_flag=True, help="Print the URL of a page where they do it; takes no NUMBER.")
 @click.option("--extension", help="Landline extension, sent after answer; w pauses 0.5 s, W 1 s.")
 @click.option(
     "--language",
@@ -82,8 +83,9 @@ def factors() -> None:
 def enroll(  # noqa: PLR0913  # click hands options over by name
     options: Options,
     subscriber: str,
-    number: str,
+    number: str | None,
     *,
+    page: bool,
     extension: str | None,
     language: str | None,
     lifetime: int | None,
@@ -92,8 +94,14 @@ def enroll(  # noqa: PLR0913  # click hands options over by name
     watch: bool,
     as_json: bool,
 ) -> None:
-    """Bind the telephone NUMBER to SUBSCRIBER and call it with a code that activates it."""
+    """Bind the telephone NUMBER to SUBSCRIBER and call it with a code that activates it; or print where they
+    do so on a page."""
+    if page is (number is not None):
+        raise click.UsageError("give a NUMBER, or --page for a page where they enter it.")
     with connect(options) as client:
+        if number is None:
+            _page(client, subscriber, language, as_json=as_json)
+            return
         factor = client.factors.enroll(
             subscriber,
             number,
@@ -255,6 +263,16 @@ def _find(client: Client, subscriber: str, factor_id: str | None) -> Factor:
         names = ", ".join(one.id for one in found)
         raise Failure(Exit.USAGE, f"{subscriber} has {len(found)} telephones; name one of {names}")
     return found[0]
+
+
+def _page(client: Client, subscriber: str, language: str | None, *, as_json: bool) -> None:
+    """Print where a subscriber sets their telephone up."""
+    session = client.pages.create(subscriber, "enroll", language=language)
+    if as_json:
+        print_json(session)
+        return
+    click.echo(session.url)
+    click.echo(f"open it before {clock(session.expires_at)}, in one browser, once", err=True)
 
 
 def _called(client: Client, factor: Factor, *, watch: bool, as_json: bool) -> None:

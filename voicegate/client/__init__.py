@@ -22,6 +22,7 @@ from voicegate.client.models import (
     Unreachable,
     Verification,
 )
+from voicegate.client.page_models import PageFactor, PageOutcome, PageSession
 
 __all__ = [
     "ApiClient",
@@ -41,6 +42,9 @@ __all__ = [
     "Health",
     "Judgement",
     "Media",
+    "PageFactor",
+    "PageOutcome",
+    "PageSession",
     "Problem",
     "Revoked",
     "Step",

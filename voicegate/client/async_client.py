@@ -14,6 +14,7 @@ from httpx_sse import ServerSentEvent
 
 from voicegate.client import requests
 from voicegate.client.async_factors import AsyncFactors
+from voicegate.client.async_pages import AsyncPages
 from voicegate.client.models import (
     ApiClient,
     AuditEntry,
@@ -46,6 +47,8 @@ class AsyncClient:
         )
         self.factors = AsyncFactors(self._ask)
         """What can be asked about subscribers' telephones."""
+        self.pages = AsyncPages(self._ask)
+        """What can be asked about pages for people."""
 
     async def __aenter__(self) -> Self:
         return self

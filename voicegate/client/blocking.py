@@ -15,6 +15,7 @@ from httpx_sse import ServerSentEvent
 
 from voicegate.client import requests
 from voicegate.client.blocking_factors import Factors
+from voicegate.client.blocking_pages import Pages
 from voicegate.client.models import (
     ApiClient,
     AuditEntry,
@@ -47,6 +48,8 @@ class Client:
         )
         self.factors = Factors(self._ask)
         """What can be asked about subscribers' telephones."""
+        self.pages = Pages(self._ask)
+        """What can be asked about pages for people."""
 
     def __enter__(self) -> Self:
         return self
