@@ -123,9 +123,13 @@ async def test_a_watch_that_is_cut_asks_for_what_comes_after_the_last_whole_even
     assert asked == ["", "after=1.1.", "after=1.1.delivered"] * 2
 
 
-async def test_a_watch_of_what_is_no_daemon_ends_and_says_so() -> None:
+@pytest.mark.parametrize(
+    ("media_type", "text"),
+    [("text/html", "<p>It works!</p>"), ("text/event-stream", "event: step\ndata: {}\n\n")],
+)
+async def test_a_watch_of_what_is_no_daemon_ends_and_says_so(media_type: str, text: str) -> None:
     def answer(_: httpx.Request) -> httpx.Response:
-        return httpx.Response(200, html="<p>It works!</p>")
+        return httpx.Response(200, headers={"Content-Type": media_type}, text=text)
 
     async with AsyncClient(base_url="http://voicegate") as client:
         client._http = httpx.AsyncClient(base_url="http://voicegate", transport=httpx.MockTransport(answer))

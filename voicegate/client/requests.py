@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final, Generic, TypedDict, TypeVar
 from urllib.parse import quote
@@ -241,14 +242,18 @@ class Following:
         return self._status != "delivering" and self._state == "ended"
 
     def take(self, event: ServerSentEvent) -> Step | None:
-        """Take the next event; return the step that it tells."""
+        """Take the next event; return the step that it tells.
+
+        Raises:
+            ApiError: it is none of the daemon's.
+        """
         # httpx-sse 0.4.3 makes an event of a comment too: one without data, with the id of the last.
         self.after = event.id or self.after
         match event.event:
             case "status":
-                self._status = msgspec.json.decode(event.data, type=Status).status
+                self._status = _decode(event.data, Status, HTTPStatus.OK).status
             case "step":
-                step = msgspec.json.decode(event.data, type=Step)
+                step = _decode(event.data, Step, HTTPStatus.OK)
                 self._state = step.state
                 return step
         return None
@@ -311,15 +316,18 @@ def read(request: Request[T], response: httpx.Response) -> T:
         ApiError: the daemon refused, or answered something else than was asked for.
     """
     status = response.status_code
-    try:
-        if response.is_success:
-            return msgspec.json.decode(response.content or b"{}", type=request.answer)
-        problem = msgspec.json.decode(response.content, type=Problem)
-    except msgspec.DecodeError as error:
-        raise ApiError(
-            status, Problem(status=status, title=f"not an answer of Voicegate: {error}")
-        ) from error
+    if response.is_success:
+        return _decode(response.content or b"{}", request.answer, status)
+    problem = _decode(response.content, Problem, status)
     answer = request.excuse(problem)
     if answer is None:
         raise ApiError(status, problem)
     return answer
+
+
+def _decode(text: str | bytes, kind: type[T], status: int) -> T:
+    try:
+        return msgspec.json.decode(text, type=kind)
+    except msgspec.DecodeError as error:
+        title = f"not an answer of Voicegate: {error}"
+        raise ApiError(status, Problem(status=status, title=title)) from error
