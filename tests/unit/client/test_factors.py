@@ -177,6 +177,7 @@ async def test_a_repeated_enrollment_or_challenge_with_a_key_calls_nobody_again(
             for _ in range(2)
         ]
         assert once.id == twice.id
+        await served.bench.settled(once.id)
         assert len(served.bench.pbx.legs) == 2
 
 
