@@ -129,7 +129,7 @@ class FactorView(Discreet, kw_only=True, frozen=True):
     ]
     destination: Annotated[str, Meta(description="The number, whole: E.164, or an extension of the PBX.")]
     extension: Annotated[str, Meta(description="Landline extension.")] | None
-    language: Annotated[str, Meta(description="Of its calls; null: the configured default.")] | None
+    language: Annotated[str, Meta(description="Of its calls; null: as configured.")] | None
     enrollments: Annotated[int, Meta(ge=1, description="Factors on this number, this one included.")]
     created_at: datetime
     updated_at: Annotated[datetime, Meta(description="When its status last changed.")]
