@@ -1,1 +1,1 @@
-"""The command line: click groups, one file a noun."""
+"""The command line: click groups, one file for each noun."""

@@ -1,4 +1,4 @@
-"""`voicegate calls`: what was placed, and how it went."""
+"""`voicegate calls`: which calls were placed, and how they ended."""
 
 from datetime import datetime
 from typing import Any
@@ -22,7 +22,7 @@ from voicegate.cli.printing import (
 
 @click.group()
 def calls() -> None:
-    """Calls that were placed, and how they went."""
+    """Calls that were placed, and how they ended."""
 
 
 @calls.command("list")

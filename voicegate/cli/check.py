@@ -16,9 +16,10 @@ from voicegate.client import FactorJudgement, Judgement
 @json_option
 @click.pass_obj
 def check(options: Options, verification_id: str, *, as_json: bool) -> None:
-    """Check a code for the verification ID. It is asked for, or read from standard input.
+    """Check a code for the verification ID. The code is asked for, or read from standard input.
 
-    It is no argument, for command lines show in `ps`. Exit 0 when it is verified, 1 when it is denied.
+    It is not an argument, because command lines can be seen in `ps`. Exit 0 when it is verified, 1 when it is
+    denied.
     """
     with connect(options) as client:
         judgement = client.check(verification_id, read_code())
@@ -31,7 +32,7 @@ def check(options: Options, verification_id: str, *, as_json: bool) -> None:
 
 
 def read_code() -> str:
-    """Return a code that somebody entered: asked for, or read from standard input.
+    """Return a code that somebody enters: asked for on a terminal, or read from standard input.
 
     Raises:
         Failure: bytes that are not UTF-8.
@@ -46,12 +47,12 @@ def read_code() -> str:
 
 
 def is_terminal() -> bool:
-    """Does a person type what is read from standard input?"""
+    """Return whether standard input is a terminal."""
     return sys.stdin.isatty()
 
 
 def describe(judgement: Judgement | FactorJudgement) -> str:
-    """Return what a guess came to, in one line."""
+    """Return the result of a guess in one line."""
     if judgement.status == "verified":
         return "verified"
     reason = (judgement.reason or "").replace("_", " ")

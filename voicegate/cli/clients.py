@@ -1,4 +1,4 @@
-"""`voicegate clients`: programs that ask by key. A key is printed once, alone on standard output."""
+"""`voicegate clients`: programs that ask by API key. A new key is printed once, alone on standard output."""
 
 import rich_click as click
 
@@ -10,7 +10,7 @@ from voicegate.client import ApiClient, GivenKey
 
 @click.group()
 def clients() -> None:
-    """Clients that ask by key."""
+    """Clients that ask by API key."""
 
 
 @clients.command()
@@ -26,7 +26,7 @@ def clients() -> None:
 @json_option
 @click.pass_obj
 def add(options: Options, name: str, *, scopes: tuple[str, ...], as_json: bool) -> None:
-    """Add the client NAME and print its key, once: only a digest of it is kept."""
+    """Add the client NAME and print its API key, once: only a digest of it is kept."""
     with connect(options) as client:
         _print_key(client.add_client(name, scopes), as_json=as_json)
 
@@ -35,7 +35,7 @@ def add(options: Options, name: str, *, scopes: tuple[str, ...], as_json: bool) 
 @json_option
 @click.pass_obj
 def list_clients(options: Options, *, as_json: bool) -> None:
-    """List the clients, revoked ones too."""
+    """List the clients, also revoked ones."""
     with connect(options) as client:
         found = client.clients()
     if as_json:
@@ -60,7 +60,7 @@ def list_clients(options: Options, *, as_json: bool) -> None:
 @json_option
 @click.pass_obj
 def rotate(options: Options, name: str, *, grace: int, as_json: bool) -> None:
-    """Give the client NAME another key and print it, once: only a digest of it is kept."""
+    """Give the client NAME a new API key and print it, once: only a digest of it is kept."""
     with connect(options) as client:
         _print_key(client.rotate_key(name, grace), as_json=as_json)
 
@@ -70,7 +70,7 @@ def rotate(options: Options, name: str, *, grace: int, as_json: bool) -> None:
 @json_option
 @click.pass_obj
 def revoke(options: Options, name: str, *, as_json: bool) -> None:
-    """Let the client NAME ask nothing any more; what it made stays."""
+    """Revoke the client NAME: its API keys stop working; its challenges, factors and calls stay."""
     with connect(options) as client:
         revoked = client.revoke_client(name)
     if as_json:

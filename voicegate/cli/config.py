@@ -1,4 +1,5 @@
-"""`voicegate config`: is the file right, and which settings hold. Never shows a secret: files are named."""
+"""`voicegate config`: is the file right, and which settings are in force? Never shows a secret: files are
+named."""
 
 import difflib
 import itertools
@@ -24,14 +25,14 @@ from voicegate.domain.errors import ConfigError, VoicegateError
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One setting as it holds."""
+    """One setting as it is in force."""
 
     name: str
     """Its path in the file."""
     value: object
-    """What holds, as JSON."""
+    """Its value, as JSON."""
     is_default: bool
-    """Is that the default?"""
+    """Is it the default?"""
 
 
 _file = click.argument("file", required=False, type=click.Path(dir_okay=False, path_type=Path))
@@ -39,7 +40,7 @@ _file = click.argument("file", required=False, type=click.Path(dir_okay=False, p
 
 @click.group()
 def config() -> None:
-    """The configuration file: is it right, what holds."""
+    """The configuration file: is it right, and what is in force?"""
 
 
 @config.command("check")
@@ -47,7 +48,8 @@ def config() -> None:
 @json_option
 @click.pass_obj
 def check_config(options: Options, file: Path | None, *, as_json: bool) -> None:
-    """Check FILE, or the configuration that counts: every setting known and right, what it names there."""
+    """Check FILE, or the configuration in use: is every setting known and right, and is what it names
+    there?"""
     chosen = _choose(options, file)
     settings = read_settings(chosen)
     name = str(chosen.config or DEFAULT_FILE)
@@ -64,7 +66,7 @@ def check_config(options: Options, file: Path | None, *, as_json: bool) -> None:
 @json_option
 @click.pass_obj
 def show_config(options: Options, file: Path | None, *, as_json: bool) -> None:
-    """Show every setting that holds, and whether it is the default."""
+    """Show every setting that is in force, and whether it is the default."""
     found = list(effective(read_settings(_choose(options, file))))
     if as_json:
         print_json({entry.name: {"value": entry.value, "default": entry.is_default} for entry in found})
@@ -84,10 +86,10 @@ def show_config(options: Options, file: Path | None, *, as_json: bool) -> None:
 @json_option
 @click.pass_obj
 def migrate_config(options: Options, file: Path | None, *, dry_run: bool, as_json: bool) -> None:
-    """Give the settings in FILE their new names where they changed; comments and layout stay.
+    """Write the new names of settings that were renamed into FILE; comments and layout stay.
 
-    A copy of the file as it was is kept beside it, FILE.bak. Exit code 0: done, or nothing to do; 5: the
-    file cannot be read or changed by this command.
+    A copy of the old file is kept beside it as FILE.bak. Exit code 0: done, or nothing to do; 5: the file
+    cannot be read, or not be changed by this command.
     """
     chosen = _choose(options, file).config or DEFAULT_FILE
     before, after, renamed = _rewritten(chosen)
@@ -107,7 +109,7 @@ def migrate_config(options: Options, file: Path | None, *, dry_run: bool, as_jso
 @config.command("folders")
 @json_option
 def show_folders(*, as_json: bool) -> None:
-    """Show where the files lie that came with Voicegate: for the PBX, the sounds, examples of settings."""
+    """Show where the files are that came with Voicegate: for the PBX, the sounds, examples of settings."""
     folders = {name: str(project_folder(name)) for name in ("dialplan", "sounds", "config")}
     if as_json:
         print_json(folders)
@@ -116,7 +118,7 @@ def show_folders(*, as_json: bool) -> None:
 
 
 def _rewritten(file: Path) -> tuple[str, str, list[Renamed]]:
-    """Return a file's text as it is, with new names, and what was renamed."""
+    """Return a file's text, its text with new names, and what was renamed."""
     try:
         # Its bytes: reading text would change its line ends.
         before = file.read_bytes().decode()
@@ -130,7 +132,7 @@ def _rewritten(file: Path) -> tuple[str, str, list[Renamed]]:
 
 
 def _replace(file: Path, text: str) -> Path:
-    """Write a file anew, and return the copy of what it was; an older copy is never overwritten."""
+    """Replace a file's text, and return the copy of the old file; an older copy is never overwritten."""
     names = (file.with_name(f"{file.name}.bak{n or ''}") for n in itertools.count())
     backup = next(name for name in names if not name.exists())
     shutil.copy2(file, backup)
@@ -140,7 +142,7 @@ def _replace(file: Path, text: str) -> Path:
 
 
 def _look_behind(settings: Settings, name: str) -> None:
-    """Refuse what `serve` would: a user, secret, folder or language that is named but not there."""
+    """Refuse what `serve` would refuse: a user, secret, folder or language that is named but missing."""
     # Imported here, for it brings the whole daemon along.
     from voicegate import bootstrap  # noqa: PLC0415
 

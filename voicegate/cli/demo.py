@@ -1,4 +1,5 @@
-"""`voicegate lab demo`: a telephone enrolled and a sign-in with it, in a lab of its own, heard by an ear."""
+"""`voicegate lab demo`: enroll a telephone and sign in with it, in its own lab; a speech recogniser hears the
+code."""
 
 import re
 import shutil
@@ -53,10 +54,10 @@ Enter = Callable[[str], FactorJudgement]
 )
 @click.option("--keep", is_flag=True, help="Leave the lab running afterwards.")
 def demo(folder: Path, language: str, *, keep: bool) -> None:
-    """Ring an office through a real Asterisk, dial an extension, speak a code, hear it, activate by it; and
+    """Call an office through a real Asterisk, dial an extension, speak a code, hear it, activate by it; then
     once more for a sign-in.
 
-    The last line says what came of the sign-in; the exit code is 0 only when its code was delivered, heard
+    The last line tells the result of the sign-in; the exit code is 0 only if its code was delivered, heard
     and verified.
     """
     console = Console(highlight=False, markup=False, soft_wrap=True)
@@ -85,7 +86,7 @@ def _bring_up(lab: Lab, console: Console) -> None:
 
 
 def _show(update: Say, say: Say | None) -> Progress:
-    """Show progress on a terminal in place, elsewhere a line for each thing begun."""
+    """Show progress: on a terminal in place, elsewhere one line for each step."""
     told: set[str] = set()
 
     def progress(text: str, done: float) -> None:
@@ -115,7 +116,7 @@ def _sign_in(lab: Lab, ear: Ear, say: Say) -> tuple[str, bool]:
 
 
 def _challenge(client: Client, factor_id: str) -> Verification:
-    """Challenge as soon as the person may be called again."""
+    """Issue a challenge as soon as the person may be called again."""
     while True:
         try:
             return client.factors.challenge(_SUBSCRIBER, factor_id)
@@ -126,7 +127,7 @@ def _challenge(client: Client, factor_id: str) -> Verification:
 
 
 class _Desk:
-    """Where the person sits: at the telephone, and at the screen that asks for the code."""
+    """The person of the demo: at the telephone, and at the screen that asks for the code."""
 
     def __init__(self, lab: Lab, client: Client, person: Executor, *, ear: Ear, say: Say) -> None:
         self._lab = lab
@@ -137,7 +138,7 @@ class _Desk:
         self._calls = 0
 
     def prove(self, told: Factor | Verification, enter: Enter) -> str:
-        """Follow a call whose code the person enters as soon as it was heard; return what came of it."""
+        """Follow a call; the person enters its code as soon as it was heard. Return the result."""
         code = told.verification if isinstance(told, Factor) else told
         if code is None or told.call is None:
             return "outcome=None evidence=None heard=None status=unheard"
@@ -157,7 +158,8 @@ class _Desk:
         return f"outcome={call.outcome} evidence={call.evidence.strongest} heard={heard} status={status}"
 
     def _enter_when_heard(self, enter: Enter, is_over: Event) -> tuple[str | None, str]:
-        """Enter the code once the ear reads it twice alike; after the call, from all that was heard."""
+        """Enter the code when the recogniser has read it twice alike; after the call, from the whole
+        recording."""
         so_far, before, denied = self._lab.settings.folder / "so-far.wav", None, None
         while not is_over.wait(_LISTEN_S):
             heard = self._ear(so_far, _DIGITS) if self._lab.listen_in(_OFFICE.example, so_far) else None
@@ -174,7 +176,8 @@ class _Desk:
         return heard, enter(heard).status if heard else "unheard"
 
     def _recording(self) -> Path | None:
-        """Return what the telephone heard; it is written when the far end has hung up, a moment later."""
+        """Return the recording of what the telephone heard; it is written a moment after the far end hung
+        up."""
         deadline = time.monotonic() + _RECORDING_WITHIN_S
         while time.monotonic() < deadline:
             if len(found := self._lab.recordings(_OFFICE.example)) == self._calls:

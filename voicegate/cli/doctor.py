@@ -1,4 +1,4 @@
-"""`voicegate doctor`: look at every part, say what is wrong and how to fix it. Changes nothing."""
+"""`voicegate doctor`: check every part, say what is wrong and how to fix it. Changes nothing."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -29,9 +29,10 @@ _STYLES: Final[Mapping[Level, str]] = {Level.OK: "green", Level.WARNING: "yellow
 def doctor(options: Options, *, strict: bool, as_json: bool) -> None:
     """Find out what is wrong, and how to fix it.
 
-    Looks at the key file, the database, the sounds and each PBX, which connects to us and plays a sound to
-    nobody: no telephone rings, and nothing is changed. Works with and without a running daemon; run it as
-    the daemon's user, whose rights count. Exit code 0: no error; 1: an error, or with --strict a warning.
+    Checks the key file, the database, the sounds and each PBX, which connects to us and plays a sound that
+    nobody hears: no telephone rings, and nothing is changed. Works with and without a running daemon. Run it
+    as the daemon's user, because that user's rights count. Exit code 0: no error; 1: an error, or with
+    --strict a warning.
     """
     settings = read_settings(options)
     # What the parts log while they are looked at is said in the findings.
@@ -82,7 +83,8 @@ def _show(console: Console, finding: Finding) -> None:
 
 
 def _look_at_daemon(settings: Settings) -> Finding | None:
-    """Return how the daemon is; None when it runs and cannot place calls, which what follows may explain."""
+    """Return the state of the daemon; None: it runs but cannot place calls, which the next checks may
+    explain."""
     path = settings.socket.path
     try:
         with Client(path) as client:
@@ -95,7 +97,7 @@ def _look_at_daemon(settings: Settings) -> Finding | None:
 
 
 def _look_again(settings: Settings, findings: Sequence[Finding]) -> Finding:
-    """Return how the daemon is once the rest is known; it has tried to connect again meanwhile."""
+    """Return the state of the daemon after all other checks; it has tried to connect again meanwhile."""
     path = settings.socket.path
     try:
         with Client(path) as client:

@@ -12,7 +12,7 @@ class Exit(IntEnum):
     OK = 0
     """Done; with --watch: delivered; of a check: verified."""
     NO = 1
-    """The answer is no: not delivered, denied, not ready; of a doctor: something is wrong."""
+    """The answer is no: not delivered, denied, not ready; with `doctor`: something is wrong."""
     USAGE = 2
     """Wrong options or arguments."""
     UNREACHABLE = 3
@@ -40,7 +40,8 @@ class Failure(VoicegateError):
 
 
 def is_text(written: str) -> bool:
-    """Can this be written in UTF-8? Python keeps other bytes of arguments and streams as lone surrogates."""
+    """Return whether this can be written in UTF-8. Python keeps other bytes of arguments and streams as lone
+    surrogates."""
     try:
         written.encode()
     except UnicodeEncodeError:
@@ -49,7 +50,7 @@ def is_text(written: str) -> bool:
 
 
 def reason_of(error: OSError) -> str:
-    """Return what the operating system would not do, in one line that names the file if there is one."""
+    """Return the operating system's reason in one line, with the name of the file if there is one."""
     reason = error.strerror or str(error) or type(error).__name__
     return f"{error.filename}: {reason}" if error.filename is not None else reason
 

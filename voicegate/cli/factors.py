@@ -1,6 +1,7 @@
 """`voicegate factors`: a subscriber's telephone, from its enrollment to its reset.
 
-A subscriber is whatever the backend calls the person by. Codes are never arguments, which show in `ps`.
+A subscriber is the backend's own name for the person. Codes are never arguments, because those can be seen in
+`ps`.
 """
 
 import copy
@@ -22,7 +23,7 @@ from voicegate.domain.errors import VoicegateError
 
 
 def _complete_subscriber(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
-    """Return the subscribers that a shell may complete to: of the first hundred factors."""
+    """Return the subscribers for a shell's completion, from the first hundred factors."""
     with suppress(VoicegateError), connect(_completing(ctx)) as client:
         subscribers = {factor.subscriber for factor in client.factors.page(100).factors}
         return sorted(name for name in subscribers if name.startswith(incomplete))
@@ -30,7 +31,7 @@ def _complete_subscriber(ctx: click.Context, _: click.Parameter, incomplete: str
 
 
 def _complete_factor(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
-    """Return the ids of the subscriber's factors."""
+    """Return the ids of the subscriber's factors, for a shell's completion."""
     with suppress(VoicegateError), connect(_completing(ctx)) as client:
         found = client.factors.list(ctx.params["subscriber"])
         return [factor.id for factor in found if factor.id.startswith(incomplete)]
@@ -56,12 +57,12 @@ _ANEW: Final[Mapping[str | None, str]] = {
     "expired": "the code has expired",
     "locked": "the code is locked by wrong guesses",
 }
-"""Why a guess was denied that another call helps against."""
+"""Reasons of a denied guess after which another call helps."""
 
 
 @click.group()
 def factors() -> None:
-    """Telephones of subscribers, to sign in with."""
+    """Telephones of subscribers, which they sign in with."""
 
 
 @factors.command()
@@ -120,7 +121,7 @@ def enroll(  # noqa: PLR0913  # click hands options over by name
 @json_option
 @click.pass_obj
 def activate(options: Options, subscriber: str, factor_id: str | None, *, as_json: bool) -> None:
-    """Activate SUBSCRIBER's telephone by the code it was told; exit 1 when that is denied."""
+    """Activate SUBSCRIBER's telephone by the code that was spoken; exit 1 if the code is denied."""
     with connect(options) as client:
         found = _find(client, subscriber, factor_id)
         judgement = client.factors.activate(subscriber, found.id, read_code())
@@ -136,7 +137,7 @@ def activate(options: Options, subscriber: str, factor_id: str | None, *, as_jso
 def call_again(
     options: Options, subscriber: str, factor_id: str | None, *, watch: bool, as_json: bool
 ) -> None:
-    """Call again for the activation, with the same code while that counts."""
+    """Call again for the activation, with the same code while it is valid."""
     with connect(options) as client:
         found = _find(client, subscriber, factor_id)
         client.factors.call_again(subscriber, found.id)
@@ -164,7 +165,8 @@ def challenge(
     watch: bool,
     as_json: bool,
 ) -> None:
-    """Call SUBSCRIBER's telephone with a code for a sign-in: the same one while the last counts."""
+    """Call SUBSCRIBER's telephone with a code for a sign-in: with the same code while the last one is
+    valid."""
     with connect(options) as client:
         found = _find(client, subscriber, factor_id)
         client.factors.challenge(subscriber, found.id, lifetime)
@@ -177,7 +179,7 @@ def challenge(
 @json_option
 @click.pass_obj
 def verify(options: Options, subscriber: str, factor_id: str | None, *, as_json: bool) -> None:
-    """Check the code of SUBSCRIBER's sign-in; exit 1 when it is denied."""
+    """Check the code of SUBSCRIBER's sign-in; exit 1 if it is denied."""
     with connect(options) as client:
         found = _find(client, subscriber, factor_id)
         judgement = client.factors.verify(subscriber, found.id, read_code())
@@ -189,7 +191,7 @@ def verify(options: Options, subscriber: str, factor_id: str | None, *, as_json:
 @json_option
 @click.pass_obj
 def list_factors(options: Options, subscriber: str, *, as_json: bool) -> None:
-    """List SUBSCRIBER's telephones: one, and for an admin one of each client."""
+    """List SUBSCRIBER's telephones: one; for an admin, one of each client."""
     with connect(options) as client:
         found = client.factors.list(subscriber)
     if as_json:
@@ -207,7 +209,7 @@ def list_factors(options: Options, subscriber: str, *, as_json: bool) -> None:
 @json_option
 @click.pass_obj
 def show(options: Options, subscriber: str, factor_id: str | None, *, as_json: bool) -> None:
-    """Show SUBSCRIBER's telephone, and what became of its newest code."""
+    """Show SUBSCRIBER's telephone and the state of its newest code."""
     with connect(options) as client:
         factor = _find(client, subscriber, factor_id)
     if as_json:
@@ -227,7 +229,7 @@ def show(options: Options, subscriber: str, factor_id: str | None, *, as_json: b
 @json_option
 @click.pass_obj
 def reset(options: Options, subscriber: str, factor_id: str | None, *, as_json: bool) -> None:
-    """End SUBSCRIBER's telephone: its open codes die, a call in progress is hung up."""
+    """Remove SUBSCRIBER's telephone: its open codes end, a call in progress is hung up."""
     with connect(options) as client:
         found = _find(client, subscriber, factor_id)
         client.factors.reset(subscriber, found.id)
@@ -242,7 +244,7 @@ def reset(options: Options, subscriber: str, factor_id: str | None, *, as_json: 
 @json_option
 @click.pass_obj
 def reset_all(options: Options, subscriber: str, *, as_json: bool) -> None:
-    """End all telephones of SUBSCRIBER; for an admin, every client's."""
+    """Remove all telephones of SUBSCRIBER; for an admin, those of every client."""
     with connect(options) as client:
         found = client.factors.reset_all(subscriber)
     if as_json:
@@ -252,7 +254,7 @@ def reset_all(options: Options, subscriber: str, *, as_json: bool) -> None:
 
 
 def _find(client: Client, subscriber: str, factor_id: str | None) -> Factor:
-    """Return the factor that is meant: the subscriber's only one unless it is named."""
+    """Return the factor with this id; without an id, the subscriber's only one."""
     if factor_id is not None:
         return client.factors.get(subscriber, factor_id)
     found = client.factors.list(subscriber)
@@ -276,7 +278,7 @@ def _page(client: Client, subscriber: str, language: str | None, *, as_json: boo
 
 
 def _called(client: Client, factor: Factor, *, watch: bool, as_json: bool) -> None:
-    """Tell of the call with a factor's newest code."""
+    """Print the call with a factor's newest code."""
     code, call = factor.verification, factor.call
     verb = "verify" if factor.status == "active" else "activate"
     next_step = f"{verb} it with: {_command(verb, factor)}"
@@ -296,7 +298,7 @@ def _command(verb: str, factor: Factor) -> str:
 
 
 def _judged(judgement: FactorJudgement, factor: Factor, call_anew: str, *, as_json: bool) -> None:
-    """Tell what a guess came to; `call_anew` is the verb that brings another code."""
+    """Print the result of a guess; `call_anew` is the command that brings another code."""
     if as_json:
         print_json(judgement)
     else:

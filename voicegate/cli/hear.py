@@ -1,4 +1,5 @@
-"""`voicegate lab hear`: languages read by an ear that knows none of our recordings; pages about it."""
+"""`voicegate lab hear`: languages read by a speech recogniser that knows none of our recordings, and pages
+about it."""
 
 from pathlib import Path
 
@@ -35,9 +36,9 @@ from voicegate.lab.hearing.table import write_pages
     help="Where the pages are written.",
 )
 def hear(languages: tuple[str, ...], codes: int, sounds: Path, docs: Path) -> None:
-    """Measure how well languages are understood; those named, else all judged ones whose prompts changed.
+    """Measure how well languages are understood: those named, else all judged ones whose prompts changed.
 
-    What was heard is kept beside the prompts, in heard.json; the pages are written anew.
+    The results are kept beside the prompts in heard.json, and the pages are written anew.
     """
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())

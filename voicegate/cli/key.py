@@ -1,4 +1,4 @@
-"""`voicegate key`: the key file that codes follow from. Shows names of keys, never a key."""
+"""`voicegate key`: the key file that codes are derived with. Shows the names of keys, never a key."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,14 +20,14 @@ _LOSES: Final = (
 
 @click.group()
 def key() -> None:
-    """The key file that codes follow from: made anew, given another key."""
+    """The key file that codes are derived with: create it, add a key."""
 
 
 @key.command("list")
 @json_option
 @click.pass_obj
 def list_keys(options: Options, *, as_json: bool) -> None:
-    """List the keys by name, the newest last: new codes are made with that one."""
+    """List the keys by name, the newest last: new codes are derived with that one."""
     file = _file(options)
     try:
         found = keys.read_keys(file)
@@ -48,10 +48,10 @@ def list_keys(options: Options, *, as_json: bool) -> None:
 @key.command()
 @click.pass_obj
 def new(options: Options) -> None:
-    """Make the key file anew where there is none, as after a loss without a backup.
+    """Create the key file if there is none, as after a loss without a backup.
 
-    Codes that are out then are void: the daemon ends them at its next start. Audit entries from before are no
-    longer found by a whole number.
+    All open codes become invalid: the daemon ends them at its next start. Older audit entries can no longer
+    be found by a whole number.
     """
     file, made = _file(options), keys.new_key(datetime.now(UTC))
     if not keys.create(file, made):
@@ -66,8 +66,8 @@ def new(options: Options) -> None:
 def rotate(options: Options, *, drop_old: bool) -> None:
     """Add a key to the key file, for new codes from the daemon's next start on.
 
-    The keys before stay, so that codes that are out still count. With --drop-old they do not: those codes are
-    void at that start, and audit entries from before are no longer found by a whole number.
+    The older keys stay, so that open codes remain valid. With --drop-old they are removed: at that start open
+    codes become invalid, and older audit entries can no longer be found by a whole number.
     """
     file, made = _file(options), keys.new_key(datetime.now(UTC))
     try:

@@ -1,6 +1,6 @@
 """`voicegate lab`: a complete PBX, carrier and telephones on this machine.
 
-The demo is `demo`'s, the measuring of voices `hear`'s, the testers' accounts are `testers`'.
+The demo is in `demo`, the measuring of voices in `hear`, the testers' accounts in `testers`.
 """
 
 import dataclasses
@@ -80,7 +80,7 @@ def up(
     pbxs: tuple[str, ...],
     as_json: bool,
 ) -> None:
-    """Start the lab, or what of it does not run; fetches Asterisk once if this machine has none."""
+    """Start the lab, or those parts that do not run; fetches Asterisk once if this machine has none."""
     settings = _settings(folder)
     settings = dataclasses.replace(
         settings,
@@ -102,7 +102,7 @@ def up(
 @_folder
 @json_option
 def status(folder: Path, *, as_json: bool) -> None:
-    """Show what of the lab runs, and where; exit code 1 unless all of it does."""
+    """Show which parts of the lab run, and where; exit code 1 unless all do."""
     if not _show_status(_settings(folder), as_json=as_json):
         raise SystemExit(1)
 
@@ -110,7 +110,7 @@ def status(folder: Path, *, as_json: bool) -> None:
 @lab.command()
 @json_option
 def numbers(*, as_json: bool) -> None:
-    """List the carrier's numbers, how each behaves, and what Voicegate says of a call to it."""
+    """List the carrier's numbers, how each behaves, and what Voicegate reports of a call to it."""
     if as_json:
         print_json([_describe(number) for number in NUMBERS])
         return
@@ -128,7 +128,8 @@ def numbers(*, as_json: bool) -> None:
 @lab.command()
 @json_option
 def trunks(*, as_json: bool) -> None:
-    """List the ways to the carrier, for `lab up --trunk`, and what Voicegate says of a call along each."""
+    """List the trunks to the carrier, for `lab up --trunk`, and what Voicegate reports of a call over
+    each."""
     if as_json:
         print_json([dataclasses.asdict(trunk) | {"expected": _as_facts(trunk.expected)} for trunk in TRUNKS])
         return
@@ -144,7 +145,7 @@ def trunks(*, as_json: bool) -> None:
 @lab.command()
 @_folder
 def down(folder: Path) -> None:
-    """End the lab; its configuration, logs and recordings stay."""
+    """Stop the lab; its configuration, logs and recordings stay."""
     Lab(_settings(folder)).down()
 
 

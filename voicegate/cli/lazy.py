@@ -1,7 +1,7 @@
 """A group whose commands are imported when they run, so that `--help` and completion are quick.
 
-The help page is drawn from one line a command that stands with its address; a test holds it to the
-command's own.
+The help page is written from one line for each command, which is kept with its address; a test compares it
+with the command's own.
 """
 
 import errno
@@ -45,7 +45,7 @@ class Address:
 
 
 class _Missing(click.Command):
-    """Stands for a command whose libraries are not installed; whatever is asked of it, it says so."""
+    """Replaces a command whose libraries are not installed; it only says so."""
 
     def __init__(self, address: Address, message: str) -> None:
         rest = click.Argument(["rest"], nargs=-1, type=click.UNPROCESSED)
@@ -54,7 +54,7 @@ class _Missing(click.Command):
         self._message = message
 
     def invoke(self, ctx: click.Context) -> None:  # noqa: ARG002  # click's signature
-        """Refuse, by what to install.
+        """Refuse to run, and say what to install.
 
         Raises:
             Failure: always.
@@ -77,7 +77,7 @@ class LazyGroup(click.RichGroup):
         return sorted(self.addresses)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002  # click's
-        """Return a command: imported, or for the help page only its line."""
+        """Return a command: imported; for the help page, only its line."""
         address = self.addresses.get(cmd_name)
         if address is None:
             return None
@@ -92,7 +92,7 @@ class LazyGroup(click.RichGroup):
             self._is_helping = False
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run a command; an error that it expects ends in one line and the exit code for it."""
+        """Run a command; an expected error ends in one line and its exit code."""
         try:
             return super().invoke(ctx)
         except VoicegateError as error:
@@ -106,7 +106,7 @@ class LazyGroup(click.RichGroup):
 
 
 def _demand_text(command: click.Command) -> None:
-    """Have every parameter of a command, and of a group's commands, refuse bytes that are not UTF-8."""
+    """Make every parameter of a command, and of a group's commands, refuse bytes that are not UTF-8."""
     for parameter in command.params:
         if not isinstance(parameter.callback, _TextOnly):
             parameter.callback = _TextOnly(parameter.callback)
@@ -116,7 +116,7 @@ def _demand_text(command: click.Command) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _TextOnly:
-    """A parameter's callback, asked only about what is UTF-8."""
+    """A parameter's callback that is called only with UTF-8."""
 
     callback: Callable[[click.Context, click.Parameter, Any], Any] | None
 

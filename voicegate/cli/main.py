@@ -13,15 +13,19 @@ from voicegate.cli.options import Options
 ADDRESSES: Final = {
     "audit": Address("voicegate.cli.audit", "audit", "Who asked for what, and what was decided."),
     "call": Address("voicegate.cli.call", "call", "Call a number and speak a code."),
-    "calls": Address("voicegate.cli.calls", "calls", "Calls that were placed, and how they went."),
+    "calls": Address("voicegate.cli.calls", "calls", "Calls that were placed, and how they ended."),
     "check": Address("voicegate.cli.check", "check", "Check a code that somebody entered."),
-    "clients": Address("voicegate.cli.clients", "clients", "Clients that ask by key."),
+    "clients": Address("voicegate.cli.clients", "clients", "Clients that ask by API key."),
     "completion": Address("voicegate.cli.completion", "completion", "Print a shell's completion script."),
-    "config": Address("voicegate.cli.config", "config", "The configuration file: is it right, what holds."),
+    "config": Address(
+        "voicegate.cli.config", "config", "The configuration file: is it right, and what is in force?"
+    ),
     "doctor": Address("voicegate.cli.doctor", "doctor", "Find out what is wrong, and how to fix it."),
-    "factors": Address("voicegate.cli.factors", "factors", "Telephones of subscribers, to sign in with."),
+    "factors": Address(
+        "voicegate.cli.factors", "factors", "Telephones of subscribers, which they sign in with."
+    ),
     "key": Address(
-        "voicegate.cli.key", "key", "The key file that codes follow from: made anew, given another key."
+        "voicegate.cli.key", "key", "The key file that codes are derived with: create it, add a key."
     ),
     "lab": Address(
         "voicegate.cli.lab",

@@ -1,4 +1,4 @@
-"""Moments as people give them on the command line: local time, to the day or the second."""
+"""Times as people write them on the command line: local time, to the day or the second."""
 
 from datetime import datetime
 from typing import Any
@@ -7,13 +7,13 @@ import rich_click as click
 
 
 class Moment(click.DateTime):
-    """A moment of the machine's own time zone."""
+    """A time in the machine's own time zone."""
 
     def __init__(self) -> None:
         super().__init__(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S"])
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
-        """Return the moment with its zone."""
+        """Return the time with its zone."""
         moment = super().convert(value, param, ctx)
         try:
             return moment.astimezone()

@@ -1,4 +1,4 @@
-"""`voicegate prompts build --service`: a service's name spoken before the daemon needs it."""
+"""`voicegate prompts build --service`: record a service's name before the daemon needs it."""
 
 import asyncio
 from collections.abc import Iterable, Iterator, Sequence
@@ -13,26 +13,26 @@ from voicegate.domain.errors import SpeechError
 
 
 class Named(msgspec.Struct, frozen=True):
-    """What became of a name in one language."""
+    """The result for a name in one language."""
 
     language: str
-    """Which language."""
+    """The language."""
     service: str
     """The name."""
     source: str
-    """Where "This is <name>." comes from: shipped, recorded, made; where it failed: nobody, or to be made."""
+    """Where "This is <name>." comes from: shipped, recorded, made; if it failed: nobody, or to be made."""
     engine: str | None = None
-    """The engine that said it; None where none did."""
+    """The engine that spoke it; None: none did."""
     is_fallback: bool = False
-    """Is it another than the language's own?"""
+    """Was it another engine than the language's own?"""
     file: str | None = None
-    """Where it lies; None where it failed."""
+    """The sound file; None: it failed."""
     error: str | None = None
-    """Why it was not made."""
+    """Why it failed."""
 
 
 def name_service(packs: Packs, service: str, languages: Iterable[Pack], *, force: bool) -> Iterator[Named]:
-    """Have a name spoken in these languages, one after the other; yield what became of it in each."""
+    """Have a name spoken in these languages, one after the other; yield the result for each."""
     is_house = service == packs.settings.service.name
     for pack in languages:
         try:
@@ -57,7 +57,7 @@ def _named(pack: Pack, service: str, made: Introduction) -> Named:
 
 
 def tell(named: Sequence[Named], packs: Packs) -> None:
-    """Print what became of a name, for people."""
+    """Print the results for a name."""
     for one in named:
         about = f"{one.language}: {one.service!r}"
         if one.error is not None:

@@ -8,7 +8,7 @@ import rich_click as click
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What was said before the command's name."""
+    """The options before the command's name."""
 
     config: Path | None = None
     """The configuration file; None: not given."""
@@ -17,7 +17,7 @@ class Options:
 
 
 def complete_language(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
-    """Return the languages of calls that a shell may complete to."""
+    """Return the languages of calls, for a shell's completion."""
     # Reading prompts' folders takes time to import, which no call needs.
     from voicegate.cli.packs import complete_spoken  # noqa: PLC0415
 

@@ -1,4 +1,4 @@
-"""Which language folders and which recordings a command means: as given, else as configured."""
+"""Which language folders and which recordings a command uses: as given, else as configured."""
 
 from collections.abc import Sequence
 from contextlib import suppress
@@ -26,28 +26,28 @@ sounds_option = click.option(
 
 @dataclass(frozen=True, slots=True)
 class Packs:
-    """Where prompts lie."""
+    """Where prompts are."""
 
     sounds: Path
     """The folder of the language folders."""
     place: IntroductionFolder
-    """Where names that were spoken, and recordings, are kept."""
+    """Where spoken names and recordings are kept."""
     settings: Settings
-    """The settings that count."""
+    """The settings in use."""
 
     @property
     def recordings(self) -> Path:
-        """The admin's own."""
+        """The folder of the admin's own recordings."""
         return self.place.state / FOLDER
 
     @property
     def services(self) -> Sequence[str]:
-        """The names by which calls are introduced, the house's own first."""
+        """The names by which calls introduce themselves; the first is the one in `[service]`."""
         named = (entry.friendly_name for entry in self.settings.twilio.values())
         return list(dict.fromkeys((self.settings.service.name, *filter(None, named))))
 
     def load(self, languages: Sequence[str]) -> list[Pack]:
-        """Return these languages, or all that there are when none is named.
+        """Return these languages; all, if none is named.
 
         Raises:
             VoicegateError: a language is not installed, or its prompts.toml is wrong.
@@ -55,7 +55,7 @@ class Packs:
         return [load_pack(self.sounds, language) for language in languages or find_languages(self.sounds)]
 
     def load_in_use(self, languages: Sequence[str]) -> list[Pack]:
-        """Return these languages, or all that are spoken or were built when none is named.
+        """Return these languages; if none is named, all that are spoken or were built.
 
         Raises:
             VoicegateError: a language is not installed, or its prompts.toml is wrong.
@@ -71,10 +71,10 @@ class Packs:
 
 
 def find_packs(options: Options, sounds: Path | None) -> Packs:
-    """Return where prompts lie.
+    """Return where prompts are.
 
     Raises:
-        ConfigError: a configuration file was named, or is there, and is wrong.
+        ConfigError: the configuration file is wrong, or a named one is missing.
     """
     settings = read_settings_if_any(options)
     place = IntroductionFolder(Path(settings.storage.state_folder), FORMATS[settings.audio.format])
@@ -82,14 +82,14 @@ def find_packs(options: Options, sounds: Path | None) -> Packs:
 
 
 def complete_languages(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
-    """Return the languages that a shell may complete to."""
+    """Return the languages, for a shell's completion."""
     with suppress(VoicegateError, OSError):
         return [name for name in find_languages(_completing(ctx).sounds) if name.startswith(incomplete)]
     return []
 
 
 def complete_spoken(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
-    """Return the languages that calls can be in."""
+    """Return the languages that calls can be in, for a shell's completion."""
     with suppress(VoicegateError, OSError):
         packs = _completing(ctx)
         spoken = load_spoken(packs.sounds, packs.settings.service.unjudged_languages)
@@ -98,7 +98,7 @@ def complete_spoken(ctx: click.Context, _: click.Parameter, incomplete: str) -> 
 
 
 def complete_services(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
-    """Return the names of services that a shell may complete to."""
+    """Return the names of services, for a shell's completion."""
     with suppress(VoicegateError, OSError):
         return [name for name in _completing(ctx).services if name.startswith(incomplete)]
     return []

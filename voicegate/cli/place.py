@@ -1,4 +1,4 @@
-"""Which configuration and which daemon a command means, from the global options; and how to reach them."""
+"""Which configuration and which daemon a command uses, from the global options; and how to reach them."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,12 +19,12 @@ MIGRATE: Final = "the old name is taken until the next release: `voicegate confi
 
 
 def read_settings(options: Options, warn: Callable[[Renamed], None] | None = None) -> Settings:
-    """Return the settings of the file that counts.
+    """Return the settings of the configuration file in use.
 
     `warn` is given each setting that has an old name there; by default a line on standard error says so.
 
     Raises:
-        ConfigError: unreadable or wrong.
+        ConfigError: the file cannot be read, or is wrong.
     """
     file = options.config or DEFAULT_FILE
     return load(
@@ -33,17 +33,17 @@ def read_settings(options: Options, warn: Callable[[Renamed], None] | None = Non
 
 
 def read_settings_if_any(options: Options) -> Settings:
-    """Return the settings of the file that counts; the defaults where none was named and there is none.
+    """Return the settings of the configuration file in use; the defaults if none was named and there is none.
 
     Raises:
-        ConfigError: unreadable or wrong.
+        ConfigError: the file cannot be read, or is wrong.
     """
     is_there = options.config is not None or DEFAULT_FILE.exists()
     return read_settings(options) if is_there else Settings()
 
 
 def find_socket(options: Options) -> Path:
-    """Return the daemon's socket: as given, else as configured, else where it is by default.
+    """Return the daemon's socket: as given, else as configured, else the default one.
 
     Raises:
         ConfigError: a configuration file was named and is wrong.
@@ -62,10 +62,10 @@ def find_socket(options: Options) -> Path:
 
 @contextmanager
 def connect(options: Options) -> Iterator[Client]:
-    """Give a client of the daemon; what the daemon refuses ends the command.
+    """Give a client of the daemon; an error of the daemon ends the command.
 
     Raises:
-        Failure: refused, broken or not reachable.
+        Failure: the daemon refused the request, failed, or cannot be reached.
     """
     try:
         with Client(find_socket(options)) as client:

@@ -1,4 +1,4 @@
-"""`voicegate prompts play`: what a language says, through this machine's player or as a WAV file."""
+"""`voicegate prompts play`: what a language says, on this machine's audio player or as a WAV file."""
 
 import shlex
 import shutil
@@ -65,7 +65,7 @@ def play(
     code: str,
     output: Path | None,
 ) -> None:
-    """Play the PROMPTs of a LANGUAGE, such as `en your_code_is digit_7`; when none is named, a sample call.
+    """Play the PROMPTs of a LANGUAGE, such as `en your_code_is digit_7`; if none is named, a sample call.
 
     A sample call is the invitation and one reading of a code.
     """
@@ -81,7 +81,7 @@ def play(
 
 
 def _load(packs: Packs, language: str, service: str | None) -> Voice:
-    """Return a language as calls speak it, and introduce by a service's name where it has one."""
+    """Return a language's voice as calls use it, with the introduction by a service's name if it has one."""
     pack, own = packs.load([language])[0], packs.settings.service
     voice = load_voice(pack, _KIND, packs.recordings, variant=own.digit_variants.get(language))
     name = service or own.name
@@ -115,7 +115,7 @@ def _say_call(voice: Voice, code: str) -> Samples:
 
 
 def _play(sound: bytes) -> None:
-    """Play a sound by the first player of this machine."""
+    """Play a sound with the first audio player found on this machine."""
     found = next((player for player in _PLAYERS if shutil.which(player[0])), None)
     if found is None:
         known = ", ".join(player for player, *_ in _PLAYERS)

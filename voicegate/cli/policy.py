@@ -27,8 +27,8 @@ def policy() -> None:
 def explain_number(ctx: click.Context, options: Options, number: str, *, as_json: bool) -> None:
     """Say what would happen to a call to NUMBER (E.164, or an internal extension), rule by rule.
 
-    Nobody is called. What depends on earlier calls, such as the wait between two, is not asked. Exits with 1
-    where the call would be refused.
+    Nobody is called. Earlier calls, and so the wait between two, are not considered. Exits with 1 if the call
+    would be refused.
     """
     settings = read_settings(options)
     # Imported here, for it brings the whole daemon along.

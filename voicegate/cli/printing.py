@@ -1,6 +1,7 @@
 """How answers are printed: JSON for programs, lines and tables for people.
 
-What comes from the daemon is printed as it is: no markup, no colours, and no orders to the terminal.
+What comes from the daemon is printed as plain text: no markup, no colours, and no escape sequences for the
+terminal.
 """
 
 import re
@@ -45,14 +46,16 @@ def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
 
 
 def hint_at_plus(number: str | None, *, is_found: bool) -> None:
-    """Say on standard error that a number lacks its plus sign, where nothing was found by what may be one."""
+    """Say on standard error that a number has no plus sign, if nothing was found by it and it may be a
+    telephone number."""
     digits = sum(map(str.isdecimal, number or ""))
     if number and not is_found and digits >= _SHORTEST_NUMBER and "+" not in number:
         click.echo("nothing found; a telephone number has its plus sign and its country's code", err=True)
 
 
 def _console() -> Console:
-    """Return standard output's console: as wide as its terminal; else so wide that a row stays a line."""
+    """Return the console of standard output: as wide as its terminal; without one, so wide that a row stays
+    one line."""
     if sys.stdout.isatty():
         return Console()
     # Without a height, rich asks the environment for both.
@@ -60,12 +63,12 @@ def _console() -> Console:
 
 
 def label_of(step: Step) -> str:
-    """Return a step's name on the timeline: the call's state, and which reading is announced."""
+    """Return a step's name on the timeline: the call's state, and the number of the reading."""
     return f"{step.state} {step.reading}" if step.event == "reading_started" else step.state
 
 
 def labels_of(steps: Iterable[Step]) -> list[tuple[Step, str]]:
-    """Return the steps that stand on a timeline for people, each with its name: those that are news."""
+    """Return the steps of a timeline that tell something new, each with its name."""
     shown: list[tuple[Step, str]] = []
     for step in steps:
         if is_news(step, shown[-1][0] if shown else None):
@@ -74,7 +77,7 @@ def labels_of(steps: Iterable[Step]) -> list[tuple[Step, str]]:
 
 
 def is_news(step: Step, before: Step | None) -> bool:
-    """Does a step say something that the last one shown did not?"""
+    """Return whether a step tells something that the last shown one did not."""
     return before is None or step.state != before.state or step.event == "reading_started"
 
 
@@ -90,7 +93,7 @@ def describe_end(call: Call) -> str:
 
 
 def describe_media(call: Call) -> str:
-    """Return what was counted on a call, in one line; empty: nothing was."""
+    """Return the packet counts of a call in one line; empty: nothing was counted."""
     counted = [step.media for step in call.timeline if step.media is not None]
     digits = "".join(step.digit for step in call.timeline if step.digit is not None)
     facts = [f"{call.evidence.announced} readings proven"] if call.evidence.answered else []

@@ -1,4 +1,4 @@
-"""`voicegate prompts`: the spoken phrases of each language: made, looked at, listened to, replaced."""
+"""`voicegate prompts`: the spoken phrases of each language: make, list, check, play, replace them."""
 
 import asyncio
 from collections.abc import Iterator, Sequence
@@ -78,11 +78,11 @@ def build_prompts(
     choose: bool,
     as_json: bool,
 ) -> None:
-    """Make the prompts of LANGUAGEs from their scripts; of all that are spoken, when none is named.
+    """Make the prompts of LANGUAGEs from their scripts; if none is named, of all that are spoken.
 
     Needs the text-to-speech engine that the language's prompts.toml names. A NAME is kept in the state
-    folder: have it made as the daemon's user, or as root before the daemon starts. Where the language's own
-    engine is not installed, its fallback engine says it, and this tells so.
+    folder: make it as the daemon's user, or as root before the daemon starts. If the language's own engine is
+    not installed, its fallback engine is used, and this command says so.
     """
     packs = find_packs(options, sounds)
     chosen = packs.load_in_use(languages)
@@ -109,9 +109,9 @@ def build_prompts(
 @json_option
 @click.pass_obj
 def list_prompts(options: Options, languages: tuple[str, ...], sounds: Path | None, *, as_json: bool) -> None:
-    """List the prompts of LANGUAGEs (all, when none is named): where each comes from, and what it says.
+    """List the prompts of LANGUAGEs (all, if none is named): where each comes from, and what it says.
 
-    A language that is "unjudged" is spoken only where `service.unjudged_languages` lists it.
+    A language that is "unjudged" is spoken only if `service.unjudged_languages` lists it.
     """
     packs = find_packs(options, sounds)
     rows = [row for pack in packs.load(languages) for row in _rows(pack, packs.recordings)]
@@ -129,10 +129,10 @@ def list_prompts(options: Options, languages: tuple[str, ...], sounds: Path | No
 def check_prompts(
     options: Options, languages: tuple[str, ...], sounds: Path | None, *, as_json: bool
 ) -> None:
-    """Check the prompts of LANGUAGEs, recordings among them; of all that are spoken, when none is named.
+    """Check the prompts of LANGUAGEs, recordings too; if none is named, of all that are spoken.
 
-    Finds files that are missing, damaged, silent, clipped, too quiet or loud, unlike their other formats,
-    made from other words, or no prompt's. The exit code is 1 when anything is found.
+    Finds files that are missing, damaged, silent, clipped, too quiet or too loud, different in their formats,
+    made from other words, or not the file of a prompt. The exit code is 1 if anything is found.
     """
     packs = find_packs(options, sounds)
     found = [finding for pack in packs.load_in_use(languages) for finding in inspect(pack, packs.recordings)]
@@ -170,8 +170,8 @@ def import_recordings(
 ) -> None:
     """Replace prompts of a LANGUAGE by the recordings in FOLDER, of any rate and number of channels.
 
-    A file is named as its prompt (`voicegate prompts list`): goodbye.wav, digit_7.flac; a digit's may be
-    just 7.wav, as in Asterisk's own sounds: .../sounds/es_MX_f_Allison/digits.
+    A file has the name of its prompt (`voicegate prompts list`): goodbye.wav, digit_7.flac; a digit's file
+    may be just 7.wav, as in Asterisk's own sounds: .../sounds/es_MX_f_Allison/digits.
     """
     packs = find_packs(options, sounds)
     taken = take_in(packs.load([language])[0], folder, packs.recordings, service=service)

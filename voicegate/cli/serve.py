@@ -24,7 +24,7 @@ def serve(options: Options) -> None:
     """Run the daemon until SIGTERM or Ctrl-C.
 
     Calls in progress are hung up and recorded before it ends; a second signal ends it at once. SIGHUP reads
-    the configuration file again: the log level and certificates are taken over, and what else changed is
+    the configuration file again: a new log level and new certificates are used at once; other changes are
     logged as needing a restart.
     """
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
@@ -44,7 +44,7 @@ def _warn(renamed: Renamed) -> None:
 
 
 async def run_until_told(settings: Settings, reread: Callable[[], Settings]) -> None:
-    """Serve until a signal says stop, then return when all is in order; SIGHUP rereads the settings."""
+    """Serve until a signal says stop, then return when everything is stored; SIGHUP rereads the settings."""
     loop, wanted = asyncio.get_running_loop(), asyncio.Queue[Settings]()
     serving = asyncio.ensure_future(bootstrap.serve(settings, wanted))
 

@@ -1,4 +1,4 @@
-"""`voicegate lab testers`: the accounts with which softphones join a lab, and what they may dial."""
+"""`voicegate lab testers`: the accounts for softphones in a lab, and what they may dial."""
 
 from pathlib import Path
 
@@ -31,7 +31,7 @@ def testers(folder: Path, *, as_json: bool) -> None:
 
 
 def describe_testers(settings: LabSettings) -> dict[str, object]:
-    """Return the accounts and service numbers of a lab, for JSON; no accounts before it was first up."""
+    """Return the accounts and service numbers of a lab, for JSON; no accounts before it was started first."""
     return {
         "registrar": settings.registrar,
         "transports": ["udp", "tcp"],
@@ -49,7 +49,7 @@ def describe_testers(settings: LabSettings) -> dict[str, object]:
 
 
 def show_testers(settings: LabSettings) -> None:
-    """Print the same for people."""
+    """Print the accounts and service numbers of a lab for people."""
     accounts = [
         (f"sip:{account.tester.name}@{settings.registrar}", account.tester.extension, account.password)
         for account in recall_accounts(settings.accounts_file)

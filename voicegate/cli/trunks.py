@@ -1,4 +1,4 @@
-"""`voicegate trunks`: the ways out."""
+"""`voicegate trunks`: the trunks and their states."""
 
 import rich_click as click
 

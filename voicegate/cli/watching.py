@@ -1,4 +1,4 @@
-"""A call in progress, as it happens: lines for a person, JSON lines for a program; then what came of it."""
+"""A call in progress, as it happens: lines for a person, JSON lines for a program; then its result."""
 
 from collections.abc import Callable, Iterable
 from contextlib import nullcontext
@@ -16,16 +16,16 @@ from voicegate.client import Client, Step
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """What is watched, and what it is good for."""
+    """The call that is watched, and what its code is for."""
 
     verification_id: str
     """The verification."""
     call_id: str
-    """Its call; earlier ones are not shown."""
+    """Its call; earlier calls are not shown."""
     destination: str
     """Who is called, masked."""
     began: datetime
-    """When the call was asked for."""
+    """When the call was requested."""
     next_step: str
     """What to do with the code."""
 
@@ -33,7 +33,7 @@ class Watched:
 def follow(client: Client, watched: Watched, result: Callable[[], object], *, as_json: bool) -> None:
     """Print a call's steps and its end; exit with 1 unless it was delivered.
 
-    As JSON each step is a line, and `result` the last.
+    As JSON, each step is a line, and `result` the last one.
 
     Raises:
         Failure: interrupted.
@@ -53,7 +53,7 @@ def follow(client: Client, watched: Watched, result: Callable[[], object], *, as
 
 
 def _show(steps: Iterable[Step], watched: Watched) -> None:
-    """Print a line for each step that is news, over a spinner where a person looks on."""
+    """Print a line for each step that tells something new, with a spinner on a terminal."""
     console = Console(highlight=False, markup=False)
     console.print(f"calling {watched.destination}")
     before: Step | None = None
