@@ -30,6 +30,8 @@ certificate = "{folder}/both.pem"
 folder = "{folder}/audio"
 [policy]
 allowed_countries = ["US"]
+calls_per_prefix = 0
+sequential_numbers = 0
 [pbx.main]
 kind = "simulator"
 [trunks.carrier]

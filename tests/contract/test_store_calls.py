@@ -20,12 +20,13 @@ from tests.contract.making import (
 )
 from voicegate.application.listing import CallFilter, Position
 from voicegate.application.ports import CallRecord, ChallengeRecord
-from voicegate.application.store_port import Store
+from voicegate.application.store_port import Kept, Store, Transaction
 from voicegate.domain import challenge as challenges
 from voicegate.domain.call import Call, CallState, Evidence
 from voicegate.domain.call_outcome import Blame, CallOutcome, GaveUp, Hangup, Outcome
 from voicegate.domain.challenge import Challenge, ChallengeEvent, ChallengeState
 from voicegate.domain.errors import StoreError
+from voicegate.domain.policy import Counter, CounterKind
 
 
 def admit_always(record: ChallengeRecord, call: Call) -> tuple[Challenge, Call, bool]:
@@ -176,3 +177,21 @@ async def test_live_calls_are_those_that_have_not_ended_with_timelines(store: St
     live = await store.live_calls()
     assert [record.call.id for record in live] == ["call_2", "call_3"]
     assert list(live[0].timeline) == [make_entry(1)]
+
+
+async def test_of_many_that_count_at_once_no_more_pass_than_the_limit(store: Store) -> None:
+    counter = Counter(CounterKind.PREFIX, "web", "+1202555")
+    others = [replace(counter, client="app"), replace(counter, kind=CounterKind.COUNTRY, key="US")]
+
+    def count(tx: Transaction) -> bool:
+        is_room = sum(tx.volume(counter, NOW - LIFETIME).values()) < 5
+        if is_room:
+            tx.add_volume([counter, *others], NOW)
+        return is_room
+
+    assert sum(await asyncio.gather(*(store.transact(count) for _ in range(20)))) == 5
+    assert await store.transact(lambda tx: tx.volume(counter, NOW - LIFETIME)) == {NOW: 5}
+    assert await store.transact(lambda tx: tx.volume(counter, NOW)) == {}
+    later = NOW + timedelta(days=2)
+    await store.purge(Kept(NOW, NOW, NOW, later), 100)
+    assert await store.transact(lambda tx: [tx.volume(one, NOW - LIFETIME) for one in others]) == [{}, {}]

@@ -15,7 +15,9 @@ from voicegate.domain.challenge import Challenge
 from voicegate.domain.policy import (
     UNSAFE_FOR,
     Allow,
+    Caller,
     CallPolicy,
+    Counter,
     Deny,
     Guesses,
     PastCall,
@@ -24,7 +26,9 @@ from voicegate.domain.policy import (
     may_issue,
     may_ring,
     next_call,
+    refusal,
 )
+from voicegate.domain.policy.velocity import counters_of, may_count, may_follow, neighbours, slot_start
 
 _CALLER_ID_FAILED: Final = frozenset(
     {Outcome.NO_ANSWER, Outcome.REJECTED, Outcome.NO_HUMAN, Outcome.TRUNK_REFUSED}
@@ -73,6 +77,30 @@ def may_issue_now(
         pending = tx.pending_challenges(client, subscriber=subscriber)
         budgets.append(Guesses(rules.per_subscriber, wrong, pending))
     return may_issue(challenge.guesses_left, budgets, window=rules.window, now=unit.now)
+
+
+def may_place_now(
+    unit: UnitOfWork, challenge: Challenge, policy: CallPolicy, *, caller: Caller
+) -> tuple[Counter, ...] | Deny:
+    """Return the counters that a call is to be counted in, held until the end of the transaction; or why it
+    would be one too many."""
+    destination, velocity = challenge.destination, policy.velocity
+    if policy.is_test(destination):
+        return ()
+    counters = counters_of(destination, caller)
+    since = unit.now - velocity.window - velocity.slot
+    for counter in counters:
+        counted = unit.tx.volume(counter, since)
+        if refused := refusal(may_count(counter, counted, policy=velocity, now=unit.now)):
+            return refused
+    near = neighbours(destination.number, velocity)
+    called = unit.tx.unproven(near, client=caller.client, since=unit.now - velocity.window)
+    return refusal(may_follow(destination.number, called, velocity)) or counters
+
+
+def count_call(unit: UnitOfWork, counters: Sequence[Counter], policy: CallPolicy) -> None:
+    """Count a call that is stored in this transaction."""
+    unit.tx.add_volume(counters, slot_start(policy.velocity, unit.now))
 
 
 def next_call_at(unit: UnitOfWork, challenge: Challenge, policy: CallPolicy) -> datetime | None:

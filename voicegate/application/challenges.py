@@ -5,13 +5,15 @@ policy, passcode, challenge, routing.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from voicegate.application.call_admission import (
+    count_call,
     failed_caller_ids,
     in_bucket,
     may_issue_now,
+    may_place_now,
     may_ring_now,
 )
 from voicegate.application.call_log import CallLogs
@@ -39,7 +41,9 @@ from voicegate.domain.language import match_language
 from voicegate.domain.passcode import DEFAULT_LENGTH, Passcode
 from voicegate.domain.phone_number import Destination
 from voicegate.domain.policy import (
+    Caller,
     CallPolicy,
+    Counter,
     Deny,
     DenyReason,
     may_call_again,
@@ -89,6 +93,8 @@ class ChallengeSpec:
     """The caller's own note."""
     service: str | None = None
     """The service that asks, by its name in the settings; None: none."""
+    end_user_ip: str | None = field(default=None, repr=False)
+    """The address of the person who signs in, by which calls are counted; None: the client does not tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +194,8 @@ class ChallengeService:
         if refused := refusal(may_reach(spec.destination, self.policy)):
             return refused
         plain = self._factory.create(spec, client, is_test=self.policy.is_test(spec.destination))
-        return self._with_call(replace(plain, factor_id=factor_id, purpose=purpose))
+        pending = self._with_call(replace(plain, factor_id=factor_id, purpose=purpose))
+        return pending if isinstance(pending, Deny) else replace(pending, end_user_ip=spec.end_user_ip)
 
     def admit(
         self, unit: UnitOfWork, pending: PendingCall, subscriber: str | None = None
@@ -203,13 +210,18 @@ class ChallengeService:
             may_ring_now(unit, challenge, policy),
             may_issue_now(unit, challenge, policy, subscriber=subscriber),
         )
-        return refused or self._rerouted(unit, replace(pending, challenge=challenge))
+        caller = Caller(challenge.client, subscriber, pending.end_user_ip)
+        counters = refused or may_place_now(unit, challenge, policy, caller=caller)
+        if isinstance(counters, Deny):
+            return counters
+        return self._rerouted(unit, replace(pending, challenge=challenge, counters=counters))
 
     def begin(self, unit: UnitOfWork, pending: PendingCall, *, is_held: bool = False) -> None:
         """Store what was admitted. Its call is placed after the commit; if `is_held`, by `Delivery.start`
         later."""
         unit.tx.add_challenge(pending.challenge)
         unit.tx.add_call(pending.call)
+        count_call(unit, pending.counters, self.policy)
         if not is_held:
             unit.pending.append(pending)
 
@@ -220,13 +232,17 @@ class ChallengeService:
             unit.tx.save_challenge(challenge)
         if challenge.state not in OPEN_STATES:
             return Deny(DenyReason.NOT_OPEN)
-        pending = self._may_call_again(unit, replace(record, challenge=challenge)) or self._with_call(
+        counters = self._may_call_again(unit, replace(record, challenge=challenge))
+        if isinstance(counters, Deny):
+            return counters
+        pending = self._with_call(
             challenges.step(challenge, ChallengeEvent.CALL_STARTED), self._failed(unit, challenge)
         )
         if isinstance(pending, Deny):
             return pending
         unit.tx.save_challenge(pending.challenge)
         unit.tx.add_call(pending.call)
+        count_call(unit, counters, self.policy)
         unit.pending.append(pending)
         unit.changed.append(challenge.id)
         return pending
@@ -288,13 +304,17 @@ class ChallengeService:
             return Deny(DenyReason.QUEUE_FULL, RETRY_AFTER)
         return PendingCall(challenge, self._calls.new_call(challenge, route[0]), route)
 
-    def _may_call_again(self, unit: UnitOfWork, record: ChallengeRecord) -> Deny | None:
-        return refusal(
+    def _may_call_again(self, unit: UnitOfWork, record: ChallengeRecord) -> tuple[Counter, ...] | Deny:
+        challenge = record.challenge
+        refused = refusal(
             # What is allowed may have changed since the first call: another start, other settings.
-            may_reach(record.challenge.destination, self.policy),
+            may_reach(challenge.destination, self.policy),
             may_call_again(live=record.has_live_call, calls=len(record.calls), policy=self.policy),
-            may_ring_now(unit, record.challenge, self.policy),
+            may_ring_now(unit, challenge, self.policy),
         )
+        factor = None if challenge.factor_id is None else unit.tx.factor(challenge.factor_id)
+        caller = Caller(challenge.client, factor.subscriber if factor else None)
+        return refused or may_place_now(unit, challenge, self.policy, caller=caller)
 
     def _learn(
         self, unit: UnitOfWork, challenge: Challenge, factor: Factor | None, *, is_match: bool

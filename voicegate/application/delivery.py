@@ -43,6 +43,7 @@ from voicegate.domain.call_outcome import (
 from voicegate.domain.challenge import Challenge, ChallengeEvent, ChallengeState
 from voicegate.domain.classifying import classify, is_blocked
 from voicegate.domain.errors import PbxError, SpeechError, StoreError
+from voicegate.domain.policy import Counter
 from voicegate.domain.routing import Hop
 
 log = structlog.get_logger(__name__)
@@ -68,6 +69,10 @@ class PendingCall:
     """Its new call, over the first hop of the route."""
     route: tuple[Hop, ...]
     """The hops to try in order; never empty."""
+    end_user_ip: str | None = field(default=None, repr=False)
+    """The address of the person who signs in; None: the client does not tell."""
+    counters: tuple[Counter, ...] = ()
+    """What it is counted in once it is stored."""
 
 
 @dataclass(slots=True, eq=False, kw_only=True)

@@ -1,8 +1,6 @@
 """What the use cases need from the database, as Protocols, with the promises that it must keep.
 
-A use case that changes something is one function of a `Transaction`, which the store runs and commits: what
-it read cannot change meanwhile, and its audit entry is in the same commit. The records are in `ports` and in
-the domain, the filters of lists in `listing`.
+A use case that changes something is one function of a `Transaction`, with its audit entry in the same commit.
 """
 
 from collections.abc import Callable, Sequence
@@ -10,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol, TypeVar
 
+from voicegate.application.call_volume import CallVolume
 from voicegate.application.listing import (
     ALL_CALLS,
     ALL_ENTRIES,
@@ -65,6 +64,8 @@ class AuditEntry:
     """The masked number that it is about."""
     number_digest: bytes | None = field(default=None, repr=False)
     """The keyed digest of that number, to search for it."""
+    rule: str | None = None
+    """The rule that refused it, by the setting that holds it; None: allowed, or the decision says as much."""
     id: int = 0
     """Its number in the table, given by the store."""
 
@@ -121,7 +122,7 @@ class Kept:
     """Idempotency keys and wrong guesses after this time."""
 
 
-class Transaction(Protocol):
+class Transaction(CallVolume, Protocol):
     """One transaction, in a thread of the store: nothing here waits, and its user must not wait either.
 
     Rows that are read stay locked until the commit.

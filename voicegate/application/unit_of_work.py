@@ -19,6 +19,7 @@ from voicegate.application.ports import Clock
 from voicegate.application.store_port import Store, Transaction
 from voicegate.domain.client import Principal
 from voicegate.domain.phone_number import Destination
+from voicegate.domain.policy import Deny
 
 log = structlog.get_logger(__name__)
 
@@ -138,7 +139,8 @@ class UnitsOfWork:
         entry = self._audit.entry(
             principal, unit.now, action=action, decision=answer.decision, about=unit.destination
         )
-        entry = replace(entry, subject=unit.subject)
+        rule = answer.rule or None if isinstance(answer, Deny) else None
+        entry = replace(entry, subject=unit.subject, rule=rule)
         tx.audit(entry)
         for alarm in unit.alarms:
             tx.audit(replace(entry, action=alarm.action, client=alarm.client, decision="alarm"))

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from voicegate.config import Settings
 from voicegate.config.prefix_list import read_prefixes
-from voicegate.domain.policy import CallPolicy, GuessPolicy, PrefixRules
+from voicegate.domain.policy import CallPolicy, GuessPolicy, PrefixRules, VelocityPolicy
 
 
 def call_policy(settings: Settings) -> CallPolicy:
@@ -22,6 +22,17 @@ def call_policy(settings: Settings) -> CallPolicy:
         call_spacing=tuple(timedelta(seconds=wait) for wait in spacing),
         call_window=timedelta(seconds=policy.call_window_s),
         calls_per_number=policy.calls_per_number,
+        call_lock_after=policy.call_lock_after,
+        velocity=VelocityPolicy(
+            window=timedelta(seconds=policy.velocity_window_s),
+            per_prefix=policy.calls_per_prefix,
+            per_country=policy.calls_per_country,
+            per_subscriber=policy.calls_per_subscriber,
+            per_end_user_ip=policy.calls_per_end_user_ip,
+            per_client=policy.calls_per_client,
+            per_system=policy.calls_per_system,
+            sequential_numbers=policy.sequential_numbers,
+        ),
         guesses=GuessPolicy(
             window=timedelta(seconds=policy.guess_window_s),
             per_subscriber=policy.guesses_per_subscriber,

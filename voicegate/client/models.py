@@ -181,6 +181,7 @@ class AuditEntry(Struct, kw_only=True):
     request_id: str
     action: str
     decision: str
+    rule: str | None = None
     subject: str | None = None
     number: str | None = None
 

@@ -49,6 +49,7 @@ class Options(TypedDict, total=False):
     human_check: str | None
     lifetime_s: int | None
     reference: str | None
+    end_user_ip: str | None
     idempotency_key: str | None
 
 

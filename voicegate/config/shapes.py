@@ -18,6 +18,7 @@ Seconds = Annotated[float, Meta(gt=0, le=86400)]
 Days = Annotated[int, Meta(ge=1, le=36500)]
 Milliseconds = Annotated[int, Meta(ge=0, le=10000)]
 Limit = Annotated[int, Meta(ge=1, le=1_000_000)]
+CallLimit = Annotated[int, Meta(ge=0, le=10_000_000)]
 Spacing = Annotated[float, Meta(ge=0, le=3600)]
 Spacings = Annotated[tuple[Spacing, ...], Meta(min_length=1, max_length=20)]
 Calls = Annotated[int, Meta(ge=1, le=10000)]
@@ -149,6 +150,15 @@ class Policy(_Section, frozen=True, kw_only=True):
     call_spacing_s: Spacing | Spacings = (30, 60, 120, 300)
     call_window_s: Seconds = 3600
     calls_per_number: Annotated[int, Meta(ge=1, le=1000)] = 1
+    call_lock_after: Annotated[int, Meta(ge=0, le=10000)] = 10
+    velocity_window_s: Annotated[float, Meta(ge=60, le=86400)] = 3600
+    calls_per_prefix: CallLimit = 300
+    calls_per_country: CallLimit = 3000
+    calls_per_subscriber: CallLimit = 60
+    calls_per_end_user_ip: CallLimit = 60
+    calls_per_client: CallLimit = 6000
+    calls_per_system: CallLimit = 12000
+    sequential_numbers: Annotated[int, Meta(ge=0, le=1000)] = 20
     guess_window_s: Seconds = 3600
     guesses_per_subscriber: Limit = 20
     guesses_per_destination: Limit = 20

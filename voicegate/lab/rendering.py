@@ -25,6 +25,14 @@ from voicegate.lab.trunks import ACCOUNT, PASSWORD
 # The least that FreeSWITCH takes, for registrations too; a trunk that came back is known as soon as that.
 _PING_S: Final = "5"
 _DOMAIN: Final = "127.0.0.1"
+# Its telephones are there to be called, again and again, in a row; one call at a time remains.
+_NO_LIMITS: Final = (
+    "policy.call_spacing_s",
+    "policy.call_lock_after",
+    "policy.calls_per_prefix",
+    "policy.calls_per_subscriber",
+    "policy.sequential_numbers",
+)
 
 
 def render_pbx(settings: LabSettings, secret: str, accounts: Sequence[Account]) -> Mapping[str, str]:
@@ -132,8 +140,7 @@ def render_controller(settings: LabSettings) -> str:
         "socket.path": str(here.socket),
         "audio.folder": str(here.audio),
         "policy.allowed_countries": ["US", "GB"],
-        # Its telephones are there to be called, again and again; one call at a time remains.
-        "policy.call_spacing_s": 0,
+        **dict.fromkeys(_NO_LIMITS, 0),
         **{f"pbx.{kind.section}.{key}": value for kind in here.pbxs for key, value in _door(here, kind)},
         "trunks.carrier.pbx": first.section,
         # The page with a telephone.

@@ -4,6 +4,7 @@ What the domain does not take is refused with the field's name. How a door words
 its own `Refuse`.
 """
 
+import ipaddress
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final, NamedTuple
@@ -17,6 +18,10 @@ from voicegate.domain.phone_number import Destination
 
 Refuse = Callable[[str, Exception], Refused]
 """Returns the refusal of the field with that name, given what is wrong with it; it repeats no value."""
+
+
+_IPV6_NETWORK: Final = 64
+"""Bits of an IPv6 address that are one household's: the others change by the hour."""
 
 
 class DestinationFields(NamedTuple):
@@ -83,3 +88,22 @@ def reading_language(field: str = "language", *, refuse: Refuse = wrong) -> Iter
         yield
     except UnknownLanguage as error:
         raise refuse(field, error) from error
+
+
+def read_end_user_ip(text: str) -> str:
+    """Return the address of a person who signs in, the same however it is written; of an IPv6
+    address its /64.
+
+    Raises:
+        Refused: it is no IP address.
+    """
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        raise wrong("end_user_ip", ValueError("It is no IP address.")) from None
+    if isinstance(address, ipaddress.IPv4Address):
+        return str(address)
+    if address.ipv4_mapped is not None:
+        return str(address.ipv4_mapped)
+    # By its bits: a zone ("%eth0") says nothing outside the machine that wrote it.
+    return str(ipaddress.ip_network((int(address), _IPV6_NETWORK), strict=False))

@@ -26,6 +26,8 @@ KINDS: Final[Mapping[DenyReason, Kind]] = {
     DenyReason.TOO_MANY_CALLS: problems.TOO_MANY_CALLS,
     DenyReason.NOT_OPEN: problems.NOT_OPEN,
     DenyReason.TOO_SOON: problems.TOO_SOON,
+    DenyReason.RATE_LIMITED: problems.RATE_LIMITED,
+    DenyReason.SEQUENTIAL_NUMBERS: problems.RATE_LIMITED,
     DenyReason.TOO_MANY_GUESSES: problems.TOO_MANY_GUESSES,
     DenyReason.ALREADY_ENROLLED: problems.ALREADY_ENROLLED,
     DenyReason.NOT_PENDING: problems.NOT_PENDING,

@@ -91,6 +91,7 @@ NO_ROUTE = Kind(
     "E.164 numbers are routed by `[trunks]`, extensions by the patterns in `[internal]`.",
 )
 TOO_SOON = Kind("too_soon", 429, "This telephone was called recently.")
+RATE_LIMITED = Kind("rate_limited", 429, "Too many such calls were asked for recently.")
 TOO_MANY_GUESSES = Kind("too_many_guesses", 429, "There were too many wrong guesses recently.")
 TOO_MANY_CALLS = Kind("too_many_calls", 429, "This verification has reached its limit of calls.")
 PAGES_OFF = Kind(

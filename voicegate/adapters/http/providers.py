@@ -193,6 +193,7 @@ _REFUSALS: Final = (
     problems.CALL_IN_PROGRESS,
     problems.TOO_SOON,
     problems.TOO_MANY_GUESSES,
+    problems.RATE_LIMITED,
     problems.TOO_LARGE,
     problems.UNSUPPORTED_TYPE,
     problems.INVALID,

@@ -110,6 +110,18 @@ class NewVerification(_Request, kw_only=True, frozen=True):
     human_check: Annotated[HumanCheck, Meta(description="What a person does to hear the code.")] | None = None
     lifetime_s: LifetimeSeconds | None = None
     reference: Reference | None = None
+    end_user_ip: (
+        Annotated[
+            str,
+            Meta(
+                max_length=45,
+                description="The IP address of the person who signs in: calls are limited by it "
+                "(`policy.calls_per_end_user_ip`). It is kept for a day.",
+                examples=["198.51.100.7"],
+            ),
+        ]
+        | None
+    ) = None
 
 
 class Guess(_Request, kw_only=True, frozen=True):

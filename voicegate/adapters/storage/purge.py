@@ -12,6 +12,7 @@ from voicegate.adapters.storage.tables import (
     IS_LIVING,
     IS_OPEN,
     audit,
+    call_volume,
     calls,
     challenges,
     factors,
@@ -31,6 +32,7 @@ def purge(connection: Connection, kept: Kept, *, limit: int) -> int:
         + _delete(connection, audit.c.id, audit.c.at < kept.audit, limit=limit)
         + _delete(connection, page_sessions.c.id, page_sessions.c.created_at < kept.audit, limit=limit)
         + _delete(connection, wrong_guesses.c.id, wrong_guesses.c.at < kept.recent, limit=limit)
+        + _purge_volume(connection, kept.recent, limit=limit)
         + _purge_keys(connection, kept.recent, limit=limit)
         + _purge_factors(connection, kept.calls, limit=limit)
     )
@@ -63,6 +65,12 @@ def _purge_timelines(connection: Connection, before: datetime, *, limit: int) ->
     step = tuple_(timeline.c.call_id, timeline.c.seq)
     old = select(timeline.c.call_id, timeline.c.seq).where(timeline.c.at < before).limit(limit)
     return _delete_where(connection, timeline, step.in_(old))
+
+
+def _purge_volume(connection: Connection, before: datetime, *, limit: int) -> int:
+    row = tuple_(*call_volume.primary_key.columns)
+    old = select(*call_volume.primary_key.columns).where(call_volume.c.slot < before).limit(limit)
+    return _delete_where(connection, call_volume, row.in_(old))
 
 
 def _purge_keys(connection: Connection, before: datetime, *, limit: int) -> int:

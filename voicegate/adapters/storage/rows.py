@@ -216,6 +216,7 @@ def audit_row(entry: AuditEntry) -> Columns:
         "subject": entry.subject,
         "number": entry.number,
         "number_digest": entry.number_digest,
+        "rule": entry.rule,
     }
 
 

@@ -148,6 +148,17 @@ call_counts: Final = Table(
 were queued. Calls to test numbers are not counted; an unknown country is empty. Kept when the calls are
 deleted."""
 
+call_volume: Final = Table(
+    "call_volume",
+    METADATA,
+    Column("kind", String, primary_key=True),
+    Column("client", String, primary_key=True),
+    Column("key", String, primary_key=True),
+    Column("slot", UtcDateTime, primary_key=True),
+    Column("calls", Integer, nullable=False),
+)
+"""One row for each counter and slot of time in which calls were placed; kept for a day."""
+
 timeline: Final = Table(
     "timeline",
     METADATA,
@@ -222,6 +233,7 @@ audit: Final = Table(
     Column("subject", String),
     Column("number", String),
     Column("number_digest", LargeBinary),
+    Column("rule", String),
 )
 """One row for each request that would change something. The number is masked; `number_digest`, made with a
 key, lets an admin find it."""
@@ -321,6 +333,7 @@ Index("ix_wrong_guesses_client", wrong_guesses.c.client, wrong_guesses.c.at)
 Index("ix_wrong_guesses_at", wrong_guesses.c.at)
 Index("ix_client_keys_client", client_keys.c.client)
 Index("ix_factors_reset", factors.c.updated_at, sqlite_where=~IS_LIVING, postgresql_where=~IS_LIVING)
+Index("ix_call_volume_slot", call_volume.c.slot)
 Index("ix_timeline_at", timeline.c.at)
 Index("ix_idempotency_keys_created", idempotency_keys.c.created)
 Index("ix_idempotency_keys_challenge_id", idempotency_keys.c.challenge_id)

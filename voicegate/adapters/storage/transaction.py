@@ -4,13 +4,13 @@ Rows that may change are read FOR UPDATE, a factor always before its challenges.
 has one writer, and SQLAlchemy leaves FOR UPDATE out for it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence, Set
 from datetime import datetime
 
 from sqlalchemy import Connection, Select, Table, func, insert, select, update
 from sqlalchemy.sql import ColumnElement
 
-from voicegate.adapters.storage import buckets, page_rows, stamps, statements
+from voicegate.adapters.storage import buckets, page_rows, stamps, statements, volume
 from voicegate.adapters.storage.rows import (
     Columns,
     audit_row,
@@ -42,6 +42,7 @@ from voicegate.domain.client import Client, ClientKey
 from voicegate.domain.factor import Factor
 from voicegate.domain.page_session import PageSession
 from voicegate.domain.phone_number import Destination
+from voicegate.domain.policy.velocity import Counter
 
 
 class SqlTransaction:
@@ -145,6 +146,18 @@ class SqlTransaction:
     def calls_counted(self, bucket: str, client: str, since: datetime) -> Sequence[BucketCall]:
         """Return a client's calls in a bucket that were queued after `since`."""
         return buckets.find_counted(self._connection, bucket, client=client, since=since)
+
+    def volume(self, counter: Counter, since: datetime) -> Mapping[datetime, int]:
+        """Hold a counter until the transaction is over, and return its calls by slot, those after `since`."""
+        return volume.find_volume(self._connection, counter, since)
+
+    def add_volume(self, counters: Sequence[Counter], slot: datetime) -> None:
+        """Count one call in each counter."""
+        volume.add_volume(self._connection, counters, slot)
+
+    def unproven(self, numbers: Sequence[str], *, client: str, since: datetime) -> Set[str]:
+        """Return those of the numbers that a client called after `since`, and that proved no code."""
+        return volume.find_unproven(self._connection, numbers, client=client, since=since)
 
     def factor(self, factor_id: str) -> Factor | None:
         """Return a factor, also one that was reset; None: unknown."""

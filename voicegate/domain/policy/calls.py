@@ -113,9 +113,13 @@ def _left(own: Sequence[PastCall], policy: CallPolicy, *, room: int, now: dateti
         return timedelta()
     # Of a bucket with room for three calls the third last one counts, and the waits grow at every third.
     last, rest = newest[room - 1], policy.call_spacing[0]
-    counted = math.ceil(sum(not call.is_excused for call in newest) / room)
+    counting = [call for call in newest if not call.is_excused]
+    counted = math.ceil(len(counting) / room)
     wait = policy.call_spacing[min(max(counted, 1), len(policy.call_spacing)) - 1]
     left = until(last.queued_at, wait, now)
+    if policy.call_lock_after and len(counting) >= policy.call_lock_after * room:
+        oldest = counting[policy.call_lock_after * room - 1]
+        left = max(left, until(oldest.queued_at, policy.call_window, now))
     if last.ended_at is None or last.ended_at > now:
         return left  # it did not end in the future: the clock was set back
     return max(left, until(last.ended_at, rest, now))

@@ -20,6 +20,8 @@ class DenyReason(StrEnum):
     TOO_MANY_CALLS = "too_many_calls"
     NOT_OPEN = "not_open"
     TOO_SOON = "too_soon"
+    RATE_LIMITED = "rate_limited"
+    SEQUENTIAL_NUMBERS = "sequential_numbers"
     TOO_MANY_GUESSES = "too_many_guesses"
     ALREADY_ENROLLED = "already_enrolled"
     NOT_PENDING = "not_pending"

@@ -8,6 +8,7 @@ from enum import StrEnum
 from voicegate.domain.phone_number import Destination
 from voicegate.domain.policy.decisions import NumberKind
 from voicegate.domain.policy.prefixes import PrefixRules
+from voicegate.domain.policy.velocity import VelocityPolicy
 
 
 class NumberCheck(StrEnum):
@@ -56,6 +57,11 @@ class CallPolicy:
     """How long a call counts in that sequence."""
     calls_per_number: int = 1
     """Calls in progress to one number, without those to extensions of active factors."""
+    call_lock_after: int = 10
+    """Calls by a client to a number within the window, those excused aside, after which there is no further
+    one until the first of them is out of the window; 0: any number."""
+    velocity: VelocityPolicy = field(default_factory=VelocityPolicy)
+    """How many calls may be placed by what they have in common."""
     guesses: GuessPolicy = GuessPolicy()
     """How many wrong guesses are allowed."""
     test_numbers: re.Pattern[str] | None = None

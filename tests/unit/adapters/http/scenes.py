@@ -21,7 +21,7 @@ from voicegate.domain.call import Rang
 from voicegate.domain.client import Scope
 from voicegate.domain.errors import StoreError
 from voicegate.domain.factor import FactorState
-from voicegate.domain.policy import CallPolicy, GuessPolicy, NumberCheck
+from voicegate.domain.policy import CallPolicy, GuessPolicy, NumberCheck, VelocityPolicy
 
 BODIES: Final[dict[str, dict[str, Any]]] = {
     "createVerification": {"destination": NUMBER},
@@ -161,6 +161,14 @@ async def soon(served: Served, operation: Operation) -> httpx.Response:
     path = await existing(served, operation)
     await served.settled((await served.create())["id"])
     served.bench.challenge_service.policy = SPACED
+    return await ask(served, operation, path=path)
+
+
+async def limited(served: Served, operation: Operation) -> httpx.Response:
+    path = await existing(served, operation)
+    await served.settled((await served.create())["id"])
+    service = served.bench.challenge_service
+    service.policy = replace(service.policy, velocity=VelocityPolicy(per_client=1))
     return await ask(served, operation, path=path)
 
 
@@ -325,6 +333,7 @@ SCENES: Final[dict[str, Scene]] = {
     "too_many_calls": exhausted,
     "too_soon": soon,
     "too_many_guesses": guessed,
+    "rate_limited": limited,
     "too_many_waiting": crowded,
     "overloaded": overloaded,
     "not_ready": unplugged,

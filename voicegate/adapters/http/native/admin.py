@@ -175,6 +175,7 @@ def _entry(entry: AuditEntry) -> AuditView:
         request_id=entry.request_id,
         action=entry.action,
         decision=entry.decision,
+        rule=entry.rule,
         subject=entry.subject,
         number=entry.number,
     )

@@ -52,6 +52,7 @@ _CALL: Final[tuple[Kind, ...]] = (
     problems.NO_ROUTE,
     problems.TOO_SOON,
     problems.TOO_MANY_GUESSES,
+    problems.RATE_LIMITED,
     problems.TOO_MANY_CALLS,
     problems.QUEUE_FULL,
 )

@@ -81,6 +81,7 @@ class VerificationsDoor:
             problems.CALL_IN_PROGRESS,
             problems.TOO_SOON,
             problems.TOO_MANY_GUESSES,
+            problems.RATE_LIMITED,
             problems.QUEUE_FULL,
             *problems.STORED,
         ),
@@ -201,6 +202,7 @@ class VerificationsDoor:
             problems.NO_ROUTE,
             problems.QUEUE_FULL,
             problems.TOO_MANY_CALLS,
+            problems.RATE_LIMITED,
             problems.TOO_SOON,
             *problems.STORED,
         ),
@@ -281,6 +283,7 @@ def _issue_request(request: web.Request, body: NewVerification) -> IssueRequest:
         human_check=body.human_check,
         lifetime=timedelta(seconds=body.lifetime_s) if body.lifetime_s is not None else None,
         reference=body.reference,
+        end_user_ip=None if body.end_user_ip is None else fields.read_end_user_ip(body.end_user_ip),
     )
     principal = request[PRINCIPAL]
     return IssueRequest(principal, spec, request_parsing.read_idempotency_key(request, principal.name, body))

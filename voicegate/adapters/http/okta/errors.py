@@ -63,6 +63,8 @@ OF_REASON: Final[Mapping[DenyReason, tuple[Kind, str]]] = {
     DenyReason.TOO_MANY_CALLS: (CALL_LIMIT, "This code has reached its limit of calls."),
     DenyReason.NOT_OPEN: (WRONG_STATE, "The code has ended: ask for another one."),
     DenyReason.TOO_SOON: (RECENTLY_CALLED, ""),
+    DenyReason.RATE_LIMITED: (RATE_LIMIT, "Too many such calls were asked for recently."),
+    DenyReason.SEQUENTIAL_NUMBERS: (RATE_LIMIT, "Too many neighbouring numbers were called recently."),
     DenyReason.TOO_MANY_GUESSES: (RATE_LIMIT, "There were too many wrong passcodes recently."),
     DenyReason.ALREADY_ENROLLED: (
         VALIDATION,

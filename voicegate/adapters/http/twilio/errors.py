@@ -31,6 +31,7 @@ NOT_SUPPORTED = Kind("60204", 403, "Service does not support this feature")
 TOO_MANY = Kind("60212", 429, "Too many concurrent requests for phone number")
 NO_TARGET = Kind("60221", 400, "No target verification specified")
 CHANNEL_DISABLED = Kind("60223", 400, "Delivery channel disabled")
+RANGE_BLOCKED = Kind("60410", 403, "Verification delivery attempt blocked")
 BLOCKED = Kind("60605", 403, "Verification delivery attempt blocked")
 
 STORED: Final[tuple[Kind, ...]] = (INTERNAL, UNAVAILABLE)
@@ -50,6 +51,8 @@ OF_REASON: Final[Mapping[DenyReason, tuple[Kind, str]]] = {
     DenyReason.CALL_IN_PROGRESS: (TOO_MANY, ""),
     DenyReason.TOO_SOON: (TOO_MANY, ""),
     DenyReason.TOO_MANY_CALLS: (MAX_SENDS, ""),
+    DenyReason.RATE_LIMITED: (MAX_SENDS, ""),
+    DenyReason.SEQUENTIAL_NUMBERS: (RANGE_BLOCKED, ""),
     DenyReason.TOO_MANY_GUESSES: (MAX_CHECKS, ""),
     DenyReason.TRUNKS_DOWN: (UNAVAILABLE, ""),
     DenyReason.NOT_OPEN: (NOT_FOUND, ""),
