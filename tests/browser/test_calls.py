@@ -22,6 +22,7 @@ from voicegate.lab.world import Lab
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 LOOK_S = 0.2
+HEAR_S = 2
 # A call from its first ring to its end, by the wall's clock of a busy machine.
 CALL_MS = 150_000
 
@@ -32,11 +33,33 @@ async def opened(page: Page, lab: Lab) -> None:
     await expect(page.locator("#call-me")).to_be_enabled()
 
 
-async def asked_key(ear: Ear) -> str:
+async def answered(page: Page) -> Ear:
+    """Answer the call that comes, and listen to it."""
+    await page.click("#answer")
+    await expect(page.locator("#keypad button").first).to_be_enabled()
+    ear = Ear(project_folder("sounds"))
+    await ear.attach(page)
+    return ear
+
+
+async def press_asked_key(page: Page, ear: Ear) -> None:
+    """Listen for the key that is asked for, and press it as a person does."""
     async with within(45):
         while (key := await asyncio.to_thread(ear.asked_key)) is None:
             await asyncio.sleep(LOOK_S)
-    return key
+    await asyncio.sleep(REACTION_S)
+    await page.locator("#keypad").get_by_text(key, exact=True).click()
+
+
+async def heard_code(ear: Ear, file: Path) -> str:
+    """Listen to the call in progress until the code was made out twice alike, then from more of it."""
+    before, code = None, None
+    async with within(60):
+        while code is None or code != before:
+            before = code
+            await asyncio.sleep(HEAR_S)
+            code = await asyncio.to_thread(hear_code, ear.keep(file), 6)
+    return code
 
 
 async def newest_call(lab: Lab) -> Call:
@@ -54,13 +77,8 @@ async def test_a_person_signs_in_with_a_browser_alone(
     await expect(page.locator("#caller")).to_have_text("Voicegate · 4000")
     await expect(page.locator("#answer")).to_be_enabled()
     await watch.picture(page, "ringing")
-    await page.click("#answer")
-    await expect(page.locator("#keypad button").first).to_be_enabled()
-    ear = Ear(project_folder("sounds"))
-    await ear.attach(page)
-    key = await asked_key(ear)
-    await asyncio.sleep(REACTION_S)
-    await page.locator("#keypad").get_by_text(key, exact=True).click()
+    ear = await answered(page)
+    await press_asked_key(page, ear)
     await expect(page.locator("#steps")).to_contain_text("Speaking the code")
     await watch.picture(page, "speaking")
     await expect(page.locator("#steps")).to_contain_text("the code was spoken", timeout=CALL_MS)
@@ -81,6 +99,30 @@ async def test_a_person_signs_in_with_a_browser_alone(
 async def enter(page: Page, code: str) -> None:
     await page.fill("#code", code)
     await page.get_by_role("button", name="Verify").click()
+
+
+async def test_a_person_sets_up_the_browsers_telephone_on_the_pages_for_people(
+    lab: Lab, page: Page, watch: Watch, tmp_path: Path
+) -> None:
+    await opened(page, lab)
+    async with page.context.expect_page() as opening:
+        await page.get_by_role("button", name="Open the pages").click()
+    beside = await opening.value
+    await beside.get_by_role("link", name="Set up").click()
+    await beside.get_by_label("Country").select_option(label="Company extension")
+    await beside.get_by_label("Phone number").fill(BROWSER)
+    await beside.get_by_role("button", name="Call").click()
+    ear = await answered(page)
+    await press_asked_key(page, ear)
+    await expect(beside.locator("main")).to_contain_text("Speaking the code again")
+    code = await heard_code(ear, tmp_path / "heard.wav")
+    await watch.picture(beside, "beside")
+    await beside.get_by_label("Verification code").fill(code)
+    await beside.get_by_role("button", name="Verify").click()
+    await expect(beside.get_by_role("heading", name="Your phone is set up")).to_be_visible()
+    await watch.picture(beside, "set-up")
+    await page.click("#hang-up")
+    await expect(page.locator("#state")).to_have_text("You hung up. Ready for calls.")
 
 
 @EACH_PBX

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
+import structlog
+
 from voicegate import adapters
 from voicegate.adapters.http.connections import ConnectionLimits
 from voicegate.adapters.http.doors import Door
@@ -31,11 +33,15 @@ from voicegate.domain.number_reading import NumberStyle
 from voicegate.domain.phone_number import Destination
 from voicegate.domain.routing import Trunk
 
+log = structlog.get_logger(__name__)
+
 _TELEPHONE: Final = Path(adapters.__path__[0]) / "web/static/telephone"
 
 
 def doors(app: App, settings: Settings, trunks: Sequence[Trunk]) -> Sequence[Door]:
     """Return the ways to ask; the first that has a path answers it, so the native one is the last."""
+    if settings.testing.enabled:
+        log.warning("telephone page is enabled: clients are told its account's password")
     return (
         *telephone_doors(settings),
         pages_door(page_house(app, settings)),

@@ -9,7 +9,7 @@ from voicegate.client import ApiError, Client
 from voicegate.lab.settings import LOOPBACK, LabSettings
 
 _CLIENT: Final = "browser"
-_SCOPES: Final = ("verifications",)
+_SCOPES: Final = ("verifications", "factors")
 
 
 def page_url(settings: LabSettings) -> str:

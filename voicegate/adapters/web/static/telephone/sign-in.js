@@ -2,6 +2,7 @@
 
 const at = id => document.getElementById(id);
 
+const SUBSCRIBER = "tester";
 const STEPS = {
   queued: "Call is in progress…",
   originating: "Calling your telephone",
@@ -78,6 +79,15 @@ export function signIn(api, destination) {
     at("verify").hidden = false;
     at("code").value = "";
     follow(id);
+  };
+
+  at("open-pages").onclick = async () => {
+    // At once, for browsers let nobody open a window later.
+    const beside = open("about:blank", "_blank", "popup,width=480,height=820");
+    const asked = await api.post("/v1/page-sessions", { subscriber: SUBSCRIBER, purpose: "sign_in" });
+    at("pages-problem").textContent = asked.ok ? "" : asked.problem;
+    if (asked.ok) beside.location.replace(asked.body.url);
+    else beside.close();
   };
 
   at("verify").onsubmit = async event => {
