@@ -62,10 +62,12 @@ async def heard_code(ear: Ear, file: Path) -> str:
     return code
 
 
-async def newest_call(lab: Lab) -> Call:
-    async with AsyncClient(socket=lab.settings.socket) as client:
-        (call,) = await client.calls(1, number=BROWSER)
-        return call
+async def ended_call(lab: Lab) -> Call:
+    """Wait for the end of the newest call."""
+    async with within(20), AsyncClient(socket=lab.settings.socket) as client:
+        while (call := (await client.calls(1, number=BROWSER))[0]).ended_at is None:
+            await asyncio.sleep(LOOK_S)
+    return call
 
 
 @EACH_PBX
@@ -91,7 +93,7 @@ async def test_a_person_signs_in_with_a_browser_alone(
     await enter(page, f"{code[:3]} {code[3:]}")
     await expect(page.locator("#result")).to_have_text("Done: you are signed in.")
     await watch.picture(page, "done")
-    call = await newest_call(lab)
+    call = await ended_call(lab)
     assert (call.outcome, call.evidence.strongest, call.evidence.human) == ("delivered", "announced", True)
     assert call.evidence.media
 
@@ -123,6 +125,7 @@ async def test_a_person_sets_up_the_browsers_telephone_on_the_pages_for_people(
     await watch.picture(beside, "set-up")
     await page.click("#hang-up")
     await expect(page.locator("#state")).to_have_text("You hung up. Ready for calls.")
+    assert (await ended_call(lab)).outcome == "delivered"
 
 
 @EACH_PBX

@@ -281,7 +281,7 @@ def test_the_controllers_settings_are_accepted(settings: LabSettings, tmp_path: 
     assert pbx.agi_port == settings.ports.agi
     assert loaded.audio.folder == str(settings.audio)
     desks = loaded.internal["desks"].pattern
-    assert all(re.fullmatch(desks, each) for each in ("4021", *(tester.name for tester in TESTERS)))
+    assert all(re.fullmatch(desks, each) for each in ("4021", BROWSER, *(tester.name for tester in TESTERS)))
     assert not re.fullmatch(desks, "carrier")
     assert loaded.trunks["carrier"].endpoint == "carrier"
 
