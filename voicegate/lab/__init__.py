@@ -1,1 +1,1 @@
-"""A complete PBX, carrier and telephone world on one machine."""
+"""A complete PBX, carrier and telephones on one machine."""

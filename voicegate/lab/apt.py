@@ -1,8 +1,8 @@
-"""A private apt: fetches Debian packages and all they need into a folder, without root.
+"""A private apt: fetches Debian packages and all that they need into a folder, without root.
 
-Mirror, keyring and proxy are the host's own, asked of its apt; only the suite may be another. Nothing
-of the host is changed: state, lists and cache are the caller's folders. What is done with the fetched
-packages is `packages`' business. Sources: apt.conf(5), sources.list(5), apt-get(8) of apt 2.6.
+Mirror, keyring and proxy are the host's own, as its apt reports them; only the suite may be another. Nothing
+on the host is changed: state, lists and cache are in the caller's folders. What is done with the packages is
+in `packages`. Sources: apt.conf(5), sources.list(5), apt-get(8) of apt 2.6.
 """
 
 import os
@@ -15,7 +15,7 @@ from pathlib import Path
 from voicegate.lab.errors import PackageError
 
 Progress = Callable[[str, float], None]
-"""Told what is going on, and how much of it is done, from 0 to 1."""
+"""Called with what is being done, and how much of it is done, from 0 to 1."""
 
 _COLUMNS = "$(REPO_URI)|$(RELEASE)|$(COMPONENT)|$(SOURCESENTRY)"
 _PLAIN_SUITE = re.compile(r"[a-z]+")
@@ -38,7 +38,7 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Archive:
-    """The host's own archive of its distribution."""
+    """The archive of the host's own distribution."""
 
     uri: str
     """Where it is."""
@@ -146,7 +146,7 @@ class PrivateApt:
 
 
 def find_archive() -> Archive:
-    """Return the archive that the host's distribution comes from, as its apt is set up.
+    """Return the archive that the host's distribution comes from, as its apt is configured.
 
     Raises:
         PackageError: there is no apt here, or it knows no archive of the distribution.
@@ -161,7 +161,7 @@ def find_archive() -> Archive:
 
 
 def release_facts() -> dict[str, str]:
-    """Return what os-release(5) says of this host."""
+    """Return what os-release(5) says about this host."""
     file = Path("/etc/os-release")
     lines = file.read_text("utf-8").splitlines() if file.exists() else []
     pairs = (line.partition("=") for line in lines if "=" in line)
@@ -177,7 +177,7 @@ def parse_targets(described: str) -> list[Target]:
 
 
 def choose_targets(targets: Sequence[Target], codename: str) -> list[Target]:
-    """Return the targets of the distribution's own suite: never updates, security or third parties."""
+    """Return the targets of the distribution's own suite: not updates, security or third parties."""
     wanted = (codename, *_GENERIC_SUITES)
     own = [target for target in targets if _PLAIN_SUITE.fullmatch(target.suite) and target.suite in wanted]
     mains = [target for target in own if target.component == "main"]
@@ -188,7 +188,7 @@ def choose_targets(targets: Sequence[Target], codename: str) -> list[Target]:
 
 
 def find_trust(sources: str, uri: str) -> str:
-    """Return the deb822 lines that say which keys sign `uri`, from a host's sources in either style."""
+    """Return the deb822 lines that name the keys of `uri`, from a host's sources in either style."""
     bare = uri.rstrip("/")
     for stanza in re.split(r"\n\s*\n", sources):
         if re.search(rf"^URIs:.*{re.escape(bare)}/?(\s|$)", stanza, re.MULTILINE):
@@ -203,7 +203,7 @@ def find_trust(sources: str, uri: str) -> str:
 
 
 def host_acquire_settings(dumped: str) -> str:
-    """Return those of the host's dumped settings that say how to fetch: proxies, retries, checks."""
+    """Return the host's settings for fetching: proxies, retries, checks."""
     lines = dumped.splitlines(keepends=True)
     return "".join(
         line
@@ -213,7 +213,7 @@ def host_acquire_settings(dumped: str) -> str:
 
 
 def report_download(line: str, progress: Progress) -> None:
-    """Pass one line of apt's status on, when it says how far the download is."""
+    """Report progress from one line of apt's status, if the line has it."""
     found = re.match(r"dlstatus:\d+:([0-9.]+):", line)
     if found:
         progress("fetching packages", float(found[1]) / 100)

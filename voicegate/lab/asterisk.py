@@ -1,8 +1,8 @@
-"""Runs one Asterisk from a folder of its own, as an ordinary user, beside any number of others.
+"""Runs one Asterisk from its own folder, as an ordinary user, beside any number of others.
 
-What the Asterisk is for (PBX or carrier) comes as configuration files from `rendering`; this file only
-knows what any of them needs. Seen on Asterisk 22.10.1: `-C` and all directories must be absolute, and
-boots in a quarter of a second when only the needed modules are loaded.
+What the Asterisk is for (PBX or carrier) is in the configuration files from `rendering`; this file has only
+what all need. Seen on Asterisk 22.10.1: `-C` and all directories must be absolute, and it starts in a quarter
+of a second if only the needed modules are loaded.
 """
 
 import subprocess
@@ -44,7 +44,7 @@ class AsteriskInstance:
     home: Path
     """Its configuration, log and database."""
     run: Path
-    """Its control socket; a short path, for a socket's address holds 107 bytes."""
+    """Its control socket; in a short path, because a socket's address has room for 107 bytes."""
 
     def write(self, files: Mapping[str, str]) -> None:
         """Write its configuration: the given files, and what any Asterisk of a lab needs."""
@@ -72,7 +72,7 @@ class AsteriskInstance:
         self.daemon.start([*self._command, "-f", "-vvv"], Priority.PROMPT)
 
     def wait_ready(self, within: timedelta = timedelta(seconds=20)) -> None:
-        """Block until it is fully booted.
+        """Block until it has started completely.
 
         Raises:
             LabError: it ended, or took longer than `within`.

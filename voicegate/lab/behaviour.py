@@ -1,8 +1,8 @@
-"""What the lab knows of one of the carrier's numbers; which numbers there are is `numbers`' business.
+"""What the lab knows about one of the carrier's numbers; the numbers themselves are in `numbers`.
 
-Numbers come from ranges that regulators keep for fiction and libphonenumber holds valid: NANPA's
+Numbers come from ranges that regulators keep for fiction and that libphonenumber holds valid: NANPA's
 555-0100 to 555-0199 in every area code, Ofcom's 020 7946 0000 to 0999. The last two digits choose the
-behaviour, the others are free, so that calls in parallel can each have a number of their own.
+behaviour; the others are free, so that parallel calls can each have another number.
 """
 
 from collections.abc import Mapping
@@ -17,41 +17,41 @@ class Action(StrEnum):
     """What the person at the telephone does."""
 
     PRESS = "press"
-    """Listens for the key that is asked for, and presses it."""
+    """Listens for the requested key, and presses it."""
     LISTEN = "listen"
     """Listens, and does nothing."""
     HANG_UP = "hang-up"
-    """Presses the key, and hangs up once some digits of the code were heard."""
+    """Presses the key, and hangs up when some digits of the code were heard."""
     HANG_UP_AT_END = "hang-up-at-end"
     """Presses the key, and hangs up at the last digit of the first reading."""
     PRESS_WRONG_FIRST = "press-wrong-first"
-    """Presses the key beside the one that is asked for, and then that one."""
+    """Presses the key next to the requested one, and then the requested one."""
     REPEAT = "repeat"
     """Presses the key, and `*` in the middle of the second reading."""
     HOLD = "hold"
-    """Presses the key, and puts the caller on hold for some seconds in the middle of the first reading."""
+    """Presses the key, and puts the caller on hold for some seconds during the first reading."""
     NOTHING = "nothing"
     """Nobody is there."""
 
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """What Voicegate must say of a call."""
+    """What Voicegate must report of a call."""
 
     outcome: Outcome
     """The outcome."""
     evidence: EvidenceLevel
-    """The strongest thing proved."""
+    """The strongest evidence."""
     blame: Blame
     """Where to look first."""
 
 
 @dataclass(frozen=True, slots=True)
 class LabNumber:
-    """One way for a telephone to behave."""
+    """One behaviour of a telephone."""
 
     digits: str
-    """The last two digits of the numbers that behave so."""
+    """The last two digits of the numbers with this behaviour."""
     name: str
     """The behaviour's name, and its context in the carrier's dialplan."""
     behaviour: str
@@ -59,23 +59,23 @@ class LabNumber:
     action: Action
     """What the person at the telephone does."""
     expected: Expected
-    """What Voicegate must say of a call to it."""
+    """What Voicegate must report of a call to it."""
     dialplan: str = "person"
-    """Its file `carrier/behaviours/<dialplan>.conf.j2`; "person": rings, is answered, the action follows."""
+    """Its file `carrier/behaviours/<dialplan>.conf.j2`; "person": rings, is answered, then the action."""
     extension: str | None = None
-    """The extension that its office knows; None when it takes none."""
+    """The extension that its office has; None: it takes none."""
     otherwise: Expected | None = None
-    """What Voicegate must say after any other extension; None when it takes none."""
+    """What Voicegate must report after any other extension; None: it takes none."""
     sip_status: int | None = None
-    """The SIP status that ends the call before answer; None when none does."""
+    """The SIP status that ends the call before the answer; None: none does."""
     endpoint: Mapping[str, str] = field(default_factory=dict)
-    """In what its endpoint at the carrier (pjsip.conf) differs from all others'; empty: in nothing."""
+    """How its endpoint at the carrier (pjsip.conf) differs from the others; empty: not at all."""
     desk: str | None = None
-    """The company's own extension that behaves so as well, for internal routes."""
+    """The company's own extension with this behaviour, for internal routes."""
 
     @property
     def pattern(self) -> str:
-        """The numbers that behave so, as people write them."""
+        """The numbers with this behaviour, as people write them."""
         return f"+1 NXX 555 01{self.digits}, +44 20 7946 0x{self.digits}"
 
     @property
@@ -93,12 +93,13 @@ class LabNumber:
 
     @property
     def request_uri(self) -> str:
-        """A regular expression of the SIP URIs by which it is called."""
+        """A regular expression for the SIP URIs of calls to it."""
         return f"^sip:[+0-9]*(55501|79460.){self.digits}@"
 
     @property
     def dialed(self) -> Mapping[str, str]:
-        """Asterisk's patterns of those numbers in any format of a trunk, each with what makes it E.164."""
+        """Asterisk's patterns of those numbers in every format of a trunk, each with the expression that
+        makes it E.164."""
         us, gb = f"NXX55501{self.digits}", f"79460X{self.digits}"
         return {
             f"_+1{us}": "${EXTEN}",

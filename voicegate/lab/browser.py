@@ -1,6 +1,6 @@
-"""The page with a telephone, as a lab has it: an API key for it, and the address that opens it.
+"""The page with a telephone in a lab: an API key for it, and the address that opens it.
 
-The page is the daemon's own, `[testing]` in its settings; the PBX's account is `rendering`'s business.
+The page is the daemon's own, `[testing]` in its settings; the PBX's account is in `rendering`.
 """
 
 from typing import Final

@@ -1,9 +1,9 @@
 """The service "call me with a code": a tester dials it, hangs up, and is called back by Voicegate.
 
-A server for the company's PBX, which hands it the call (Asterisk 22 by `AGI()` with an agi:// address,
-FreeSWITCH 1.10 by its application `socket`), and a client of the lab's daemon. Whom to call is the tester
-whose password the PBX saw, never a caller ID, which anybody may invent. The code is checked elsewhere:
-nothing is asked for on the telephone. Run as `python -m voicegate.lab.callback`.
+It is a server for the company's PBX, which passes the call to it (Asterisk 22 by `AGI()` with an agi://
+address, FreeSWITCH 1.10 by its application `socket`), and a client of the lab's daemon. It calls back the
+tester whose password the PBX has checked, never a caller ID, which anybody can forge. The code is checked
+elsewhere: the telephone asks for nothing. Run as `python -m voicegate.lab.callback`.
 """
 
 import asyncio
@@ -30,27 +30,27 @@ _CHUNK_BYTES: Final = 65_536
 
 
 class IncomingCall(Protocol):
-    """The PBX's end of a call to the service."""
+    """The PBX's side of a call to the service."""
 
     async def caller(self) -> str | None:
-        """Return who calls; None when nobody known does."""
+        """Return the tester who calls; None: no tester."""
 
     async def dismiss(self, sound: Path) -> None:
-        """Play a sound, named without the end of its name, and hang up; sooner, if the caller does."""
+        """Play a sound, named without its suffix, and hang up; earlier if the caller hangs up."""
 
 
 class AsteriskCall:
-    """FastAGI: one line a command, one line a reply."""
+    """FastAGI: one line for each command, one line for each reply."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._line = Line(reader, writer)
 
     async def caller(self) -> str | None:
-        """Return who calls; None when nobody known does."""
+        """Return the tester who calls; None: no tester."""
         return (await self._line.read_request()).get("agi_arg_1") or None
 
     async def dismiss(self, sound: Path) -> None:
-        """Play a sound, named without the end of its name, and hang up; sooner, if the caller does."""
+        """Play a sound, named without its suffix, and hang up; earlier if the caller hangs up."""
         watching = asyncio.create_task(self._line.watch())
         try:
             await self._line.command(f'STREAM FILE "{sound}" ""')
@@ -60,7 +60,7 @@ class AsteriskCall:
 
 
 class FreeSwitchCall:
-    """Outbound ESL, neither async nor full: a command's reply comes when it is done."""
+    """Outbound ESL, neither async nor full: the reply to a command comes when it is done."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
@@ -68,12 +68,12 @@ class FreeSwitchCall:
         self._framer = Framer()
 
     async def caller(self) -> str | None:
-        """Return who calls; None when nobody known does."""
+        """Return the tester who calls; None: no tester."""
         channel = await self._ask("connect")
         return unquote(channel.headers.get("variable_tester", "")) or None if channel else None
 
     async def dismiss(self, sound: Path) -> None:
-        """Play a sound, named without the end of its name, and hang up; sooner, if the caller does."""
+        """Play a sound, named without its suffix, and hang up; earlier if the caller hangs up."""
         await self._execute("playback", f"{sound}.wav")
         await self._execute("hangup")
 
@@ -82,7 +82,7 @@ class FreeSwitchCall:
         await self._ask("sendmsg", {"call-command": "execute", **order})
 
     async def _ask(self, line: str, headers: Mapping[str, str] | None = None) -> Frame | None:
-        """Send a command and return its reply; None when the call has ended."""
+        """Send a command and return its reply; None: the call has ended."""
         self._writer.write(build_command(line, headers))
         # What FreeSWITCH had not read of us when it closed makes its end a reset.
         with suppress(ConnectionError):
@@ -100,17 +100,17 @@ _CALLS: Final[Mapping[PbxKind, Callable[[asyncio.StreamReader, asyncio.StreamWri
 
 @dataclass(frozen=True, slots=True)
 class CallBack:
-    """Everybody who asks to be called."""
+    """Calls back the testers who ask for it."""
 
     kind: PbxKind
-    """The PBX's."""
+    """The kind of the PBX."""
     socket: Path
-    """The daemon's."""
+    """The daemon's socket."""
     sounds: Path
-    """What service numbers say."""
+    """The folder of the sounds of service numbers."""
 
     async def serve(self, port: int) -> None:
-        """Answer the PBX on a port of loopback, for ever."""
+        """Serve the PBX on a port of loopback, until cancelled."""
         server = await asyncio.start_server(self._take_call, "127.0.0.1", port)
         async with server:
             await server.serve_forever()
@@ -129,7 +129,7 @@ class CallBack:
             await self._call(caller)
 
     async def _promise(self, call: IncomingCall) -> bool:
-        """Tell the caller what will happen, and hang up; return whether it will."""
+        """Tell the caller what will happen, and hang up; return whether they will be called back."""
         is_ready = await self._is_ready()
         await call.dismiss(self.sounds / CODE.name if is_ready else project_folder("sounds") / "en/apology")
         return is_ready

@@ -1,6 +1,6 @@
-"""A certificate for the lab's carrier, and the authority that vouches for it; both made here, for this lab.
+"""A certificate for the lab's carrier, and the authority that signs it; both made for this lab.
 
-Who uses them is `rendering`'s business. Sources: RFC 5280; RFC 5922 for what SIP looks at: the address is in
+They are used in `rendering`. Sources: RFC 5280; RFC 5922 for what SIP checks: the address is in
 subjectAltName.
 """
 
@@ -21,14 +21,14 @@ _SINCE: Final = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class Certificates:
-    """Three files of one folder."""
+    """Three files in one folder."""
 
     folder: Path
-    """Where they lie."""
+    """The folder."""
 
     @property
     def authority(self) -> Path:
-        """The authority's certificate: what the company's PBX believes. FreeSWITCH looks for this name."""
+        """The authority's certificate, which the company's PBX trusts. FreeSWITCH looks for this name."""
         return self.folder / "cafile.pem"
 
     @property
@@ -42,7 +42,7 @@ class Certificates:
         return self.folder / "carrier.key"
 
     def ensure(self) -> None:
-        """Make them unless they are there. The authority's key is not kept: it vouches for nothing else."""
+        """Create them unless they exist. The authority's key is not kept: it signs nothing else."""
         if self.carrier_key.exists() and self.authority.exists():
             return
         self.folder.mkdir(parents=True, exist_ok=True)

@@ -1,7 +1,7 @@
-"""The company's PBXs in a lab: what differs between an Asterisk and a FreeSWITCH there, and nothing else.
+"""The company's PBXs in a lab: only what differs between an Asterisk and a FreeSWITCH.
 
-Their configuration is `rendering`'s business, how their programs run that of `asterisk` and `freeswitch`,
-and what else is in a lab `world`'s.
+Their configuration is in `rendering`, their programs run in `asterisk` and `freeswitch`, and the rest of a
+lab is in `world`.
 """
 
 import re
@@ -21,12 +21,12 @@ from voicegate.lab.testers import Account, keep_accounts
 from voicegate.lab.trunks import QUALIFIED
 
 TIMEOUT: Final = timedelta(seconds=30)
-"""How long a part of a lab may take to get ready."""
+"""How long a part of a lab may take to be ready."""
 _NAMES: Final = ("pbx", "second-pbx")
 
 
 class CallSupervisor(Protocol):
-    """A telephone exchange that runs from a folder of its own."""
+    """A telephone exchange that runs from its own folder."""
 
     def write(self, files: Mapping[str, str]) -> None:
         """Write its configuration."""
@@ -35,7 +35,7 @@ class CallSupervisor(Protocol):
         """Start it; does not wait until it is ready."""
 
     def wait_ready(self, within: timedelta) -> None:
-        """Block until it has booted."""
+        """Block until it has started."""
 
     def command(self, text: str) -> str:
         """Return what its console answers to a command. Blocks."""
@@ -54,7 +54,7 @@ class CompanyPbx(ABC):
         self._exchange.write(self._files())
 
     def start(self) -> None:
-        """Start it unless it runs, and wait until it has booted."""
+        """Start it unless it runs, and wait until it has started."""
         self._exchange.start()
         self._exchange.wait_ready(TIMEOUT)
 
@@ -69,25 +69,26 @@ class CompanyPbx(ABC):
 
     @property
     def has_testers(self) -> bool:
-        """Do softphones join here? They do at the first."""
+        """Return whether softphones join here; they join the first PBX."""
         return self.daemon.name == _NAMES[0]
 
     @property
     @abstractmethod
     def handover_port(self) -> int | None:
-        """Where on loopback it hands its answered calls to the controller; None: it does not need to."""
+        """The port on loopback at which it passes its answered calls to the controller; None: it needs
+        none."""
 
     @abstractmethod
     def knows_trunks(self) -> bool:
-        """Does it know by now how each trunk is at which it looks? If not, it looks again."""
+        """Return whether it knows the state of each trunk that it checks. If not, it checks again."""
 
     @abstractmethod
     def look_for_carrier(self) -> None:
-        """Have it look whether the carrier is there."""
+        """Have it check whether the carrier is there."""
 
     @abstractmethod
     def is_registered(self) -> bool:
-        """Does the carrier know where it is, along the trunk that wants that?"""
+        """Return whether it is registered at the carrier, on the trunk that needs it."""
 
     @abstractmethod
     def channels(self) -> int:
@@ -110,15 +111,15 @@ class CompanyPbx(ABC):
 
 
 class CompanyAsterisk(CompanyPbx):
-    """A PBX that is an Asterisk."""
+    """An Asterisk as PBX."""
 
     @property
     def handover_port(self) -> int:
-        """Where on loopback it hands its answered calls to the controller."""
+        """The port on loopback at which it passes its answered calls to the controller."""
         return self.settings.ports.agi
 
     def knows_trunks(self) -> bool:
-        """Does it know by now how each trunk is at which it looks? If not, it looks again."""
+        """Return whether it knows the state of each trunk that it checks. If not, it checks again."""
         contacts = self.command("pjsip show contacts")
         missed = [
             name
@@ -130,11 +131,11 @@ class CompanyAsterisk(CompanyPbx):
         return not missed
 
     def look_for_carrier(self) -> None:
-        """Have it look whether the carrier is there."""
+        """Have it check whether the carrier is there."""
         self.command("pjsip qualify carrier")
 
     def is_registered(self) -> bool:
-        """Does the carrier know where it is, along the trunk that wants that?"""
+        """Return whether it is registered at the carrier, on the trunk that needs it."""
         return " Registered " in self.command("pjsip show registrations")
 
     def channels(self) -> int:
@@ -156,24 +157,24 @@ class CompanyAsterisk(CompanyPbx):
 
 
 class CompanyFreeSwitch(CompanyPbx):
-    """A PBX that is a FreeSWITCH."""
+    """A FreeSWITCH as PBX."""
 
     @property
     def handover_port(self) -> None:
-        """It keeps its answered calls, and is told what to do with them."""
+        """None: it keeps its answered calls, and is told what to do with them."""
 
     def knows_trunks(self) -> bool:
-        """Does it know by now how each trunk is at which it looks? It does so every few seconds."""
+        """Return whether it knows the state of each trunk that it checks, which it does every few seconds."""
         return all(
             re.search(rf"^Status\s+{'UP' if is_up else 'DOWN'}\b", self._gateway(name), re.MULTILINE)
             for name, is_up in QUALIFIED.items()
         )
 
     def look_for_carrier(self) -> None:
-        """It cannot be told to, and does so every few seconds."""
+        """Do nothing: it checks by itself every few seconds, and cannot be told to."""
 
     def is_registered(self) -> bool:
-        """Does the carrier know where it is, along the trunk that wants that?"""
+        """Return whether it is registered at the carrier, on the trunk that needs it."""
         return re.search(r"^State\s+REGED\b", self._gateway("registered"), re.MULTILINE) is not None
 
     def channels(self) -> int:

@@ -1,8 +1,8 @@
-"""Fills our example settings in, so that the lab runs what an admin reads, line for line.
+"""Fills in our example settings, so that the lab runs what an admin reads, line for line.
 
-Works on TOML and on Asterisk's files alike: `[section]` headers and `key = value` lines, either of
-which may stand commented out by a leading "#" or ";" as a documented default. And on FreeSWITCH's XML, by
-a parser that tells where in the text a parameter stands, so that comments and layout stay as they are.
+For TOML and for Asterisk's files: `[section]` headers and `key = value` lines; either may be commented out by
+a leading "#" or ";", as a documented default. For FreeSWITCH's XML, a parser finds the place of a parameter
+in the text, so that comments and layout stay as they are.
 """
 
 import re
@@ -20,7 +20,7 @@ def fill_in(example: str, values: Mapping[tuple[str, str], str]) -> str:
     """Return `example` with the setting at each (section, key) set to its value, as written in the file.
 
     Raises:
-        LabError: the example has no such section or setting; so the lab and the examples cannot part.
+        LabError: the example has no such section or setting; so the lab and the examples cannot differ.
     """
     missing = dict(values)
     lines: list[str] = []
@@ -53,7 +53,7 @@ def without_section(example: str, name: str) -> str:
 def fill_in_xml(example: str, values: Mapping[tuple[str, str], str]) -> str:
     """Return `example` with the parameter at each (element's name, parameter's name) set to its value.
 
-    A parameter belongs to the innermost element around it that has a name. All else stays to the byte.
+    A parameter belongs to the innermost element around it that has a name. Everything else stays unchanged.
 
     Raises:
         LabError: the example is no XML, or has no such element or parameter.
@@ -70,7 +70,7 @@ def fill_in_xml(example: str, values: Mapping[tuple[str, str], str]) -> str:
 
 
 def _parameters(source: bytes) -> list[tuple[tuple[str, str], int, int]]:
-    """Return each parameter's element and name, with where its tag begins and ends in bytes."""
+    """Return each parameter's element and name, with the first and last byte of its tag."""
     found: list[tuple[tuple[str, str], int, int]] = []
     names, starts = [""], [0]
     parser = expat.ParserCreate("utf-8")

@@ -1,9 +1,9 @@
 """Deadlines that count only the time that an idle machine would have needed.
 
-Nobody in a lab waits for ever; but on a machine that does three things at once all takes three times as long,
-and that is nobody's fault. So time is counted by a clock that runs slower while more threads want the
-processors than there are, or while a hypervisor gives them to others (proc(5): `procs_running` and `steal` of
-/proc/stat). Linux only. Not for what a test promises of speed: that is measured by the wall's clock.
+No wait in a lab is endless; but on a machine that does three things at once, everything takes three times as
+long. So time is counted by a clock that runs slower while more threads want a processor than there are
+processors, or while a hypervisor gives them to others (proc(5): `procs_running` and `steal` of /proc/stat).
+Linux only. Not for tests of speed: those use the ordinary clock.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 LONGEST: Final = 10
-"""How many times longer than asked a wait may become, however busy the machine is."""
+"""A wait can become this many times longer than asked, however busy the machine is."""
 _LOOK_S: Final = 0.2
 _AT_LEAST_S: Final = 0.01
 # Of the first line's numbers: user nice system idle iowait irq softirq steal.
@@ -24,25 +24,25 @@ _STEAL: Final = 7
 
 
 class Deadline:
-    """A moment some seconds from now, as an idle machine counts them."""
+    """A time some seconds from now, as an idle machine counts them."""
 
     def __init__(self, seconds: float) -> None:
         self._end = idle_clock() + seconds
 
     @property
     def left_s(self) -> float:
-        """How long it takes at least until it is there; 0 once it has passed."""
+        """Return the shortest time until it is reached; 0 after that."""
         return max(self._end - idle_clock(), 0)
 
     @property
     def has_passed(self) -> bool:
-        """Is the time over?"""
+        """Return whether it is reached."""
         return self.left_s == 0
 
 
 @asynccontextmanager
 async def within(seconds: float) -> AsyncIterator[None]:
-    """As `asyncio.timeout`, by the clock of `Deadline`.
+    """The same as `asyncio.timeout`, by the clock of `Deadline`.
 
     Raises:
         TimeoutError: the time is over.
@@ -66,17 +66,17 @@ async def within(seconds: float) -> AsyncIterator[None]:
 
 
 def at_most(seconds: float) -> float:
-    """Return the seconds to name to a wait that takes but one number: as for the busiest machine."""
+    """Return the seconds for a wait that takes a fixed number: enough for the busiest machine."""
     return seconds * LONGEST
 
 
 def idle_clock() -> float:
-    """Return the seconds of a clock that runs as fast as work gets done here."""
+    """Return the seconds of a clock that runs as fast as this machine gets work done."""
     return _CLOCK.now()
 
 
 class _Look(NamedTuple):
-    """What the clock said, when, and how fast it has run since."""
+    """What the clock showed, when, and how fast it has run since."""
 
     counted: float
     at: float
@@ -87,12 +87,12 @@ class _Look(NamedTuple):
 
 
 class _Stat(NamedTuple):
-    """Of /proc/stat; times in its own ticks, since the machine was started."""
+    """Values of /proc/stat; times in its own ticks, since the machine was started."""
 
     stolen: int
     total: int
     wanting: int
-    """Threads that run or would."""
+    """Threads that run or are ready to run."""
 
 
 def _read_stat() -> _Stat:
@@ -103,7 +103,7 @@ def _read_stat() -> _Stat:
 
 
 class _Clock:
-    """Looks at the machine some times a second, from the first question on."""
+    """Looks at the machine some times a second, after it was asked for the first time."""
 
     def __init__(self, read: Callable[[], _Stat] = _read_stat, pause_s: float = _LOOK_S) -> None:
         self._read = read

@@ -1,7 +1,7 @@
-"""Taking steady noise (hum, tones, hiss) out of what a telephone heard, before the ear reads it.
+"""Removes steady noise (hum, tones, hiss) from what a telephone heard, before speech recognition.
 
-A Wiener filter over short-time spectra: the noise is what is there in the quiet fifth of the recording.
-It knows nothing of words or of our recordings.
+A Wiener filter over short-time spectra: the noise is what is there in the quiet fifth of the recording. It
+knows nothing about words or our recordings.
 """
 
 from typing import Final
@@ -22,7 +22,7 @@ _LEAST_GAIN: Final = 0.03
 
 
 def quieten(heard: Samples) -> Samples:
-    """Return what was heard without its steady noise; as long, and unchanged where there is none."""
+    """Return what was heard without its steady noise; of the same length, and unchanged if there is none."""
     if not heard.any():
         return heard
     window = np.sqrt(np.hanning(_WINDOW + 1)[:_WINDOW])
@@ -49,7 +49,7 @@ def _noise(powers: Powers) -> Samples:
 
 
 def _gains(powers: Powers, noise: Samples) -> Powers:
-    """Return how much of each stretch's frequencies is speech, 0 to 1."""
+    """Return how much of each segment's frequencies is speech, from 0 to 1."""
     heard = powers / (noise + 1e-9)
     gains = np.empty_like(powers)
     lingering = np.zeros(powers.shape[1])

@@ -1,9 +1,10 @@
-"""An ear that knows none of our recordings: reads a spoken English code from what a telephone heard.
+"""A speech recogniser that knows none of our recordings: reads a spoken English code from what a telephone
+heard.
 
-Speech recognition by pocketsphinx 5.1, whose acoustic model is in its wheel; for what was played, exactly,
-there is `listener`. It finds the code by its rhythm: N short words apart from each other, after something
-longer, and before something longer still or the end. It hears all readings and believes what most of them
-say, digit by digit. Steady noise is `denoise`'s.
+It is pocketsphinx 5.1, whose acoustic model is in its wheel; for exactly what was played, there is
+`listener`. It finds the code by its rhythm: N short words with pauses, after something longer, and before
+something longer or the end. It reads all readings and takes the digits that most of them agree on. Steady
+noise is removed by `denoise`.
 """
 
 from collections import Counter
@@ -45,7 +46,7 @@ _HISS: Final = 20.0
 
 
 def hear_code(recording: Path, digits: int) -> str | None:
-    """Return the code of `digits` digits read out in a recording, 8 kHz mono; None when none was made out.
+    """Return the code of `digits` digits in a recording, 8 kHz mono; None: none was recognised.
 
     Blocks for about a second of computing.
     """
@@ -64,7 +65,7 @@ def hear_code(recording: Path, digits: int) -> str | None:
 
 
 def find_words(heard: Samples) -> list[Segment]:
-    """Return where sound is, in seconds: words, or several that run into each other."""
+    """Return where sound is, in seconds: single words, or several that run into each other."""
     count = len(heard) // _FRAME
     if not count:
         return []
@@ -89,7 +90,8 @@ def find_readings(words: Sequence[Segment], digits: int) -> list[Sequence[Segmen
 
 
 def _is_reading(words: Sequence[Segment], start: int, digits: int) -> bool:
-    """Are the `digits` words from `start` a code, by their lengths and the silences around them?"""
+    """Return whether the `digits` words from `start` are a code, by their lengths and the silences around
+    them."""
     run = words[start : start + digits]
     before, after = words[start - 1], words[start + digits : start + digits + 1]
     gaps = [second[0] - first[1] for first, second in pairwise((before, *run))]
@@ -107,9 +109,9 @@ def _length(segment: Segment) -> float:
 
 
 def _read(heard: Samples, words: Sequence[Segment]) -> list[str]:
-    """Return the digits that the recogniser makes of a run of words, one by one; "" for what it cannot tell.
+    """Return the digits of a run of words, one by one; an empty one was not recognised.
 
-    The channel's colour (cepstral mean) is taken from all the words: one is too short to tell it.
+    The colour of the channel (cepstral mean) is taken from all words: one word is too short for it.
     """
     sounds = [_sharpen(heard, begin - _MARGIN_S, end + _MARGIN_S) for begin, end in words]
     whole = _recogniser("<digit>+", "batch")
@@ -124,7 +126,7 @@ def _read(heard: Samples, words: Sequence[Segment]) -> list[str]:
 
 
 def _sharpen(heard: Samples, begin: float, end: float) -> bytes:
-    """Return a stretch of what was heard at the model's rate."""
+    """Return a part of what was heard, at the sample rate of the model."""
     cut = heard[max(int(begin * RATE), 0) : int(end * RATE)]
     sharp = soxr.resample(cut, RATE, _MODEL_RATE)
     return bytes(np.clip(sharp, -32768, 32767).astype("<i2").tobytes())

@@ -1,10 +1,9 @@
-"""Runs one FreeSWITCH from a folder of its own, as an ordinary user, beside any number of others.
+"""Runs one FreeSWITCH from its own folder, as an ordinary user, beside any number of others.
 
-What the FreeSWITCH is for comes as configuration files from `rendering`; this file only knows what any of
-them needs, and asks its console through its event socket. There is no package of FreeSWITCH to fetch: an
-environment variable names the one to run. Seen on FreeSWITCH 1.10.12: either all folders are named on the
-command line or those that it was built with are used; without a console and a terminal it logs to its file
-only.
+What the FreeSWITCH is for is in the configuration files from `rendering`; this file has only what all need,
+and asks its console through its event socket. There is no package of FreeSWITCH to fetch: an environment
+variable names the program. Seen on FreeSWITCH 1.10.12: either all folders are named on the command line, or
+those that it was built with are used; without a console and a terminal it logs only to its file.
 """
 
 import os
@@ -39,7 +38,7 @@ _STEP_S: Final = 0.05
 
 
 def find_freeswitch() -> Path:
-    """Return the FreeSWITCH that the environment names.
+    """Return the FreeSWITCH that the environment variable names.
 
     Raises:
         LabError: it names none, or one that cannot be run.
@@ -61,14 +60,14 @@ class FreeSwitchInstance:
     home: Path
     """Its configuration, log and database."""
     run: Path
-    """Its pid file; a short path."""
+    """Its pid file; in a short path."""
     port: int
     """Its event socket's port, on loopback."""
     password: str
-    """Opens the event socket."""
+    """The password of the event socket."""
 
     def write(self, files: Mapping[str, str]) -> None:
-        """Write its configuration; `freeswitch.xml` is where it begins to read."""
+        """Write its configuration; it reads `freeswitch.xml` first."""
         for folder in ("etc", *_FOLDERS):
             (self.home / folder).mkdir(parents=True, exist_ok=True)
         self.run.mkdir(parents=True, exist_ok=True)
@@ -137,7 +136,7 @@ class FreeSwitchInstance:
 
 
 def _read_frame(answers: BinaryIO) -> str:
-    """Return a frame's body; empty when it has none."""
+    """Return the body of a frame; empty: it has none."""
     length = 0
     while line := answers.readline().decode("utf-8", "replace").strip():
         name, _, value = line.partition(":")

@@ -1,7 +1,7 @@
-"""What a person at a lab's telephone understands: which key is asked for, how much of a code was read.
+"""What a person at a lab's telephone understands: which key is requested, and how much of a code was read.
 
-By normalised cross-correlation with the prompts themselves, which is exact about what was played and says
-nothing of whether a person would understand it; for that there is `ear`. Samples are 8 kHz mono.
+By normalised cross-correlation with the prompts themselves. This is exact about what was played and says
+nothing about whether a person would understand it; for that there is `ear`. Samples are 8 kHz mono.
 """
 
 from collections.abc import Sequence
@@ -32,7 +32,7 @@ _KEY_WITHIN: Final = RATE // 2
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Prompt:
-    """A sound to be recognised; known by itself, so that its spectra can be kept."""
+    """A sound to be recognised; compared by identity, so that its spectra can be kept."""
 
     samples: Floats
     energy: float
@@ -43,20 +43,20 @@ class _Prompt:
 
 @dataclass(frozen=True, slots=True)
 class _Language:
-    """A language's prompts, as far as they matter to a person who wants a code."""
+    """A language's prompts, as far as a person who wants a code needs them."""
 
     press: _Prompt
     any_key: _Prompt
     digits: Sequence[_Prompt]
     is_key_first: bool
-    """Is the key named before "press", and not after it?"""
+    """Is the key named before "press", instead of after it?"""
 
 
 class KeyListener:
-    """One telephone's ear: feed it what arrives, ask it what was understood.
+    """One telephone's ear: it is given the sound that arrives, and tells what was understood.
 
-    It understands the languages in the folder `sounds` that are spoken by default, all of which name the key
-    right after "press" or right before it.
+    It understands the languages in the folder `sounds` that are spoken by default. All of them name the key
+    directly after "press" or directly before it.
     """
 
     def __init__(self, sounds: Path) -> None:
@@ -68,11 +68,11 @@ class KeyListener:
         self._key: str | None = None
 
     def feed(self, samples: Samples) -> None:
-        """Hear the next samples."""
+        """Take the next samples."""
         self._heard = np.concatenate((self._heard, samples.astype(np.float64)))
 
     def asked_key(self) -> str | None:
-        """Return the key that was asked for, "5" where any will do; None until one was."""
+        """Return the requested key, "5" if any key will do; None: none was requested yet."""
         if self._key is None:
             self._look_for_prompts()
             if self._spoken is not None and self._key is None:
@@ -80,9 +80,11 @@ class KeyListener:
         return self._key
 
     def digits_heard_since_key(self) -> int:
-        """Return how many digits were read since a key was asked for: a code's, unless it was asked again.
+        """Return how many digits were read since a key was requested: those of a code, unless the key was
+        requested again.
 
-        The words before the code are not waited for: a packet lost in them would make them unlike themselves.
+        The words before the code are not needed: a packet that is lost in them would make them
+        unrecognisable.
         """
         if self._spoken is None or self._key is None:
             return 0
@@ -91,7 +93,8 @@ class KeyListener:
         return len(_read(self._heard[self._press_end + after :], digits))
 
     def _look_for_prompts(self) -> None:
-        """Look for what asks for a key in what is new since the last look, and where it may have begun."""
+        """Look for a request for a key in what is new since the last look, and in what may have begun
+        before."""
         asking = [prompt for known in self._languages for prompt in (known.press, known.any_key)]
         start = max(self._sought - max(map(len, asking)), 0)
         if self._sought == len(self._heard):
@@ -123,10 +126,10 @@ class KeyListener:
 
 
 def hear_digits(heard: Samples, prompts_folder: Path) -> str:
-    """Return all digits that were said, in order, by the prompts of a language's folder; blocks.
+    """Return all digits that were spoken, in order, by the prompts of a language's folder; blocks.
 
-    What is like a digit in the midst of a phrase is none, where the phrase itself was recognised; a single
-    word, such as "press", is too much like a digit itself.
+    What looks like a digit within a phrase is ignored if the phrase itself was recognised. A single word such
+    as "press" is too similar to a digit for that.
     """
     digits = _learn(prompts_folder).digits
     phrases = [phrase for phrase in _learn_phrases(prompts_folder) if len(phrase) > max(map(len, digits))]
@@ -138,7 +141,7 @@ def hear_digits(heard: Samples, prompts_folder: Path) -> str:
 
 
 def find_sound(heard: Samples, sound: Samples) -> int | None:
-    """Return the sample at which a sound begins in what was heard; None when it was not. Blocks."""
+    """Return the sample at which a sound begins in what was heard; None: it was not heard. Blocks."""
     return _best_place(_likenesses(heard.astype(np.float64), [_known(sound.astype(np.float64))])[0])
 
 
@@ -164,7 +167,7 @@ def _known(samples: Floats) -> _Prompt:
 
 
 def _best_place(likeness: Floats) -> int | None:
-    """Return where a prompt begins in what was heard; None when it was not."""
+    """Return where a prompt begins in what was heard; None: it was not heard."""
     if not len(likeness):
         return None
     best = int(np.argmax(likeness))
@@ -172,7 +175,7 @@ def _best_place(likeness: Floats) -> int | None:
 
 
 def _likenesses(heard: Floats, prompts: Sequence[_Prompt]) -> list[Floats]:
-    """Return for each prompt its correlation, -1 to 1, with each stretch of `heard` as long as itself."""
+    """Return for each prompt its correlation, from -1 to 1, with each part of `heard` of the same length."""
     # As long as what was heard is enough: what wraps around falls on places where no prompt fits.
     size = 1 << len(heard).bit_length()
     spectrum = np.fft.rfft(heard, size)
@@ -193,7 +196,7 @@ def _spectrum(prompt: _Prompt, size: int) -> Spectrum:
 
 
 def _read(heard: Floats, digits: Sequence[_Prompt]) -> str:
-    """Return the digits in what was heard: where any is alike enough, the one that is most."""
+    """Return the digits in what was heard: where one is similar enough, the most similar one."""
     scores = np.zeros((len(digits), len(heard)), np.float64)
     for row, likeness in zip(scores, _likenesses(heard, digits), strict=True):
         row[: len(likeness)] = likeness

@@ -1,8 +1,8 @@
-"""The carrier's numbers: the one table of how each behaves and what Voicegate must make of it.
+"""The carrier's numbers: the one table of how each behaves and what Voicegate must report of it.
 
 The carrier's dialplan is rendered from it, `voicegate lab numbers` prints it, and tests expect it. A new
-number is one row here and, unless a person just answers it, one file in `carrier/behaviours/`. What a row
-holds is `behaviour`'s business.
+number is one row here and, unless a person simply answers it, one file in `carrier/behaviours/`. The fields
+of a row are in `behaviour`.
 """
 
 from typing import Final
@@ -20,7 +20,8 @@ _NO_SUCH_NUMBER: Final = Expected(Outcome.INVALID_NUMBER, EvidenceLevel.NONE, Bl
 _SORRY: Final = Expected(Outcome.HUNG_UP, EvidenceLevel.MEDIA, Blame.CALLEE)
 
 PREMIUM: Final = "+449098790000"
-"""Whither `forwards` sends its callers, of Ofcom's premium numbers for fiction: nobody may dial it."""
+"""The number to which `forwards` sends its callers, one of Ofcom's premium numbers for fiction: nobody may
+dial it."""
 
 NUMBERS: Final = (
     LabNumber(
@@ -287,7 +288,7 @@ NUMBERS: Final = (
         endpoint={"allow": "!all,opus"},
     ),
 )
-"""Every number of the carrier; any other is not in service (SIP 404)."""
+"""Every number of the carrier; all others are not in service (SIP 404)."""
 
 
 def find_number(name: str) -> LabNumber:

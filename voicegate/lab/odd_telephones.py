@@ -1,9 +1,9 @@
-"""Telephones that behave as no exchange can be made to; SIP over UDP, no more of it than they need.
+"""Telephones that behave as no exchange can be made to; a minimal SIP over UDP.
 
-One rings for ever. Told to stop, it says first that the call was answered, and then that it was told: on the
-wire that is a person who picked up a moment before the CANCEL arrived. RFC 3261, sections 9.1 and 15: such a
-call stands, and the caller has to acknowledge it and hang up. The other, along the trunk `unusable`, answers
-with a codec that nobody offered. What became of each call is printed.
+One rings for ever. When it is told to stop, it first answers the call, and then confirms the stop: on the
+wire this is a person who picked up a moment before the CANCEL arrived. RFC 3261, sections 9.1 and 15: such a
+call is established, and the caller must acknowledge it and hang up. The other one, on the trunk `unusable`,
+answers with a codec that nobody offered. What happened to each call is printed.
 """
 
 import asyncio

@@ -1,8 +1,8 @@
-"""Programs the lab needs: those on PATH, else Debian packages unpacked into a cache folder, without root.
+"""Programs that the lab needs: from PATH, or from Debian packages unpacked into a cache folder, without root.
 
-An unpacked program runs through its own folder's dynamic loader, so that it brings its own libraries
-and the host's do not matter. The cache is made once and shared by all labs of a user; deleting it is
-safe while no lab runs. How packages are fetched is `apt`'s business.
+An unpacked program runs with its own folder's dynamic loader, so that it uses its own libraries and not the
+host's. The cache is shared by all labs of a user; it may be deleted while no lab runs. How packages are
+fetched is in `apt`.
 """
 
 import fcntl
@@ -41,20 +41,20 @@ class Asterisk:
     data: Path
     """Its sounds and documentation."""
     sounds: Path | None
-    """English recordings of a human voice; None when it came without."""
+    """English recordings of a human voice; None: it came without them."""
 
 
 def no_progress(_text: str, _done: float) -> None:
-    """Tell nobody."""
+    """Report nothing."""
 
 
 def cache_folder() -> Path:
-    """Return the folder of this user that keeps what was fetched; it may not exist yet."""
+    """Return this user's folder for fetched programs; it may not exist yet."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "voicegate" / "packages"
 
 
 def ensure_asterisk(progress: Progress = no_progress) -> Asterisk:
-    """Return an Asterisk of at least version 20: the one on PATH, else one fetched once. Blocks.
+    """Return an Asterisk of at least version 20: the one on PATH, or one that is fetched once. Blocks.
 
     Raises:
         PackageError: there is none, and none could be fetched.
@@ -69,9 +69,9 @@ def ensure_asterisk(progress: Progress = no_progress) -> Asterisk:
 def ensure_program(
     name: str, package: str | None = None, progress: Progress = no_progress
 ) -> tuple[str, ...]:
-    """Return the command of a program: the one on PATH, else one from `package` of the host's suite.
+    """Return the command of a program: the one on PATH, or one from `package` of the host's suite.
 
-    `package` is the program's own name when not given. Blocks.
+    `package` None: it has the program's name. Blocks.
 
     Raises:
         PackageError: there is none, and none could be fetched.
@@ -84,10 +84,10 @@ def ensure_program(
 
 
 def ensure_packages(packages: Sequence[str], *, suites: Sequence[str], progress: Progress) -> Path:
-    """Return a folder with `packages` and all they need unpacked; fetch them unless they are there.
+    """Return a folder with `packages` and all they need, unpacked; they are fetched unless they are there.
 
-    The first of `suites` that has the first package is used; none given: the host's own suite.
-    Two processes do not fetch at once: the second waits and finds it done. Blocks.
+    The first of `suites` that has the first package is used; if none is given, the host's own suite. Two
+    processes do not fetch at once: the second one waits, and finds the result. Blocks.
 
     Raises:
         PackageError: no suite has them, or they could not be fetched.
@@ -109,7 +109,7 @@ def ensure_packages(packages: Sequence[str], *, suites: Sequence[str], progress:
 
 
 def unpacked_command(root: Path, program: str) -> tuple[str, ...]:
-    """Return the command of `program`, a path below `root`, run by the loader that `root` holds.
+    """Return the command of `program`, a path below `root`, run by the loader in `root`.
 
     Raises:
         PackageError: the program or the loader is missing.

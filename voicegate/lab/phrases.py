@@ -1,7 +1,7 @@
 """What service numbers say: a sample of each language's announcement, and fixed English phrases.
 
-Samples are joined from the prompts as a call's sound is. Phrases are spoken by flite once a user, not once
-a lab: a cache keeps them by their words. Which services there are is `services`' business.
+Samples are joined from the prompts, as a call's sound is. Phrases are spoken by flite once for each user, not
+for each lab: a cache keeps them by their words. The services are in `services`.
 """
 
 import re
@@ -42,13 +42,13 @@ from voicegate.lab.packages import cache_folder, ensure_program, no_progress
 from voicegate.lab.services import CODE, ECHO, NUMBERS, sample_name
 
 SAMPLE_CODE: Final = "1234567890"
-"""What samples read out: each digit once. It proves nothing."""
+"""The code in samples: each digit once. It proves nothing."""
 SPOKEN: Final = {
     CODE.name: "You will be called back with a code. Please hang up now.",
     ECHO.name: "From now on you hear yourself.",
     NUMBERS.name: "The numbers of the carrier, by their last two digits.",
 }
-"""Service's name -> the words with which it begins."""
+"""The words with which each service begins, by its name."""
 _KIND: Final = FORMATS["wav"]
 _VOICE: Final = "rms"
 _DIGIT_PAUSE: Final = Pause(timedelta(milliseconds=150))
@@ -57,9 +57,10 @@ _DEADLINE_S: Final = 30
 
 
 def make_sounds(folder: Path, state: Path, progress: Progress = no_progress) -> None:
-    """Make what each service plays: `<its name>.wav` in `folder`, 8 kHz; own recordings lie in `state`.
+    """Make the sound of each service: `<its name>.wav` in `folder`, 8 kHz; the admin's own recordings are in
+    `state`.
 
-    Blocks, for a second when nothing was made before.
+    Blocks, for a second if nothing was made before.
 
     Raises:
         PackageError: flite is not there and cannot be fetched, or failed.
@@ -78,12 +79,12 @@ def make_sounds(folder: Path, state: Path, progress: Progress = no_progress) -> 
 
 
 def in_words(number: LabNumber) -> str:
-    """Return how a number behaves, as it is said aloud: without what stands in parentheses."""
+    """Return the description of a number as it is spoken: without the words in parentheses."""
     return re.sub(r" \([^)]*\)", "", number.behaviour)
 
 
 def _sample(voice: Voice) -> Samples:
-    """Return what is said on a call, as far as no key is asked for."""
+    """Return what is said on a call without a human check."""
     phrasing = voice.pack.phrasing
     invitation = compose_invitation(HumanCheck.NONE, "", phrasing)
     reading = compose_reading(Passcode(SAMPLE_CODE), phrasing)

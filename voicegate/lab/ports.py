@@ -17,7 +17,7 @@ _PORT_BASES: Final = range(12000, 32000, 500)
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """The ports of one lab: 500 from `base` on belong to it, on loopback; the testers' where they may be."""
+    """The ports of one lab: 500 from `base` on, on loopback; those for testers on any address."""
 
     RTP_SPAN: ClassVar[int] = 200
     """RTP ports of each exchange: 100 calls at once, each with RTP and RTCP."""
@@ -62,7 +62,7 @@ class Ports:
 
     @property
     def http(self) -> int:
-        """The API on TCP, and the page with a telephone: base + 10."""
+        """The API on TCP, and the page with a telephone (TCP): base + 10."""
         return self.base + 10
 
     @property
@@ -72,7 +72,7 @@ class Ports:
 
     @property
     def reserved(self) -> int:
-        """Held while `reserve_port_base` hands the base to somebody (TCP): base + 9."""
+        """Held while `reserve_port_base` has given the base to somebody (TCP): base + 9."""
         return self.base + 9
 
     @property
@@ -87,12 +87,12 @@ class Ports:
 
     @property
     def odd(self) -> int:
-        """SIP of the telephones that no exchange would have (UDP): base + 22."""
+        """SIP of the odd telephones (UDP): base + 22."""
         return self.base + 22
 
     @property
     def nobody(self) -> int:
-        """SIP of nobody (UDP): base + 23. Nothing of a lab listens there."""
+        """A SIP address where nothing listens (UDP): base + 23."""
         return self.base + 23
 
     @property
@@ -102,22 +102,22 @@ class Ports:
 
     @property
     def stranger(self) -> int:
-        """SIP of whoever wants to be a far end (UDP): base + 24. Nothing of a lab listens there, tests do."""
+        """SIP for tests that play a far end (UDP): base + 24. The lab itself does not listen there."""
         return self.base + 24
 
     @property
     def freeswitch_sip(self) -> int:
-        """SIP of a PBX that is a FreeSWITCH (UDP): base + 30."""
+        """SIP of a FreeSWITCH as PBX (UDP): base + 30."""
         return self.base + 30
 
     @property
     def esl(self) -> int:
-        """Event socket of that PBX (TCP): base + 31."""
+        """Event socket of a FreeSWITCH as PBX (TCP): base + 31."""
         return self.base + 31
 
     @property
     def freeswitch_tls(self) -> int:
-        """SIP over TLS of that PBX (TCP): base + 32."""
+        """SIP over TLS of a FreeSWITCH as PBX (TCP): base + 32."""
         return self.base + 32
 
     @property
@@ -131,7 +131,7 @@ class Ports:
         return self.base + 300
 
     def taken(self) -> list[int]:
-        """Return those of its fixed ports that another program holds at this moment."""
+        """Return those of its fixed ports that another program is using."""
         odd = (self.odd, self.nobody, self.stranger)
         datagrams = (self.pbx_sip, self.carrier_sip, self.testers, *odd, self.freeswitch_sip)
         agi = (self.agi, self.telephones, self.callback)
@@ -141,10 +141,11 @@ class Ports:
         return [port for kind, ports in kinds.items() for port in ports if not _is_free(kind, port)]
 
     def check_listen(self, address: str) -> None:
-        """Refuse what the PBX cannot tell softphones to call: no address of this machine's, or a port in use.
+        """Refuse an address that softphones could not call: one that is not this machine's, or whose port is
+        in use.
 
         Raises:
-            LabError: says which.
+            LabError: with the reason.
         """
         try:
             is_any = ipaddress.IPv4Address(address).is_unspecified
@@ -164,7 +165,7 @@ class Ports:
 
 
 def free_port_base() -> int:
-    """Return a port base whose fixed ports are all free at this moment.
+    """Return a port base whose fixed ports are all free now.
 
     Raises:
         LabError: there is none.

@@ -1,11 +1,11 @@
-"""Processes that outlive the command that started them, known by files that survive pid reuse.
+"""Processes that outlive the command that started them, known by files that survive the reuse of a pid.
 
-A pid alone may belong to another program tomorrow; with the moment at which the kernel started it, as
-`/proc/<pid>/stat` tells (proc(5), field 22), it names one process for ever. Linux only.
+A pid may belong to another program tomorrow. Together with the time at which the kernel started it, from
+`/proc/<pid>/stat` (proc(5), field 22), it names one process for ever. Linux only.
 
-Some of them must not wait for a processor, for a telephone hears it: those get real-time priority where the
-system lets us (sched(7): root, or a limit `rtprio`), and run as all others where it does not. What sends
-the audio of many calls, or answers to them, may not take a whole processor, and is only nicer to itself.
+Some of them must not wait for a processor, because a telephone would hear it. They get real-time priority if
+the system allows it (sched(7): root, or a limit `rtprio`), and run like all others if not. A process that
+sends or answers the audio of many calls must not take a whole processor; it only gets a better nice value.
 """
 
 import os
@@ -28,15 +28,16 @@ _NICE: Final = -10
 
 
 class Priority(IntEnum):
-    """Who goes first where several wait for a processor; that of SCHED_RR, but for the first two."""
+    """Which process runs first when several wait for a processor; as for SCHED_RR, except the first two."""
 
     ORDINARY = 0
-    """As everything on the machine."""
+    """The same as everything on the machine."""
     PROMPT = 1
-    """Sends audio or answers meanwhile, and may have much to do: no real-time priority, but a larger share.
-    Thirty calls in Opus take two processors, and what holds those calls must still get its turn."""
+    """For a process that sends audio or answers, and may have much to do: no real-time priority, but a larger
+    share. Thirty calls in Opus take two processors, and the process that holds those calls must still get
+    its turn."""
     LISTENER = 5
-    """Must act while audio passes, and has little to do."""
+    """For a process that must act while audio passes, and has little to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,18 +45,18 @@ class Daemon:
     """One process of a lab, running or not."""
 
     name: str
-    """What people call it."""
+    """Its name for people."""
     folder: Path
-    """Holds `<name>.pid` and `<name>.log`."""
+    """The folder of `<name>.pid` and `<name>.log`."""
 
     @property
     def log(self) -> Path:
-        """What it prints."""
+        """The file of its output."""
         return self.folder / f"{self.name}.log"
 
     @property
     def pid(self) -> int | None:
-        """Its process id; None when it does not run."""
+        """Its process id; None: it does not run."""
         try:
             pid, started = self._pid_file.read_text("ascii").split()
         except (OSError, ValueError):
@@ -64,7 +65,7 @@ class Daemon:
         return int(pid) if start_time(int(pid)) == started else None
 
     def start(self, command: Sequence[str], priority: Priority = Priority.ORDINARY) -> None:
-        """Start it detached from this process, unless it runs; `priority` is what it gets where allowed.
+        """Start it detached from this process, unless it runs; with `priority`, if the system allows it.
 
         Raises:
             LabError: the command cannot be executed.
@@ -79,13 +80,13 @@ class Daemon:
         self._pid_file.write_text(f"{pid} {start_time(pid)}", "ascii")
 
     def stop(self, grace: timedelta = timedelta(seconds=5)) -> None:
-        """Ask it to end, end it by force after `grace`, and forget it. Blocks until it is gone."""
+        """Ask it to end, end it by force after `grace`, and remove its pid file. Blocks until it is gone."""
         if not self._ended_by(signal.SIGTERM, grace):
             self.kill()
         self._pid_file.unlink(missing_ok=True)
 
     def kill(self) -> None:
-        """End it by force (SIGKILL), as a crash would. Blocks until it is gone.
+        """End it by force (SIGKILL), like a crash. Blocks until it is gone.
 
         Raises:
             LabError: even that did not end it.
@@ -94,7 +95,7 @@ class Daemon:
             raise LabError(f"{self.name} (process {self.pid}) does not end.")
 
     def last_words(self, lines: int = 8) -> str:
-        """Return the last lines it printed."""
+        """Return the last lines of its output."""
         if not self.log.exists():
             return ""
         return "\n".join(self.log.read_text("utf-8", "replace").splitlines()[-lines:])
@@ -118,7 +119,7 @@ class Daemon:
 
 
 def start_time(pid: int) -> str | None:
-    """Return when the kernel started process `pid`, in its own ticks; None when there is no such process.
+    """Return when the kernel started process `pid`, in its own ticks; None: there is no such process.
 
     A zombie has ended: it counts as none.
     """
@@ -132,12 +133,13 @@ def start_time(pid: int) -> str | None:
 
 
 def python_module(name: str, *arguments: str) -> list[str]:
-    """Return the command that runs a module of ours in this very Python."""
+    """Return the command that runs a module of ours with this Python."""
     return [sys.executable, "-m", name, *arguments]
 
 
 def prefer(pid: int) -> None:
-    """Give a process, which has no other threads yet, more of the processors, where that is allowed."""
+    """Give a process, which has no other threads yet, a larger share of the processors, if that is
+    allowed."""
     with suppress(OSError):
         os.setpriority(os.PRIO_PROCESS, pid, _NICE)
     # Where the kernel shares by session, this is what counts between them (sched(7), autogroup).
@@ -146,7 +148,7 @@ def prefer(pid: int) -> None:
 
 
 def _spawn(command: Sequence[str], log: Path, priority: Priority) -> int:
-    """Start a process in a session of its own; return its id."""
+    """Start a process in its own session; return its id."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
     streams = [
         (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),

@@ -1,9 +1,9 @@
 """The configuration files of a lab: of the company's PBXs, of the carrier, and of the controller.
 
-The PBXs' and the controller's are our own examples from `dialplan/` and `config/`, filled in: what runs
-here is what an admin reads. To the PBXs', templates in `company/` add the testers, what they may dial, and
-trunks that no admin would want. The carrier's are templates in `carrier/`, rendered from the table in
-`numbers`. Who writes and runs them is `world`.
+The PBXs' and the controller's files are our own examples from `dialplan/` and `config/`, filled in: what runs
+here is what an admin reads. Templates in `company/` add the testers, what they may dial, and trunks that no
+admin would want. The carrier's files are templates in `carrier/`, rendered from the table in `numbers`.
+`world` writes them and runs the programs.
 """
 
 import json
@@ -36,7 +36,7 @@ _NO_LIMITS: Final = (
 
 
 def render_pbx(settings: LabSettings, secret: str, accounts: Sequence[Account]) -> Mapping[str, str]:
-    """Return an Asterisk's configuration files; `secret` opens its manager interface, `accounts` the
+    """Return an Asterisk's configuration files; `secret` is its manager interface's, `accounts` are the
     testers'."""
     examples, ports = project_folder("dialplan") / "asterisk", settings.ports
     values: dict[str, dict[tuple[str, str], str]] = {
@@ -91,7 +91,7 @@ def _render_telephone(settings: LabSettings) -> Mapping[str, str]:
 
 
 def _manager_values(settings: LabSettings, secret: str) -> dict[tuple[str, str], str]:
-    """Return in what the manager interface differs from our example's: it speaks TLS as well."""
+    """Return the values of the manager interface that differ from our example: it speaks TLS as well."""
     # The carrier's certificate is one for any server of this address.
     ports, certificates = settings.ports, Certificates(settings.certificates)
     return {
@@ -105,7 +105,8 @@ def _manager_values(settings: LabSettings, secret: str) -> dict[tuple[str, str],
 
 
 def render_freeswitch(settings: LabSettings, secret: str, accounts: Sequence[Account]) -> Mapping[str, str]:
-    """Return a FreeSWITCH's configuration files; `secret` opens its event socket, `accounts` the testers'."""
+    """Return a FreeSWITCH's configuration files; `secret` is its event socket's, `accounts` are the
+    testers'."""
     examples = project_folder("dialplan") / "freeswitch"
     filled = {
         name: fill_in_xml((examples / name).read_text("utf-8"), _places(values))
@@ -171,7 +172,7 @@ def render_controller(settings: LabSettings) -> str:
 
 
 def _door(settings: LabSettings, kind: PbxKind) -> Iterable[tuple[str, object]]:
-    """Return in what a PBX's section of the controller's settings differs from our example's."""
+    """Return the values in a PBX's section of the controller's settings that differ from our example."""
     ports, secret = settings.ports, str(settings.secret_file)
     match kind:
         case PbxKind.ASTERISK:
@@ -191,7 +192,7 @@ def _second_trunk(kind: PbxKind) -> str:
 
 
 def as_toml(value: object) -> str:
-    """Return a string, number, truth, list or flat table as TOML writes it."""
+    """Return a string, number, boolean, list or flat table as TOML."""
     if isinstance(value, dict):
         return f"{{ {', '.join(f'{key} = {as_toml(entry)}' for key, entry in value.items())} }}"
     if isinstance(value, (list, tuple)):
@@ -200,7 +201,8 @@ def as_toml(value: object) -> str:
 
 
 def _freeswitch_values(settings: LabSettings, secret: str) -> Mapping[str, Mapping[str, Mapping[str, str]]]:
-    """Return in what a FreeSWITCH's files differ from our examples: by file, element and parameter."""
+    """Return the values in a FreeSWITCH's files that differ from our examples: by file, element and
+    parameter."""
     ports, loopback = settings.ports, {"sip-ip": "127.0.0.1", "rtp-ip": "127.0.0.1"}
     account = {"username": ACCOUNT, "password": PASSWORD, "retry-seconds": _PING_S}
     # Wideband only for a far end that speaks nothing else.
@@ -220,17 +222,17 @@ def _freeswitch_values(settings: LabSettings, secret: str) -> Mapping[str, Mappi
 
 
 def _watched(port: int) -> dict[str, str]:
-    """Return the parameters of a gateway to the carrier at that port."""
+    """Return the parameters of a gateway to the carrier at this port."""
     return {"proxy": f"127.0.0.1:{port}", "ping": _PING_S}
 
 
 def _places(values: Mapping[str, Mapping[str, str]]) -> Mapping[tuple[str, str], str]:
-    """Return an example's values by (element, parameter), as `fill_in_xml` wants them."""
+    """Return an example's values by (element, parameter), for `fill_in_xml`."""
     return {(element, name): value for element, these in values.items() for name, value in these.items()}
 
 
 def _render_company(name: str, settings: LabSettings, accounts: Sequence[Account], **own: object) -> str:
-    """Return what the lab adds to a PBX's file, or all of it: with the testers, and `own` values."""
+    """Return what the lab adds to a PBX's file, or the whole file: with the testers, and the values `own`."""
     return (
         _templates("company")
         .get_template(f"{name}.j2")
@@ -281,7 +283,7 @@ def _render(folder: str, name: str, settings: LabSettings) -> str:
 
 
 def _cut_out(text: str, header: str) -> tuple[str, str, str]:
-    """Return what is before a section of `text`, the section until an empty line, and what is after it."""
+    """Return the text before a section, the section up to an empty line, and the text after it."""
     before, _, rest = text.partition(header)
     section, _, after = rest.partition("\n\n")
     return before, f"{header}{section}\n", f"\n{after}"

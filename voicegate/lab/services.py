@@ -1,7 +1,7 @@
 """The service numbers that testers dial at the company's PBX, each by number or by name.
 
-What is heard there is made by `phrases`, "call me with a code" is served by `callback`. The dialplan is
-rendered from here, and `voicegate lab testers` prints it.
+Their sounds are made in `phrases`; "call me with a code" is served by `callback`. The dialplan is rendered
+from here, and `voicegate lab testers` prints it.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ class Service:
     number: str
     """What to dial."""
     name: str
-    """What to dial instead, where a telephone has letters; its sound is `<name>.wav`."""
+    """What to dial instead on a telephone with letters; its sound is `<name>.wav`."""
     purpose: str
     """What happens, in a sentence."""
 

@@ -19,16 +19,16 @@ LOOPBACK: Final = "127.0.0.1"
 
 
 class PbxKind(StrEnum):
-    """What a company's PBX is."""
+    """The kind of a company's PBX."""
 
     ASTERISK = "asterisk"
-    """Found, or fetched once."""
+    """The one on PATH, or fetched once."""
     FREESWITCH = "freeswitch"
-    """Found only; see `freeswitch`."""
+    """Only one that is named; see `freeswitch`."""
 
     @property
     def section(self) -> str:
-        """Its name in the controller's settings, as our example has it: `[pbx.<section>]`."""
+        """Its name in the controller's settings, as in our example: `[pbx.<section>]`."""
         return "main" if self is PbxKind.ASTERISK else "second"
 
 
@@ -41,17 +41,18 @@ class LabSettings:
     port_base: int = DEFAULT_PORT_BASE
     """The first of its 500 ports; see `Ports`."""
     name: str = "lab"
-    """Tells it from other labs in messages and folder names."""
+    """Distinguishes it from other labs in messages and folder names."""
     service: str = "Voicegate"
     """The company's name, spoken on each call."""
     overrides: Mapping[str, object] = field(default_factory=dict)
-    """Settings of the controller's file that shall differ, as {"call.time_cap_s": 20}."""
+    """Settings of the controller's file that differ, such as {"call.time_cap_s": 20}."""
     listen: str = LOOPBACK
-    """The address at which the PBX takes the testers' softphones; loopback: only those on this machine."""
+    """The address at which the PBX accepts the testers' softphones; loopback: only those on this machine."""
     trunks: tuple[str, ...] = ("carrier",)
-    """The trunks that the controller uses, in this order: names of `trunks`' table."""
+    """The trunks that the controller uses, in this order, by their names in `trunks`."""
     pbxs: tuple[PbxKind, ...] = (PbxKind.ASTERISK,)
-    """The company's PBXs, one of a kind; testers join the first, a second has the calls to Britain."""
+    """The company's PBXs, one of each kind; testers join the first one, a second one gets the calls to
+    Britain."""
 
     @property
     def ports(self) -> Ports:
@@ -103,28 +104,28 @@ class LabSettings:
 
     @property
     def telephone_key_file(self) -> Path:
-        """The API key by which the page with that telephone asks."""
+        """The API key of the page with that telephone."""
         return self.folder / "telephone-key"
 
     @property
     def websocket_url(self) -> str:
-        """Where the first PBX takes SIP over WebSocket."""
+        """The first PBX's address for SIP over WebSocket."""
         path = "/ws" if self.pbxs[0] is PbxKind.ASTERISK else ""
         return f"ws://{LOOPBACK}:{self.ports.websocket}{path}"
 
     @property
     def state(self) -> Path:
-        """What the controller keeps of its voices: own recordings, introductions."""
+        """What the controller keeps: own recordings, introductions."""
         return self.folder / "state"
 
     @property
     def sounds(self) -> Path:
-        """What service numbers say."""
+        """The sounds of service numbers."""
         return self.folder / "sounds"
 
     @property
     def certificates(self) -> Path:
-        """The carrier's certificate and who vouches for it."""
+        """The carrier's certificate and the authority that signed it."""
         return self.folder / "certificates"
 
     @property
@@ -134,24 +135,24 @@ class LabSettings:
 
     @property
     def raw_recordings(self) -> Path:
-        """The same while the call lasts, as the carrier writes it."""
+        """The same during the call, as the carrier writes it."""
         return self.folder / "carrier/spool/monitor"
 
     @property
     def processes(self) -> Path:
-        """Pid files, and what the processes print."""
+        """Pid files, and the output of the processes."""
         return self.folder / "processes"
 
     def keep_secret(self) -> str:
-        """Return the password that opens the PBXs to the controller; made when first asked for."""
+        """Return the controller's password for the PBXs; created when it is first asked for."""
         return _kept_secret(self.secret_file)
 
     def keep_telephone_password(self) -> str:
-        """Return the password of the telephone in the browser; made when first asked for."""
+        """Return the password of the telephone in the browser; created when it is first asked for."""
         return _kept_secret(self.telephone_password_file)
 
     def save(self) -> None:
-        """Keep these settings in the lab's folder, for later commands.
+        """Store these settings in the lab's folder, for later commands.
 
         Raises:
             LabError: the folder cannot be made or written.
@@ -174,16 +175,16 @@ def _kept_secret(file: Path) -> str:
 
 
 def default_folder() -> Path:
-    """Return where a lab lies when nobody says otherwise."""
+    """Return the default folder of a lab."""
     state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state"
     return Path(state) / "voicegate" / "lab"
 
 
 def recall(folder: Path) -> LabSettings | None:
-    """Return the settings that the lab in `folder` was last set up with; None when there was none.
+    """Return the settings with which the lab in `folder` was started last; None: it never was.
 
     Raises:
-        LabError: the file that keeps them is damaged or cannot be read.
+        LabError: the file with them is damaged or cannot be read.
     """
     file = _kept_file(folder)
     try:

@@ -1,9 +1,8 @@
-"""The people at the carrier's telephones: they hear what is said on a call and press what is asked.
+"""The people at the carrier's telephones: they hear what is said on a call and press what is requested.
 
 A FastAGI server for the carrier's channels (Asterisk 22's `AGI()` with an agi:// address): the dialplan
-records what a telephone hears into a growing file, and asks here what its person does. How speech is
-recognised is `listener`'s business; which number has which person, `numbers`'. Run as
-`python -m voicegate.lab.telephones`.
+records what a telephone hears into a growing file, and asks here what its person does. Speech is recognised
+in `listener`; which number has which person is in `numbers`. Run as `python -m voicegate.lab.telephones`.
 """
 
 import asyncio
@@ -29,7 +28,7 @@ _SAMPLE_BYTES: Final = 2
 # Asterisk writes in blocks of a third of a second: looking more often than this shows nothing new.
 _LOOK_S: Final = 0.15
 REACTION_S: Final = 0.8
-"""From hearing which key to press to pressing it."""
+"""From hearing the requested key to pressing it, in seconds."""
 # Asterisk 22's AGI loses a key that is pressed between two commands: people press again, and so must these.
 _HELPS_WITHIN_S: Final = 7
 _DIGITS_HEARD: Final = 3
@@ -45,20 +44,20 @@ Samples = np.ndarray[tuple[int], np.dtype[np.int16]]
 
 
 class Listener(Protocol):
-    """What a person needs of an ear; `KeyListener` is one."""
+    """How a person hears; `KeyListener` is one."""
 
     def feed(self, samples: Samples) -> None:
-        """Hear the next samples, 8 kHz."""
+        """Take the next samples, 8 kHz."""
 
     def asked_key(self) -> str | None:
-        """Return the key that was asked for; None until one was."""
+        """Return the requested key; None: none was requested yet."""
 
     def digits_heard_since_key(self) -> int:
         """Return how many digits were heard since then."""
 
 
 class Line:
-    """The carrier's end of one call: commands go out, replies come back, and at some time it ends."""
+    """The carrier's side of one call: commands go out, replies come back, until it ends."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
@@ -67,7 +66,7 @@ class Line:
         self.ended = asyncio.Event()
 
     async def read_request(self) -> dict[str, str]:
-        """Return the variables with which Asterisk opens; ends at an empty line."""
+        """Return the variables that Asterisk sends first, up to an empty line."""
         request: dict[str, str] = {}
         while line := (await self._reader.readline()).decode("utf-8", "replace").strip():
             name, _, value = line.partition(":")
@@ -75,7 +74,7 @@ class Line:
         return request
 
     async def watch(self) -> None:
-        """Take in replies until the call ends."""
+        """Read replies until the call ends."""
         while line := (await self._reader.readline()).decode("utf-8", "replace").strip():
             # Comes at any moment, also between a command and its reply.
             if line == "HANGUP":
@@ -86,20 +85,20 @@ class Line:
         self._replies.put_nowait("")
 
     async def command(self, text: str) -> None:
-        """Have Asterisk do something; return when it is done or the call has ended."""
+        """Send Asterisk a command; return when it is done or the call has ended."""
         if self.ended.is_set():
             return
         self._writer.write(f"{text}\n".encode())
         await self._replies.get()
 
     async def wait(self, seconds: float) -> None:
-        """Return when the call ends, at the latest after `seconds`."""
+        """Return when the call ends, or after `seconds`."""
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self.ended.wait(), seconds)
 
 
 class Ear:
-    """Hears a recording while it grows: raw samples at 48 kHz, which its listener understands."""
+    """Hears a recording while it grows: raw samples at 48 kHz, for its listener."""
 
     def __init__(self, file: Path, listener: Listener) -> None:
         self.file = file
@@ -107,11 +106,11 @@ class Ear:
         self._position = 0
 
     def skip(self) -> None:
-        """Forget what was recorded so far: the person was not there yet."""
+        """Ignore what was recorded so far: the person was not there yet."""
         self._position = _size(self.file)
 
     def listen(self) -> None:
-        """Hear what is new; blocks for as long as understanding takes."""
+        """Hear what is new; blocks while it is recognised."""
         fresh = _size(self.file) - self._position
         whole = fresh - fresh % (_SAMPLE_BYTES * _RAW_RATE // RATE)
         if whole > 0:
@@ -125,7 +124,7 @@ class Ear:
 def thin_out(raw: bytes) -> Samples:
     """Return a 48 kHz recording of a telephone at 8 kHz, for listening while it grows.
 
-    Every sixth sample is enough: what a wideband telephone has above 4 kHz, and mirrors below, is little.
+    Every sixth sample is enough: a wideband telephone has little above 4 kHz that would be mirrored below.
     """
     return np.frombuffer(raw[: len(raw) // 2 * 2], np.dtype("<i2"))[:: _RAW_RATE // RATE].astype(np.int16)
 
@@ -134,7 +133,7 @@ Actions = Mapping[Action, Callable[[Line, Ear], Awaitable[None]]]
 
 
 async def press(line: Line, ear: Ear) -> None:
-    """Listen for the key that is asked for, press it until that helps, and stay until the call ends."""
+    """Listen for the requested key, press it until that helps, and stay until the call ends."""
     key = await _hear_key(line, ear)
     while key is not None and not line.ended.is_set():
         await _press(line, key)
@@ -147,7 +146,7 @@ async def press(line: Line, ear: Ear) -> None:
 
 
 async def press_wrong_first(line: Line, ear: Ear) -> None:
-    """Press the key beside the one that is asked for, then that one, and stay until the call ends."""
+    """Press the key next to the requested one, then the requested one, and stay until the call ends."""
     if (key := await _hear_key(line, ear)) is not None:
         await _press(line, str((int(key) + 1) % 10))
         await _press(line, key)
@@ -163,7 +162,7 @@ async def repeat(line: Line, ear: Ear) -> None:
 
 
 async def hold(line: Line, ear: Ear) -> None:
-    """Press the key, put the caller on hold for a while in mid-code, and stay until the call ends."""
+    """Press the key, put the caller on hold for a while during the code, and stay until the call ends."""
     await _press_key(line, ear)
     if await _hear_digits(line, ear, _DIGITS_HEARD):
         # A bridge in which nobody hears another, and whose entertainment is to be on hold.
@@ -172,7 +171,7 @@ async def hold(line: Line, ear: Ear) -> None:
 
 
 async def hang_up_midway(line: Line, ear: Ear) -> None:
-    """Press the key, and hang up once some digits of the code were heard."""
+    """Press the key, and hang up when some digits of the code were heard."""
     await _press_key(line, ear)
     await _hear_digits(line, ear, _DIGITS_HEARD)
     await line.command("HANGUP")
@@ -187,7 +186,7 @@ async def hang_up_at_end(line: Line, ear: Ear) -> None:
 
 
 async def listen(line: Line, _ear: Ear) -> None:
-    """Do nothing; what is heard is recorded all the same."""
+    """Do nothing; what is heard is still recorded."""
     await line.ended.wait()
 
 
@@ -205,17 +204,17 @@ ACTIONS: Final[Actions] = {
 
 @dataclass(frozen=True, slots=True)
 class Telephones:
-    """Everybody at the carrier's telephones."""
+    """All people at the carrier's telephones."""
 
     raw: Path
-    """Where the carrier records."""
+    """The folder in which the carrier records."""
     recordings: Path
-    """Where finished recordings go."""
+    """The folder of finished recordings."""
     new_listener: Callable[[], Listener]
-    """Gives each person an ear."""
+    """Creates the hearing of a person."""
 
     async def serve(self, port: int) -> None:
-        """Answer the carrier on a port of loopback, for ever."""
+        """Serve the carrier on a port of loopback, until cancelled."""
         server = await asyncio.start_server(self._take_call, "127.0.0.1", port)
         async with server:
             await server.serve_forever()
@@ -259,7 +258,7 @@ def save_recording(raw: Path, folder: Path) -> None:
 
 
 def copy_recording(raw: Path, file: Path) -> None:
-    """Write what a raw recording holds so far as the WAV `file`; blocks."""
+    """Write the present content of a raw recording as the WAV `file`; blocks."""
     sound = raw.read_bytes()
     samples = np.frombuffer(sound[: len(sound) // _SAMPLE_BYTES * _SAMPLE_BYTES], np.dtype("<i2"))
     with wave.open(str(file), "wb") as recording:

@@ -1,7 +1,7 @@
-"""Testers: accounts at the company's PBX with which anybody's softphone joins, and their passwords.
+"""Testers: accounts at the company's PBX for softphones, and their passwords.
 
-What they may dial is `services`' business, the PBX's files about them are `rendering`'s. A password is
-made once a lab and kept in a file that only its user can read; it is never an option nor a log's line.
+What they may dial is in `services`, the PBX's files about them in `rendering`. A password is made once for
+each lab, and kept in a file that only its user can read; it is never an option or a line of the log.
 """
 
 import os
@@ -22,7 +22,7 @@ _LENGTH: Final = 16
 
 @dataclass(frozen=True, slots=True)
 class Tester:
-    """Somebody with a softphone, who is called by name or by extension."""
+    """A person with a softphone, who can be called by name or by extension."""
 
     name: str
     """The account's name, by which it registers."""
@@ -35,9 +35,9 @@ class Account:
     """A tester's account in one lab."""
 
     tester: Tester
-    """Whose it is."""
+    """The tester it belongs to."""
     password: str = field(repr=False)
-    """What it registers with, by digest."""
+    """Its password; it registers with it by digest."""
 
 
 TESTERS: Final = tuple(Tester(f"tester{count}", f"410{count}") for count in range(1, 7))
@@ -47,7 +47,7 @@ BROWSER: Final = "4109"
 
 
 def keep_accounts(file: Path) -> Sequence[Account]:
-    """Return the testers' accounts, with new passwords, kept in `file`, for those that have none; blocks.
+    """Return the testers' accounts, kept in `file`; those without a password get one. Blocks.
 
     Raises:
         LabError: the file is damaged, or cannot be read or written.
@@ -64,7 +64,7 @@ def keep_accounts(file: Path) -> Sequence[Account]:
 
 
 def recall_accounts(file: Path) -> Sequence[Account]:
-    """Return the accounts that are kept in `file`; none before the lab was first set up. Blocks.
+    """Return the accounts kept in `file`; empty before the lab was started first. Blocks.
 
     Raises:
         LabError: the file is damaged or cannot be read.

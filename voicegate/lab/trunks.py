@@ -1,8 +1,8 @@
-"""The ways from the lab's PBX to the carrier: the one table of them, and of what becomes of calls.
+"""The trunks from the lab's PBX to the carrier: the one table of them, and of the results of calls.
 
-A person who presses the key is at the far end, if anybody is. `voicegate lab trunks` prints the table, tests
-expect it, and `LabSettings.trunks` chooses which of them the controller uses, in which order. The PBX has an
-endpoint of the same name for each: `carrier` and those of an honest carrier are our own examples in
+If anybody is at the far end, it is a person who presses the key. `voicegate lab trunks` prints the table,
+tests expect it, and `LabSettings.trunks` chooses which of them the controller uses, in which order. The PBX
+has an endpoint of the same name for each: `carrier` and those of an honest carrier are our own examples in
 `dialplan/`, the others are `odd-trunks` in `company/`.
 """
 
@@ -15,25 +15,25 @@ from voicegate.domain.call_outcome import Blame, Outcome
 from voicegate.lab.behaviour import Expected
 
 ACCOUNT: Final = "8271"
-"""The company's name at the carrier where the carrier wants one."""
+"""The company's account at the carrier, where the carrier requires one."""
 PASSWORD: Final = "only-on-loopback"  # noqa: S105 - opens a carrier that is not there for others
-"""And its password."""
+"""The password of that account."""
 
 
 @dataclass(frozen=True, slots=True)
 class LabTrunk:
-    """One way to the carrier."""
+    """One trunk to the carrier."""
 
     name: str
-    """Its name in the controller's settings, and its endpoint's at the PBX."""
+    """Its name in the controller's settings, and of its endpoint at the PBX."""
     behaviour: str
     """What is special about it, in a sentence."""
     expected: Expected
-    """What Voicegate must say of a call along it."""
+    """What Voicegate must report of a call over it."""
     sip_status: int | None = None
-    """The SIP status that ends each call along it; None when none does."""
+    """The SIP status that ends each call over it; None: none does."""
     fails_over: bool = False
-    """Is the route's next trunk tried then? Only where this one certainly rang nobody."""
+    """Is the route's next trunk tried then? Only if this call certainly rang no telephone."""
 
 
 _DELIVERED: Final = Expected(Outcome.DELIVERED, EvidenceLevel.ANNOUNCED, Blame.NOBODY)
@@ -99,4 +99,4 @@ QUALIFIED: Final[Mapping[str, bool]] = {
     "registered": True,
     "unplugged": False,
 }
-"""Those at which the PBX looks, and whether it finds anybody."""
+"""The trunks that the PBX checks, and whether it finds them up."""

@@ -1,8 +1,8 @@
 """A whole telephone world on one machine: the company's PBXs, a carrier with telephones, the controller.
 
-Everything runs as the calling user, detached, and outlives the command that started it. Ports and
-folders are `settings`' business, configuration files `rendering`'s, the telephones' people `telephones`',
-and how one kind of PBX differs from another `company`'s.
+Everything runs as the calling user, detached, and outlives the command that started it. Ports and folders are
+in `settings`, configuration files in `rendering`, the people at the telephones in `telephones`, and the
+differences between kinds of PBX in `company`.
 """
 
 import os
@@ -43,11 +43,11 @@ class PartStatus:
     name: str
     """pbx, second-pbx, carrier, telephones, callback or controller."""
     pid: int | None
-    """Its process id; None when it does not run."""
+    """Its process id; None: it does not run."""
     where: str
-    """Where it listens."""
+    """The address at which it listens."""
     log: Path
-    """What it prints."""
+    """The file of its output."""
 
 
 class Lab:
@@ -56,17 +56,17 @@ class Lab:
     def __init__(self, settings: LabSettings) -> None:
         self.settings = settings
         self.pbxs = company_pbxs(settings)
-        """The company's; the first is the one that most labs have alone."""
+        """The company's PBXs; most labs have only the first one."""
         self._carrier = self._daemon("carrier")
         self._telephones = self._daemon("telephones")
         self._callback = self._daemon("callback")
         self._controller = self._daemon("controller")
 
     def up(self, progress: Progress = no_progress, *, with_controller: bool = True) -> None:
-        """Start whatever of it does not run, all at once, and wait until it is ready for calls.
+        """Start the parts that do not run, all at once, and wait until the lab is ready for calls.
 
         Raises:
-            LabError: something cannot be fetched, started or does not get ready.
+            LabError: something cannot be fetched or started, or is not ready in time.
         """
         self._write(progress)
         starts = [self.start_carrier, *(pbx.start for pbx in self.pbxs)]
@@ -83,7 +83,7 @@ class Lab:
         progress("starting", 1)
 
     def down(self) -> None:
-        """End all of it and remove what it kept in memory; configuration, logs and recordings stay."""
+        """Stop all parts and remove what they kept in memory; configuration, logs and recordings stay."""
         # The controller first: it ends its calls and removes their sound.
         self._controller.stop()
         others = (*(pbx.daemon for pbx in self.pbxs), self._carrier, self._telephones, self._callback)
@@ -92,7 +92,7 @@ class Lab:
         rmtree(self.settings.volatile, ignore_errors=True)
 
     def status(self) -> Sequence[PartStatus]:
-        """Return how each process fares."""
+        """Return the state of each process."""
         ports = self.settings.ports
         doors = (f"calls 127.0.0.1:{pbx.handover_port}" for pbx in self.pbxs if pbx.handover_port)
         places = (
@@ -105,11 +105,11 @@ class Lab:
         return [PartStatus(daemon.name, daemon.pid, where, daemon.log) for daemon, where in places]
 
     def start_pbx(self) -> None:
-        """Start the first PBX unless it runs, and wait until it has booted."""
+        """Start the first PBX unless it runs, and wait until it has started."""
         self.pbxs[0].start()
 
     def kill_pbx(self) -> None:
-        """End the first PBX as a crash would (SIGKILL)."""
+        """End the first PBX like a crash (SIGKILL)."""
         self.pbxs[0].daemon.kill()
 
     def pbx_command(self, text: str) -> str:
@@ -117,7 +117,7 @@ class Lab:
         return self.pbxs[0].command(text)
 
     def start_carrier(self) -> None:
-        """Start the carrier unless it runs, and wait until it has booted."""
+        """Start the carrier unless it runs, and wait until it has started."""
         self._exchange.start()
         self._exchange.wait_ready(TIMEOUT)
 
@@ -126,11 +126,11 @@ class Lab:
         return self._exchange.command(text)
 
     def kill_carrier(self) -> None:
-        """End the carrier and its telephones as a crash would (SIGKILL)."""
+        """End the carrier and its telephones like a crash (SIGKILL)."""
         self._carrier.kill()
 
     def start_telephones(self) -> None:
-        """Put people to the telephones unless they are there, and wait until they listen."""
+        """Start the telephones' people unless they run, and wait until they listen."""
         here, port = self.settings, self.settings.ports.telephones
         places = (here.raw_recordings, here.recordings, project_folder("sounds"))
         command = [str(port), str(here.ports.odd), *map(str, places)]
@@ -138,7 +138,7 @@ class Lab:
         self._wait(self._telephones, lambda: _accepts(port))
 
     def start_callback(self) -> None:
-        """Start what calls testers back unless it runs, and wait until it listens."""
+        """Start the call-back service unless it runs, and wait until it listens."""
         here, port = self.settings, self.settings.ports.callback
         command = [str(port), here.pbxs[0].value, str(here.socket), str(here.sounds)]
         self._callback.start(python_module("voicegate.lab.callback", *command))
@@ -151,27 +151,28 @@ class Lab:
         self._wait(self._controller, lambda: _is_ready(self.settings.socket))
 
     def stop_controller(self) -> None:
-        """End the controller as an admin would (SIGTERM), and wait for that."""
+        """Stop the controller as an admin does (SIGTERM), and wait until it has ended."""
         self._controller.stop(timedelta(seconds=20))
 
     def kill_controller(self) -> None:
-        """End the controller as a crash would (SIGKILL)."""
+        """End the controller like a crash (SIGKILL)."""
         self._controller.kill()
 
     def wait_trunks(self) -> None:
-        """Have the PBXs look at their trunks, and wait until they know how each of them is."""
+        """Have the PBXs check their trunks, and wait until they know the state of each."""
         # All were started at once: a PBX may have looked for the carrier too early, and would not look
         # again for a while. Where it has not looked yet it would dial.
         for pbx in self.pbxs:
             self._wait(pbx.daemon, pbx.knows_trunks)
 
     def recordings(self, number: str) -> list[Path]:
-        """Return what telephones heard on calls to a number, oldest first; a call's appears at its end."""
+        """Return the recordings of calls to a number, oldest first; a call's recording appears at its end."""
         found = self.settings.recordings.glob(f"{number}-*.wav")
         return sorted(found, key=lambda file: file.stat().st_mtime_ns)
 
     def listen_in(self, number: str, file: Path) -> bool:
-        """Write what the telephone has heard so far on a call to a number as the WAV `file`; is there one?"""
+        """Write what the telephone has heard so far on a call to a number as the WAV `file`; return whether
+        there is one."""
         try:
             copy_recording(next(self.settings.raw_recordings.glob(f"{number}-*.sln48")), file)
         except (StopIteration, FileNotFoundError):
@@ -179,10 +180,10 @@ class Lab:
         return True
 
     def wait_recording(self, number: str, within: timedelta = timedelta(seconds=5)) -> Path:
-        """Return what the telephone heard on the last call to a number, waiting until it is kept.
+        """Return the recording of the last call to a number; waits until it is written.
 
         Raises:
-            LabError: nothing was kept `within` that time.
+            LabError: there is none `within` that time.
         """
         deadline = Deadline(within.total_seconds())
         while not (kept := self.recordings(number)):
@@ -210,7 +211,8 @@ class Lab:
         here.config_file.write_text(render_controller(here), "utf-8")
 
     def _check_unlike(self) -> None:
-        """Refuse what would start half a lab: other settings than it runs with, or ports in use."""
+        """Refuse a start that would give half a lab: with other settings than it runs with, or with ports in
+        use."""
         here, running = self.settings, [part.name for part in self.status() if part.pid is not None]
         if running:
             if recall(here.folder) not in (None, here):

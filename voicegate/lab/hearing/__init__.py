@@ -1,6 +1,7 @@
-"""The ear for every language: Whisper, which knows none of our recordings, says what people make of them.
+"""A speech recogniser for every language: Whisper, which knows none of our recordings, tells what people
+understand.
 
-`whisper` holds the model, `digits` the choice among ten words, `lines` what a telephone line does to sound,
-`calls` whole calls, `phrases` sentences, `measuring` all of it together, `table` what came of it. English has
-an ear of its own too, `lab.ear`. Extra [hear]; nothing of the daemon imports it.
+`whisper` loads the model, `digits` chooses among ten words, `lines` does to sound what a telephone line does,
+`calls` handles whole calls, `phrases` sentences, `measuring` everything together, `table` the results.
+English has its own recogniser too, `lab.ear`. Extra [hear]; the daemon imports none of it.
 """

@@ -1,7 +1,8 @@
-"""Whole calls for the ear: mixed as the daemon mixes them, and read from a recording as a person reads them.
+"""Whole calls for the recogniser: mixed as the daemon mixes them, and read from a recording as a person reads
+them.
 
-In a call that was mixed here it is known where the digits are; in a recording they are found by their rhythm,
-as `lab.ear` finds them.
+In a call that was mixed here, the places of the digits are known; in a recording they are found by their
+rhythm, as in `lab.ear`.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -25,7 +26,7 @@ from voicegate.lab.hearing.digits import DigitEar, Sound, spoken_language
 from voicegate.lab.hearing.whisper import RATE
 
 Ear = Callable[[Path, int], str | None]
-"""A recording of a call, the code's length -> the code; None when it was not made out."""
+"""From a recording of a call and the code's length to the code; None: it was not recognised."""
 
 READINGS: Final = 2
 """How often a call says its code."""
@@ -37,7 +38,7 @@ _FULL_SCALE: Final = 32768.0
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A call's sound, and where its code is said."""
+    """The sound of a call, and the places of its code's digits."""
 
     samples: Samples
     """All of it, at `rate`."""
@@ -48,7 +49,7 @@ class Call:
 
 
 def mix_call(voice: Voice, code: str, key: str) -> Call:
-    """Return a call that asks for `key`, waits for it, and says `code` twice."""
+    """Return a call that asks for `key`, waits for it, and speaks `code` twice."""
     phrasing, rate = voice.pack.phrasing, voice.kind.rate
     reading = compose_reading(Passcode(code), phrasing)
     invitation = voice.join(compose_invitation(HumanCheck.RANDOM_KEY, key, phrasing)).samples
@@ -66,13 +67,13 @@ def cut_digits(call: Call, heard: Samples) -> list[Sound]:
 
 
 def read_code(ear: DigitEar, sounds: Sequence[Sound]) -> str:
-    """Return the code that a person makes of all its readings together."""
+    """Return the code that a person recognises from all its readings together."""
     scores = ear.score(sounds).reshape(READINGS, -1, 10)
     return "".join(str(best) for best in scores.sum(axis=0).argmax(axis=1))
 
 
 def hear_call(ear: DigitEar, recording: Path, digits: int) -> str | None:
-    """Return the code of `digits` digits read out in a recording, 8 kHz mono; None when none was found.
+    """Return the code of `digits` digits in a recording, 8 kHz mono; None: none was found.
 
     Blocks for about a second of computing.
     """
@@ -88,7 +89,7 @@ def hear_call(ear: DigitEar, recording: Path, digits: int) -> str | None:
 
 
 def choose_ear(sounds: Path, language: str) -> Ear:
-    """Return the ear that reads calls in a language: English has one of its own. Blocks while it is loaded.
+    """Return the recogniser for calls in a language; English has its own. Blocks while it is loaded.
 
     Raises:
         UnknownLanguage, SpeechError: there is no such language, or it cannot be used.
@@ -100,12 +101,12 @@ def choose_ear(sounds: Path, language: str) -> Ear:
 
 
 def sharpen(samples: Samples, rate: int) -> Sound:
-    """Return samples as the ear takes them."""
+    """Return samples in the form that the recogniser takes."""
     return (resample(samples, rate, RATE) / _FULL_SCALE).astype(np.float32)
 
 
 def words_of(pack: Pack, variant: str | None = None) -> list[str]:
-    """Return the words of a language's digits, from zero on; those of a variant where one is named."""
+    """Return the words of a language's digits from zero on; with `variant`, those of that variant."""
     other = pack.variants[variant] if variant else {}
     return [pack.scripts[other.get(value, digit_name(value))].text for value in "0123456789"]
 
@@ -115,7 +116,7 @@ def _around(samples: Samples, begin: float, end: float) -> Samples:
 
 
 def _places(voice: Voice, reading: Sequence[Part]) -> Iterator[tuple[int, int]]:
-    """Where the digits of a reading begin and end."""
+    """Yield where the digits of a reading begin and end."""
     for place, part in enumerate(reading):
         if isinstance(part, Digit) and part.is_code:
             begin = len(voice.join(reading[:place]).samples)

@@ -1,8 +1,8 @@
-"""Which take of a digit is best understood: the one whose word is furthest ahead, on a good line and a bad.
+"""Which recording of a digit is understood best: the one whose word is most certain, on a good line and a bad
+one.
 
-Most calls come over a good line, so that no take is chosen that is misheard there, if any other is heard.
-
-`measuring` judges what was chosen with other chance than this, so that no take wins by luck.
+Most calls have a good line; so no recording is chosen that is misheard there, if another one is not.
+`measuring` judges the result with other random values, so that no recording wins by chance.
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,16 +27,16 @@ _AROUND_S: Final = (0.3, 0.2)
 
 
 class TakeChooser:
-    """The ear that chooses, for one language; fills `takes.Chooser`. Blocks for seconds a digit."""
+    """The recogniser that chooses, for one language; implements `takes.Chooser`. Blocks for seconds for each
+    digit."""
 
     def __init__(self, language: str) -> None:
         self._language = language
         self._ears: dict[tuple[str, ...], DigitEar] = {}
 
     def __call__(self, word: str, words: Sequence[str], takes: Mapping[Take, Samples]) -> Take:
-        """Return the best take: all are heard on the good line, those it lets through once on the bad one,
-        the best of them again on both.
-        """
+        """Return the best recording. All are tried on the good line, those that pass once on the bad line,
+        and the best of them again on both."""
         key = tuple(words)
         ear = self._ears.setdefault(key, DigitEar(self._language, words))
         digit = str(key.index(word))
@@ -51,7 +51,7 @@ class TakeChooser:
 def _judge(
     ear: DigitEar, digit: str, *, takes: Mapping[Take, Samples], lines: Sequence[str]
 ) -> dict[Take, float]:
-    """Return how far each take's word is ahead over these lines, in nats, at most `DECIDED`."""
+    """Return how certain each recording's word is over these lines, in nats, at most `DECIDED`."""
     heard = [
         _carry(samples, find_line(name), np.random.default_rng([_SEED, number]))
         for samples in takes.values()

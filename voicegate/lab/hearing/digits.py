@@ -1,11 +1,11 @@
-"""Which of a language's ten digits a sound is: Whisper's forced choice among their words.
+"""Which of a language's ten digits a sound is: Whisper must choose among their words.
 
 One digit is heard at a time. A word's score is its likelihood given the sound, less a part of what the model
-expects before it hears anything: else rare words lose to common ones. That part, and the length of what the
-encoder takes at once, were chosen by people's recordings, none of ours.
+expects before it hears anything; otherwise rare words would lose to common ones. That part, and the length
+that the encoder takes at once, were chosen with recordings of people, not with ours.
 
-Only the words that may win are spelt out: no spelling is likelier than its first token, which one step of the
-decoder tells for all of them.
+Only words that may win are spelt out: no spelling is likelier than its first token, and one step of the
+decoder gives that for all words.
 """
 
 from collections.abc import Sequence
@@ -23,7 +23,8 @@ Scores = npt.NDArray[np.float64]
 """Log likelihoods, in nats."""
 
 DECIDED: Final = 3.0
-"""Nats: a word further behind the best than this is scored by its first token alone, which is too high."""
+"""In nats: a word that is further behind the best one is scored by its first token only, which is too high a
+score."""
 # The encoder takes any length up to 30 s, and costs by it; a digit and its surroundings fit well.
 _WINDOW_S: Final = 5.0
 _BATCH: Final = 8
@@ -35,7 +36,7 @@ _HISS: Final = 1e-4
 
 
 class DigitEar:
-    """The ear for one language; its methods block. What it has heard before it does not compute again."""
+    """The recogniser for one language; its methods block. What it has heard is not computed again."""
 
     def __init__(self, language: str, words: Sequence[str]) -> None:
         model = load_whisper()
@@ -57,7 +58,7 @@ class DigitEar:
         self._known.clear()
 
     def score(self, sounds: Sequence[Sound]) -> Scores:
-        """Return a row for each sound: how well each digit's word fits it; the best is what is heard."""
+        """Return a row for each sound: how well each digit's word fits; the best one is what is heard."""
         fresh = {key: sound for sound in sounds if (key := _mark(sound)) not in self._known}
         keys = list(fresh)
         for start in range(0, len(keys), _BATCH):
@@ -118,14 +119,14 @@ class DigitEar:
 
 
 def spoken_language(folder: str) -> str:
-    """Return Whisper's name of the language that a folder of `sounds` speaks: "pt" for "pt-BR"."""
+    """Return Whisper's name of a language from the name of its folder: "pt" for "pt-BR"."""
     return folder.partition("-")[0].lower()
 
 
 def margins(scores: Scores, digits: str) -> Scores:
-    """Return in nats how far each sound's right digit lies ahead of the best wrong one; negative: misheard.
+    """Return, in nats, how far each sound's right digit is ahead of the best wrong one; negative: misheard.
 
-    Exact up to `DECIDED`; beyond, it is at least what is returned.
+    Exact up to `DECIDED`; above that, at least the returned value.
     """
     right = np.array([int(digit) for digit in digits])
     rows = np.arange(len(right))
@@ -144,7 +145,7 @@ def _mark(sound: Sound) -> bytes:
 
 
 def view(array: npt.NDArray[np.float32]) -> Any:
-    """Return an array as the model takes it."""
+    """Return an array in the form that the model takes."""
     from ctranslate2 import StorageView  # noqa: PLC0415  # comes with the extra
 
     return StorageView.from_array(np.ascontiguousarray(array, dtype=np.float32))

@@ -1,7 +1,7 @@
 """What a telephone line does to a call's sound: codecs, lost packets, noise, voices of other people.
 
-Noise and loss are drawn from a generator that is handed in, so that a measurement can be repeated. What is
-lost is silence: telephones that repeat the last packet are kinder. Opus and G.722 are FFmpeg's, by PyAV.
+Noise and loss come from a given generator, so that a measurement can be repeated. A lost packet is silence;
+telephones that repeat the last packet do better. Opus and G.722 are FFmpeg's, by PyAV.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,7 +16,7 @@ from voicegate.adapters.speech.levels import loudness, resample
 
 Floats = npt.NDArray[np.float64]
 Change = Callable[[Floats, int, np.random.Generator], Floats]
-"""Sound of 16-bit scale, its rate, chance -> what is left of it."""
+"""From a sound of 16-bit scale, its rate and a random generator to what is left of it."""
 
 _PACKET_S: Final = 0.02
 _FULL_SCALE: Final = 32768.0
@@ -31,19 +31,19 @@ class Line:
     """One kind of line."""
 
     name: str
-    """What the tables call it."""
+    """Its name in the tables."""
     rate: int
-    """Samples a second of the sound that it carries: 8000 as G.711, 16000 as the wide codecs."""
+    """Samples a second of the sound that it carries: 8000 as with G.711, 16000 as with wideband codecs."""
     changes: Sequence[Change]
-    """What happens on the way, in order."""
+    """What happens on the line, in order."""
 
     @property
     def suffix(self) -> str:
-        """The format of the prompts that are played into it."""
+        """Return the format of the prompts that are played into it."""
         return "ulaw" if self.rate == 8000 else "wav16"
 
     def carry(self, sound: Samples, chance: np.random.Generator) -> Samples:
-        """Return what is heard of a sound at `rate` at the other end; as long as the sound."""
+        """Return what is heard at the other end of a sound at `rate`; of the same length."""
         heard = sound.astype(np.float64)
         for change in self.changes:
             heard = change(heard, self.rate, chance)
@@ -51,7 +51,7 @@ class Line:
 
 
 def lose(share: float, *, burst: int = 1) -> Change:
-    """Return the loss of a share of the packets of 20 ms, `burst` of them in a row."""
+    """Return a change that loses a share of the packets of 20 ms, `burst` of them in a row."""
 
     def change(sound: Floats, rate: int, chance: np.random.Generator) -> Floats:
         packet = round(rate * _PACKET_S)
@@ -67,7 +67,7 @@ def lose(share: float, *, burst: int = 1) -> Change:
 
 
 def add_noise(below_db: float) -> Change:
-    """Return white noise that lies so many dB below what is said."""
+    """Return a change that adds white noise, so many dB below the speech."""
 
     def change(sound: Floats, rate: int, chance: np.random.Generator) -> Floats:
         return sound + chance.normal(size=len(sound)) * _level(sound, rate) * 10 ** (-below_db / 20)
@@ -76,7 +76,8 @@ def add_noise(below_db: float) -> Change:
 
 
 def add_babble(below_db: float) -> Change:
-    """Return other people's talk, so many dB below what is said: six talkers, who use the call's words."""
+    """Return a change that adds other people's talk, so many dB below the speech: six talkers, who use the
+    call's words."""
 
     def change(sound: Floats, rate: int, chance: np.random.Generator) -> Floats:
         babble = sum(_talk(sound, chance) for _ in range(_TALKERS))
@@ -87,7 +88,7 @@ def add_babble(below_db: float) -> Change:
 
 
 def code_wide(codec: str) -> Change:
-    """Return the way through a codec, "g722" or "opus", and back."""
+    """Return a change that codes and decodes by "g722" or "opus"."""
 
     def change(sound: Floats, rate: int, _chance: np.random.Generator) -> Floats:
         through = _through_opus if codec == "opus" else _through_g722
@@ -108,7 +109,7 @@ LINES: Final = (
     Line("G.722", 16000, (code_wide("g722"),)),
     Line("Opus", 16000, (code_wide("opus"),)),
 )
-"""Every line that `make hear` measures; of lost packets, 3 or 5 in 100."""
+"""Every line that `make hear` measures."""
 
 
 def find_line(name: str) -> Line:
@@ -127,7 +128,8 @@ def _level(sound: Floats, rate: int) -> float:
 
 
 def _talk(sound: Floats, chance: np.random.Generator) -> Floats:
-    """Return another talker: the same words at another pitch and pace, begun elsewhere, without pauses."""
+    """Return another talker: the same words at another pitch and speed, with another beginning, without
+    pauses."""
     frames = sound[: len(sound) // _FRAME * _FRAME].reshape(-1, _FRAME)
     spoken = frames[np.abs(frames).max(axis=1) > _HUSH].ravel()
     begin, pace = chance.integers(len(spoken)), chance.uniform(0.85, 1.2)
@@ -149,7 +151,7 @@ def _through_opus(sound: Samples, rate: int) -> Samples:
 
 
 def _recode(sound: Samples, rate: int, *, codecs: tuple[str, str], frame: int) -> Samples:
-    """Return a sound that was coded frame by frame and decoded again."""
+    """Return a sound that was coded frame by frame, and decoded."""
     import av  # noqa: PLC0415  # comes with the extra
 
     coders: Any = av.CodecContext

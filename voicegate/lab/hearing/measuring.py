@@ -1,7 +1,7 @@
-"""One language heard in full: calls with random codes over every line, and every phrase.
+"""One language heard completely: calls with random codes over every line, and every phrase.
 
-Codes, noise and loss come from seeds of their own, which nothing else uses: above all not the choice of
-takes, so that what chose a sound does not judge it.
+Codes, noise and loss have their own seeds, which nothing else uses. Above all, the choice of recordings does
+not use them: what chose a sound does not judge it.
 """
 
 import tempfile
@@ -29,10 +29,10 @@ from voicegate.lab.hearing.results import Heard, OnLine, Phrase, Reader, hash_pr
 from voicegate.lab.hearing.whisper import HASHES
 
 Report = Callable[[str, float], None]
-"""What is being heard, and how much of it was."""
+"""Called with what is being heard, and how much of it is done."""
 
 CODES: Final = 60
-"""Calls over each line that there is a goal for."""
+"""Calls over each line that has a goal."""
 GOALS: Final = ("G.711", "noise 20 dB, 3 % lost")
 """Those lines, by name."""
 CODE_LENGTH: Final = 6
@@ -52,9 +52,9 @@ class _Heard:
 
 
 def measure(sounds: Path, language: str, *, codes: int, report: Report) -> Heard:
-    """Return what the ears make of a language, over all lines; blocks for minutes.
+    """Return what the recognisers understand of a language, over all lines; blocks for minutes.
 
-    `codes` calls go over the lines that we set ourselves a goal for, a third as many over each other one.
+    `codes` calls go over each line that has a goal, a third as many over each other line.
 
     Raises:
         SpeechError: the language cannot be used.
@@ -92,7 +92,7 @@ def _judge(line: Line, calls: Sequence[tuple[_Heard, list[Sound]]], ear: DigitEa
 
 
 def _read_by_own_ear(pack: Pack, codes: int, report: Report) -> Reader:
-    """Have English read by the ear that finds codes in whole calls by itself."""
+    """Have English read by the recogniser that finds codes in whole calls by itself."""
     lines = []
     for count, line in enumerate(LINES):
         report(f"{pack.language} by its own ear: {line.name}", count / len(LINES))
@@ -120,7 +120,7 @@ def _count(line: Line, read: Sequence[tuple[str, str]]) -> dict[str, Any]:
 
 
 def _calls(voice: Voice, line: Line, codes: int) -> Iterator[_Heard]:
-    """Yield calls with random codes as they come out of a line: the same ones each time."""
+    """Yield calls with random codes as they come out of a line; always the same ones."""
     chance = np.random.default_rng([_SEED, crc32(f"{voice.pack.language} {line.name}".encode())])
     for _ in range(codes if line.name in GOALS else max(codes // 3, 1)):
         code = "".join(map(str, chance.integers(0, 10, CODE_LENGTH)))
@@ -129,7 +129,7 @@ def _calls(voice: Voice, line: Line, codes: int) -> Iterator[_Heard]:
 
 
 def _write_down(pack: Pack, report: Report) -> list[Phrase]:
-    """Have each phrase written down, as it is heard over a clean line."""
+    """Have each phrase written down as it is heard over a clean line."""
     line = find_line(GOALS[0])
     voice = _load(pack, line, None)
     chance = np.random.default_rng(_SEED)

@@ -1,7 +1,7 @@
-"""How many words of a phrase come through: Whisper writes down what it hears, and the words are compared.
+"""How many words of a phrase are understood: Whisper writes down what it hears, and the words are compared.
 
-A name that no dictionary has, such as the service's, is seldom written as it is spelt; so it counts as wrong
-where a person would have understood it.
+A name that is in no dictionary, such as the service's, is seldom spelt right; it counts as wrong, although a
+person would have understood it.
 """
 
 import re
@@ -22,10 +22,10 @@ _WINDOW_S: Final = 30
 
 @dataclass(frozen=True, slots=True)
 class Transcript:
-    """What was made of a phrase."""
+    """What was understood of a phrase."""
 
     heard: str
-    """The ear's words."""
+    """The words that were heard."""
     wrong: int
     """Words missing, added or changed."""
     words: int
@@ -33,7 +33,7 @@ class Transcript:
 
 
 def transcribe(language: str, said: str, sound: Sound) -> Transcript:
-    """Return what the ear writes down of a phrase; blocks for a second."""
+    """Return what is written down of a phrase; blocks for a second."""
     model = load_whisper()
     tokenizer = model.hf_tokenizer
     prompt = [
@@ -54,7 +54,7 @@ def transcribe(language: str, said: str, sound: Sound) -> Transcript:
 
 
 def split_words(language: str, text: str) -> list[str]:
-    """Return the words of a text as they are compared: small letters, without punctuation."""
+    """Return the words of a text for comparison: lower case, without punctuation."""
     plain = re.sub(r"[^\w\s]", " ", unicodedata.normalize("NFKC", text).casefold())
     if spoken_language(language) in _UNSPACED:
         return [*"".join(plain.split())]
@@ -62,7 +62,7 @@ def split_words(language: str, text: str) -> list[str]:
 
 
 def count_errors(wanted: Sequence[str], heard: Sequence[str]) -> int:
-    """Return how many words must be added, taken out or changed to come from one text to the other."""
+    """Return how many words must be added, removed or changed to get from one text to the other."""
     row = list(range(len(heard) + 1))
     for count, word in enumerate(wanted, start=1):
         above, row[0] = row[0], count

@@ -1,6 +1,6 @@
-"""What the ear made of a language, as it is kept beside the prompts: `sounds/<language>/heard.json`.
+"""What was understood of a language, as it is kept beside the prompts: `sounds/<language>/heard.json`.
 
-It holds the hash of every prompt as it was heard: a prompt that is another one now has not been heard.
+It has the hash of every prompt that was heard: a prompt that has changed since counts as not heard.
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,43 +27,43 @@ class OnLine(Struct, frozen=True, forbid_unknown_fields=True):
     of_codes: int
     """Calls that were heard."""
     digits: int
-    """Digits of those codes that were read right."""
+    """Digits of those codes that were read correctly."""
     of_digits: int
     """Digits of those codes."""
     once: int | None = None
-    """Digits read right from one hearing alone; None where the ear hears whole codes only."""
+    """Digits read correctly from one hearing only; None: the recogniser hears only whole codes."""
     of_once: int | None = None
     """Digits heard, each reading counted."""
     confused: Mapping[str, int] = {}
-    """Digit said and digit heard, such as "2 as 3" -> how often, of single hearings."""
+    """Digit spoken and digit heard, such as "2 as 3", with how often; of single hearings."""
 
 
 class Reader(Struct, frozen=True, forbid_unknown_fields=True):
-    """One ear's reading of calls."""
+    """One recogniser's reading of calls."""
 
     ear: str
-    """Which ear: "whisper" or "pocketsphinx"."""
+    """The recogniser: "whisper" or "pocketsphinx"."""
     variant: str | None
-    """The variant of the digits' words that was said; None: the language's own words."""
+    """The variant of the digits' words that was spoken; None: the language's own words."""
     lines: Sequence[OnLine]
-    """Line by line."""
+    """The results for each line."""
 
 
 class Phrase(Struct, frozen=True, forbid_unknown_fields=True):
-    """One phrase, written down by the ear."""
+    """One phrase, as it was written down."""
 
     name: str
     """The prompt."""
     line: str
-    """Over which line it was heard."""
+    """The line over which it was heard."""
     said: str
     """Its words."""
     heard: str
-    """The ear's words."""
+    """The words that were heard."""
     wrong: int
     """Words missing, added or changed."""
     words: int
-    """Words said."""
+    """Words that were spoken."""
 
 
 class Heard(Struct, frozen=True, forbid_unknown_fields=True):
@@ -80,7 +80,7 @@ class Heard(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def hash_prompts(pack: Pack) -> dict[str, str]:
-    """Return the hash of each prompt of a language, over its files in all formats; "" where one is missing.
+    """Return the hash of each prompt of a language, over its files in all formats; empty: one is missing.
 
     Blocks.
     """
@@ -88,7 +88,7 @@ def hash_prompts(pack: Pack) -> dict[str, str]:
 
 
 def read_heard(folder: Path) -> Heard | None:
-    """Return what was heard of a language's folder; None when nothing was. Blocks.
+    """Return the results of a language's folder; None: there are none. Blocks.
 
     Raises:
         SpeechError: the file cannot be understood; names it.
@@ -103,7 +103,7 @@ def read_heard(folder: Path) -> Heard | None:
 
 
 def write_heard(folder: Path, heard: Heard) -> None:
-    """Keep what was heard of a language beside its prompts; blocks.
+    """Store the results of a language beside its prompts; blocks.
 
     Raises:
         SpeechError: the folder cannot be written; names it.
@@ -112,7 +112,7 @@ def write_heard(folder: Path, heard: Heard) -> None:
 
 
 def find_unheard(pack: Pack) -> Sequence[str]:
-    """Return the prompts of a language that are not as they were when the ear heard them; blocks."""
+    """Return the prompts of a language that have changed since they were heard; blocks."""
     heard = read_heard(pack.folder)
     known = heard.prompts if heard else {}
     now = hash_prompts(pack)

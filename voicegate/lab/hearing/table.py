@@ -1,7 +1,8 @@
-"""The pages about what was heard: `docs/heard.md`, its bars, and `docs/samples.html`, where samples play.
+"""The pages about the results: `docs/heard.md`, its bars, and `docs/samples.html`, where samples can be
+played.
 
-All figures come from the languages' `heard.json`; nobody writes them by hand. The templates lie beside this
-file.
+All figures come from the languages' `heard.json`; nobody writes them by hand. The templates are in the same
+folder.
 """
 
 from collections.abc import Iterator, Sequence
@@ -31,26 +32,26 @@ class Language:
     pack: Pack
     """Its words."""
     heard: Heard | None
-    """What was heard; None: nothing."""
+    """The results; None: there are none."""
     unheard: Sequence[str]
-    """Prompts that changed since."""
+    """Prompts that have changed since."""
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One ear's reading of one language."""
+    """One recogniser's reading of one language."""
 
     name: str
-    """The language, with the variant of its digits and the ear where that is not the usual one."""
+    """The language, with the variant of its digits and the recogniser if these are not the usual ones."""
     lines: Sequence[OnLine]
     """In the order of `LINES`."""
 
 
 def read_languages(sounds: Path) -> list[Language]:
-    """Return every language with what was heard of it; blocks.
+    """Return every language with its results; blocks.
 
     Raises:
-        SpeechError: a pack or what was heard of it cannot be understood; names the file.
+        SpeechError: a language's folder or its results cannot be understood; names the file.
     """
     packs = [load_pack(sounds, language) for language in find_languages(sounds)]
     return [Language(pack, read_heard(pack.folder), find_unheard(pack)) for pack in packs]
@@ -84,14 +85,14 @@ def write_pages(sounds: Path, docs: Path) -> None:
     """Write the pages about the languages in `sounds` into the folder `docs`; blocks.
 
     Raises:
-        SpeechError: a pack cannot be understood, or the folder cannot be written; names it.
+        SpeechError: a language's folder cannot be understood, or `docs` cannot be written; names it.
     """
     for name, page in render_pages(read_languages(sounds)).items():
         write_whole(docs / name, page.encode())
 
 
 def percent(part: int, whole: int) -> str:
-    """Return a share as it is written, to a tenth; never 100 where something is missing."""
+    """Return a share in percent, to a tenth; never 100 if something is missing."""
     tenths = part * 1000 // whole if whole else 0
     return f"{tenths // 10}.{tenths % 10}"
 
@@ -105,7 +106,7 @@ def _rows(languages: Sequence[Language]) -> Iterator[Row]:
 
 
 def _bars(rows: Sequence[Row]) -> Iterator[dict[str, object]]:
-    """Yield the bars of each row: its shares of digits on the lines that there are goals for."""
+    """Yield the bars of each row: its shares of digits on the lines with a goal."""
     for row in rows:
         found = {line.line: line for line in row.lines}
         shares = [found[goal].digits / found[goal].of_digits for goal in GOALS]

