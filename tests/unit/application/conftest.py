@@ -1,6 +1,7 @@
 """The use cases on a real store and key file, with a scripted PBX and a clock that the test turns."""
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -146,13 +147,18 @@ def limits() -> CallLimits:
     return CallLimits()
 
 
-@pytest.fixture
-async def bench(
-    tmp_path: Path, trunks: tuple[Trunk, ...], timings: CallTimings, limits: CallLimits
+@asynccontextmanager
+async def bench_in(
+    folder: Path,
+    trunks: tuple[Trunk, ...] = (trunk("carrier"),),
+    timings: CallTimings | None = None,
+    limits: CallLimits | None = None,
 ) -> AsyncIterator[Bench]:
+    """The use cases on a database and a key file in a folder."""
     pbx, speech, clock = ScriptedPbx(), ScriptedSpeech(), TurnedClock()
-    async with SqlStore(tmp_path / "test.db") as store:
-        keyring = FileKeyring.open(tmp_path / "key")
+    timings = timings or CallTimings(extension_delay=timedelta())
+    async with SqlStore(folder / "test.db") as store:
+        keyring = FileKeyring.open(folder / "key")
         adapters = Adapters(
             store=store,
             keyring=keyring,
@@ -161,9 +167,17 @@ async def bench(
             clock=clock,
             entropy=SystemEntropy(),
         )
-        rules = Rules(routes=Routes(trunks), policy=UNHURRIED, timings=timings, limits=limits)
+        rules = Rules(routes=Routes(trunks), policy=UNHURRIED, timings=timings, limits=limits or CallLimits())
         app = assemble(adapters, rules)
         async with app.delivery:
             yield Bench(
                 adapters, rules, app, pbx=pbx, speech=speech, clock=clock, store=store, keyring=keyring
             )
+
+
+@pytest.fixture
+async def bench(
+    tmp_path: Path, trunks: tuple[Trunk, ...], timings: CallTimings, limits: CallLimits
+) -> AsyncIterator[Bench]:
+    async with bench_in(tmp_path, trunks, timings, limits) as made:
+        yield made

@@ -55,9 +55,10 @@ class Brand:
 def stylesheet(accent: str) -> str:
     """Return the style sheet that sets a client's colour, by day and by night."""
     day, night = readable(accent, LIGHT), readable(accent, DARK)
+    # A button is known by its text, which reads on the colour as it is; lines and rings show by themselves.
     return (
-        f":root{{--accent:{day};--on-accent:{text_on(day)}}}\n"
-        f"@media(prefers-color-scheme:dark){{:root{{--accent:{night};--on-accent:{text_on(night)}}}}}\n"
+        f":root{{--accent:{accent};--on-accent:{text_on(accent)};--accent-edge:{day};--mark:{day}}}\n"
+        f"@media(prefers-color-scheme:dark){{:root{{--accent-edge:{night};--mark:{night}}}}}\n"
     )
 
 

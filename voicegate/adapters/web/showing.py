@@ -124,7 +124,7 @@ class PageWriter:
 
     def live(self, shown: Shown, record: ChallengeRecord) -> str:
         """Return the part of a call's page that changes."""
-        return render("live.html.j2", self._context(shown) | self._call(shown, record))
+        return render("event.html.j2", self._context(shown) | self._call(shown, record))
 
     def message(self, name: str, tags: Sequence[str], *, status: int) -> web.Response:
         """Return a page that says why there is no other."""
@@ -174,11 +174,14 @@ class PageWriter:
         closed = stages.challenge_text(record)
         is_sign_in = shown.view.record is not None and shown.view.record.factor.state is FactorState.ACTIVE
         asks = "sign_in_title" if is_sign_in else "code_title"
+        has_code = not closed and (is_live or stages.was_spoken(record))
+        title = "call_title" if is_live else asks if has_code else "step_ended"
         return {
-            "title": shown.t("call_title" if is_live else asks),
+            "title": shown.t(title),
             "progress": progress,
             "closed": closed,
             "error": "" if shown.notice.error == closed else _told(shown),
+            "has_code": has_code,
             "wait_s": stages.seconds_until(shown.session.call_again_at, shown.now),
             "digits": record.challenge.passcode_length if record else 0,
             "may_change": not is_sign_in,

@@ -136,6 +136,12 @@ def progress_of(record: ChallengeRecord) -> Progress:
     )
 
 
+def was_spoken(record: ChallengeRecord | None) -> bool:
+    """May a person have the code: was it spoken, or begun to be, on any call?"""
+    calls = record.calls if record is not None else ()
+    return any(entry.event == "reading_started" for call in calls for entry in call.timeline)
+
+
 def ended_text(outcome: Outcome) -> str:
     """Return the name of the text that tells a person how a call ended, and what to do."""
     return f"ended_{outcome}" if outcome in _OWN_WORDS else "ended_trouble"

@@ -24,7 +24,10 @@ from voicegate.domain.client import Principal
 from voicegate.domain.page_session import PagePurpose
 
 BACK = "https://app.example/signed-in"
-SVG = b'<svg xmlns="http://www.w3.org/2000/svg"/>'
+SVG = (
+    b'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 40 40"><rect width="40" height="40" rx="11" '
+    b'fill="#2457c5"/><path d="M11 27V13l18 14V13" fill="none" stroke="#fff" stroke-width="4"/></svg>'
+)
 
 
 @dataclass
@@ -139,7 +142,7 @@ class Site:
 
 def dependencies(bench: Bench, **but: object) -> PageDependencies:
     """What the pages need, of the bench."""
-    brands = {TESTER.name: Brand("Example & Söhne", "#ffdd00", Logo(SVG, "image/svg+xml"))}
+    brands = {TESTER.name: Brand("Example & Söhne", "#2457c5", Logo(SVG, "image/svg+xml"))}
     given: dict[str, object] = {
         "sessions": bench.app.pages,
         "queries": bench.app.page_queries,

@@ -25,7 +25,7 @@ def test_every_colour_is_readable_by_day_and_by_night(colour: str) -> None:
 
 def test_a_readable_colour_stays_as_it_is() -> None:
     assert readable("#2457c5", LIGHT) == "#2457c5"
-    assert "--accent:#2457c5;--on-accent:#ffffff" in stylesheet("#2457c5")
+    assert "--accent:#2457c5;--on-accent:#ffffff;" in stylesheet("#2457c5")
 
 
 def test_contrast_is_as_wcag_defines_it() -> None:

@@ -3,6 +3,7 @@
 
 const live = document.getElementById("live");
 const announce = document.getElementById("announce");
+const shown = {};
 const code = document.getElementById("code");
 
 function countDown() {
@@ -20,12 +21,14 @@ function countDown() {
 }
 
 function show(html) {
-  const fresh = document.createElement("div");
+  const fresh = document.createElement("template");
   fresh.innerHTML = html; // our own, escaped by the server
-  if (fresh.textContent === live.textContent) return;
-  const held = live.contains(document.activeElement);
-  live.replaceChildren(...fresh.childNodes);
-  if (held) (live.querySelector("button:not([disabled])") || code || document.body).focus();
+  for (const part of fresh.content.querySelectorAll("[data-part]")) {
+    const place = document.getElementById(part.dataset.part);
+    if (part.dataset.code) document.getElementById("enter").hidden = part.dataset.code === "no";
+    if (part.innerHTML.trim() !== shown[part.dataset.part]) place.replaceChildren(...part.cloneNode(true).childNodes);
+    shown[part.dataset.part] = part.innerHTML.trim();
+  }
   const news = live.querySelector("#outcome, .note") || live.querySelector("[aria-current]");
   if (news && announce && announce.textContent !== news.textContent) announce.textContent = news.textContent;
   countDown();
