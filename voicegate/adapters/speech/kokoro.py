@@ -8,7 +8,8 @@ Mandarin.
 
 A voice is "ef_dora", whose first letter tells its language, or "ef_dora+de" to say another language's sounds
 by espeak-ng's name of that language. Its manner is how it speaks in texts of so many sounds; of itself it
-takes that of the text, and short words are often clearer in the manner of longer texts.
+takes that of the text, and short words are often clearer in the manner of longer texts. Text between two
+slashes is taken for the model's own letters of sounds: "/ssˈɛttə/".
 """
 
 import hashlib
@@ -68,6 +69,7 @@ _TIED: Final[Mapping[str, str]] = {
     "s^s": "S", "t^s": "ʦ", "t^ʃ": "ʧ", "ɔ^ɪ": "Y", "^": "", "-": "",
 }  # fmt: skip
 _PIECES: Final = re.compile(r"[^;:,.!?—…]+|[;:,.!?—…]+")
+_SOUNDS: Final = re.compile(r"/(.+)/")
 _LANGUAGE_SWITCH: Final = re.compile(r"\([a-z-]+\)")
 
 _Floats = npt.NDArray[np.float32]
@@ -152,12 +154,17 @@ def phonemize(text: str, language: str) -> str:
     if language == "cmn":
         return str(importlib.import_module("misaki.zh").ZHG2P()(text)[0])
     pieces: Sequence[str] = _PIECES.findall(text)
-    spoken = (piece if piece[0] in ";:,.!?—…" else f" {_ask_espeak(piece, language)}" for piece in pieces)
+    spoken = (piece if piece[0] in ";:,.!?—…" else f" {_spell(piece.strip(), language)}" for piece in pieces)
     return "".join(spoken).strip()
 
 
+def _spell(text: str, language: str) -> str:
+    sounds = _SOUNDS.fullmatch(text)
+    return sounds[1] if sounds else _ask_espeak(text, language)
+
+
 def _ask_espeak(text: str, language: str) -> str:
-    if not text.strip():
+    if not text:
         return ""
     command = ("espeak-ng", "-q", "--ipa", "--tie=^", "-v", language, "--stdin")
     told = subprocess.run(command, input=text, capture_output=True, text=True, check=False)  # noqa: S603

@@ -74,6 +74,11 @@ def test_phonemes_are_the_models_letters(engine: Path) -> None:
     assert kokoro.phonemize("zwei acht", "de") == "ʦvˈI ˈaxt"
 
 
+def test_sounds_between_slashes_are_taken_as_they_stand(engine: Path) -> None:
+    assert kokoro.phonemize("/ssˈɛttə/.", "fr-fr") == "ssˈɛttə."
+    assert kokoro.phonemize("zwei, /axt/!", "de") == "ʦvˈI, axt!"
+
+
 def test_a_language_that_espeak_lacks_is_named(engine: Path) -> None:
     with pytest.raises(SpeechError, match="espeak-ng"):
         kokoro.phonemize("hello", "xx-none")
