@@ -118,7 +118,7 @@ async def test_a_hangup_signal_never_ends_it_and_another_log_level_holds_at_once
     async with started(settings) as daemon:
         await daemon.logs("serving")
         daemon.set(("", '\n[log]\nlevel = "debug"\n'))
-        assert (await daemon.logs("reloaded"))["log_level"] == "debug"
+        assert (await daemon.logs("settings reloaded"))["log_level"] == "debug"
         daemon.set(('"debug"', '"loud"'))
         event = await daemon.logs("settings not reloaded: the previous ones stay in force")
         assert "log.level" in event["error"]
@@ -136,7 +136,7 @@ async def test_hangup_signals_while_it_starts_and_while_it_ends_do_nothing(setti
                 await asyncio.sleep(0.001)
         hanging_up = asyncio.create_task(hang_up_for_ever(daemon.process.send_signal))
         try:
-            await daemon.logs("reloaded")
+            await daemon.logs("settings reloaded")
             assert (await daemon.http.get("/readyz")).status_code == 200
             assert await daemon.stopped() == 0
         finally:
@@ -172,7 +172,7 @@ async def test_a_renewed_certificate_is_shown_after_a_hangup_signal(settings: Pa
         first = await asyncio.to_thread(shown)
         make_certificate(certificate, key)
         daemon.set()
-        await daemon.logs("reloaded")
+        await daemon.logs("settings reloaded")
         second = await asyncio.to_thread(shown)
         assert second != first
         certificate.write_text("none")

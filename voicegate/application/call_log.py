@@ -86,7 +86,7 @@ class CallLog:
             )
         )
         if self.call.is_live:
-            log.info("call", call=self.call.id, event_name=name, state=str(self.call.state))
+            log.info("call changed", call=self.call.id, event_name=name, state=str(self.call.state))
 
     async def close(
         self,

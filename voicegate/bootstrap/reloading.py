@@ -31,7 +31,7 @@ async def reload_for_ever(
         changed = changed_settings(started_with, settings) - _TAKEN
         if changed:
             log.warning("changed settings need a restart", settings=sorted(changed))
-        log.info("reloaded", log_level=settings.log.level)
+        log.info("settings reloaded", log_level=settings.log.level)
 
 
 def changed_settings(before: Settings, after: Settings) -> frozenset[str]:

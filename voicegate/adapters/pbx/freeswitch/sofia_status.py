@@ -75,7 +75,7 @@ def _read(answer: str) -> ElementTree.Element:
         return ElementTree.fromstring(answer)  # noqa: S314  # why, says the module
     except ElementTree.ParseError as error:
         # It writes user names and proxies as they are: one with "<" in it spoils the whole answer.
-        log.warning("FreeSWITCH's status is no XML", why=str(error))
+        log.warning("FreeSWITCH status not readable", why=str(error))
         return ElementTree.Element("nothing")
 
 

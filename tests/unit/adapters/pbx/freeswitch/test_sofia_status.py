@@ -36,7 +36,7 @@ def test_what_tells_of_no_gateway_gives_none(answer: str) -> None:
 def test_what_is_no_xml_gives_nothing_and_says_so() -> None:
     with capture_logs() as logs:
         assert read_gateways(told(GATEWAY.format(name="a", rest="<username>a<b</username>"))) == {}
-    assert [entry["event"] for entry in logs] == ["FreeSWITCH's status is no XML"]
+    assert [entry["event"] for entry in logs] == ["FreeSWITCH status not readable"]
 
 
 def test_entities_that_grow_are_refused() -> None:
@@ -59,7 +59,7 @@ def test_an_answer_that_declares_anything_is_refused(declared: str) -> None:
             read_gateways(told(gateway).replace("<gateways>", f"<!DOCTYPE gateways {declared}>\n<gateways>"))
             == {}
         )
-    assert [entry["event"] for entry in logs] == ["FreeSWITCH's status is no XML"]
+    assert [entry["event"] for entry in logs] == ["FreeSWITCH status not readable"]
 
 
 def test_a_profile_tells_its_codecs_and_how_it_sends_digits() -> None:
