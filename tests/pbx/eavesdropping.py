@@ -21,7 +21,7 @@ from voicegate.lab.processes import python_module
 from voicegate.lab.settings import PbxKind
 from voicegate.lab.world import Lab
 
-RELAY_OFFSET: Final = 10
+RELAY_OFFSET: Final = 94
 """The port between the controller and the PBX, from the lab's base on."""
 _LOOK_S: Final = 0.2
 _SPY: Final = "eavesdropper"
