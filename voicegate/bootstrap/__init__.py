@@ -193,6 +193,7 @@ def check(settings: Settings) -> None:
     twilio_services(settings)
     telephone_doors(settings)
     brands(settings)
+    page_rules(settings)
     allowed_uids(settings)
     socket_file(settings)
     if (port := tcp_port(settings)) is not None:

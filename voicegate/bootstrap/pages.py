@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 from aiohttp import web
 
@@ -84,7 +85,18 @@ def pages_url(settings: Settings) -> str:
 
 
 def page_rules(settings: Settings) -> PageRules:
-    """Return where people's pages lead, and how long they live, as configured."""
+    """Return where people's pages lead, and how long they live, as configured.
+
+    Raises:
+        ConfigError: a URL is none; names the client.
+    """
+    for name, entry in settings.page_clients.items():
+        try:
+            hosts = [urlsplit(url).hostname for url in entry.return_urls]
+        except ValueError as error:
+            raise ConfigError(f"page_clients.{name}.return_urls: {error}") from error
+        if not all(hosts):
+            raise ConfigError(f"page_clients.{name}.return_urls: one names no host")
     return PageRules(
         {name: frozenset(entry.return_urls) for name, entry in settings.page_clients.items()},
         link_lifetime=timedelta(seconds=settings.pages.link_lifetime_s),

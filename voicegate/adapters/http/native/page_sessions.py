@@ -155,10 +155,7 @@ class PageSessionsDoor:
         for field in ("subscriber", "reference", "return_url", "alternative_url"):
             if request_parsing.has_controls(getattr(body, field) or ""):
                 raise Refused(problems.INVALID, f"{field}: has control characters", Facts(field=field))
-        if body.alternative_url is not None and urlsplit(body.alternative_url).scheme not in (
-            "https",
-            "http",
-        ):
+        if body.alternative_url is not None and not _is_web_page(body.alternative_url):
             field = "alternative_url"
             raise Refused(problems.INVALID, f"{field}: begins with https:// or http://", Facts(field=field))
         if not self._url:
@@ -213,6 +210,14 @@ class PageSessionsDoor:
             state=created.state,
             expires_at=session.expires_at,
         )
+
+
+def _is_web_page(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    return parts.scheme in ("https", "http") and bool(parts.hostname)
 
 
 _UNREGISTERED: Final = (
