@@ -95,7 +95,7 @@ def may_place_now(
             return refused
     near = neighbours(destination.number, velocity)
     called = unit.tx.unproven(near, client=caller.client, since=unit.now - velocity.window)
-    return refusal(may_follow(destination.number, called, velocity)) or counters
+    return refusal(may_follow(called, velocity)) or counters
 
 
 def count_call(unit: UnitOfWork, counters: Sequence[Counter], policy: CallPolicy) -> None:

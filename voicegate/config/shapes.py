@@ -158,7 +158,7 @@ class Policy(_Section, frozen=True, kw_only=True):
     calls_per_end_user_ip: CallLimit = 60
     calls_per_client: CallLimit = 6000
     calls_per_system: CallLimit = 12000
-    sequential_numbers: Annotated[int, Meta(ge=0, le=1000)] = 20
+    sequential_numbers: Annotated[int, Meta(ge=0, le=200)] = 50
     guess_window_s: Seconds = 3600
     guesses_per_subscriber: Limit = 20
     guesses_per_destination: Limit = 20

@@ -8,6 +8,7 @@ import pytest
 
 from tests.unit.cli.conftest import run
 from voicegate.cli.exits import Exit
+from voicegate.config import project_folder
 
 CONFIGURATION = """
 pbx.main.kind = "simulator"
@@ -50,10 +51,41 @@ def test_what_is_no_number_is_told_in_one_line(file: str) -> None:
 def test_the_page_about_toll_fraud_shows_what_is_printed(tmp_path: Path) -> None:
     page = (Path(__file__).parents[3] / "docs/operate/toll-fraud.md").read_text("utf-8")
     example = page.partition("```toml\n")[2].partition("```")[0]
-    shown = page.partition("```console\n")[2].partition("```")[0]
+    shown = page.rpartition("```console\n")[2].partition("```")[0]
     file = tmp_path / "voicegate.toml"
     file.write_text(CONFIGURATION.replace('[policy]\nallowed_countries = ["US"]\n', example))
     command, line = shown.splitlines()
     result = run("--config", str(file), *shlex.split(command)[2:])
     assert result.stdout.splitlines()[0] == line
     assert run("--config", str(file), "policy", "explain", "+37281234567").exit_code == Exit.OK
+
+
+ATTACKS = {
+    "one-number-every-30-s": 10,
+    "sequential-numbers": 50,
+    "one-range-many-people": 300,
+    "one-person-many-numbers": 60,
+    "special-numbers": 0,
+    "spellings-of-one-number": 1,
+}
+
+
+@pytest.mark.parametrize("name", ATTACKS)
+def test_an_attack_is_refused_but_for_so_many_calls(tmp_path: Path, name: str) -> None:
+    file = tmp_path / "voicegate.toml"
+    wide = CONFIGURATION.replace('["US"]', '["US", "GB", "FR", "DE"]')
+    file.write_text(wide)
+    attack = project_folder("config") / "attacks" / f"{name}.csv"
+    result = run("--config", str(file), "policy", "simulate", str(attack), "--price", "0.06", "--json")
+    told = json.loads(result.stdout)
+    assert result.exit_code == Exit.OK
+    assert told["placed"] <= ATTACKS[name]
+    assert told["asked"] == told["placed"] + sum(told["refused"].values())
+    assert told["bill_avoided"] > 0
+
+
+def test_a_file_without_its_columns_is_wrong_usage(file: str, tmp_path: Path) -> None:
+    wrong = tmp_path / "wrong.csv"
+    wrong.write_text("number\n+12025550143\n")
+    result = run("--config", file, "policy", "simulate", str(wrong))
+    assert (result.exit_code, "at_s" in result.stderr) == (Exit.USAGE, True)

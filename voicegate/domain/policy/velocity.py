@@ -18,6 +18,8 @@ from voicegate.domain.phone_number import Destination
 from voicegate.domain.policy.decisions import Allow, Deny, DenyReason
 
 _SLOTS: Final = 12
+_REACH: Final = 100
+"""Neighbours are the numbers that are this near, on each side."""
 _LINE_DIGITS: Final = 4
 """The last digits of a number, which tell the lines of a range apart."""
 
@@ -54,8 +56,8 @@ class VelocityPolicy:
     """By one client."""
     per_system: int = 12000
     """By all clients together."""
-    sequential_numbers: int = 20
-    """How many numbers one after another a client may call of which none proves its code; 0: any number."""
+    sequential_numbers: int = 50
+    """How many neighbours of a number a client may have called that proved no code; 0: any number."""
 
     def limit_of(self, kind: CounterKind) -> int:
         """Return the limit of a kind of counter."""
@@ -130,24 +132,17 @@ def slot_start(policy: VelocityPolicy, now: datetime) -> datetime:
 
 
 def neighbours(number: str, policy: VelocityPolicy) -> Sequence[str]:
-    """Return the numbers around one that may make a sequence with it, in order; an internal one has none."""
-    reach = policy.sequential_numbers
-    if not reach or not number.startswith("+"):
+    """Return the numbers around one, in order; an internal one has none."""
+    if not policy.sequential_numbers or not number.startswith("+"):
         return ()
     digits = int(number[1:])
-    return [f"+{near}" for near in range(digits - reach, digits + reach + 1) if near != digits]
+    return [f"+{near}" for near in range(digits - _REACH, digits + _REACH + 1) if near != digits]
 
 
-def may_follow(number: str, called: Set[str], policy: VelocityPolicy) -> Allow | Deny:
+def may_follow(called: Set[str], policy: VelocityPolicy) -> Allow | Deny:
     """May a number be called after those of its neighbours that were called and proved no code?"""
-    if not policy.sequential_numbers or not number.startswith("+"):
-        return Allow()
-    digits, run = int(number[1:]), 1
-    for step in (-1, 1):
-        near = digits + step
-        while f"+{near}" in called:
-            run, near = run + 1, near + step
-    if run <= policy.sequential_numbers:
+    # How many, not how long a row is: whoever is refused one number would go on behind it.
+    if not policy.sequential_numbers or len(called) < policy.sequential_numbers:
         return Allow()
     return Deny(DenyReason.SEQUENTIAL_NUMBERS, policy.window, rule="policy.sequential_numbers")
 
