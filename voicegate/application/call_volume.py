@@ -1,4 +1,5 @@
-"""What the limits on calls need of a transaction, and what it must promise; a part of `store_port`."""
+"""What the limits on calls need from a transaction, with the promises that it must keep; a part of
+`store_port`."""
 
 from collections.abc import Mapping, Sequence, Set
 from datetime import datetime
@@ -11,8 +12,10 @@ class CallVolume(Protocol):
     """How many calls were placed lately, by counter."""
 
     def volume(self, counter: Counter, since: datetime) -> Mapping[datetime, int]:
-        """Make other transactions that want the same counter wait until this one is over; return its calls by
-        slot of time, those that began after `since`."""
+        """Return a counter's calls by slot of time, for slots that began after `since`.
+
+        Other transactions that read the same counter wait until this one is over.
+        """
         ...
 
     def add_volume(self, counters: Sequence[Counter], slot: datetime) -> None:
@@ -20,5 +23,6 @@ class CallVolume(Protocol):
         ...
 
     def unproven(self, numbers: Sequence[str], *, client: str, since: datetime) -> Set[str]:
-        """Return those of the numbers that a client called after `since`, and that proved no code."""
+        """Return those of `numbers` that a client called after `since` without any of their codes being
+        entered."""
         ...

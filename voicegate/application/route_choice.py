@@ -1,7 +1,7 @@
-"""Chooses a call's route by how trunks and caller IDs fared, and learns that from every call's end.
+"""Chooses a call's route by how trunks and caller IDs did, and learns from the end of every call.
 
-What was learned is this daemon's own and begins anew with it: a trunk that fails is known after a few calls.
-That a caller ID failed at one callee is in the store, and is asked for with the calls that count.
+What it learns belongs to this daemon and is lost when it stops: a failing trunk is known again after a few
+calls. Failures of a caller ID at one called number are in the store, and are read with the calls that count.
 """
 
 from collections.abc import Sequence
@@ -28,13 +28,14 @@ from voicegate.domain.standing import (
 log = structlog.get_logger(__name__)
 
 DEFAULT_MEMORY: Final = timedelta(hours=24)
-"""How long it is remembered that a caller ID failed at a callee."""
+"""How long a failure of a caller ID at a called number is remembered."""
 _PROBE: Final = timedelta(seconds=60)
-"""For how long the first call after a rest is the only one: its end tells whether the trunk works again."""
+"""After a rest, only one call may use the trunk for this time: its end tells whether the trunk works
+again."""
 
 
 class Standings:
-    """How trunks and caller IDs stand, as this daemon saw it."""
+    """How trunks and caller IDs did, as this daemon saw it."""
 
     def __init__(self, *, clock: Clock, rules: RestRules) -> None:
         self._clock = clock
@@ -58,7 +59,7 @@ class Standings:
         return standing.until if standing.is_resting(self._clock.now(), self._rules) else None
 
     def resting_trunks(self, challenge_id: str) -> frozenset[str]:
-        """Return the trunks to try last for a challenge. Where a rest is over, one call tries the trunk."""
+        """Return the trunks to try last for a challenge. After a rest, one call may try the trunk."""
         now = self._clock.now()
         return frozenset(
             name
@@ -77,7 +78,8 @@ class Standings:
         ]
 
     def _may_probe(self, trunk: str, challenge_id: str, now: datetime) -> bool:
-        """May a challenge try a trunk whose rest is over? The first that asks may, for a while."""
+        """Return whether a challenge may try a trunk whose rest is over: the first that asks may, for a
+        while."""
         owner, until = self._probes.get(trunk, (challenge_id, now))
         if owner != challenge_id and now < until <= now + _PROBE:
             return False
@@ -110,16 +112,18 @@ class RouteChooser:
         self._routes = routes
         self._standings = standings
         self.caller_id_memory = caller_id_memory
-        """How long a failed call has the next one to that callee show another caller ID."""
+        """After a failed call, how long the next one to that number shows another caller ID."""
 
     @property
     def has_caller_ids_to_choose(self) -> bool:
-        """Does it matter which caller IDs failed at a callee?"""
+        """Return whether it matters which caller IDs failed at a called number."""
         return any(len(trunk.caller_ids) > 1 for trunk in self._routes.trunks)
 
     def choose(self, challenge: Challenge, failed_caller_ids: Sequence[str] = ()) -> tuple[Hop, ...]:
-        """Return the hops to try in order; empty when nothing leads there. `failed_caller_ids` were shown on
-        calls to that callee that failed, the newest first."""
+        """Return the hops to try, in order; empty: no trunk can reach it.
+
+        `failed_caller_ids` were shown on calls to that number that failed, newest first.
+        """
         hints = RouteHints(
             key=challenge.id,
             resting=self._standings.resting_trunks(challenge.id),

@@ -1,8 +1,8 @@
-"""Who is shown as calling: a trunk's pool of caller IDs, and which of them a callee sees.
+"""The caller ID: a trunk's pool of them, and which one the called person sees.
 
-Carriers flag a number that calls very many people for moments. So a pool shares the calls by weight, and a
-callee always sees the same number while calls by it work: a number that people know is answered. What a
-country's law says of numbers that come from abroad is data, with its source.
+Carriers flag a number that makes very many short calls. So a pool shares the calls by weight, and each called
+number always sees the same caller ID while calls with it work: people answer a number that they know. What a
+country's law says about caller IDs from abroad is data, with its source.
 """
 
 from collections.abc import Sequence
@@ -18,32 +18,33 @@ from voicegate.domain.weighted import rank
 
 @dataclass(frozen=True, slots=True)
 class CallerId:
-    """Who the called telephone says is calling."""
+    """The number and name that the called telephone shows."""
 
     number: str
     """Number to show."""
     name: str = ""
     """Name to show, where the far network shows names."""
     countries: frozenset[str] = frozenset()
-    """Countries whose numbers see it, as ISO 3166-1 alpha-2 codes; empty: those that no other is for."""
+    """The countries whose numbers see it, as ISO 3166-1 alpha-2 codes; empty: those for which the pool has no
+    other."""
     weight: int = 1
-    """How many callees see it, compared to the others of its pool."""
+    """How often it is chosen, compared with the others of its pool."""
     is_excepted: bool = False
-    """Does the carrier vouch for it where a law refuses calls from abroad that show a national number?"""
+    """Does the carrier guarantee it where a law blocks calls from abroad with a national number?"""
 
 
 @dataclass(frozen=True, slots=True)
 class CallerIdLaw:
-    """A country's rule on calls from abroad that show one of its own numbers."""
+    """A country's rule about calls from abroad that show one of its own numbers."""
 
     country: str
-    """Whose, as ISO 3166-1 alpha-2 code."""
+    """The country, as ISO 3166-1 alpha-2 code."""
     is_mobile_only: bool
     """Is it about mobile numbers only?"""
     rule: str
-    """What is refused, for people."""
+    """What is blocked, for people."""
     source: str
-    """Who says so."""
+    """The source of the rule."""
 
 
 LAWS: Final = (
@@ -66,18 +67,21 @@ LAWS: Final = (
         source="Cullen International, May 2025",
     ),
 )
-"""What is known; silence about a country says nothing."""
+"""The known rules; a country that is not listed may have one too."""
 
 
 def find_law(caller_id: CallerId, destination: Destination, home_country: str) -> CallerIdLaw | None:
-    """Return the law by which a call may be blocked for the number that it shows; None: none is known."""
+    """Return the law by which a call may be blocked because of its caller ID; None: none is known."""
     law = find_home_law(caller_id, home_country)
     return law if law is not None and destination.country == law.country else None
 
 
 def find_home_law(caller_id: CallerId, home_country: str) -> CallerIdLaw | None:
-    """Return the law of a caller ID's own country against calls from a trunk that lies elsewhere; None: none
-    is known. Where no `home_country` says where the trunk lies, nothing is held against it."""
+    """Return the law of a caller ID's own country against calls from a trunk in another country; None: none
+    is known.
+
+    An empty `home_country` means that the trunk's country is unknown; then None is returned.
+    """
     if not home_country or caller_id.is_excepted:
         return None
     country, is_mobile = _origin(caller_id.number)
@@ -91,10 +95,10 @@ def find_home_law(caller_id: CallerId, home_country: str) -> CallerIdLaw | None:
 def choose_caller_ids(
     pool: Sequence[CallerId], destination: Destination, *, home_country: str, failed: Sequence[str] = ()
 ) -> tuple[CallerId, ...]:
-    """Return what may be shown to a callee, best first; empty: a law stands against all.
+    """Return the caller IDs that may be shown to a called number, best first; empty: a law forbids all.
 
-    `failed` are the numbers that were shown on calls to that callee that failed, the newest first, and those
-    that networks block: they come last, the oldest failure first.
+    `failed`: caller IDs of calls to that number that failed, newest first, and those that networks block.
+    They come last, the oldest failure first.
     """
     lawful = [one for one in pool if find_law(one, destination, home_country) is None]
     own = [one for one in lawful if destination.country in one.countries]
@@ -109,7 +113,7 @@ def choose_caller_ids(
 
 
 def _origin(number: str) -> tuple[str | None, bool]:
-    """Return a shown number's country, and whether it may be a mobile one; None: it has none."""
+    """Return the country of a shown number (None: it has none), and whether it may be a mobile number."""
     try:
         parsed = phonenumbers.parse(number if number.startswith("+") else f"+{number}")
     except NumberParseException:

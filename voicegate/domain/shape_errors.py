@@ -1,7 +1,7 @@
-"""What msgspec says of a value that has not its shape, taken apart: where it is, and what is wrong with it.
+"""Takes an error of msgspec about a value's shape apart: where the value is, and what is wrong with it.
 
-In whose words it is told is each reader's own: the API speaks of JSON, settings and prompt packs of TOML.
-Source: msgspec 0.22, its error messages.
+The readers choose the words: the API speaks of JSON, settings and language folders of TOML. Source: msgspec
+0.22, its error messages.
 """
 
 import re
@@ -24,9 +24,9 @@ class Fault(Enum):
     MISSING = auto()
     """It lacks a field."""
     UNKNOWN = auto()
-    """It has a field that nobody knows."""
+    """It has an unknown field."""
     NO_CHOICE = auto()
-    """It is none of those that it may be."""
+    """It is none of the allowed values."""
     OTHER = auto()
     """Something else, in msgspec's own words."""
 
@@ -40,11 +40,11 @@ class ShapeError:
     fault: Fault
     """What is wrong."""
     text: str
-    """The field that is missing or unknown, the value that is no choice, or msgspec's own words."""
+    """The missing or unknown field, the value that is not allowed, or msgspec's own words."""
 
     @property
     def told(self) -> str:
-        """What is wrong, as a sentence; what is not known as msgspec says it."""
+        """What is wrong, as a sentence; an unknown error in msgspec's words."""
         match self.fault:
             case Fault.MISSING:
                 return f"{self.text} is missing"

@@ -1,6 +1,6 @@
-"""How a trunk or a caller ID fared lately: set aside after faults, for a growing while, then tried again.
+"""How a trunk or a caller ID did lately: set aside after faults, each time for longer, then tried again.
 
-What is set aside is not forbidden: it comes last, so that a call is still tried where nothing else is left.
+What is set aside is not forbidden: it comes last, so that a call is still tried if nothing else is left.
 """
 
 from dataclasses import dataclass, replace
@@ -15,16 +15,16 @@ _MOST_DOUBLINGS: Final = 20
 
 
 class Sign(Enum):
-    """What a call says of what it went by."""
+    """What a call tells about its trunk or caller ID."""
 
     GOOD = auto()
-    """The call came through to a telephone, or to a network that knows it."""
+    """The call reached a telephone, or a network that knows it."""
     FAULT = auto()
     """It did not, and the trunk or the caller ID is to blame."""
     GRAVE = auto()
     """The same, and each further call would cost a person half a minute."""
     NONE = auto()
-    """Nothing either way."""
+    """The call tells nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,31 +32,32 @@ class RestRules:
     """When something is set aside, and for how long."""
 
     faults: int = 3
-    """Faults in a row; a trunk that stays silent is set aside for one."""
+    """Faults in a row after which it is set aside; a trunk that stays silent is set aside after one."""
     first: timedelta = timedelta(seconds=30)
-    """How long at first. Doubles each time, until a call comes through."""
+    """The first time; doubled each time, until a call succeeds."""
     longest: timedelta = timedelta(minutes=15)
-    """How long at most."""
+    """The longest time."""
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How something fared."""
+    """How a trunk or a caller ID did."""
 
     faults: int = 0
-    """Faults since a call came through."""
+    """Faults since a call succeeded."""
     rests: int = 0
     """How often it was set aside since then."""
     until: datetime | None = None
     """Until when it is set aside; None: it was not."""
 
     def is_resting(self, now: datetime, rules: RestRules) -> bool:
-        """Is it set aside? Not for longer than the rules allow, should the clock have been set back."""
+        """Return whether it is set aside; never for longer than the rules allow, if the clock was set
+        back."""
         return self.until is not None and timedelta() < self.until - now <= rules.longest
 
 
 def learn(standing: Standing, sign: Sign, *, rules: RestRules, now: datetime) -> Standing:
-    """Return how something stands after a call."""
+    """Return the standing after a call."""
     if sign is Sign.GOOD:
         return Standing()
     if sign is Sign.NONE:
@@ -71,7 +72,7 @@ def learn(standing: Standing, sign: Sign, *, rules: RestRules, now: datetime) ->
 
 
 def sign_of_trunk(call: Call, outcome: CallOutcome, *, is_blocked: bool) -> Sign:
-    """Return what an ended call says of its trunk; a block of the caller ID says that the trunk works."""
+    """Return what an ended call tells about its trunk; a blocked caller ID tells that the trunk works."""
     if is_blocked or call.rang or call.progressed or call.evidence.answered:
         return Sign.GOOD
     if outcome.outcome is Outcome.TRUNK_SILENT:
@@ -82,7 +83,7 @@ def sign_of_trunk(call: Call, outcome: CallOutcome, *, is_blocked: bool) -> Sign
 
 
 def sign_of_caller_id(call: Call, *, is_blocked: bool) -> Sign:
-    """Return what an ended call says of the number that it showed."""
+    """Return what an ended call tells about its caller ID."""
     if is_blocked:
         return Sign.FAULT
     return Sign.GOOD if call.evidence.answered else Sign.NONE

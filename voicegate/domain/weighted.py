@@ -1,7 +1,7 @@
-"""An order that a key decides, by weights: the same key always has the same order.
+"""An order that follows from a key, by weights: the same key always gives the same order.
 
-Weighted rendezvous hashing (Schindelhauer and Schomaker, 2005): where a choice goes away, only those who had
-it get another.
+Weighted rendezvous hashing (Schindelhauer and Schomaker, 2005): when a choice is removed, only the keys that
+had it get another one.
 """
 
 import hashlib
@@ -13,7 +13,8 @@ _RANGE: Final = 256**_HASH_BYTES
 
 
 def rank(key: str, name: str, weight: int) -> float:
-    """Return the place of a choice for a key: the lowest comes first, `weight` times as often as one of 1."""
+    """Return the place of a choice for a key: the lowest comes first, `weight` times as often as a choice of
+    weight 1."""
     digest = hashlib.blake2b(f"{key}\0{name}".encode(), digest_size=_HASH_BYTES).digest()
     # Never 0 nor 1, of which there is no logarithm, or none that tells two apart.
     drawn = (int.from_bytes(digest, "big") + 0.5) / _RANGE

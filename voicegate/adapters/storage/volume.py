@@ -1,7 +1,7 @@
 """How many calls were placed lately, by counter and slot of time, for the limits of `domain.policy.velocity`.
 
-A counter is held before it is read, so that of any number of requests at once no more are let through than
-the limit allows; `hold` in `buckets` says how.
+A counter is held before it is read: of many requests at once, no more get through than the limit allows;
+`hold` in `buckets` says how.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,8 +16,8 @@ from voicegate.domain.policy.velocity import Counter
 
 
 def find_volume(connection: Connection, counter: Counter, since: datetime) -> Mapping[datetime, int]:
-    """Hold a counter until the transaction is over, and return its calls by the slots that began after
-    `since`."""
+    """Hold a counter until the transaction is over; return its calls by the slots that began after `since`;
+    blocks."""
     buckets.hold(connection, f"{counter.kind} {counter.client} {counter.key}")
     wanted = select(call_volume.c.slot, call_volume.c.calls).where(
         call_volume.c.kind == str(counter.kind),
@@ -44,7 +44,8 @@ def add_volume(connection: Connection, counters: Sequence[Counter], slot: dateti
 def find_unproven(
     connection: Connection, numbers: Sequence[str], *, client: str, since: datetime
 ) -> frozenset[str]:
-    """Return those of the numbers that a client called after `since` without one code of theirs entered."""
+    """Return those of `numbers` that a client called after `since` without any of their codes being
+    entered."""
     if not numbers:
         return frozenset()
     called = select(calls.c.number, calls.c.is_converted).where(

@@ -1,11 +1,11 @@
-"""How many calls a client may ask for in a window of time: by range, country, subscriber and so on.
+"""How many calls a client may request in a window of time: by range, country, subscriber and so on.
 
-Fraud needs many calls to a range whose holder is paid for them, and rings numbers one after another. Calls
-are counted in *counters*, in slots of a twelfth of the window: a slot counts until all of it is older than
-the window, so that in no window are there more calls than the limit.
+Fraud needs many calls to a range whose holder is paid for them, and calls numbers one after another. Calls
+are counted in *counters*, in slots of a twelfth of the window. A slot counts until all of it is older than
+the window, so that no window has more calls than the limit.
 
-A brake must not become a weapon. All counters are a client's own; only the one of the whole system is shared,
-and a client's own limit is below it.
+A limit must not become a weapon. All counters belong to one client. Only the counter of the whole system is
+shared, and a client's own limit is below it.
 """
 
 from collections.abc import Iterator, Mapping, Sequence, Set
@@ -21,18 +21,18 @@ _SLOTS: Final = 12
 _REACH: Final = 100
 """Neighbours are the numbers that are this near, on each side."""
 _LINE_DIGITS: Final = 4
-"""The last digits of a number, which tell the lines of a range apart."""
+"""The last digits of a number, which distinguish the lines of a range."""
 
 
 class CounterKind(StrEnum):
     """What the calls of a counter have in common."""
 
     PREFIX = "prefix"
-    """The number but for its last four digits."""
+    """The number without its last four digits."""
     COUNTRY = "country"
     SUBSCRIBER = "subscriber"
     END_USER_IP = "end_user_ip"
-    """The address of the person who signs in, as the client tells it."""
+    """The address of the person who signs in, as the client reports it."""
     CLIENT = "client"
     SYSTEM = "system"
     """All calls of all clients."""
@@ -84,32 +84,33 @@ class Counter:
     kind: CounterKind
     """What they have in common."""
     client: str
-    """Whose they are; empty: everybody's."""
+    """The client; empty: all clients."""
     key: str = field(default="", repr=False)
-    """Which prefix, country, subscriber or address."""
+    """The prefix, country, subscriber or address."""
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """For whom a call is asked."""
+    """For whom a call is requested."""
 
     client: str
-    """Which client asks."""
+    """The client that asks."""
     subscriber: str | None = None
-    """Whose factor it is about; None: nobody's."""
+    """The subscriber whose factor it is about; None: it is about none."""
     end_user_ip: str | None = field(default=None, repr=False)
-    """The address of the person who signs in; None: the client does not tell."""
+    """The address of the person who signs in; None: the client does not report it."""
 
 
 def counters_of(destination: Destination, caller: Caller) -> tuple[Counter, ...]:
-    """Return the counters that a call counts in, always in the same order."""
+    """Return the counters in which a call is counted, always in the same order."""
     return tuple(_counters(destination, caller))
 
 
 def may_count(
     counter: Counter, counted: Mapping[datetime, int], *, policy: VelocityPolicy, now: datetime
 ) -> Allow | Deny:
-    """May one more call be counted? `counted` are the calls of each slot, by when it began."""
+    """Decide whether one more call may be counted. `counted`: the calls of each slot, by the time when it
+    began."""
     limit = policy.limit_of(counter.kind)
     if not limit:
         return Allow()
@@ -126,7 +127,7 @@ def may_count(
 
 
 def slot_start(policy: VelocityPolicy, now: datetime) -> datetime:
-    """Return when the slot began that a call of now is counted in."""
+    """Return when the slot began in which a call at `now` is counted."""
     slot = policy.slot.total_seconds()
     return datetime.fromtimestamp(now.timestamp() // slot * slot, UTC)
 
@@ -161,8 +162,8 @@ def _counters(destination: Destination, caller: Caller) -> Iterator[Counter]:
 
 
 def _ends_in(start: datetime, policy: VelocityPolicy, now: datetime) -> timedelta:
-    """Return in which time a slot counts no more; zero: it does not, or lies in the future, for the clock was
-    set back."""
+    """Return how long until a slot no longer counts; zero: it does not, or is in the future because the clock
+    was set back."""
     if start > now:
         return timedelta()
     return max(start + policy.slot + policy.window - now, timedelta())
