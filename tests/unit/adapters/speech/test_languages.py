@@ -49,8 +49,8 @@ ORDINALS = {
 }
 
 
-def test_six_languages_are_spoken_by_default_and_more_are_there() -> None:
-    assert {"de", "en", "es", "fr", "it", "ru"} <= {pack.language for pack in load_spoken(SOUNDS)}
+def test_seven_languages_are_spoken_by_default_and_more_are_there() -> None:
+    assert {"de", "en", "es", "fr", "it", "pt-BR", "ru"} <= {pack.language for pack in load_spoken(SOUNDS)}
     assert {"hi", "it", "ja", "nl", "pl", "pt", "pt-BR", "ru", "zh"} <= PACKS.keys()
 
 
