@@ -6,39 +6,64 @@ A counter is held before it is read: of many requests at once, no more get throu
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Final
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from voicegate.adapters.storage import buckets
 from voicegate.adapters.storage.tables import call_volume, calls
 from voicegate.domain.policy.velocity import Counter
 
+# Built once: each call asks several times, and building a statement costs more than running it.
+_FIND: Final = select(call_volume.c.slot, call_volume.c.calls).where(
+    call_volume.c.kind == bindparam("of_kind"),
+    call_volume.c.client == bindparam("of_client"),
+    call_volume.c.key == bindparam("of_key"),
+    call_volume.c.slot > bindparam("since"),
+)
+
+
+def _adding(added: sqlite.Insert | postgresql.Insert) -> sqlite.Insert | postgresql.Insert:
+    """Return the statement that counts one call: the same in both databases, which SQLAlchemy has twice."""
+    counted = added.values(
+        kind=bindparam("of_kind"),
+        client=bindparam("of_client"),
+        key=bindparam("of_key"),
+        slot=bindparam("at"),
+        calls=1,
+    )
+    columns = [column.name for column in call_volume.primary_key]
+    return counted.on_conflict_do_update(
+        index_elements=columns, set_={"calls": call_volume.c.calls + counted.excluded.calls}
+    )
+
+
+_ADD: Final = {
+    "sqlite": _adding(sqlite.insert(call_volume)),
+    "postgresql": _adding(postgresql.insert(call_volume)),
+}
+
 
 def find_volume(connection: Connection, counter: Counter, since: datetime) -> Mapping[datetime, int]:
     """Hold a counter until the transaction is over; return its calls by the slots that began after `since`;
     blocks."""
+    # A lock by name, for the counter may have no row yet that could be locked.
     buckets.hold(connection, f"{counter.kind} {counter.client} {counter.key}")
-    wanted = select(call_volume.c.slot, call_volume.c.calls).where(
-        call_volume.c.kind == str(counter.kind),
-        call_volume.c.client == counter.client,
-        call_volume.c.key == counter.key,
-        call_volume.c.slot > since,
-    )
-    return {row.slot: row.calls for row in connection.execute(wanted)}
+    found = connection.execute(_FIND, _columns(counter) | {"since": since})
+    return {row.slot: row.calls for row in found}
 
 
 def add_volume(connection: Connection, counters: Sequence[Counter], slot: datetime) -> None:
     """Count one call in each counter."""
-    # The same statement in both databases, which SQLAlchemy has twice.
-    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    for counter in counters:
-        added = insert(call_volume).values(
-            kind=str(counter.kind), client=counter.client, key=counter.key, slot=slot, calls=1
-        )
-        total = {"calls": call_volume.c.calls + added.excluded.calls}
-        columns = [column.name for column in call_volume.primary_key]
-        connection.execute(added.on_conflict_do_update(index_elements=columns, set_=total))
+    if counters:
+        # Always in the order of `counters_of`: in two orders, two transactions could wait for each other.
+        rows = [_columns(counter) | {"at": slot} for counter in counters]
+        connection.execute(_ADD[connection.dialect.name], rows)
+
+
+def _columns(counter: Counter) -> dict[str, object]:
+    return {"of_kind": str(counter.kind), "of_client": counter.client, "of_key": counter.key}
 
 
 def find_unproven(
@@ -48,9 +73,11 @@ def find_unproven(
     entered."""
     if not numbers:
         return frozenset()
+    # Not by a range: the index then leads past months of calls to each number, straight to the newest.
     called = select(calls.c.number, calls.c.is_converted).where(
         calls.c.number.in_(numbers), calls.c.created_at > since, calls.c.client == client
     )
     found = list(connection.execute(called))
+    # One code that was entered proves the number, however many calls before it proved none.
     proven = {row.number for row in found if row.is_converted}
     return frozenset(row.number for row in found) - proven
