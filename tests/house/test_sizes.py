@@ -107,7 +107,8 @@ def test_most_function_bodies_are_a_few_lines() -> None:
 @pytest.mark.parametrize("room", COMMENTED)
 def test_where_wires_and_races_are_handled_comments_say_why(room: str) -> None:
     place = ROOT / "voicegate" / room
-    paths = [place] if place.is_file() else sorted(place.rglob("*.py"))
+    # A revision of the database that was released is not touched again.
+    paths = [place] if place.is_file() else [p for p in place.rglob("*.py") if "versions" not in p.parts]
     lines = sum(len(path.read_text("utf-8").splitlines()) for path in paths)
     comments = sum(comment_lines(path) for path in paths)
     assert 100 * comments >= MIN_COMMENTS * lines, f"{comments} in {lines} lines"
