@@ -7,22 +7,25 @@ Each lives a factor's whole life with real calls, all at once, at a daemon of it
 import asyncio
 import json
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import httpx
 import pytest
 
-from tests.acceptance.okta_sdk.environment import HERE, python_with
+from tests.acceptance.okta_sdk.environment import HERE
 from tests.acceptance.test_daemon import daemon
 from voicegate.lab.deadlines import within
 from voicegate.lab.ear import hear_code
 from voicegate.lab.numbers import find_number
 from voicegate.lab.rendering import render_controller
 from voicegate.lab.world import Lab
+
+if TYPE_CHECKING:
+    from tests.acceptance.conftest import Sdks
 
 # Two calls of three quarters of a minute, and an environment for each SDK the first time.
 pytestmark = pytest.mark.timeout(400)
@@ -55,23 +58,30 @@ class Flow:
         return OFFICE.american(self.area)
 
 
-@pytest.fixture(scope="module")
-def lives(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Step]]:
-    """What each SDK was told, step by step."""
+def flows(lab: Lab) -> list[Flow]:
     # Of the lab's five hundred ports, two that nobody uses.
     spare = lab.settings.port_base + 90
-    flows = [
+    return [
         Flow("2.9.13", "503", spare, sdk3_compat=False),
         Flow("3.4.6", "504", spare + 1, sdk3_compat=True),
     ]
-    pythons = [python_with(flow.version) for flow in flows]
 
-    async def all_at_once() -> list[list[Step]]:
-        folders = [tmp_path_factory.mktemp("okta") for _ in flows]
-        return await asyncio.gather(*map(live, [lab] * len(flows), flows, pythons, folders))
 
-    told = asyncio.run(all_at_once())
-    return {flow.version: steps for flow, steps in zip(flows, told, strict=True)}
+async def live_all(
+    lab: Lab, pythons: Sequence[Path], folders: pytest.TempPathFactory
+) -> dict[str, list[Step]]:
+    """What each SDK was told, step by step."""
+    lives = [
+        live(lab, flow, python, folders.mktemp("okta"))
+        for flow, python in zip(flows(lab), pythons, strict=True)
+    ]
+    told = await asyncio.gather(*lives)
+    return {flow.version: steps for flow, steps in zip(flows(lab), told, strict=True)}
+
+
+@pytest.fixture
+def lives(sdks: "Sdks") -> dict[str, list[Step]]:
+    return sdks.okta
 
 
 async def live(lab: Lab, flow: Flow, python: Path, folder: Path) -> list[Step]:

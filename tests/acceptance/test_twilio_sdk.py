@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import httpx
 import pytest
@@ -23,7 +23,11 @@ from voicegate.lab.numbers import find_number
 from voicegate.lab.rendering import render_controller
 from voicegate.lab.world import Lab
 
-pytestmark = pytest.mark.timeout(300)
+if TYPE_CHECKING:
+    from tests.acceptance.conftest import Sdks
+
+# With the flows of the other SDKs, which are lived at the same time.
+pytestmark = pytest.mark.timeout(400)
 
 ACCOUNT, SERVICE = "AC" + "0" * 31 + "1", "VA" + "0" * 31 + "1"
 AREA: Final = "505"
@@ -165,16 +169,18 @@ class Day:
     summary: Any
 
 
-@pytest.fixture(scope="module")
-def day(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Day:
-    async def all_at_once() -> Day:
-        async with backend(lab, tmp_path_factory.mktemp("twilio")) as one:
-            first, second, third = await asyncio.gather(
-                *(asyncio.to_thread(flow, one) for flow in (sign_in, call_twice, give_up))
-            )
-            return await asyncio.to_thread(look_back, one, (first, second, third))
+async def live_a_day(lab: Lab, folder: Path) -> Day:
+    """All flows at once."""
+    async with backend(lab, folder) as one:
+        first, second, third = await asyncio.gather(
+            *(asyncio.to_thread(flow, one) for flow in (sign_in, call_twice, give_up))
+        )
+        return await asyncio.to_thread(look_back, one, (first, second, third))
 
-    return asyncio.run(all_at_once())
+
+@pytest.fixture
+def day(sdks: "Sdks") -> Day:
+    return sdks.twilio
 
 
 def look_back(backend: Backend, flows: tuple[Facts, Facts, Facts]) -> Day:
