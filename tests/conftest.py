@@ -1,6 +1,6 @@
 """One lab a PBX for all tests that call for real: the PBX, the carrier, the telephones and the daemon.
 
-Those tests mostly wait for telephones, so all others run beside them in a second process. Two labs busy at
+Those tests mostly wait for telephones, so all others run beside them in two more processes. Two labs busy at
 once would be more than two cores can keep whole audio for.
 """
 
