@@ -37,7 +37,14 @@ AREA_CODES = (
     702,
 )
 # Those beside English: an area code of its own for each, and a code.
-LANGUAGES = {"de": ("718", "4710293856"), "es": ("801", "336985"), "fr": ("907", "820057")}
+LANGUAGES = {
+    "de": ("718", "4710293856"),
+    "es": ("801", "336985"),
+    "fr": ("907", "820057"),
+    "it": ("719", "904417"),
+    "pt-BR": ("720", "158263"),
+    "ru": ("725", "739408"),
+}
 PRESSES, OFFICE, ULAW = find_number("presses-key"), find_number("office"), find_number("speaks-ulaw")
 
 Heard = tuple[Verification, str | None]
