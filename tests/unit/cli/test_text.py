@@ -56,7 +56,8 @@ def test_an_argument_that_is_no_text_is_named(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     if isinstance(parameter.type, click.Path) and parameter.type.exists:
-        (tmp_path / NO_TEXT).mkdir()
+        there = tmp_path / NO_TEXT
+        there.mkdir() if parameter.type.dir_okay else there.touch()
     result = run(*words_of(words, parameter))
     assert result.exit_code == Exit.USAGE, result.output
     shown = " ".join(result.stderr.replace("│", " ").split())

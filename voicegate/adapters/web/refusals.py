@@ -18,6 +18,8 @@ OF_REASON: Final[Mapping[DenyReason, str]] = {
     DenyReason.QUEUE_FULL: "error_busy_lines",
     DenyReason.CALL_IN_PROGRESS: "error_in_progress",
     DenyReason.TOO_MANY_CALLS: "error_calls",
+    DenyReason.RATE_LIMITED: "error_calls",
+    DenyReason.SEQUENTIAL_NUMBERS: "error_calls",
     DenyReason.TOO_SOON: "error_wait",
     DenyReason.TOO_MANY_GUESSES: "error_guesses",
     DenyReason.NOT_OPEN: "error_expired",
