@@ -51,11 +51,12 @@ LOST_GRACE_S = 8
 CALLING = (
     "tests/pbx/",
     "tests/contract/",
+    "tests/acceptance/test_okta_hook",
     "tests/acceptance/test_okta_sdk",
     "tests/acceptance/test_twilio_sdk",
     "tests/browser/test_calls",
 )
-"""Where tests call for real."""
+"""Where tests call for real, or promise a pace: those go before all others."""
 
 
 def skip_without(*pbxs: PbxKind) -> None:

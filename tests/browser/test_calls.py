@@ -15,7 +15,7 @@ from voicegate.config import project_folder
 from voicegate.lab.browser import page_url
 from voicegate.lab.deadlines import within
 from voicegate.lab.ear import hear_code
-from voicegate.lab.telephones import REACTION_S
+from voicegate.lab.telephones import AGAIN_S, REACTION_S
 from voicegate.lab.testers import BROWSER
 from voicegate.lab.world import Lab
 
@@ -47,8 +47,9 @@ async def press_asked_key(page: Page, ear: Ear) -> None:
     async with within(45):
         while (key := await asyncio.to_thread(ear.asked_key)) is None:
             await asyncio.sleep(LOOK_S)
-    await asyncio.sleep(REACTION_S)
-    await page.locator("#keypad").get_by_text(key, exact=True).click()
+    for wait_s in (REACTION_S, AGAIN_S):
+        await asyncio.sleep(wait_s)
+        await page.locator("#keypad").get_by_text(key, exact=True).click()
 
 
 async def heard_code(ear: Ear, file: Path) -> str:

@@ -20,7 +20,7 @@ from voicegate.config import project_folder
 from voicegate.lab.deadlines import within
 from voicegate.lab.listener import RATE, KeyListener, Samples, find_sound
 from voicegate.lab.packages import ensure_program
-from voicegate.lab.telephones import REACTION_S
+from voicegate.lab.telephones import AGAIN_S, REACTION_S
 
 SAID_KEY: Final = "7"
 """Every softphone says all the time: "Press", and this digit."""
@@ -132,8 +132,9 @@ class Softphone:
         heard."""
         await self.accept()
         key = await self.asked_key()
-        await asyncio.sleep(REACTION_S)
-        self.press(key)
+        for wait_s in (REACTION_S, AGAIN_S):
+            await asyncio.sleep(wait_s)
+            self.press(key)
         return await self.closed()
 
     def _recordings(self) -> frozenset[Path]:

@@ -259,7 +259,12 @@ def test_the_code_is_nowhere(overheard: Overheard, moment: str) -> None:
 
 
 def test_no_digits_file_is_named_to_the_pbx(overheard: Overheard) -> None:
-    named = {place: search.named_digits(text) for place, text in overheard.traces.items()}
+    # What is sound names nothing, however its samples read as text.
+    named = {
+        place: search.named_digits(text)
+        for place, text in overheard.traces.items()
+        if not place.startswith("sounds/")
+    }
     # Strangers' command lines may name what they like.
     del named["processes"]
     assert {place: digits for place, digits in named.items() if digits} == {}

@@ -190,7 +190,8 @@ def _likenesses(heard: Floats, prompts: Sequence[_Prompt]) -> list[Floats]:
     return found
 
 
-@lru_cache(maxsize=32)
+# Two prompts a language and ten digits, each in a few sizes.
+@lru_cache(maxsize=128)
 def _spectrum(prompt: _Prompt, size: int) -> Spectrum:
     return np.conj(np.fft.rfft(prompt.samples, size))
 

@@ -29,7 +29,9 @@ _SAMPLE_BYTES: Final = 2
 _LOOK_S: Final = 0.15
 REACTION_S: Final = 0.8
 """From hearing the requested key to pressing it, in seconds."""
-# Asterisk 22's AGI loses a key that is pressed between two commands: people press again, and so must these.
+AGAIN_S: Final = 3.0
+"""From that to pressing it again, in seconds: Asterisk 22's AGI loses a key between two commands."""
+# These telephones press again only where the first press did not help.
 _HELPS_WITHIN_S: Final = 7
 _DIGITS_HEARD: Final = 3
 # Of the code's length as our example of the settings has it.
