@@ -7,6 +7,7 @@ once would be more than two cores can keep whole audio for.
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -68,6 +69,7 @@ def skip_without(*pbxs: PbxKind) -> None:
             pytest.skip(str(error))
 
 
+@cache
 def prefer_this_process() -> None:
     """Have it go before the one that runs all other tests: it may hold daemons that are on the telephone."""
     with suppress(PermissionError):  # that it is the first of its session
@@ -108,6 +110,11 @@ def lab(request: pytest.FixtureRequest) -> Lab:
     kind: PbxKind = getattr(request, "param", PbxKind.ASTERISK)
     world: Lab = request.getfixturevalue(f"{kind}_lab")
     return world
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if item.nodeid.startswith(CALLING):
+        prefer_this_process()
 
 
 class Sides(LoadScopeScheduling):  # type: ignore[misc]  # untyped
