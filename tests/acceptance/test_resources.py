@@ -6,6 +6,7 @@ import resource
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from itertools import count
@@ -79,11 +80,20 @@ async def test_nothing_is_imported_or_opened_for_the_first_time_once_it_serves(s
     assert [line for line in later if not line.startswith(f"open {audio}/")] == []
 
 
+def lasting_descriptors(pid: int) -> set[int]:
+    """What a process keeps open: a descriptor that is open for a moment only would be one to spare later."""
+    looks = []
+    for _ in range(10):
+        looks.append({int(file.name) for file in Path(f"/proc/{pid}/fd").iterdir()})
+        time.sleep(0.05)
+    return set.intersection(*looks)
+
+
 @contextmanager
 def no_descriptor(process: subprocess.Popen[bytes]) -> Iterator[None]:
     """Leave the daemon no descriptor but those that it has."""
     before = resource.prlimit(process.pid, resource.RLIMIT_NOFILE)
-    used = {int(file.name) for file in Path(f"/proc/{process.pid}/fd").iterdir()}
+    used = lasting_descriptors(process.pid)
     lowest = next(number for number in count() if number not in used)
     resource.prlimit(process.pid, resource.RLIMIT_NOFILE, (lowest, before[1]))
     try:
