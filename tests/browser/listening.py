@@ -25,6 +25,7 @@ class Ear:
     """Hears a call from its answer on; 8 kHz, as the lab's other ears."""
 
     def __init__(self, sounds: Path) -> None:
+        self._sounds = sounds
         self._listener = KeyListener(sounds)
         self._heard: list[Samples] = []
         self._fed = 0
@@ -35,11 +36,13 @@ class Ear:
         await page.evaluate(_RECORD, [RATE, _BLOCK])
 
     def asked_key(self) -> str | None:
-        """The key that was asked for so far; blocks while it is made out."""
+        """The key that was asked for since the last one; blocks while it is made out."""
         fresh, self._fed = self._heard[self._fed :], len(self._heard)
         for samples in fresh:
             self._listener.feed(samples)
-        return self._listener.asked_key()
+        if key := self._listener.asked_key():
+            self._listener = KeyListener(self._sounds)
+        return key
 
     @property
     def peak(self) -> int:
