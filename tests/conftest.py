@@ -1,7 +1,8 @@
-"""One lab a PBX for all tests that call for real: the PBX, the carrier, the telephones and the daemon.
+"""One lab a PBX and process for all tests that call for real: PBX, carrier, telephones and daemon.
 
-Those tests mostly wait for telephones, so all others run beside them in two more processes. Two labs busy at
-once would be more than two cores can keep whole audio for.
+Those tests mostly wait for telephones, so they begin first, in two processes with a lab each, and all others
+run beside them in one more. Only one of the two has many calls at once: two such labs would be more than two
+cores can keep whole audio for.
 """
 
 import os
@@ -49,14 +50,16 @@ OVERRIDES = {
 LOST_GRACE_S = 8
 
 
-CALLING = (
-    "tests/pbx/",
-    "tests/contract/",
-    "tests/acceptance/test_okta_hook",
+MANY_CALLS = (
     "tests/acceptance/test_okta_sdk",
     "tests/acceptance/test_twilio_sdk",
-    "tests/browser/test_calls",
+    "tests/pbx/test_leaks",
+    "tests/pbx/test_lines",
+    "tests/pbx/test_numbers",
+    "tests/pbx/test_softphones",
 )
+FEW_CALLS = ("tests/acceptance/test_okta_hook", "tests/browser/test_calls", "tests/contract/", "tests/pbx/")
+CALLING = (*MANY_CALLS, *FEW_CALLS)
 """Where tests call for real, or promise a pace: those go before all others."""
 
 
@@ -112,21 +115,27 @@ def lab(request: pytest.FixtureRequest) -> Lab:
     return world
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: not item.nodeid.startswith(CALLING))
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     if item.nodeid.startswith(CALLING):
         prefer_this_process()
 
 
 class Sides(LoadScopeScheduling):  # type: ignore[misc]  # untyped
-    """Whatever calls for real is one scope, for one process, and pages are another, for one browser; every
-    other test is a scope of its own.
+    """Whatever makes many calls at once is one scope, for one process and its lab, whatever makes few is
+    another, and pages are one, for one browser; every other test is a scope of its own.
 
     By path, for pytest-xdist 3.8's own groups mean nothing to pytest 9.2.
     """
 
     def _split_scope(self, nodeid: str) -> str:
-        if nodeid.startswith(CALLING):
-            return "calls"
+        if nodeid.startswith(MANY_CALLS):
+            return "many calls"
+        if nodeid.startswith(FEW_CALLS):
+            return "few calls"
         return "browser" if nodeid.startswith("tests/browser/") else nodeid
 
 

@@ -21,8 +21,8 @@ def migrate(connection: Connection, revision: str = "head") -> None:
     # In one transaction, which both databases can do with DDL: a start that is killed leaves the old tables.
     config = _config()
     config.attributes["connection"] = connection
-    is_current(connection)
-    command.upgrade(config, revision)
+    if not is_current(connection):
+        command.upgrade(config, revision)
 
 
 def is_current(connection: Connection) -> bool:
