@@ -75,7 +75,7 @@ def may_issue_now(
     if subscriber is not None:
         wrong = tx.wrong_guesses(since, rules.per_subscriber, client=client, subscriber=subscriber)
         pending = tx.pending_challenges(client, subscriber=subscriber)
-        budgets.append(Guesses(rules.per_subscriber, wrong, pending))
+        budgets.append(Guesses(rules.per_subscriber, wrong, pending, "policy.guesses_per_subscriber"))
     return may_issue(challenge.guesses_left, budgets, window=rules.window, now=unit.now)
 
 

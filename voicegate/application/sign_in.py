@@ -207,7 +207,8 @@ class SignIn:
         if found is None or unit.now >= found.challenge.expires_at:
             return self._begin(unit, pending)
         if found.challenge.state is ChallengeState.LOCKED:
-            return Deny(DenyReason.TOO_MANY_GUESSES, found.challenge.left(unit.now))
+            left = found.challenge.left(unit.now)
+            return Deny(DenyReason.TOO_MANY_GUESSES, left, rule="passcode.guesses")
         if found.challenge.state not in OPEN_STATES:
             return self._begin(unit, pending)
         return self._send_again(unit, found, spec.passcode)

@@ -17,6 +17,7 @@ from voicegate.application.change_notifier import ChangeNotifier
 from voicegate.application.delivery import Delivery, PendingCall
 from voicegate.application.ports import Clock
 from voicegate.application.store_port import Store, Transaction
+from voicegate.domain.challenge import GUESS_RULES
 from voicegate.domain.client import Principal
 from voicegate.domain.phone_number import Destination
 from voicegate.domain.policy import Deny
@@ -139,7 +140,7 @@ class UnitsOfWork:
         entry = self._audit.entry(
             principal, unit.now, action=action, decision=answer.decision, about=unit.destination
         )
-        rule = answer.rule or None if isinstance(answer, Deny) else None
+        rule = answer.rule if isinstance(answer, Deny) else GUESS_RULES.get(answer.decision)
         entry = replace(entry, subject=unit.subject, rule=rule)
         tx.audit(entry)
         for alarm in unit.alarms:

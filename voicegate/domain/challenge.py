@@ -134,6 +134,16 @@ class GuessResult(StrEnum):
     ALREADY_USED = "already_used"
 
 
+GUESS_RULES: Final[Mapping[str, str]] = {
+    GuessResult.DENIED: "the passcode must match",
+    GuessResult.EXPIRED: "passcode.lifetime_s",
+    GuessResult.LOCKED: "passcode.guesses",
+    GuessResult.CANCELED: "challenge states",
+    GuessResult.ALREADY_USED: "a passcode is used once",
+}
+"""The rule by which a guess was not accepted: a setting, or a rule that is always in force."""
+
+
 @dataclass(frozen=True, slots=True)
 class VerifyResult:
     """The answer to a guess."""

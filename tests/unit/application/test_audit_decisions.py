@@ -13,6 +13,7 @@ from voicegate.application.unit_of_work import KeyReused, NotFound
 from voicegate.domain.client import Scope
 from voicegate.domain.passcode import Passcode
 from voicegate.domain.phone_number import Destination
+from voicegate.domain.policy import Deny
 
 
 def spec(digits: str | None = None) -> ChallengeSpec:
@@ -89,3 +90,17 @@ async def test_a_factor_of_another_telephone_or_subscriber_is_told_as_what_it_is
     assert await bench.enrollment.reset(TESTER, factor_id, subscriber="bob") == NotFound()
     assert await bench.enrollment.reset(OTHER, factor_id) == NotFound()
     assert await newest(bench) == ("factor.reset", "unknown")
+
+
+async def test_the_audit_says_by_which_rule_a_guess_or_a_call_was_refused(bench: Bench) -> None:
+    challenge_id = await bench.issue()
+    for _ in range(5):
+        await bench.sign_in.verify(TESTER, challenge_id, Passcode("000000"))
+    entries = await bench.store.audit(2)
+    assert [(one.decision, one.rule) for one in entries] == [
+        ("locked", "passcode.guesses"),
+        ("denied", "the passcode must match"),
+    ]
+    assert isinstance(await bench.sign_in.redial(TESTER, challenge_id), Deny)
+    (entry,) = await bench.store.audit(1)
+    assert (entry.decision, entry.rule) == ("not_open", "challenge states")

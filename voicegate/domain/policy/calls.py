@@ -26,6 +26,8 @@ UNSAFE_FOR: Final = timedelta(seconds=32)
 """How long a telephone may still ring after its call ended with `retry_safe` false. An INVITE without a reply
 is repeated for this time (RFC 3261, timer B), and after this time a PBX that was lost gives its calls up."""
 
+_SPACING: Final = "policy.call_spacing_s"
+
 
 @dataclass(frozen=True, slots=True)
 class Target:
@@ -67,15 +69,18 @@ def may_ring(
     `live`: all calls to its number that are in progress, or ended and may still ring. `own`: the client's
     calls in the target's bucket within the policy's window.
     """
-    left = _left(own, policy, room=_room(target, policy), now=now)
-    if not _is_free(target, live, policy):
-        return Deny(DenyReason.CALL_IN_PROGRESS, max(left, *(_freed_in(call, now) for call in live)))
-    return Deny(DenyReason.TOO_SOON, left) if left > timedelta() else Allow()
+    left = _wait(own, policy, room=_room(target, policy), now=now)
+    if busy := _busy_by(target, live, policy):
+        wait = max(left.time, *(_freed_in(call, now) for call in live))
+        return Deny(DenyReason.CALL_IN_PROGRESS, wait, rule=busy)
+    if left.time <= timedelta():
+        return Allow()
+    return Deny(DenyReason.TOO_SOON, left.time, rule=left.rule)
 
 
 def next_call(target: Target, own: Sequence[PastCall], *, policy: CallPolicy, now: datetime) -> datetime:
     """Return when a client may call a telephone again, after the calls that it has made."""
-    return now + _left(own, policy, room=_room(target, policy), now=now)
+    return now + _wait(own, policy, room=_room(target, policy), now=now).time
 
 
 def until(moment: datetime, wait: timedelta, now: datetime) -> timedelta:
@@ -91,11 +96,12 @@ def _freed_in(call: PastCall, now: datetime) -> timedelta:
     return IN_PROGRESS_WAIT if call.ended_at is None else until(call.ended_at, UNSAFE_FOR, now)
 
 
-def _is_free(target: Target, live: Sequence[PastCall], policy: CallPolicy) -> bool:
+def _busy_by(target: Target, live: Sequence[PastCall], policy: CallPolicy) -> str:
+    """Return the rule by which a telephone is busy; empty: it is free."""
     if any(call.target.telephone == target.telephone for call in live):
-        return False
+        return "one call in progress"
     beside = [call for call in live if call.target.bucket == target.bucket]
-    return len(beside) < _room(target, policy)
+    return "policy.calls_per_number" if len(beside) >= _room(target, policy) else ""
 
 
 def _room(target: Target, policy: CallPolicy) -> int:
@@ -107,22 +113,31 @@ def _is_extension(telephone: str) -> bool:
     return "," in telephone
 
 
-def _left(own: Sequence[PastCall], policy: CallPolicy, *, room: int, now: datetime) -> timedelta:
+@dataclass(frozen=True, slots=True)
+class _Wait:
+    """How long a client has to wait, and by which rule."""
+
+    time: timedelta = timedelta()
+    rule: str = ""
+
+
+def _wait(own: Sequence[PastCall], policy: CallPolicy, *, room: int, now: datetime) -> _Wait:
     newest = sorted(own, key=lambda call: call.queued_at, reverse=True)
     if len(newest) < room:
-        return timedelta()
+        return _Wait()
     # Of a bucket with room for three calls the third last one counts, and the waits grow at every third.
-    last, rest = newest[room - 1], policy.call_spacing[0]
+    last = newest[room - 1]
     counting = [call for call in newest if not call.is_excused]
     counted = math.ceil(len(counting) / room)
     wait = policy.call_spacing[min(max(counted, 1), len(policy.call_spacing)) - 1]
-    left = until(last.queued_at, wait, now)
+    waits = [_Wait(until(last.queued_at, wait, now), _SPACING)]
     if policy.call_lock_after and len(counting) >= policy.call_lock_after * room:
         oldest = counting[policy.call_lock_after * room - 1]
-        left = max(left, until(oldest.queued_at, policy.call_window, now))
-    if last.ended_at is None or last.ended_at > now:
-        return left  # it did not end in the future: the clock was set back
-    return max(left, until(last.ended_at, rest, now))
+        waits.append(_Wait(until(oldest.queued_at, policy.call_window, now), "policy.call_lock_after"))
+    # It did not end in the future: then the clock was set back.
+    if last.ended_at is not None and last.ended_at <= now:
+        waits.append(_Wait(until(last.ended_at, policy.call_spacing[0], now), _SPACING))
+    return max(waits, key=lambda one: one.time)
 
 
 def may_call_again(*, live: bool, calls: int, policy: CallPolicy) -> Allow | Deny:

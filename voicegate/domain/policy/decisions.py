@@ -1,8 +1,10 @@
 """Decisions as values: allowed, or refused with a reason and a time."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
+from typing import Final
 
 
 class DenyReason(StrEnum):
@@ -52,6 +54,32 @@ class NumberKind(StrEnum):
     UNKNOWN = "unknown"
 
 
+RULES: Final[Mapping[DenyReason, str]] = {
+    DenyReason.INVALID_NUMBER: "policy.number_check",
+    DenyReason.COUNTRY_NOT_ALLOWED: "policy.allowed_countries",
+    DenyReason.NUMBER_TYPE_NOT_ALLOWED: "number types",
+    DenyReason.PREFIX_DENIED: "policy.denied_prefixes",
+    DenyReason.PLUS_MISSING: "internal",
+    DenyReason.NO_ROUTE: "trunks",
+    DenyReason.TRUNKS_DOWN: "trunks",
+    DenyReason.QUEUE_FULL: "call.max_queued",
+    DenyReason.CALL_IN_PROGRESS: "one call in progress",
+    DenyReason.TOO_MANY_CALLS: "policy.max_calls",
+    DenyReason.NOT_OPEN: "challenge states",
+    DenyReason.TOO_SOON: "policy.call_spacing_s",
+    DenyReason.RATE_LIMITED: "policy.calls_per_client",
+    DenyReason.SEQUENTIAL_NUMBERS: "policy.sequential_numbers",
+    DenyReason.TOO_MANY_GUESSES: "policy.guesses_per_destination",
+    DenyReason.ALREADY_ENROLLED: "one factor per subscriber",
+    DenyReason.NOT_PENDING: "factor states",
+    DenyReason.NOT_ACTIVE: "factor states",
+    DenyReason.FACTOR_LOCKED: "100 wrong guesses in a row",
+    DenyReason.NO_CHALLENGE: "challenge states",
+    DenyReason.ADMINS_ONLY: "scope admin",
+}
+"""The rule that most often refuses for a reason: a setting, or a rule that is always in force."""
+
+
 @dataclass(frozen=True, slots=True)
 class Allow:
     """Allowed."""
@@ -68,7 +96,12 @@ class Deny:
     kind: NumberKind | None = field(default=None, compare=False)
     """The kind of number, if that is the reason."""
     rule: str = field(default="", compare=False)
-    """The rule that refused, by the name of its setting; empty: the reason says it all."""
+    """The rule that refused, by the name of its setting; if it is not given, the one in `RULES`."""
+
+    def __post_init__(self) -> None:
+        """Fill in the rule."""
+        # A frozen dataclass has no other way to fill in a field.
+        object.__setattr__(self, "rule", self.rule or RULES[self.reason])
 
     @property
     def decision(self) -> str:

@@ -10,6 +10,7 @@ attacker's chances.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from operator import itemgetter
 
 from voicegate.domain.challenge import Challenge
 from voicegate.domain.policy.calls import until
@@ -26,6 +27,8 @@ class Guesses:
     """When wrong guesses were made, within the window."""
     pending: Sequence[Challenge]
     """Challenges that can still be guessed at."""
+    rule: str = "policy.guesses_per_destination"
+    """The setting that has the limit."""
 
 
 def may_issue(guesses: int, budgets: Iterable[Guesses], *, window: timedelta, now: datetime) -> Allow | Deny:
@@ -33,8 +36,9 @@ def may_issue(guesses: int, budgets: Iterable[Guesses], *, window: timedelta, no
 
     If nothing counts against the limits, it may, even if it alone is above a limit.
     """
-    left = max((_left(guesses, budget, window, now=now) for budget in budgets), default=timedelta())
-    return Deny(DenyReason.TOO_MANY_GUESSES, left) if left > timedelta() else Allow()
+    waits = [(_left(guesses, budget, window, now=now), budget.rule) for budget in budgets]
+    left, rule = max(waits, key=itemgetter(0), default=(timedelta(), ""))
+    return Deny(DenyReason.TOO_MANY_GUESSES, left, rule=rule) if left > timedelta() else Allow()
 
 
 def _left(guesses: int, budget: Guesses, window: timedelta, *, now: datetime) -> timedelta:
