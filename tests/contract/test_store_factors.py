@@ -37,6 +37,7 @@ def make_factor(name: str = "1", **but: object) -> Factor:
         language="en",
         activation_lifetime=timedelta(seconds=86400),
         failures=3,
+        verified_at=NOW + 2 * MINUTE,
     )
     return replace(factor, **but)  # type: ignore[arg-type]
 
@@ -50,7 +51,9 @@ async def add(store: Store, *factors: Factor) -> None:
 
 
 async def test_a_factor_comes_back_as_it_was(store: Store) -> None:
-    plain = make_factor("2", subscriber="bob", language=None, destination=Destination(NUMBER), failures=0)
+    plain = make_factor(
+        "2", subscriber="bob", language=None, destination=Destination(NUMBER), failures=0, verified_at=None
+    )
     await add(store, make_factor(), plain)
     assert await store.factor("fac_1") == FactorRecord(make_factor(), None, sharing=2)
     assert await store.factor("fac_2") == FactorRecord(plain, None, sharing=2)

@@ -218,6 +218,7 @@ def show(options: Options, subscriber: str, factor_id: str | None, *, as_json: b
     click.echo(f"{factor.id}: {factor.status}, {_telephone(factor)}, since {clock(factor.created_at)}")
     if factor.enrollments > 1:
         click.echo(f"{factor.enrollments} factors are bound to this number")
+    click.echo(f"last used: {clock(factor.verified_at) if factor.verified_at else 'never'}")
     if factor.verification is not None:
         click.echo(f"code: {factor.verification.status}, until {clock(factor.verification.expires_at)}")
         click.echo(f"last call: {_last_call(factor)}")

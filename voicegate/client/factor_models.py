@@ -24,7 +24,8 @@ class Factor(Struct, kw_only=True):
     """A subscriber's telephone, its number whole; `status` is pending_activation, active or locked.
 
     `verification` is its newest code, `call` the newest call with that code; `enrollments` counts the factors
-    on the same number, this one included.
+    on the same number, this one included. `verified_at` is when it was last used: when a right code was
+    entered; None: never, or an older daemon does not say.
     """
 
     id: str
@@ -37,6 +38,7 @@ class Factor(Struct, kw_only=True):
     extension: str | None = None
     language: str | None = None
     enrollments: int = 1
+    verified_at: datetime | None = None
     verification: FactorVerification | None = None
     call: Call | None = None
 

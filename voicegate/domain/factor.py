@@ -77,6 +77,8 @@ class Factor:
     """Its state."""
     failures: int = 0
     """Wrong guesses since the last right one."""
+    verified_at: datetime | None = None
+    """When a right code was last entered, for its activation or a sign-in; None: never."""
 
     @property
     def is_living(self) -> bool:
@@ -98,7 +100,7 @@ def step(factor: Factor, event: FactorEvent, now: datetime) -> Factor:
 
 def succeed(factor: Factor, now: datetime) -> Factor:
     """Return `factor` after a right guess: a pending one becomes active, a locked one is unlocked."""
-    current = replace(factor, failures=0)
+    current = replace(factor, failures=0, verified_at=now)
     if current.state in (FactorState.PENDING_ACTIVATION, FactorState.LOCKED):
         return step(current, FactorEvent.ACTIVATED, now)
     return current

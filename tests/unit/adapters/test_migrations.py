@@ -146,6 +146,28 @@ async def test_a_migration_that_fails_midway_leaves_nothing_behind(file: Path) -
     assert tables == [("timeline",)]
 
 
+def test_a_factors_last_use_is_taken_from_the_audit(file: Path) -> None:
+    migrate_file(file, "0009")
+    guesses = [
+        ("fac_1", "verified", 1),
+        ("fac_1", "verified", 2),
+        ("fac_1", "denied", 3),
+        ("fac_2", "denied", 1),
+    ]
+    with closing(sqlite3.connect(file)) as connection, connection:
+        connection.row_factory = sqlite3.Row
+        fill_every_column(connection, ["factors"])
+        connection.execute("UPDATE factors SET id = 'fac_' || id")
+        for subject, decision, n in guesses:
+            columns = "at, client, request_id, action, decision, subject"
+            row = (value_of("DATETIME", n), "tester", "req", "factor.verify", decision, subject)
+            connection.execute(f"INSERT INTO audit ({columns}) VALUES (?, ?, ?, ?, ?, ?)", row)
+    migrate_file(file, "0010")
+    with closing(sqlite3.connect(file)) as connection:
+        found = connection.execute("SELECT id, verified_at FROM factors").fetchall()
+    assert dict(found) == {"fac_0": None, "fac_1": value_of("DATETIME", 2), "fac_2": None}
+
+
 def rows_of(connection: sqlite3.Connection) -> dict[str, list[dict[str, Any]]]:
     """Every row of every table, by its columns' names."""
     connection.row_factory = sqlite3.Row

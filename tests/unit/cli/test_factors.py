@@ -48,6 +48,7 @@ async def test_a_telephone_is_enrolled_activated_used_and_reset(served: Served, 
     assert f"{factor['id']}: active, {NUMBER} extension 4321, since " in shown
     assert "code: verified, until " in shown
     assert "last call: delivered, announced" in shown
+    assert "last used: 20" in shown
     assert (await voicegate("factors", "reset", "alice")).stdout == f"{factor['id']}: reset\n"
     assert json.loads((await voicegate("factors", "list", "alice", "--json")).stdout) == []
 

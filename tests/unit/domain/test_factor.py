@@ -59,10 +59,12 @@ def test_only_a_reset_factor_makes_room_for_another() -> None:
     assert not replace(FACTOR, state=FactorState.RESET).is_living
 
 
-def test_the_first_right_guess_activates_and_the_next_changes_nothing() -> None:
+def test_the_first_right_guess_activates_and_the_next_is_only_noted() -> None:
     active = succeed(replace(FACTOR, failures=7), NOW)
-    assert (active.state, active.failures) == (FactorState.ACTIVE, 0)
-    assert succeed(active, LATER) == active
+    assert (active.state, active.failures, active.verified_at) == (FactorState.ACTIVE, 0, NOW)
+    again = succeed(fail(active, LATER), LATER)
+    assert (again.updated_at, again.verified_at) == (NOW, LATER)
+    assert succeed(active, LATER) == replace(active, verified_at=LATER)
 
 
 @given(guesses=st.lists(st.booleans(), max_size=3 * MAX_FAILURES))

@@ -146,6 +146,7 @@ def factor_row(factor: Factor) -> Columns:
         "updated_at": factor.updated_at,
         "state": str(factor.state),
         "failures": factor.failures,
+        "verified_at": factor.verified_at,
     }
 
 
@@ -162,6 +163,7 @@ def factor_of(row: RowMapping) -> Factor:
         updated_at=row["updated_at"],
         state=FactorState(row["state"]),
         failures=row["failures"],
+        verified_at=row["verified_at"],
     )
 
 

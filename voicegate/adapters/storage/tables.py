@@ -185,8 +185,9 @@ factors: Final = Table(
     Column("updated_at", UtcDateTime, nullable=False),
     Column("state", String, nullable=False),
     Column("failures", Integer, nullable=False),
+    Column("verified_at", UtcDateTime),
 )
-"""One row for each factor, also those that were reset."""
+"""One row for each factor, also those that were reset. `verified_at`: when a right code was last entered."""
 
 wrong_guesses: Final = Table(
     "wrong_guesses",

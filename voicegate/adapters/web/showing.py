@@ -214,7 +214,7 @@ def return_link(session: PageSession, cookie: str) -> str | None:
 def _settings(shown: Shown) -> dict[str, object]:
     record = shown.view.record
     calls = record.challenge.calls if record and record.challenge else ()
-    return {"last_used": calls[-1].call.created_at if calls else None}
+    return {"last_called": calls[-1].call.created_at if calls else None}
 
 
 def _told(shown: Shown) -> str:

@@ -128,6 +128,33 @@ async def test_a_telephone_is_replaced_in_the_settings(site: Site) -> None:
         assert record.factor.destination == Destination("+12025550102")
 
 
+async def test_settings_say_when_a_telephone_was_used_and_when_it_was_called(site: Site) -> None:
+    await enrolled(site)
+
+    async def settings() -> str:
+        url, _ = await site.link(PagePurpose.MANAGE)
+        async with site.browser() as browser:
+            await browser.get(url)
+            return browser.words
+
+    assert "Not called yet" in await settings()
+    url, made = await site.link(PagePurpose.SIGN_IN)
+    async with site.browser() as browser:
+        await browser.get(url)
+        await browser.submit("call")
+        called, code = site.bench.clock.now(), await site.code(made)
+        assert f"Last called {called:%Y-%m-%d %H:%M} UTC" in (shown := await settings())
+        assert "Last used" not in shown
+        site.bench.clock.time += timedelta(minutes=2)
+        await browser.get(f"/p/{made.session.id}")
+        await browser.submit("verify", code=code)
+    used = site.bench.clock.now()
+    assert (shown := await settings()).count(f"Last used {used:%Y-%m-%d %H:%M} UTC") == 1
+    assert f"Last called {called:%Y-%m-%d %H:%M} UTC" in shown
+    [record] = await site.bench.factors.list(TESTER, "alice")
+    assert record.factor.verified_at == used
+
+
 @pytest.mark.parametrize("purpose", [PagePurpose.SIGN_IN, PagePurpose.MANAGE])
 async def test_it_was_not_me_is_told_to_the_backend(site: Site, purpose: PagePurpose) -> None:
     await enrolled(site)

@@ -133,8 +133,21 @@ class FactorView(Discreet, kw_only=True, frozen=True):
     enrollments: Annotated[int, Meta(ge=1, description="Factors on this number, this one included.")]
     created_at: datetime
     updated_at: Annotated[datetime, Meta(description="When its status last changed.")]
+    verified_at: (
+        Annotated[
+            datetime,
+            Meta(description="When it was last used: a right code entered, to activate it or to sign in."),
+        ]
+        | None
+    )
     verification: Annotated[FactorVerification, Meta(description="Its newest code.")] | None
-    call: Annotated[CallSummary, Meta(description="The newest call with that code.")] | None
+    call: (
+        Annotated[
+            CallSummary,
+            Meta(description="The newest call with that code; `created_at` is when it was last called."),
+        ]
+        | None
+    )
 
 
 class FactorList(Struct, kw_only=True, frozen=True):

@@ -21,6 +21,7 @@ def factor(record: FactorRecord) -> FactorView:
         enrollments=max(record.sharing, 1),
         created_at=enrolled.created_at,
         updated_at=enrolled.updated_at,
+        verified_at=enrolled.verified_at,
         verification=_verification(newest) if newest else None,
         call=views.summary(newest.calls[-1]) if newest and newest.calls else None,
     )
