@@ -1,7 +1,6 @@
 """A telephone number as a person enters it: the countries to pick from, reading it, writing it as one "
 "types."""
 
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -30,9 +29,11 @@ class Picker:
     """Does the PBX have extensions that may be called?"""
 
     def options(self, t: Texts) -> Sequence[tuple[str, str]]:
-        """Return what can be picked, and how it reads, sorted as people look for it."""
-        named = [(code, f"{t.countries.get(code, code)} {_prefix(code)}") for code in self.countries]
-        named.sort(key=lambda entry: _sorted_by(entry[1]))
+        """Return what can be picked, and how it reads, in the order in which people look for it."""
+        names = t.countries
+        place = {code: index for index, code in enumerate(names)}
+        known = sorted(self.countries, key=lambda code: place.get(code, len(place)))
+        named = [(code, f"{names.get(code, code)} {_prefix(code)}") for code in known]
         return [*named, (INTERNAL, t("internal"))] if self.has_internal else named
 
     def guess(self, tags: Sequence[str]) -> str:
@@ -74,7 +75,3 @@ def as_typed(country: str, number: str) -> str:
 def _prefix(country: str) -> str:
     # Left-to-right within whatever is around it.
     return f"\u2066+{phonenumbers.country_code_for_region(country)}\u2069"
-
-
-def _sorted_by(name: str) -> str:
-    return unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().casefold() or name

@@ -36,7 +36,7 @@ class Texts:
 
     @property
     def countries(self) -> Mapping[str, str]:
-        """Names of countries, by ISO 3166 code (from Unicode's CLDR)."""
+        """Names of countries, by ISO 3166 code, in their language's order (both from Unicode's CLDR)."""
         return _countries(self.language)
 
     def moment(self, at: datetime) -> str:

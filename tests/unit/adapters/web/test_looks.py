@@ -79,6 +79,20 @@ def test_countries_are_named_in_the_persons_language(language: str) -> None:
     assert Picker((), has_internal=True).guess(()) == INTERNAL
 
 
+@pytest.mark.parametrize(
+    ("language", "first_to_last"),
+    [
+        ("de", ("AF", "EG", "AT", "US")),
+        ("ru", ("AT", "DE", "RU", "FR")),
+        ("ja", ("IS", "US", "BR", "JP")),
+        ("zh", ("AR", "DE", "US", "CN")),
+    ],
+)
+def test_countries_stand_where_people_look_for_them(language: str, first_to_last: tuple[str, ...]) -> None:
+    options = Picker(tuple(sorted(first_to_last)), has_internal=False).options(texts_for((language,)))
+    assert tuple(code for code, _ in options) == first_to_last
+
+
 async def test_a_page_weighs_little_with_all_that_it_loads(site: Site) -> None:
     url, made = await site.link()
     async with site.browser() as browser:

@@ -10,12 +10,13 @@ import pytest
 from voicegate.adapters.web import refusals, stages, texts
 from voicegate.adapters.web.pages import CONSENT_VERSION
 from voicegate.adapters.web.texts import FOLDER, accepted, languages, texts_for
+from voicegate.config import project_folder
 from voicegate.domain.call_outcome import Outcome
 from voicegate.domain.challenge import GuessResult
 from voicegate.domain.page_session import PageResult
 from voicegate.domain.policy import DenyReason
 
-CONSENTS = {"2026-11": "b606"}
+CONSENTS = {"2026-11": "8775"}
 """The beginning of the digest of all languages' `consent`, by version: another text is another version."""
 
 
@@ -25,6 +26,11 @@ def placeholders(text: str) -> set[str]:
 
 def entries(language: str) -> dict[str, str]:
     return tomllib.loads((FOLDER / f"{language}.toml").read_text("utf-8"))
+
+
+def test_every_language_with_prompts_has_words() -> None:
+    spoken = {folder.parent.name for folder in project_folder("sounds").glob("*/prompts.toml")}
+    assert set(languages()) >= spoken
 
 
 @pytest.mark.parametrize("language", languages())
@@ -64,6 +70,9 @@ def test_another_text_of_consent_is_another_version() -> None:
     [
         (("de-AT",), "de"),
         (("xx", "fr-CA", "es"), "fr"),
+        (("pt-PT",), "pt"),
+        (("pt-BR", "en"), "pt-BR"),
+        (("zh-CN",), "zh"),
         (("zz",), "en"),
         ((), "en"),
     ],
