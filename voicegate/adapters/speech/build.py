@@ -123,15 +123,17 @@ async def _make(pack: Pack, name: str, *, earlier: Made | None, choose: Chooser 
     else:
         master = await render(script, take)
     await asyncio.to_thread(write_prompt, pack.folder, name, master)
+    licence = licence_of(script.engine, script.voice)
     return Made(
         script=script.fingerprint,
         engine=script.engine,
         voice=script.voice,
         version=await asyncio.to_thread(version_of, script.engine),
-        licence=licence_of(script.engine, script.voice),
+        licence=licence.name,
         take=take,
         chosen=chosen,
         sounds=await asyncio.to_thread(hash_sounds, pack.folder, name),
+        licence_source=licence.source,
     )
 
 

@@ -22,6 +22,8 @@ from voicegate.adapters.speech.takes import IN_COMPANY, IN_VARIANTS, Take
 _ESPEAK_WORDS_A_MINUTE: Final = 150
 _VERSION: Final = re.compile(r"\d+(\.\d+)+(\+\w+)?")
 _DEADLINE_S: Final = 20
+# Each voice has its own, and most may not be sold.
+_RHVOICE_LICENCES: Final = "https://github.com/RHVoice/RHVoice/blob/1.8.0/doc/en/License.md"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,16 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
+class Licence:
+    """Under which terms what a voice says may be given on."""
+
+    name: str
+    """An SPDX expression; NOASSERTION where nobody looked it up."""
+    source: str
+    """Where the authors say so."""
+
+
+@dataclass(frozen=True, slots=True)
 class Engine:
     """A program that turns text on its standard input into a WAV file."""
 
@@ -50,9 +62,9 @@ class Engine:
     """Its arguments."""
     needs: str
     """What to install for it."""
-    licence: str
-    """Under which its sounds may be given on, as an SPDX expression; a voice's own stands in `licences`."""
-    licences: Mapping[str, str]
+    licence: Licence
+    """That of its voices; a voice's own stands in `licences`."""
+    licences: Mapping[str, Licence]
     """Voice -> its licence, where that is not the engine's."""
     package: str
     """The Debian package whose version is the engine's, or "" for what the executable says."""
@@ -98,13 +110,27 @@ def _mark_up_kokoro(request: Request) -> str:
 
 
 ENGINES: Final[dict[str, Engine]] = {
-    "flite": Engine("flite", _flite, "apt install flite", "BSD-4-Clause", {}, ""),
-    "espeak-ng": Engine("espeak-ng", _espeak, "apt install espeak-ng", "GPL-3.0-or-later", {}, ""),
+    "flite": Engine(
+        "flite",
+        _flite,
+        "apt install flite",
+        Licence("BSD-4-Clause", "https://github.com/festvox/flite/blob/master/COPYING"),
+        {},
+        "",
+    ),
+    "espeak-ng": Engine(
+        "espeak-ng",
+        _espeak,
+        "apt install espeak-ng",
+        Licence("GPL-3.0-or-later", "https://github.com/espeak-ng/espeak-ng/blob/1.51/COPYING"),
+        {},
+        "",
+    ),
     "pico": Engine(
         "pico2wave",
         _pico,
         "apt install libttspico-utils, of Debian's non-free",
-        "Apache-2.0",
+        Licence("Apache-2.0", "https://android.googlesource.com/platform/external/svox/"),
         {},
         "libttspico-utils",
         mark_up=_mark_up_pico,
@@ -113,15 +139,22 @@ ENGINES: Final[dict[str, Engine]] = {
         "RHVoice-test",
         _rhvoice,
         "apt install rhvoice rhvoice-russian rhvoice-brazilian-portuguese, of Debian's non-free",
-        "LGPL-2.1-or-later",
-        {"aleksandr-hq": "CC-BY-SA-4.0", "Leticia-F123": "CC-BY-SA-4.0"},
+        Licence("NOASSERTION", _RHVOICE_LICENCES),
+        {
+            "aleksandr-hq": Licence(
+                "CC-BY-SA-4.0",
+                "https://github.com/RHVoice/aleksandr-hq-rus/blob/"
+                "5b95d048833574a3a118c440d8896e73badf23d4/README.md",
+            ),
+            "Leticia-F123": Licence("CC-BY-SA-4.0", _RHVOICE_LICENCES),
+        },
         "rhvoice",
     ),
     "kokoro": Engine(
         sys.executable,
         _kokoro,
         kokoro.NEEDS,
-        "Apache-2.0",
+        Licence("Apache-2.0", "https://huggingface.co/hexgrad/Kokoro-82M"),
         {},
         "",
         takes=IN_VARIANTS,
@@ -137,7 +170,7 @@ def is_installed(name: str) -> bool:
     return kokoro.is_installed() if name == "kokoro" else shutil.which(ENGINES[name].program) is not None
 
 
-def licence_of(name: str, voice: str) -> str:
+def licence_of(name: str, voice: str) -> Licence:
     """Return the licence of what a voice of an engine says."""
     engine = ENGINES[name]
     return engine.licences.get(voice, engine.licence)

@@ -33,13 +33,15 @@ class Made(Struct, frozen=True):
     version: str
     """The engine's."""
     licence: str
-    """Under which the sounds may be given on, as an SPDX expression."""
+    """Under which the sounds may be given on, as an SPDX expression; NOASSERTION: nobody looked it up."""
     take: Take
     """How it was had from the engine."""
     chosen: bool
     """Did an ear choose the take among others?"""
     sounds: Mapping[str, str]
     """Format -> SHA-256 of the file."""
+    licence_source: str = ""
+    """Where its authors say so."""
 
 
 def read_manifest(folder: Path) -> dict[str, Made]:

@@ -59,9 +59,15 @@ async def test_an_engine_that_is_missing_tells_what_to_install(
 def test_a_licence_allows_sale_and_change(name: str) -> None:
     engine = ENGINES[name]
     for licence in (engine.licence, *engine.licences.values()):
-        assert "-NC" not in licence
-        assert "-ND" not in licence
+        assert "-NC" not in licence.name
+        assert "-ND" not in licence.name
+        assert licence.source.startswith("https://")
     assert licence_of(name, "any") == engine.licence
+
+
+def test_a_voice_whose_licence_nobody_looked_up_is_not_said_to_be_free() -> None:
+    # Most voices of RHVoice may not be sold; "arina" is CC BY-NC-ND.
+    assert licence_of("rhvoice", "arina").name == "NOASSERTION"
 
 
 def test_a_version_is_what_the_program_says(engine: Path) -> None:

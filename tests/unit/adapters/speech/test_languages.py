@@ -69,7 +69,9 @@ def test_the_shipped_sounds_are_those_that_the_manifest_tells_of(language: str) 
         assert told.sounds.keys() == FORMATS.keys()
         script = PACKS[language].scripts[name]
         assert (told.engine, told.voice) == (script.engine, script.voice)
-        assert told.licence == licence_of(told.engine, told.voice)
+        licence = licence_of(told.engine, told.voice)
+        assert (told.licence, told.licence_source) == (licence.name, licence.source)
+        assert told.licence != "NOASSERTION", "look up the voice's licence before its sounds are given on"
         assert told.version != "unknown"
 
 
