@@ -1,4 +1,4 @@
-"""The pages' Python, as it stands but for socket and numbers, at the daemon with test numbers."""
+"""The pages' Python and Node, as they stand but for socket and numbers, at the daemon with test numbers."""
 
 import ast
 import asyncio
@@ -7,16 +7,21 @@ import os
 import pwd
 import re
 import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from tests.acceptance.environments import node_tools
 from tests.acceptance.test_daemon import TEST_NUMBER, daemon, settings
 from tests.acceptance.test_factors import CODE, client
-from tests.pages import PAGES, blocks
+from tests.pages import PAGES, ROOT, blocks
 from voicegate.client import AsyncClient
+from voicegate.lab.deadlines import within
 
 __all__ = ["client", "settings"]
 
@@ -70,36 +75,106 @@ async def test_a_sign_in_in_flask(client: AsyncClient, settings: Path) -> None:
     await asyncio.to_thread(walk)
 
 
-async def test_a_sign_in_by_the_pages_in_flask(settings: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+Ask = Callable[..., Awaitable[httpx.Response]]
+
+
+@dataclass(frozen=True)
+class Backend:
+    """One of the pages' backends, served."""
+
+    browser: Callable[[], Ask]
+    """Gives a new browser's way to ask it."""
+    sign_in: Mapping[str, object]
+    """What its own page sends once the password was right."""
+
+
+@asynccontextmanager
+async def in_flask(settings: Path) -> AsyncIterator[Backend]:
+    names = await asyncio.to_thread(run, "from flask import Flask, redirect", settings)
+    transport = httpx.WSGITransport(app=names["app"])
+
+    def browser() -> Ask:
+        asked = httpx.Client(transport=transport, base_url="http://app")
+        return lambda method, path, **sent: asyncio.to_thread(asked.request, method, path, **sent)
+
+    yield Backend(browser, {"data": {"user": "alice"}})
+    names["voicegate"].close()
+
+
+@asynccontextmanager
+async def in_fastapi(settings: Path) -> AsyncIterator[Backend]:
+    names = run("from fastapi import Body, FastAPI, HTTPException, Request", settings)
+    transport = httpx.ASGITransport(app=names["app"])
+    yield Backend(
+        lambda: httpx.AsyncClient(transport=transport, base_url="http://app").request,
+        {"json": {"user": "alice"}},
+    )
+    await names["voicegate"].close()
+
+
+@asynccontextmanager
+async def in_node(settings: Path) -> AsyncIterator[Backend]:
+    port, script = _free_port(), settings.with_name("sign-in.mjs")
+    (source,) = blocks(ROOT / "docs/backends/pages.md", "js")
+    source = source.replace("/run/voicegate/voicegate.sock", str(settings.with_name("voicegate.sock")))
+    script.write_text(source.replace("8080", str(port)), "utf-8")
+    node = await asyncio.to_thread(node_tools)
+    process = await asyncio.create_subprocess_exec(node.node, script, stdout=asyncio.subprocess.PIPE)
+    try:
+        assert process.stdout is not None
+        async with within(30):
+            url = (await process.stdout.readline()).decode().strip()
+        async with AsyncExitStack() as browsers:
+
+            def browser() -> Ask:
+                asked = httpx.AsyncClient(base_url=url)
+                browsers.push_async_callback(asked.aclose)
+                return asked.request
+
+            yield Backend(browser, {"data": {"user": "alice"}})
+    finally:
+        process.kill()
+        await process.wait()
+
+
+@pytest.mark.timeout(600)  # Node is fetched the first time
+@pytest.mark.parametrize("served", [in_flask, in_fastapi, in_node])
+async def test_a_sign_in_by_the_pages(
+    settings: Path, served: Callable[[Path], AbstractAsyncContextManager[Backend]]
+) -> None:
     user = pwd.getpwuid(os.getuid()).pw_name
     settings.write_text(
         settings.read_text().replace("[policy]", "[policy]\ncall_spacing_s = 0")
-        + f"\n[test_numbers]\nenabled = true\npace = 0.02\n[tcp]\nenabled = true\nport = {port}\n"
+        + f"\n[test_numbers]\nenabled = true\npace = 0.02\n[tcp]\nenabled = true\nport = {_free_port()}\n"
         f'[page_clients.{user}]\nreturn_urls = ["https://app.example/signed-in"]\n'
     )
+    async with daemon(settings), served(settings) as backend:
+        theirs, strangers = backend.browser(), backend.browser()
+        sent = await theirs("POST", "/sign-in", **backend.sign_in)
+        back = await walk_through(sent.headers.get("Location") or sent.json()["go_to"])
+        stolen = await strangers("GET", back)
+        assert (stolen.status_code, "signed_in" in stolen.json()) == (403, False)
+        assert (await theirs("GET", back)).json() == {"signed_in": "alice"}
+        assert (await theirs("GET", back)).status_code == 403
 
-    def walk() -> None:
-        names = run("from flask import Flask, redirect", settings)
-        backend = names["app"].test_client()
-        url = backend.post("/sign-in", data={"user": "alice"}).headers["Location"]
-        with httpx.Client(follow_redirects=True) as browser:
-            here = str(browser.get(url).url)
-            token = _token(browser.get(f"{here}?step=number"))
-            number = {"country": "US", "number": TEST_NUMBER}
-            called = browser.post(f"{here}/enroll", data=number | {"form": token})
-            verified = browser.post(f"{here}/verify", data={"code": CODE, "form": _token(called)})
-        back = re.search(r'href="https://app.example(/signed-in[^"]+)"', verified.text)
-        assert back is not None
-        stolen = names["app"].test_client().get(html.unescape(back[1]))
-        assert (stolen.status_code, stolen.json) == (403, {"error": "invalid"})
-        assert backend.get(html.unescape(back[1])).json == {"signed_in": "alice"}
-        assert backend.get(html.unescape(back[1])).status_code == 403
-        names["voicegate"].close()
 
-    async with daemon(settings):
-        await asyncio.to_thread(walk)
+async def walk_through(url: str) -> str:
+    """Set a telephone up on the pages; return where the browser is sent back to."""
+    async with httpx.AsyncClient(follow_redirects=True) as browser:
+        here = str((await browser.get(url)).url)
+        token = _token(await browser.get(f"{here}?step=number"))
+        number = {"country": "US", "number": TEST_NUMBER}
+        called = await browser.post(f"{here}/enroll", data=number | {"form": token})
+        verified = await browser.post(f"{here}/verify", data={"code": CODE, "form": _token(called)})
+    back = re.search(r'href="https://app.example(/signed-in[^"]+)"', verified.text)
+    assert back is not None
+    return html.unescape(back[1])
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port: int = free.getsockname()[1]
+    return port
 
 
 def _token(page: httpx.Response) -> str:
@@ -109,7 +184,7 @@ def _token(page: httpx.Response) -> str:
 
 
 async def test_a_telephone_in_fastapi(client: AsyncClient, settings: Path) -> None:
-    names = run("from fastapi import", settings)
+    names = run("from fastapi import Body, FastAPI, HTTPException\n", settings)
     transport = httpx.ASGITransport(app=names["app"])
     async with httpx.AsyncClient(transport=transport, base_url="http://app/people/alice") as browser:
         enrolled = (await browser.post("/telephone", json={"number": "+1 500-555-0106"})).json()
