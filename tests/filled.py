@@ -58,7 +58,7 @@ def _challenge(n: int) -> dict[str, object]:
         "digest": bytes(32),
         "issued_at": _text(at(n)),
         "expires_at": _text(at(n) + timedelta(minutes=5)),
-        "attempts_left": 5,
+        "guesses_left": 5,
         "state": "verified",
         "revision": 9,
         "purpose": "plain",

@@ -6,9 +6,8 @@ from datetime import datetime, timedelta, timezone
 import pytest
 
 from tests.contract.making import NOW, make_call, make_challenge
-from voicegate.application.listing import AttemptFilter, AuditFilter, CallFilter, Position, Summary
+from voicegate.application.listing import AuditFilter, CallFilter, Position, ServiceCallFilter, Summary
 from voicegate.application.store_port import Store, Transaction
-from voicegate.domain.call import TEST_TRUNK
 from voicegate.domain.call_outcome import Outcome
 from voicegate.domain.challenge import ChallengeState
 from voicegate.domain.phone_number import Destination
@@ -30,10 +29,11 @@ async def stored(store: Store) -> Store:
         for challenge in (verified, other, tested, make_challenge("4")):
             tx.add_challenge(replace(challenge, issued_at=NOW + int(challenge.id[-1]) * MINUTE))
         for call in (
-            make_call("1", "1"),
+            # A name is no mark: only what is stored as a test is one.
+            make_call("1", "1", trunk="test numbers"),
             make_call("2", "1", created_at=NOW + MINUTE),
             make_call("3", "2", created_at=NOW + 2 * MINUTE, destination=Destination(OTHER_NUMBER)),
-            make_call("4", "3", created_at=NOW + 3 * MINUTE, trunk=TEST_TRUNK),
+            make_call("4", "3", created_at=NOW + 3 * MINUTE, trunk="tests", is_test=True),
             make_call("5", "4", created_at=NOW + 4 * MINUTE),
         ):
             tx.add_call(call)
@@ -47,31 +47,33 @@ async def stored(store: Store) -> Store:
 @pytest.mark.parametrize(
     ("wanted", "calls"),
     [
-        (AttemptFilter(), [("call_3", False), ("call_2", True), ("call_1", False)]),
-        (AttemptFilter(client="other"), [("call_3", False)]),
-        (AttemptFilter(service="bank"), [("call_2", True), ("call_1", False)]),
-        (AttemptFilter(challenge_id="ver_2"), [("call_3", False)]),
-        (AttemptFilter(challenge_id="ver_3"), []),
-        (AttemptFilter(challenge_id="ver_3", with_tests=True), [("call_4", True)]),
-        (AttemptFilter(call_id="call_1"), [("call_1", False)]),
-        (AttemptFilter(call_id="call_4"), []),
-        (AttemptFilter(call_id="call_5", with_tests=True), []),
-        (AttemptFilter(number=OTHER_NUMBER), [("call_3", False)]),
-        (AttemptFilter(prefix="+1202"), [("call_2", True), ("call_1", False)]),
-        (AttemptFilter(prefix="+_2"), []),
-        (AttemptFilter(after=NOW + MINUTE), [("call_3", False), ("call_2", True)]),
-        (AttemptFilter(before=NOW + MINUTE), [("call_1", False)]),
-        (AttemptFilter(is_converted=True), [("call_2", True)]),
-        (AttemptFilter(is_converted=False), [("call_3", False), ("call_1", False)]),
+        (ServiceCallFilter(), [("call_3", False), ("call_2", True), ("call_1", False)]),
+        (ServiceCallFilter(client="other"), [("call_3", False)]),
+        (ServiceCallFilter(service="bank"), [("call_2", True), ("call_1", False)]),
+        (ServiceCallFilter(challenge_id="ver_2"), [("call_3", False)]),
+        (ServiceCallFilter(challenge_id="ver_3"), []),
+        (ServiceCallFilter(challenge_id="ver_3", with_tests=True), [("call_4", True)]),
+        (ServiceCallFilter(call_id="call_1"), [("call_1", False)]),
+        (ServiceCallFilter(call_id="call_4"), []),
+        (ServiceCallFilter(call_id="call_5", with_tests=True), []),
+        (ServiceCallFilter(number=OTHER_NUMBER), [("call_3", False)]),
+        (ServiceCallFilter(prefix="+1202"), [("call_2", True), ("call_1", False)]),
+        (ServiceCallFilter(prefix="+_2"), []),
+        (ServiceCallFilter(after=NOW + MINUTE), [("call_3", False), ("call_2", True)]),
+        (ServiceCallFilter(before=NOW + MINUTE), [("call_1", False)]),
+        (ServiceCallFilter(is_converted=True), [("call_2", True)]),
+        (ServiceCallFilter(is_converted=False), [("call_3", False), ("call_1", False)]),
     ],
 )
 async def test_services_calls_are_found_newest_first(
-    stored: Store, wanted: AttemptFilter, calls: list[tuple[str, bool]]
+    stored: Store, wanted: ServiceCallFilter, calls: list[tuple[str, bool]]
 ) -> None:
-    found = await stored.attempts(wanted, 10)
+    found = await stored.service_calls(wanted, 10)
     assert [(one.record.call.id, one.is_converted) for one in found] == calls
     assert all(one.challenge.id == one.record.call.challenge_id for one in found)
-    assert [one.record.call.id for one in await stored.attempts(wanted, 1)] == [name for name, _ in calls[:1]]
+    assert [one.record.call.id for one in await stored.service_calls(wanted, 1)] == [
+        name for name, _ in calls[:1]
+    ]
 
 
 async def test_calls_to_test_numbers_are_left_out_where_they_are_not_wanted(stored: Store) -> None:
@@ -83,25 +85,27 @@ async def test_calls_to_test_numbers_are_left_out_where_they_are_not_wanted(stor
 @pytest.mark.parametrize(
     ("wanted", "summary"),
     [
-        (AttemptFilter(), Summary(3, 1)),
-        (AttemptFilter(client="tester"), Summary(2, 1)),
-        (AttemptFilter(client="nobody"), Summary(0, 0)),
-        (AttemptFilter(service="shop"), Summary(1, 0)),
-        (AttemptFilter(country="US"), Summary(3, 1)),
-        (AttemptFilter(country="CA"), Summary(0, 0)),
-        (AttemptFilter(prefix="+1202"), Summary(2, 1)),
-        (AttemptFilter(prefix="+_2"), Summary(0, 0)),
-        (AttemptFilter(after=NOW), Summary(3, 1)),
-        (AttemptFilter(after=NOW + MINUTE), Summary(2, 1)),
-        (AttemptFilter(after=NOW + 2 * MINUTE, before=NOW + 3 * MINUTE), Summary(1, 0)),
-        (AttemptFilter(before=NOW + MINUTE), Summary(1, 0)),
-        (AttemptFilter(after=NOW - HOUR, before=NOW + HOUR), Summary(3, 1)),
-        (AttemptFilter(after=NOW - 90 * DAY, before=NOW + 2 * MINUTE), Summary(2, 1)),
-        (AttemptFilter(after=FIRST, before=LAST), Summary(3, 1)),
-        (AttemptFilter(after=LAST, before=FIRST), Summary(0, 0)),
+        (ServiceCallFilter(), Summary(3, 1)),
+        (ServiceCallFilter(client="tester"), Summary(2, 1)),
+        (ServiceCallFilter(client="nobody"), Summary(0, 0)),
+        (ServiceCallFilter(service="shop"), Summary(1, 0)),
+        (ServiceCallFilter(country="US"), Summary(3, 1)),
+        (ServiceCallFilter(country="CA"), Summary(0, 0)),
+        (ServiceCallFilter(prefix="+1202"), Summary(2, 1)),
+        (ServiceCallFilter(prefix="+_2"), Summary(0, 0)),
+        (ServiceCallFilter(after=NOW), Summary(3, 1)),
+        (ServiceCallFilter(after=NOW + MINUTE), Summary(2, 1)),
+        (ServiceCallFilter(after=NOW + 2 * MINUTE, before=NOW + 3 * MINUTE), Summary(1, 0)),
+        (ServiceCallFilter(before=NOW + MINUTE), Summary(1, 0)),
+        (ServiceCallFilter(after=NOW - HOUR, before=NOW + HOUR), Summary(3, 1)),
+        (ServiceCallFilter(after=NOW - 90 * DAY, before=NOW + 2 * MINUTE), Summary(2, 1)),
+        (ServiceCallFilter(after=FIRST, before=LAST), Summary(3, 1)),
+        (ServiceCallFilter(after=LAST, before=FIRST), Summary(0, 0)),
     ],
 )
-async def test_services_calls_are_summed_up(stored: Store, wanted: AttemptFilter, summary: Summary) -> None:
+async def test_services_calls_are_summed_up(
+    stored: Store, wanted: ServiceCallFilter, summary: Summary
+) -> None:
     assert await stored.summary(wanted) == summary
 
 
@@ -137,7 +141,7 @@ async def test_pages_leave_no_call_out_though_all_were_queued_at_once(store: Sto
         (CallFilter(client="tester"), ["call_5", "call_4", "call_2", "call_1"]),
         (CallFilter(number=OTHER_NUMBER), ["call_3"]),
         (CallFilter(number=OTHER_NUMBER, client="tester"), []),
-        (CallFilter(trunk=TEST_TRUNK), ["call_4"]),
+        (CallFilter(trunk="tests"), ["call_4"]),
         (CallFilter(outcome=Outcome.BUSY), []),
         (CallFilter(after=NOW + MINUTE, before=NOW + 4 * MINUTE), ["call_4", "call_3", "call_2"]),
     ],

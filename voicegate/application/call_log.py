@@ -18,6 +18,7 @@ from voicegate.domain.call import Call, CallEvent, Ended, Originated
 from voicegate.domain.call_outcome import CallOutcome, Hangup
 from voicegate.domain.challenge import Challenge
 from voicegate.domain.errors import StoreError
+from voicegate.domain.phone_number import mask
 from voicegate.domain.routing import Hop
 
 log = structlog.get_logger(__name__)
@@ -122,6 +123,7 @@ class CallLog:
             challenge=self.call.challenge_id,
             destination=self.call.destination.masked,
             trunk=self.call.trunk,
+            caller_id=mask(self.call.caller_id),
             blame=str(outcome.blame),
             evidence=self.call.evidence.strongest.name.lower(),
             **detail,
@@ -155,6 +157,7 @@ class CallLogs:
             trunk=hop.trunk.name,
             caller_id=hop.caller_id.number,
             created_at=self._clock.now(),
+            is_test=hop.trunk.is_test,
         )
 
     def open(self, record: CallRecord) -> CallLog:

@@ -61,7 +61,7 @@ class FactorFilter:
 
 
 @dataclass(frozen=True, slots=True)
-class AttemptFilter:
+class ServiceCallFilter:
     """Which of services' calls are meant; None in a field means all."""
 
     client: str | None = None
@@ -91,7 +91,7 @@ class AttemptFilter:
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt:
+class ServiceCall:
     """A call of a service's challenge."""
 
     record: CallRecord
@@ -106,7 +106,7 @@ class Attempt:
 class Summary:
     """The figures of a set of calls."""
 
-    attempts: int
+    calls: int
     """How many calls."""
     converted: int
     """How many calls whose code was entered."""

@@ -12,11 +12,11 @@ from voicegate.application.call_volume import CallVolume
 from voicegate.application.listing import (
     ALL_CALLS,
     ALL_ENTRIES,
-    Attempt,
-    AttemptFilter,
     AuditFilter,
     CallFilter,
     FactorFilter,
+    ServiceCall,
+    ServiceCallFilter,
     Summary,
 )
 from voicegate.application.ports import CallRecord, ChallengeRecord, IdempotencyKey, Replay
@@ -329,11 +329,11 @@ class Store(Protocol):
         """
         ...
 
-    async def attempts(self, wanted: AttemptFilter, limit: int) -> Sequence[Attempt]:
+    async def service_calls(self, wanted: ServiceCallFilter, limit: int) -> Sequence[ServiceCall]:
         """Return services' calls that match, in the order of `recent_calls`, at most `limit`."""
         ...
 
-    async def summary(self, wanted: AttemptFilter) -> Summary:
+    async def summary(self, wanted: ServiceCallFilter) -> Summary:
         """Return the figures of calls by client, service, country, prefix and time; other fields are ignored.
 
         Calls that were deleted are counted by whole hours, and not by prefix.

@@ -57,7 +57,6 @@ from voicegate.config import (
     TrunkSettings,
     sounds_folder,
 )
-from voicegate.domain.call import TEST_TRUNK
 from voicegate.domain.errors import ConfigError, SpeechError, UnknownLanguage
 from voicegate.domain.language import best_language, match_language
 from voicegate.domain.passcode import Passcode
@@ -260,8 +259,9 @@ def _test_route(settings: Settings) -> InternalRoute | None:
     if pattern is None:
         return None
     caller_ids = (CallerId(f"{settings.test_numbers.prefix}00"),)
-    trunk = Trunk(TEST_TRUNK, TEST_PBX, _TEST_ENDPOINT, caller_ids, has_lines=False)
-    return InternalRoute(TEST_TRUNK, pattern, trunk)
+    # What lists and people see of such a call; that it is one, is `is_test`.
+    trunk = Trunk(TEST_PBX, TEST_PBX, _TEST_ENDPOINT, caller_ids, is_test=True)
+    return InternalRoute(trunk.name, pattern, trunk)
 
 
 def speech_settings(settings: Settings) -> SpeechSettings:

@@ -6,7 +6,6 @@ from datetime import timedelta
 from typing import Final
 
 from voicegate.application.announcer import Announcer
-from voicegate.application.attempts import Attempts
 from voicegate.application.audit import Audit
 from voicegate.application.call_log import CallLogs
 from voicegate.application.challenges import ChallengeFactory, ChallengeService, Defaults
@@ -22,6 +21,7 @@ from voicegate.application.queries import ChallengeQueries, FactorQueries
 from voicegate.application.queueing import CallLimits
 from voicegate.application.readiness import Readiness
 from voicegate.application.route_choice import DEFAULT_MEMORY, RouteChooser, Standings
+from voicegate.application.service_calls import ServiceCalls
 from voicegate.application.sign_in import SignIn
 from voicegate.application.store_port import Store
 from voicegate.application.trunk_health import TrunkHealth
@@ -31,7 +31,7 @@ from voicegate.domain.routing import Routes
 from voicegate.domain.standing import RestRules
 
 TEST_PBX: Final = "test numbers"
-"""The simulated PBX that answers test numbers; no configured one can be named so."""
+"""The simulated PBX that answers test numbers; no configured one can have this name, for it has a blank."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +82,7 @@ class App:
     """The use cases around a challenge."""
     challenges: ChallengeQueries
     """The questions about challenges and calls."""
-    attempts: Attempts
+    service_calls: ServiceCalls
     """The questions about services' calls."""
     enrollment: Enrollment
     """The use cases around a factor."""
@@ -137,7 +137,7 @@ def assemble(adapters: Adapters, rules: Rules) -> App:
             delivery=delivery,
         ),
         challenges=ChallengeQueries(store=store, notifier=notifier, clock=clock),
-        attempts=Attempts(store),
+        service_calls=ServiceCalls(store),
         enrollment=enrollment,
         factors=factors,
         pages=_page_sessions(adapters, rules, units=units, enrollment=enrollment, queries=pages),

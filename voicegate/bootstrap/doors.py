@@ -26,7 +26,7 @@ from voicegate.adapters.http.twilio.door import twilio_door
 from voicegate.adapters.http.twilio.verifications import TwilioDependencies, TwilioService
 from voicegate.adapters.http.waiting import WaitingLimits
 from voicegate.bootstrap.app import App
-from voicegate.bootstrap.pages import page_house, pages_door, pages_url
+from voicegate.bootstrap.pages import page_dependencies, pages_door, pages_url
 from voicegate.config import ProviderSettings, Settings, read_secret
 from voicegate.domain.errors import ConfigError, InvalidExtension, InvalidNumber
 from voicegate.domain.number_reading import NumberStyle
@@ -44,16 +44,16 @@ def doors(app: App, settings: Settings, trunks: Sequence[Trunk]) -> Sequence[Doo
         log.warning("telephone page is enabled: clients are told its account's password")
     return (
         *telephone_doors(settings),
-        pages_door(page_house(app, settings)),
-        okta_door(okta_house(app, settings)),
+        pages_door(page_dependencies(app, settings)),
+        okta_door(okta_dependencies(app, settings)),
         okta_hook_door(okta_hook(app, settings)),
         *provider_doors(Providers(app.sign_in, app.clock, providers(settings))),
         twilio_door(
             TwilioDependencies(app.sign_in, app.challenges, app.clock, twilio_services(settings)),
-            app.attempts,
+            app.service_calls,
         ),
         native_door(
-            native_house(app, trunks, pages_url(settings)),
+            native_dependencies(app, trunks, pages_url(settings)),
             waiting_limits(settings),
         ),
     )
@@ -104,7 +104,7 @@ def waiting_limits(settings: Settings) -> WaitingLimits:
     return WaitingLimits(settings.http.max_waiting, settings.http.max_waiting_per_client)
 
 
-def native_house(app: App, trunks: Sequence[Trunk], pages_url: str = "") -> ApiDependencies:
+def native_dependencies(app: App, trunks: Sequence[Trunk], pages_url: str = "") -> ApiDependencies:
     """Return what the native door needs."""
     return ApiDependencies(
         sign_in=app.sign_in,
@@ -122,12 +122,12 @@ def native_house(app: App, trunks: Sequence[Trunk], pages_url: str = "") -> ApiD
     )
 
 
-def twilio_house(app: App, settings: Settings) -> TwilioDependencies:
+def twilio_dependencies(app: App, settings: Settings) -> TwilioDependencies:
     """Return what the door for Twilio Verify needs, as configured."""
     return TwilioDependencies(app.sign_in, app.challenges, app.clock, twilio_services(settings))
 
 
-def okta_house(app: App, settings: Settings) -> OktaDependencies:
+def okta_dependencies(app: App, settings: Settings) -> OktaDependencies:
     """Return what the door for Okta's Factors API needs, as configured."""
     return OktaDependencies(
         app.enrollment,

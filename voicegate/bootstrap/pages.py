@@ -23,9 +23,9 @@ from voicegate.domain.errors import ConfigError
 _PAGE: Final = Success(200, None, "A page.")
 
 
-def pages_door(house: PageDependencies) -> Door:
+def pages_door(dependencies: PageDependencies) -> Door:
     """Return the pages as a door that anybody may come to: whose page it is, a cookie tells."""
-    pages = Pages(house)
+    pages = Pages(dependencies)
     routes = [
         Route(
             Operation(method=method, path=path, name=path, text="A page.", success=_PAGE, refusals=()),
@@ -40,7 +40,7 @@ def pages_door(house: PageDependencies) -> Door:
     return Door(routes, ("/p/",), answer=answer, is_open=True, close=pages.streams.close)
 
 
-def page_house(app: App, settings: Settings) -> PageDependencies:
+def page_dependencies(app: App, settings: Settings) -> PageDependencies:
     """Return what the pages need, as configured.
 
     Raises:

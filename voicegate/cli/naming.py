@@ -33,12 +33,14 @@ class Named(msgspec.Struct, frozen=True):
 
 def name_service(packs: Packs, service: str, languages: Iterable[Pack], *, force: bool) -> Iterator[Named]:
     """Have a name spoken in these languages, one after the other; yield the result for each."""
-    is_house = service == packs.settings.service.name
+    is_default = service == packs.settings.service.name
     for pack in languages:
         try:
-            made = asyncio.run(make_introduction(pack, service, packs.place, is_house=is_house, force=force))
+            made = asyncio.run(
+                make_introduction(pack, service, packs.place, is_default=is_default, force=force)
+            )
         except SpeechError as error:
-            found = find_introduction(pack, service, packs.place, is_house=is_house)
+            found = find_introduction(pack, service, packs.place, is_default=is_default)
             yield Named(pack.language, service, found.source.value, error=str(error))
         else:
             yield _named(pack, service, made)

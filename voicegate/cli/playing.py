@@ -86,7 +86,7 @@ def _load(packs: Packs, language: str, service: str | None) -> Voice:
     voice = load_voice(pack, _KIND, packs.recordings, variant=own.digit_variants.get(language))
     name = service or own.name
     found = find_introduction(
-        pack, name, IntroductionFolder(packs.place.state, _KIND), is_house=name == own.name
+        pack, name, IntroductionFolder(packs.place.state, _KIND), is_default=name == own.name
     )
     if found.file.is_file():
         return voice.with_own(PromptName.THIS_IS, _KIND.read(found.file))

@@ -286,10 +286,6 @@ TRANSITIONS: Final[Mapping[tuple[CallState, type[CallEvent]], CallState]] = {
 """Every pair that can happen, and the state that follows it."""
 
 
-TEST_TRUNK: Final = "test numbers"
-"""The stored trunk name of calls to test numbers; no trunk in the settings can have it."""
-
-
 @dataclass(frozen=True, slots=True)
 class Call:
     """One call of a challenge, as it is now."""
@@ -306,6 +302,8 @@ class Call:
     """The number shown to the called person."""
     created_at: datetime
     """When it was queued."""
+    is_test: bool = False
+    """Does it go to a test number? Then it says nothing about carriers and people."""
     state: CallState = CallState.QUEUED
     """Its state."""
     rang: bool = False
@@ -323,11 +321,6 @@ class Call:
     def is_live(self) -> bool:
         """Return whether it has not ended."""
         return self.state is not CallState.ENDED
-
-    @property
-    def is_test(self) -> bool:
-        """Return whether it goes to a test number. Then it says nothing about carriers and people."""
-        return self.trunk == TEST_TRUNK
 
 
 def step(call: Call, event: CallEvent, now: datetime) -> Call:

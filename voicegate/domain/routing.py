@@ -104,8 +104,8 @@ class Trunk:
     """Tried before those with a higher one; 0: its place in the settings, counted from 1."""
     weight: int = 1
     """Its share of the calls among trunks of the same priority."""
-    has_lines: bool = True
-    """Does a call take one of its lines? Calls to test numbers take none, and never wait."""
+    is_test: bool = False
+    """Does it lead to test numbers only? Its calls take no line and never wait."""
 
 
 @dataclass(frozen=True, slots=True)

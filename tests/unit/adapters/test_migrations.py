@@ -22,15 +22,20 @@ from voicegate.adapters.storage import SqlStore, engines
 from voicegate.adapters.storage.migrations import migrate
 from voicegate.adapters.storage.rows import call_row, challenge_row
 from voicegate.adapters.storage.tables import METADATA
-from voicegate.application.listing import AttemptFilter, CallFilter, Summary
+from voicegate.application.listing import CallFilter, ServiceCallFilter, Summary
 from voicegate.application.ports import CallRecord, ChallengeRecord
-from voicegate.domain.call import TEST_TRUNK
 from voicegate.domain.challenge import ChallengeState
 from voicegate.domain.errors import StoreError
 from voicegate.domain.phone_number import Destination
 
-OLD_NAMES = {"challenge_id": "verification_id"}
-"""Columns that were called otherwise before revision 0007, with what they were called."""
+RENAMED = {
+    "0007": {"verification_id": "challenge_id"},
+    "0010": {"attempts_left": "guesses_left", "attempts": "calls"},
+}
+"""Columns that a revision renamed, with their new names."""
+ADDED: dict[str, dict[str, dict[str, Any]]] = {"0007": {}, "0010": {"calls": {"is_test": 0}}}
+"""Columns that it added to a table, with what they hold in rows that were there."""
+OLD_NAMES = {new: old for names in RENAMED.values() for old, new in names.items()}
 
 
 @pytest.fixture
@@ -108,7 +113,7 @@ async def test_calls_of_before_their_client_and_country_were_kept_are_listed_and
     made = [
         make_call("1", "1"),
         make_call("2", "1", created_at=later),
-        make_call("3", "1", created_at=later, trunk=TEST_TRUNK),
+        make_call("3", "1", created_at=later, trunk="test numbers"),
         make_call("4", "2", destination=Destination("4001")),
     ]
     with engine.begin() as connection:
@@ -119,16 +124,15 @@ async def test_calls_of_before_their_client_and_country_were_kept_are_listed_and
             insert_old(connection, "calls", call_row(CallRecord(call)) | {"position": position})
     engine.dispose()
     async with SqlStore(file) as store:
-        found = await store.attempts(AttemptFilter(with_tests=True), 9)
+        found = await store.service_calls(ServiceCallFilter(with_tests=True), 9)
         assert [(one.record.call.id, one.is_converted) for one in found] == [
             ("call_3", True),
             ("call_2", False),
             ("call_1", False),
         ]
-        assert await store.summary(AttemptFilter(client="tester", service="bank", country="US")) == Summary(
-            2, 0
-        )
-        assert await store.summary(AttemptFilter(after=later - timedelta(hours=1))) == Summary(1, 0)
+        counted = ServiceCallFilter(client="tester", service="bank", country="US")
+        assert await store.summary(counted) == Summary(2, 0)
+        assert await store.summary(ServiceCallFilter(after=later - timedelta(hours=1))) == Summary(1, 0)
         assert [one.call.id for one in await store.recent_calls(9, CallFilter(number="4001"))] == ["call_4"]
         assert len(await store.recent_calls(9, CallFilter(client="tester"))) == 4
 
@@ -205,18 +209,21 @@ def value_of(kind: str, n: int) -> object:
             return str(n)
 
 
-def renamed(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    new = {old: name for name, old in OLD_NAMES.items()}
-    return [{new.get(name, name): value for name, value in row.items()} for row in rows]
+def migrated(table: str, rows: list[dict[str, Any]], revision: str) -> list[dict[str, Any]]:
+    new, added = RENAMED[revision], ADDED[revision].get(table, {})
+    return [{new.get(name, name): value for name, value in row.items()} | added for row in rows]
 
 
-def test_every_row_of_the_last_version_is_kept_under_the_new_names(file: Path) -> None:
-    migrate_file(file, "0006")
+@pytest.mark.parametrize(("last", "revision"), [("0006", "0007"), ("0009", "0010")])
+def test_every_row_of_the_last_version_is_kept_under_the_new_names(
+    file: Path, last: str, revision: str
+) -> None:
+    migrate_file(file, last)
     with closing(sqlite3.connect(file)) as connection, connection:
         fill_every_column(connection, list(rows_of(connection)))
         before = rows_of(connection)
     assert {len(rows) for rows in before.values()} == {3}
-    migrate_file(file, "0007")
+    migrate_file(file, revision)
     with closing(sqlite3.connect(file)) as connection:
         after = rows_of(connection)
         assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
@@ -224,8 +231,19 @@ def test_every_row_of_the_last_version_is_kept_under_the_new_names(file: Path) -
         connection.execute("PRAGMA foreign_keys = ON")
         with pytest.raises(sqlite3.IntegrityError, match="FOREIGN KEY"):
             connection.execute("UPDATE calls SET challenge_id = 'unknown'")
-    before["challenges"] = before.pop("verifications")
-    assert after == {name: renamed(rows) for name, rows in before.items()}
+    before["challenges"] = before.pop("verifications" if "verifications" in before else "challenges")
+    assert after == {name: migrated(name, rows, revision) for name, rows in before.items()}
+
+
+def test_a_call_of_before_the_mark_is_a_test_by_its_trunks_name(file: Path) -> None:
+    migrate_file(file, "0009")
+    with closing(sqlite3.connect(file)) as connection, connection:
+        fill_every_column(connection, list(rows_of(connection)))
+        connection.execute("UPDATE calls SET trunk = 'test numbers' WHERE id = '1'")
+    migrate_file(file, "0010")
+    with closing(sqlite3.connect(file)) as connection:
+        marks = connection.execute("SELECT id, is_test FROM calls ORDER BY id").fetchall()
+    assert [tuple(mark) for mark in marks] == [("0", 0), ("1", 1), ("2", 0)]
 
 
 def test_in_postgresql_challenges_are_renamed_with_all_that_bears_the_old_name() -> None:

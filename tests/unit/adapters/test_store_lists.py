@@ -19,11 +19,11 @@ from voicegate.adapters.storage.counts import summary_queries
 from voicegate.adapters.storage.migrations import migrate
 from voicegate.adapters.storage.purge import old_challenges, purge
 from voicegate.application.listing import (
-    AttemptFilter,
     AuditFilter,
     CallFilter,
     FactorFilter,
     Position,
+    ServiceCallFilter,
     Summary,
 )
 from voicegate.application.store_port import Kept
@@ -84,11 +84,11 @@ def filled(file: Path) -> Iterator[Filled]:
         (lists.calls_query(CallFilter(number="+12025550101")), "ix_calls_number (number=?)"),
         (lists.calls_query(CallFilter(number="+12025550101", client=CLIENT)), "ix_calls_number (number=?)"),
         (
-            lists.attempts_query(AttemptFilter(client="nobody", behind=BEHIND)),
+            lists.service_calls_query(ServiceCallFilter(client="nobody", behind=BEHIND)),
             "ix_calls_service (client=? AND (created_at,id)<(?,?))",
         ),
         (
-            lists.attempts_query(AttemptFilter(client=CLIENT, service=SERVICE, is_converted=False)),
+            lists.service_calls_query(ServiceCallFilter(client=CLIENT, service=SERVICE, is_converted=False)),
             "ix_calls_service (client=?)",
         ),
         (lists.factors_query(FactorFilter()), "uq_factors_living"),
@@ -122,14 +122,14 @@ def test_a_list_is_read_in_its_indexs_order_and_never_sorted(
 @pytest.mark.parametrize(
     "wanted",
     [
-        AttemptFilter(client=CLIENT),
-        AttemptFilter(client=CLIENT, service=SERVICE, country="US"),
-        AttemptFilter(client=CLIENT, after=at(200), before=at(100)),
-        AttemptFilter(client=CLIENT, prefix="+1202"),
+        ServiceCallFilter(client=CLIENT),
+        ServiceCallFilter(client=CLIENT, service=SERVICE, country="US"),
+        ServiceCallFilter(client=CLIENT, after=at(200), before=at(100)),
+        ServiceCallFilter(client=CLIENT, prefix="+1202"),
     ],
 )
 def test_a_summary_reads_counts_and_an_index_and_never_a_whole_table(
-    filled: Filled, wanted: AttemptFilter
+    filled: Filled, wanted: ServiceCallFilter
 ) -> None:
     for query in summary_queries(wanted):
         (step,) = filled.plan(query)
@@ -174,7 +174,7 @@ async def test_what_is_old_goes_batch_by_batch_and_what_is_kept_stays(file: Path
         assert after["timeline"] == 4 * 51
         assert after["audit"] == 201
         assert after["call_counts"] == before["call_counts"]
-        assert await store.summary(AttemptFilter(client=CLIENT)) == Summary(300, 300)
+        assert await store.summary(ServiceCallFilter(client=CLIENT)) == Summary(300, 300)
 
 
 async def test_what_is_open_or_live_or_of_a_living_factor_is_never_deleted(file: Path) -> None:

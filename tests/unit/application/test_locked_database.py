@@ -88,5 +88,5 @@ async def test_the_log_line_of_a_calls_end_says_how_it_ended(bench: Bench) -> No
     assert line["outcome"] == "delivered"
     assert line["blame"] == "nobody"
     assert (line["trunk"], line["evidence"]) == ("carrier", "announced")
-    assert line["destination"] == "+1••••••••01"
+    assert (line["destination"], line["caller_id"]) == ("+1••••••••01", "+1••••••••00")
     assert {"cause", "sip_status", "gave_up"} <= set(line)

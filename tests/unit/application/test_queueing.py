@@ -181,7 +181,7 @@ async def test_a_crowd_never_exceeds_a_limit_and_all_are_served() -> None:
 async def test_calls_to_test_numbers_need_no_line() -> None:
     async with crowd(CallLimits(in_progress=1, queue_timeout=LONG)) as calls:
         for name in ("a1", "a2", "a3"):
-            await calls.call(name, replace(trunk("tests"), has_lines=False))
+            await calls.call(name, replace(trunk("tests"), is_test=True))
         assert calls.pending == ["a1", "a2", "a3"]
 
 

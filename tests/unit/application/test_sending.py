@@ -1,15 +1,16 @@
 """A service's code is sent: one challenge a telephone, called again while it is open."""
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
-from tests.unit.application.conftest import ADMIN, NUMBER, OTHER, TESTER, Bench
+from tests.unit.application.conftest import ADMIN, NUMBER, OTHER, TESTER, Bench, trunk
 from tests.unit.application.scripted import ScriptedLeg
-from voicegate.application.attempts import Attempts
 from voicegate.application.challenges import ChallengeSpec
-from voicegate.application.listing import AttemptFilter, Summary
+from voicegate.application.listing import ServiceCallFilter, Summary
+from voicegate.application.service_calls import ServiceCalls
 from voicegate.application.sign_in import Ended, Issued, OtherCode
 from voicegate.application.unit_of_work import NotFound
 from voicegate.domain.call import Rang
@@ -18,6 +19,7 @@ from voicegate.domain.client import Principal
 from voicegate.domain.passcode import Passcode
 from voicegate.domain.phone_number import Destination
 from voicegate.domain.policy import Deny, DenyReason
+from voicegate.domain.routing import Routes
 
 
 def wanted(service: str | None = "bank", own: Passcode | None = None) -> ChallengeSpec:
@@ -102,16 +104,16 @@ async def test_approving_is_the_owners_and_not_for_what_is_over(bench: Bench) ->
 
 
 async def test_a_client_counts_its_own_calls_and_an_admin_all(bench: Bench) -> None:
-    attempts = Attempts(bench.store)
+    service_calls = ServiceCalls(bench.store)
     await send(bench)
     await send(bench, OTHER)
     for principal, count in ((TESTER, 1), (OTHER, 1), (ADMIN, 2)):
-        assert await attempts.summarise(principal, AttemptFilter()) == Summary(count, 0)
-        found = await attempts.list(principal, AttemptFilter(), 10)
+        assert await service_calls.summarise(principal, ServiceCallFilter()) == Summary(count, 0)
+        found = await service_calls.list(principal, ServiceCallFilter(), 10)
         assert len(found) == count
-        assert await attempts.find(principal, found[0].record.call.id) is not None
-    assert await attempts.summarise(ADMIN, AttemptFilter(country="US")) == Summary(2, 0)
-    assert await attempts.summarise(ADMIN, AttemptFilter(country="CA")) == Summary(0, 0)
+        assert await service_calls.find(principal, found[0].record.call.id) is not None
+    assert await service_calls.summarise(ADMIN, ServiceCallFilter(country="US")) == Summary(2, 0)
+    assert await service_calls.summarise(ADMIN, ServiceCallFilter(country="CA")) == Summary(0, 0)
 
 
 async def test_a_code_of_ours_cannot_be_guessed_by_sending_it_as_ones_own(bench: Bench) -> None:
@@ -119,3 +121,16 @@ async def test_a_code_of_ours_cannot_be_guessed_by_sending_it_as_ones_own(bench:
     wrong = Passcode("000000" if code.digits != "000000" else "111111")
     for own in (code, wrong):
         assert await bench.sign_in.send(TESTER, wanted(own=own)) == OtherCode()
+
+
+async def test_that_a_call_is_a_test_is_its_trunks_fact_not_its_name(bench: Bench) -> None:
+    named = replace(trunk("test numbers"), pbx=bench.rules.routes.trunks[0].pbx)
+    for own, is_test in ((named, False), (replace(named, name="other", is_test=True), True)):
+        calling = bench.rebuilt(routes=Routes((own,)))
+        async with calling.app.delivery:
+            (call,) = (await calling.settled(await calling.issue(NUMBER))).calls
+        assert (call.call.trunk, call.call.is_test) == (own.name, is_test)
+        found = await bench.store.challenge(call.call.challenge_id)
+        assert found is not None
+        assert found.calls[0].call.is_test == is_test
+        bench.clock.time += timedelta(hours=2)

@@ -86,7 +86,7 @@ class SpeechCheck:
         found = []
         for name in names:
             own = name == settings.service_name
-            how = {pack.language: find_introduction(pack, name, place, is_house=own) for pack in packs}
+            how = {pack.language: find_introduction(pack, name, place, is_default=own) for pack in packs}
             found.append(_look_at_name(name, how, packs))
             slow = [pack.language for pack in packs if _takes_long(pack, how[pack.language], place.kind)]
             if slow:

@@ -70,7 +70,7 @@ class Introduction:
 
 
 def find_introduction(
-    pack: Pack, service: str, place: IntroductionFolder, *, is_house: bool = False
+    pack: Pack, service: str, place: IntroductionFolder, *, is_default: bool = False
 ) -> Introduction:
     """Return who introduces `service`, and whether that is ready; blocks.
 
@@ -78,7 +78,7 @@ def find_introduction(
     """
     scripts = pack.introductions(service)
     recordings, suffix = place.state / FOLDER / pack.language, place.kind.suffix
-    for name in (introduction_name(service), _THIS_IS)[: 2 if is_house else 1]:
+    for name in (introduction_name(service), _THIS_IS)[: 2 if is_default else 1]:
         if (file := recordings / f"{name}.{suffix}").is_file():
             return Introduction(Source.RECORDED, file, scripts[0])
     if service == pack.service:
@@ -93,7 +93,7 @@ def find_introduction(
 
 
 async def make_introduction(
-    pack: Pack, service: str, place: IntroductionFolder, *, is_house: bool = False, force: bool = False
+    pack: Pack, service: str, place: IntroductionFolder, *, is_default: bool = False, force: bool = False
 ) -> Introduction:
     """Have `service` introduced; return how. An engine says it now, unless a recording does, or it was said
     before and `force` does not ask for it anew.
@@ -101,7 +101,7 @@ async def make_introduction(
     Raises:
         SpeechError: no engine is there that could, each failed, or the folder cannot be written; names which.
     """
-    found = await asyncio.to_thread(find_introduction, pack, service, place, is_house=is_house)
+    found = await asyncio.to_thread(find_introduction, pack, service, place, is_default=is_default)
     if found.source in (Source.RECORDED, Source.SHIPPED) or (found.source is Source.MADE and not force):
         return found
     first, *others = pack.introductions(service)

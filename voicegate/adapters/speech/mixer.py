@@ -178,9 +178,9 @@ class Mixer:
             IntroductionFolder(self._settings.state_folder, self._format),
             self._settings.service_name,
         )
-        house = await make_introduction(voice.pack, own, place, is_house=True)
-        if house.source is not Source.SHIPPED:
-            this_is = await asyncio.to_thread(self._format.read, house.file)
+        own_name = await make_introduction(voice.pack, own, place, is_default=True)
+        if own_name.source is not Source.SHIPPED:
+            this_is = await asyncio.to_thread(self._format.read, own_name.file)
             voice = voice.with_own(PromptName.THIS_IS.value, this_is)
         others = {}
         for service, name in self._settings.service_names.items():

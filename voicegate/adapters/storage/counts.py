@@ -11,20 +11,19 @@ from typing import Final
 from sqlalchemy import ColumnElement, Connection, RowMapping, Select, func, select, true, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from voicegate.adapters.storage.lists import between, reachable, services_calls
+from voicegate.adapters.storage.lists import between, of_services, reachable
 from voicegate.adapters.storage.tables import call_counts, calls
-from voicegate.application.listing import AttemptFilter, Summary
-from voicegate.domain.call import TEST_TRUNK
+from voicegate.application.listing import ServiceCallFilter, Summary
 
 _HOUR: Final = timedelta(hours=1)
 _KEY: Final = ("client", "service", "hour", "country")
 
 
-def count_attempt(connection: Connection, call_id: str) -> None:
+def count_call(connection: Connection, call_id: str) -> None:
     """Count a new call, if a service asked for it."""
     # Read back, not built from the call: its service and country are columns that only `add_call` knows.
     row = connection.execute(select(calls).where(calls.c.id == call_id)).mappings().one()
-    _count(connection, row, attempts=1)
+    _count(connection, row, calls=1)
 
 
 def count_conversion(connection: Connection, challenge_id: str) -> None:
@@ -38,12 +37,12 @@ def count_conversion(connection: Connection, challenge_id: str) -> None:
     _count(connection, rows[0], converted=1)
 
 
-def find_summary(connection: Connection, wanted: AttemptFilter) -> Summary:
+def find_summary(connection: Connection, wanted: ServiceCallFilter) -> Summary:
     """Return how many calls match, and how many of them led to a verified code."""
     return _total(connection, *(summary_queries(wanted)))
 
 
-def summary_queries(wanted: AttemptFilter) -> list[Select[int, int]]:
+def summary_queries(wanted: ServiceCallFilter) -> list[Select[int, int]]:
     """Return the queries whose results, added up, are the summary."""
     after = None if wanted.after is None else reachable(wanted.after)
     before = None if wanted.before is None else reachable(wanted.before)
@@ -61,7 +60,9 @@ def summary_queries(wanted: AttemptFilter) -> list[Select[int, int]]:
     return queries
 
 
-def _whole_hours(wanted: AttemptFilter, first: datetime | None, last: datetime | None) -> Select[int, int]:
+def _whole_hours(
+    wanted: ServiceCallFilter, first: datetime | None, last: datetime | None
+) -> Select[int, int]:
     exact = {"client": wanted.client, "service": wanted.service, "country": wanted.country}
     fitting: list[ColumnElement[bool]] = [
         call_counts.c[name] == value for name, value in exact.items() if value is not None
@@ -70,12 +71,12 @@ def _whole_hours(wanted: AttemptFilter, first: datetime | None, last: datetime |
         fitting.append(call_counts.c.hour >= first)
     if last is not None:
         fitting.append(call_counts.c.hour < last)
-    return select(func.sum(call_counts.c.attempts), func.sum(call_counts.c.converted)).where(*fitting)
+    return select(func.sum(call_counts.c.calls), func.sum(call_counts.c.converted)).where(*fitting)
 
 
-def _calls(wanted: AttemptFilter, after: datetime | None, before: datetime | None) -> Select[int, int]:
+def _calls(wanted: ServiceCallFilter, after: datetime | None, before: datetime | None) -> Select[int, int]:
     converted = func.count().filter(calls.c.is_converted == true())
-    return select(func.count(), converted).where(*services_calls(wanted), *between(after, before))
+    return select(func.count(), converted).where(*of_services(wanted), *between(after, before))
 
 
 def _total(connection: Connection, *queries: Select[int, int]) -> Summary:
@@ -84,8 +85,8 @@ def _total(connection: Connection, *queries: Select[int, int]) -> Summary:
     return Summary(sum(row[0] or 0 for row in sums), sum(row[1] or 0 for row in sums))
 
 
-def _count(connection: Connection, call: RowMapping, *, attempts: int = 0, converted: int = 0) -> None:
-    if call["service"] is None or call["trunk"] == TEST_TRUNK:
+def _count(connection: Connection, call: RowMapping, *, calls: int = 0, converted: int = 0) -> None:
+    if call["service"] is None or call["is_test"]:
         return
     # Both databases have the same INSERT ... ON CONFLICT; SQLAlchemy has it only in its dialects.
     insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
@@ -94,11 +95,11 @@ def _count(connection: Connection, call: RowMapping, *, attempts: int = 0, conve
         service=call["service"],
         hour=_hour_of(call["created_at"]),
         country=call["country"] or "",
-        attempts=attempts,
+        calls=calls,
         converted=converted,
     )
     # Added by the database, not here: two controllers on PostgreSQL may count the same hour at once.
-    sums = {name: call_counts.c[name] + added.excluded[name] for name in ("attempts", "converted")}
+    sums = {name: call_counts.c[name] + added.excluded[name] for name in ("calls", "converted")}
     connection.execute(added.on_conflict_do_update(index_elements=_KEY, set_=sums))
 
 

@@ -8,22 +8,21 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final
 
-from sqlalchemy import ColumnElement, Connection, Select, func, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Select, func, select, true, tuple_
 
 from voicegate.adapters.storage.rows import audit_of, call_of, challenge_of
 from voicegate.adapters.storage.statements import factor_record
 from voicegate.adapters.storage.tables import IS_LIVING, IS_SERVICE, audit, calls, challenges, factors
 from voicegate.application.listing import (
-    Attempt,
-    AttemptFilter,
     AuditFilter,
     CallFilter,
     FactorFilter,
     Position,
+    ServiceCall,
+    ServiceCallFilter,
 )
 from voicegate.application.ports import CallRecord
 from voicegate.application.store_port import AuditEntry, FactorRecord
-from voicegate.domain.call import TEST_TRUNK
 
 # Near the first and last day that `datetime` knows, a time of another zone cannot be converted to UTC.
 _EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -36,13 +35,15 @@ def find_calls(connection: Connection, wanted: CallFilter, *, limit: int) -> Seq
     return [call_of(row) for row in rows]
 
 
-def find_attempts(connection: Connection, wanted: AttemptFilter, *, limit: int) -> Sequence[Attempt]:
+def find_service_calls(
+    connection: Connection, wanted: ServiceCallFilter, *, limit: int
+) -> Sequence[ServiceCall]:
     """Return services' calls that match, newest first, at most `limit`, each with its challenge."""
-    rows = connection.execute(attempts_query(wanted).limit(limit)).mappings().all()
+    rows = connection.execute(service_calls_query(wanted).limit(limit)).mappings().all()
     # A second query, not a join: a join could make the database leave the order of the calls' index.
     own = select(challenges).where(challenges.c.id.in_({row["challenge_id"] for row in rows}))
     by_id = {row["id"]: challenge_of(row) for row in connection.execute(own).mappings()}
-    return [Attempt(call_of(row), by_id[row["challenge_id"]], row["is_converted"]) for row in rows]
+    return [ServiceCall(call_of(row), by_id[row["challenge_id"]], row["is_converted"]) for row in rows]
 
 
 def find_audit(connection: Connection, wanted: AuditFilter, *, limit: int) -> Sequence[AuditEntry]:
@@ -66,13 +67,13 @@ def calls_query(wanted: CallFilter) -> Select[tuple[object, ...]]:
     )
     fitting = _exactly(*exact)
     if not wanted.with_tests:
-        fitting.append(calls.c.trunk != TEST_TRUNK)
+        fitting.append(calls.c.is_test != true())
     return _newest(wanted.behind).where(*fitting, *between(wanted.after, wanted.before))
 
 
-def attempts_query(wanted: AttemptFilter) -> Select[tuple[object, ...]]:
+def service_calls_query(wanted: ServiceCallFilter) -> Select[tuple[object, ...]]:
     """Return the query for services' calls that match, newest first."""
-    fitting = services_calls(wanted)
+    fitting = of_services(wanted)
     fitting += _exactly(
         (calls.c.challenge_id, wanted.challenge_id),
         (calls.c.id, wanted.call_id),
@@ -83,7 +84,7 @@ def attempts_query(wanted: AttemptFilter) -> Select[tuple[object, ...]]:
     return _newest(wanted.behind).where(*fitting, *between(wanted.after, wanted.before))
 
 
-def services_calls(wanted: AttemptFilter) -> list[ColumnElement[bool]]:
+def of_services(wanted: ServiceCallFilter) -> list[ColumnElement[bool]]:
     """Return the conditions for services' calls of a client, service, country and prefix, at any time."""
     fitting: list[ColumnElement[bool]] = [IS_SERVICE]
     fitting += _exactly(
@@ -94,7 +95,7 @@ def services_calls(wanted: AttemptFilter) -> list[ColumnElement[bool]]:
     if wanted.prefix:
         fitting.append(calls.c.number.startswith(wanted.prefix, autoescape=True))
     if not wanted.with_tests:
-        fitting.append(calls.c.trunk != TEST_TRUNK)
+        fitting.append(calls.c.is_test != true())
     return fitting
 
 

@@ -118,7 +118,7 @@ def add_call(connection: Connection, call: Call) -> None:
     connection.execute(
         insert(calls).values(**row, position=position, country=call.destination.country, is_converted=False)
     )
-    counts.count_attempt(connection, call.id)
+    counts.count_call(connection, call.id)
 
 
 def save_challenge(connection: Connection, challenge: Challenge) -> None:

@@ -26,11 +26,11 @@ from voicegate.adapters.storage.writer import Writer
 from voicegate.application.listing import (
     ALL_CALLS,
     ALL_ENTRIES,
-    Attempt,
-    AttemptFilter,
     AuditFilter,
     CallFilter,
     FactorFilter,
+    ServiceCall,
+    ServiceCallFilter,
     Summary,
 )
 from voicegate.application.ports import CallRecord, ChallengeRecord
@@ -145,11 +145,11 @@ class SqlStore:
         """Return the calls that match, newest first, at most `limit`, without timelines."""
         return await self._list(partial(lists.find_calls, wanted=wanted, limit=limit))
 
-    async def attempts(self, wanted: AttemptFilter, limit: int) -> Sequence[Attempt]:
+    async def service_calls(self, wanted: ServiceCallFilter, limit: int) -> Sequence[ServiceCall]:
         """Return services' calls that match, newest first, at most `limit`."""
-        return await self._list(partial(lists.find_attempts, wanted=wanted, limit=limit))
+        return await self._list(partial(lists.find_service_calls, wanted=wanted, limit=limit))
 
-    async def summary(self, wanted: AttemptFilter) -> Summary:
+    async def summary(self, wanted: ServiceCallFilter) -> Summary:
         """Return how many services' calls match, and how many of them led to a verified code."""
         return await self._list(partial(counts.find_summary, wanted=wanted))
 

@@ -82,7 +82,7 @@ challenges: Final = Table(
     Column("sealed", LargeBinary),
     Column("issued_at", UtcDateTime, nullable=False),
     Column("expires_at", UtcDateTime, nullable=False),
-    Column("attempts_left", Integer, nullable=False),
+    Column("guesses_left", Integer, nullable=False),
     Column("state", String, nullable=False),
     Column("reference", Text),
     Column("revision", Integer, nullable=False),
@@ -127,6 +127,7 @@ calls: Final = Table(
     Column("country", String),
     Column("is_converted", Boolean, nullable=False, server_default=false()),
     Column("counted_at", UtcDateTime),
+    Column("is_test", Boolean, nullable=False, server_default=false()),
     UniqueConstraint("challenge_id", "position"),
 )
 """One row for each call; `position` counts a challenge's calls from 1. `outcome` and `is_unreachable` are
@@ -141,7 +142,7 @@ call_counts: Final = Table(
     Column("service", String, primary_key=True),
     Column("hour", UtcDateTime, primary_key=True),
     Column("country", String, primary_key=True),
-    Column("attempts", Integer, nullable=False),
+    Column("calls", Integer, nullable=False),
     Column("converted", Integer, nullable=False),
 )
 """How many calls services asked for, and how many of those codes were entered, for each hour in which they
@@ -300,12 +301,15 @@ IS_SERVICE: Final = calls.c.service.is_not(None)
 
 # In the order of a list, to its last column: a page is read from the index and nothing is sorted. The columns
 # after the id are for filters: a row that does not match is skipped in the index, without reading the table.
-Index("ix_calls_created_at", calls.c.created_at, calls.c.id, calls.c.trunk, calls.c.outcome)
-Index("ix_calls_client", calls.c.client, calls.c.created_at, calls.c.id, calls.c.trunk, calls.c.outcome)
+Index("ix_calls_created_at", *(calls.c[name] for name in ("created_at", "id", "trunk", "outcome", "is_test")))
+Index(
+    "ix_calls_client",
+    *(calls.c[name] for name in ("client", "created_at", "id", "trunk", "outcome", "is_test")),
+)
 Index("ix_calls_number", calls.c.number, calls.c.created_at, calls.c.id)
 Index(
     "ix_calls_service",
-    *(calls.c[name] for name in ("client", "created_at", "id", "service", "trunk", "country", "number")),
+    *(calls.c[name] for name in ("client", "created_at", "id", "service", "is_test", "country", "number")),
     calls.c.is_converted,
     sqlite_where=IS_SERVICE,
     postgresql_where=IS_SERVICE,

@@ -122,7 +122,7 @@ class Writer:
         try:
             with self._engine.begin() as connection:
                 done = []
-                _attempt_some(connection, batch, done)
+                _try_some(connection, batch, done)
         except Exception as error:  # noqa: BLE001 - a thread's root: settled in the futures
             # Before the first job has run, nothing is lost by waiting. After that, the commit may be on disk
             # or not: no job is run again, for it could take effect twice.
@@ -165,16 +165,16 @@ def is_locked(error: Exception) -> bool:
     return code is not None and code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
-def _attempt_some(connection: Connection, batch: list[_Job], done: list[_Done]) -> None:
+def _try_some(connection: Connection, batch: list[_Job], done: list[_Done]) -> None:
     """Run jobs for `_BATCH_S`, at least one, and add the result of each to `done`."""
     until = time.monotonic() + _BATCH_S
     for job in batch:
-        done.append(_attempt(connection, job))
+        done.append(_try(connection, job))
         if time.monotonic() > until:
             break
 
 
-def _attempt(connection: Connection, job: _Job) -> _Done:
+def _try(connection: Connection, job: _Job) -> _Done:
     # A savepoint each: one job's error must not undo the others of the batch.
     savepoint = connection.begin_nested()
     try:

@@ -41,7 +41,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageDependencies:
-    """What the pages need of the house."""
+    """What the pages need of the dependencies."""
 
     sessions: PageSessions
     """What people do."""
@@ -74,9 +74,9 @@ class Instead(Exception):
 class Pages:
     """The handlers of the pages."""
 
-    def __init__(self, house: PageDependencies) -> None:
-        self._house = house
-        self.streams = Streams(house.max_streams)
+    def __init__(self, dependencies: PageDependencies) -> None:
+        self._dependencies = dependencies
+        self.streams = Streams(dependencies.max_streams)
         """Who watches a call."""
 
     def routes(self) -> Sequence[tuple[str, str, Handler]]:
@@ -99,7 +99,7 @@ class Pages:
 
     def failed(self, status: int) -> web.Response:
         """Return the page of a request that failed."""
-        return self._house.writer.message("gone" if status == 404 else "trouble", (), status=status)
+        return self._dependencies.writer.message("gone" if status == 404 else "trouble", (), status=status)
 
     def _answering(self, handler: Handler) -> Handler:
         async def handle(request: web.Request) -> web.StreamResponse:
@@ -120,7 +120,7 @@ class Pages:
         if request.method == "HEAD" or "prefetch" in request.headers.get("Sec-Purpose", ""):
             # A look ahead is no visit: it must not use the URL up.
             raise Instead(self._message(request, "trouble", status=503))
-        opened = await self._house.sessions.open(self._visit(request), request.match_info["secret"])
+        opened = await self._dependencies.sessions.open(self._visit(request), request.match_info["secret"])
         if not isinstance(opened, PageOpened):
             raise Instead(self._message(request, "gone", status=410))
         here = f"/p/{opened.session.id}"
@@ -130,8 +130,8 @@ class Pages:
                 COOKIE,
                 opened.cookie,
                 path=here,
-                max_age=int(self._house.cookie_lifetime.total_seconds()),
-                secure=self._house.is_https,
+                max_age=int(self._dependencies.cookie_lifetime.total_seconds()),
+                secure=self._dependencies.is_https,
                 httponly=True,
                 # Strict would keep it from the very visit that another site sends here.
                 samesite="Lax",
@@ -143,14 +143,14 @@ class Pages:
         wait = query.get("wait", "")
         wait_s = int(wait) if wait.isascii() and wait.isdigit() and len(wait) < 6 else 0
         notice = Notice(refusals.told(query.get("error", "")), wait_s)
-        return self._house.writer.page(with_notice(await self._shown(request), notice))
+        return self._dependencies.writer.page(with_notice(await self._shown(request), notice))
 
     async def _brand(self, request: web.Request) -> web.Response:
         client = (await self._shown(request)).session.client
-        return plain(stylesheet(self._house.writer.brand_of(client).accent), "text/css")
+        return plain(stylesheet(self._dependencies.writer.brand_of(client).accent), "text/css")
 
     async def _logo(self, request: web.Request) -> web.Response:
-        logo = self._house.writer.brand_of((await self._shown(request)).session.client).logo
+        logo = self._dependencies.writer.brand_of((await self._shown(request)).session.client).logo
         if logo is None:
             raise Instead(self._message(request, "gone", status=404))
         return plain(logo.content, logo.media_type)
@@ -164,11 +164,11 @@ class Pages:
         principal = self._visit(request).principal(shown.session)
 
         async def look(since: int | None, wait: timedelta) -> ChallengeRecord | None:
-            return await self._house.challenges.look(principal, challenge_id, since=since, wait=wait)
+            return await self._dependencies.challenges.look(principal, challenge_id, since=since, wait=wait)
 
         def show(record: ChallengeRecord) -> str:
-            now = self._house.clock.now()
-            return self._house.writer.live(Shown(shown.view, shown.cookie, shown.tags, now), record)
+            now = self._dependencies.clock.now()
+            return self._dependencies.writer.live(Shown(shown.view, shown.cookie, shown.tags, now), record)
 
         with self.streams.place(shown.session.id) as has_place:
             if not has_place:
@@ -186,7 +186,7 @@ class Pages:
         def again(error: str, wait_s: int = 0) -> web.Response:
             field = "extension" if error == "error_extension" else "number"
             notice = Notice(error, wait_s, field, typed, status=422)
-            return self._house.writer.page(with_notice(shown, notice))
+            return self._dependencies.writer.page(with_notice(shown, notice))
 
         try:
             destination = numbers.read(typed["country"], typed["number"], typed["extension"])
@@ -194,7 +194,7 @@ class Pages:
             return again("error_number")
         except InvalidExtension:
             return again("error_extension")
-        answer = await self._house.sessions.enroll(
+        answer = await self._dependencies.sessions.enroll(
             self._visit(request),
             destination,
             language=shown.session.language or shown.t.language,
@@ -211,7 +211,7 @@ class Pages:
 
     async def _call(self, request: web.Request) -> web.Response:
         shown, _ = await self._posted(request)
-        answer = await self._house.sessions.call(self._visit(request))
+        answer = await self._dependencies.sessions.call(self._visit(request))
         return see_other(_here(shown) + (refusals.query_of(answer) if isinstance(answer, Deny) else ""))
 
     async def _verify(self, request: web.Request) -> web.Response:
@@ -220,7 +220,7 @@ class Pages:
             guess = Passcode.parse(form.get("code", ""))
         except InvalidPasscode:
             return see_other(f"{_here(shown)}?error=error_code_shape")
-        answer = await self._house.sessions.guess(self._visit(request), guess)
+        answer = await self._dependencies.sessions.guess(self._visit(request), guess)
         query = ""
         if isinstance(answer, Deny):
             query = refusals.query_of(answer)
@@ -230,7 +230,7 @@ class Pages:
 
     async def _disown(self, request: web.Request) -> web.Response:
         shown, _ = await self._posted(request)
-        await self._house.sessions.disown(self._visit(request))
+        await self._dependencies.sessions.disown(self._visit(request))
         return see_other(_here(shown))
 
     async def _posted(self, request: web.Request) -> tuple[Shown, dict[str, str]]:
@@ -255,24 +255,24 @@ class Pages:
             Instead: it has none.
         """
         visit = self._visit(request)
-        view = await self._house.queries.find(visit)
+        view = await self._dependencies.queries.find(visit)
         if view is None:
             raise Instead(self._message(request, "gone", status=410))
         return Shown(
             view,
             visit.cookie,
             accepted(request.headers.get("Accept-Language", "")),
-            self._house.clock.now(),
+            self._dependencies.clock.now(),
             wants_number=request.query.get("step") == "number",
         )
 
     def _visit(self, request: web.Request) -> PageVisit:
         cookie = request.cookies.get(COOKIE, "")
-        return PageVisit(request.match_info["id"], cookie, self._house.request_id(request))
+        return PageVisit(request.match_info["id"], cookie, self._dependencies.request_id(request))
 
     def _message(self, request: web.Request, name: str, *, status: int) -> web.Response:
         tags = accepted(request.headers.get("Accept-Language", ""))
-        return self._house.writer.message(name, tags, status=status)
+        return self._dependencies.writer.message(name, tags, status=status)
 
 
 async def _read_form(request: web.Request) -> dict[str, str]:

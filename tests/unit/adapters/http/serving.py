@@ -20,7 +20,7 @@ from voicegate.adapters.http.server import Listener, ServerSettings, serve_on
 from voicegate.adapters.http.waiting import WaitingLimits
 from voicegate.adapters.unix_socket import SocketFile, listening
 from voicegate.application.clients import NewKey
-from voicegate.bootstrap.doors import native_house as make_native_house
+from voicegate.bootstrap.doors import native_dependencies as make_native_dependencies
 from voicegate.domain.client import Scope
 
 NUMBER = "+12025550101"
@@ -28,9 +28,9 @@ PAGES_URL = "https://pages.example"
 BODY_TIMEOUT = timedelta(milliseconds=50)
 
 
-def native_house(bench: Bench) -> ApiDependencies:
+def native_dependencies(bench: Bench) -> ApiDependencies:
     """What the native door needs, of the bench."""
-    return make_native_house(bench.app, bench.rules.routes.trunks, PAGES_URL)
+    return make_native_dependencies(bench.app, bench.rules.routes.trunks, PAGES_URL)
 
 
 @asynccontextmanager
@@ -46,12 +46,14 @@ async def serve_unix(
 ) -> AsyncIterator[int]:
     """The door at a socket file of its own and on TCP, as `bootstrap` puts it there, behind others; gives
     the port."""
-    house = replace(native_house(bench), body_timeout=BODY_TIMEOUT)
+    dependencies = replace(native_dependencies(bench), body_timeout=BODY_TIMEOUT)
     identity = Identity(bench.clients, peers_of(own_uids() if uids is None else uids))
     with listening(file) as local, socket.create_server(("127.0.0.1", 0)) as remote:
         remote.setblocking(False)
         listeners = [Listener(local), Listener(remote, tls)]
-        async with serve_on(listeners, [*doors, native_door(house, waiting)], identity.of, settings=settings):
+        async with serve_on(
+            listeners, [*doors, native_door(dependencies, waiting)], identity.of, settings=settings
+        ):
             yield int(remote.getsockname()[1])
 
 

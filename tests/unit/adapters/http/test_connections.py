@@ -15,7 +15,7 @@ import httpx
 import pytest
 from structlog.testing import capture_logs
 
-from tests.unit.adapters.http.serving import Served, native_house, serve_unix, serving
+from tests.unit.adapters.http.serving import Served, native_dependencies, serve_unix, serving
 from tests.unit.application.conftest import Bench
 from voicegate.adapters.http import throttled_log
 from voicegate.adapters.http.connections import Connection, ConnectionLimits, Connections, affordable
@@ -294,7 +294,7 @@ async def test_once_there_are_descriptors_again_those_who_waited_are_served(
 ) -> None:
     loop, path = asyncio.get_running_loop(), str(tmp_path / "api.sock")
     identity = Identity(bench.clients, peers_of(own_uids()))
-    doors = [native_door(native_house(bench))]
+    doors = [native_door(native_dependencies(bench))]
     with Exhausted(socket.AF_UNIX) as listener, socket.socket(socket.AF_UNIX) as waiting:
         listener.bind(path)
         listener.setblocking(False)

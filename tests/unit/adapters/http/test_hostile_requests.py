@@ -62,8 +62,8 @@ async def served() -> AsyncIterator[Served]:
     with tempfile.TemporaryDirectory() as name:
         made = asynccontextmanager(bench.__wrapped__)  # type: ignore[attr-defined]  # a fixture's own function
         async with (
-            made(Path(name), (trunk("carrier"),), CallTimings(), CallLimits()) as house,
-            serving(house, Path(name)) as server,
+            made(Path(name), (trunk("carrier"),), CallTimings(), CallLimits()) as made_bench,
+            serving(made_bench, Path(name)) as server,
         ):
             yield server
 

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from structlog.testing import capture_logs
 
-from tests.unit.adapters.http.serving import NUMBER, Served, native_house
+from tests.unit.adapters.http.serving import NUMBER, Served, native_dependencies
 from tests.unit.application.conftest import ADMIN, Bench
 from voicegate.adapters.http.doors import Door, basic, bearer
 from voicegate.adapters.http.identity import Identity, peers_of
@@ -190,13 +190,13 @@ async def test_tls_is_spoken_with_the_certificate_configured(bench: Bench, tmp_p
     make_certificate(certificate, key)
     added = await bench.clients.add(ADMIN, "web", frozenset({Scope.VERIFICATIONS}))
     assert isinstance(added, NewKey)
-    house = native_house(bench)
+    dependencies = native_dependencies(bench)
     identity = Identity(bench.clients, peers_of(()))
     with listening_on(TcpPort("127.0.0.1", 0, certificate, key)) as listener:
         url = f"https://127.0.0.1:{listener.socket.getsockname()[1]}"
         trusted = ssl.create_default_context(cafile=str(certificate))
         async with (
-            serve_on([listener], [native_door(house)], identity.of),
+            serve_on([listener], [native_door(dependencies)], identity.of),
             httpx.AsyncClient(base_url=url, verify=trusted) as http,
         ):
             answer = await http.get("/v1/trunks", headers={"Authorization": f"Bearer {added.key}"})

@@ -15,7 +15,7 @@ from voicegate.adapters.http.native.admin_schemas import GivenKey
 from voicegate.adapters.http.okta.schemas import PassCode, PhoneProfile
 from voicegate.adapters.http.okta_hook import MessageProfile, TelephonyData
 from voicegate.adapters.http.schemas import Guess, NewVerification
-from voicegate.application.listing import AttemptFilter, AuditFilter, CallFilter
+from voicegate.application.listing import AuditFilter, CallFilter, ServiceCallFilter
 from voicegate.application.store_port import WrongGuess
 
 JSON = {"Content-Type": "application/json"}
@@ -117,7 +117,7 @@ def test_what_holds_a_code_a_key_or_a_number_does_not_show_it() -> None:
         TelephonyData(MessageProfile(phone_number=NUMBER, otp_code=918273)),
         GivenKey(name="web", scopes=[], key="918273"),
         WrongGuess(at, "web", NUMBER),
-        AttemptFilter(number=NUMBER, prefix=NUMBER),
+        ServiceCallFilter(number=NUMBER, prefix=NUMBER),
         CallFilter(number=NUMBER),
         AuditFilter(number_digests=[b"918273"]),
     ):

@@ -30,7 +30,7 @@ from voicegate.domain.routing import Trunk
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiDependencies:
-    """What the native door needs of the house."""
+    """What the native door needs of the dependencies."""
 
     sign_in: SignIn
     """The use cases around a challenge."""
@@ -60,20 +60,30 @@ class ApiDependencies:
     """How long a request's body may take to arrive."""
 
 
-def native_door(house: ApiDependencies, waiting: WaitingLimits | None = None) -> Door:
+def native_door(dependencies: ApiDependencies, waiting: WaitingLimits | None = None) -> Door:
     """Return the native door."""
 
     async def is_valid(credentials: Credentials) -> bool:
-        return await house.clients.authenticate(credentials.key, "", credentials.client) is not None
+        return await dependencies.clients.authenticate(credentials.key, "", credentials.client) is not None
 
     waiters = Waiters(is_valid, waiting or WaitingLimits())
     handlers = (
-        VerificationsDoor(house.sign_in, house.challenges, waiters=waiters, body_timeout=house.body_timeout),
-        FactorsDoor(house.enrollment, house.factors, body_timeout=house.body_timeout),
-        CallsDoor(house.challenges, pbxs=house.pbxs, trunks=house.trunks, standings=house.standings),
-        ServiceDoor(house.readiness),
-        PageSessionsDoor(house.pages, house.pages_url, house.body_timeout),
-        AdminDoor(house.clients, house.audit, house.body_timeout),
+        VerificationsDoor(
+            dependencies.sign_in,
+            dependencies.challenges,
+            waiters=waiters,
+            body_timeout=dependencies.body_timeout,
+        ),
+        FactorsDoor(dependencies.enrollment, dependencies.factors, body_timeout=dependencies.body_timeout),
+        CallsDoor(
+            dependencies.challenges,
+            pbxs=dependencies.pbxs,
+            trunks=dependencies.trunks,
+            standings=dependencies.standings,
+        ),
+        ServiceDoor(dependencies.readiness),
+        PageSessionsDoor(dependencies.pages, dependencies.pages_url, dependencies.body_timeout),
+        AdminDoor(dependencies.clients, dependencies.audit, dependencies.body_timeout),
     )
     routes = [route for handler in handlers for route in routes_of(handler)]
     return Door(Description().complete(routes, __version__), close=waiters.close)

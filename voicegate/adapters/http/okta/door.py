@@ -43,10 +43,10 @@ when the next call is due: clients that try again by themselves then do place th
 """How the door introduces itself."""
 
 
-def okta_door(house: OktaDependencies) -> Door:
+def okta_door(dependencies: OktaDependencies) -> Door:
     """Return the Okta door with its own description."""
     return Door(
-        Description(ERROR_FORMAT).complete(routes_of(FactorsDoor(house)), __version__),
+        Description(ERROR_FORMAT).complete(routes_of(FactorsDoor(dependencies)), __version__),
         prefixes=("/api/v1/", ERROR_FORMAT.path),
         read_key=lambda request: bearer(request, "SSWS") or bearer(request, "Bearer"),
         scheme="SSWS",

@@ -72,7 +72,7 @@ _CALLED: Final = {
 
 @dataclass(frozen=True, slots=True)
 class OktaDependencies:
-    """What the Okta door needs of the house."""
+    """What the Okta door needs of the dependencies."""
 
     enrollment: Enrollment
     """The use cases around a factor."""
@@ -87,10 +87,10 @@ class OktaDependencies:
 class FactorsDoor:
     """The handlers for factors."""
 
-    def __init__(self, house: OktaDependencies) -> None:
-        self._house = house
-        self._enrollment = house.enrollment
-        self._factors = house.factors
+    def __init__(self, dependencies: OktaDependencies) -> None:
+        self._dependencies = dependencies
+        self._enrollment = dependencies.enrollment
+        self._factors = dependencies.factors
 
     @Operation(
         method="GET",
@@ -139,7 +139,7 @@ class FactorsDoor:
     async def enroll(self, request: web.Request) -> web.Response:
         """Bind a telephone to a user and call it; the answer does not wait for the call."""
         query = request_parsing.read_query(request, EnrollQuery)
-        body = await request_parsing.read_body(request, NewFactor, self._house.body_timeout)
+        body = await request_parsing.read_body(request, NewFactor, self._dependencies.body_timeout)
         if (body.factor_type, body.provider.upper()) != ("call", "OKTA"):
             raise reading.invalid("factorType", "only `call` of provider `OKTA` can be enrolled here")
         lifetime = query.token_lifetime_seconds
@@ -205,7 +205,7 @@ class FactorsDoor:
     )
     async def activate(self, request: web.Request) -> web.Response:
         """Judge a guess at the activation's code."""
-        guess = await reading.read_guess(request, self._house.body_timeout)
+        guess = await reading.read_guess(request, self._dependencies.body_timeout)
         if guess is None:
             raise reading.invalid("passCode", "is missing")
         answer = await self._enrollment.activate(
@@ -226,7 +226,7 @@ class FactorsDoor:
     )
     async def resend(self, request: web.Request) -> web.Response:
         """Call again for the activation."""
-        body = await request_parsing.read_optional_body(request, Resend, self._house.body_timeout)
+        body = await request_parsing.read_optional_body(request, Resend, self._dependencies.body_timeout)
         answer = await self._enrollment.resend(
             request[PRINCIPAL],
             reading.factor_id(request),
@@ -253,7 +253,7 @@ class FactorsDoor:
     async def verify(self, request: web.Request) -> web.Response:
         """Call with a code for a sign-in, or judge a guess at it."""
         query = request_parsing.read_query(request, ChallengeQuery)
-        guess = await reading.read_guess(request, self._house.body_timeout)
+        guess = await reading.read_guess(request, self._dependencies.body_timeout)
         principal, factor_id, user = (
             request[PRINCIPAL],
             reading.factor_id(request),
@@ -325,7 +325,7 @@ class FactorsDoor:
                 assert_never(answer)
 
     def _shape(self, request: web.Request) -> Shape:
-        return Shape(base_url(request), reading.read_user(request), is_sdk3=self._house.sdk3_compat)
+        return Shape(base_url(request), reading.read_user(request), is_sdk3=self._dependencies.sdk3_compat)
 
 
 def _proven(answer: FactorGuess | Deny | NotFound) -> FactorRecord:

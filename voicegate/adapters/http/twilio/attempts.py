@@ -26,8 +26,8 @@ from voicegate.adapters.http.twilio.schemas import (
 )
 from voicegate.adapters.http.twilio.sids import id_of
 from voicegate.adapters.http.twilio.verifications import destination, place
-from voicegate.application.attempts import Attempts
-from voicegate.application.listing import AttemptFilter, Position, Summary
+from voicegate.application.listing import Position, ServiceCallFilter, Summary
+from voicegate.application.service_calls import ServiceCalls
 from voicegate.domain.client import Scope
 
 _OFFERED = (None, Channel.CALL)
@@ -36,8 +36,8 @@ _OFFERED = (None, Channel.CALL)
 class AttemptsDoor:
     """The handlers for attempts."""
 
-    def __init__(self, attempts: Attempts) -> None:
-        self._attempts = attempts
+    def __init__(self, service_calls: ServiceCalls) -> None:
+        self._service_calls = service_calls
 
     @Operation(
         method="GET",
@@ -53,7 +53,7 @@ class AttemptsDoor:
         """List calls, newest first."""
         query, here = request_parsing.read_query(request, AttemptsQuery), place(request)
         found = (
-            await self._attempts.list(request[PRINCIPAL], _wanted(query), query.page_size)
+            await self._service_calls.list(request[PRINCIPAL], _wanted(query), query.page_size)
             if query.channel in _OFFERED
             else ()
         )
@@ -84,7 +84,7 @@ class AttemptsDoor:
     async def summarise(self, request: web.Request) -> web.Response:
         """Count calls, and those whose code was entered."""
         query = request_parsing.read_query(request, SummaryQuery)
-        wanted = AttemptFilter(
+        wanted = ServiceCallFilter(
             service=query.verify_service_sid,
             prefix=query.destination_prefix,
             country=query.country,
@@ -92,7 +92,7 @@ class AttemptsDoor:
             before=query.date_created_before,
         )
         counted = (
-            await self._attempts.summarise(request[PRINCIPAL], wanted)
+            await self._service_calls.summarise(request[PRINCIPAL], wanted)
             if query.channel in _OFFERED
             else Summary(0, 0)
         )
@@ -110,13 +110,13 @@ class AttemptsDoor:
     async def fetch(self, request: web.Request) -> web.Response:
         """Show a call."""
         call_id = id_of(request.match_info["sid"], "call")
-        found = await self._attempts.find(request[PRINCIPAL], call_id) if call_id else None
+        found = await self._service_calls.find(request[PRINCIPAL], call_id) if call_id else None
         if found is None:
             raise Refused(errors.NOT_FOUND)
         return json_response(views.attempt(found, place(request)))
 
 
-def _wanted(query: AttemptsQuery) -> AttemptFilter:
+def _wanted(query: AttemptsQuery) -> ServiceCallFilter:
     challenge_id = None
     if query.verification_sid is not None and (challenge_id := id_of(query.verification_sid, "ver")) is None:
         raise errors.invalid("VerificationSid")
@@ -124,7 +124,7 @@ def _wanted(query: AttemptsQuery) -> AttemptFilter:
         behind = None if query.page_token is None else read_position(query.page_token)
     except ValueError:
         raise errors.invalid("PageToken") from None
-    return AttemptFilter(
+    return ServiceCallFilter(
         service=query.verify_service_sid,
         challenge_id=challenge_id,
         number=None if query.to is None else destination("ChannelData.To", query.to).number,

@@ -12,7 +12,7 @@ from voicegate.adapters.http.operations import routes_of
 from voicegate.adapters.http.twilio import errors
 from voicegate.adapters.http.twilio.attempts import AttemptsDoor
 from voicegate.adapters.http.twilio.verifications import TwilioDependencies, VerificationsDoor
-from voicegate.application.attempts import Attempts
+from voicegate.application.service_calls import ServiceCalls
 
 ERROR_FORMAT: Final = ErrorFormat(
     path="/openapi/twilio.json",
@@ -41,9 +41,9 @@ the auth token, beside any account SID; on the Unix socket none is needed. Each 
 _ACCOUNT: Final = re.compile(r"(AC|SK)[0-9a-fA-F]{32}", re.ASCII)
 
 
-def twilio_door(house: TwilioDependencies, attempts: Attempts) -> Door:
+def twilio_door(dependencies: TwilioDependencies, service_calls: ServiceCalls) -> Door:
     """Return the Twilio door with its own description."""
-    routes = (*routes_of(VerificationsDoor(house)), *routes_of(AttemptsDoor(attempts)))
+    routes = (*routes_of(VerificationsDoor(dependencies)), *routes_of(AttemptsDoor(service_calls)))
     return Door(
         Description(ERROR_FORMAT).complete(routes, __version__),
         prefixes=("/v2/", ERROR_FORMAT.path),

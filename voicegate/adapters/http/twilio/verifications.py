@@ -80,7 +80,7 @@ class TwilioService:
 
 @dataclass(frozen=True, slots=True)
 class TwilioDependencies:
-    """What the Twilio door needs of the house."""
+    """What the Twilio door needs of the dependencies."""
 
     sign_in: SignIn
     """The use cases around a challenge."""
@@ -97,10 +97,10 @@ class TwilioDependencies:
 class VerificationsDoor:
     """The handlers for verifications."""
 
-    def __init__(self, house: TwilioDependencies) -> None:
-        self._house = house
-        self._sign_in = house.sign_in
-        self._challenges = house.challenges
+    def __init__(self, dependencies: TwilioDependencies) -> None:
+        self._dependencies = dependencies
+        self._sign_in = dependencies.sign_in
+        self._challenges = dependencies.challenges
 
     @Operation(
         method="POST",
@@ -207,7 +207,7 @@ class VerificationsDoor:
         record = self._present(await self._target(request, form))
         challenge = record.challenge
         if challenge.state is ChallengeState.LOCKED:
-            raise errors.waiting(errors.MAX_CHECKS, challenge.left(self._house.clock.now()))
+            raise errors.waiting(errors.MAX_CHECKS, challenge.left(self._dependencies.clock.now()))
         answer = await self._sign_in.verify(request[PRINCIPAL], challenge.id, guess)
         match answer:
             case NotFound():
@@ -221,10 +221,10 @@ class VerificationsDoor:
                 assert_never(answer)
 
     async def _form(self, request: web.Request) -> Form:
-        return await request_parsing.read_form(request, self._house.body_timeout)
+        return await request_parsing.read_form(request, self._dependencies.body_timeout)
 
     def _service(self, request: web.Request) -> TwilioService:
-        service = self._house.services.get(request.match_info["service"])
+        service = self._dependencies.services.get(request.match_info["service"])
         if service is None:
             raise Refused(errors.NOT_FOUND)
         return service
@@ -259,7 +259,7 @@ class VerificationsDoor:
         """
         if record is None or record.challenge.state is ChallengeState.VERIFIED:
             raise Refused(errors.NOT_FOUND)
-        if self._house.clock.now() >= record.challenge.expires_at:
+        if self._dependencies.clock.now() >= record.challenge.expires_at:
             raise Refused(errors.NOT_FOUND)
         return record
 

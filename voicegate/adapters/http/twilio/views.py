@@ -19,7 +19,7 @@ from voicegate.adapters.http.twilio.schemas import (
     VerificationView,
 )
 from voicegate.adapters.http.twilio.sids import sid_of
-from voicegate.application.listing import Attempt, Summary
+from voicegate.application.listing import ServiceCall, Summary
 from voicegate.application.ports import CallRecord, ChallengeRecord
 from voicegate.domain.call import CallState
 from voicegate.domain.call_outcome import Outcome
@@ -96,7 +96,7 @@ def check(record: ChallengeRecord, place: UrlContext) -> CheckView:
     )
 
 
-def attempt(found: Attempt, place: UrlContext) -> AttemptView:
+def attempt(found: ServiceCall, place: UrlContext) -> AttemptView:
     """Return a call, its number masked as everywhere in lists."""
     call, challenge, outcome = found.record.call, found.challenge, found.record.outcome
     sid, verification_sid = sid_of(call.id), sid_of(challenge.id)
@@ -127,11 +127,11 @@ def attempt(found: Attempt, place: UrlContext) -> AttemptView:
 
 def summary(counted: Summary, place: UrlContext) -> SummaryView:
     """Return the figures of attempts."""
-    rate = 100 * counted.converted / counted.attempts if counted.attempts else 0
+    rate = 100 * counted.converted / counted.calls if counted.calls else 0
     return SummaryView(
-        total_attempts=counted.attempts,
+        total_attempts=counted.calls,
         total_converted=counted.converted,
-        total_unconverted=counted.attempts - counted.converted,
+        total_unconverted=counted.calls - counted.converted,
         conversion_rate_percentage=f"{rate:.9f}",
         url=f"{place.origin}/v2/Attempts/Summary",
     )

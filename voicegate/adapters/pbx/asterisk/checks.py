@@ -103,7 +103,7 @@ class AsteriskCheck:
         """Yield the findings of a trial call; if none can be placed, what can be seen without it."""
         may_call = all(finding.level is not Level.ERROR for finding in rights)
         if may_call and all(finding.level is Level.OK for finding in dialplan):
-            async for finding in self._rehearse(session):
+            async for finding in self._look_at_trial_call(session):
                 yield finding
             return
         if not may_call:
@@ -196,7 +196,7 @@ class AsteriskCheck:
             return [failed("dialplan", f"{variables.ANSWERED_CONTEXT} has lines that are not ours", fix)]
         return [passed("dialplan", "loaded, and of this version")]
 
-    async def _rehearse(self, session: ManagerSession) -> AsyncIterator[Finding]:
+    async def _look_at_trial_call(self, session: ManagerSession) -> AsyncIterator[Finding]:
         """Yield the findings of a trial call, with the sounds that calls need."""
         try:
             async with self._target.sounds() as sounds:

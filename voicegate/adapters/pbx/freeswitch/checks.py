@@ -117,10 +117,10 @@ class FreeSwitchCheck:
             fix = f"load {TRIAL_MODULE} and look again, or call a number of your own"
             yield doubtful("calls", f"no trial call: {TRIAL_MODULE} has the endpoint where nobody is", fix)
             return
-        async for finding in self._rehearse():
+        async for finding in self._look_at_trial_call():
             yield finding
 
-    async def _rehearse(self) -> AsyncIterator[Finding]:
+    async def _look_at_trial_call(self) -> AsyncIterator[Finding]:
         """Yield the findings of a trial call, with the sounds that calls need."""
         try:
             async with self._target.sounds() as sounds:

@@ -141,7 +141,7 @@ class GuardedEsl(InboundESL):  # type: ignore[misc]  # greenswitch is untyped
         """
         self._gate.watch(self._bridge)
         self._bridge.open_gate(self._gate)
-        sides = [gevent.spawn(self._attempt, side) for side in (self.receive_events, self._write)]
+        sides = [gevent.spawn(self._guard, side) for side in (self.receive_events, self._write)]
         try:
             gevent.wait([*sides, self._gate.closing], count=1)
         finally:
@@ -188,7 +188,7 @@ class GuardedEsl(InboundESL):  # type: ignore[misc]  # greenswitch is untyped
                     self.sock.sendall(command.data)
             self._gate.news.wait()
 
-    def _attempt(self, side: Callable[[], None]) -> None:
+    def _guard(self, side: Callable[[], None]) -> None:
         try:
             side()
         except (OSError, PbxProtocolError) as error:

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import msgspec
 
-from tests.unit.adapters.http.serving import native_house
+from tests.unit.adapters.http.serving import native_dependencies
 from tests.unit.application.conftest import Bench
 from voicegate.adapters.http.doors import Door
 from voicegate.adapters.http.identity import Identity, own_uids, peers_of
@@ -109,11 +109,15 @@ class Promises:
 
 
 @asynccontextmanager
-async def serving(bench: Bench, folder: Path, *, public_url: str = "", **house: Any) -> AsyncIterator[Okta]:
+async def serving(
+    bench: Bench, folder: Path, *, public_url: str = "", **dependencies: Any
+) -> AsyncIterator[Okta]:
     path = folder / "o" / "api.sock"
-    native = native_house(bench)
+    native = native_dependencies(bench)
     doors = [
-        okta_door(OktaDependencies(bench.enrollment, bench.factors, body_timeout=BODY_TIMEOUT, **house)),
+        okta_door(
+            OktaDependencies(bench.enrollment, bench.factors, body_timeout=BODY_TIMEOUT, **dependencies)
+        ),
         native_door(native),
     ]
     identity = Identity(bench.clients, peers_of(own_uids()))

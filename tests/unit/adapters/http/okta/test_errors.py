@@ -317,7 +317,7 @@ def test_only_what_may_be_repeated_is_a_429_where_calls_are_used_up() -> None:
     assert refusal(Deny(DenyReason.TOO_MANY_CALLS)).kind.status == 403
 
 
-def test_every_problem_of_the_house_has_an_error() -> None:
+def test_every_problem_of_ours_has_an_error() -> None:
     kinds = [kind for kind in vars(problems).values() if isinstance(kind, problems.Kind)]
     of_the_native_door = {"not_ready", "idempotency_key_reused", "client_exists", "pages_off"}
     for kind in kinds:

@@ -14,8 +14,8 @@ from voicegate.adapters.http.doors import Door
 from voicegate.adapters.http.twilio.door import twilio_door
 from voicegate.adapters.http.twilio.sids import id_of
 from voicegate.adapters.http.twilio.verifications import TwilioDependencies, TwilioService
-from voicegate.application.attempts import Attempts
 from voicegate.application.ports import ChallengeRecord
+from voicegate.application.service_calls import ServiceCalls
 from voicegate.domain.announcement import HumanCheck
 from voicegate.domain.call import Rang
 from voicegate.domain.call_outcome import Hangup
@@ -29,10 +29,10 @@ def door_of(bench: Bench) -> Door:
         BANK: TwilioService(BANK),
         SHOP: TwilioService(SHOP, "de", 4, HumanCheck.NONE, timedelta(minutes=1)),
     }
-    house = TwilioDependencies(
+    dependencies = TwilioDependencies(
         bench.sign_in, bench.challenges, bench.clock, services, body_timeout=BODY_TIMEOUT
     )
-    return twilio_door(house, Attempts(bench.store))
+    return twilio_door(dependencies, ServiceCalls(bench.store))
 
 
 @dataclass
@@ -73,7 +73,7 @@ class Twilio:
         return self.bench.keyring.derive(challenge_id(created), length).digits
 
     async def list(self, **query: str) -> Any:
-        response = await self.served.http.get("/v2/Attempts", params=query)
+        response = await self.served.http.get("/v2/ServiceCalls", params=query)
         assert response.status_code == 200, response.text
         return response.json()
 
