@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
@@ -13,7 +14,7 @@ from playwright.async_api import Page, expect
 from tests.browser.conftest import AssertAccessible
 from tests.browser.watching import Watch
 from tests.unit.adapters.web.browsing import Site, site_of
-from tests.unit.application.conftest import ADMIN, NUMBER, TESTER, bench_in
+from tests.unit.application.conftest import ADMIN, NUMBER, TESTER, UNHURRIED, bench_in
 from tests.unit.application.scripted import ScriptedLeg, answers
 from voicegate.application.enrollment import EnrollRequest
 from voicegate.application.page_sessions import PageCreated
@@ -139,6 +140,33 @@ async def test_a_person_signs_in_after_their_line_was_busy(site: Site, page: Pag
     await page.get_by_label("Verification code").fill(await site.code(made))
     await page.get_by_role("button", name="Verify").click()
     await expect(page.get_by_role("heading", level=1)).to_have_text("You are verified")
+
+
+async def test_calling_again_counts_down_its_wait(tmp_path: Path, page: Page, eye: Eye) -> None:
+    async def busy(leg: ScriptedLeg) -> None:
+        leg.tell(Hangup(sip_status=486))
+
+    spacing = timedelta(seconds=30)
+    async with bench_in(tmp_path) as bench:
+        bench.pbx.plots = [busy, answers]
+        spaced = bench.rebuilt(policy=replace(UNHURRIED, call_spacing=(spacing,)))
+        async with site_of(spaced, tmp_path, call_spacing=spacing) as site:
+            await enrolled(site)
+            await page.clock.install()
+            made = await opened(site, page, PagePurpose.SIGN_IN)
+            await page.get_by_role("button", name="Call").click()
+            again = page.locator("#again button")
+            await expect(again).to_have_text("You can call again in 30 s")
+            await expect(again).to_be_disabled()
+            await page.clock.run_for(12_000)
+            await expect(again).to_have_text("You can call again in 18 s")
+            await eye.look("waits")
+            await page.clock.run_for(18_000)
+            await expect(again).to_have_text("Call again")
+            bench.clock.time += spacing
+            await again.click()
+            await expect(page.locator("#outcome")).to_contain_text("The code was spoken.")
+            assert (await site.code(made)).isdecimal()
 
 
 async def test_a_person_looks_at_their_settings(site: Site, page: Page, watch: Watch, eye: Eye) -> None:

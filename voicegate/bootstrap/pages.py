@@ -17,6 +17,7 @@ from voicegate.adapters.web.pages import PageDependencies, Pages
 from voicegate.adapters.web.showing import PageWriter
 from voicegate.application.page_sessions import PageRules
 from voicegate.bootstrap.app import App
+from voicegate.bootstrap.policies import call_spacing
 from voicegate.config import PageClientSettings, Settings
 from voicegate.domain.errors import ConfigError
 
@@ -54,6 +55,7 @@ def page_dependencies(app: App, settings: Settings) -> PageDependencies:
             brands(settings),
             Brand(settings.service.name),
             Picker(settings.policy.allowed_countries, has_internal=bool(settings.internal)),
+            call_spacing=call_spacing(settings)[0],
         ),
         clock=app.clock,
         request_id=lambda request: request[REQUEST_ID],

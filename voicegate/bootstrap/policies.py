@@ -8,10 +8,16 @@ from voicegate.config.prefix_list import read_prefixes
 from voicegate.domain.policy import CallPolicy, GuessPolicy, PrefixRules, VelocityPolicy
 
 
+def call_spacing(settings: Settings) -> tuple[timedelta, ...]:
+    """Return how long a client waits between calls to a number, as configured."""
+    spacing = settings.policy.call_spacing_s
+    waits = spacing if isinstance(spacing, tuple) else (spacing,)
+    return tuple(timedelta(seconds=wait) for wait in waits)
+
+
 def call_policy(settings: Settings) -> CallPolicy:
     """Return who may be called when, and guess how often, as configured."""
     policy = settings.policy
-    spacing = policy.call_spacing_s if isinstance(policy.call_spacing_s, tuple) else (policy.call_spacing_s,)
     return CallPolicy(
         frozenset(policy.allowed_countries),
         policy.max_calls,
@@ -19,7 +25,7 @@ def call_policy(settings: Settings) -> CallPolicy:
         voip_numbers=policy.voip_numbers,
         company_numbers=policy.company_numbers,
         prefixes=prefix_rules(settings),
-        call_spacing=tuple(timedelta(seconds=wait) for wait in spacing),
+        call_spacing=call_spacing(settings),
         call_window=timedelta(seconds=policy.call_window_s),
         calls_per_number=policy.calls_per_number,
         call_lock_after=policy.call_lock_after,

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from dataclasses import field as hidden
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 from urllib.parse import urlencode
 
@@ -53,6 +53,11 @@ class Notice:
     status: int = 200
     """HTTP status of the page."""
 
+    @property
+    def call_wait_s(self) -> int:
+        """For how many seconds no call was granted; 0: that is not what is told."""
+        return self.wait_s if self.error == "error_wait" else 0
+
 
 @dataclass(frozen=True, slots=True)
 class Shown:
@@ -91,10 +96,18 @@ class Shown:
 class PageWriter:
     """Writes pages."""
 
-    def __init__(self, brands: Mapping[str, Brand], brand: Brand, picker: Picker) -> None:
+    def __init__(
+        self,
+        brands: Mapping[str, Brand],
+        brand: Brand,
+        picker: Picker,
+        *,
+        call_spacing: timedelta = timedelta(),
+    ) -> None:
         self._brands = brands
         self._brand = brand
         self._picker = picker
+        self._call_spacing = call_spacing
 
     def brand_of(self, client: str) -> Brand:
         """Return how the pages of a client's people look."""
@@ -116,7 +129,9 @@ class PageWriter:
                 text = "active_text" if stage is Stage.ACTIVE else "locked_text"
                 app = context["brand"]
                 context |= {"text": shown.t(text, app=app.name, number=context["masked"]), "link": None}  # type: ignore[attr-defined]
-            case Stage.SETUP | Stage.READY:
+            case Stage.READY:
+                context |= {"wait_s": shown.notice.call_wait_s, "refresh": shown.notice.call_wait_s}
+            case Stage.SETUP:
                 pass
         template = "message" if stage in (Stage.ACTIVE, Stage.LOCKED) else stage
         body = render(f"{template}.html.j2", context)
@@ -175,6 +190,9 @@ class PageWriter:
         is_sign_in = shown.view.record is not None and shown.view.record.factor.state is FactorState.ACTIVE
         asks = "sign_in_title" if is_sign_in else "code_title"
         has_code = not closed and (is_live or stages.was_spoken(record))
+        is_early = progress is not None and is_live and not progress.is_speaking
+        again_at = stages.call_again_at(shown.session, record, self._call_spacing)
+        wait_s = shown.notice.call_wait_s or stages.seconds_until(again_at, shown.now)
         title = "call_title" if is_live else asks if has_code else "step_ended"
         return {
             "title": shown.t(title),
@@ -182,11 +200,11 @@ class PageWriter:
             "closed": closed,
             "error": "" if shown.notice.error == closed else _told(shown),
             "has_code": has_code,
-            "wait_s": stages.seconds_until(shown.session.call_again_at, shown.now),
+            "wait_s": wait_s,
             "digits": record.challenge.passcode_length if record else 0,
             "may_change": not is_sign_in,
             # A page with a code half entered is left alone.
-            "refresh": _REFRESH_S if progress and is_live and not progress.is_speaking else 0,
+            "refresh": 0 if has_code and not is_early else _REFRESH_S if is_live else wait_s,
         }
 
     def _done(self, shown: Shown) -> web.Response:

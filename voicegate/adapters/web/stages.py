@@ -6,7 +6,7 @@ and another controller all show the same.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
@@ -15,7 +15,7 @@ from voicegate.application.ports import CallRecord, ChallengeRecord
 from voicegate.domain.call_outcome import Outcome
 from voicegate.domain.challenge import ChallengeState
 from voicegate.domain.factor import FactorState
-from voicegate.domain.page_session import PagePurpose, PageState
+from voicegate.domain.page_session import PagePurpose, PageSession, PageState
 
 
 class Stage(StrEnum):
@@ -158,6 +158,18 @@ def challenge_text(record: ChallengeRecord | None) -> str:
             return "error_expired"
         case _:
             return ""
+
+
+def call_again_at(
+    session: PageSession, record: ChallengeRecord | None, spacing: timedelta
+) -> datetime | None:
+    """Return when a page may call again; None: at any time. The wait begins anew, with the first of the
+    policy's waits, when a call ends."""
+    again_at = session.call_again_at
+    call = record.calls[-1].call if record is not None and record.calls else None
+    if again_at is None or call is None or call.ended_at is None or again_at <= call.created_at:
+        return again_at
+    return max(again_at, call.ended_at + spacing)
 
 
 def seconds_until(moment: datetime | None, now: datetime) -> int:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -140,14 +141,19 @@ class Site:
         await browser.submit("enroll", number=number, **typed)
 
 
-def dependencies(bench: Bench, **but: object) -> PageDependencies:
+def dependencies(bench: Bench, *, call_spacing: timedelta = timedelta(), **but: object) -> PageDependencies:
     """What the pages need, of the bench."""
     brands = {TESTER.name: Brand("Example & Söhne", "#2457c5", Logo(SVG, "image/svg+xml"))}
     given: dict[str, object] = {
         "sessions": bench.app.pages,
         "queries": bench.app.page_queries,
         "challenges": bench.app.challenges,
-        "writer": PageWriter(brands, Brand("Voicegate"), Picker(("US", "DE"), has_internal=True)),
+        "writer": PageWriter(
+            brands,
+            Brand("Voicegate"),
+            Picker(("US", "DE"), has_internal=True),
+            call_spacing=call_spacing,
+        ),
         "clock": bench.clock,
         "request_id": lambda request: request[REQUEST_ID],
         "is_https": False,
@@ -158,7 +164,7 @@ def dependencies(bench: Bench, **but: object) -> PageDependencies:
 
 
 @asynccontextmanager
-async def site_of(bench: Bench, folder: Path, **but: object) -> AsyncIterator[Site]:
+async def site_of(bench: Bench, folder: Path, **but: Any) -> AsyncIterator[Site]:
     rebuilt = bench.rebuilt(pages=PageRules({TESTER.name: frozenset({BACK})}))
     door = pages_door(dependencies(rebuilt, **but))
     async with rebuilt.delivery, serving(rebuilt, folder, doors=[door]) as served:

@@ -1,14 +1,17 @@
 """What people do on the pages, from the first to the last, without JavaScript."""
 
+import asyncio
+import re
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from tests.unit.adapters.web.browsing import BACK, Browser, Site
-from tests.unit.application.conftest import ADMIN, NUMBER, TESTER
-from tests.unit.application.scripted import ScriptedLeg
+from tests.unit.adapters.web.browsing import BACK, Browser, Site, site_of
+from tests.unit.application.conftest import ADMIN, NUMBER, TESTER, UNHURRIED, Bench
+from tests.unit.application.scripted import ScriptedLeg, answers
 from voicegate.application.enrollment import EnrollRequest
 from voicegate.application.page_sessions import PageCreated, PageResultTold
 from voicegate.domain.call import Rang
@@ -296,3 +299,92 @@ async def test_pages_speak_the_persons_language(site: Site) -> None:
     async with site.browser("de") as browser:
         await browser.get(url)
         assert '<html lang="fr"' in browser.answer.text
+
+
+async def busy(leg: ScriptedLeg) -> None:
+    leg.tell(Hangup(sip_status=486))
+
+
+def refresh_s(browser: Browser) -> int:
+    """After how many seconds the page is asked for again where no script runs; 0: never."""
+    found = re.search(
+        r'<noscript><meta http-equiv="refresh" content="(\d+); url=[^?"]+"', browser.answer.text
+    )
+    return int(found[1]) if found else 0
+
+
+async def test_the_wait_for_the_next_call_is_told_and_refreshed_without_a_script(
+    bench: Bench, tmp_path: Path
+) -> None:
+    bench.pbx.plots = [busy, answers]
+    spaced = replace(UNHURRIED, call_spacing=(timedelta(seconds=30), timedelta(seconds=60)))
+    async with site_of(bench.rebuilt(policy=spaced), tmp_path, call_spacing=spaced.call_spacing[0]) as site:
+        await enrolled(site)
+        url, made = await site.link(PagePurpose.SIGN_IN)
+        async with site.browser() as browser:
+            here = f"/p/{made.session.id}"
+            await browser.get(url)
+            await browser.submit("call")
+            await site.code(made)
+            site.bench.clock.time += timedelta(seconds=9.5)
+            await browser.get(here)
+            assert "You can call again in 21 s" in browser.words
+            # Nothing can be typed yet, so the page comes again when the wait is over.
+            assert refresh_s(browser) == 21
+            await browser.submit("call")
+            assert "Please wait 21 s before the next call." in browser.words
+            assert refresh_s(browser) == 21
+            site.bench.clock.time += timedelta(seconds=20.5)
+            await browser.get(here)
+            assert ("You can call again" in browser.words, refresh_s(browser)) == (False, 0)
+            await browser.submit("call")
+            assert (await site.code(made)).isdecimal()
+            await browser.get(here)
+            assert "The code was spoken." in browser.words
+            # A code may be half entered: the page says the seconds, and is left alone.
+            assert ("You can call again in 60 s" in browser.words, refresh_s(browser)) == (True, 0)
+
+
+async def test_the_wait_begins_anew_when_a_call_ends(bench: Bench, tmp_path: Path) -> None:
+    legs = asyncio.Queue[ScriptedLeg]()
+
+    async def waits(leg: ScriptedLeg) -> None:
+        legs.put_nowait(leg)
+
+    bench.pbx.plots = [waits]
+    spacing = timedelta(seconds=30)
+    spaced = bench.rebuilt(policy=replace(UNHURRIED, call_spacing=(spacing,)))
+    async with site_of(spaced, tmp_path, call_spacing=spacing) as site, site.browser() as browser:
+        await enrolled(site)
+        url, made = await site.link(PagePurpose.SIGN_IN)
+        await browser.get(url)
+        await browser.submit("call")
+        leg = await legs.get()
+        site.bench.clock.time += timedelta(seconds=25)
+        leg.tell(Rang(), Hangup(cause=19))
+        await site.code(made)
+        await browser.get(f"/p/{made.session.id}")
+        assert "You can call again in 30 s" in browser.words
+        await browser.submit("call")
+        assert "Please wait 30 s before the next call." in browser.words
+
+
+async def test_who_may_not_call_yet_is_told_for_how_long(bench: Bench, tmp_path: Path) -> None:
+    bench.pbx.plots = [busy]
+    spacing = timedelta(seconds=30)
+    spaced = bench.rebuilt(policy=replace(UNHURRIED, call_spacing=(spacing,)))
+    async with site_of(spaced, tmp_path, call_spacing=spacing) as site:
+        await enrolled(site)
+        first, made = await site.link(PagePurpose.SIGN_IN)
+        async with site.browser() as browser:
+            await browser.get(first)
+            await browser.submit("call")
+            await site.code(made)
+        url, _ = await site.link(PagePurpose.SIGN_IN)
+        async with site.browser() as browser:
+            await browser.get(url)
+            await browser.submit("call")
+            assert browser.title == "Enter your voice call verification code"
+            assert "Please wait 30 s before the next call." in browser.words
+            assert "You can call again in 30 s" in browser.words
+            assert refresh_s(browser) == 30
