@@ -5,7 +5,7 @@ policy, passcode, challenge, routing.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from voicegate.application.call_admission import (
@@ -93,8 +93,6 @@ class ChallengeSpec:
     """The caller's own note."""
     service: str | None = None
     """The service that asks, by its name in the settings; None: none."""
-    end_user_ip: str | None = field(default=None, repr=False)
-    """The address of the person who signs in, by which calls are counted; None: the client does not tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,8 +192,7 @@ class ChallengeService:
         if refused := refusal(may_reach(spec.destination, self.policy)):
             return refused
         plain = self._factory.create(spec, client, is_test=self.policy.is_test(spec.destination))
-        pending = self._with_call(replace(plain, factor_id=factor_id, purpose=purpose))
-        return pending if isinstance(pending, Deny) else replace(pending, end_user_ip=spec.end_user_ip)
+        return self._with_call(replace(plain, factor_id=factor_id, purpose=purpose))
 
     def admit(
         self, unit: UnitOfWork, pending: PendingCall, subscriber: str | None = None
@@ -210,7 +207,7 @@ class ChallengeService:
             may_ring_now(unit, challenge, policy),
             may_issue_now(unit, challenge, policy, subscriber=subscriber),
         )
-        caller = Caller(challenge.client, subscriber, pending.end_user_ip)
+        caller = Caller(challenge.client, subscriber, unit.principal.end_user_ip)
         counters = refused or may_place_now(unit, challenge, policy, caller=caller)
         if isinstance(counters, Deny):
             return counters
@@ -313,7 +310,8 @@ class ChallengeService:
             may_ring_now(unit, challenge, self.policy),
         )
         factor = None if challenge.factor_id is None else unit.tx.factor(challenge.factor_id)
-        caller = Caller(challenge.client, factor.subscriber if factor else None)
+        subscriber = factor.subscriber if factor else None
+        caller = Caller(challenge.client, subscriber, unit.principal.end_user_ip)
         return refused or may_place_now(unit, challenge, self.policy, caller=caller)
 
     def _learn(

@@ -69,8 +69,6 @@ class PendingCall:
     """Its new call, over the first hop of the route."""
     route: tuple[Hop, ...]
     """The hops to try in order; never empty."""
-    end_user_ip: str | None = field(default=None, repr=False)
-    """The address of the person who signs in; None: the client does not tell."""
     counters: tuple[Counter, ...] = ()
     """What it is counted in once it is stored."""
 

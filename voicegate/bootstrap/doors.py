@@ -132,6 +132,7 @@ def okta_dependencies(app: App, settings: Settings) -> OktaDependencies:
     return OktaDependencies(
         app.enrollment,
         app.factors,
+        end_user_ip=settings.okta.end_user_ip,
         sdk3_compat=settings.okta.sdk3_compat,
     )
 

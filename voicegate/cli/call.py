@@ -3,7 +3,7 @@
 import rich_click as click
 
 from voicegate.cli.check import read_code
-from voicegate.cli.options import Options, complete_language
+from voicegate.cli.options import Options, complete_language, end_user_ip_option
 from voicegate.cli.place import connect
 from voicegate.cli.printing import json_option, print_json
 from voicegate.cli.watching import Watched, follow
@@ -25,6 +25,7 @@ from voicegate.client import Created
 )
 @click.option("--lifetime", type=click.IntRange(1, 86400), metavar="SECONDS", help="How long it counts.")
 @click.option("--reference", help="A note of your own, kept with the verification.")
+@end_user_ip_option
 @click.option("--passcode-stdin", is_flag=True, help="Speak a code of your own, read from standard input.")
 @click.option("--watch", is_flag=True, help="Show the call as it happens; exit 0 only if it is delivered.")
 @json_option
@@ -38,6 +39,7 @@ def call(  # noqa: PLR0913  # click hands options over by name
     human_check: str | None,
     lifetime: int | None,
     reference: str | None,
+    end_user_ip: str | None,
     passcode_stdin: bool,
     watch: bool,
     as_json: bool,
@@ -57,6 +59,7 @@ def call(  # noqa: PLR0913  # click hands options over by name
             human_check=human_check,
             lifetime_s=lifetime,
             reference=reference,
+            end_user_ip=end_user_ip,
         )
         if watch:
             follow(client, _watched(created), lambda: client.verification(created.id), as_json=as_json)

@@ -14,7 +14,7 @@ import rich_click as click
 
 from voicegate.cli.check import describe, read_code
 from voicegate.cli.exits import Exit, Failure
-from voicegate.cli.options import Options, complete_language
+from voicegate.cli.options import Options, complete_language, end_user_ip_option
 from voicegate.cli.place import connect
 from voicegate.cli.printing import clock, json_option, print_json, print_table
 from voicegate.cli.watching import Watched, follow
@@ -78,6 +78,7 @@ def factors() -> None:
 @_lifetime
 @click.option("--replace", is_flag=True, help="End the subscriber's present telephone for this one.")
 @click.option("--proven", is_flag=True, help="It was proven elsewhere: no call, no code. For admins.")
+@end_user_ip_option
 @_watch
 @json_option
 @click.pass_obj
@@ -92,6 +93,7 @@ def enroll(  # noqa: PLR0913  # click hands options over by name
     lifetime: int | None,
     replace: bool,
     proven: bool,
+    end_user_ip: str | None,
     watch: bool,
     as_json: bool,
 ) -> None:
@@ -111,6 +113,7 @@ def enroll(  # noqa: PLR0913  # click hands options over by name
             lifetime_s=lifetime,
             replace=replace,
             is_activated=proven,
+            end_user_ip=end_user_ip,
         )
         _called(client, factor, watch=watch, as_json=as_json)
 
@@ -131,16 +134,23 @@ def activate(options: Options, subscriber: str, factor_id: str | None, *, as_jso
 @factors.command("call-again")
 @_subscriber
 @_factor_id
+@end_user_ip_option
 @_watch
 @json_option
 @click.pass_obj
 def call_again(
-    options: Options, subscriber: str, factor_id: str | None, *, watch: bool, as_json: bool
+    options: Options,
+    subscriber: str,
+    factor_id: str | None,
+    *,
+    end_user_ip: str | None,
+    watch: bool,
+    as_json: bool,
 ) -> None:
     """Call again for the activation, with the same code while it is valid."""
     with connect(options) as client:
         found = _find(client, subscriber, factor_id)
-        client.factors.call_again(subscriber, found.id)
+        client.factors.call_again(subscriber, found.id, end_user_ip=end_user_ip)
         _called(client, client.factors.get(subscriber, found.id), watch=watch, as_json=as_json)
 
 
@@ -153,6 +163,7 @@ factors.add_command(_resend)
 @_subscriber
 @_factor_id
 @_lifetime
+@end_user_ip_option
 @_watch
 @json_option
 @click.pass_obj
@@ -162,6 +173,7 @@ def challenge(
     factor_id: str | None,
     *,
     lifetime: int | None,
+    end_user_ip: str | None,
     watch: bool,
     as_json: bool,
 ) -> None:
@@ -169,7 +181,7 @@ def challenge(
     valid."""
     with connect(options) as client:
         found = _find(client, subscriber, factor_id)
-        client.factors.challenge(subscriber, found.id, lifetime)
+        client.factors.challenge(subscriber, found.id, lifetime, end_user_ip=end_user_ip)
         _called(client, client.factors.get(subscriber, found.id), watch=watch, as_json=as_json)
 
 

@@ -22,3 +22,9 @@ def complete_language(ctx: click.Context, parameter: click.Parameter, incomplete
     from voicegate.cli.packs import complete_spoken  # noqa: PLC0415
 
     return complete_spoken(ctx, parameter, incomplete)
+
+
+end_user_ip_option = click.option(
+    "--end-user-ip", metavar="ADDRESS", help="Address of the person who signs in, by which calls are limited."
+)
+"""For whom a command asks."""

@@ -7,7 +7,7 @@ from typing import Protocol, TypeVar, Unpack
 
 from voicegate.client import factor_requests as requests
 from voicegate.client.factor_models import Factor, FactorJudgement, FactorPage
-from voicegate.client.factor_requests import Enrolling
+from voicegate.client.factor_requests import Challenging, Enrolling
 from voicegate.client.models import Verification
 from voicegate.client.requests import Request
 
@@ -35,23 +35,23 @@ class AsyncFactors:
         """Judge one guess at the code of an activation."""
         return await self._send(requests.activate(subscriber, factor_id, passcode))
 
-    async def call_again(self, subscriber: str, factor_id: str) -> Verification:
+    async def call_again(
+        self, subscriber: str, factor_id: str, *, end_user_ip: str | None = None
+    ) -> Verification:
         """Call again for the activation: with the same code while that counts, else with a new one."""
-        return await self._send(requests.call_again(subscriber, factor_id))
+        return await self._send(requests.call_again(subscriber, factor_id, end_user_ip))
 
     async def challenge(
         self,
         subscriber: str,
         factor_id: str,
         lifetime_s: int | None = None,
-        *,
-        idempotency_key: str | None = None,
+        **options: Unpack[Challenging],
     ) -> Verification:
         """Call with a code for a sign-in; the same code while the last one counts."""
-        request = requests.challenge(
-            subscriber, factor_id, lifetime_s=lifetime_s, idempotency_key=idempotency_key
+        return await self._send(
+            requests.challenge(subscriber, factor_id, lifetime_s=lifetime_s, options=options)
         )
-        return await self._send(request)
 
     async def verify(self, subscriber: str, factor_id: str, passcode: str) -> FactorJudgement:
         """Judge one guess at the code of a sign-in."""

@@ -8,7 +8,7 @@ from typing import Protocol, TypeVar, Unpack
 
 from voicegate.client import factor_requests as requests
 from voicegate.client.factor_models import Factor, FactorJudgement, FactorPage
-from voicegate.client.factor_requests import Enrolling
+from voicegate.client.factor_requests import Challenging, Enrolling
 from voicegate.client.models import Verification
 from voicegate.client.requests import Request
 
@@ -36,23 +36,19 @@ class Factors:
         """Judge one guess at the code of an activation."""
         return self._send(requests.activate(subscriber, factor_id, passcode))
 
-    def call_again(self, subscriber: str, factor_id: str) -> Verification:
+    def call_again(self, subscriber: str, factor_id: str, *, end_user_ip: str | None = None) -> Verification:
         """Call again for the activation: with the same code while that counts, else with a new one."""
-        return self._send(requests.call_again(subscriber, factor_id))
+        return self._send(requests.call_again(subscriber, factor_id, end_user_ip))
 
     def challenge(
         self,
         subscriber: str,
         factor_id: str,
         lifetime_s: int | None = None,
-        *,
-        idempotency_key: str | None = None,
+        **options: Unpack[Challenging],
     ) -> Verification:
         """Call with a code for a sign-in; the same code while the last one counts."""
-        request = requests.challenge(
-            subscriber, factor_id, lifetime_s=lifetime_s, idempotency_key=idempotency_key
-        )
-        return self._send(request)
+        return self._send(requests.challenge(subscriber, factor_id, lifetime_s=lifetime_s, options=options))
 
     def verify(self, subscriber: str, factor_id: str, passcode: str) -> FactorJudgement:
         """Judge one guess at the code of a sign-in."""

@@ -14,6 +14,13 @@ _DENIALS: Final[Mapping[str, str]] = {"no_challenge": "no_challenge", "factor_lo
 """Why a guess is denied where the daemon refuses to judge it, by the problem's name."""
 
 
+class Challenging(TypedDict, total=False):
+    """What a challenge may ask for; absent: the daemon's default."""
+
+    end_user_ip: str | None
+    idempotency_key: str | None
+
+
 class Enrolling(TypedDict, total=False):
     """What an enrollment may ask for beside its number; absent: the daemon's default."""
 
@@ -22,6 +29,7 @@ class Enrolling(TypedDict, total=False):
     lifetime_s: int | None
     replace: bool
     is_activated: bool
+    end_user_ip: str | None
     idempotency_key: str | None
 
 
@@ -42,17 +50,18 @@ def verify(subscriber: str, factor_id: str, passcode: str) -> Request[FactorJudg
     return _guess(f"{_factor(factor_id)}/verify", subscriber, passcode)
 
 
-def call_again(subscriber: str, factor_id: str) -> Request[Verification]:
+def call_again(subscriber: str, factor_id: str, end_user_ip: str | None) -> Request[Verification]:
     """Ask for another call for the activation."""
-    return Request("POST", f"{_factor(factor_id)}/calls", Verification, body={"subscriber": subscriber})
+    body = without_none({"subscriber": subscriber, "end_user_ip": end_user_ip})
+    return Request("POST", f"{_factor(factor_id)}/calls", Verification, body=body)
 
 
 def challenge(
-    subscriber: str, factor_id: str, *, lifetime_s: int | None, idempotency_key: str | None
+    subscriber: str, factor_id: str, *, lifetime_s: int | None, options: Challenging
 ) -> Request[Verification]:
     """Ask for a call with a code for a sign-in."""
-    body = without_none({"subscriber": subscriber, "lifetime_s": lifetime_s})
-    path, headers = f"{_factor(factor_id)}/challenges", idempotency(idempotency_key)
+    body = without_none({**options, "subscriber": subscriber, "lifetime_s": lifetime_s})
+    path, headers = f"{_factor(factor_id)}/challenges", idempotency(body.pop("idempotency_key", None))
     return Request("POST", path, Verification, body=body, headers=headers)
 
 

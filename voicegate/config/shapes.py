@@ -178,6 +178,7 @@ class Okta(_Section, frozen=True, kw_only=True):
     """`[okta]`: the door for Okta's clients, `/api/v1`."""
 
     public_url: Annotated[str, Meta(pattern=r"^(https?://[^\s/?#]+/?)?\Z")] = ""
+    end_user_ip: bool = False
     sdk3_compat: bool = False
 
 

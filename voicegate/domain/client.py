@@ -6,7 +6,7 @@ admin sees the records of others.
 """
 
 import hmac
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from hashlib import sha256
@@ -35,6 +35,8 @@ class Principal:
     """What it may do."""
     request_id: str = ""
     """The request's id, for the audit."""
+    end_user_ip: str | None = field(default=None, repr=False)
+    """The address of the person for whom it asks, by which calls are counted; None: it does not tell."""
 
     @property
     def is_admin(self) -> bool:

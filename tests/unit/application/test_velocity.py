@@ -23,8 +23,8 @@ def limit(bench: Bench, **limits: int) -> None:
 
 
 async def ask(bench: Bench, number: str, by: Principal = TESTER, ip: str | None = None) -> Issued | Deny:
-    spec = ChallengeSpec(Destination(number), end_user_ip=ip)
-    answer = await bench.sign_in.issue(IssueRequest(by, spec))
+    spec = ChallengeSpec(Destination(number))
+    answer = await bench.sign_in.issue(IssueRequest(replace(by, end_user_ip=ip), spec))
     assert isinstance(answer, Issued | Deny)
     return answer
 

@@ -2,14 +2,17 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
 from tests.unit.adapters.http.serving import NUMBER, Served
+from tests.unit.application.conftest import UNHURRIED
 from tests.unit.application.scripted import ScriptedLeg
 from tests.unit.cli.conftest import Run, json_lines
 from voicegate.client import Client, Step
 from voicegate.domain.call_outcome import Hangup
+from voicegate.domain.policy import VelocityPolicy
 
 
 async def busy(leg: ScriptedLeg) -> None:
@@ -24,6 +27,15 @@ async def test_a_call_is_placed_and_tells_how_to_check_its_code(voicegate: Run) 
     result = await voicegate("call", NUMBER)
     assert result.exit_code == 0
     assert result.stdout.startswith("calling +1••••••••01\ncheck the code with: voicegate check ver_")
+
+
+async def test_a_call_may_be_asked_for_a_person_at_an_address(served: Served, voicegate: Run) -> None:
+    velocity = VelocityPolicy(per_end_user_ip=1)
+    served.bench.challenge_service.policy = replace(UNHURRIED, velocity=velocity)
+    address = ("--end-user-ip", "198.51.100.7")
+    results = [await voicegate("call", f"+1202555019{n}", *address) for n in range(2)]
+    assert [result.exit_code for result in results] == [0, 4]
+    assert (await voicegate("factors", "enroll", "bob", "+12025550180", *address)).exit_code == 4
 
 
 async def test_a_watched_call_shows_each_step_and_how_it_ended(voicegate: Run) -> None:

@@ -26,6 +26,8 @@ PUBLIC_URL: Final = web.AppKey("public url", str)
 """Scheme and host that links begin with; empty: where the server listens."""
 ADDRESS: Final = web.RequestKey("address", str)
 """Where it comes from: an IP address, by a trusted proxy's word if there is one, or a Unix user."""
+END_USER_IP: Final = web.RequestKey("end_user_ip", str)
+"""The address of the person for whom a client asks, as it wrote `X-Forwarded-For`; empty: it did not."""
 
 _SANE_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 

@@ -7,10 +7,12 @@ its own `Refuse`.
 import ipaddress
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Final, NamedTuple
 
 from voicegate.adapters.http.problems import Refused
 from voicegate.adapters.http.request_parsing import wrong
+from voicegate.domain.client import Principal
 from voicegate.domain.errors import InvalidExtension, InvalidNumber, InvalidPasscode, UnknownLanguage
 from voicegate.domain.number_reading import NumberStyle
 from voicegate.domain.passcode import Passcode
@@ -90,17 +92,30 @@ def reading_language(field: str = "language", *, refuse: Refuse = wrong) -> Iter
         raise refuse(field, error) from error
 
 
-def read_end_user_ip(text: str) -> str:
-    """Return the address of a person who signs in, the same however it is written; of an IPv6
-    address its /64.
+def asking_for(
+    principal: Principal, address: str | None, field: str = "end_user_ip", *, refuse: Refuse = wrong
+) -> Principal:
+    """Return the principal as one that asks for the person at an address; None or empty: it does not tell.
 
     Raises:
         Refused: it is no IP address.
     """
+    if not address:
+        return principal
     try:
-        address = ipaddress.ip_address(text)
+        return replace(principal, end_user_ip=end_user_ip(address))
     except ValueError:
-        raise wrong("end_user_ip", ValueError("It is no IP address.")) from None
+        raise refuse(field, ValueError("It is no IP address.")) from None
+
+
+def end_user_ip(text: str) -> str:
+    """Return the address of a person who signs in, the same however it is written; of an IPv6
+    address its /64.
+
+    Raises:
+        ValueError: it is no IP address.
+    """
+    address = ipaddress.ip_address(text)
     if isinstance(address, ipaddress.IPv4Address):
         return str(address)
     if address.ipv4_mapped is not None:

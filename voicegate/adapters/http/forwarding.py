@@ -46,6 +46,19 @@ class Proxies:
                 return counted(entry)
         return None
 
+    def end_user_of(self, forwarded: Sequence[str], *, is_proxied: bool) -> str | None:
+        """Return the address of the person for whom a client asks, by the header that the client wrote; None:
+        it does not tell.
+
+        `is_proxied`: a trusted proxy handed the request on, so that the last entries are of proxies.
+        """
+        entries = [entry.strip() for header in forwarded for entry in header.split(",")]
+        if is_proxied:
+            while entries and self.is_trusted(entries[-1]):
+                entries.pop()
+            entries = entries[:-1]  # the client's own address
+        return counted(entries[0]) if entries and _parse(entries[0]) else None
+
 
 def counted(address: str) -> str:
     """Return what an address is counted as: itself, or its IPv6 network."""

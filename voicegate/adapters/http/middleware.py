@@ -15,7 +15,15 @@ from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.typedefs import Middleware
 
 from voicegate.adapters.http import problems
-from voicegate.adapters.http.doors import ADDRESS, CREDENTIALS, PRINCIPAL, REQUEST_ID, Door, request_id_of
+from voicegate.adapters.http.doors import (
+    ADDRESS,
+    CREDENTIALS,
+    END_USER_IP,
+    PRINCIPAL,
+    REQUEST_ID,
+    Door,
+    request_id_of,
+)
 from voicegate.adapters.http.forwarding import HEADER, Proxies
 from voicegate.adapters.http.operations import Handler
 from voicegate.adapters.http.overload import TURN, Load, Turn
@@ -116,9 +124,12 @@ class Frame:
         """
         connection = protocol.connection
         request[ADDRESS] = connection.address
+        written = request.headers.getall(HEADER, ())
+        end_user = self.proxies.end_user_of(written, is_proxied=connection.is_proxied)
+        request[END_USER_IP] = end_user or ""
         if not connection.is_proxied:
             return
-        forwarded = self.proxies.client_of(request.headers.getall(HEADER, ()))
+        forwarded = self.proxies.client_of(written)
         if forwarded is None:
             return
         request[ADDRESS] = forwarded

@@ -62,6 +62,15 @@ OwnPasscode = Annotated[
         description="The caller's own code, 4-10 decimal digits, separated or not; absent: one is made.",
     ),
 ]
+EndUserIp = Annotated[
+    str,
+    Meta(
+        max_length=45,
+        description="The IP address of the person who signs in: calls are limited by it "
+        "(`policy.calls_per_end_user_ip`). It is kept for a day.",
+        examples=["198.51.100.7"],
+    ),
+]
 LifetimeSeconds = Annotated[int, Meta(ge=1, le=86400, description="Seconds from now to the last guess.")]
 Reference = Annotated[
     str,
@@ -110,18 +119,7 @@ class NewVerification(_Request, kw_only=True, frozen=True):
     human_check: Annotated[HumanCheck, Meta(description="What a person does to hear the code.")] | None = None
     lifetime_s: LifetimeSeconds | None = None
     reference: Reference | None = None
-    end_user_ip: (
-        Annotated[
-            str,
-            Meta(
-                max_length=45,
-                description="The IP address of the person who signs in: calls are limited by it "
-                "(`policy.calls_per_end_user_ip`). It is kept for a day.",
-                examples=["198.51.100.7"],
-            ),
-        ]
-        | None
-    ) = None
+    end_user_ip: EndUserIp | None = None
 
 
 class Guess(_Request, kw_only=True, frozen=True):

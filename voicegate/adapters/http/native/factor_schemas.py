@@ -15,6 +15,7 @@ from voicegate.adapters.http.schemas import (
     DeniedReason,
     DestinationText,
     Discreet,
+    EndUserIp,
     ExtensionText,
     LanguageTag,
     LifetimeSeconds,
@@ -49,6 +50,7 @@ class NewFactor(_Request, kw_only=True, frozen=True):
     extension: ExtensionText | None = None
     language: LanguageTag | None = None
     lifetime_s: LifetimeSeconds | None = None
+    end_user_ip: EndUserIp | None = None
     replace: Annotated[
         bool, Meta(description="End the subscriber's present factor for this one; else it stands in the way.")
     ] = False
@@ -68,6 +70,7 @@ class NewFactorCall(_Request, kw_only=True, frozen=True):
     """Another call for the activation; may be left out."""
 
     subscriber: WhoseText | None = None
+    end_user_ip: EndUserIp | None = None
 
 
 class NewFactorChallenge(_Request, kw_only=True, frozen=True):
@@ -75,6 +78,7 @@ class NewFactorChallenge(_Request, kw_only=True, frozen=True):
 
     lifetime_s: LifetimeSeconds | None = None
     subscriber: WhoseText | None = None
+    end_user_ip: EndUserIp | None = None
 
 
 class FactorQuery(_Request, kw_only=True, frozen=True):

@@ -243,8 +243,9 @@ class FactorsDoor:
         """Call again for the activation."""
         sent = await request_parsing.read_optional_body(request, NewFactorCall, self._body_timeout)
         body = sent or NewFactorCall()
+        principal = fields.asking_for(request[PRINCIPAL], body.end_user_ip)
         answer = await self._enrollment.resend(
-            request[PRINCIPAL], request.match_info["id"], subscriber=_whose(body.subscriber)
+            principal, request.match_info["id"], subscriber=_whose(body.subscriber)
         )
         return _called(request, answer)
 
@@ -278,7 +279,7 @@ class FactorsDoor:
         """Call with a code for a sign-in."""
         sent = await request_parsing.read_optional_body(request, NewFactorChallenge, self._body_timeout)
         body, factor_id = sent or NewFactorChallenge(), request.match_info["id"]
-        principal = request[PRINCIPAL]
+        principal = fields.asking_for(request[PRINCIPAL], body.end_user_ip)
         answer = await self._enrollment.challenge(
             principal,
             factor_id,
@@ -321,7 +322,7 @@ class FactorsDoor:
 
 
 def _enroll_request(request: web.Request, body: NewFactor) -> EnrollRequest:
-    principal = request[PRINCIPAL]
+    principal = fields.asking_for(request[PRINCIPAL], body.end_user_ip)
     return EnrollRequest(
         principal=principal,
         subscriber=request_parsing.read_subscriber(body.subscriber),

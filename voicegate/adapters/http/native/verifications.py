@@ -283,7 +283,6 @@ def _issue_request(request: web.Request, body: NewVerification) -> IssueRequest:
         human_check=body.human_check,
         lifetime=timedelta(seconds=body.lifetime_s) if body.lifetime_s is not None else None,
         reference=body.reference,
-        end_user_ip=None if body.end_user_ip is None else fields.read_end_user_ip(body.end_user_ip),
     )
-    principal = request[PRINCIPAL]
+    principal = fields.asking_for(request[PRINCIPAL], body.end_user_ip)
     return IssueRequest(principal, spec, request_parsing.read_idempotency_key(request, principal.name, body))

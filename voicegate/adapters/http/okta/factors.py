@@ -5,7 +5,7 @@ request is in `request_parsing`; refusals are values that `errors` gives Okta's 
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final, assert_never
 
@@ -13,7 +13,7 @@ from aiohttp import web
 from msgspec import Struct
 
 from voicegate.adapters.http import request_parsing
-from voicegate.adapters.http.doors import PRINCIPAL
+from voicegate.adapters.http.doors import END_USER_IP, PRINCIPAL
 from voicegate.adapters.http.okta import errors, views
 from voicegate.adapters.http.okta import request_parsing as reading
 from voicegate.adapters.http.okta.schemas import (
@@ -38,7 +38,7 @@ from voicegate.application.queries import FactorQueries
 from voicegate.application.store_port import FactorRecord
 from voicegate.application.unit_of_work import KeyReused, NotFound
 from voicegate.domain.challenge import DEFAULT_LIFETIME, GuessResult
-from voicegate.domain.client import Scope
+from voicegate.domain.client import Principal, Scope
 from voicegate.domain.factor import LIVING_STATES
 from voicegate.domain.policy import Deny
 
@@ -78,6 +78,8 @@ class OktaDependencies:
     """The use cases around a factor."""
     factors: FactorQueries
     """The questions about factors."""
+    end_user_ip: bool = False
+    """Does `X-Forwarded-For` tell for whom a client asks?"""
     sdk3_compat: bool = False
     """Are answers bent to what Okta's 3.x Python SDK believes?"""
     body_timeout: timedelta = request_parsing.BODY_TIMEOUT
@@ -145,7 +147,7 @@ class FactorsDoor:
         lifetime = query.token_lifetime_seconds
         answer = await self._enrollment.enroll(
             EnrollRequest(
-                principal=request[PRINCIPAL],
+                principal=self._principal(request),
                 subscriber=reading.read_user(request),
                 destination=reading.read_destination(body.profile),
                 languages=request_parsing.read_languages(request),
@@ -228,7 +230,7 @@ class FactorsDoor:
         """Call again for the activation."""
         body = await request_parsing.read_optional_body(request, Resend, self._dependencies.body_timeout)
         answer = await self._enrollment.resend(
-            request[PRINCIPAL],
+            self._principal(request),
             reading.factor_id(request),
             subscriber=reading.read_user(request),
             named=reading.read_destination(body.profile) if body and body.profile else None,
@@ -255,7 +257,7 @@ class FactorsDoor:
         query = request_parsing.read_query(request, ChallengeQuery)
         guess = await reading.read_guess(request, self._dependencies.body_timeout)
         principal, factor_id, user = (
-            request[PRINCIPAL],
+            self._principal(request),
             reading.factor_id(request),
             reading.read_user(request),
         )
@@ -323,6 +325,15 @@ class FactorsDoor:
                 return _json(request, shown(answer, self._shape(request)), headers)
             case _:
                 assert_never(answer)
+
+    def _principal(self, request: web.Request) -> Principal:
+        """Return who asks, and for the person at which address."""
+        principal = request[PRINCIPAL]
+        return (
+            replace(principal, end_user_ip=request[END_USER_IP] or None)
+            if self._dependencies.end_user_ip
+            else principal
+        )
 
     def _shape(self, request: web.Request) -> Shape:
         return Shape(base_url(request), reading.read_user(request), is_sdk3=self._dependencies.sdk3_compat)

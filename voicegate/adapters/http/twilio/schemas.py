@@ -46,6 +46,17 @@ class VerificationForm(Struct, frozen=True, kw_only=True, rename="pascal"):
         | None
     ) = None
     custom_code: Annotated[str, Meta(description="A code of the caller's own, 4-10 digits.")] | None = None
+    device_ip: (
+        Annotated[
+            str,
+            Meta(
+                description="The address of the person who signs in, by which calls are counted "
+                "(`policy.calls_per_end_user_ip`). It is kept for a day.",
+                examples=["203.0.113.9"],
+            ),
+        ]
+        | None
+    ) = None
 
 
 class UpdateForm(Struct, frozen=True, kw_only=True, rename="pascal"):

@@ -126,7 +126,11 @@ class VerificationsDoor:
     async def create(self, request: web.Request) -> web.Response:
         """Call a number with a code, or call again with the code that is pending."""
         service, form = self._service(request), await self._form(request)
-        answer = await self._sign_in.send(request[PRINCIPAL], _spec(service, form))
+        spec = _spec(service, form)
+        principal = fields.asking_for(
+            request[PRINCIPAL], form.get("DeviceIp"), "DeviceIp", refuse=errors.wrong
+        )
+        answer = await self._sign_in.send(principal, spec)
         match answer:
             case Deny():
                 raise errors.refusal(answer)
