@@ -35,6 +35,7 @@ from voicegate.domain.routing import Trunk
 
 log = structlog.get_logger(__name__)
 
+_THIS_MACHINE: Final = ("127.0.0.1", "localhost")
 _TELEPHONE: Final = Path(adapters.__path__[0]) / "web/static/telephone"
 
 
@@ -71,6 +72,7 @@ def telephone_doors(settings: Settings) -> Sequence[Door]:
     for name in ("websocket_url", "account"):
         if not getattr(testing, name):
             raise ConfigError(f"testing.{name}: is missing; testing.enabled needs it")
+    _check_telephone(settings)
     domain = testing.domain or urlsplit(testing.websocket_url).hostname
     account = TelephoneAccount(
         websocket_url=testing.websocket_url,
@@ -79,6 +81,16 @@ def telephone_doors(settings: Settings) -> Sequence[Door]:
         destination=testing.account,
     )
     return (telephone_door(TelephonePage.read(_TELEPHONE, account)),)
+
+
+def _check_telephone(settings: Settings) -> None:
+    """Refuse a telephone that nobody could call, or that no browser would let reach its PBX."""
+    account, url = settings.testing.account, urlsplit(settings.testing.websocket_url)
+    if not any(re.fullmatch(way.pattern, account) for way in settings.internal.values()):
+        raise ConfigError(f"testing.account: no [internal.NAME] has a pattern that {account} fits")
+    if settings.tcp.certificate and url.scheme == "ws" and url.hostname not in _THIS_MACHINE:
+        # Mixed content (W3C): only addresses of the browser's own machine are exempt.
+        raise ConfigError("testing.websocket_url: browsers let a page that comes over https use wss:// only")
 
 
 def server_settings(app: App, settings: Settings) -> ServerSettings:

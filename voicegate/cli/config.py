@@ -18,6 +18,7 @@ from voicegate.cli.exits import Failure, code_of
 from voicegate.cli.options import Options
 from voicegate.cli.place import read_settings
 from voicegate.cli.printing import json_option, print_json, print_table
+from voicegate.cli.telephone import telephone
 from voicegate.config import DEFAULT_FILE, Settings, project_folder
 from voicegate.config.renames import Renamed, rewrite
 from voicegate.domain.errors import ConfigError, VoicegateError
@@ -115,6 +116,9 @@ def show_folders(*, as_json: bool) -> None:
         print_json(folders)
         return
     print_table(("folder", "path"), folders.items())
+
+
+config.add_command(telephone)
 
 
 def _rewritten(file: Path) -> tuple[str, str, list[Renamed]]:

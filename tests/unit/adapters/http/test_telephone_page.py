@@ -4,12 +4,13 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from tests.unit.adapters.http.serving import Served, serving
 from tests.unit.application.conftest import Bench
 from voicegate.bootstrap import check
 from voicegate.bootstrap.doors import telephone_doors
-from voicegate.config import Settings, Testing
+from voicegate.config import CallerIdSettings, InternalSettings, Settings, Tcp, Testing
 from voicegate.domain.client import Scope
 from voicegate.domain.errors import ConfigError
 
@@ -23,9 +24,14 @@ def testing(tmp_path: Path) -> Testing:
     return Testing(enabled=True, websocket_url=WEBSOCKET, account="4109", password_file=str(file))
 
 
+def settings(testing: Testing, tcp: Tcp | None = None, pattern: str = "41[0-9]{2}") -> Settings:
+    desks = InternalSettings(pbx="main", pattern=pattern, caller_id=CallerIdSettings(number="4000"))
+    return Settings(testing=testing, tcp=tcp or Tcp(), internal={"desks": desks})
+
+
 @pytest.fixture
 async def page(bench: Bench, tmp_path: Path, testing: Testing) -> AsyncIterator[Served]:
-    async with serving(bench, tmp_path, doors=telephone_doors(Settings(testing=testing))) as served:
+    async with serving(bench, tmp_path, doors=telephone_doors(settings(testing))) as served:
         yield served
 
 
@@ -82,4 +88,28 @@ async def test_there_is_no_page_where_it_is_not_switched_on(served: Served) -> N
 def test_what_it_needs_is_asked_for_by_name(testing: Testing, missing: str) -> None:
     values = {name: getattr(testing, name) for name in testing.__struct_fields__} | {missing: ""}
     with pytest.raises(ConfigError, match=f"^testing.{missing}: "):
-        check(Settings(testing=Testing(**values)))
+        check(settings(Testing(**values)))
+
+
+def test_an_account_that_nobody_could_call_is_refused(testing: Testing) -> None:
+    with pytest.raises(ConfigError, match=r"^testing\.account: no \[internal\.NAME\] has a pattern"):
+        telephone_doors(settings(testing, pattern="42[0-9]{2}"))
+
+
+@pytest.mark.parametrize(
+    ("url", "is_taken"),
+    [
+        ("wss://pbx.example:8089/ws", True),
+        ("ws://127.0.0.1:8088/ws", True),
+        ("ws://localhost:8088/ws", True),
+        ("ws://pbx.example:8088/ws", False),
+    ],
+)
+def test_a_page_over_https_reaches_the_pbx_over_wss(testing: Testing, url: str, *, is_taken: bool) -> None:
+    given, tls = replace(testing, websocket_url=url), Tcp(certificate="/etc/ssl/c.pem", key="/etc/ssl/k.pem")
+    assert telephone_doors(settings(given))
+    if is_taken:
+        assert telephone_doors(settings(given, tls))
+    else:
+        with pytest.raises(ConfigError, match=r"^testing\.websocket_url: .* wss:// only$"):
+            telephone_doors(settings(given, tls))
