@@ -6,8 +6,10 @@ header. The G.711 coding is libsndfile's.
 """
 
 import io
+import wave
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -36,8 +38,13 @@ class AudioFormat:
 
     def encode(self, samples: Samples) -> bytes:
         """Return the bytes of a file that holds `samples`, which are at `rate`."""
+        # libsndfile, asked for a file in memory, takes tens of times as long for the same bytes.
+        if self.container == "RAW":
+            return _codes(self.subtype)[samples.view(np.uint16)].tobytes()
         buffer = io.BytesIO()
-        soundfile.write(buffer, samples, self.rate, format=self.container, subtype=self.subtype)
+        with wave.open(buffer, "wb") as file:
+            file.setparams((1, samples.itemsize, self.rate, samples.size, "NONE", ""))
+            file.writeframesraw(np.ascontiguousarray(samples).data)
         return buffer.getvalue()
 
     def read(self, file: Path) -> Samples:
@@ -61,6 +68,14 @@ class AudioFormat:
         if not samples.size:
             raise SpeechError(f"{file}: is empty")
         return np.asarray(samples, dtype=np.int16)
+
+
+@cache
+def _codes(subtype: str) -> npt.NDArray[np.uint8]:
+    """Return libsndfile's code of every sample, by the sample's bits."""
+    every, buffer = np.arange(1 << 16, dtype=np.uint16).view(np.int16), io.BytesIO()
+    soundfile.write(buffer, every, 8000, format="RAW", subtype=subtype)
+    return np.frombuffer(buffer.getvalue(), dtype=np.uint8)
 
 
 FORMATS: Final[Mapping[str, AudioFormat]] = {

@@ -5,7 +5,6 @@ Which words they are is `pack`'s, how they were made `build`'s and `recordings`'
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
 from pathlib import Path
 from typing import assert_never
 
@@ -58,19 +57,23 @@ class Voice:
         # All as long as the longest: otherwise the length of a file, or of a reading in a log, would
         # narrow the code down.
         slot = max(self.prompts[digit_name(value)].size for value in "0123456789")
-        pieces: list[Samples] = [self._silence(timedelta())]
+        placed: list[tuple[int, Samples]] = []
         position, code_end, key_end = 0, None, 0
         for part in parts:
+            if isinstance(part, Pause):
+                position += round(part.length.total_seconds() * self.kind.rate)
+                continue
             piece, is_code = self._sound(part), isinstance(part, Digit) and part.is_code
-            if is_code:
-                piece = np.pad(piece, (0, slot - piece.size))
-            pieces.append(piece)
-            position += piece.size
+            placed.append((position, piece))
+            position += slot if is_code else piece.size
             code_end = position if is_code else code_end
             key_end = position if is_key(part) else key_end
-        return Joined(np.concatenate(pieces), code_end, key_end)
+        samples = np.zeros(position, dtype=np.int16)
+        for begin, piece in placed:
+            samples[begin : begin + piece.size] = piece
+        return Joined(samples, code_end, key_end)
 
-    def _sound(self, part: Part) -> Samples:
+    def _sound(self, part: Prompt | Digit) -> Samples:
         match part:
             case Prompt(PromptName.THIS_IS, str(service)) if service in self.introductions:
                 return self.introductions[service]
@@ -78,13 +81,8 @@ class Voice:
                 return self.prompts[name]
             case Digit(value):
                 return self.prompts[digit_name(value)]
-            case Pause(length):
-                return self._silence(length)
             case _:
                 assert_never(part)
-
-    def _silence(self, length: timedelta) -> Samples:
-        return np.zeros(round(length.total_seconds() * self.kind.rate), dtype=np.int16)
 
 
 def load_voice(pack: Pack, kind: AudioFormat, recordings: Path, *, variant: str | None = None) -> Voice:
