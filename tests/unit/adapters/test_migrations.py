@@ -30,10 +30,10 @@ from voicegate.domain.phone_number import Destination
 
 RENAMED = {
     "0007": {"verification_id": "challenge_id"},
-    "0010": {"attempts_left": "guesses_left", "attempts": "calls"},
+    "0011": {"attempts_left": "guesses_left", "attempts": "calls"},
 }
 """Columns that a revision renamed, with their new names."""
-ADDED: dict[str, dict[str, dict[str, Any]]] = {"0007": {}, "0010": {"calls": {"is_test": 0}}}
+ADDED: dict[str, dict[str, dict[str, Any]]] = {"0007": {}, "0011": {"calls": {"is_test": 0}}}
 """Columns that it added to a table, with what they hold in rows that were there."""
 OLD_NAMES = {new: old for names in RENAMED.values() for old, new in names.items()}
 
@@ -214,7 +214,7 @@ def migrated(table: str, rows: list[dict[str, Any]], revision: str) -> list[dict
     return [{new.get(name, name): value for name, value in row.items()} | added for row in rows]
 
 
-@pytest.mark.parametrize(("last", "revision"), [("0006", "0007"), ("0009", "0010")])
+@pytest.mark.parametrize(("last", "revision"), [("0006", "0007"), ("0010", "0011")])
 def test_every_row_of_the_last_version_is_kept_under_the_new_names(
     file: Path, last: str, revision: str
 ) -> None:
@@ -236,11 +236,11 @@ def test_every_row_of_the_last_version_is_kept_under_the_new_names(
 
 
 def test_a_call_of_before_the_mark_is_a_test_by_its_trunks_name(file: Path) -> None:
-    migrate_file(file, "0009")
+    migrate_file(file, "0010")
     with closing(sqlite3.connect(file)) as connection, connection:
         fill_every_column(connection, list(rows_of(connection)))
         connection.execute("UPDATE calls SET trunk = 'test numbers' WHERE id = '1'")
-    migrate_file(file, "0010")
+    migrate_file(file, "0011")
     with closing(sqlite3.connect(file)) as connection:
         marks = connection.execute("SELECT id, is_test FROM calls ORDER BY id").fetchall()
     assert [tuple(mark) for mark in marks] == [("0", 0), ("1", 1), ("2", 0)]

@@ -2,14 +2,17 @@
 
 import asyncio
 from collections import Counter
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import timedelta
 
+from sqlalchemy import event
 from structlog.testing import capture_logs
 
 from tests.unit.application.conftest import ADMIN, NUMBER, OTHER, TESTER, Bench
 from voicegate.application.challenges import ChallengeSpec
 from voicegate.application.enrollment import EnrollRequest
+from voicegate.application.factor_answers import FactorCalled
 from voicegate.application.sign_in import Issued, IssueRequest
 from voicegate.application.store_port import FactorRecord, Kept
 from voicegate.domain.challenge import GuessResult, VerifyResult
@@ -164,3 +167,32 @@ async def test_wrong_guesses_are_forgotten_after_a_day(bench: Bench) -> None:
         await store.purge(Kept(calls=began, timelines=began, audit=began, recent=moment), 100)
         seen.append(len(await store.transact(lambda tx: tx.wrong_guesses(began, 10, bucket=NUMBER))))
     assert seen == [1, 0]
+
+
+async def test_a_factor_is_read_once_however_it_is_asked_about(bench: Bench) -> None:
+    enrolled = await bench.enrollment.enroll(EnrollRequest(TESTER, "alice", Destination(NUMBER)))
+    assert isinstance(enrolled, FactorCalled)
+    assert enrolled.challenge is not None
+    factor_id, challenge_id = enrolled.factor.id, enrolled.challenge.challenge.id
+    await bench.settled(challenge_id)
+    bench.clock.time += timedelta(seconds=100)
+    wrong, right = Passcode("0000000"), Passcode(bench.code(challenge_id))
+    requests: dict[str, Callable[[], Awaitable[object]]] = {
+        "guess at the verification": lambda: bench.sign_in.verify(TESTER, challenge_id, wrong),
+        "guess at the factor": lambda: bench.enrollment.activate(TESTER, factor_id, wrong),
+        "call again": lambda: bench.sign_in.redial(TESTER, challenge_id),
+        "right guess": lambda: bench.sign_in.verify(TESTER, challenge_id, right),
+        "sign-in": lambda: bench.enrollment.challenge(TESTER, factor_id),
+        "reset": lambda: bench.enrollment.reset(TESTER, factor_id),
+    }
+    reads: list[str] = []
+    event.listen(bench.store._writing, "before_cursor_execute", lambda *given: reads.append(given[2]))
+    counted = {}
+    for name, ask_about_it in requests.items():
+        reads.clear()
+        await ask_about_it()
+        # Counts and joins about it are other questions: this is the factor itself.
+        counted[name] = len([text for text in reads if text.startswith("SELECT factors.id, factors.client")])
+        if name == "call again":
+            await bench.settled(challenge_id)
+    assert counted == dict.fromkeys(requests, 1)

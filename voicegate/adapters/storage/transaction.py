@@ -50,6 +50,8 @@ class SqlTransaction:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        # Read once: each is locked from then on, so nobody else can change it before the commit.
+        self._known_factors: dict[str, Factor] = {}
 
     def challenge(self, challenge_id: str) -> ChallengeRecord | None:
         """Return a challenge with its calls and timelines; None: unknown."""
@@ -161,8 +163,9 @@ class SqlTransaction:
 
     def factor(self, factor_id: str) -> Factor | None:
         """Return a factor, also one that was reset; None: unknown."""
-        found = self._factors(factors.c.id == factor_id)
-        return found[0] if found else None
+        if factor_id not in self._known_factors:
+            self._factors(factors.c.id == factor_id)
+        return self._known_factors.get(factor_id)
 
     def living_factors(self, subscriber: str, client: str | None) -> Sequence[Factor]:
         """Return a subscriber's factors that are not reset, oldest first; client None: of all clients."""
@@ -175,12 +178,14 @@ class SqlTransaction:
     def add_factor(self, factor: Factor) -> None:
         """Store a new factor. A client's subscriber has at most one factor that is not reset."""
         self._insert(factors, factor_row(factor))
+        self._known_factors[factor.id] = factor
 
     def save_factor(self, factor: Factor) -> None:
         """Store a factor that changed."""
         self._connection.execute(
             update(factors).where(factors.c.id == factor.id).values(**factor_row(factor))
         )
+        self._known_factors[factor.id] = factor
 
     def wrong_guesses(
         self,
@@ -261,7 +266,9 @@ class SqlTransaction:
 
     def _factors(self, *which: ColumnElement[bool]) -> Sequence[Factor]:
         own = select(factors).where(*which).order_by(factors.c.created_at, factors.c.id).with_for_update()
-        return [factor_of(row) for row in self._connection.execute(own).mappings()]
+        found = [factor_of(row) for row in self._connection.execute(own).mappings()]
+        self._known_factors |= {factor.id: factor for factor in found}
+        return found
 
     def _record(self, wanted: Select[tuple[object, ...]]) -> ChallengeRecord | None:
         row = self._connection.execute(wanted.with_for_update()).mappings().one_or_none()

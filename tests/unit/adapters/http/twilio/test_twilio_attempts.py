@@ -167,7 +167,7 @@ async def test_an_attempt_that_is_no_services_is_not_found(twilio: Twilio) -> No
 
 
 def record_of(state: CallState, outcome: Outcome | None) -> CallRecord:
-    call = Call("call_1", "ver_1", Destination(CANADIAN), "carrier", "+12025550100", None, state)  # type: ignore[arg-type]
+    call = Call("call_1", "ver_1", Destination(CANADIAN), "carrier", "+12025550100", None, state=state)  # type: ignore[arg-type]
     ended = CallOutcome(outcome, Blame.UNKNOWN, retry_safe=False) if outcome else None
     return CallRecord(call, ended, Hangup() if outcome else None)
 
