@@ -1,9 +1,9 @@
-"""Accepts a listener's connections: bounded before any of them costs more than a socket.
+"""Accept a listener's connections, and bound their number before one costs more than a socket.
 
-Why not `loop.create_server(ssl=…)`: it begins the handshake before our code sees a connection, and asyncio's
-`SSLProtocol` (CPython 3.11 to 3.14) then holds a buffer of 256 KiB for each: 320 KB a connection were
-measured. Here a connection that has sent nothing is a socket and a small object; TLS begins with the first
-byte, with a buffer that holds one record (RFC 8446, 5.1).
+Why not `loop.create_server(ssl=…)`: it starts the handshake before our code sees the connection, and
+asyncio's `SSLProtocol` (CPython 3.11 to 3.14) then holds a buffer of 256 KiB for each: 320 KB a connection
+were measured. Here a connection that has sent nothing is a socket and a small object; TLS starts with the
+first byte, with a buffer for one record (RFC 8446, 5.1).
 """
 
 import asyncio
@@ -21,11 +21,11 @@ from voicegate.adapters.http.forwarding import Proxies, counted
 from voicegate.adapters.http.throttled_log import ThrottledLog
 
 BACKLOG: Final = 1024
-"""Connections that wait to be accepted; the kernel's own bound (`net.core.somaxconn`) holds too."""
+"""How many connections may wait to be accepted; the kernel's limit (`net.core.somaxconn`) applies too."""
 HANDSHAKE_WITHIN_S: Final = 5
 _BATCH: Final = 128
-"""Accepted in one go, so that a flood of them leaves the loop time for others; a loop that is behind comes
-here a few times a second only."""
+"""How many are accepted at a time, so that a flood leaves the event loop time for other work; a loop that is
+behind comes here only a few times a second."""
 _PAUSE_S: Final = 0.1
 _RECORD_BYTES: Final = 16 * 1024
 _CLOSE_WITHIN_S: Final = 2
@@ -33,7 +33,7 @@ _CREDENTIALS: Final = struct.Struct("3i")
 _EXHAUSTED: Final = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 MakeProtocol = Callable[[Connection], asyncio.Protocol]
-"""Returns what speaks on a connection once it has sent its first byte, or shaken hands."""
+"""Return the protocol of a connection, once it has sent its first byte or finished its handshake."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Listener:
     socket: socket.socket
     """A Unix or a TCP socket."""
     tls: ssl.SSLContext | None = None
-    """How it is encrypted; None: in the clear."""
+    """How it is encrypted; None: not at all."""
 
 
 def peer_uid(connection: socket.socket) -> int:
@@ -80,7 +80,7 @@ class Acceptor:
         self._loop.add_reader(self._listener.socket, self._accept)
 
     def stop(self) -> None:
-        """Accept no more; connections that are open stay."""
+        """Accept no more connections; open ones stay open."""
         if self._pause is not None:
             self._pause.cancel()
         self._loop.remove_reader(self._listener.socket)
@@ -97,7 +97,7 @@ class Acceptor:
             self._admit(accepted)
 
     def _recover(self, error: OSError) -> None:
-        """Wait a moment for descriptors or memory, and let go of a connection that has both."""
+        """Wait a moment for descriptors or memory, and close a connection that holds some."""
         if error.errno not in _EXHAUSTED:
             raise error
         self._warnings.warn("no connection can be accepted", None, error=error.strerror)
@@ -176,8 +176,8 @@ class _Arrival(asyncio.Protocol):
 
 
 class _Tls(sslproto.SSLProtocol):
-    """asyncio's TLS, with a buffer for one record instead of 256 KiB, whose end is told before its handshake
-    too."""
+    """asyncio's TLS with a buffer for one record instead of 256 KiB; it reports the end of a connection even
+    before the handshake."""
 
     max_size = _RECORD_BYTES
 
@@ -210,7 +210,7 @@ class _Tls(sslproto.SSLProtocol):
 
 
 def _feed(protocol: asyncio.BaseProtocol, data: bytes) -> None:
-    """Hand over bytes that were read before the protocol was there."""
+    """Pass on the bytes that were read before the protocol existed."""
     if isinstance(protocol, asyncio.Protocol):
         protocol.data_received(data)
         return

@@ -1,7 +1,7 @@
-"""Examines the way to the API's socket: can it be made, and can each user reach it who may ask.
+"""Check the API's socket: can it be created, and can each allowed user reach it?
 
-By the modes of folders and socket, for other users' rights; access lists are not read. Source:
-path_resolution(7), unix(7).
+The rights of other users are judged by the modes of folders and socket; access control lists are not read.
+Source: path_resolution(7), unix(7).
 """
 
 import grp
@@ -36,9 +36,9 @@ class _User:
 
 
 class SocketCheck:
-    """Fills the port `Check` for the socket at `file`, at which `users` may ask.
+    """Fills the port `Check` for the socket at `file`, which `users` may use.
 
-    `audio_group` is who may read the sounds of codes, which is none of theirs; None: there is none.
+    `audio_group` may read the sound files of codes, so no user of the API may be in it; None: no group.
     """
 
     subject = _ABOUT
@@ -49,7 +49,7 @@ class SocketCheck:
         self._audio_group = audio_group
 
     async def run(self) -> AsyncIterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         folder = self._file.path.parent
         if (finding := look_at_own_folder(_ABOUT, folder, setting="socket.path", mode="0755")) is not None:
             yield finding
@@ -75,7 +75,7 @@ class SocketCheck:
         return passed(about, f"can reach {path}")
 
     def _rights(self) -> tuple[int, int, int]:
-        """Return the socket's mode, owner and group; while there is none, those that it will have."""
+        """Return the socket's mode, owner and group; if there is no socket yet, those that it will have."""
         try:
             found = self._file.path.stat()
         except OSError:
@@ -85,7 +85,8 @@ class SocketCheck:
 
 
 def _leave(user: _User, group: str) -> str:
-    """Return how a user leaves a group; no command takes anybody out of their primary one."""
+    """Return the command that removes a user from a group; no command removes a user from their primary
+    group."""
     if grp.getgrnam(group).gr_gid != user.gid:
         return f"gpasswd --delete {user.name} {group}: a group of their own for the socket, socket.group"
     fix = f"usermod --gid OTHER {user.name}: {group} is their primary group; start their programs anew then"

@@ -1,9 +1,9 @@
-"""Who may hold a connection of a listener, and who has to give one up when there are too many.
+"""Limits on the connections of a listener, and which one is closed when there are too many.
 
-A connection is *keyless* until a request on it has shown who asks, and idle between two requests. The caps
-bound what strangers can hold; eviction keeps room for newcomers: the address with the most keyless
-connections loses the one that has been idle for longest, then the clients lose theirs. A connection on which
-a request is being answered is never taken.
+A connection is *keyless* until a request on it has shown who asks, and idle between two requests. The limits
+bound what strangers can hold. Eviction makes room for new connections: the address with the most keyless
+connections loses the one that was idle longest; after those, clients lose theirs. A connection with a request
+in progress is never closed for this.
 """
 
 from collections import Counter, OrderedDict
@@ -16,15 +16,15 @@ import structlog
 log = structlog.get_logger(__name__)
 
 _KEYLESS_SHARE: Final = 4
-"""Keyless connections may fill a quarter of the listener before they are the first to go."""
+"""The share of a listener that keyless connections may fill before they are evicted first: a quarter."""
 _KEPT_DESCRIPTORS: Final = 300
-"""For calls, PBXs, the database and logs."""
+"""Descriptors kept free for calls, PBXs, the database and logs."""
 _LEAST: Final = 50
 
 
 @dataclass(frozen=True, slots=True)
 class ConnectionLimits:
-    """How many connections there may be."""
+    """The limits on connections."""
 
     total: int = 1500
     """On one listener."""
@@ -35,7 +35,8 @@ class ConnectionLimits:
 
 
 def affordable(limits: ConnectionLimits, *, listeners: int, descriptors: int) -> ConnectionLimits:
-    """Return the limits, lowered where so many listeners would leave calls and the database no descriptor."""
+    """Return the limits, lowered if this many listeners would leave no descriptors for calls and the
+    database."""
     room = max(_LEAST, (descriptors - _KEPT_DESCRIPTORS) // listeners)
     if limits.total <= room:
         return limits
@@ -54,19 +55,19 @@ class Connection:
     address: str
     """Where it comes from: an IP address, or a Unix user."""
     is_proxied: bool = False
-    """Is that a trusted proxy's address, which says nothing about who asks?"""
+    """Is it a trusted proxy's address, which does not tell who asks?"""
     abort: Callable[[], None] = _nothing
     """Closes it at once."""
     is_busy: Callable[[], bool] = field(default=lambda: False)
-    """Is a request being answered on it?"""
+    """Is a request in progress on it?"""
     late_s: float = 0.0
-    """How long it was open before it was looked at, in seconds; counts for its first request."""
+    """How long it was open before it was accepted, in seconds; counts as time of its first request."""
     client: str | None = None
-    """Whose it is; None: it is keyless."""
+    """The client that it belongs to; None: it is keyless."""
 
 
 _Crowd = OrderedDict[Connection, None]
-"""Connections, the one that has been idle for longest first."""
+"""Connections, the one that was idle longest first."""
 
 
 class Connections:
@@ -83,7 +84,7 @@ class Connections:
         return self._keyless_count + len(self._known)
 
     def add(self, connection: Connection) -> bool:
-        """Take a new connection in, at the cost of an idle one if need be; False: there is no room."""
+        """Register a new connection, and evict an idle one if necessary; False: there is no room."""
         crowd = self._keyless.get(connection.address, OrderedDict())
         is_crowded = not connection.is_proxied and len(crowd) >= self._limits.per_address
         if is_crowded and not self._evict(crowd):
@@ -95,13 +96,14 @@ class Connections:
         return True
 
     def touch(self, connection: Connection) -> None:
-        """Note that something came, or that an answer went out."""
+        """Note that bytes came in or an answer went out."""
         crowd = self._crowd_of(connection)
         if connection in crowd:
             crowd.move_to_end(connection)
 
     def forward(self, connection: Connection, address: str) -> bool:
-        """Count a proxy's keyless connection for the address that it asks for; False: there is no room."""
+        """Count a proxy's keyless connection for the address that the proxy names; False: there is no
+        room."""
         if connection.client is not None or connection not in self._crowd_of(connection):
             return True
         self.discard(connection)
@@ -109,7 +111,7 @@ class Connections:
         return self.add(connection)
 
     def know(self, connection: Connection, client: str) -> bool:
-        """Note whose a connection is; False: the client has too many."""
+        """Note the client of a connection; False: the client has too many connections."""
         if connection.client == client or connection not in self._crowd_of(connection):
             return True
         is_crowded = self._clients[client] >= self._limits.per_client
@@ -122,7 +124,7 @@ class Connections:
         return True
 
     def discard(self, connection: Connection) -> None:
-        """Forget a connection that has ended; doing it twice is fine."""
+        """Remove a connection that has ended; may be called twice."""
         crowd = self._crowd_of(connection)
         if connection not in crowd:
             return
@@ -135,7 +137,7 @@ class Connections:
             self._clients -= Counter({connection.client: 1})
 
     def make_room(self) -> bool:
-        """Close the connection that can best be spared; False: all of them are busy."""
+        """Close the connection that was idle longest, by the rule above; False: all of them are busy."""
         is_keyless_first = self._keyless_count > self._limits.total // _KEYLESS_SHARE
         if not is_keyless_first and self._evict(self._known):
             return True

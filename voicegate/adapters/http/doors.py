@@ -1,6 +1,6 @@
-"""What a door is to the server: the paths that are its own, how keys are written there, how refusals read.
+"""What the server knows of a door: its own paths, how API keys are sent, and how refusals are written.
 
-All doors are one application, on the Unix socket and on TCP alike. Who asks is `identity`'s question.
+All doors are one application, on the Unix socket and on TCP. `identity` finds out who asks.
 """
 
 import base64
@@ -19,13 +19,14 @@ from voicegate.adapters.http.problems import Refused, problem_response
 from voicegate.domain.client import Principal
 
 PRINCIPAL: Final = web.RequestKey("principal", Principal)
-"""Who asks, as the server found out; there in every handler."""
+"""The principal that the server found; set in every handler."""
 REQUEST_ID: Final = web.RequestKey("request id", str)
-"""What the answer is known by; there in every handler."""
+"""The request's id, which the answer carries; set in every handler."""
 PUBLIC_URL: Final = web.AppKey("public url", str)
-"""Scheme and host that links begin with; empty: where the server listens."""
+"""Scheme and host at the start of links; empty: where the server listens."""
 ADDRESS: Final = web.RequestKey("address", str)
-"""Where it comes from: an IP address, by a trusted proxy's word if there is one, or a Unix user."""
+"""Where the request comes from: an IP address, as a trusted proxy names it if there is one, or a Unix
+user."""
 END_USER_IP: Final = web.RequestKey("end_user_ip", str)
 """The address of the person for whom a client asks, as it wrote `X-Forwarded-For`; empty: it did not."""
 
@@ -33,31 +34,33 @@ _SANE_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 
 
 def request_id_of(request: web.BaseRequest) -> str:
-    """Return the request's own id when it is a sane one, else a new one."""
+    """Return the id that the request brought if it is well formed, else a new one."""
     given = request.headers.get("X-Request-Id", "")
     return given if _SANE_ID.fullmatch(given) else f"req_{secrets.token_hex(8)}"
 
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """What a request has to say for itself."""
+    """The credentials of a request."""
 
     key: str
-    """A client's key, as it was sent."""
+    """The client's API key, as it was sent."""
     client: str | None = None
-    """The name sent beside it, which must be the client's; None: none was, or it means something else."""
+    """The name sent with it, which must be the client's; None: no name was sent, or it has another
+    meaning."""
     is_signed: bool = False
-    """Is there no key, but a signature over the body, which the door's handler judges before all else?"""
+    """Is there a signature over the body instead of a key? The door's handler verifies it first."""
 
     def __repr__(self) -> str:
         return f"Credentials({self.client})"
 
 
 CREDENTIALS: Final = web.RequestKey("credentials", Credentials)
-"""What it was asked with; there only where that was a key."""
+"""The credentials; set only if they were an API key."""
 
 ReadKey = Callable[[web.BaseRequest], Credentials | None]
-"""Finds the key in a request; None: there is none. A key that is malformed is given as it is: it is wrong."""
+"""Return the API key in a request; None: there is none. A malformed key is returned as it is and will be
+refused."""
 
 
 def _nothing() -> None:
@@ -66,34 +69,35 @@ def _nothing() -> None:
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """A way to ask, for clients that speak it already."""
+    """One of the APIs."""
 
     routes: Sequence[Route]
-    """What can be asked, and who does it; of two that fit a path, the first is taken."""
+    """Operations and their handlers; if two match a path, the first is used."""
     prefixes: tuple[str, ...] = ()
-    """Beginnings of the paths that are its own, where even a refusal speaks its language; one that ends in no
-    slash stands for that path and what lies under it. None: all paths that are no other door's."""
+    """Prefixes of its paths; refusals there are written in its format. A prefix without a final slash stands
+    for that path and everything below it. None: all paths that belong to no other door."""
     read_key: ReadKey = lambda request: bearer(request, "Bearer")
-    """How a key is written in this door."""
+    """How an API key is sent in this door."""
     scheme: str = "Bearer"
-    """What `WWW-Authenticate` asks for where a key is missing."""
+    """The value of `WWW-Authenticate` if a key is missing."""
     answer: Callable[[Refused, str], web.Response] = problem_response
-    """Tells of a refusal, given the request's id."""
+    """Writes a refusal as an answer, given the request's id."""
     is_open: bool = False
-    """May anybody ask anything, without a key? Then it finds out by itself who asks."""
+    """May it be used without an API key? Then it identifies its users itself."""
     store_wait_s: float = STORE_WAIT_S
-    """For how long what it writes may have to wait, in seconds; past that it is refused at once."""
+    """The longest time that a write may wait for the store, in seconds; a request that would wait longer is
+    refused at once."""
     close: Callable[[], None] = _nothing
-    """Answers those who wait for news, for the server stops."""
+    """Answers all waiting requests when the server stops."""
 
     @property
     def open_paths(self) -> frozenset[str]:
-        """What anybody may ask, without a key; with a slash behind it, which clients write, too."""
+        """The paths that need no API key, also with the trailing slash that some clients add."""
         paths = [route.operation.path for route in self.routes if route.operation.is_open]
         return frozenset([*paths, *(f"{path}/" for path in paths)])
 
     def has(self, path: str) -> bool:
-        """Is that path one of its own?"""
+        """Return whether a path belongs to this door."""
         return not self.prefixes or any(
             path.startswith(prefix if prefix.endswith("/") else f"{prefix}/") or path == prefix
             for prefix in self.prefixes
@@ -101,7 +105,8 @@ class Door:
 
 
 def bearer(request: web.BaseRequest, scheme: str) -> Credentials | None:
-    """Return the key after a scheme's name (RFC 6750), with or without a blank between; None: none."""
+    """Return the key after a scheme's name (RFC 6750), with or without a space between; None: there is
+    none."""
     given = request.headers.get("Authorization", "")
     if given[: len(scheme)].lower() != scheme.lower():
         return None
@@ -109,7 +114,7 @@ def bearer(request: web.BaseRequest, scheme: str) -> Credentials | None:
 
 
 def basic(request: web.BaseRequest) -> Credentials | None:
-    """Return the user and password of HTTP Basic (RFC 7617) as client and key; None: none."""
+    """Return the user and password of HTTP Basic (RFC 7617) as client and key; None: there are none."""
     encoded = bearer(request, "Basic")
     if encoded is None:
         return None
@@ -121,8 +126,8 @@ def basic(request: web.BaseRequest) -> Credentials | None:
 
 
 def any_form(request: web.BaseRequest) -> Credentials | None:
-    """Return the key in an Authorization header, as Basic, as Bearer or bare; None: none. Products ask for a
-    user's name beside a password, whatever it is: it is not looked at."""
+    """Return the key in an Authorization header, as Basic, as Bearer or bare; None: none. Products require a
+    user name with a password; it is ignored."""
     given = request.headers.get("Authorization")
     if given is None:
         return None

@@ -1,8 +1,8 @@
-"""A verification's news as server-sent events: what is new after an id, and how it is told as it comes.
+"""A verification's changes as server-sent events: those after a given id, then each new one.
 
-An event's id says how far its reader has come: number of the call, position of the step, status. So the
-events after it can be found in the store, and nothing is kept for a reader who went away. A reader who is
-slow gets the news that there are when there is room for them. Source: HTML Living Standard, 9.2.
+An event's id is a cursor: number of the call, position of the step, status. The events after it are found in
+the store, so nothing is kept for a reader that disconnected. A slow reader gets the present state when there
+is room again. Source: HTML Living Standard, 9.2.
 """
 
 import asyncio
@@ -34,23 +34,23 @@ _ID: Final = re.compile(r"(\d{1,6})\.(\d{1,6})\.([a-z_]{0,32})", re.ASCII)
 _COMMENT: Final = b":\n\n"
 
 Look = Callable[[int | None, timedelta], Awaitable[ChallengeRecord]]
-"""Returns a verification once its revision passes the first, or the second is over."""
+"""Return a verification once its revision is above the first argument, or the time in the second is over."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """How far a reader has come."""
+    """The position of a reader."""
 
     call: int = 0
-    """The number of the newest call seen, from 1; 0: none."""
+    """The number of the newest call seen, from 1; 0: no call."""
     seq: int = 0
-    """The newest step of it."""
+    """The newest step seen of that call."""
     status: str = ""
     """The verification's status."""
 
     @classmethod
     def parse(cls, text: str) -> Self | None:
-        """Return what an event's id says; None: it is no event's id."""
+        """Return the cursor in an event's id; None: it is not an event's id."""
         found = _ID.fullmatch(text)
         return None if found is None else cls(int(found[1]), int(found[2]), found[3])
 
@@ -59,7 +59,7 @@ class Cursor:
 
 
 class Streams:
-    """Those who are told of news as it comes."""
+    """Sends events to the readers that are connected."""
 
     def __init__(self, waiters: Waiters) -> None:
         self._waiters = waiters
@@ -67,10 +67,10 @@ class Streams:
     async def tell(
         self, request: web.Request, look: Look, *, after: Cursor, headers: dict[str, str]
     ) -> web.StreamResponse:
-        """Answer with a verification's events after a cursor, until it is over.
+        """Send a verification's events after a cursor until it is over.
 
         Raises:
-            Refused: no such verification, or too many wait.
+            Refused: there is no such verification, or too many requests wait.
         """
         with self._waiters.place(request) as place:
             record = await look(None, timedelta())
@@ -111,7 +111,7 @@ class Streams:
 
 
 def news_of(view: VerificationView, after: Cursor) -> Iterator[tuple[Cursor, Struct]]:
-    """Yield each event after a cursor, with the cursor that is its id; steps first, then a new status."""
+    """Yield each event after a cursor, with its own cursor; steps first, then a new status."""
     for number, call in enumerate(view.calls, start=1):
         for step in call.timeline:
             if after.call < number or (after.call == number and after.seq < step.seq):
@@ -123,7 +123,7 @@ def news_of(view: VerificationView, after: Cursor) -> Iterator[tuple[Cursor, Str
 
 
 def encode(cursor: Cursor, data: Struct) -> bytes:
-    """Return an event as it is sent."""
+    """Return an event in its wire format."""
     name = "status" if isinstance(data, StatusEvent) else "step"
     return b"id: %s\nevent: %s\ndata: %s\n\n" % (
         str(cursor).encode(),

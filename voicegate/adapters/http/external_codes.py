@@ -1,6 +1,6 @@
-"""Codes that an identity provider made and hands over to be spoken: what its doors share.
+"""Codes that an identity provider made and passes on to be spoken: what the doors for them share.
 
-Which fields hold what is each door's affair.
+Each door knows which fields hold what.
 """
 
 import hashlib
@@ -21,10 +21,10 @@ def handed_over(
     sender: str,
     is_held: bool = False,
 ) -> IssueRequest:
-    """Return the request to speak a code if a trunk can take the call now.
+    """Return the request to speak a code, which is refused if no trunk can take the call now.
 
-    `event` is the sender's word for its message, by which a repeat is known; None: it has none. The same code
-    for the same telephone from the same sender is one message too, while its call is in progress.
+    `event` is the sender's id of its message, by which a repetition is recognised; None: it has no id. While
+    its call is in progress, the same code for the same telephone from the same sender is one message too.
     """
     promise = None if event is None else _promise(principal, spec.destination, f"{sender}:{event}")
     sent = replace(spec, reference=sender)

@@ -1,7 +1,7 @@
-"""The one reading of numbers, extensions, codes and languages for every door.
+"""Reads numbers, extensions, codes and languages for every door.
 
-What the domain does not take is refused with the field's name. How a door words that is its own: it gives
-its own `Refuse`.
+What the domain does not accept is refused with the field's name. Each door gives its own `Refuse`, which
+words the refusal.
 """
 
 import ipaddress
@@ -19,22 +19,22 @@ from voicegate.domain.passcode import Passcode
 from voicegate.domain.phone_number import Destination
 
 Refuse = Callable[[str, Exception], Refused]
-"""Returns the refusal of the field with that name, given what is wrong with it; it repeats no value."""
+"""Return the refusal of a field, given its name and what is wrong; it never repeats the value."""
 
 
 _IPV6_NETWORK: Final = 64
-"""Bits of an IPv6 address that are one household's: the others change by the hour."""
+"""Bits of an IPv6 address that identify a household; the other bits change often."""
 
 
 class DestinationFields(NamedTuple):
-    """What the fields of a destination are called in a door."""
+    """The names of a destination's fields in a door."""
 
     number: str = "destination"
     extension: str = "extension"
 
 
 NATIVE: Final = DestinationFields()
-"""As the native door has them."""
+"""The names in the native door."""
 
 
 def read_destination(
@@ -45,10 +45,10 @@ def read_destination(
     style: NumberStyle | None = None,
     refuse: Refuse = wrong,
 ) -> Destination:
-    """Return the telephone that two fields name; an empty extension is none.
+    """Return the destination in two fields; an empty extension counts as none.
 
     Raises:
-        Refused: they name none.
+        Refused: they hold no valid destination.
     """
     try:
         return Destination.parse(number, extension, style=style)
@@ -59,11 +59,11 @@ def read_destination(
 
 
 def read_number(text: str | None, field: str = "number") -> str | None:
-    """Return the destination's number that a query names; None: it names none. A plus sign may have become a
-    blank on the way, as it does where nobody escapes it.
+    """Return the number in a query; None: there is none. An unescaped plus sign arrives as a space and is
+    read as a plus sign.
 
     Raises:
-        Refused: it is no number.
+        Refused: it is not a number.
     """
     if text is None:
         return None
@@ -72,10 +72,10 @@ def read_number(text: str | None, field: str = "number") -> str | None:
 
 
 def read_passcode(text: str, field: str = "passcode", *, refuse: Refuse = wrong) -> Passcode:
-    """Return the code that a field holds.
+    """Return the code in a field.
 
     Raises:
-        Refused: it is no code.
+        Refused: it is not a code.
     """
     try:
         return Passcode.parse(text)
@@ -85,7 +85,7 @@ def read_passcode(text: str, field: str = "passcode", *, refuse: Refuse = wrong)
 
 @contextmanager
 def reading_language(field: str = "language", *, refuse: Refuse = wrong) -> Iterator[None]:
-    """Refuse, naming the field, a language that turns out to have no prompts while the context lasts."""
+    """While the context lasts, turn "no prompts in this language" into a refusal that names the field."""
     try:
         yield
     except UnknownLanguage as error:
@@ -98,7 +98,7 @@ def asking_for(
     """Return the principal as one that asks for the person at an address; None or empty: it does not tell.
 
     Raises:
-        Refused: it is no IP address.
+        Refused: it is not an IP address.
     """
     if not address:
         return principal

@@ -1,8 +1,9 @@
-"""Whose address counts: the peer's, or the one that a trusted reverse proxy names in `X-Forwarded-For`.
+"""Which address a request comes from: the peer's, or the one that a trusted reverse proxy gives in
+`X-Forwarded-For`.
 
-Each proxy appends the address that it was asked from, so the list is read from its end, past the proxies
-that are trusted; what stands before the first stranger is that stranger's own word. An IPv6 host owns a
-/64 (RFC 6177), so that is what its address is counted as.
+Each proxy appends its peer's address, so the list is read from its end, past the trusted proxies; what stands
+before the first untrusted address was written by that sender and is ignored. An IPv6 host owns a /64 (RFC
+6177), so an address counts as its /64.
 """
 
 import ipaddress
@@ -17,27 +18,27 @@ _IPV6_PREFIX: Final = 64
 
 @dataclass(frozen=True, slots=True)
 class Proxies:
-    """The reverse proxies whose word is taken."""
+    """The reverse proxies that are trusted."""
 
     networks: tuple[IPv4Network | IPv6Network, ...] = ()
-    """Where they are."""
+    """Their networks."""
 
     @classmethod
     def of(cls, networks: Iterable[str]) -> Self:
         """Return the proxies in these networks or at these addresses.
 
         Raises:
-            ValueError: one is neither; says which.
+            ValueError: one is neither; the message says which.
         """
         return cls(tuple(ipaddress.ip_network(network) for network in networks))
 
     def is_trusted(self, address: str) -> bool:
-        """Is that one of them?"""
+        """Return whether an address is one of them."""
         parsed = _parse(address)
         return parsed is not None and any(parsed in network for network in self.networks)
 
     def client_of(self, forwarded: Sequence[str]) -> str | None:
-        """Return the address that a trusted proxy was asked from, by its headers; None: it does not say."""
+        """Return the sender's address by a trusted proxy's headers; None: they name none."""
         entries = [entry.strip() for header in forwarded for entry in header.split(",")]
         for entry in reversed(entries):
             if _parse(entry) is None:
@@ -61,7 +62,7 @@ class Proxies:
 
 
 def counted(address: str) -> str:
-    """Return what an address is counted as: itself, or its IPv6 network."""
+    """Return what an address counts as: itself, or its IPv6 network."""
     parsed = _parse(address)
     if isinstance(parsed, IPv6Address):
         return str(IPv6Network((parsed, _IPV6_PREFIX), strict=False))

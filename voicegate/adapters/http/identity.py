@@ -1,7 +1,8 @@
-"""Who asks: a Unix user by the kernel's word, or a client by its key.
+"""Find out who asks: a Unix user, known from the kernel, or a client, known by its API key.
 
-On the socket the peer's user (SO_PEERCRED, unix(7)) stands for a client of that name, unless a key is
-sent; on TCP a key is a must. Root and the daemon's own user are admins: they can read the database anyhow.
+On the socket, the peer's user (SO_PEERCRED, unix(7)) counts as a client of that name, unless a key is sent;
+on TCP a key is required. Root and the daemon's own user are admins, because they can read the database
+anyway.
 """
 
 import os
@@ -24,12 +25,12 @@ _ALL: Final = frozenset(Scope)
 
 
 def own_uids() -> frozenset[int]:
-    """Return the users who are admins: the daemon's own, and root."""
+    """Return the users who are admins: the daemon's own user and root."""
     return frozenset({os.getuid(), 0})
 
 
 def peers_of(uids: Iterable[int]) -> Mapping[int, Principal]:
-    """Return what each of these Unix users may do, under their names, which are looked up now."""
+    """Return what each of these Unix users may do, by user id; their names are looked up now."""
     admins = own_uids()
     return {uid: Principal(_user_name(uid), _ALL if uid in admins else _ALL - {Scope.ADMIN}) for uid in uids}
 
@@ -42,10 +43,10 @@ class Identity:
         self._peers = peers
 
     async def of(self, request: web.Request, door: Door, request_id: str) -> Principal:
-        """Return who asks; reads no byte of the body.
+        """Return who asks, without reading the body.
 
         Raises:
-            Refused: a user who may not, a key that is none, or no key where one is a must.
+            Refused: a user who is not allowed, an invalid key, or no key where one is required.
         """
         peer = self._peer(request)
         credentials = door.read_key(request)
@@ -64,10 +65,10 @@ class Identity:
         return principal
 
     def _peer(self, request: web.BaseRequest) -> Principal | None:
-        """Return the Unix user; None: not on the Unix socket.
+        """Return the Unix user; None: the request came by TCP.
 
         Raises:
-            Refused: a user who may not ask.
+            Refused: the user is not allowed.
         """
         transport = request.transport
         connection: socket.socket | None = transport.get_extra_info("socket") if transport else None

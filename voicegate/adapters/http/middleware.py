@@ -1,8 +1,8 @@
-"""What surrounds every request: its id, who asks, and an answer whatever happens.
+"""Wraps every request: gives it an id, finds out who asks, and makes sure that it is answered.
 
-The peer is judged before a byte of the body is read. Whatever a handler raises becomes a problem; what
-nobody expected is logged and told to the client as nothing but "something went wrong". A connection on
-which nobody has shown who asks ends with its first answer.
+The peer is identified before the body is read. Whatever a handler raises becomes a problem; an unexpected
+exception is logged, and the client learns only that an internal error occurred. A connection on which nobody
+was identified ends with its first answer.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -36,7 +36,7 @@ from voicegate.domain.errors import StoreError
 log = structlog.get_logger(__name__)
 
 Identify = Callable[[web.Request, Door, str], Awaitable[Principal]]
-"""Tells who sent a request to a door, given the request's id; raises `Refused` for one who may not ask."""
+"""Return who sent a request to a door, given the request's id; raises `Refused` if they are not allowed."""
 
 _RETRY_STORE_S: Final = 1.0
 _RETRY_CROWD_S: Final = 1.0
@@ -46,21 +46,21 @@ _KEYLESS: Final = (problems.KEY_MISSING, problems.KEY_WRONG, problems.PEER_NOT_A
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """What every request goes through."""
+    """The middleware's parts."""
 
     doors: Sequence[Door]
-    """The first that has a path answers it."""
+    """The first door that has a path answers it."""
     identify: Identify
     """Finds out who asks."""
     proxies: Proxies
-    """Whose word about an address is taken."""
+    """The proxies whose forwarded addresses are trusted."""
     warnings: ThrottledLog
-    """Where to say what strangers do."""
+    """The log for what unidentified senders cause."""
     load: Load
-    """How much is under way."""
+    """Counts the requests in progress."""
 
     def middleware(self) -> Middleware:
-        """Return it as aiohttp's middleware."""
+        """Return the middleware for aiohttp."""
 
         @web.middleware
         async def around(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -117,10 +117,10 @@ class Frame:
             turn.end()
 
     def _locate(self, request: web.Request, protocol: HttpProtocol) -> None:
-        """Note where a request comes from.
+        """Note the address that a request comes from.
 
         Raises:
-            Refused: too many come from there through a proxy.
+            Refused: too many connections come from there through a proxy.
         """
         connection = protocol.connection
         request[ADDRESS] = connection.address

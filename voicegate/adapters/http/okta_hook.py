@@ -1,9 +1,10 @@
 """The door for an Okta organisation's telephony inline hook: Okta makes the code, Voicegate speaks it.
 
 Sources: Okta's documents "Telephony inline hook reference" and the `x-webhooks` of its OpenAPI file. Okta
-waits three seconds and asks once; whatever goes wrong, it sends another code by a provider of its own. So
-the answer comes first, within a second, and the call after it: a call whose answer did not reach Okta is
-taken back. Okta's examples write numbers and codes with and without quotes, and channels in three ways.
+waits three seconds and asks once; if anything goes wrong, it sends another code through a provider of its
+own. Therefore the answer comes first, within a second, and the call after it: if the answer did not reach
+Okta, the call is not placed. Okta's examples write numbers and codes with and without quotes, and channels in
+three ways.
 """
 
 import asyncio
@@ -45,12 +46,13 @@ log = structlog.get_logger(__name__)
 
 PATH: Final = "/hooks/okta/telephony"
 MAX_BODY_BYTES: Final = 256 * 1024
-"""Okta's own bound."""
+"""Okta's own limit."""
 ANSWER_WITHIN: Final = timedelta(milliseconds=800)
 _TO_TELL: Final = 0.4
-"""The share of that time that is kept for the commit and the way back: with less left, nothing is stored."""
+"""The share of that time that is reserved for the commit and the answer; with less time left, nothing is
+stored."""
 _STORE_SHARE: Final = 0.4
-"""The share of it for which a code may have to wait for the store."""
+"""The longest share of it that a code may wait for the store."""
 _EVENT_TYPE: Final = "com.okta.telephony.provider"
 _LONGEST: Final = timedelta(days=1)
 _CALLS: Final = ("call", "voice", "voicecall")
@@ -65,7 +67,7 @@ _STATUSES: Final[Mapping[ChallengeState, str]] = {
 
 
 class MessageProfile(Discreet, rename="camel", frozen=True, kw_only=True):
-    """What to say to whom."""
+    """The code and whom to call."""
 
     phone_number: str | int
     otp_code: str | int
@@ -81,7 +83,7 @@ class TelephonyData(Struct, rename="camel", frozen=True):
 
 
 class TelephonyEvent(Struct, rename="camel", frozen=True, kw_only=True):
-    """What Okta sends; what else it says is of no use here."""
+    """What Okta sends; other fields are ignored."""
 
     event_id: Annotated[str, Meta(min_length=1, max_length=200)]
     event_type: str
@@ -111,7 +113,7 @@ class Answer(Struct, frozen=True):
 
 
 class ErrorCause(Struct, frozen=True, kw_only=True, rename="camel"):
-    """What is wrong this time."""
+    """What is wrong in this case."""
 
     error_summary: str
     reason: str
@@ -126,7 +128,7 @@ class HookError(Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class Refusal(Struct, frozen=True):
-    """An error, as Okta writes it into its log."""
+    """An error; Okta writes it into its log."""
 
     error: HookError
 
@@ -157,7 +159,7 @@ class OktaHook:
     sign_in: SignIn
     """The use cases around a challenge."""
     clock: Clock
-    """By which a code's expiry is judged."""
+    """The clock by which a code's expiry is judged."""
     provider: str = "Voicegate"
     """What Okta's log shows as the provider."""
     extensions: Mapping[str, str] = field(default_factory=dict)
@@ -189,7 +191,7 @@ class _Handlers:
         scope=Scope.HOOKS,
     )
     async def speak(self, request: web.Request) -> web.StreamResponse:
-        """Answer what will become of the call, and place it once the answer is out."""
+        """Answer what will become of the call, and place it once the answer is sent."""
         deadline = protocol_of(request).began_at + self._hook.answer_within.total_seconds()
         event = await request_parsing.read_body(
             request.clone(client_max_size=MAX_BODY_BYTES), TelephonyEvent, _left_until(deadline)
@@ -213,7 +215,8 @@ class _Handlers:
     async def _place_or_withdraw(
         self, handed: IssueRequest, issuing: Awaitable[Issued | KeyReused | Deny], *, is_told: bool
     ) -> None:
-        """Place the call, or take it back. The answer is out: of what fails now, only the log can tell."""
+        """Place the call, or cancel it. The answer is already sent, so a failure from here on is only
+        logged."""
         try:
             issued = await issuing
             if isinstance(issued, Issued) and is_told:
@@ -227,7 +230,7 @@ class _Handlers:
             log.error("verification not canceled, or never accepted", error=str(error))
 
     def _read(self, request: web.Request, event: TelephonyEvent, deadline: float) -> IssueRequest | str:
-        """Return the code to speak, or why it cannot be; after the deadline it is of no use any more."""
+        """Return the code to speak, or why it cannot be spoken; after the deadline the result is useless."""
         profile = event.data.message_profile
         if refused := _refused_channel(profile.delivery_channel):
             return refused
@@ -268,8 +271,8 @@ class _Handlers:
                 assert_never(issued)
 
     def refuse(self, refused: Refused, request_id: str) -> web.Response:
-        """Return an error as Okta reads it, which it writes into its log. What came too late or is too much
-        for now is FAILED: an answer like any other, and Okta goes on at once."""
+        """Return an error in Okta's format; Okta writes it into its log. What came too late or is too much
+        now is FAILED, an ordinary answer, after which Okta goes on at once."""
         if refused.kind in (problems.OVERLOADED, problems.BODY_TIMEOUT):
             return self._told(request_id, "FAILED", reason=refused.kind.name)
         cause = ErrorCause(error_summary=refused.detail, reason=refused.kind.name, location=PATH)
@@ -310,7 +313,7 @@ def okta_hook_door(hook: OktaHook) -> Door:
 
 
 def _refused_channel(channel: str | None) -> str | None:
-    """Return why nobody is called, by the channel that Okta names; None: it is a call.
+    """Return why nobody is called, by the channel in Okta's message; None: the channel is a call.
 
     Okta's documents write "CALL", "Voice" and "voice call", and leave it out of an example with a call.
     """
@@ -323,7 +326,7 @@ def _refused_channel(channel: str | None) -> str | None:
 
 
 async def _send(request: web.Request, response: web.Response) -> bool:
-    """Send the whole answer; False when the other side is gone."""
+    """Send the whole answer; False: the peer has disconnected."""
     try:
         await response.prepare(request)
         await response.write_eof()
@@ -333,12 +336,12 @@ async def _send(request: web.Request, response: web.Response) -> bool:
 
 
 def _left_until(deadline: float) -> timedelta:
-    """Return the time until a moment of the loop's clock; none, where that is over."""
+    """Return the time until a moment of the loop's clock; zero if that has passed."""
     return timedelta(seconds=max(0.0, deadline - asyncio.get_running_loop().time()))
 
 
 def _left(expires: str | None, now: datetime) -> timedelta | None:
-    """Return how long a code counts, a day at most; None where that cannot be read."""
+    """Return how long a code is valid, a day at most; None: it cannot be read."""
     try:
         moment = datetime.fromisoformat(expires or "")
     except ValueError:

@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 document, made from the operations and their msgspec types; nothing is written twice.
+"""The OpenAPI 3.1 document, generated from the operations and their msgspec types.
 
 Source: OpenAPI Specification 3.1.1. The examples of types and fields come from `schemas`.
 """
@@ -32,28 +32,28 @@ sent one."""
 
 @dataclass(frozen=True, slots=True)
 class ErrorFormat:
-    """How a door introduces itself, and how its refusals read."""
+    """A door's title and text, and the format of its refusals."""
 
     path: str
-    """Where the document is."""
+    """The document's path."""
     about: str
-    """What the door is, in Markdown."""
+    """The door's description, in Markdown."""
     refusal: type[Struct]
-    """What a refusal's body holds."""
+    """The type of a refusal's body."""
     media_type: str
-    """What kind of body that is."""
+    """The content type of a refusal's body."""
     name_of: Callable[[Kind], str]
-    """What a kind of refusal is called in it."""
+    """The name of a kind of refusal in that body."""
     always: tuple[Kind, ...]
-    """Refusals that every operation can answer that is not for everybody."""
+    """Refusals of every operation that needs an API key."""
     scoped: tuple[Kind, ...]
-    """Refusals that every operation with a scope can answer besides."""
+    """Further refusals of every operation that needs a scope."""
     title: str
-    """What the door is called."""
+    """The door's title."""
     schemes: Mapping[str, Mapping[str, str]]
-    """The ways to send a key, any of which will do."""
+    """The ways to send an API key; one of them is enough."""
     tags: Mapping[str, str]
-    """Kinds of operations, by a word of their paths, with what they are about; the last is all others'."""
+    """Tags of operations, by a word in their paths, with a description; the last tag is for all others."""
 
 
 BEARER: Final = {
@@ -94,7 +94,7 @@ class Description:
         self._body = b""
 
     def complete(self, routes: Sequence[Route], version: str) -> Sequence[Route]:
-        """Describe a door's routes; return them with the one that serves the description."""
+        """Return a door's routes with the one that serves the document."""
         all_of_them = (*routes, Route(self.operation, self._serve))
         self._body = msgspec.json.encode(
             document([route.operation for route in all_of_them], version, form=self._form)
@@ -103,7 +103,7 @@ class Description:
 
     @property
     def operation(self) -> Operation:
-        """What serves the document."""
+        """The handler that serves the document."""
         return Operation(
             method="GET",
             path=self._form.path,
@@ -141,7 +141,7 @@ def document(operations: Iterable[Operation], version: str, *, form: ErrorFormat
 
 
 def refusals_of(operation: Operation, form: ErrorFormat = NATIVE) -> tuple[Kind, ...]:
-    """Return every refusal the operation can answer, by status."""
+    """Return every refusal of an operation, by status."""
     always = () if operation.is_open else form.always
     scoped = form.scoped if operation.scope else ()
     kinds = dict.fromkeys((*operation.refusals, *always, *scoped))
@@ -262,7 +262,8 @@ def _components(operations: Sequence[Operation], form: ErrorFormat) -> Json:
 
 
 def _for_everybody(schema: Any) -> Any:
-    """Return a schema as generators want it: patterns end as JavaScript's do, enumerations have a type."""
+    """Return a schema in the form that code generators expect: patterns end as in JavaScript, enumerations
+    have a type."""
     if isinstance(schema, list):
         return [_for_everybody(part) for part in schema]
     if not isinstance(schema, dict):
@@ -276,7 +277,7 @@ def _for_everybody(schema: Any) -> Any:
 
 
 def _without_defaults(schema: Json) -> Json:
-    """Return an object's schema without defaults: some generators demand every field that has one."""
+    """Return an object's schema without defaults: some generators require every field that has one."""
     fields = schema.get("properties", {})
     plain = {
         name: {key: part for key, part in field.items() if key != "default"} for name, field in fields.items()

@@ -1,7 +1,7 @@
-"""What a door offers, as data: the server's routes and the OpenAPI document are both made from it.
+"""A door's operations as data; the server's routes and the OpenAPI document are both made from them.
 
-A handler bears its operation: `@Operation(method="GET", path="/v1/calls", ...)` stands above the method, and
-`routes_of` finds both.
+Each handler is decorated with its operation: `@Operation(method="GET", path="/v1/calls", ...)`; `routes_of`
+finds both.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -22,30 +22,30 @@ _ATTRIBUTE: Final = "operation"
 
 @dataclass(frozen=True, slots=True)
 class Success:
-    """The answer when all goes well."""
+    """The answer of an operation that succeeds."""
 
     status: int
     """HTTP status."""
     body: type[Struct] | None
-    """What it holds; None: JSON of no fixed shape."""
+    """The type of its body; None: JSON of no fixed shape."""
     text: str
-    """What it says, for people."""
+    """A description for people."""
     headers: Mapping[str, str] = field(default_factory=dict)
-    """Headers it may carry, with what they hold."""
+    """Headers that it may have, each with a description."""
     is_list: bool = False
     """Is it a list of such bodies?"""
     events: tuple[type[Struct], ...] = ()
-    """The data of its events, where it is a stream of them."""
+    """The types of its events' data, if it is an event stream."""
 
     @property
     def media_type(self) -> str:
-        """What its `Content-Type` is."""
+        """Its `Content-Type`."""
         return "text/event-stream" if self.events else "application/json"
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One thing that can be asked; a decorator of the method that does it."""
+    """One operation of the API; a decorator of its handler."""
 
     method: str
     """HTTP method."""
@@ -54,50 +54,50 @@ class Operation:
     name: str
     """Its `operationId`."""
     text: str
-    """What it does, for people."""
+    """A description for people."""
     success: Success
-    """What it answers when all goes well."""
+    """The answer if it succeeds."""
     refusals: tuple[Kind, ...]
-    """Problems it can answer besides those of every operation."""
+    """The problems that it can answer, in addition to those of every operation."""
     scope: Scope | None = None
-    """What the client must be allowed; None: nothing."""
+    """The scope that the client needs; None: no scope."""
     other_scope: Scope | None = None
-    """Another one that will do."""
+    """Another scope that is sufficient."""
     is_open: bool = False
-    """May anybody ask, without a key?"""
+    """May it be used without an API key?"""
     body: type[Struct] | None = None
     """The request's body."""
     is_body_required: bool = True
-    """Must there be one?"""
+    """Is the body required?"""
     body_types: tuple[str, ...] = ("application/json",)
-    """What its `Content-Type` may be."""
+    """The content types that are accepted."""
     body_schema: Mapping[str, object] | None = None
-    """What it holds, as JSON schema, where no type of ours says it."""
+    """The body's JSON schema, if no type describes it."""
     is_refused_in_text: bool = False
     """Are refusals a sentence in plain text?"""
     query: type[Struct] | None = None
     """The request's query parameters."""
     headers: Mapping[str, str] = field(default_factory=dict)
-    """Request headers it honours, with what they hold."""
+    """Request headers that it reads, each with a description."""
 
     def __call__(self, handler: F) -> F:
-        """Let a handler bear this operation."""
+        """Attach this operation to a handler."""
         vars(handler)[_ATTRIBUTE] = self
         return handler
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """An operation, and who does it."""
+    """An operation and its handler."""
 
     operation: Operation
-    """What can be asked."""
+    """The operation."""
     handler: Handler
     """Does it."""
 
 
 def routes_of(door: object) -> Sequence[Route]:
-    """Return the operations that an object's methods bear, in their order in its class."""
+    """Return the operations of an object's methods, in their order in the class."""
     return [
         Route(getattr(method, _ATTRIBUTE), getattr(door, name))
         for name, method in vars(type(door)).items()

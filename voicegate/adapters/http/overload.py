@@ -1,11 +1,12 @@
-"""How much may be under way at once: what cannot be answered in time is refused at once, before the store.
+"""Limits the requests in progress: a request that cannot be answered in time is refused at once, before it
+reaches the store.
 
-Too much is what would wait too long for the store, by how many writes are before it and how long each took
-of late; and anything while the event loop has been behind without a break for half a second. So one stall of
-the machine refuses nobody, and what is accepted of far too much is answered in time all the same. Then, and
-when too many requests are under way, each client has one at a time, so that one client's flood refuses its
-own requests and no other's. A late store refuses what writes; who only reads does not wait for writers. A
-request is not under way while its client is waited for: for the rest of a body, or in a long poll.
+The server is overloaded if a request would wait too long for the store, by the number of writes before it and
+their recent duration; or if the event loop was late without a break for half a second. So a single stall of
+the machine refuses nobody, and under a flood the accepted requests are still answered in time. In overload,
+and when too many requests are in progress, each client has one request at a time, so that a client's flood
+refuses its own requests and no others. A slow store refuses writes only, because reads do not wait for
+writers. A request is not in progress while it waits for its client (the rest of a body) or in a long poll.
 """
 
 import asyncio
@@ -24,20 +25,20 @@ from voicegate.adapters.http.problems import Facts, Refused
 
 MAX_UNDER_WAY: Final = 200
 STORE_WAIT_S: Final = 0.6
-"""So long a write may have to wait for those before it, where its door has no deadline of its own."""
+"""The longest time that a write may wait for those before it, if its door has no deadline of its own."""
 LOOP_LATE_S: Final = 0.1
-"""By so much the loop may be behind. An answer takes some rounds of it."""
+"""How late the event loop may be. An answer takes several rounds of it."""
 LOOP_LATE_FOR_S: Final = 0.5
-"""For so long it may be behind without a break."""
+"""How long it may be late without a break."""
 _PROBE_EVERY_S: Final = 0.05
 _RETRY_S: Final = 1.0
 
 Delay = Callable[[int], float]
-"""For how long the store would let a write wait that came now, behind at least so many others, in seconds."""
+"""How long a write that came now would wait behind at least so many others, in seconds."""
 
 
 class Load:
-    """What is under way, and whether it goes on in time."""
+    """Counts the requests in progress, and measures whether the event loop is on time."""
 
     def __init__(
         self, store_delay: Delay = lambda _ahead: 0.0, monotonic: Callable[[], float] = time.monotonic
@@ -51,7 +52,7 @@ class Load:
         self._probe: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
-        """Begin to measure."""
+        """Start measuring."""
         self.look()
         self._probe = asyncio.get_running_loop().call_later(_PROBE_EVERY_S, self.start)
 
@@ -61,7 +62,7 @@ class Load:
             self._probe.cancel()
 
     def look(self) -> None:
-        """Note how late the loop gets to look, which it should do every twentieth of a second."""
+        """Measure how late the loop runs this, which it should do every twentieth of a second."""
         now = self._monotonic()
         if now - self._due <= LOOP_LATE_S:
             self._behind_since = None
@@ -70,15 +71,16 @@ class Load:
         self._due = now + _PROBE_EVERY_S
 
     def came_at(self) -> float:
-        """Return since when what is read now may have been there, which a socket does not tell: while the
-        loop is in time, since now, and else since it should have looked."""
+        """Return the earliest time at which bytes read now may have arrived, which a socket does not tell:
+        now, if the loop is on time; else when it should have looked."""
         return min(self._monotonic(), self._due)
 
     def enter(self, client: str, *, writes: bool, wait_s: float = STORE_WAIT_S) -> None:
-        """Count a client's request as under way; if it writes, it may have to wait for so many seconds.
+        """Count a client's request as in progress; if it writes, it may wait for the store for so many
+        seconds.
 
         Raises:
-            Refused: there is too much of it.
+            Refused: the server is overloaded.
         """
         if self._under_way[client] and self._is_full(writes=writes, wait_s=wait_s):
             raise Refused(problems.OVERLOADED, facts=Facts(retry_after_s=_RETRY_S))
@@ -87,7 +89,7 @@ class Load:
         self._under_way[client] += 1
 
     def leave(self, client: str, *, writes: bool) -> None:
-        """Count a request no more."""
+        """Stop counting a request."""
         self._count -= 1
         self._writing -= writes
         self._under_way -= Counter({client: 1})
@@ -103,45 +105,45 @@ class Load:
 
 @dataclass(slots=True)
 class Turn:
-    """One request's share of what is under way."""
+    """One request's place among those in progress."""
 
     load: Load
-    """All that is."""
+    """All requests in progress."""
     client: str
-    """Whose it is."""
+    """The client."""
     writes: bool
     """May it change what is stored?"""
     wait_s: float
-    """For how long it may have to wait for that, in seconds."""
+    """How long it may wait for the store, in seconds."""
     is_under_way: bool = False
-    """Does it count now?"""
+    """Is it counted now?"""
 
     def begin(self) -> None:
         """Count from now on.
 
         Raises:
-            Refused: there is too much under way.
+            Refused: the server is overloaded.
         """
         self.load.enter(self.client, writes=self.writes, wait_s=self.wait_s)
         self.is_under_way = True
 
     def end(self) -> None:
-        """Count no more; doing it twice is fine."""
+        """Stop counting; may be called twice."""
         if self.is_under_way:
             self.is_under_way = False
             self.load.leave(self.client, writes=self.writes)
 
 
 TURN: Final = web.RequestKey("turn", Turn)
-"""The request's share of what is under way; there in every handler, but for what anybody may ask."""
+"""The request's place among those in progress; set in every handler of an operation that needs a key."""
 
 
 @contextmanager
 def waiting_for_client(request: web.Request) -> Iterator[None]:
-    """Count a request as under way only once the client has sent the rest.
+    """Count a request as in progress only when the client has sent the rest.
 
     Raises:
-        Refused: there is too much under way by then.
+        Refused: the server is overloaded by then.
     """
     turn = request.get(TURN)
     if turn is None:

@@ -1,6 +1,6 @@
-"""What policy refuses, as problems: which kind each reason is.
+"""The problem for each reason for which policy refuses a request.
 
-A door with errors of its own words them itself.
+Doors with an error format of their own have their own table.
 """
 
 from collections.abc import Mapping
@@ -43,7 +43,7 @@ NUMBERS: Final[Mapping[DenyReason, str]] = {
     "whether such numbers are called.",
     DenyReason.PLUS_MISSING: "It has no plus sign with a country code, and matches no extension of the PBX.",
 }
-"""What a reason says of the number, in every door's answer."""
+"""What each reason says about the number, in every door's answer."""
 
 _NUMBER_KINDS: Final[Mapping[NumberKind, str]] = {
     NumberKind.VOIP: "VoIP numbers are not called: the setting `policy.voip_numbers` is off.",
@@ -67,14 +67,14 @@ _DENIED_PREFIX: Final = (
 
 
 def of_kind(deny: Deny) -> str:
-    """Return what a refusal says of the kind of a number; empty: nothing."""
+    """Return what a refusal says about the number; empty: nothing."""
     if deny.reason is DenyReason.PREFIX_DENIED:
         return _DENIED_PREFIX
     return _NUMBER_KINDS[deny.kind] if deny.kind else ""
 
 
 def refusal(deny: Deny, field: str | None = None) -> Refused:
-    """Return the problem that a refusal by policy is, naming the field that is to blame."""
+    """Return the problem for a refusal by policy; it names the field that caused it."""
     if why := NUMBERS.get(deny.reason):
         return request_parsing.wrong(field or "destination", InvalidNumber(why))
     facts = Facts(

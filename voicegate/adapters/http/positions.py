@@ -1,4 +1,4 @@
-"""Where a page of calls ended, as the text that asks for the next one: the last call's time and its id."""
+"""The cursor of a page of calls: the last call's time and id, as text."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -15,10 +15,10 @@ def write_position(position: Position) -> str:
 
 
 def read_position(text: str) -> Position:
-    """Return the position that a text means.
+    """Return the position in a cursor.
 
     Raises:
-        ValueError: it means none.
+        ValueError: it is not a cursor.
     """
     moment, _, call_id = text.partition("-")
     if not moment.isdecimal() or not moment.isascii() or not call_id or "\0" in text:

@@ -1,7 +1,7 @@
-"""Everything that can be answered instead of what was asked for, as problem details (RFC 9457).
+"""Every error answer of the native API, as problem details (RFC 9457).
 
-Each kind of problem has one status, one type and one title; what happened this time is in `detail`, and
-facts for programs are in extension members. Which kind applies is decided where the request is read
+Each kind of problem has one status, one type and one title; `detail` says what happened in this case, and
+extension members hold facts for programs. Which kind applies is decided where the request is read
 (`request_parsing`) and answered (each door's handlers); `middleware` turns a raised `Refused` into the
 answer.
 """
@@ -28,9 +28,9 @@ class Kind:
     status: int
     """HTTP status."""
     title: str
-    """The same sentence each time."""
+    """The title, always the same sentence."""
     fix: str = ""
-    """What to change; a detail that says nothing of its own ends in it."""
+    """What to do about it; added where `detail` would only repeat the title."""
 
     @property
     def uri(self) -> str:
@@ -109,7 +109,7 @@ NOT_READY = Kind("not_ready", 503, "Calls cannot be placed now.")
 STORE_UNAVAILABLE = Kind("store_unavailable", 503, "The database cannot be used now.")
 
 STORED: Final[tuple[Kind, ...]] = (INTERNAL, STORE_UNAVAILABLE)
-"""What whatever needs the database can end in."""
+"""The problems of every operation that uses the database."""
 
 
 class Problem(Struct, kw_only=True, frozen=True, omit_defaults=True):
@@ -129,7 +129,7 @@ class Problem(Struct, kw_only=True, frozen=True, omit_defaults=True):
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """A problem's extension members."""
+    """The extension members of a problem."""
 
     field: str | UnsetType = UNSET
     """Path of the wrong value in the request."""
@@ -138,13 +138,14 @@ class Facts:
     failing: list[str] | UnsetType = UNSET
     """What is not ready."""
     reason: str | UnsetType = UNSET
-    """Why, in our own word, for a door whose codes stand for several reasons; no part of the problem."""
+    """The policy's reason, for a door whose error codes stand for several reasons; not part of the
+    problem."""
     headers: Mapping[str, str] = dataclasses.field(default_factory=dict)
-    """Headers of the answer; no part of the problem itself."""
+    """Headers of the answer; not part of the problem."""
 
 
 class Refused(Exception):
-    """The request is answered with a problem."""
+    """The request is refused with a problem."""
 
     def __init__(self, kind: Kind, detail: str = "", facts: Facts | None = None) -> None:
         super().__init__(kind.name)
@@ -154,7 +155,7 @@ class Refused(Exception):
 
 
 def problem_response(refused: Refused, request_id: str) -> web.Response:
-    """Return the answer that tells of a problem."""
+    """Return the answer with a problem."""
     kind, facts = refused.kind, refused.facts
     body = Problem(
         type=kind.uri,

@@ -1,4 +1,4 @@
-"""HTTP on one connection: what aiohttp leaves open is bounded here, and its errors are problems.
+"""HTTP on one connection: adds the limits that aiohttp lacks, and answers its errors as problems.
 
 aiohttp 3.14 waits for ever for a request's head, keeps an idle connection for an hour, and answers a request
 that it cannot parse in plain text.
@@ -26,27 +26,27 @@ MAX_HEADERS: Final = 64
 HEAD_WITHIN_S: Final = 5.0
 IDLE_S: Final = 75.0
 SERVER: Final = "Voicegate"
-"""What answers come from; without versions, so that who looks for a known hole is not helped."""
+"""The `Server` header; without versions, which would help an attacker to find a known vulnerability."""
 # Long enough to swallow a body of a megabyte that was refused unread, so that the refusal is seen.
 _LINGER_S: Final = 2.0
 
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What a connection knows of its server."""
+    """What a connection gets from its server."""
 
     manager: web.Server
-    """Gives each request its handler."""
+    """Finds the handler of each request."""
     connections: Connections
     """All connections of the listener."""
     warnings: ThrottledLog
-    """Where to say what strangers do."""
+    """The log for what unidentified senders cause."""
     load: Load
-    """How late the loop is."""
+    """Measures how late the event loop is."""
 
 
 class HttpProtocol(web.RequestHandler):
-    """A connection that must come to the point."""
+    """A connection with a time limit for each request's head."""
 
     def __init__(self, connection: Connection, surroundings: Surroundings) -> None:
         super().__init__(
@@ -65,7 +65,7 @@ class HttpProtocol(web.RequestHandler):
         self.departures: set[Callable[[], None]] = set()
         """Called when the connection is gone."""
         self.began: float | None = None
-        """When the first byte of the request came, by the loop's clock; None: none is under way."""
+        """When the first byte of the request came, by the loop's clock; None: no request has begun."""
         self._came = self._loop.time()
         self._load = surroundings.load
         self._warnings = surroundings.warnings
@@ -74,8 +74,8 @@ class HttpProtocol(web.RequestHandler):
 
     @property
     def began_at(self) -> float:
-        """When the request that is answered began to come, by the loop's clock and as far as that is known,
-        the time included for which the loop did not look."""
+        """When the first byte of the request in progress came, by the loop's clock, as far as known; includes
+        the time in which the loop was late."""
         # What comes while another is being answered begins no request of its own.
         return self._came if self.began is None else self.began
 
@@ -85,7 +85,7 @@ class HttpProtocol(web.RequestHandler):
         self._watch_head()
 
     def data_received(self, data: bytes) -> None:
-        """Take bytes; a head that is begun must be finished in time."""
+        """Receive bytes; a request's head must be complete in time."""
         self.connections.touch(self.connection)
         self._came = self._load.came_at() - self.connection.late_s
         self.connection.late_s = 0.0
@@ -113,7 +113,8 @@ class HttpProtocol(web.RequestHandler):
         return finished
 
     def handle_error(self, request: web.BaseRequest, status: int = 500, *rest: object) -> web.StreamResponse:
-        """Answer what is no HTTP, or what failed outside of every handler, and close the connection."""
+        """Answer a request that is not valid HTTP or failed outside every handler, and close the
+        connection."""
         # The rest, by position: the exception, and a text that may repeat what was sent.
         error = next((cause for cause in rest if isinstance(cause, BaseException)), None)
         if isinstance(error, ConnectionError):

@@ -1,7 +1,7 @@
-"""What a provider's message says, by the mapping that the settings have for it.
+"""Reads a provider's message by the mapping in the settings.
 
-A mapping names fields; a dot leads into an object, a number into a list. What a message lacks is refused
-with the field's name; that it has no code, or asks for no call, is no fault of the message.
+A mapping names fields; a dot goes into an object, a number into a list. A message without a required field is
+refused with the field's name; a message without a code, or for another channel, is not an error.
 """
 
 import re
@@ -23,30 +23,31 @@ _MAX_EVENT: Final = 200
 
 @dataclass(frozen=True, slots=True)
 class Mapped:
-    """Where a provider's message holds what, and how the provider sends it."""
+    """Which fields of a provider's message hold what, and how the provider sends it."""
 
     number: tuple[str, ...]
-    """The fields with the number: the first that a message has."""
+    """The fields that may hold the number; the first that a message has is used."""
     code: tuple[str, ...]
-    """The fields that are the code, of which a message has one; with a pattern, texts that have it."""
+    """The fields that may hold the code, of which a message has one; with a pattern, the texts that contain
+    it."""
     code_pattern: re.Pattern[str] | None = None
-    """Finds the code in a text; None: the field is the code."""
+    """The pattern of the code in a text; None: the field holds the code alone."""
     only_when: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    """Values that fields must have for a call, in any case of letters; an absent field says nothing."""
+    """Values that fields must have for a call, regardless of case; an absent field is not compared."""
     style: NumberStyle | None = None
-    """What a number without a plus sign means; None: nothing."""
+    """How a number without a plus sign is read; None: it is refused."""
     language: str = ""
-    """The field with the language tag; empty: none has it."""
+    """The field with the language tag; empty: there is none."""
     extension: str = ""
-    """The field with the landline extension; empty: none has it."""
+    """The field with the landline extension; empty: there is none."""
     event: str = ""
-    """The field that is the same when a message is repeated; empty: none is."""
+    """The field that identifies a message when it is repeated; empty: there is none."""
     signature: Signature | None = None
     """How its messages are signed; None: they are not."""
     client: str = ""
-    """Who asks by a signed message that brings no key; empty: nobody, a key is a must."""
+    """The client that a signed message without a key counts for; empty: a key is required."""
     is_told_in_text: bool = False
-    """Are refusals told as a sentence for the person who signs in, instead of a problem for programs?"""
+    """Are refusals answered as a sentence for the person who signs in, instead of a problem?"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +55,11 @@ class Message:
     """What a message asks for."""
 
     spec: ChallengeSpec
-    """What to speak to whom."""
+    """The code and whom to call."""
     event: str | None
-    """The provider's word for it, by which a repeat is known; None: it has none."""
+    """The provider's id of the message, by which a repetition is recognised; None: it has no id."""
     number_field: str
-    """The field that the number was in."""
+    """The field that held the number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,14 +67,14 @@ class NotSpoken:
     """The message asks for no call."""
 
     why: str
-    """For people; repeats no value."""
+    """Why, for people; never repeats a value."""
 
 
 def read_message(mapped: Mapped, message: object) -> Message | NotSpoken:
     """Return what a message asks for.
 
     Raises:
-        Refused: a field is missing or wrong, or which number is the code cannot be known; names the field.
+        Refused: a field is missing or wrong, or it is not clear which number is the code; names the field.
     """
     for path, allowed in mapped.only_when.items():
         value = _optional(message, path, empty=True)
@@ -126,10 +127,10 @@ def _present(message: object, paths: Sequence[str]) -> Iterator[tuple[str, str]]
 
 
 def _first(message: object, paths: Sequence[str]) -> tuple[str, str]:
-    """Return the first field that is there, and its text.
+    """Return the first field that is present, and its text.
 
     Raises:
-        Refused: none is, or it is neither a text nor a whole number.
+        Refused: none is present, or it is neither a text nor a whole number.
     """
     found = next(_present(message, paths), None)
     if found is None:
@@ -138,7 +139,7 @@ def _first(message: object, paths: Sequence[str]) -> tuple[str, str]:
 
 
 def _optional(message: object, path: str, *, empty: bool = False) -> str | None:
-    """Return a field's text; None: it is absent, null, or, unless that is asked for, empty."""
+    """Return a field's text; None: it is absent, null or, unless empty texts are wanted, empty."""
     if not path:
         return None
     found = message

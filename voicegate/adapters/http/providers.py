@@ -1,8 +1,8 @@
-"""The doors for identity providers that post a message to an HTTP service of one's own: one path a provider.
+"""The doors for identity providers that post a message to an HTTP service: one path for each provider.
 
-Which field of its JSON or form holds what is configured; examples that ship are in `config/providers`. The
-answer is 200 once the call is accepted, and where the message asks for none: some providers know no other
-success and send it again.
+The settings say which field of the JSON or form holds what; `config/providers` has examples. The answer is
+200 if the call is accepted, and also if the message asks for no call: some providers accept no other success
+and send it again.
 """
 
 from collections.abc import Mapping, Sequence
@@ -47,11 +47,11 @@ needs none where `client` names who asks.""",
     schemes={"key": BEARER, "password": BASIC},
     tags={"providers": "Identity providers.", "service": "This description."},
 )
-"""How the doors introduce themselves."""
+"""The doors' title and description."""
 
 
 class Accepted(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What becomes of a message."""
+    """What became of a message."""
 
     status: Annotated[str, Meta(description="The verification's status, or `not_spoken`.")]
     id: Annotated[str, Meta(description="The verification; absent where nobody is called.")] | UnsetType = (
@@ -67,13 +67,13 @@ class Providers:
     sign_in: SignIn
     """The use cases around a challenge."""
     clock: Clock
-    """By which a signature's time is judged."""
+    """The clock by which a signature's time is judged."""
     mapped: Mapping[str, Mapped]
     """The providers, by name."""
 
 
 class _Handler:
-    """One provider's handler."""
+    """The handler of one provider."""
 
     def __init__(self, providers: Providers, name: str) -> None:
         self._providers = providers
@@ -114,7 +114,7 @@ class _Handler:
 
 
 def provider_doors(providers: Providers) -> Sequence[Door]:
-    """Return a door for each configured provider, and one that tells of a provider that is not."""
+    """Return a door for each configured provider, and one that refuses all others."""
     doors = [_door(providers, name) for name in providers.mapped]
     routes = [route for door in doors for route in door.routes]
     *_, description = Description(ERROR_FORMAT).complete(routes, __version__)
@@ -146,7 +146,7 @@ def _door(providers: Providers, name: str) -> Door:
 
 
 def _schema(mapped: Mapped) -> Mapping[str, object]:
-    """Return the JSON schema of a provider's message: the fields that are read, and any others."""
+    """Return the JSON schema of a provider's message: the fields that are read; any others are allowed."""
     fields = dict.fromkeys(mapped.number, "The number.") | dict.fromkeys(mapped.code, "The code.")
     fields |= {
         path: f"A call is placed for {', '.join(values)}." for path, values in mapped.only_when.items()
@@ -179,7 +179,7 @@ class _Nobody:
         scope=Scope.HOOKS,
     )
     async def refuse(self, request: web.Request) -> web.Response:
-        """Say that there is no such provider."""
+        """Answer that there is no such provider."""
         raise unknown("[providers] entry", request.match_info["provider"])
 
 
@@ -220,7 +220,7 @@ async def _decoded(request: web.Request) -> object:
 
 
 def _tell(refused: Refused, request_id: str) -> web.Response:
-    """Tell of a refusal in a sentence: the provider shows it to the person as it is."""
+    """Answer a refusal as a sentence; the provider shows it to the person as it is."""
     kind = refused.kind
     told = refused.detail.partition(": ")[2] if kind is problems.INVALID else ""
     wait = problem_response(refused, request_id).headers.get("Retry-After")

@@ -1,7 +1,7 @@
-"""From bytes to typed requests: what cannot be read is refused, naming the field.
+"""Parses requests into types; what cannot be read is refused, with the field's name.
 
-400 says that it is no request at all (JSON, encoding, a header), 422 that a value is wrong. Details never
-repeat a value, for it may be a code or a number.
+400: the request is malformed (JSON, encoding, a header); 422: a value is wrong. Details never repeat a value,
+because it may be a code or a number.
 """
 
 import asyncio
@@ -36,7 +36,7 @@ REFUSALS: Final[tuple[Kind, ...]] = (
     problems.UNSUPPORTED_TYPE,
     problems.INVALID,
 )
-"""What `read_body` refuses with."""
+"""The problems of `read_body`."""
 
 IDEMPOTENCY_HEADER: Final = {
     "Idempotency-Key": "The caller's word for this request, 1-255 visible ASCII characters; "
@@ -72,7 +72,7 @@ async def read_body(request: web.Request, shape: type[R], within: timedelta = BO
     """Return a request's JSON body as `shape`.
 
     Raises:
-        Refused: not JSON, too large, too slow, or not of that shape.
+        Refused: it is not JSON, too large, too slow, or not of that shape.
     """
     return decode(await _read_json(request, within), shape)
 
@@ -80,10 +80,10 @@ async def read_body(request: web.Request, shape: type[R], within: timedelta = BO
 async def read_optional_body(
     request: web.Request, shape: type[R], within: timedelta = BODY_TIMEOUT
 ) -> R | None:
-    """Return a request's JSON body as `shape`; None when it is empty, whatever its type is said to be.
+    """Return a request's JSON body as `shape`; None: it is empty, whatever its `Content-Type`.
 
     Raises:
-        Refused: not JSON, too large, too slow, or not of that shape.
+        Refused: it is not JSON, too large, too slow, or not of that shape.
     """
     body = await _read(request, within)
     if not body:
@@ -96,7 +96,7 @@ async def read_json(request: web.Request, within: timedelta = BODY_TIMEOUT) -> o
     """Return a request's JSON body, whatever its shape.
 
     Raises:
-        Refused: not JSON, too large, or too slow.
+        Refused: it is not JSON, too large, or too slow.
     """
     body = await _read_json(request, within)
     try:
@@ -108,10 +108,10 @@ async def read_json(request: web.Request, within: timedelta = BODY_TIMEOUT) -> o
 
 
 async def read_bytes(request: web.Request, within: timedelta = BODY_TIMEOUT) -> bytes:
-    """Return a request's body as it came; what reads it afterwards finds it still there.
+    """Return a request's body as bytes; it can be read again afterwards.
 
     Raises:
-        Refused: too large, or too slow.
+        Refused: it is too large, or too slow.
     """
     return await _read(request, within)
 
@@ -120,7 +120,7 @@ async def read_form(request: web.Request, within: timedelta = BODY_TIMEOUT) -> d
     """Return the fields of a request's form body.
 
     Raises:
-        Refused: no form, too large, too slow, or a field comes twice.
+        Refused: it is not a form, too large, too slow, or a field is given twice.
     """
     if request.content_type != "application/x-www-form-urlencoded":
         raise Refused(problems.UNSUPPORTED_TYPE, "send Content-Type: application/x-www-form-urlencoded")
@@ -139,7 +139,7 @@ def read_query(request: web.Request, shape: type[R]) -> R:
     """Return a request's query parameters as `shape`.
 
     Raises:
-        Refused: one is unknown, wrong, or comes twice.
+        Refused: one is unknown, wrong, or given twice.
     """
     query = request.query
     for name in query:
@@ -154,8 +154,8 @@ def read_query(request: web.Request, shape: type[R]) -> R:
 
 
 def read_languages(request: web.Request) -> tuple[str, ...]:
-    """Return the language tags in the `Accept-Language` header, best first (RFC 9110 12.5.4); those that
-    cannot be read are passed by."""
+    """Return the language tags in the `Accept-Language` header, best first (RFC 9110 12.5.4); tags that
+    cannot be read are skipped."""
     weighed: list[tuple[float, str]] = []
     for entry in request.headers.get("Accept-Language", "").split(","):
         tag, *parameters = (part.strip() for part in entry.split(";"))
@@ -168,13 +168,13 @@ def read_languages(request: web.Request) -> tuple[str, ...]:
 
 
 def read_idempotency_key(request: web.Request, client: str, *asked: Struct | str) -> IdempotencyKey | None:
-    """Return the promise in the `Idempotency-Key` header for what is asked; None when there is none.
+    """Return the idempotency key of a request, from its `Idempotency-Key` header; None: there is none.
 
-    The fingerprint says whether the caller brought a code, not which: a digest of so few digits would
-    give it away. Whether it is the same code is compared under the key file, by the use case.
+    The fingerprint says whether the caller brought a code, not which one: a digest of so few digits would
+    reveal it. The use case compares the code itself, with the key file.
 
     Raises:
-        Refused: the header is no key.
+        Refused: the header is not a valid key.
     """
     key = request.headers.get("Idempotency-Key")
     if key is None:
@@ -187,10 +187,10 @@ def read_idempotency_key(request: web.Request, client: str, *asked: Struct | str
 
 
 def read_subscriber(text: str) -> str:
-    """Return a subscriber's name, which is whatever the caller calls the person by.
+    """Return a subscriber's name, which the caller chooses.
 
     Raises:
-        Refused: it cannot be shown, or stored.
+        Refused: it cannot be shown or stored.
     """
     # What is no UTF-8 in a path or query has become U+FFFD on the way, and would be another's name.
     if has_controls(text) or "\ufffd" in text:
@@ -199,12 +199,12 @@ def read_subscriber(text: str) -> str:
 
 
 def has_controls(text: str) -> bool:
-    """Has a text control characters, of either set? One that has may not be shown on a terminal."""
+    """Return whether a text has control characters (C0 or C1), which must not reach a terminal."""
     return _CONTROL.search(text) is not None
 
 
 def wrong(field: str, error: Exception) -> Refused:
-    """Return the refusal of a field that the domain would not take."""
+    """Return the refusal of a field that the domain does not accept."""
     return Refused(problems.INVALID, f"{field}: {error}", Facts(field=field))
 
 
@@ -230,7 +230,7 @@ def decode(body: bytes, shape: type[R]) -> R:
     """Return JSON as `shape`.
 
     Raises:
-        Refused: not JSON, not of that shape, or a key comes twice.
+        Refused: it is not JSON, not of that shape, or a key is given twice.
     """
     try:
         decoded = msgspec.json.decode(body, type=shape)
@@ -243,7 +243,7 @@ def decode(body: bytes, shape: type[R]) -> R:
 
 
 def _refuse_repeated(body: bytes) -> None:
-    """Refuse JSON with a key that comes twice in one object: of two numbers or codes, readers take either."""
+    """Refuse JSON with the same key twice in one object: parsers differ in which of two values they use."""
 
     def note(pairs: Sequence[tuple[str, object]]) -> None:
         seen: set[str] = set()
@@ -294,14 +294,14 @@ def _fix(name: str, shape: type[Struct]) -> str:
 
 
 def _in_json(text: str) -> str:
-    """Return msgspec's words with the names of Python's types in JSON's."""
+    """Return msgspec's message with the names of JSON's types instead of Python's."""
     if text.startswith(_NO_TIME):
         return text.replace(_NO_TIME, "Expected a date and time, as 2026-11-28T15:20:01Z")
     return name_types(text, _IN_JSON)
 
 
 def _choices(shape: type[Struct], field: str) -> list[str]:
-    """Return the values that a request's field may have, null aside."""
+    """Return the values that a request's field may have, except null."""
     hint = get_type_hints(shape).get(field)
     kinds = [kind for kind in (hint, *get_args(hint)) if isinstance(kind, type) and issubclass(kind, Enum)]
     return [str(member.value) for kind in kinds for member in kind]

@@ -1,4 +1,4 @@
-"""What doors answer with: JSON of a msgspec type, and the refusal of what is not there."""
+"""Answers of the doors: JSON of a msgspec type, and the refusal of what does not exist."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final, TypeVar
@@ -22,7 +22,7 @@ def json_response(
     status: int = 200,
     headers: Mapping[str, str] | None = None,
 ) -> web.Response:
-    """Return an answer with a body."""
+    """Return an answer with a JSON body."""
     return web.Response(
         status=status,
         body=msgspec.json.encode(body),
@@ -32,7 +32,7 @@ def json_response(
 
 
 def base_url(request: web.Request) -> str:
-    """Return what links begin with: never the request's own `Host`, which is whatever its sender wrote."""
+    """Return the start of links: never the request's `Host`, which its sender can choose."""
     configured = request.app[PUBLIC_URL]
     if configured:
         return configured.rstrip("/")
@@ -44,16 +44,16 @@ def base_url(request: web.Request) -> str:
 
 
 def unknown(kind: str, thing_id: str) -> Refused:
-    """Return the refusal of what is not there, or not the principal's."""
+    """Return the refusal of what does not exist, or belongs to another client."""
     # As `repr`, for a path may hold what neither JSON nor a terminal should.
     return Refused(problems.NOT_FOUND, f"there is no {kind} {thing_id[:_SHOWN_CHARACTERS]!r}")
 
 
 def found(thing: T | None, kind: str, thing_id: str) -> T:
-    """Return what was asked for.
+    """Return what was found.
 
     Raises:
-        Refused: there is none.
+        Refused: nothing was found.
     """
     if thing is None:
         raise unknown(kind, thing_id)
