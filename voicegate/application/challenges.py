@@ -17,10 +17,12 @@ from voicegate.application.call_admission import (
     may_ring_now,
 )
 from voicegate.application.call_log import CallLogs
-from voicegate.application.delivery import Delivery, PendingCall
+from voicegate.application.delivery import Delivery
+from voicegate.application.pending_call import PendingCall
 from voicegate.application.ports import ChallengeRecord, Clock, Entropy, Keyring, Speech
 from voicegate.application.queueing import RETRY_AFTER
 from voicegate.application.route_choice import RouteChooser
+from voicegate.application.spending import hold_cost, may_spend_now, over
 from voicegate.application.store_port import WrongGuess
 from voicegate.application.unit_of_work import Alarm, UnitOfWork
 from voicegate.domain import challenge as challenges
@@ -46,6 +48,7 @@ from voicegate.domain.policy import (
     Counter,
     Deny,
     DenyReason,
+    SpendPolicy,
     may_call_again,
     may_reach,
     refusal,
@@ -176,6 +179,10 @@ class ChallengeService:
         self.policy = policy
         """What the admin allows."""
 
+    def take_spend(self, spend: SpendPolicy) -> None:
+        """Apply other rates and caps from now on."""
+        self.policy = replace(self.policy, spend=spend)
+
     def prepare(
         self,
         spec: ChallengeSpec,
@@ -211,7 +218,8 @@ class ChallengeService:
         counters = refused or may_place_now(unit, challenge, policy, caller=caller)
         if isinstance(counters, Deny):
             return counters
-        return self._rerouted(unit, replace(pending, challenge=challenge, counters=counters))
+        routed = self._rerouted(unit, replace(pending, challenge=challenge, counters=counters))
+        return self._afforded(unit, routed, caller)
 
     def begin(self, unit: UnitOfWork, pending: PendingCall, *, is_held: bool = False) -> None:
         """Store what was admitted. Its call is placed after the commit; if `is_held`, by `Delivery.start`
@@ -219,6 +227,7 @@ class ChallengeService:
         unit.tx.add_challenge(pending.challenge)
         unit.tx.add_call(pending.call)
         count_call(unit, pending.counters, self.policy)
+        hold_cost(unit, pending)
         if not is_held:
             unit.pending.append(pending)
 
@@ -229,17 +238,20 @@ class ChallengeService:
             unit.tx.save_challenge(challenge)
         if challenge.state not in OPEN_STATES:
             return Deny(DenyReason.NOT_OPEN)
-        counters = self._may_call_again(unit, replace(record, challenge=challenge))
+        caller = self._caller_of(unit, challenge)
+        counters = self._may_call_again(unit, replace(record, challenge=challenge), caller)
         if isinstance(counters, Deny):
             return counters
-        pending = self._with_call(
-            challenges.step(challenge, ChallengeEvent.CALL_STARTED), self._failed(unit, challenge)
-        )
+        stepped = challenges.step(challenge, ChallengeEvent.CALL_STARTED)
+        pending = self._with_call(stepped, self._failed(unit, challenge))
+        if isinstance(pending, PendingCall):
+            pending = self._afforded(unit, replace(pending, counters=counters), caller)
         if isinstance(pending, Deny):
             return pending
         unit.tx.save_challenge(pending.challenge)
         unit.tx.add_call(pending.call)
         count_call(unit, counters, self.policy)
+        hold_cost(unit, pending)
         unit.pending.append(pending)
         unit.changed.append(challenge.id)
         return pending
@@ -278,10 +290,17 @@ class ChallengeService:
         failed = self._failed(unit, pending.challenge)
         if not failed:
             return pending
-        route = self._route_chooser.choose(pending.challenge, failed)
-        first = route[0]
-        call = replace(pending.call, trunk=first.trunk.name, caller_id=first.caller_id.number)
-        return replace(pending, call=call, route=route)
+        return over(pending, self._route_chooser.choose(pending.challenge, failed))
+
+    def _afforded(self, unit: UnitOfWork, pending: PendingCall, caller: Caller) -> PendingCall | Deny:
+        """Return a prepared call over those trunks that it may use by what calls cost; or why by none."""
+        longest = self._delivery.longest_call(pending.challenge.destination.extension)
+        return may_spend_now(unit, pending, self.policy, caller=caller, longest=longest)
+
+    def _caller_of(self, unit: UnitOfWork, challenge: Challenge) -> Caller:
+        factor = None if challenge.factor_id is None else unit.tx.factor(challenge.factor_id)
+        subscriber = factor.subscriber if factor else None
+        return Caller(challenge.client, subscriber, unit.principal.end_user_ip)
 
     def _failed(self, unit: UnitOfWork, challenge: Challenge) -> Sequence[str]:
         """Return the caller IDs that failed at a challenge's telephone, where it matters."""
@@ -301,7 +320,9 @@ class ChallengeService:
             return Deny(DenyReason.QUEUE_FULL, RETRY_AFTER)
         return PendingCall(challenge, self._calls.new_call(challenge, route[0]), route)
 
-    def _may_call_again(self, unit: UnitOfWork, record: ChallengeRecord) -> tuple[Counter, ...] | Deny:
+    def _may_call_again(
+        self, unit: UnitOfWork, record: ChallengeRecord, caller: Caller
+    ) -> tuple[Counter, ...] | Deny:
         challenge = record.challenge
         refused = refusal(
             # What is allowed may have changed since the first call: another start, other settings.
@@ -309,9 +330,6 @@ class ChallengeService:
             may_call_again(live=record.has_live_call, calls=len(record.calls), policy=self.policy),
             may_ring_now(unit, challenge, self.policy),
         )
-        factor = None if challenge.factor_id is None else unit.tx.factor(challenge.factor_id)
-        subscriber = factor.subscriber if factor else None
-        caller = Caller(challenge.client, subscriber, unit.principal.end_user_ip)
         return refused or may_place_now(unit, challenge, self.policy, caller=caller)
 
     def _learn(

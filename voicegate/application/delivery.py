@@ -19,6 +19,7 @@ import structlog
 from voicegate.application.announcer import Announcer
 from voicegate.application.call_log import CallLog, CallLogs
 from voicegate.application.conversation import ANY_KEYS, CallTimings, Conversation, Script, keys_apart_from
+from voicegate.application.pending_call import PendingCall
 from voicegate.application.ports import (
     CallRecord,
     Clip,
@@ -43,7 +44,6 @@ from voicegate.domain.call_outcome import (
 from voicegate.domain.challenge import Challenge, ChallengeEvent, ChallengeState
 from voicegate.domain.classifying import classify, is_blocked
 from voicegate.domain.errors import PbxError, SpeechError, StoreError
-from voicegate.domain.policy import Counter
 from voicegate.domain.routing import Hop
 
 log = structlog.get_logger(__name__)
@@ -57,20 +57,6 @@ _TALK_GRACE: Final = timedelta(seconds=10)
 # For all calls to be hung up and recorded when the daemon stops.
 _CLOSING_WITHIN: Final = timedelta(seconds=15)
 _STORE_RETRY: Final = timedelta(seconds=1)
-
-
-@dataclass(frozen=True, slots=True)
-class PendingCall:
-    """An open challenge, and the call that is to be placed for it."""
-
-    challenge: Challenge
-    """The challenge."""
-    call: Call
-    """Its new call, over the first hop of the route."""
-    route: tuple[Hop, ...]
-    """The hops to try in order; never empty."""
-    counters: tuple[Counter, ...] = ()
-    """What it is counted in once it is stored."""
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
@@ -259,6 +245,10 @@ class Delivery:
         thread."""
         return self._queue.is_full_for(client)
 
+    def longest_call(self, extension: str | None) -> timedelta:
+        """Return the longest that a call with this extension (None: without) can last after its answer."""
+        return longest_call(self._timings, extension)
+
     def start(self, pending: PendingCall) -> None:
         """Start to deliver a call that is stored. Does not wait."""
         # Now, not in the task: who asks next is to find the queue as it is.
@@ -350,6 +340,11 @@ class Delivery:
                     raise
                 log.exception("end of call not stored yet")
             await asyncio.sleep(_STORE_RETRY.total_seconds())
+
+
+def longest_call(timings: CallTimings, extension: str | None) -> timedelta:
+    """Return the longest that a call with this extension (None: without) can last after its answer."""
+    return timings.longest_for(extension) + _TALK_GRACE + _SEEING_OFF
 
 
 def left_to_try(hop: Hop, others: Sequence[Hop], *, is_blocked: bool) -> list[Hop]:

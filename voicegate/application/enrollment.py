@@ -12,7 +12,6 @@ from typing import TypeVar
 
 from voicegate.application.call_admission import next_call_at
 from voicegate.application.challenges import ChallengeService, ChallengeSpec, till_over
-from voicegate.application.delivery import PendingCall
 from voicegate.application.factor_answers import (
     FactorCalled,
     FactorGuess,
@@ -20,6 +19,7 @@ from voicegate.application.factor_answers import (
     FactorsReset,
     OtherTelephone,
 )
+from voicegate.application.pending_call import PendingCall
 from voicegate.application.ports import Entropy, IdempotencyKey, Replay, Speech
 from voicegate.application.store_port import FactorRecord
 from voicegate.application.unit_of_work import Answer, KeyReused, NotFound, UnitOfWork, UnitsOfWork

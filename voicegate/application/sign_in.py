@@ -9,7 +9,8 @@ from datetime import datetime
 from typing import ClassVar
 
 from voicegate.application.challenges import ChallengeService, ChallengeSpec, till_over
-from voicegate.application.delivery import Delivery, PendingCall
+from voicegate.application.delivery import Delivery
+from voicegate.application.pending_call import PendingCall
 from voicegate.application.ports import CallRecord, ChallengeRecord, IdempotencyKey, Keyring, Replay
 from voicegate.application.trunk_health import TrunkHealth
 from voicegate.application.unit_of_work import ALLOWED, KeyReused, NotFound, UnitOfWork, UnitsOfWork

@@ -14,7 +14,8 @@ import structlog
 
 from voicegate.application.audit import Audit
 from voicegate.application.change_notifier import ChangeNotifier
-from voicegate.application.delivery import Delivery, PendingCall
+from voicegate.application.delivery import Delivery
+from voicegate.application.pending_call import PendingCall
 from voicegate.application.ports import Clock
 from voicegate.application.store_port import Store, Transaction
 from voicegate.domain.challenge import GUESS_RULES

@@ -94,7 +94,7 @@ async def serve(settings: Settings, wanted: asyncio.Queue[Settings] | None = Non
         )
         await stack.enter_async_context(server)
         log.info("serving", socket=settings.socket.path, tcp=settings.tcp.port if port else None)
-        await reload_for_ever(settings, listeners, wanted or asyncio.Queue())
+        await reload_for_ever(settings, listeners, wanted or asyncio.Queue(), take_spend=app.take_spend)
 
 
 @asynccontextmanager

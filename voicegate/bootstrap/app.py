@@ -26,7 +26,7 @@ from voicegate.application.sign_in import SignIn
 from voicegate.application.store_port import Store
 from voicegate.application.trunk_health import TrunkHealth
 from voicegate.application.unit_of_work import UnitsOfWork
-from voicegate.domain.policy import CallPolicy
+from voicegate.domain.policy import CallPolicy, SpendPolicy
 from voicegate.domain.routing import Routes
 from voicegate.domain.standing import RestRules
 
@@ -108,6 +108,8 @@ class App:
     """How trunks and caller IDs stand."""
     clock: Clock
     """The time."""
+    take_spend: Callable[[SpendPolicy], None] = lambda _: None
+    """Makes what calls may cost another one, for calls that are asked for from now on."""
     store_delay: Callable[[int], float] = lambda _: 0.0
     """For how long a write that came now would wait behind at least so many others, in seconds."""
 
@@ -150,6 +152,7 @@ def assemble(adapters: Adapters, rules: Rules) -> App:
         pbxs=adapters.pbxs,
         standings=standings,
         clock=clock,
+        take_spend=challenge_service.take_spend,
     )
 
 

@@ -5,7 +5,10 @@ from datetime import timedelta
 
 from voicegate.config import Settings
 from voicegate.config.prefix_list import read_prefixes
-from voicegate.domain.policy import CallPolicy, GuessPolicy, PrefixRules, VelocityPolicy
+from voicegate.config.rate_list import read_rates, to_micros
+from voicegate.domain.errors import ConfigError
+from voicegate.domain.policy import CallPolicy, GuessPolicy, PrefixRules, SpendPolicy, VelocityPolicy
+from voicegate.domain.policy.spend import Cap, SpendKind
 
 
 def call_spacing(settings: Settings) -> tuple[timedelta, ...]:
@@ -16,7 +19,11 @@ def call_spacing(settings: Settings) -> tuple[timedelta, ...]:
 
 
 def call_policy(settings: Settings) -> CallPolicy:
-    """Return who may be called when, and guess how often, as configured."""
+    """Return who may be called when, and guess how often, as configured. Blocks on reading lists.
+
+    Raises:
+        ConfigError: a list cannot be read, or a line of it is wrong; names file and line.
+    """
     policy = settings.policy
     return CallPolicy(
         frozenset(policy.allowed_countries),
@@ -45,8 +52,30 @@ def call_policy(settings: Settings) -> CallPolicy:
             per_destination=policy.guesses_per_destination,
             alarm_per_client=policy.guesses_per_client,
         ),
+        spend=spend_policy(settings),
         test_numbers=test_pattern(settings),
     )
+
+
+def spend_policy(settings: Settings) -> SpendPolicy:
+    """Return what calls may cost, as configured. Blocks on reading the rates.
+
+    Raises:
+        ConfigError: the rates cannot be read, or a line of them is wrong, or money is capped without them.
+    """
+    spend = settings.spend
+    rates = read_rates(spend.rates_file, settings.trunks)
+    caps = {
+        SpendKind.TRUNK: Cap(spend.minutes_per_trunk, to_micros(spend.money_per_trunk)),
+        SpendKind.COUNTRY: Cap(spend.minutes_per_country, to_micros(spend.money_per_country)),
+        SpendKind.PREFIX: Cap(spend.minutes_per_prefix, to_micros(spend.money_per_prefix)),
+        SpendKind.CLIENT: Cap(spend.minutes_per_client, to_micros(spend.money_per_client)),
+        SpendKind.SUBSCRIBER: Cap(spend.minutes_per_subscriber, to_micros(spend.money_per_subscriber)),
+    }
+    policy = SpendPolicy(rates, caps)
+    if policy.needs_prices and not rates.by_prefix:
+        raise ConfigError("spend.rates_file: is missing; spend.money_per_* need the prices")
+    return policy
 
 
 def prefix_rules(settings: Settings) -> PrefixRules:

@@ -1,7 +1,7 @@
 """SIGHUP: what a running daemon takes from its settings anew, and what it says needs a restart."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -11,23 +11,30 @@ from voicegate.adapters import logs
 from voicegate.adapters.http.server import Listener
 from voicegate.adapters.http.tcp_port import renew_certificate
 from voicegate.bootstrap.endpoints import tcp_port
+from voicegate.bootstrap.policies import spend_policy
 from voicegate.config import Settings
 from voicegate.domain.errors import ConfigError
+from voicegate.domain.policy import SpendPolicy
 
 log = structlog.get_logger(__name__)
 
-_TAKEN: Final = frozenset({"log.level", "tcp.certificate", "tcp.key"})
+_TAKEN: Final = frozenset({"log.level", "spend.rates_file", "tcp.certificate", "tcp.key"})
 """Settings that need no restart."""
 
 
 async def reload_for_ever(
-    started_with: Settings, listeners: Sequence[Listener], wanted: "asyncio.Queue[Settings]"
+    started_with: Settings,
+    listeners: Sequence[Listener],
+    wanted: "asyncio.Queue[Settings]",
+    *,
+    take_spend: Callable[[SpendPolicy], None] = lambda _: None,
 ) -> None:
     """Take over what can be, of each of the `wanted` settings; until cancelled. Nothing in them ends it."""
     while True:
         settings = await wanted.get()
         logs.set_level(settings.log.level)
         _renew_certificates(settings, listeners)
+        _renew_rates(started_with, settings, take_spend)
         changed = changed_settings(started_with, settings) - _TAKEN
         if changed:
             log.warning("changed settings need a restart", settings=sorted(changed))
@@ -49,6 +56,17 @@ def _renew_certificates(settings: Settings, listeners: Sequence[Listener]) -> No
             renew_certificate(listener.tls, port)
         except ConfigError as error:
             log.error("certificate not reloaded: the previous one stays in force", error=str(error))
+
+
+def _renew_rates(
+    started_with: Settings, settings: Settings, take_spend: Callable[[SpendPolicy], None]
+) -> None:
+    # With the caps and trunks of the start: those need a restart.
+    spend = msgspec.structs.replace(started_with.spend, rates_file=settings.spend.rates_file)
+    try:
+        take_spend(spend_policy(msgspec.structs.replace(started_with, spend=spend)))
+    except ConfigError as error:
+        log.error("rates not reloaded: the previous ones stay in force", error=str(error))
 
 
 def _flat(value: Any, path: str = "") -> Iterator[tuple[str, object]]:

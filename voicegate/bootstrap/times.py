@@ -6,6 +6,7 @@ from typing import Final
 
 from voicegate.adapters.speech.mixer import Mixer
 from voicegate.application.conversation import READINGS, CallTimings
+from voicegate.application.delivery import longest_call
 from voicegate.application.ports import DtmfTiming
 from voicegate.config import Settings
 from voicegate.domain.announcement import (
@@ -40,6 +41,11 @@ def timings(settings: Settings) -> CallTimings:
             timedelta(milliseconds=call.digit_tone_ms), timedelta(milliseconds=call.digit_gap_ms)
         ),
     )
+
+
+def longest(settings: Settings, extension: str | None) -> timedelta:
+    """Return the longest that a call with this extension (None: without) can last after its answer."""
+    return longest_call(timings(settings), extension)
 
 
 def check_times(settings: Settings, speech: Mixer) -> None:

@@ -1,6 +1,8 @@
 """`voicegate policy`: who may be called, by the settings alone: no daemon is asked, and nobody is called."""
 
 from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -15,8 +17,9 @@ from voicegate.cli.requests_file import read_requests
 from voicegate.domain.explanation import Explanation, explain
 from voicegate.domain.phone_number import Destination
 from voicegate.domain.policy import Deny
+from voicegate.domain.policy.spend import MICROS, Rates
 from voicegate.domain.routing import Hop
-from voicegate.domain.simulation import simulate
+from voicegate.domain.simulation import Simulated, price_of, simulate
 
 
 @click.group()
@@ -39,8 +42,12 @@ def explain_number(ctx: click.Context, options: Options, number: str, *, as_json
     # Imported here, for it brings the whole daemon along.
     from voicegate.bootstrap import routes  # noqa: PLC0415
     from voicegate.bootstrap.policies import call_policy  # noqa: PLC0415
+    from voicegate.bootstrap.times import longest  # noqa: PLC0415
 
-    found = explain(Destination.parse(number), call_policy(settings), routes(settings))
+    called = Destination.parse(number)
+    found = explain(
+        called, call_policy(settings), routes(settings), longest=longest(settings, called.extension)
+    )
     if as_json:
         print_json(_as_json(found))
     else:
@@ -53,7 +60,10 @@ def explain_number(ctx: click.Context, options: Options, number: str, *, as_json
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--call-s", type=click.FloatRange(1, 600), default=30, help="Seconds that a call lasts; 30.")
 @click.option(
-    "--price", type=click.FloatRange(0), default=0, help="What a minute costs, to show the bill avoided."
+    "--price",
+    type=click.FloatRange(0),
+    default=0,
+    help="What a minute costs where spend.rates_file has no price.",
 )
 @json_option
 @click.pass_obj
@@ -67,33 +77,68 @@ def simulate_requests(options: Options, file: Path, *, call_s: float, price: flo
     # Imported here, for it brings the whole daemon along.
     from voicegate.bootstrap import routes  # noqa: PLC0415
     from voicegate.bootstrap.policies import call_policy  # noqa: PLC0415
+    from voicegate.bootstrap.times import longest  # noqa: PLC0415
 
     requests, unreadable = read_requests(file)
-    call_time = timedelta(seconds=call_s)
-    found = list(simulate(requests, call_policy(settings), routes=routes(settings), call_time=call_time))
-    refused = [one.decision for one in found if isinstance(one.decision, Deny)]
-    by_rule = Counter(f"{deny.reason} {deny.rule}".strip() for deny in refused)
-    by_rule["invalid_number"] += unreadable
-    asked, placed = len(found) + unreadable, len(found) - len(refused)
-    minutes = (asked - placed) * call_s / 60
-    report = {
-        "asked": asked,
-        "placed": placed,
-        "refused": {rule: count for rule, count in by_rule.most_common() if count},
-        "minutes_placed": round(placed * call_s / 60, 1),
-        "minutes_avoided": round(minutes, 1),
-        "bill_avoided": round(minutes * price, 2),
-    }
+    call_time, rules = timedelta(seconds=call_s), call_policy(settings)
+    found = list(
+        simulate(
+            requests,
+            rules,
+            routes=routes(settings),
+            call_time=call_time,
+            longest=longest(settings, None),
+        )
+    )
+    bill = _Bill(rules.spend.rates, call_time, price)
+    report = _report(found, bill, unreadable=unreadable)
     if as_json:
         print_json(report)
         return
+    asked, placed, by_rule = report["asked"], report["placed"], report["refused"]
     click.echo(f"{asked} asked for, {placed} placed, {asked - placed} refused\n")
-    print_table(
-        ("refused by", "calls"), ((rule, str(count)) for rule, count in by_rule.most_common() if count)
-    )
-    click.echo(
-        f"\n{report['minutes_avoided']:g} minutes avoided, {report['bill_avoided']:g} at {price:g} a minute"
-    )
+    print_table(("refused by", "calls"), ((rule, str(count)) for rule, count in by_rule.items()))
+    by = "by the rates" if rules.spend.rates.by_prefix else f"at {price:g} a minute"
+    click.echo(f"\n{report['minutes_avoided']:g} minutes avoided, {report['bill_avoided']:g} {by}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Bill:
+    """What calls cost, or would have cost."""
+
+    rates: Rates
+    """What is known of prices."""
+    call_time: timedelta
+    """How long each call lasts."""
+    price: float
+    """What a minute costs of a call whose price is not known."""
+
+    def of(self, calls: Iterable[Simulated], unpriced: int = 0) -> float:
+        """Return the sum of calls, and of `unpriced` others, rounded to hundredths."""
+        prices = [price_of(call, self.rates, self.call_time) for call in calls]
+        known = [micros for micros in prices if micros is not None]
+        others = len(prices) - len(known) + unpriced
+        minutes = others * self.call_time.total_seconds() / 60
+        return round(sum(known) / MICROS + minutes * self.price, 2)
+
+
+def _report(found: Sequence[Simulated], bill: _Bill, *, unreadable: int) -> dict[str, Any]:
+    """Return what became of requests; `unreadable`: how many more of them named no number."""
+    refused = [one for one in found if isinstance(one.decision, Deny)]
+    denials = (one.decision for one in refused if isinstance(one.decision, Deny))
+    by_rule = Counter(f"{deny.reason} {deny.rule}".strip() for deny in denials)
+    by_rule["invalid_number"] += unreadable
+    call_min = bill.call_time.total_seconds() / 60
+    placed = len(found) - len(refused)
+    return {
+        "asked": len(found) + unreadable,
+        "placed": placed,
+        "refused": {rule: count for rule, count in by_rule.most_common() if count},
+        "minutes_placed": round(placed * call_min, 1),
+        "minutes_avoided": round((len(refused) + unreadable) * call_min, 1),
+        "bill_placed": bill.of(one for one in found if not isinstance(one.decision, Deny)),
+        "bill_avoided": bill.of(refused, unpriced=unreadable),
+    }
 
 
 def _as_json(found: Explanation) -> dict[str, Any]:

@@ -51,6 +51,7 @@ from voicegate.config.shapes import (
     TrunkSettings,
     TwilioServiceSettings,
 )
+from voicegate.config.spend_shapes import SpendSettings
 from voicegate.config.wording import explain
 from voicegate.domain.errors import ConfigError
 from voicegate.domain.routing import NumberFormat, has_international_prefix
@@ -80,6 +81,7 @@ __all__ = [
     "Settings",
     "SimulatorPbxSettings",
     "Socket",
+    "SpendSettings",
     "Storage",
     "Tcp",
     "TestNumbers",

@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar, Literal
 
 from msgspec import Meta, Struct, field
 
+from voicegate.config.spend_shapes import SpendSettings
 from voicegate.domain.announcement import HumanCheck
 from voicegate.domain.challenge import DEFAULT_GUESSES, DEFAULT_LIFETIME
 from voicegate.domain.passcode import DEFAULT_LENGTH, MAX_LENGTH, MIN_LENGTH
@@ -360,6 +361,7 @@ class Settings(_Section, frozen=True, kw_only=True):
     call: CallSettings = CallSettings()
     passcode: PasscodeSettings = PasscodeSettings()
     policy: Policy = Policy()
+    spend: SpendSettings = SpendSettings()
     routing: RoutingSettings = RoutingSettings()
     okta: Okta = Okta()
     pages: Pages = Pages()

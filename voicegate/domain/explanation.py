@@ -3,11 +3,22 @@
 Nothing is decided here: `policy` and `routing` tell what they would do. Earlier calls are not considered.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 
 from voicegate.domain.phone_number import Destination
-from voicegate.domain.policy import Allow, CallPolicy, Deny, DenyReason, Judgement, judge_destination
+from voicegate.domain.policy import (
+    Allow,
+    Caller,
+    CallPolicy,
+    Deny,
+    DenyReason,
+    Judgement,
+    SpendPolicy,
+    judge_destination,
+)
+from voicegate.domain.policy.spend import MICROS, Quote, accounts_of, may_spend, quote
 from voicegate.domain.routing import Hop, Routes, Trunk, find_obstacle, find_route
 
 
@@ -40,13 +51,63 @@ class Explanation:
         return next((one for one in self.judgements if isinstance(one.decision, Deny)), None)
 
 
-def explain(destination: Destination, policy: CallPolicy, routes: Routes) -> Explanation:
-    """Return what would happen to a call, without considering earlier calls."""
-    route = find_route(destination, routes)
-    judgements = (*judge_destination(destination, policy), _judge_route(destination, route))
+def explain(
+    destination: Destination, policy: CallPolicy, routes: Routes, *, longest: timedelta = timedelta(minutes=2)
+) -> Explanation:
+    """Return what would happen to a call, without considering earlier calls.
+
+    `longest`: how long it can last after its answer, for what it may cost.
+    """
+    found = find_route(destination, routes)
+    priced = _price(destination, found, policy, longest=longest)
+    usable = [name for name, quoted in priced.items() if isinstance(quoted, Quote)]
+    route = [hop for hop in found if hop.trunk.name in usable] if priced else found
+    judgements = [*judge_destination(destination, policy), _judge_route(destination, found)]
+    if priced:
+        judgements.append(_judge_price(priced))
     is_refused = any(isinstance(one.decision, Deny) for one in judgements)
     trunks = () if destination.is_internal else tuple(_choices(destination, routes))
     return Explanation(destination, judgements, trunks, () if is_refused else route)
+
+
+def _price(
+    destination: Destination, route: Sequence[Hop], policy: CallPolicy, *, longest: timedelta
+) -> Mapping[str, Quote | Deny]:
+    """Return what each trunk of a route asks at worst, or why it may not be used; empty: nothing is
+    counted."""
+    spend = policy.spend
+    if destination.is_internal or policy.is_test(destination) or not spend.is_counted:
+        return {}
+    return {
+        trunk: _quote(trunk, destination, spend, longest=longest)
+        for trunk in dict.fromkeys(hop.trunk.name for hop in route)
+    }
+
+
+def _quote(trunk: str, destination: Destination, spend: SpendPolicy, *, longest: timedelta) -> Quote | Deny:
+    quoted = quote(trunk, destination, policy=spend, longest=longest)
+    if isinstance(quoted, Deny):
+        return quoted
+    accounts = accounts_of(destination, Caller("", "anybody"))
+    # As the first call of a day: whatever was spent, a call that no cap has room for is never placed.
+    decision = may_spend(quoted, accounts, {}, policy=spend, now=datetime.min.replace(tzinfo=UTC))
+    return decision if isinstance(decision, Deny) else quoted
+
+
+def _judge_price(priced: Mapping[str, Quote | Deny]) -> Judgement:
+    facts = ", ".join(f"{trunk} {_price_text(quoted)}" for trunk, quoted in priced.items())
+    refused = [quoted for quoted in priced.values() if isinstance(quoted, Deny)]
+    if len(refused) < len(priced):
+        return Judgement("spend", Allow(), f"at most: {facts}")
+    return Judgement(refused[0].rule, replace(refused[0], retry_after=None), facts)
+
+
+def _price_text(quoted: Quote | Deny) -> str:
+    if isinstance(quoted, Deny):
+        return str(quoted.reason)
+    worst = quoted.worst
+    price = f"{worst.micros / MICROS:g}" if quoted.is_priced else "of unknown price"
+    return f"{price} ({worst.seconds} s)"
 
 
 def _judge_route(destination: Destination, route: Sequence[Hop]) -> Judgement:

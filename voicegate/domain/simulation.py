@@ -8,7 +8,7 @@ from collections import Counter as Tally
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from voicegate.domain.phone_number import Destination
 from voicegate.domain.policy import (
@@ -19,9 +19,22 @@ from voicegate.domain.policy import (
     Deny,
     DenyReason,
     PastCall,
+    SpendPolicy,
     Target,
     may_reach,
     may_ring,
+)
+from voicegate.domain.policy.spend import (
+    Account,
+    Cost,
+    Quote,
+    Rates,
+    Reservation,
+    account_of,
+    accounts_of,
+    day_of,
+    quote,
+    reserve,
 )
 from voicegate.domain.policy.velocity import counters_of, may_count, may_follow, neighbours, slot_start
 from voicegate.domain.routing import Routes, find_route
@@ -47,6 +60,8 @@ class Simulated:
     """The request."""
     decision: Allow | Deny
     """What the rules would have decided."""
+    trunk: str = ""
+    """The trunk that it would be placed by, or would have been; empty: none leads there."""
 
 
 @dataclass(slots=True)
@@ -57,23 +72,76 @@ class _Placed:
     """By number: for which client, and when."""
     counted: dict[Counter, Tally[datetime]] = field(default_factory=lambda: defaultdict(Tally))
     """By counter and slot."""
+    spent: dict[tuple[date, Account], Cost] = field(default_factory=lambda: defaultdict(Cost))
+    """By day and account, calls in progress at their worst case."""
+    held: list[tuple[datetime, Reservation]] = field(default_factory=list)
+    """Calls in progress that something is held for: when each ends."""
 
 
 def simulate(
-    requests: Iterable[Request], policy: CallPolicy, *, routes: Routes, call_time: timedelta
+    requests: Iterable[Request],
+    policy: CallPolicy,
+    *,
+    routes: Routes,
+    call_time: timedelta,
+    longest: timedelta = timedelta(minutes=2),
 ) -> Iterator[Simulated]:
     """Yield what would become of each request, given those before it; they must come in the order of time.
-    Each call that is placed lasts `call_time`."""
+
+    Each call that is placed lasts `call_time`; `longest` is how long a call can last, for what it may cost.
+    """
     placed = _Placed()
     for request in requests:
+        _settle(placed, request.at, call_time=min(call_time, longest))
+        trunks = dict.fromkeys(hop.trunk.name for hop in find_route(request.destination, routes))
         decision = _decide(request, placed, policy)
-        if isinstance(decision, Allow) and not find_route(request.destination, routes):
+        if isinstance(decision, Allow) and not trunks:
             decision = Deny(
                 DenyReason.NO_ROUTE, rule="internal" if request.destination.is_internal else "trunks"
             )
+        reserved = None
+        if isinstance(decision, Allow) and policy.spend.is_counted and not request.destination.is_internal:
+            reserved = _reserve(request, placed, policy.spend, trunks=trunks, longest=longest)
+            decision = reserved if isinstance(reserved, Deny) else decision
         if isinstance(decision, Allow):
             _place(request, placed, policy, call_time=call_time)
-        yield Simulated(request, decision)
+        trunk = next(iter(trunks), "")
+        if isinstance(reserved, Reservation):
+            trunk = reserved.quotes[0].trunk
+            _hold(placed, reserved, request.at + call_time)
+        yield Simulated(request, decision, trunk)
+
+
+def price_of(simulated: Simulated, rates: Rates, call_time: timedelta) -> int | None:
+    """Return what the call costs, or would have cost, in millionths; None: its price is not known."""
+    rate = rates.find(simulated.trunk, simulated.request.destination.number)
+    return None if rate is None else rate.cost(call_time).micros
+
+
+def _reserve(
+    request: Request, placed: _Placed, policy: SpendPolicy, *, trunks: Iterable[str], longest: timedelta
+) -> Reservation | Deny:
+    day, accounts = day_of(request.at), accounts_of(request.destination, request.caller)
+    quotes = [quote(trunk, request.destination, policy=policy, longest=longest) for trunk in trunks]
+    own = (*accounts, *(account_of(one.trunk) for one in quotes if isinstance(one, Quote)))
+    spent = {account: placed.spent[day, account] for account in own}
+    return reserve(quotes, accounts, spent, policy=policy, now=request.at)
+
+
+def _hold(placed: _Placed, reserved: Reservation, ends_at: datetime) -> None:
+    for account, cost in reserved.held().items():
+        placed.spent[reserved.day, account] += cost
+    placed.held.append((ends_at, reserved))
+
+
+def _settle(placed: _Placed, now: datetime, *, call_time: timedelta) -> None:
+    """Put the real cost of the calls that have ended in the place of what is held for them."""
+    over = [reserved for ends_at, reserved in placed.held if ends_at <= now]
+    placed.held = [one for one in placed.held if one[0] > now]
+    for reserved in over:
+        real = reserved.settled(reserved.quotes[0].trunk, call_time)
+        for account, cost in reserved.held().items():
+            placed.spent[reserved.day, account] += real[account] - cost
 
 
 def _decide(request: Request, placed: _Placed, policy: CallPolicy) -> Allow | Deny:

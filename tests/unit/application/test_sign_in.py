@@ -11,9 +11,9 @@ from tests.contract.making import open_challenge
 from tests.unit.application.conftest import NUMBER, OTHER, TESTER, Bench
 from tests.unit.application.scripted import ScriptedLeg, answers
 from voicegate.application.challenges import ChallengeSpec
-from voicegate.application.delivery import PendingCall
 from voicegate.application.enrollment import EnrollRequest
 from voicegate.application.housekeeping import settle_orphans
+from voicegate.application.pending_call import PendingCall
 from voicegate.application.ports import CallRecord, ChallengeRecord, IdempotencyKey
 from voicegate.application.sign_in import CalledAgain, Issued, IssueRequest
 from voicegate.application.store_port import FactorRecord

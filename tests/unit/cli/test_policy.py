@@ -84,6 +84,34 @@ def test_an_attack_is_refused_but_for_so_many_calls(tmp_path: Path, name: str) -
     assert told["bill_avoided"] > 0
 
 
+RATES = project_folder("config") / "rates-example.csv"
+
+
+def test_the_bill_avoided_is_by_the_rates_where_they_are_given(tmp_path: Path) -> None:
+    file = tmp_path / "voicegate.toml"
+    file.write_text(f'{CONFIGURATION}[spend]\nrates_file = "{RATES}"\nmoney_per_client = 0.5\n')
+    attack = project_folder("config") / "attacks" / "one-range-many-people.csv"
+    result = run("--config", str(file), "policy", "simulate", str(attack), "--json")
+    told = json.loads(result.stdout)
+    rule = "spend_limited spend.money_per_client"
+    assert told["refused"].get(rule) == told["asked"] - told["placed"]
+    assert told["bill_placed"] <= 0.5
+    assert told["bill_avoided"] == round((600 - told["placed"]) * 0.006, 2)
+
+
+def test_explain_says_what_a_call_may_cost_and_which_cap_has_no_room_for_it(tmp_path: Path) -> None:
+    file = tmp_path / "voicegate.toml"
+    file.write_text(f'{CONFIGURATION}[spend]\nrates_file = "{RATES}"\nmoney_per_client = 0.5\n')
+    result = run("--config", str(file), "policy", "explain", "+12025550143", "--json")
+    told = json.loads(result.stdout)["rules"][-1]
+    assert (told["rule"], told["decision"]) == ("spend", "allowed")
+    assert told["facts"].startswith("at most: carrier 0.02")
+    file.write_text(f'{CONFIGURATION}[spend]\nrates_file = "{RATES}"\nmoney_per_client = 0.01\n')
+    result = run("--config", str(file), "policy", "explain", "+12025550143")
+    assert result.exit_code == Exit.NO
+    assert result.stdout.startswith("+12025550143: spend_limited by spend.money_per_client\n")
+
+
 def test_a_file_without_its_columns_is_wrong_usage(file: str, tmp_path: Path) -> None:
     wrong = tmp_path / "wrong.csv"
     wrong.write_text("number\n+12025550143\n")

@@ -92,6 +92,13 @@ NO_ROUTE = Kind(
 )
 TOO_SOON = Kind("too_soon", 429, "This telephone was called recently.")
 RATE_LIMITED = Kind("rate_limited", 429, "Too many such calls were asked for recently.")
+SPEND_LIMITED = Kind("spend_limited", 429, "What such calls may cost in a day is used up.")
+PRICE_TOO_HIGH = Kind(
+    "price_too_high",
+    422,
+    "The call could cost more than it may, or its price is not known.",
+    "`max_price` says what it may cost, the file of `spend.rates_file` what a minute costs.",
+)
 TOO_MANY_GUESSES = Kind("too_many_guesses", 429, "There were too many wrong guesses recently.")
 TOO_MANY_CALLS = Kind("too_many_calls", 429, "This verification has reached its limit of calls.")
 PAGES_OFF = Kind(

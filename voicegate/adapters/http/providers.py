@@ -194,6 +194,8 @@ _REFUSALS: Final = (
     problems.TOO_SOON,
     problems.TOO_MANY_GUESSES,
     problems.RATE_LIMITED,
+    problems.SPEND_LIMITED,
+    problems.PRICE_TOO_HIGH,
     problems.TOO_LARGE,
     problems.UNSUPPORTED_TYPE,
     problems.INVALID,

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from sqlalchemy import ColumnElement, Connection, Select, Table, delete, exists, select, tuple_
 
+from voicegate.adapters.storage.spend import purge_spend
 from voicegate.adapters.storage.tables import (
     IS_LIVE,
     IS_LIVING,
@@ -33,6 +34,7 @@ def purge(connection: Connection, kept: Kept, *, limit: int) -> int:
         + _delete(connection, page_sessions.c.id, page_sessions.c.created_at < kept.audit, limit=limit)
         + _delete(connection, wrong_guesses.c.id, wrong_guesses.c.at < kept.recent, limit=limit)
         + _purge_volume(connection, kept.recent, limit=limit)
+        + purge_spend(connection, kept.recent, limit=limit)
         + _purge_keys(connection, kept.recent, limit=limit)
         + _purge_factors(connection, kept.calls, limit=limit)
     )

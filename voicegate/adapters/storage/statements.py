@@ -12,7 +12,7 @@ from sqlalchemy import Connection, RowMapping, Select, bindparam, func, insert, 
 from sqlalchemy.sql import ColumnElement
 from sqlalchemy.sql.expression import BindParameter
 
-from voicegate.adapters.storage import counts, stamps
+from voicegate.adapters.storage import counts, spend, stamps
 from voicegate.adapters.storage.rows import (
     call_of,
     call_row,
@@ -86,6 +86,8 @@ def record_call(
         connection.execute(_ADD_STEP, entries)
     if following is not None:
         add_call(connection, following)
+    elif not call.is_live:
+        spend.settle(connection, record)
 
 
 def _change_challenge(

@@ -4,13 +4,13 @@ Rows that may change are read FOR UPDATE, a factor always before its challenges.
 has one writer, and SQLAlchemy leaves FOR UPDATE out for it.
 """
 
-from collections.abc import Mapping, Sequence, Set
-from datetime import datetime
+from collections.abc import Iterable, Mapping, Sequence, Set
+from datetime import date, datetime
 
 from sqlalchemy import Connection, Select, Table, func, insert, select, update
 from sqlalchemy.sql import ColumnElement
 
-from voicegate.adapters.storage import buckets, page_rows, stamps, statements, volume
+from voicegate.adapters.storage import buckets, page_rows, spend, stamps, statements, volume
 from voicegate.adapters.storage.rows import (
     Columns,
     audit_row,
@@ -42,6 +42,7 @@ from voicegate.domain.client import Client, ClientKey
 from voicegate.domain.factor import Factor
 from voicegate.domain.page_session import PageSession
 from voicegate.domain.phone_number import Destination
+from voicegate.domain.policy.spend import Account, Cost, Reservation
 from voicegate.domain.policy.velocity import Counter
 
 
@@ -160,6 +161,14 @@ class SqlTransaction:
     def unproven(self, numbers: Sequence[str], *, client: str, since: datetime) -> Set[str]:
         """Return those of the numbers that a client called after `since`, and that proved no code."""
         return volume.find_unproven(self._connection, numbers, client=client, since=since)
+
+    def spent(self, accounts: Iterable[Account], day: date) -> Mapping[Account, Cost]:
+        """Hold accounts until the transaction is over, and return what calls cost in each on a day."""
+        return spend.find_spent(self._connection, accounts, day)
+
+    def reserve(self, challenge_id: str, reservation: Reservation) -> None:
+        """Hold what the challenge's next call may cost, until it ends."""
+        spend.add_reservation(self._connection, challenge_id, reservation)
 
     def factor(self, factor_id: str) -> Factor | None:
         """Return a factor, also one that was reset; None: unknown."""

@@ -1,8 +1,8 @@
 """Who may be called, when and how often, and how many codes may be guessed; refusals are values.
 
 `destinations` judges numbers, `prefixes` has the denied ranges, `calls` limits how often a telephone may
-ring, `velocity` how many calls are placed, `guesses` how many codes may be guessed; `rules` is what the admin
-allows.
+ring, `velocity` how many calls are placed, `spend` what they cost, `guesses` how many codes may be guessed;
+`rules` is what the admin allows.
 """
 
 from voicegate.domain.policy.calls import (
@@ -20,6 +20,7 @@ from voicegate.domain.policy.destinations import Judgement, judge_destination, m
 from voicegate.domain.policy.guesses import Guesses, may_issue
 from voicegate.domain.policy.prefixes import DeniedPrefix, PrefixRules
 from voicegate.domain.policy.rules import CallPolicy, GuessPolicy, NumberCheck
+from voicegate.domain.policy.spend import SpendPolicy
 from voicegate.domain.policy.velocity import Caller, Counter, CounterKind, VelocityPolicy
 
 __all__ = [
@@ -40,6 +41,7 @@ __all__ = [
     "NumberKind",
     "PastCall",
     "PrefixRules",
+    "SpendPolicy",
     "Target",
     "VelocityPolicy",
     "bucket_of",

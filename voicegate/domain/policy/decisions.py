@@ -24,6 +24,9 @@ class DenyReason(StrEnum):
     TOO_SOON = "too_soon"
     RATE_LIMITED = "rate_limited"
     SEQUENTIAL_NUMBERS = "sequential_numbers"
+    SPEND_LIMITED = "spend_limited"
+    PRICE_TOO_HIGH = "price_too_high"
+    PRICE_UNKNOWN = "price_unknown"
     TOO_MANY_GUESSES = "too_many_guesses"
     ALREADY_ENROLLED = "already_enrolled"
     NOT_PENDING = "not_pending"
@@ -69,6 +72,9 @@ RULES: Final[Mapping[DenyReason, str]] = {
     DenyReason.TOO_SOON: "policy.call_spacing_s",
     DenyReason.RATE_LIMITED: "policy.calls_per_client",
     DenyReason.SEQUENTIAL_NUMBERS: "policy.sequential_numbers",
+    DenyReason.SPEND_LIMITED: "spend.money_per_client",
+    DenyReason.PRICE_TOO_HIGH: "max_price",
+    DenyReason.PRICE_UNKNOWN: "spend.rates_file",
     DenyReason.TOO_MANY_GUESSES: "policy.guesses_per_destination",
     DenyReason.ALREADY_ENROLLED: "one factor per subscriber",
     DenyReason.NOT_PENDING: "factor states",

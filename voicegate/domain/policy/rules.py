@@ -8,6 +8,7 @@ from enum import StrEnum
 from voicegate.domain.phone_number import Destination
 from voicegate.domain.policy.decisions import NumberKind
 from voicegate.domain.policy.prefixes import PrefixRules
+from voicegate.domain.policy.spend import SpendPolicy
 from voicegate.domain.policy.velocity import VelocityPolicy
 
 
@@ -62,6 +63,8 @@ class CallPolicy:
     one until the first of them is out of the window; 0: any number."""
     velocity: VelocityPolicy = field(default_factory=VelocityPolicy)
     """How many calls may be placed by what they have in common."""
+    spend: SpendPolicy = field(default_factory=SpendPolicy)
+    """What calls may cost."""
     guesses: GuessPolicy = GuessPolicy()
     """How many wrong guesses are allowed."""
     test_numbers: re.Pattern[str] | None = None

@@ -148,13 +148,18 @@ def may_follow(called: Set[str], policy: VelocityPolicy) -> Allow | Deny:
     return Deny(DenyReason.SEQUENTIAL_NUMBERS, policy.window, rule="policy.sequential_numbers")
 
 
+def range_of(number: str) -> str:
+    """Return the range of an E.164 number: the number without the digits of its line."""
+    return number[:-_LINE_DIGITS]
+
+
 def _counters(destination: Destination, caller: Caller) -> Iterator[Counter]:
     client = caller.client
     if not destination.is_internal:
         yield Counter(CounterKind.SYSTEM, "")
         yield Counter(CounterKind.CLIENT, client)
         yield Counter(CounterKind.COUNTRY, client, destination.country or "")
-        yield Counter(CounterKind.PREFIX, client, destination.number[:-_LINE_DIGITS])
+        yield Counter(CounterKind.PREFIX, client, range_of(destination.number))
     if caller.subscriber is not None:
         yield Counter(CounterKind.SUBSCRIBER, client, caller.subscriber)
     if caller.end_user_ip is not None:

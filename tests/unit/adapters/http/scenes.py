@@ -21,7 +21,8 @@ from voicegate.domain.call import Rang
 from voicegate.domain.client import Scope
 from voicegate.domain.errors import StoreError
 from voicegate.domain.factor import FactorState
-from voicegate.domain.policy import CallPolicy, GuessPolicy, NumberCheck, VelocityPolicy
+from voicegate.domain.policy import CallPolicy, GuessPolicy, NumberCheck, SpendPolicy, VelocityPolicy
+from voicegate.domain.policy.spend import Cap, SpendKind
 
 BODIES: Final[dict[str, dict[str, Any]]] = {
     "createVerification": {"destination": NUMBER},
@@ -170,6 +171,16 @@ async def limited(served: Served, operation: Operation) -> httpx.Response:
     service = served.bench.challenge_service
     service.policy = replace(service.policy, velocity=VelocityPolicy(per_client=1))
     return await ask(served, operation, path=path)
+
+
+def capped(cap: Cap) -> Scene:
+    async def scene(served: Served, operation: Operation) -> httpx.Response:
+        path = await existing(served, operation)
+        service = served.bench.challenge_service
+        service.policy = replace(service.policy, spend=SpendPolicy(caps={SpendKind.CLIENT: cap}))
+        return await ask(served, operation, path=path)
+
+    return scene
 
 
 async def guessed(served: Served, operation: Operation) -> httpx.Response:
@@ -334,6 +345,8 @@ SCENES: Final[dict[str, Scene]] = {
     "too_soon": soon,
     "too_many_guesses": guessed,
     "rate_limited": limited,
+    "spend_limited": capped(Cap(minutes=1)),
+    "price_too_high": capped(Cap(micros=1)),
     "too_many_waiting": crowded,
     "overloaded": overloaded,
     "not_ready": unplugged,

@@ -53,6 +53,8 @@ _CALL: Final[tuple[Kind, ...]] = (
     problems.TOO_SOON,
     problems.TOO_MANY_GUESSES,
     problems.RATE_LIMITED,
+    problems.SPEND_LIMITED,
+    problems.PRICE_TOO_HIGH,
     problems.TOO_MANY_CALLS,
     problems.QUEUE_FULL,
 )

@@ -65,6 +65,9 @@ OF_REASON: Final[Mapping[DenyReason, tuple[Kind, str]]] = {
     DenyReason.TOO_SOON: (RECENTLY_CALLED, ""),
     DenyReason.RATE_LIMITED: (RATE_LIMIT, "Too many such calls were asked for recently."),
     DenyReason.SEQUENTIAL_NUMBERS: (RATE_LIMIT, "Too many neighbouring numbers were called recently."),
+    DenyReason.SPEND_LIMITED: (RATE_LIMIT, "What such calls may cost in a day is used up."),
+    DenyReason.PRICE_TOO_HIGH: (INVALID_NUMBER, "A call to this number costs too much."),
+    DenyReason.PRICE_UNKNOWN: (INVALID_NUMBER, "What a call to this number costs is not known."),
     DenyReason.TOO_MANY_GUESSES: (RATE_LIMIT, "There were too many wrong passcodes recently."),
     DenyReason.ALREADY_ENROLLED: (
         VALIDATION,

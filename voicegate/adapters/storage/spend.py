@@ -1,0 +1,164 @@
+"""What calls cost, by account and day: held when a call is admitted, settled when it ends.
+
+An account is held before it is read, as in `volume`; always in the same order, for in two orders two
+transactions could wait for each other.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime, timedelta
+from typing import Final
+
+from sqlalchemy import Connection, RowMapping, bindparam, delete, insert, select, tuple_
+from sqlalchemy.dialects import postgresql, sqlite
+
+from voicegate.adapters.storage import buckets
+from voicegate.adapters.storage.spend_tables import spend, spend_reservations
+from voicegate.application.ports import CallRecord
+from voicegate.domain.call_outcome import GaveUp
+from voicegate.domain.policy.spend import Account, Cost, Quote, Rate, Reservation, SpendKind
+
+# Built once, as in `volume`.
+_FIND: Final = select(spend.c.seconds, spend.c.micros).where(
+    spend.c.kind == bindparam("of_kind"),
+    spend.c.client == bindparam("of_client"),
+    spend.c.key == bindparam("of_key"),
+    spend.c.day == bindparam("of_day"),
+)
+_OWN: Final = spend_reservations.c.challenge_id == bindparam("own_id")
+_FIND_RESERVED: Final = (
+    select(spend_reservations).where(_OWN).order_by(spend_reservations.c.position).with_for_update()
+)
+_FORGET: Final = delete(spend_reservations).where(_OWN)
+_UNSEEN_ENDS: Final = frozenset({GaveUp.PBX_LOST, GaveUp.INTERRUPTED, GaveUp.INTERNAL_ERROR})
+"""How calls end whose real end may be later than the record's."""
+
+
+def _adding(added: sqlite.Insert | postgresql.Insert) -> sqlite.Insert | postgresql.Insert:
+    """Return the statement that adds to an account: the same in both databases, which SQLAlchemy has
+    twice."""
+    row = added.values(
+        kind=bindparam("of_kind"),
+        client=bindparam("of_client"),
+        key=bindparam("of_key"),
+        day=bindparam("of_day"),
+        seconds=bindparam("more_seconds"),
+        micros=bindparam("more_micros"),
+    )
+    sums = {name: spend.c[name] + row.excluded[name] for name in ("seconds", "micros")}
+    return row.on_conflict_do_update(index_elements=[column.name for column in spend.primary_key], set_=sums)
+
+
+_ADD: Final = {"sqlite": _adding(sqlite.insert(spend)), "postgresql": _adding(postgresql.insert(spend))}
+
+
+def find_spent(connection: Connection, accounts: Iterable[Account], day: date) -> Mapping[Account, Cost]:
+    """Hold accounts until the transaction is over; return what calls cost in each on that day; blocks."""
+    found: dict[Account, Cost] = {}
+    for account in sorted(accounts, key=_order):
+        buckets.hold(connection, f"spend {account.kind} {account.client} {account.key}")
+        row = connection.execute(_FIND, _columns(account, day)).one_or_none()
+        found[account] = Cost() if row is None else Cost(row.seconds, row.micros)
+    return found
+
+
+def add_reservation(connection: Connection, challenge_id: str, reservation: Reservation) -> None:
+    """Hold what a challenge's call may cost, until `settle`."""
+    _add(connection, reservation.held(), reservation.day)
+    owners = {account.kind: account for account in reservation.accounts}
+    common = {
+        "challenge_id": challenge_id,
+        "day": reservation.day,
+        "client": owners[SpendKind.CLIENT].client,
+        "country": owners[SpendKind.COUNTRY].key,
+        "prefix": owners[SpendKind.PREFIX].key,
+        "subscriber": owners[SpendKind.SUBSCRIBER].key if SpendKind.SUBSCRIBER in owners else None,
+    }
+    rows = [
+        common
+        | {
+            "position": position,
+            "trunk": quote.trunk,
+            "per_minute": quote.rate.per_minute,
+            "minimum_s": quote.rate.minimum_s,
+            "increment_s": quote.rate.increment_s,
+            "longest_s": round(quote.longest.total_seconds()),
+        }
+        for position, quote in enumerate(reservation.quotes, 1)
+    ]
+    connection.execute(insert(spend_reservations), rows)
+
+
+def settle(connection: Connection, record: CallRecord) -> None:
+    """Put the real cost of a call that ended, and that no other follows, in the place of what is held for its
+    challenge; nothing may be held."""
+    own = {"own_id": record.call.challenge_id}
+    rows = connection.execute(_FIND_RESERVED, own).mappings().all()
+    if not rows:
+        return
+    reservation = _reservation(rows)
+    held, real = reservation.held(), reservation.settled(record.call.trunk, billed_length(record))
+    _add(connection, {account: real[account] - held[account] for account in held}, reservation.day)
+    connection.execute(_FORGET, own)
+
+
+def billed_length(record: CallRecord) -> timedelta | None:
+    """Return for how long a call was answered; None: it is not known, for nobody saw its end."""
+    call, hangup = record.call, record.hangup
+    is_unseen = hangup is not None and hangup.gave_up in _UNSEEN_ENDS
+    if is_unseen and any(entry.event == "originated" for entry in record.timeline):
+        return None
+    if call.answered_at is None or call.ended_at is None:
+        return timedelta()
+    if call.ended_at < call.answered_at:
+        return None  # the clock was set back meanwhile
+    # However short, an answered call costs something.
+    return max(call.ended_at - call.answered_at, timedelta.resolution)
+
+
+def purge_spend(connection: Connection, before: datetime, *, limit: int) -> int:
+    """Delete accounts of days that are over; return how many."""
+    own = select(*spend.primary_key.columns).where(spend.c.day < before.date()).limit(limit)
+    return connection.execute(delete(spend).where(tuple_(*spend.primary_key.columns).in_(own))).rowcount
+
+
+def _add(connection: Connection, costs: Mapping[Account, Cost], day: date) -> None:
+    rows = [
+        _columns(account, day)
+        | {"more_seconds": costs[account].seconds, "more_micros": costs[account].micros}
+        for account in sorted(costs, key=_order)
+    ]
+    connection.execute(_ADD[connection.dialect.name], rows)
+
+
+def _order(account: Account) -> tuple[str, str, str]:
+    return (account.kind, account.client, account.key)
+
+
+def _columns(account: Account, day: date) -> dict[str, object]:
+    return {
+        "of_kind": str(account.kind),
+        "of_client": account.client,
+        "of_key": account.key,
+        "of_day": day,
+    }
+
+
+def _reservation(rows: Sequence[RowMapping]) -> Reservation:
+    first = rows[0]
+    client = first["client"]
+    accounts = [
+        Account(SpendKind.COUNTRY, client, first["country"]),
+        Account(SpendKind.PREFIX, client, first["prefix"]),
+        Account(SpendKind.CLIENT, client),
+    ]
+    if first["subscriber"] is not None:
+        accounts.append(Account(SpendKind.SUBSCRIBER, client, first["subscriber"]))
+    quotes = tuple(
+        Quote(
+            row["trunk"],
+            Rate(row["per_minute"], row["minimum_s"], row["increment_s"]),
+            timedelta(seconds=row["longest_s"]),
+        )
+        for row in rows
+    )
+    return Reservation(first["day"], tuple(accounts), quotes)
