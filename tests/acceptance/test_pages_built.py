@@ -30,3 +30,9 @@ def test_the_pages_are_built_without_a_warning_and_ask_no_other_host(tmp_path: P
             r'<(?:link|script|img|iframe)[^>]+(?:src|href)="([^"]+)"', page.read_text("utf-8")
         )
         assert not [address for address in fetched if re.match(r"(?:[a-z]+:)?//", address)], page
+    samples = (tmp_path / "html" / "samples.html").read_text("utf-8")
+    played = re.findall(r'<(?:audio|img|a)[^>]+(?:src|href)="([^"]+)"', samples)
+    assert [address for address in played if not (tmp_path / "html" / address).is_file()] == []
+    sounds = {f"sounds/{sound.parent.name}/{sound.name}" for sound in ROOT.glob("sounds/*/*.wav")}
+    assert sounds <= set(played)
+    assert 'href="samples.html"' in (tmp_path / "html" / "heard.html").read_text("utf-8")
