@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo lab hear unit test soak attack check bench format client pages docs wheel lock clean
+.PHONY: help demo lab hear unit test soak attack check bench format client pages pictures docs wheel lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,6 +51,10 @@ client: $(READY) ## write the blocking client anew from the one for asyncio
 
 pages: $(READY) ## renew the pages that follow from the code: settings, command line, providers
 	@$(BIN)/python docs/generate.py
+
+pictures: $(READY) ## the pictures of the pages for people anew, in Chromium and with calls in a lab; two minutes
+	$(BIN)/pytest -n 0 tests/browser/test_pages.py tests/browser/test_calls.py
+	$(BIN)/python -m tests.browser.pictures
 
 docs: $(READY) ## all pages as HTML, into docs/_build
 	@$(BIN)/python -m sphinx -q -W --keep-going -n -b html docs docs/_build

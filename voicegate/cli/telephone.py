@@ -14,6 +14,7 @@ import rich_click as click
 from voicegate.cli.exits import Exit, Failure
 from voicegate.cli.options import Options
 from voicegate.cli.place import read_settings
+from voicegate.cli.printing import json_option, print_json
 from voicegate.config import AsteriskPbxSettings, FreeSwitchPbxSettings, Settings, Testing, project_folder
 from voicegate.lab.config_templates import fill_in, fill_in_xml
 
@@ -24,11 +25,15 @@ _PORTS: Final = {"ws": 80, "wss": 443}
 
 
 @click.command()
+@json_option
 @click.pass_obj
-def telephone(options: Options) -> None:
+def telephone(options: Options, *, as_json: bool) -> None:
     """Print what the PBX needs for the telephone in the browser, as [testing] describes it."""
-    settings = read_settings(options)
-    for name, text in telephone_files(settings).items():
+    files = telephone_files(read_settings(options))
+    if as_json:
+        print_json(files)
+        return
+    for name, text in files.items():
         click.echo(f"##### {name}\n{text}")
 
 

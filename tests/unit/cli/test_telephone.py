@@ -1,5 +1,6 @@
 """`voicegate config telephone`: the PBX's files for a telephone in the browser, filled in."""
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from xml.etree import ElementTree
@@ -20,8 +21,11 @@ def printed(folder: Path, kind: str, url: str, account: str = "4242") -> Mapping
     )
     result = run("--config", str(file), "config", "telephone")
     assert result.exit_code == 0, result.output
+    as_json = json.loads(run("--config", str(file), "config", "telephone", "--json").stdout)
     files = (part.partition("\n") for part in result.stdout.split("##### ")[1:])
-    return {name: text for name, _, text in files}
+    told = {name: text for name, _, text in files}
+    assert {name: f"{text}\n" for name, text in as_json.items()} == told
+    return told
 
 
 def parameters(text: str) -> dict[str, str]:
