@@ -20,7 +20,8 @@ from tests.contract.making import (
 )
 from voicegate.application.listing import CallFilter, Position
 from voicegate.application.ports import CallRecord, ChallengeRecord
-from voicegate.application.store_port import Kept, Store, Transaction
+from voicegate.application.retention import Kept
+from voicegate.application.store_port import Store, Transaction
 from voicegate.domain import challenge as challenges
 from voicegate.domain.call import Call, CallState, Evidence
 from voicegate.domain.call_outcome import Blame, CallOutcome, GaveUp, Hangup, Outcome

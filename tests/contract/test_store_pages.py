@@ -4,7 +4,8 @@ from dataclasses import replace
 from datetime import timedelta
 
 from tests.contract.making import NOW
-from voicegate.application.store_port import Kept, Store, Transaction
+from voicegate.application.retention import Kept
+from voicegate.application.store_port import Store, Transaction
 from voicegate.domain import page_session as pages
 from voicegate.domain.page_session import PagePurpose, PageResult, PageSession
 

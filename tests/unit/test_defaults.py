@@ -10,8 +10,8 @@ from voicegate.adapters.http.waiting import WaitingLimits
 from voicegate.adapters.storage.store import Waits
 from voicegate.application.challenges import Defaults
 from voicegate.application.conversation import CallTimings
-from voicegate.application.housekeeping import Retention
 from voicegate.application.queueing import CallLimits
+from voicegate.application.retention import Retention
 from voicegate.bootstrap import retention, routes, rules, waits
 from voicegate.bootstrap.doors import connection_limits, twilio_services, waiting_limits
 from voicegate.config import parse

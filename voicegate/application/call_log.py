@@ -19,7 +19,7 @@ from voicegate.domain.call_outcome import CallOutcome, Hangup
 from voicegate.domain.challenge import Challenge
 from voicegate.domain.errors import StoreError
 from voicegate.domain.phone_number import mask
-from voicegate.domain.routing import Hop
+from voicegate.domain.routing import Hop, Trunk
 
 log = structlog.get_logger(__name__)
 
@@ -159,6 +159,10 @@ class CallLogs:
             created_at=self._clock.now(),
             is_test=hop.trunk.is_test,
         )
+
+    def is_drained(self, trunk: Trunk) -> bool:
+        """Return whether a trunk gets no new calls."""
+        return trunk.name in self._standings.drains.trunks
 
     def open(self, record: CallRecord) -> CallLog:
         """Return the log of a stored call, to continue it."""

@@ -312,6 +312,8 @@ class ChallengeService:
     def _with_call(self, challenge: Challenge, failed: Sequence[str] = ()) -> PendingCall | Deny:
         """Return a challenge with its next call and the route, not stored yet."""
         route = self._route_chooser.choose(challenge, failed)
+        if not route and self._route_chooser.is_drained(challenge):
+            return Deny(DenyReason.TRUNKS_DOWN, rule="drained trunks")
         if not route:
             # Digits that match no extension of the PBX are probably a telephone number.
             reason = DenyReason.PLUS_MISSING if challenge.destination.lacks_plus else DenyReason.NO_ROUTE

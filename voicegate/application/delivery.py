@@ -314,7 +314,8 @@ class Delivery:
             hangup = Hangup(gave_up=GaveUp.INTERNAL_ERROR)
         finally:
             self._in_progress.pop(challenge.id, None)
-        others[:] = left_to_try(hop, others, is_blocked=is_blocked(call_log.call, hangup))
+        left = left_to_try(hop, others, is_blocked=is_blocked(call_log.call, hangup))
+        others[:] = [other for other in left if not self._calls.is_drained(other.trunk)]
         return await self._close(challenge, call_log, hangup, following=others[0] if others else None)
 
     async def _close(

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -13,7 +13,8 @@ from voicegate.application.audit import Audit
 from voicegate.application.call_log import CallLog, CallLogs
 from voicegate.application.delivery import settle
 from voicegate.application.ports import Clock, Keyring, Pbx, Speech
-from voicegate.application.store_port import Kept, Store, Transaction
+from voicegate.application.retention import Kept, Retention
+from voicegate.application.store_port import Store, Transaction
 from voicegate.domain import challenge as challenges
 from voicegate.domain.call import Call
 from voicegate.domain.call_outcome import GaveUp, Hangup
@@ -29,29 +30,6 @@ BATCH = 500
 """Rows of a table that one transaction deletes; takes about ten milliseconds."""
 PAUSE = timedelta(milliseconds=50)
 """The pause between two such transactions."""
-
-
-@dataclass(frozen=True, slots=True)
-class Retention:
-    """How long records are kept after their end."""
-
-    calls: timedelta = timedelta(days=90)
-    """Challenges with their calls, from the end of the challenge; factors, from their reset."""
-    timelines: timedelta = timedelta(days=90)
-    """Steps of calls."""
-    audit: timedelta = timedelta(days=365)
-    """Audit entries."""
-    recent: timedelta = timedelta(days=1)
-    """Idempotency keys and wrong guesses; longer than any window of policy."""
-
-    def kept(self, now: datetime) -> Kept:
-        """Return the times after which records are kept at `now`."""
-        return Kept(
-            calls=now - self.calls,
-            timelines=now - self.timelines,
-            audit=now - self.audit,
-            recent=now - self.recent,
-        )
 
 
 async def settle_orphans(*, store: Store, calls: CallLogs, pbxs: Collection[Pbx], speech: Speech) -> int:

@@ -11,6 +11,7 @@ from typing import Final
 import structlog
 
 from voicegate.application.ports import Clock
+from voicegate.application.trunk_drains import Drains
 from voicegate.domain.call import Call
 from voicegate.domain.call_outcome import CallOutcome, Hangup
 from voicegate.domain.challenge import Challenge
@@ -40,6 +41,8 @@ class Standings:
     def __init__(self, *, clock: Clock, rules: RestRules) -> None:
         self._clock = clock
         self._rules = rules
+        self.drains = Drains()
+        """The trunks that an admin has drained."""
         self._trunks: dict[str, Standing] = {}
         self._caller_ids: dict[str, Standing] = {}
         # Which challenge tries a trunk again, and until when others leave that to it.
@@ -127,6 +130,12 @@ class RouteChooser:
         hints = RouteHints(
             key=challenge.id,
             resting=self._standings.resting_trunks(challenge.id),
+            drained=frozenset(self._standings.drains.trunks),
             failed_caller_ids=(*failed_caller_ids, *self._standings.resting_caller_ids()),
         )
         return find_route(challenge.destination, self._routes, hints)
+
+    def is_drained(self, challenge: Challenge) -> bool:
+        """Return whether trunks lead to it, and all of them are drained."""
+        undrained = find_route(challenge.destination, self._routes)
+        return bool(undrained) and {hop.trunk.name for hop in undrained} <= self._standings.drains.trunks

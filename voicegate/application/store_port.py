@@ -20,6 +20,8 @@ from voicegate.application.listing import (
     Summary,
 )
 from voicegate.application.ports import CallRecord, ChallengeRecord, IdempotencyKey, Replay
+from voicegate.application.retention import Kept
+from voicegate.application.trunk_drains import Drain, DrainRows
 from voicegate.domain.call import Call
 from voicegate.domain.challenge import Challenge, Purpose
 from voicegate.domain.client import Client, ClientKey
@@ -66,6 +68,8 @@ class AuditEntry:
     """The keyed digest of that number, to search for it."""
     rule: str | None = None
     """The rule that refused it, by the setting that holds it; None: allowed, or the decision says as much."""
+    reason: str | None = None
+    """Why the admin did it, in their own words; None: they gave none."""
     id: int = 0
     """Its number in the table, given by the store."""
 
@@ -108,21 +112,7 @@ class ClientRecord:
     """Its API keys, oldest first, also those that are over."""
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """The times after which records are kept; what is older may be deleted."""
-
-    calls: datetime
-    """Challenges that ended after this time, with their calls and factors."""
-    timelines: datetime
-    """Steps of calls after this time."""
-    audit: datetime
-    """Audit entries after this time, and page sessions, which hold what people agreed to."""
-    recent: datetime
-    """Idempotency keys and wrong guesses after this time."""
-
-
-class Transaction(CallVolume, Protocol):
+class Transaction(CallVolume, DrainRows, Protocol):
     """One transaction, in a thread of the store: nothing here waits, and its user must not wait either.
 
     Rows that are read stay locked until the commit.
@@ -371,6 +361,10 @@ class Store(Protocol):
 
     async def clients(self) -> Sequence[ClientRecord]:
         """Return all clients with their keys, by name."""
+        ...
+
+    async def drains(self) -> Sequence[Drain]:
+        """Return the trunks that are drained, by name."""
         ...
 
     async def audit(self, limit: int, wanted: AuditFilter = ALL_ENTRIES) -> Sequence[AuditEntry]:

@@ -86,6 +86,8 @@ class UnitOfWork:
     """The id of what it is about, for the audit."""
     destination: Destination | None = None
     """The number it is about, for the audit."""
+    reason: str | None = None
+    """Why the admin asks for it, in their own words, for the audit."""
     pending: list[PendingCall] = field(default_factory=list)
     """Challenges that are stored, and whose calls are placed after the commit."""
     changed: list[str] = field(default_factory=list)
@@ -142,7 +144,7 @@ class UnitsOfWork:
             principal, unit.now, action=action, decision=answer.decision, about=unit.destination
         )
         rule = answer.rule if isinstance(answer, Deny) else GUESS_RULES.get(answer.decision)
-        entry = replace(entry, subject=unit.subject, rule=rule)
+        entry = replace(entry, subject=unit.subject, rule=rule, reason=unit.reason)
         tx.audit(entry)
         for alarm in unit.alarms:
             tx.audit(replace(entry, action=alarm.action, client=alarm.client, decision="alarm"))

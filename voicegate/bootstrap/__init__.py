@@ -27,9 +27,10 @@ from voicegate.adapters.speech.pack import find_languages
 from voicegate.adapters.storage.store import SqlStore, Waits
 from voicegate.adapters.system import SystemClock, SystemEntropy
 from voicegate.application.challenges import Defaults
-from voicegate.application.housekeeping import Retention, settle_orphans, tidy_for_ever, void_keyless
+from voicegate.application.housekeeping import settle_orphans, tidy_for_ever, void_keyless
 from voicegate.application.ports import Pbx
 from voicegate.application.queueing import CallLimits
+from voicegate.application.retention import Retention
 from voicegate.bootstrap.app import TEST_PBX, Adapters, App, Rules, assemble
 from voicegate.bootstrap.asterisk import group_id
 from voicegate.bootstrap.doors import (
@@ -116,6 +117,7 @@ async def running(settings: Settings) -> AsyncIterator[App]:
             entropy=SystemEntropy(),
         )
         app = replace(assemble(adapters, rules(settings)), store_delay=store.write_delay_s)
+        await app.trunks.load()
         await _settle_the_past(app, adapters)
         await stack.enter_async_context(app.delivery)
         tidying = asyncio.create_task(

@@ -25,6 +25,7 @@ from voicegate.application.service_calls import ServiceCalls
 from voicegate.application.sign_in import SignIn
 from voicegate.application.store_port import Store
 from voicegate.application.trunk_health import TrunkHealth
+from voicegate.application.trunks import Trunks
 from voicegate.application.unit_of_work import UnitsOfWork
 from voicegate.domain.policy import CallPolicy, SpendPolicy
 from voicegate.domain.routing import Routes
@@ -106,6 +107,8 @@ class App:
     """The PBXs, by name."""
     standings: Standings
     """How trunks and caller IDs stand."""
+    trunks: Trunks
+    """What an admin does with trunks."""
     clock: Clock
     """The time."""
     take_spend: Callable[[SpendPolicy], None] = lambda _: None
@@ -131,13 +134,7 @@ def assemble(adapters: Adapters, rules: Rules) -> App:
     factors = FactorQueries(store=store, clock=clock)
     pages = PageQueries(store=store, clock=clock, factors=factors)
     return App(
-        sign_in=SignIn(
-            units=units,
-            challenge_service=challenge_service,
-            keyring=adapters.keyring,
-            trunk_health=TrunkHealth(adapters.pbxs),
-            delivery=delivery,
-        ),
+        sign_in=_sign_in(adapters, units=units, challenge_service=challenge_service, delivery=delivery),
         challenges=ChallengeQueries(store=store, notifier=notifier, clock=clock),
         service_calls=ServiceCalls(store),
         enrollment=enrollment,
@@ -151,8 +148,21 @@ def assemble(adapters: Adapters, rules: Rules) -> App:
         delivery=delivery,
         pbxs=adapters.pbxs,
         standings=standings,
+        trunks=_trunks(store, rules, units=units, standings=standings),
         clock=clock,
         take_spend=challenge_service.take_spend,
+    )
+
+
+def _sign_in(
+    adapters: Adapters, *, units: UnitsOfWork, challenge_service: ChallengeService, delivery: Delivery
+) -> SignIn:
+    return SignIn(
+        units=units,
+        challenge_service=challenge_service,
+        keyring=adapters.keyring,
+        trunk_health=TrunkHealth(adapters.pbxs),
+        delivery=delivery,
     )
 
 
@@ -164,6 +174,11 @@ def _delivery(adapters: Adapters, rules: Rules, calls: CallLogs) -> Delivery:
         timings=rules.timings,
         limits=rules.limits,
     )
+
+
+def _trunks(store: Store, rules: Rules, *, units: UnitsOfWork, standings: Standings) -> Trunks:
+    names = [trunk.name for trunk in rules.routes.trunks]
+    return Trunks(store=store, units=units, drains=standings.drains, names=names)
 
 
 def _that_must_be_connected(pbxs: Mapping[str, Pbx]) -> Mapping[str, Pbx]:
@@ -185,7 +200,12 @@ def _page_sessions(
 
 
 def _challenge_service(
-    adapters: Adapters, rules: Rules, *, calls: CallLogs, delivery: Delivery, standings: Standings
+    adapters: Adapters,
+    rules: Rules,
+    *,
+    calls: CallLogs,
+    delivery: Delivery,
+    standings: Standings,
 ) -> ChallengeService:
     factory = ChallengeFactory(
         clock=adapters.clock,

@@ -32,7 +32,7 @@ def audit(
         return
     hint_at_plus(wanted.get("number"), is_found=bool(entries))
     print_table(
-        ("id", "when", "client", "action", "decision", "by rule", "about", "number", "request"),
+        ("id", "when", "client", "action", "decision", "by rule", "reason", "about", "number", "request"),
         (
             (
                 str(entry.id),
@@ -41,6 +41,7 @@ def audit(
                 entry.action,
                 entry.decision,
                 entry.rule or "",
+                entry.reason or "",
                 entry.subject or "",
                 entry.number or "",
                 entry.request_id,

@@ -38,7 +38,9 @@ ADDRESSES: Final = {
     ),
     "prompts": Address("voicegate.cli.prompts", "prompts", "The spoken phrases."),
     "serve": Address("voicegate.cli.serve", "serve", "Run the daemon until SIGTERM or Ctrl-C."),
-    "trunks": Address("voicegate.cli.trunks", "trunks", "The trunks, as their PBXs see them."),
+    "trunks": Address(
+        "voicegate.cli.trunks", "trunks", "The trunks, as their PBXs see them; drain one before work on it."
+    ),
 }
 # `config.DEFAULT_FILE` once more: importing it would slow `--help` down. A test holds them equal.
 DEFAULT_CONFIG: Final = "/etc/voicegate/voicegate.toml"

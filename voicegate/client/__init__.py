@@ -19,6 +19,7 @@ from voicegate.client.models import (
     Revoked,
     Step,
     Trunk,
+    TrunkDrain,
     Unreachable,
     Verification,
 )
@@ -49,6 +50,7 @@ __all__ = [
     "Revoked",
     "Step",
     "Trunk",
+    "TrunkDrain",
     "Unreachable",
     "Verification",
 ]

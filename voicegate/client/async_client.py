@@ -113,8 +113,16 @@ class AsyncClient:
         """Return the trunks as their PBXs see them."""
         return (await self._ask(requests.trunks())).trunks
 
+    async def drain_trunk(self, name: str, reason: str) -> list[Trunk]:
+        """Let a trunk get no new calls, and return all trunks; only an admin may, here and below."""
+        return (await self._ask(requests.drain_trunk(name, reason))).trunks
+
+    async def resume_trunk(self, name: str, reason: str | None = None) -> list[Trunk]:
+        """Let a drained trunk get calls again, and return all trunks."""
+        return (await self._ask(requests.resume_trunk(name, reason))).trunks
+
     async def add_client(self, name: str, scopes: Sequence[str]) -> GivenKey:
-        """Add a client that asks by key; only an admin may, here and below."""
+        """Add a client that asks by key."""
         return await self._ask(requests.add_client(name, scopes))
 
     async def clients(self) -> list[ApiClient]:

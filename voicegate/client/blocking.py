@@ -112,8 +112,16 @@ class Client:
         """Return the trunks as their PBXs see them."""
         return (self._ask(requests.trunks())).trunks
 
+    def drain_trunk(self, name: str, reason: str) -> list[Trunk]:
+        """Let a trunk get no new calls, and return all trunks; only an admin may, here and below."""
+        return (self._ask(requests.drain_trunk(name, reason))).trunks
+
+    def resume_trunk(self, name: str, reason: str | None = None) -> list[Trunk]:
+        """Let a drained trunk get calls again, and return all trunks."""
+        return (self._ask(requests.resume_trunk(name, reason))).trunks
+
     def add_client(self, name: str, scopes: Sequence[str]) -> GivenKey:
-        """Add a client that asks by key; only an admin may, here and below."""
+        """Add a client that asks by key."""
         return self._ask(requests.add_client(name, scopes))
 
     def clients(self) -> list[ApiClient]:

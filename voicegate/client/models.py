@@ -125,6 +125,14 @@ class Judgement(Struct, kw_only=True):
     retry_after_s: float | None = None
 
 
+class TrunkDrain(Struct, kw_only=True):
+    """Since when a trunk gets no new calls, who drained it, and why."""
+
+    at: datetime
+    client: str
+    reason: str
+
+
 class Trunk(Struct, kw_only=True):
     """A trunk as its PBX sees it."""
 
@@ -134,6 +142,7 @@ class Trunk(Struct, kw_only=True):
     state: str
     pbx_connected: bool
     set_aside_until: datetime | None = None
+    drained: TrunkDrain | None = None
 
 
 class GivenKey(Struct, kw_only=True):
@@ -182,6 +191,7 @@ class AuditEntry(Struct, kw_only=True):
     action: str
     decision: str
     rule: str | None = None
+    reason: str | None = None
     subject: str | None = None
     number: str | None = None
 

@@ -157,6 +157,18 @@ def trunks() -> Request[Trunks]:
     return Request("GET", "/v1/trunks", Trunks)
 
 
+def drain_trunk(name: str, reason: str) -> Request[Trunks]:
+    """Ask to let a trunk get no new calls."""
+    path = f"/v1/trunks/{quote(name, safe='')}/drain"
+    return Request("POST", path, Trunks, body={"reason": reason})
+
+
+def resume_trunk(name: str, reason: str | None) -> Request[Trunks]:
+    """Ask to let a trunk get calls again."""
+    path = f"/v1/trunks/{quote(name, safe='')}/resume"
+    return Request("POST", path, Trunks, body=without_none({"reason": reason}))
+
+
 def add_client(name: str, scopes: Sequence[str]) -> Request[GivenKey]:
     """Ask for a new client."""
     return Request("POST", "/v1/clients", GivenKey, body={"name": name, "scopes": list(scopes)})

@@ -157,6 +157,8 @@ class RouteHints:
     """What shares calls out among trunks of the same priority: another one for each challenge."""
     resting: frozenset[str] = frozenset()
     """Trunks that are set aside: tried last."""
+    drained: frozenset[str] = frozenset()
+    """Trunks that get no new calls."""
     failed_caller_ids: tuple[str, ...] = ()
     """Numbers to show last, the newest failure first."""
 
@@ -208,8 +210,12 @@ def find_obstacle(destination: Destination, trunk: Trunk) -> str:
 
 
 def _in_order(routes: Routes, hints: RouteHints) -> Sequence[Trunk]:
-    """Return the trunks: those that are not set aside first, then by priority, then by weight."""
-    placed = [(trunk, trunk.priority or place) for place, trunk in enumerate(routes.trunks, 1)]
+    """Return the trunks that are not drained: first what is not set aside, then by priority and weight."""
+    placed = [
+        (trunk, trunk.priority or place)
+        for place, trunk in enumerate(routes.trunks, 1)
+        if trunk.name not in hints.drained
+    ]
     placed.sort(
         key=lambda one: (one[0].name in hints.resting, one[1], rank(hints.key, one[0].name, one[0].weight))
     )

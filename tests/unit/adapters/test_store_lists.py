@@ -26,7 +26,7 @@ from voicegate.application.listing import (
     ServiceCallFilter,
     Summary,
 )
-from voicegate.application.store_port import Kept
+from voicegate.application.retention import Kept
 from voicegate.domain.call_outcome import Outcome
 from voicegate.domain.challenge import ChallengeState
 

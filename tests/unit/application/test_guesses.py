@@ -13,8 +13,9 @@ from tests.unit.application.conftest import ADMIN, NUMBER, OTHER, TESTER, Bench
 from voicegate.application.challenges import ChallengeSpec
 from voicegate.application.enrollment import EnrollRequest
 from voicegate.application.factor_answers import FactorCalled
+from voicegate.application.retention import Kept
 from voicegate.application.sign_in import Issued, IssueRequest
-from voicegate.application.store_port import FactorRecord, Kept
+from voicegate.application.store_port import FactorRecord
 from voicegate.domain.challenge import GuessResult, VerifyResult
 from voicegate.domain.client import Principal
 from voicegate.domain.factor import LIVING_STATES

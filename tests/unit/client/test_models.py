@@ -10,6 +10,7 @@ from tests.unit.adapters.http.serving import serving
 from tests.unit.application.conftest import Bench, bench, limits, timings, trunks
 from voicegate.adapters.http import problems, schemas
 from voicegate.adapters.http.native import factor_schemas
+from voicegate.adapters.http.native import trunks as trunk_schemas
 from voicegate.client import AsyncClient, Call, Media, Problem, Step, factor_models, models
 
 __all__ = ["bench", "limits", "timings", "trunks"]
@@ -38,7 +39,8 @@ async def test_every_step_names_its_call_and_the_packets_are_counted(bench: Benc
         (schemas.CreatedVerification, models.Created),
         (schemas.VerificationView, models.Verification),
         (schemas.Judgement, models.Judgement),
-        (schemas.TrunkView, models.Trunk),
+        (trunk_schemas.TrunkView, models.Trunk),
+        (trunk_schemas.DrainView, models.TrunkDrain),
         (factor_schemas.FactorView, factor_models.Factor),
         (factor_schemas.FactorVerification, factor_models.FactorVerification),
         (factor_schemas.FactorList, factor_models.FactorPage),

@@ -15,7 +15,6 @@ from voicegate.domain.call import CallState
 from voicegate.domain.call_outcome import Blame, GaveUp, Outcome
 from voicegate.domain.challenge import ChallengeState
 from voicegate.domain.number_reading import MAX_WRITTEN
-from voicegate.domain.routing import TrunkState
 
 MAX_WAIT_S = 60
 
@@ -325,26 +324,6 @@ class CallList(_Answer, kw_only=True, frozen=True):
 
     calls: list[CallSummary]
     next: Annotated[str, Meta(description="`cursor` of the next page; null: no more.")] | None
-
-
-class TrunkView(_Answer, kw_only=True, frozen=True):
-    """A trunk as its PBX sees it."""
-
-    name: str
-    pbx: str
-    endpoint: str
-    state: TrunkState
-    pbx_connected: bool
-    set_aside_until: Annotated[
-        datetime | None,
-        Meta(description="Until when it is tried last, for its calls failed; null: it is not set aside."),
-    ]
-
-
-class TrunkList(_Answer, kw_only=True, frozen=True):
-    """Trunks in the order they are tried."""
-
-    trunks: list[TrunkView]
 
 
 class Health(_Answer, kw_only=True, frozen=True):

@@ -22,7 +22,7 @@ from voicegate.adapters.storage.tables import (
     timeline,
     wrong_guesses,
 )
-from voicegate.application.store_port import Kept
+from voicegate.application.retention import Kept
 
 
 def purge(connection: Connection, kept: Kept, *, limit: int) -> int:

@@ -221,6 +221,7 @@ def audit_row(entry: AuditEntry) -> Columns:
         "number": entry.number,
         "number_digest": entry.number_digest,
         "rule": entry.rule,
+        "reason": entry.reason,
     }
 
 

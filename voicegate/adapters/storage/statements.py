@@ -35,9 +35,11 @@ from voicegate.adapters.storage.tables import (
     factors,
     probes,
     timeline,
+    trunk_drains,
 )
 from voicegate.application.ports import CallRecord, ChallengeRecord, TimelineEntry
 from voicegate.application.store_port import ClientRecord, FactorRecord
+from voicegate.application.trunk_drains import Drain
 from voicegate.domain.call import Call
 from voicegate.domain.challenge import Challenge, ChallengeState, Purpose
 from voicegate.domain.client import Client, ClientKey
@@ -148,6 +150,12 @@ def probe(connection: Connection, now: datetime) -> None:
     """Write the one row that exists to be written, as proof that the database can store."""
     if connection.execute(update(probes).values(at=now)).rowcount == 0:
         connection.execute(insert(probes).values(id=1, at=now))
+
+
+def find_drains(connection: Connection) -> Sequence[Drain]:
+    """Return the trunks that are drained, by name."""
+    rows = connection.execute(select(trunk_drains).order_by(trunk_drains.c.trunk)).mappings()
+    return [Drain(**row) for row in rows]
 
 
 def find_challenge(connection: Connection, challenge_id: str) -> ChallengeRecord | None:

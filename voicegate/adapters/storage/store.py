@@ -34,7 +34,9 @@ from voicegate.application.listing import (
     Summary,
 )
 from voicegate.application.ports import CallRecord, ChallengeRecord
-from voicegate.application.store_port import AuditEntry, ClientRecord, FactorRecord, Kept, Transaction
+from voicegate.application.retention import Kept
+from voicegate.application.store_port import AuditEntry, ClientRecord, FactorRecord, Transaction
+from voicegate.application.trunk_drains import Drain
 from voicegate.domain.call import Call
 from voicegate.domain.challenge import Challenge
 from voicegate.domain.client import Client, ClientKey
@@ -184,6 +186,10 @@ class SqlStore:
     async def clients(self) -> Sequence[ClientRecord]:
         """Return all clients with their keys, by name."""
         return await self._read(statements.find_clients)
+
+    async def drains(self) -> Sequence[Drain]:
+        """Return the trunks that are drained, by name."""
+        return await self._read(statements.find_drains)
 
     async def audit(self, limit: int, wanted: AuditFilter = ALL_ENTRIES) -> Sequence[AuditEntry]:
         """Return the audit entries that match, newest first, at most `limit`."""

@@ -236,9 +236,20 @@ audit: Final = Table(
     Column("number", String),
     Column("number_digest", LargeBinary),
     Column("rule", String),
+    Column("reason", Text),
 )
 """One row for each request that would change something. The number is masked; `number_digest`, made with a
 key, lets an admin find it."""
+
+trunk_drains: Final = Table(
+    "trunk_drains",
+    METADATA,
+    Column("trunk", String, primary_key=True),
+    Column("at", UtcDateTime, nullable=False),
+    Column("client", String, nullable=False),
+    Column("reason", Text, nullable=False),
+)
+"""One row for each trunk that gets no new calls."""
 
 page_sessions: Final = Table(
     "page_sessions",

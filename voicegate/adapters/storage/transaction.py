@@ -5,9 +5,10 @@ has one writer, and SQLAlchemy leaves FOR UPDATE out for it.
 """
 
 from collections.abc import Iterable, Mapping, Sequence, Set
+from dataclasses import asdict
 from datetime import date, datetime
 
-from sqlalchemy import Connection, Select, Table, func, insert, select, update
+from sqlalchemy import Connection, Select, Table, delete, func, insert, select, update
 from sqlalchemy.sql import ColumnElement
 
 from voicegate.adapters.storage import buckets, page_rows, spend, stamps, statements, volume
@@ -32,10 +33,12 @@ from voicegate.adapters.storage.tables import (
     factors,
     idempotency_keys,
     page_sessions,
+    trunk_drains,
     wrong_guesses,
 )
 from voicegate.application.ports import ChallengeRecord, IdempotencyKey, Replay
 from voicegate.application.store_port import AuditEntry, BucketCall, WrongGuess
+from voicegate.application.trunk_drains import Drain
 from voicegate.domain.call import Call
 from voicegate.domain.challenge import Challenge, Purpose
 from voicegate.domain.client import Client, ClientKey
@@ -260,6 +263,18 @@ class SqlTransaction:
     def save_page_session(self, session: PageSession) -> None:
         """Store a page session, new or changed."""
         self._put(page_sessions, page_sessions.c.id == session.id, page_rows.page_session_row(session))
+
+    def drains(self) -> Sequence[Drain]:
+        """Return the trunks that are drained, by name."""
+        return statements.find_drains(self._connection)
+
+    def save_drain(self, drain: Drain) -> None:
+        """Store that a trunk is drained."""
+        self._put(trunk_drains, trunk_drains.c.trunk == drain.trunk, asdict(drain))
+
+    def remove_drain(self, trunk: str) -> None:
+        """Store that a trunk is not drained."""
+        self._connection.execute(delete(trunk_drains).where(trunk_drains.c.trunk == trunk))
 
     def audit(self, entry: AuditEntry) -> None:
         """Store an audit entry."""

@@ -259,7 +259,13 @@ async def test_a_call_is_shown_with_its_timeline(served: Served) -> None:
 
 
 async def test_trunks_are_shown_as_their_pbx_sees_them(served: Served) -> None:
-    carrier = {"name": "carrier", "pbx": "main", "endpoint": "carrier", "set_aside_until": None}
+    carrier = {
+        "name": "carrier",
+        "pbx": "main",
+        "endpoint": "carrier",
+        "set_aside_until": None,
+        "drained": None,
+    }
     up = (await served.http.get("/v1/trunks")).json()["trunks"]
     assert up == [carrier | {"state": "available", "pbx_connected": True}]
 

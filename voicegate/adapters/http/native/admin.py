@@ -176,6 +176,7 @@ def _entry(entry: AuditEntry) -> AuditView:
         action=entry.action,
         decision=entry.decision,
         rule=entry.rule,
+        reason=entry.reason,
         subject=entry.subject,
         number=entry.number,
     )

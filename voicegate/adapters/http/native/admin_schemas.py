@@ -112,6 +112,7 @@ class AuditView(_Answer, kw_only=True, frozen=True):
     action: Annotated[str, Meta(examples=["verification.create", "factor.reset"])]
     decision: Annotated[str, Meta(description="`allowed`, a guess's result, or why not.")]
     rule: Annotated[str, Meta(description="The rule that refused it, by the setting that holds it.")] | None
+    reason: Annotated[str, Meta(description="Why, in the admin's own words.")] | None
     subject: Annotated[str, Meta(description="The id of what it was about.")] | None
     number: Annotated[str, Meta(description="The number it was about, masked.")] | None
 

@@ -12,6 +12,7 @@ from voicegate.adapters.http.native.calls import CallsDoor
 from voicegate.adapters.http.native.factors import FactorsDoor
 from voicegate.adapters.http.native.page_sessions import PageSessionsDoor
 from voicegate.adapters.http.native.service import ServiceDoor
+from voicegate.adapters.http.native.trunks import TrunksDoor
 from voicegate.adapters.http.native.verifications import VerificationsDoor
 from voicegate.adapters.http.openapi import Description
 from voicegate.adapters.http.operations import routes_of
@@ -25,6 +26,7 @@ from voicegate.application.queries import ChallengeQueries, FactorQueries
 from voicegate.application.readiness import Readiness
 from voicegate.application.route_choice import Standings
 from voicegate.application.sign_in import SignIn
+from voicegate.application.trunks import Trunks
 from voicegate.domain.routing import Trunk
 
 
@@ -46,8 +48,10 @@ class ApiDependencies:
     """Who asked for what."""
     pbxs: Mapping[str, Pbx]
     """The PBXs, by name."""
-    trunks: Sequence[Trunk]
+    configured_trunks: Sequence[Trunk]
     """The trunks, in the order they are tried."""
+    trunks: Trunks
+    """The use cases around trunks."""
     standings: Standings
     """How the trunks fared."""
     readiness: Readiness
@@ -75,11 +79,13 @@ def native_door(dependencies: ApiDependencies, waiting: WaitingLimits | None = N
             body_timeout=dependencies.body_timeout,
         ),
         FactorsDoor(dependencies.enrollment, dependencies.factors, body_timeout=dependencies.body_timeout),
-        CallsDoor(
-            dependencies.challenges,
+        CallsDoor(dependencies.challenges),
+        TrunksDoor(
+            dependencies.trunks,
             pbxs=dependencies.pbxs,
-            trunks=dependencies.trunks,
+            configured=dependencies.configured_trunks,
             standings=dependencies.standings,
+            body_timeout=dependencies.body_timeout,
         ),
         ServiceDoor(dependencies.readiness),
         PageSessionsDoor(dependencies.pages, dependencies.pages_url, dependencies.body_timeout),

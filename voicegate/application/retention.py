@@ -1,0 +1,41 @@
+"""How long what is over is kept."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """The times after which records are kept; what is older may be deleted."""
+
+    calls: datetime
+    """Challenges that ended after this time, with their calls and factors."""
+    timelines: datetime
+    """Steps of calls after this time."""
+    audit: datetime
+    """Audit entries after this time, and page sessions, which hold what people agreed to."""
+    recent: datetime
+    """Idempotency keys and wrong guesses after this time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """How long records are kept after their end."""
+
+    calls: timedelta = timedelta(days=90)
+    """Challenges with their calls, from the end of the challenge; factors, from their reset."""
+    timelines: timedelta = timedelta(days=90)
+    """Steps of calls."""
+    audit: timedelta = timedelta(days=365)
+    """Audit entries."""
+    recent: timedelta = timedelta(days=1)
+    """Idempotency keys and wrong guesses; longer than any window of policy."""
+
+    def kept(self, now: datetime) -> Kept:
+        """Return the times after which records are kept at `now`."""
+        return Kept(
+            calls=now - self.calls,
+            timelines=now - self.timelines,
+            audit=now - self.audit,
+            recent=now - self.recent,
+        )

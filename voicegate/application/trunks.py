@@ -1,0 +1,79 @@
+"""What an admin does with trunks: drain one before work on it, and resume it after that."""
+
+import asyncio
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import ClassVar
+
+from voicegate.application.store_port import Store
+from voicegate.application.trunk_drains import Drain, Drains
+from voicegate.application.unit_of_work import ALLOWED, NotFound, UnitOfWork, UnitsOfWork
+from voicegate.domain.client import Principal
+
+
+@dataclass(frozen=True, slots=True)
+class TrunkDrained:
+    """The trunk gets no new calls."""
+
+    drain: Drain
+    """Since when, and why."""
+    decision: ClassVar[str] = ALLOWED
+    """The decision in the audit."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrunkResumed:
+    """The trunk gets calls."""
+
+    decision: ClassVar[str] = ALLOWED
+    """The decision in the audit."""
+
+
+class Trunks:
+    """Drains and resumes trunks."""
+
+    def __init__(self, *, store: Store, units: UnitsOfWork, drains: Drains, names: Collection[str]) -> None:
+        self._store = store
+        self._units = units
+        self._names = frozenset(names)
+        self._changing = asyncio.Lock()
+        self.drains = drains
+        """The trunks that are drained."""
+
+    async def load(self) -> None:
+        """Read from the store which trunks are drained."""
+        self.drains.replace_all(await self._store.drains())
+
+    async def drain(self, principal: Principal, name: str, reason: str) -> TrunkDrained | NotFound:
+        """Let a trunk get no new calls; those that have begun go on. May be called twice."""
+        async with self._changing:
+            drained = await self._units.do(principal, "trunk.drain", self._drain, name, reason)
+            await self.load()
+        return drained
+
+    async def resume(
+        self, principal: Principal, name: str, reason: str | None = None
+    ) -> TrunkResumed | NotFound:
+        """Let a trunk get calls again. May be called twice."""
+        async with self._changing:
+            resumed = await self._units.do(principal, "trunk.resume", self._resume, name, reason)
+            await self.load()
+        return resumed
+
+    def _drain(self, unit: UnitOfWork, name: str, reason: str) -> TrunkDrained | NotFound:
+        unit.reason = reason
+        if name not in self._names:
+            return NotFound()
+        unit.subject = name
+        drain = Drain(name, unit.now, unit.principal.name, reason)
+        unit.tx.save_drain(drain)
+        return TrunkDrained(drain)
+
+    def _resume(self, unit: UnitOfWork, name: str, reason: str | None) -> TrunkResumed | NotFound:
+        unit.reason = reason
+        # One that is no longer in the settings can still be drained in the database.
+        if name not in self._names and all(drain.trunk != name for drain in unit.tx.drains()):
+            return NotFound()
+        unit.subject = name
+        unit.tx.remove_drain(name)
+        return TrunkResumed()
