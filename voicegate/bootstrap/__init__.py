@@ -72,7 +72,7 @@ _TEST_ENDPOINT: Final = "test"
 async def serve(settings: Settings, wanted: asyncio.Queue[Settings] | None = None) -> None:
     """Run the daemon until cancelled; calls in progress are hung up and recorded before it returns.
 
-    Of settings that come by `wanted`, it takes over what needs no restart.
+    Settings that arrive in `wanted` are applied, as far as they need no restart.
 
     Raises:
         VoicegateError: it could not start; the message names the setting or the file.
@@ -100,7 +100,8 @@ async def serve(settings: Settings, wanted: asyncio.Queue[Settings] | None = Non
 
 @asynccontextmanager
 async def running(settings: Settings) -> AsyncIterator[App]:
-    """Give the daemon's parts, started: store migrated, orphans settled, PBXs connecting."""
+    """Give the daemon's parts, started: the store is migrated, calls of an earlier run are ended, PBXs
+    connect."""
     async with AsyncExitStack() as stack:
         stack.enter_context(_sole_user(Path(settings.storage.database)))
         store = await stack.enter_async_context(SqlStore(settings.storage.database, waits(settings)))
@@ -129,7 +130,7 @@ async def running(settings: Settings) -> AsyncIterator[App]:
 
 
 async def _settle_the_past(app: App, adapters: Adapters) -> None:
-    """End what an earlier run left, before anything is asked."""
+    """End what an earlier run left, before the first request."""
     store = adapters.store
     orphans = await settle_orphans(
         store=store, calls=app.calls, pbxs=tuple(adapters.pbxs.values()), speech=adapters.speech
@@ -153,7 +154,7 @@ async def _connect_pbxs(stack: AsyncExitStack, settings: Settings) -> dict[str, 
 
 
 def rules(settings: Settings) -> Rules:
-    """Return what the admin has decided, as configured.
+    """Return the rules, as configured.
 
     Raises:
         ConfigError: an internal route's pattern is no regular expression.
@@ -183,10 +184,11 @@ def rules(settings: Settings) -> Rules:
 
 
 def check(settings: Settings) -> None:
-    """Look at all that the settings name: users, groups, patterns, secrets, folders, languages. Blocks.
+    """Check all that the settings name: users, groups, patterns, secrets, folders, languages. Blocks.
 
     Raises:
-        VoicegateError: the daemon could not start, or not call; the message names the setting or the file.
+        VoicegateError: the daemon could not start or could not call; the message names the setting or the
+            file.
     """
     rules(settings)
     providers(settings)
@@ -212,7 +214,7 @@ def check(settings: Settings) -> None:
 
 
 def retention(settings: Settings) -> Retention:
-    """Return how long what is over is kept, as configured."""
+    """Return how long finished records are kept, as configured."""
     kept = settings.retention
     return Retention(
         calls=timedelta(days=kept.calls_days),
@@ -222,13 +224,13 @@ def retention(settings: Settings) -> Retention:
 
 
 def call_limits(settings: Settings) -> CallLimits:
-    """Return how many calls there may be at a time, as configured."""
+    """Return the limits of calls in progress, as configured."""
     call = settings.call
     return CallLimits(call.max_in_progress, call.max_queued, timedelta(seconds=call.queue_timeout_s))
 
 
 def routes(settings: Settings) -> Routes:
-    """Return the ways out, as configured.
+    """Return trunks and internal routes, as configured.
 
     Raises:
         ConfigError: an internal route's pattern is no regular expression.
@@ -267,7 +269,7 @@ def _test_route(settings: Settings) -> InternalRoute | None:
 
 
 def speech_settings(settings: Settings) -> SpeechSettings:
-    """Return where sounds lie, as configured."""
+    """Return the settings of speech, as configured."""
     sounds = sounds_folder(settings)
     return SpeechSettings(
         sounds=sounds,
@@ -287,7 +289,7 @@ def speech_settings(settings: Settings) -> SpeechSettings:
 
 
 def _sole_user(database: Path) -> AbstractContextManager[None]:
-    """Hold the database against a second daemon, which would settle the first one's calls as orphans."""
+    """Lock the database against a second daemon, which would end the first one's calls."""
     lock = database.with_name(f"{database.name}.lock")
     return held(lock, guarded=database, setting="storage.database")
 
@@ -301,7 +303,8 @@ def waits(settings: Settings) -> Waits:
 
 
 def _keyring(file: Path, *, may_create: bool) -> FileKeyring:
-    """Return the keys; made on the first start only, for a new key would void the codes that are out."""
+    """Return the keys. The key file is made on the first start only, because a new key makes open codes
+    void."""
     if may_create and not os.path.exists(file):  # noqa: PTH110 - a folder one may not enter is no error here
         log.warning("key file created: back it up, codes cannot be checked without it", file=str(file))
     return FileKeyring.open(file, may_create=may_create)

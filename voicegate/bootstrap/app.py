@@ -1,4 +1,4 @@
-"""The use cases put together, each with what it uses; the package itself chooses the adapters."""
+"""Creates the use cases, each with what it uses; the package itself chooses the adapters."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -37,7 +37,7 @@ TEST_PBX: Final = "test numbers"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Adapters:
-    """What fills the ports; only this module hands its parts out."""
+    """The adapters that fill the ports."""
 
     store: Store
     """The database."""
@@ -50,29 +50,29 @@ class Adapters:
     clock: Clock
     """The time."""
     entropy: Entropy
-    """Ids and keys to press."""
+    """The source of ids and of keys to press."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
-    """What the admin has decided."""
+    """The rules that the admin has set."""
 
     routes: Routes
-    """The ways out."""
+    """Trunks and internal routes."""
     policy: CallPolicy
     """Who may be called."""
     defaults: Defaults = field(default_factory=Defaults)
-    """What holds where a request is silent."""
+    """The values used where a request gives none."""
     timings: CallTimings = field(default_factory=CallTimings)
-    """How an answered call is held."""
+    """The timings of an answered call."""
     limits: CallLimits = field(default_factory=CallLimits)
-    """How many calls there are at a time."""
+    """The limits of calls in progress."""
     pages: PageRules = field(default_factory=PageRules)
-    """Where people's pages lead, and how long they live."""
+    """Where the pages may lead, and how long page sessions live."""
     rests: RestRules = field(default_factory=RestRules)
     """When a trunk is set aside, and for how long."""
     caller_id_memory: timedelta = DEFAULT_MEMORY
-    """How long a failed call has the next one to that callee show another caller ID."""
+    """For how long after a failed call the next one to that callee shows another caller ID."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,29 +96,29 @@ class App:
     clients: Clients
     """The use cases around clients and their keys."""
     audit: Audit
-    """Who asked for what."""
+    """The audit."""
     readiness: Readiness
     """Whether calls can be placed."""
     calls: CallLogs
     """The calls' logs."""
     delivery: Delivery
-    """The calls in progress; a context to be entered before anything is asked."""
+    """The calls in progress; a context that must be entered before the first request."""
     pbxs: Mapping[str, Pbx]
     """The PBXs, by name."""
     standings: Standings
-    """How trunks and caller IDs stand."""
+    """The standing of trunks and caller IDs."""
     trunks: Trunks
-    """What an admin does with trunks."""
+    """The use cases around trunks."""
     clock: Clock
     """The time."""
     take_spend: Callable[[SpendPolicy], None] = lambda _: None
     """Makes what calls may cost another one, for calls that are asked for from now on."""
     store_delay: Callable[[int], float] = lambda _: 0.0
-    """For how long a write that came now would wait behind at least so many others, in seconds."""
+    """How long a write that came now would wait behind at least so many others, in seconds."""
 
 
 def assemble(adapters: Adapters, rules: Rules) -> App:
-    """Return the use cases over these adapters."""
+    """Return the use cases with these adapters."""
     store, clock, entropy = adapters.store, adapters.clock, adapters.entropy
     notifier, standings = ChangeNotifier(), Standings(clock=adapters.clock, rules=rules.rests)
     calls = CallLogs(store=store, notifier=notifier, clock=clock, entropy=entropy, standings=standings)

@@ -1,4 +1,4 @@
-"""How the PBXs are reached, as the settings say."""
+"""The settings of a connection to Asterisk, from the configuration."""
 
 import grp
 import ssl
@@ -48,7 +48,7 @@ def group_id(name: str, setting: str) -> int:
 
 
 def tls_context(authority: str, setting: str) -> ssl.SSLContext:
-    """Return what believes the one `authority`, a PEM file, and checks the name or address.
+    """Return a TLS context that trusts only `authority`, a PEM file, and verifies the name or address.
 
     Raises:
         ConfigError: the file holds no certificate, or cannot be read; names `setting`.

@@ -1,4 +1,4 @@
-"""What `voicegate doctor` looks at, as the settings say."""
+"""The checks of `voicegate doctor`, from the settings."""
 
 import os
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -36,7 +36,7 @@ from voicegate.domain.language import match_language
 
 
 def checks(settings: Settings) -> Sequence[Check]:
-    """Return what looks for the faults of every part, the nearest first; with and without a daemon."""
+    """Return the checks of every part, the most basic first; they need no running daemon."""
     wanted: Sequence[tuple[str, Callable[[], Check]]] = (
         ("key file", lambda: _of_key_file(settings)),
         ("database", lambda: _of_store(settings)),
@@ -54,7 +54,7 @@ def checks(settings: Settings) -> Sequence[Check]:
 
 
 def _or_misconfigured(subject: str, make: Callable[[], Check]) -> Check:
-    """Return the check; where the settings give none, one that says so, so that the others still look."""
+    """Return the check; if the settings are wrong, one that reports this, so that the others still run."""
     try:
         return make()
     except VoicegateError as error:
@@ -100,7 +100,7 @@ def _of_pbx(settings: Settings, name: str, pbx: AsteriskPbxSettings | FreeSwitch
 
 @asynccontextmanager
 async def _probe_sounds(settings: Settings) -> AsyncIterator[Sequence[Clip]]:
-    """Give a prompt, and a silence that is made as a call's sound is; makes no folder."""
+    """Give a prompt, and a silence that is written like a call's sound; creates no folder."""
     if not os.path.isdir(settings.audio.folder):  # noqa: PTH112, ASYNC240  # blocks for moments
         raise SpeechError(f"audio.folder: {settings.audio.folder} does not exist")
     speech = Mixer(speech_settings(settings))

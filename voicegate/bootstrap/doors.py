@@ -1,4 +1,4 @@
-"""Which doors there are, and what the settings say of each."""
+"""The doors, with the settings of each."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -40,7 +40,7 @@ _TELEPHONE: Final = Path(adapters.__path__[0]) / "web/static/telephone"
 
 
 def doors(app: App, settings: Settings, trunks: Sequence[Trunk]) -> Sequence[Door]:
-    """Return the ways to ask; the first that has a path answers it, so the native one is the last."""
+    """Return the doors; the first that has a path answers it, so the native door comes last."""
     if settings.testing.enabled:
         log.warning("telephone page is enabled: clients are told its account's password")
     return (
@@ -61,7 +61,7 @@ def doors(app: App, settings: Settings, trunks: Sequence[Trunk]) -> Sequence[Doo
 
 
 def telephone_doors(settings: Settings) -> Sequence[Door]:
-    """Return the page with a telephone, as configured; none: it is off. Blocks.
+    """Return the page with a telephone, as configured; empty: it is off. Blocks.
 
     Raises:
         ConfigError: a setting that it needs is missing or wrong; names it.
@@ -94,7 +94,7 @@ def _check_telephone(settings: Settings) -> None:
 
 
 def server_settings(app: App, settings: Settings) -> ServerSettings:
-    """Return how much the server takes on, as configured."""
+    """Return the server's limits, as configured."""
     return ServerSettings(
         connection_limits(settings),
         Proxies.of(settings.tcp.trusted_proxies),
@@ -104,7 +104,7 @@ def server_settings(app: App, settings: Settings) -> ServerSettings:
 
 
 def connection_limits(settings: Settings) -> ConnectionLimits:
-    """Return how many connections there may be, as configured."""
+    """Return the limits of connections, as configured."""
     http = settings.http
     return ConnectionLimits(
         http.max_connections, http.max_connections_per_address, http.max_connections_per_client
@@ -112,7 +112,7 @@ def connection_limits(settings: Settings) -> ConnectionLimits:
 
 
 def waiting_limits(settings: Settings) -> WaitingLimits:
-    """Return how many requests may wait, as configured."""
+    """Return the limits of waiting requests, as configured."""
     return WaitingLimits(settings.http.max_waiting, settings.http.max_waiting_per_client)
 
 
@@ -154,7 +154,7 @@ def okta_hook(app: App, settings: Settings) -> OktaHook:
     """Return what the door for Okta's hook needs, as configured.
 
     Raises:
-        ConfigError: a number or an extension is none.
+        ConfigError: a number or an extension is not valid.
     """
     entry = settings.okta_hook
     return OktaHook(app.sign_in, app.clock, provider=entry.provider, extensions=extensions(entry.extensions))
@@ -164,7 +164,7 @@ def extensions(entries: Mapping[str, str]) -> Mapping[str, str]:
     """Return the landline extensions by number, as configured for Okta's hook.
 
     Raises:
-        ConfigError: a number or an extension is none.
+        ConfigError: a number or an extension is not valid.
     """
     try:
         pairs = [Destination.parse(number, extension) for number, extension in entries.items()]
@@ -174,10 +174,10 @@ def extensions(entries: Mapping[str, str]) -> Mapping[str, str]:
 
 
 def providers(settings: Settings) -> Mapping[str, Mapped]:
-    """Return where each provider's messages hold what, as configured.
+    """Return the mapping of each provider's messages, as configured.
 
     Raises:
-        ConfigError: a pattern is no regular expression, or a signature's secret cannot be had; names the
+        ConfigError: a pattern is not a regular expression, or a signature's secret cannot be read; names the
             setting.
     """
     return {
@@ -227,7 +227,7 @@ def twilio_services(settings: Settings) -> Mapping[str, TwilioService]:
     """Return the services of the Twilio door by their SIDs, as configured.
 
     Raises:
-        ConfigError: two have one SID.
+        ConfigError: two services have the same SID.
     """
     found = {
         entry.sid: TwilioService(

@@ -1,4 +1,4 @@
-"""Where the API listens, and who may come by the socket, as the settings say."""
+"""Where the API listens, and who may use the socket, from the settings."""
 
 import pwd
 import socket
@@ -36,7 +36,7 @@ def tcp_port(settings: Settings) -> TcpPort | None:
 
 
 def allowed_uids(settings: Settings) -> frozenset[int]:
-    """Return the Unix users who may ask: those configured, the daemon's own and root.
+    """Return the Unix users who may use the API: those configured, the daemon's own and root.
 
     Raises:
         ConfigError: a user does not exist.
@@ -51,10 +51,10 @@ def allowed_uids(settings: Settings) -> frozenset[int]:
 
 @contextmanager
 def listening_alone(file: SocketFile) -> Iterator[socket.socket]:
-    """Give the listening Unix socket, which no second daemon can take, be it started in the same moment.
+    """Give the listening Unix socket; a second daemon cannot take it, even if both start at the same moment.
 
     Raises:
-        ConfigError: another daemon has it, or the file cannot be made; names the path.
+        ConfigError: another daemon has it, or the file cannot be created; names the path.
     """
     lock = file.path.with_name(f"{file.path.name}.lock")
     with suppress(OSError):  # the lock file's error names the folder

@@ -1,4 +1,4 @@
-"""The pages for people as one of the server's doors, and what the settings say of them."""
+"""The pages for people as one of the server's doors, with their settings."""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -25,7 +25,7 @@ _PAGE: Final = Success(200, None, "A page.")
 
 
 def pages_door(dependencies: PageDependencies) -> Door:
-    """Return the pages as a door that anybody may come to: whose page it is, a cookie tells."""
+    """Return the pages as a door that needs no API key: a cookie tells whose page it is."""
     pages = Pages(dependencies)
     routes = [
         Route(
@@ -66,7 +66,7 @@ def page_dependencies(app: App, settings: Settings) -> PageDependencies:
 
 
 def brands(settings: Settings) -> Mapping[str, Brand]:
-    """Return how the pages of each client's people look, as configured; blocks on reading logos.
+    """Return the branding of each client's pages, as configured; blocks while it reads logos.
 
     Raises:
         ConfigError: a logo cannot be shown.
@@ -78,7 +78,7 @@ def brands(settings: Settings) -> Mapping[str, Brand]:
 
 
 def pages_url(settings: Settings) -> str:
-    """Return what the pages' URLs begin with, as configured; empty: no browser can reach them."""
+    """Return the start of the pages' URLs, as configured; empty: no browser can reach them."""
     tcp = settings.tcp
     if settings.pages.public_url or not tcp.enabled:
         return settings.pages.public_url.rstrip("/")
@@ -87,10 +87,10 @@ def pages_url(settings: Settings) -> str:
 
 
 def page_rules(settings: Settings) -> PageRules:
-    """Return where people's pages lead, and how long they live, as configured.
+    """Return where the pages may lead, and how long page sessions live, as configured.
 
     Raises:
-        ConfigError: a URL is none; names the client.
+        ConfigError: a URL is not valid; names the client.
     """
     for name, entry in settings.page_clients.items():
         try:

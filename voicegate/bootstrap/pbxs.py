@@ -32,7 +32,7 @@ def make_pbx(name: str, settings: Settings, endpoints: Sequence[str]) -> Abstrac
     """Return the PBX of that name, to be entered; `endpoints` are those of its trunks.
 
     Raises:
-        ConfigError: a secret's file cannot be read, or a package is missing.
+        ConfigError: a secret's file cannot be read, or a package is not installed.
     """
     pbx = settings.pbx[name]
     match pbx:
@@ -70,7 +70,7 @@ def freeswitch_settings(whole: Settings, name: str, pbx: FreeSwitchPbxSettings) 
 
 @contextmanager
 def needing_freeswitch(name: str) -> Iterator[None]:
-    """Import its adapter within: its libraries are an extra, which who has no FreeSWITCH need not have.
+    """A context in which FreeSWITCH's adapter is imported; its libraries are an optional extra.
 
     Raises:
         ConfigError: they are not installed.

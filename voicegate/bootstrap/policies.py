@@ -1,4 +1,4 @@
-"""Who may be called when, as the settings say."""
+"""The policy of calls and guesses, from the settings."""
 
 import re
 from datetime import timedelta
@@ -19,7 +19,7 @@ def call_spacing(settings: Settings) -> tuple[timedelta, ...]:
 
 
 def call_policy(settings: Settings) -> CallPolicy:
-    """Return who may be called when, and guess how often, as configured. Blocks on reading lists.
+    """Return the policy of calls and guesses, as configured. Blocks while it reads lists.
 
     Raises:
         ConfigError: a list cannot be read, or a line of it is wrong; names file and line.
@@ -79,7 +79,7 @@ def spend_policy(settings: Settings) -> SpendPolicy:
 
 
 def prefix_rules(settings: Settings) -> PrefixRules:
-    """Return which ranges of numbers are denied, as configured. Blocks on reading the list.
+    """Return the denied ranges of numbers, as configured. Blocks while it reads the list.
 
     Raises:
         ConfigError: the list cannot be read, or a line of it is wrong; names file and line.
@@ -91,6 +91,6 @@ def prefix_rules(settings: Settings) -> PrefixRules:
 
 
 def test_pattern(settings: Settings) -> re.Pattern[str] | None:
-    """Return what numbers that ring at no telephone look like; None: there are none."""
+    """Return the pattern of test numbers, which ring no telephone; None: there are none."""
     numbers = settings.test_numbers
     return re.compile(re.escape(numbers.prefix) + "[0-9]{2}", re.ASCII) if numbers.enabled else None

@@ -1,8 +1,8 @@
-"""What libraries would load in the middle of a request, loaded at start.
+"""Loads at the start what libraries would otherwise load during a request.
 
-A file that cannot be opened then (no descriptor is left, or the installation was replaced under the daemon)
-would fail the request; phonenumbers (9.0, `PhoneMetadata.metadata_for_region`) also keeps its lock when a
-load fails, and whoever next asks for a region that is not there yet waits for ever.
+If the file could not be opened then (no descriptor is left, or the installation was replaced meanwhile), the
+request would fail; phonenumbers (9.0, `PhoneMetadata.metadata_for_region`) also keeps its lock when loading
+fails, so that the next request for a region that is not loaded waits for ever.
 """
 
 from phonenumbers.phonemetadata import PhoneMetadata
@@ -10,7 +10,7 @@ from phonenumbers.shortnumberinfo import SUPPORTED_SHORT_REGIONS
 
 
 def preload() -> None:
-    """Load all that is known of telephone numbers. Blocks for a quarter of a second, the first time."""
+    """Load all metadata of telephone numbers. Blocks for a quarter of a second the first time."""
     PhoneMetadata.load_all()
     # Emergency numbers and other short ones are not among "all".
     for region in SUPPORTED_SHORT_REGIONS:

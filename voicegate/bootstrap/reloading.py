@@ -1,4 +1,4 @@
-"""SIGHUP: what a running daemon takes from its settings anew, and what it says needs a restart."""
+"""SIGHUP: which settings a running daemon applies, and for which it asks for a restart."""
 
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
@@ -29,7 +29,8 @@ async def reload_for_ever(
     *,
     take_spend: Callable[[SpendPolicy], None] = lambda _: None,
 ) -> None:
-    """Take over what can be, of each of the `wanted` settings; until cancelled. Nothing in them ends it."""
+    """Apply each of the `wanted` settings as far as possible, until cancelled. Wrong settings do not end
+    it."""
     while True:
         settings = await wanted.get()
         logs.set_level(settings.log.level)

@@ -1,4 +1,4 @@
-"""Examines the settings: what a file of them can be without being refused, and is wrong all the same."""
+"""Check the settings for what is wrong although the file is accepted."""
 
 import stat
 from collections.abc import AsyncIterator, Mapping
@@ -27,14 +27,14 @@ _GROUP_WRITES: Final = stat.S_IWGRP
 
 
 class Misconfigured:
-    """Stands where a part cannot be examined, for what the settings say of it is wrong."""
+    """Reports a part that cannot be checked because its settings are wrong."""
 
     def __init__(self, subject: str, error: str) -> None:
         self.subject = subject
         self._error = error
 
     async def run(self) -> AsyncIterator[Finding]:
-        """Yield what is wrong."""
+        """Yield the finding."""
         setting = self._error.partition(":")[0]
         yield failed(self.subject, self._error, f"mend {setting}; then look again, for nothing else was seen")
 
@@ -48,7 +48,7 @@ class SecretFilesCheck:
         self._files = files
 
     async def run(self) -> AsyncIterator[Finding]:
-        """Yield what is found; shows nothing of the secrets."""
+        """Yield the findings; they show nothing of the secrets."""
         for setting, path in self._files.items():
             yield self._look(setting, path)
 
@@ -67,19 +67,19 @@ class SecretFilesCheck:
 
 
 def mode_open_to_others(path: str) -> str | None:
-    """Return the mode of a secret's file, in octal, when others may use it; None: they may not.
+    """Return the mode of a secret's file, in octal, if other users may access it; None: they may not.
 
-    That its group may read it is no fault: systemd's credentials and shared services have it so.
+    A file that its group may read is accepted: systemd's credentials and shared services need that.
 
     Raises:
-        OSError: it cannot be looked at.
+        OSError: its mode cannot be read.
     """
     mode = secret_path(path).stat().st_mode
     return f"{stat.S_IMODE(mode):04o}" if mode & (_OTHERS | _GROUP_WRITES) else None
 
 
 def warn_of_open_secrets(settings: Settings) -> None:
-    """Log each secret's file that others may use, with what to do; one that cannot be read is refused
+    """Log each secret's file that other users may access, with the fix; one that cannot be read is refused
     elsewhere."""
     for setting, path in secret_files(settings).items():
         with suppress(OSError):
@@ -92,7 +92,7 @@ def _fix(path: str) -> str:
 
 
 class PolicyCheck:
-    """Fills the port `Check` for who may be called."""
+    """Fills the port `Check` for the policy's settings."""
 
     subject = "policy"
 
@@ -100,7 +100,7 @@ class PolicyCheck:
         self._settings = settings
 
     async def run(self) -> AsyncIterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         countries, about = self._settings.policy.allowed_countries, "allowed countries"
         if self._settings.trunks and not countries:
             fix = 'policy.allowed_countries = ["US"], with the countries of your people'

@@ -1,4 +1,5 @@
-"""A call's times as configured, held against the sounds that are to fit: a pair that cuts one is refused."""
+"""A call's timings as configured, compared with the length of its sounds: settings that would cut off a sound
+are refused."""
 
 import math
 from datetime import timedelta
@@ -29,7 +30,7 @@ Sound = tuple[Part, ...]
 
 
 def timings(settings: Settings) -> CallTimings:
-    """Return how answered calls are held, as configured."""
+    """Return the timings of answered calls, as configured."""
     call = settings.call
     return CallTimings(
         human_timeout=timedelta(seconds=call.human_timeout_s),
@@ -49,10 +50,10 @@ def longest(settings: Settings, extension: str | None) -> timedelta:
 
 
 def check_times(settings: Settings, speech: Mixer) -> None:
-    """Refuse times in which a language's sounds cannot be played to their end.
+    """Refuse timings that are too short for a language's sounds.
 
     Raises:
-        ConfigError: one is too short; the message names it and what it takes.
+        ConfigError: one is too short; the message names it and the time needed.
     """
     call = settings.call
     for name, given, needed, what in (
@@ -75,7 +76,7 @@ def check_times(settings: Settings, speech: Mixer) -> None:
 
 
 def _readings(phrasing: Phrasing) -> tuple[tuple[Sound, ...], ...]:
-    """Return what is said once a key was pressed, or, without a human check, from answer on."""
+    """Return what is said after a key was pressed or, without a human check, from the answer on."""
     opening = compose_invitation(HumanCheck.NONE, "", phrasing)
     reading = compose_reading(_LONGEST_CODE, phrasing)
     return (
@@ -84,6 +85,6 @@ def _readings(phrasing: Phrasing) -> tuple[tuple[Sound, ...], ...]:
 
 
 def _invitations(phrasing: Phrasing) -> tuple[tuple[Sound, ...], ...]:
-    """Return each of the ways to ask for a key."""
+    """Return each invitation that asks for a key."""
     checks = (HumanCheck.RANDOM_KEY, HumanCheck.ANY_KEY)
     return tuple((compose_invitation(check, "1", phrasing),) for check in checks)

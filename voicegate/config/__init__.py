@@ -1,8 +1,7 @@
-"""Settings: one TOML file -> frozen `Settings`, strict to the last key.
+"""Settings: one TOML file -> frozen `Settings`; every key is checked.
 
-An unknown key, a wrong type or a value out of bounds is refused with its path and, where one is near,
-the key that was meant. Secrets are read from files that the settings name. Which settings there are is
-`shapes`' business.
+An unknown key, a wrong type or a value out of bounds is refused with its path and, if there is a similar key,
+that key as a suggestion. Secrets are read from files that the settings name. `shapes` defines the settings.
 """
 
 import difflib
@@ -110,10 +109,11 @@ _NAMED_TABLES: dict[str, Any] = {
 
 
 def load(file: Path, warn: Callable[[Renamed], None] = lambda _: None) -> Settings:
-    """Return the settings in `file`; blocks on reading it. `warn` is given each setting that has an old name.
+    """Return the settings in `file`; blocks while it reads. `warn` is called for each setting with an old
+    name.
 
     Raises:
-        ConfigError: unreadable, not TOML, or a setting is unknown or wrong; names file and setting.
+        ConfigError: it is unreadable or not TOML, or a setting is unknown or wrong; names file and setting.
     """
     try:
         raw = tomllib.loads(file.read_text("utf-8"))
@@ -132,7 +132,7 @@ def load(file: Path, warn: Callable[[Renamed], None] = lambda _: None) -> Settin
 
 
 def parse(raw: dict[str, Any]) -> Settings:
-    """Return the settings in a decoded TOML document that has new names only.
+    """Return the settings in a decoded TOML document without old names.
 
     Raises:
         ConfigError: a setting is unknown or wrong; names it by its path.
@@ -153,10 +153,11 @@ def parse(raw: dict[str, Any]) -> Settings:
 
 
 def read_secret(path: str, setting: str) -> str:
-    """Return the secret in a file, without the line's end; `$CREDENTIALS_DIRECTORY` and the like expand.
+    """Return the secret in a file, without the line's end; variables such as `$CREDENTIALS_DIRECTORY` are
+    expanded.
 
     Raises:
-        ConfigError: unset, unreadable or empty; names `setting`.
+        ConfigError: it is unset, unreadable or empty; names `setting`.
     """
     if not path:
         raise ConfigError(f"{setting}: names no file")
@@ -171,7 +172,7 @@ def read_secret(path: str, setting: str) -> str:
 
 
 def secret_path(path: str) -> Path:
-    """Return where a secret lies, by the path that a setting gives."""
+    """Return the path of a secret's file, from the path in a setting."""
     return Path(os.path.expandvars(path)).expanduser()
 
 
@@ -212,7 +213,7 @@ def _refuse_unknown(raw: object, shape: Any, *, path: str) -> None:
 
 
 def _structs_of(shape: Any) -> list[type[Struct]]:
-    """Return the structs of a union, or the one that a shape is; empty: it is another type."""
+    """Return the structs of a union, or a struct itself; empty: it is another type."""
     parts = typing.get_args(shape) if isinstance(shape, types.UnionType) else (shape,)
     return [part for part in parts if isinstance(part, type) and issubclass(part, Struct)]
 
@@ -236,14 +237,14 @@ def _refuse_unknown_keys(
 
 
 def _known_keys(shape: type[Struct]) -> dict[str, Any]:
-    """Return the settings of a table, the one that tells its kind included, and what each is."""
+    """Return the settings of a table, including the one for its kind, with the type of each."""
     tag = shape.__struct_config__.tag_field
     fields = {entry.name: entry.type for entry in msgspec.structs.fields(shape)}
     return {tag: str, **fields} if tag else fields
 
 
 def _refuse_foreign(key: str, shape: type[Struct], *, path: str, kinds: Sequence[type[Struct]]) -> None:
-    """Refuse a setting that another kind of the same table knows, and say whose it is."""
+    """Refuse a setting that belongs to another kind of the same table, and say which."""
     owners = [str(kind.__struct_config__.tag) for kind in kinds if key in _known_keys(kind)]
     if owners:
         shared = set.intersection(*(set(_known_keys(kind)) for kind in kinds if len(_known_keys(kind)) > 1))

@@ -1,6 +1,6 @@
-"""The list of denied prefixes: a CSV file that came with Voicegate, or the admin's own.
+"""The list of denied prefixes: the CSV file that comes with Voicegate, or the admin's own.
 
-Three columns with a heading, `prefix`, `why` and `source`; lines that begin with `#` are comments.
+Three columns with a heading line: `prefix`, `why` and `source`. Lines that begin with `#` are comments.
 """
 
 import csv
@@ -13,14 +13,15 @@ from voicegate.config import project_folder
 from voicegate.domain.errors import ConfigError
 
 SHIPPED: Final = "denied-prefixes.csv"
-"""The name of the list that came with Voicegate, in the folder `config`."""
+"""The name of the list that comes with Voicegate, in the folder `config`."""
 _NONE: Final = "none"
 _COLUMNS: Final = ("prefix", "why", "source")
 _PREFIX: Final = re.compile(r"\+[1-9][0-9]{0,14}", re.ASCII)
 
 
 def read_prefixes(path: str) -> Mapping[str, str]:
-    """Return why each prefix of a list is denied; empty: the list that came with Voicegate. Blocks.
+    """Return why each prefix of a list is denied; an empty name means the list that comes with Voicegate.
+    Blocks.
 
     Raises:
         ConfigError: the file cannot be read, or a line is wrong; names file and line.

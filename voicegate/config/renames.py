@@ -1,6 +1,6 @@
-"""Settings that have a new name: the old one is taken for one release, and rewritten on request.
+"""Renamed settings: the old name is accepted for one release, and rewritten on request.
 
-A setting keeps its table; what happens to a file is `voicegate.cli.config`'s.
+A setting keeps its table. `voicegate.cli.config` changes the file.
 """
 
 import copy
@@ -13,38 +13,38 @@ from typing import Any, Final
 from voicegate.domain.errors import ConfigError
 
 RENAMES: Final[Mapping[str, str]] = {"passcode.attempts": "passcode.guesses"}
-"""Old path -> new path; a release after the one that renamed, the entry goes."""
+"""Old path -> new path; the entry is removed one release after the renaming."""
 
 
 @dataclass(frozen=True, slots=True)
 class Renamed:
-    """A setting that stands in the file by its old name."""
+    """A setting that the file has under its old name."""
 
     old: str
-    """Its path as it stands there."""
+    """Its path in the file."""
     new: str
-    """Its path now."""
+    """Its new path."""
 
     def __str__(self) -> str:
         return f"{self.old} is called {self.new} now"
 
 
 def rename(raw: Mapping[str, Any]) -> tuple[dict[str, Any], list[Renamed]]:
-    """Return a decoded TOML document with new names only, and what was renamed.
+    """Return a decoded TOML document with new names only, and the renamed settings.
 
     Raises:
-        ConfigError: a setting is there by both names.
+        ConfigError: a setting is given by both names.
     """
     document = copy.deepcopy(dict(raw))
     return document, [renamed for renamed in _ALL if _rename(document, renamed)]
 
 
 def rewrite(text: str) -> tuple[str, list[Renamed]]:
-    """Return a TOML file's text with new names, all else of it as it was, and what was renamed.
+    """Return a TOML file's text with new names and no other change, and the renamed settings.
 
     Raises:
         tomllib.TOMLDecodeError: it is not TOML.
-        ConfigError: a setting is there by both names, or written in a way that only its author can change.
+        ConfigError: a setting is given by both names, or written in a way that only its author can change.
     """
     _, found = rename(tomllib.loads(text))
     for renamed in found:
@@ -53,7 +53,7 @@ def rewrite(text: str) -> tuple[str, list[Renamed]]:
 
 
 def _rename(document: dict[str, Any], renamed: Renamed) -> bool:
-    """Rename a setting in a document; was it there?"""
+    """Rename a setting in a document; return whether it was there."""
     path, _, old = renamed.old.rpartition(".")
     new = renamed.new.rpartition(".")[2]
     table: Any = document
@@ -70,8 +70,8 @@ def _rename(document: dict[str, Any], renamed: Renamed) -> bool:
 def _rewrite(text: str, renamed: Renamed) -> str:
     """Return the text with one setting's name changed.
 
-    A table can be written in many ways ([a], a.b = 1, a = { b = 1 }), and the name can stand in comments, in
-    values and in other tables too. So each place is tried, and what the parser makes of it decides.
+    A table can be written in many ways ([a], a.b = 1, a = { b = 1 }), and the name can also occur in
+    comments, values and other tables. So each place is tried, and the parser's result decides.
     """
     wanted = tomllib.loads(text)
     _rename(wanted, renamed)

@@ -1,7 +1,7 @@
 """The shapes of the settings: every table of the TOML file, with its bounds and defaults.
 
-Units are in the names (`_s`, `_ms`). What each setting is for stands beside it in `config/voicegate.toml`;
-reading and refusing is the package's own business.
+Units are in the names (`_s`, `_ms`). `config/voicegate.toml` explains each setting; the package itself reads
+and refuses.
 """
 
 from typing import Annotated, ClassVar, Literal

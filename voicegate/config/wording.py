@@ -1,6 +1,6 @@
-"""What msgspec says of a wrong setting, in an admin's words: no type of Python, no regular expression.
+"""Translates msgspec's message about a wrong setting for an admin: no Python type, no regular expression.
 
-Source: msgspec 0.22, its error messages; a test sees that each pattern of `shapes` has words.
+Source: the error messages of msgspec 0.22; a test makes sure that each pattern of `shapes` has a text.
 """
 
 import ast
@@ -51,7 +51,8 @@ _SIGNS: Final[Mapping[str, str]] = {">=": "at least", "<=": "at most", ">": "mor
 
 
 def explain(error: ShapeError) -> str:
-    """Return what is wrong with a setting in plain words; what is not known as msgspec says it."""
+    """Return what is wrong with a setting in plain words; an unknown message is returned as msgspec wrote
+    it."""
     if error.fault is Fault.NO_CHOICE:
         return f"{error.told}: config/voicegate.toml lists them"
     return _explain(error.told)

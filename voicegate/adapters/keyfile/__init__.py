@@ -1,4 +1,4 @@
-"""The key file: random keys from which every code follows; fills the ports `Keyring` and `Check`."""
+"""The key file: random keys from which every code is derived; fills the ports `Keyring` and `Check`."""
 
 from voicegate.adapters.keyfile.checks import KeyFileCheck
 from voicegate.adapters.keyfile.keyring import FileKeyring

@@ -1,4 +1,4 @@
-"""Examines the key file without changing it: there, the owner's alone, whole."""
+"""Check the key file without changing it: does it exist, is it private, is it intact?"""
 
 import os
 from collections.abc import AsyncIterator
@@ -10,7 +10,7 @@ from voicegate.domain.errors import KeyFileError
 
 
 class KeyFileCheck:
-    """Fills the port `Check` for a key file; `database`, if any, has codes made by it."""
+    """Fills the port `Check` for a key file; `database`, if there is one, has codes made with it."""
 
     subject = "key file"
 
@@ -19,7 +19,7 @@ class KeyFileCheck:
         self._database = database
 
     async def run(self) -> AsyncIterator[Finding]:
-        """Yield what is found; shows nothing of the keys."""
+        """Yield the findings; they show nothing of the keys."""
         try:
             keys = read_keys(self._file)
             owner = self._file.stat().st_uid

@@ -1,8 +1,8 @@
-"""What is in a key file, and how it changes: whole or not at all, and never a key lost by accident.
+"""The contents of a key file, and how it is changed: completely or not at all, and without losing a key.
 
-One line a key, oldest first: `voicegate-key-2`, when it was made, and 64 hexadecimal digits. The word and
-the exact form let a cut or foreign file be noticed. A line of the first version, `voicegate-key-1`, has no
-time. Who reads the file can compute every code: it belongs to the service's user alone.
+One line for each key, oldest first: `voicegate-key-2`, the time it was made, and 64 hexadecimal digits. The
+word and the exact form reveal a truncated or foreign file. A line of the first version, `voicegate-key-1`,
+has no time. Anybody who can read the file can compute every code, so only the service's user may read it.
 """
 
 import contextlib
@@ -31,12 +31,12 @@ _LINE: Final = re.compile(
     rb" (?P<new>[0-9a-f]{64})"
 )
 _LONGEST: Final = 110
-"""Bytes of a line at most, with its end."""
+"""The longest line in bytes, with its end."""
 LOST: Final = (
     "restore it from its backup; without one, `voicegate key new` makes another, and codes that are out are"
     " void"
 )
-"""What to do about a key file that is gone."""
+"""The fix for a key file that is missing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,16 +46,16 @@ class Key:
     secret: bytes = field(repr=False)
     """The key itself."""
     made_at: datetime | None = None
-    """When it was made; None: by a version that did not note it."""
+    """When it was made; None: unknown, because its version did not record the time."""
 
     @property
     def id(self) -> str:
-        """What it is called: eight digits that tell nothing of it."""
+        """The key's name: eight digits that reveal nothing of the key."""
         return subkey(self.secret, "id").hex()[:8]
 
 
 def subkey(secret: bytes, purpose: str) -> bytes:
-    """Return the key of one purpose (HKDF, RFC 5869)."""
+    """Return the derived key for one purpose (HKDF, RFC 5869)."""
     info = f"voicegate {purpose}".encode()
     return HKDF(algorithm=SHA256(), length=KEY_BYTES, salt=None, info=info).derive(secret)
 
@@ -86,10 +86,10 @@ def read_keys(file: Path) -> Sequence[Key]:
 
 
 def create(file: Path, key: Key) -> bool:
-    """Make a file with one key; False: there is one, which stays as it is.
+    """Make a file with one key; False: there is a file already, which is left unchanged.
 
     Raises:
-        OSError: the folder is missing or not ours to write in.
+        OSError: the folder is missing or not writable.
     """
     with _draft(file, [key]) as draft:
         try:
@@ -100,10 +100,10 @@ def create(file: Path, key: Key) -> bool:
 
 
 def add_key(file: Path, key: Key, *, is_only: bool) -> Sequence[Key]:
-    """Add a key, or with `is_only` put it in the place of all others; return those that are there now.
+    """Add a key, or with `is_only` replace all others by it; return the keys in the file now.
 
     Raises:
-        KeyFileError: there are too many, or the file is none to be used.
+        KeyFileError: there are too many keys, or the file cannot be used.
         OSError: it cannot be read or written.
     """
     with _locked(file.parent):
@@ -117,7 +117,7 @@ def add_key(file: Path, key: Key, *, is_only: bool) -> Sequence[Key]:
 
 
 def new_key(now: datetime) -> Key:
-    """Return a key that nobody has."""
+    """Return a new random key."""
     return Key(secrets.token_bytes(KEY_BYTES), now.astimezone(UTC).replace(microsecond=0))
 
 
@@ -149,7 +149,7 @@ def _line(key: Key) -> str:
 
 @contextlib.contextmanager
 def _draft(file: Path, keys: Sequence[Key]) -> Iterator[Path]:
-    """Write keys under another name; the user gives it the file's own. Made durable at the end."""
+    """Write keys to a file with another name, which the caller renames; it is synced to disk."""
     draft = file.with_name(f".{file.name}.{secrets.token_hex(8)}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
@@ -166,7 +166,7 @@ def _draft(file: Path, keys: Sequence[Key]) -> Iterator[Path]:
 
 
 def _give_to_owner(descriptor: int, file: Path) -> None:
-    """Where root makes it, let the daemon's user have it: whose the file is, or else the folder."""
+    """If root makes the file, give it to the daemon's user: the owner of the old file, else of the folder."""
     if os.geteuid() == 0:
         owner = (file if file.exists() else file.parent).stat()
         os.fchown(descriptor, owner.st_uid, owner.st_gid)

@@ -1,8 +1,8 @@
-"""The keys of a key file in use: new codes by the newest one, old codes by the one they were made with.
+"""The keys of a key file in use: the newest for new codes, and for an old code the one that it was made with.
 
-Each purpose has a key of its own; a caller's own code is sealed with AES-256-GCM (NIST SP 800-38D), its
-challenge's id as associated data. Nothing notes which key a code was made with: the few there are, are tried.
-The codes themselves are `domain.passcode`'s.
+Each purpose has a derived key of its own. A caller's own code is sealed with AES-256-GCM (NIST SP 800-38D),
+with the challenge's id as associated data. It is not recorded with which key a code was made; the few keys
+are tried in turn. `domain.passcode` computes the codes.
 """
 
 import hashlib
@@ -25,7 +25,7 @@ _NONCE_BYTES: Final = 12
 
 
 class FileKeyring:
-    """The keys of one key file; shows nothing of them."""
+    """The keys of one key file; hides them from logs."""
 
     __slots__ = ("_keys",)
 
@@ -57,11 +57,11 @@ class FileKeyring:
             raise KeyFileError(f"{file}: the key file cannot be made: {error.strerror}; {fix}") from error
 
     def derive(self, challenge_id: str, length: int) -> Passcode:
-        """Return the code of a new challenge, by the newest key."""
+        """Return the code of a new challenge, derived with the newest key."""
         return passcodes.derive(self._keys[0].derive, challenge_id, length)
 
     def derive_again(self, challenge_id: str, length: int, expected: bytes) -> Passcode:
-        """Return the code behind the digest `expected`, by the key that it was made with.
+        """Return the code with the digest `expected`, derived with the key that it was made with.
 
         Raises:
             KeyFileError: that key is not in the key file.
@@ -73,11 +73,11 @@ class FileKeyring:
         raise KeyFileError("the key file has not the key that this code was made with")
 
     def digest(self, challenge_id: str, passcode: Passcode) -> bytes:
-        """Return the digest to store and compare guesses by, by the newest key."""
+        """Return the digest to store and to compare guesses with, made with the newest key."""
         return passcodes.digest(self._keys[0].digest, challenge_id, passcode)
 
     def matches(self, challenge_id: str, expected: bytes, guess: Passcode) -> bool:
-        """Is `guess` the code behind `expected`, by any key? In constant time."""
+        """Return whether `guess` is the code with the digest `expected`, by any key; in constant time."""
         found = [passcodes.matches(keys.digest, challenge_id, expected, guess=guess) for keys in self._keys]
         return any(found)
 
@@ -87,10 +87,10 @@ class FileKeyring:
         return nonce + self._keys[0].seal.encrypt(nonce, passcode.digits.encode(), challenge_id.encode())
 
     def unseal(self, challenge_id: str, sealed: bytes) -> Passcode:
-        """Return the code that was sealed, with any key.
+        """Return the sealed code; each key is tried.
 
         Raises:
-            KeyFileError: sealed with a key that is not there, for another challenge, or damaged.
+            KeyFileError: it was sealed with a key that is missing, for another challenge, or is damaged.
         """
         nonce, ciphertext = sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:]
         for keys in self._keys:
@@ -101,7 +101,8 @@ class FileKeyring:
         raise KeyFileError("the key file does not open this sealed code") from None
 
     def number_digests(self, number: str) -> Sequence[bytes]:
-        """Return a number's digest by each key, by the newest one first: to find it where it is not kept."""
+        """Return a number's digest by each key, newest first, to find the number where only a digest is
+        stored."""
         return [hmac.digest(keys.number, number.encode(), hashlib.sha256) for keys in self._keys]
 
     def __repr__(self) -> str:
@@ -112,7 +113,7 @@ class FileKeyring:
 
 
 class _Keys:
-    """One key, by purpose."""
+    """The derived keys of one key."""
 
     __slots__ = ("derive", "digest", "number", "seal")
 

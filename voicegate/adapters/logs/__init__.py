@@ -1,8 +1,8 @@
-"""Logs on standard error, and what never gets into them: codes, secrets, whole telephone numbers.
+"""Logs on standard error; removes codes, secrets and whole telephone numbers from them.
 
-Records of structlog and of the standard library (asyncio, aiohttp, panoramisk) take the same way: one
-redacting processor, then JSON or text. What a log line says is the business of whoever writes it. A daemon's
-lines are written by a thread (`in_background`), so that no reader of its standard error can hold it up.
+Records of structlog and of the standard library (asyncio, aiohttp, panoramisk) are handled alike: one
+redacting processor, then JSON or text. A daemon's lines are written by a thread (`in_background`), so that a
+slow reader of its standard error cannot block it.
 """
 
 import io
@@ -34,9 +34,9 @@ _QUIET: Final = ("panoramisk", "asyncio", "aiohttp", "alembic", "httpx")
 
 
 def configure(level: str = "info", style: str = "auto", stream: TextIO | None = None) -> None:
-    """Send all logs of this process to `stream` (standard error) from `level` on.
+    """Write all logs of this process of at least `level` to `stream` (standard error).
 
-    `style` is `json`, `text`, or `auto`: text where a person looks on, else JSON.
+    `style` is `json`, `text`, or `auto`: text on a terminal, else JSON.
     """
     target = stream if stream is not None else sys.stderr
     is_text = style == "text" or (style == "auto" and target.isatty())
@@ -66,7 +66,7 @@ def configure(level: str = "info", style: str = "auto", stream: TextIO | None = 
 
 
 def set_level(level: str) -> None:
-    """Send what is logged from `level` on, in a running process too."""
+    """Write logs of at least `level` from now on, in a running process too."""
     root = logging.getLogger()
     root.setLevel(level.upper())
     for name in _QUIET:
@@ -75,11 +75,11 @@ def set_level(level: str) -> None:
 
 @contextmanager
 def in_background(within_s: float = _FLUSH_WITHIN_S) -> Iterator[None]:
-    """Have a thread write the logs of this process while the context lasts; call `configure` before.
+    """Let a thread write the logs of this process while the context lasts; call `configure` before.
 
-    Nobody who logs waits any more: past a bound, lines are dropped, and their number logged. Whatever else is
-    printed to standard error (warnings, a thread's last traceback) is logged. Leaving it waits `within_s`
-    seconds at most for the last lines to be written.
+    Logging never waits: above a limit, lines are dropped and their number is logged. Anything else that is
+    printed to standard error (warnings, a thread's traceback) is logged too. At the end, the context waits at
+    most `within_s` seconds for the last lines to be written.
     """
     root = logging.getLogger()
     (direct,) = root.handlers
@@ -96,7 +96,7 @@ def in_background(within_s: float = _FLUSH_WITHIN_S) -> Iterator[None]:
 
 
 class _Handler(logging.Handler):
-    """Hands lines to a `LineWriter`, formed as `direct` would."""
+    """Formats records as `direct` does, and passes the lines to a `LineWriter`."""
 
     def __init__(self, direct: "logging.StreamHandler[TextIO]") -> None:
         super().__init__()
@@ -104,7 +104,7 @@ class _Handler(logging.Handler):
         self.writer = LineWriter(direct.stream.fileno(), self._notice)
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Form the line here and now: what it speaks of may change."""
+        """Format the line at once, because the objects in it may change."""
         try:
             line = self.format(record)
         except Exception as error:  # noqa: BLE001  # a log line must not end what it is about
@@ -116,14 +116,14 @@ class _Handler(logging.Handler):
 
 
 class _Printed(io.TextIOBase):
-    """What is printed to standard error, line by line, as log records."""
+    """A file that logs what is printed to standard error, line by line."""
 
     def __init__(self, handler: _Handler) -> None:
         self._handler = handler
         self._unfinished = ""
 
     def write(self, text: str) -> int:
-        """Log what has become a line."""
+        """Log each complete line."""
         *lines, self._unfinished = f"{self._unfinished}{text}".split("\n")
         for line in filter(None, lines):
             self._handler.emit(_warning("stderr", line))

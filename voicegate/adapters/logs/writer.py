@@ -1,6 +1,6 @@
-"""A thread that writes log lines, so that whoever logs never waits: for a full pipe, a slow disk, a terminal.
+"""A thread that writes log lines, so that logging never waits for a full pipe, a slow disk or a terminal.
 
-What the lines say is the package's affair.
+The package formats the lines.
 """
 
 import os
@@ -12,14 +12,15 @@ from time import monotonic
 from typing import Final
 
 MAX_BYTES: Final = 4 * 2**20
-"""Of lines that wait: some ten thousand of them."""
+"""The bytes of lines that may wait: about ten thousand lines."""
 
 
 class LineWriter:
-    """Writes lines to a descriptor, in order; past `max_bytes` that wait, they are dropped and counted.
+    """Writes lines to a descriptor, in order; if more than `max_bytes` wait, new lines are dropped and
+    counted.
 
-    Once lines are dropped, so are more, until half of what waits is written: one notice stands for many of
-    them. `notice` makes the line that says how many.
+    Once lines are dropped, all new lines are dropped until half of the waiting ones are written, so that one
+    notice stands for many lines. `notice` makes the line that tells their number.
     """
 
     def __init__(
@@ -38,7 +39,7 @@ class LineWriter:
         threading.Thread(target=self._write_for_ever, name="log writer", daemon=True).start()
 
     def put(self, line: bytes) -> None:
-        """Have a line written; does not wait, and never fails."""
+        """Queue a line to be written; does not block and never raises."""
         with self._changed:
             limit = self._max_bytes // 2 if self._dropped else self._max_bytes
             if self._waiting_bytes + len(line) > limit:
@@ -50,7 +51,7 @@ class LineWriter:
             self._changed.notify_all()
 
     def flush(self, within_s: float) -> None:
-        """Wait until all lines are written, and no longer than that; blocks."""
+        """Wait until all lines are written, or the time is over; blocks."""
         deadline = monotonic() + within_s
         with self._changed:
             while (self._lines or self._is_writing) and (left := deadline - monotonic()) > 0:

@@ -1,8 +1,8 @@
-"""Building a language: every script spoken by its engine, polished, and written in each format.
+"""Build a language: each script is spoken by its engine, polished, and written in each format.
 
-What was built from which script is kept in the folder's manifest, so that only prompts whose words, voice or
-engine changed are made again. What a language says is `pack`'s. Digits carry the code: of each, several takes
-can be made, of which an ear chooses; the choice is kept as long as the script is the same.
+The folder's manifest records what was built from which script, so that only prompts whose words, voice or
+engine changed are built again. `pack` says what a language says. Digits carry the code: several takes of each
+can be made, of which an ear chooses; the choice is kept as long as the script is unchanged.
 """
 
 import asyncio
@@ -33,14 +33,14 @@ MASTER_RATE: Final = 16000
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a build has come."""
+    """The progress of a build."""
 
     language: str
     """Which language."""
     name: str
     """The prompt just made."""
     done: int
-    """How many are made, this one included."""
+    """How many are made, including this one."""
     total: int
     """How many are to be made."""
 
@@ -55,7 +55,7 @@ async def render(script: Script, take: Take = AS_IT_IS) -> Samples:
 
 
 async def _record(script: Script, takes: Sequence[Take]) -> dict[Take, Samples]:
-    """Return a script's prompt at 16 kHz in those of the takes that the engine can do."""
+    """Return a script's prompt at 16 kHz, in each of the takes that the engine can do."""
     spoken = await speak_takes(script, takes)
     return {take: await asyncio.to_thread(_master, speaking) for take, speaking in spoken.items()}
 
@@ -65,18 +65,18 @@ def _master(speaking: Speaking) -> Samples:
 
 
 def find_stale(pack: Pack) -> Sequence[str]:
-    """Return the prompts of `pack` that are missing or were made from other scripts; blocks."""
+    """Return the prompts of `pack` that are missing or were built from other scripts; blocks."""
     changed = find_changed(pack)
     return [name for name in pack.scripts if name in changed or not _has_files(pack, name)]
 
 
 def is_built(pack: Pack) -> bool:
-    """Was any prompt of the language ever made? Blocks."""
+    """Return whether any prompt of the language was built; blocks."""
     return (pack.folder / MANIFEST_FILE).is_file()
 
 
 def find_changed(pack: Pack) -> Sequence[str]:
-    """Return the prompts of `pack` that were made from other scripts, or that nothing tells of; blocks."""
+    """Return the prompts of `pack` that were built from other scripts, or are not in the manifest; blocks."""
     made = read_manifest(pack.folder)
     return [
         name
@@ -92,10 +92,10 @@ async def build(
     choose: Chooser | None = None,
     report: Callable[[Progress], None] = lambda _: None,
 ) -> Sequence[str]:
-    """Make the stale prompts of a language, or all by `force`; return the names of those made.
+    """Build the stale prompts of a language, or with `force` all; return the names of those built.
 
-    With `choose`, all digits are made, each in the take that it chooses. Each file appears whole or not at
-    all, and a build that fails can simply be run again.
+    With `choose`, all digits are built, each in the take that it chooses. Each file is written completely or
+    not at all, so a failed build can be run again.
 
     Raises:
         SpeechError: the engine failed or the folder cannot be written; names which.
@@ -138,7 +138,8 @@ async def _make(pack: Pack, name: str, *, earlier: Made | None, choose: Chooser 
 
 
 def _rivals(pack: Pack, name: str) -> Sequence[str]:
-    """Return the words of all digits among which the digit `name` must be told; none for a phrase."""
+    """Return the words of all digits from which the digit `name` must be distinguished; empty for a
+    phrase."""
     usual = {value: digit_name(value) for value in "0123456789"}
     for digits in ({}, *pack.variants.values()):
         names = {**usual, **digits}
@@ -164,8 +165,7 @@ def write_prompt(folder: Path, name: str, master: Samples) -> None:
 
 
 def write_whole(file: Path, content: bytes) -> None:
-    """Write `file` so that it appears whole or not at all, for everyone to read; its folder is made when
-    missing; blocks.
+    """Write `file` completely or not at all, readable by everyone; a missing folder is created; blocks.
 
     Raises:
         SpeechError: the folder cannot be written; names it.

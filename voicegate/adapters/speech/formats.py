@@ -1,8 +1,8 @@
 """The sound files a PBX plays without transcoding: their suffixes, rates, and bytes.
 
-What is in the sounds is `build`'s and `mixer`'s. Suffixes are those of Asterisk's format modules
-(format_wav, format_pcm; Asterisk 22): there `.wav16` is a WAV at 16 kHz, and `.ulaw` and `.alaw` have no
-header. The G.711 coding is libsndfile's.
+`build` and `mixer` make the sounds. Suffixes are those of Asterisk's format modules (format_wav, format_pcm;
+Asterisk 22): there `.wav16` is a WAV at 16 kHz, and `.ulaw` and `.alaw` have no header. The G.711 coding is
+libsndfile's.
 """
 
 import io
@@ -28,7 +28,7 @@ class AudioFormat:
     """One kind of sound file."""
 
     suffix: str
-    """The file name's end, without its dot; also the format's name in settings."""
+    """The suffix without its dot; also the format's name in settings."""
     rate: int
     """Samples a second."""
     container: str
@@ -51,7 +51,7 @@ class AudioFormat:
         """Return the samples in `file`; blocks.
 
         Raises:
-            SpeechError: missing, unreadable, empty, or of another kind; names the file.
+            SpeechError: it is missing, unreadable, empty, or of another kind; names the file.
         """
         shape = {"samplerate": self.rate, "channels": 1, "format": "RAW", "subtype": self.subtype}
         try:

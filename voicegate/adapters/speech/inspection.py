@@ -1,7 +1,7 @@
-"""What is wrong with a language's prompts: each finding names a file and what fixes it.
+"""Find what is wrong with a language's prompts: each finding names a file and the fix.
 
-Only looks; `build` and `recordings` are what fixes. The bounds of loudness lie around `levels`' target, so
-far off that no built prompt of any engine comes near them.
+Changes nothing; `build` and `recordings` fix what is found. The limits of loudness lie around `levels`'
+target, so far away that no built prompt of any engine comes near them.
 """
 
 from collections.abc import Iterator, Mapping
@@ -31,16 +31,16 @@ _UNLIKE_S: Final = 0.01
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something that is wrong."""
+    """Something wrong with a prompt."""
 
     language: str
-    """In which language."""
+    """The language."""
     file: Path
-    """With which file."""
+    """The file."""
     problem: str
-    """What it is."""
+    """What is wrong."""
     fix: str
-    """What to do about it."""
+    """The fix."""
 
 
 def inspect(pack: Pack, recordings: Path) -> list[Finding]:
@@ -68,7 +68,7 @@ def inspect(pack: Pack, recordings: Path) -> list[Finding]:
 
 
 def _altered(pack: Pack) -> Iterator[Path]:
-    """Yield the files of prompts that are others than the manifest tells of."""
+    """Yield the files of prompts that differ from the manifest."""
     for name, made in read_manifest(pack.folder).items():
         for suffix, digest in hash_sounds(pack.folder, name).items():
             if made.sounds.get(suffix) != digest:

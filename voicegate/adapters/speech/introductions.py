@@ -1,7 +1,7 @@
 """How a service is introduced by a name of the admin's own: "This is <name>.", in each language.
 
-By a recording of it, else by the language's own engine, else by its fallback engine; what an engine said is
-kept in the state folder, so that it is needed once.
+It is a recording if there is one, else spoken by the language's own engine, else by its fallback engine. What
+an engine said is kept in the state folder, so it is needed only once.
 """
 
 import asyncio
@@ -29,19 +29,19 @@ class Source(StrEnum):
     """Where an introduction comes from."""
 
     SHIPPED = "shipped"
-    """It came with the language."""
+    """It was shipped with the language."""
     RECORDED = "recorded"
-    """A recording of the admin's own."""
+    """The admin's own recording."""
     MADE = "made"
-    """An engine said it, and it was kept."""
+    """An engine spoke it, and the sound is kept."""
     TO_BE_MADE = "to be made"
-    """An engine that is there will say it."""
+    """An installed engine will speak it."""
     NOBODY = "nobody"
     """There is neither a recording nor an engine."""
 
     @property
     def is_spoken(self) -> bool:
-        """Does an engine say it, at the admin's?"""
+        """Does an engine speak it, on the admin's machine?"""
         return self in (Source.MADE, Source.TO_BE_MADE)
 
 
@@ -50,9 +50,9 @@ class IntroductionFolder:
     """Where introductions are kept."""
 
     state: Path
-    """The state folder, in which recordings have one of their own."""
+    """The state folder; recordings have a folder of their own in it."""
     kind: AudioFormat
-    """The format in which they are spoken; they are kept in every other one too."""
+    """The format in which they are played; they are kept in all other formats too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,19 +62,19 @@ class Introduction:
     source: Source
     """Where it comes from."""
     file: Path
-    """Where it lies, or would."""
+    """The file, which need not exist yet."""
     script: Script
-    """What an engine says, or would if there were no recording."""
+    """The script for an engine, which is used if there is no recording."""
     is_fallback: bool = False
-    """Is that engine another than the language's own?"""
+    """Does the fallback engine speak it?"""
 
 
 def find_introduction(
     pack: Pack, service: str, place: IntroductionFolder, *, is_default: bool = False
 ) -> Introduction:
-    """Return who introduces `service`, and whether that is ready; blocks.
+    """Return who introduces `service`, and whether the sound is ready; blocks.
 
-    Of the house itself a recording counts that is named as the prompt is, whatever its name.
+    For the default service, a recording with the prompt's own name counts too, whatever the service's name.
     """
     scripts = pack.introductions(service)
     recordings, suffix = place.state / FOLDER / pack.language, place.kind.suffix
@@ -95,11 +95,11 @@ def find_introduction(
 async def make_introduction(
     pack: Pack, service: str, place: IntroductionFolder, *, is_default: bool = False, force: bool = False
 ) -> Introduction:
-    """Have `service` introduced; return how. An engine says it now, unless a recording does, or it was said
-    before and `force` does not ask for it anew.
+    """Make the introduction of `service`, and return it. An engine speaks it now, unless there is a
+    recording, or it was spoken before and `force` is not set.
 
     Raises:
-        SpeechError: no engine is there that could, each failed, or the folder cannot be written; names which.
+        SpeechError: no engine is installed, all failed, or the folder cannot be written; names which.
     """
     found = await asyncio.to_thread(find_introduction, pack, service, place, is_default=is_default)
     if found.source in (Source.RECORDED, Source.SHIPPED) or (found.source is Source.MADE and not force):

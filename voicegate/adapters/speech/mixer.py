@@ -1,7 +1,7 @@
 """The `Speech` port: an announcement's parts joined from ready-made prompts into a call's two files.
 
-Nothing is synthesised for a call, and no engine ever sees a code. Prompts are read once, at start; a
-call costs one write of each file. The words are `pack`'s, the files `files`'s.
+Nothing is synthesised for a call, and no engine ever sees a code. Prompts are read once, at the start; a call
+costs one write of each file. The words are in `pack`, the files in `files`.
 """
 
 import asyncio
@@ -28,34 +28,35 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class SpeechSettings:
-    """Where sounds lie, for us and for the PBX, and who speaks."""
+    """The folders of sounds, for Voicegate and for the PBX, and the settings of speech."""
 
     sounds: Path
     """The folder of the language folders."""
     audio_folder: Path
-    """Where the files of calls are written; made when missing."""
+    """Where the files of calls are written; created if missing."""
     pbx_audio_folder: str
     """The same folder as the PBX sees it."""
     pbx_sounds_folder: str
     """`sounds` as the PBX sees it."""
     service_name: str
-    """Who calls: "This is <service name>."."""
+    """The default service's name, in "This is <service name>."."""
     state_folder: Path
-    """Where the admin's recordings are kept, and the introduction when it is not the shipped one."""
+    """The folder of the admin's recordings, and of introductions that are not shipped."""
     audio_format: str = "wav"
     """Format of the calls' files: "wav", "wav16", "ulaw" or "alaw"."""
     group: str | None = None
     """The group that may read the calls' files: the PBX's."""
     service_names: Mapping[str, str] = field(default_factory=dict)
-    """Who calls when a service asks, by the service."""
+    """The names of other services, by the service."""
     unjudged: Sequence[str] = ()
-    """Languages that are spoken although nobody could judge them."""
+    """Unjudged languages that are spoken nevertheless."""
     digit_variants: Mapping[str, str] = field(default_factory=dict)
-    """Language -> the variant of its digits that is said, such as "zwo"; others say the usual words."""
+    """Language -> the variant of its digits, such as "zwo"; other languages use the usual words."""
 
 
 class Mixer:
-    """Speech from prompt packs. Making one blocks on reading every prompt; then await `prepare` once.
+    """Speech from prompt packs. The constructor blocks while it reads every prompt; then await `prepare`
+    once.
 
     Raises:
         SpeechError: an unknown format, or a pack or a prompt that cannot be used; names it.
@@ -72,10 +73,11 @@ class Mixer:
         self._handed_over: dict[tuple[str, str], str] = {}
 
     async def prepare(self) -> None:
-        """Have the introductions for all names, and hand the PBX what lies in no pack's folder.
+        """Make the introductions of all names, and copy for the PBX what it cannot find in the packs'
+        folders.
 
-        An introduction is shipped, recorded, kept from an earlier start, or made now; a language that cannot
-        have one is left out.
+        An introduction is shipped, recorded, kept from an earlier start, or made now; a language without one
+        is not loaded.
 
         Raises:
             SpeechError: the audio folder cannot be written; names it.
@@ -124,7 +126,7 @@ class Mixer:
     def mix(
         self, language: str, invitation: Sequence[Part], reading: Sequence[Part]
     ) -> AbstractAsyncContextManager[CallAudio]:
-        """Make a call's two files under opaque names; leaving the context removes them.
+        """Write a call's two files under random names; they are removed when the context ends.
 
         Does not block the loop. The files may be read by the PBX's group only.
 
@@ -135,7 +137,7 @@ class Mixer:
         return self._mix(self._voice(language), invitation, reading)
 
     async def sweep(self) -> int:
-        """Remove files that a crash left behind; return how many.
+        """Remove files that a crashed daemon left; return how many.
 
         Raises:
             SpeechError: the audio folder cannot be read or written; names it.
@@ -173,7 +175,7 @@ class Mixer:
         return self._voices[language]
 
     async def _introduce(self, voice: Voice) -> Voice:
-        """Return the voice with "This is <name>." for the house's name and those of services."""
+        """Return the voice with "This is <name>." for the default service and all others."""
         place, own = (
             IntroductionFolder(self._settings.state_folder, self._format),
             self._settings.service_name,
@@ -190,7 +192,7 @@ class Mixer:
         return voice.with_introductions(others)
 
     def _hand_over(self, voice: Voice) -> None:
-        """Write phrases into the audio folder that the PBX would not find, or may not read, elsewhere."""
+        """Copy phrases into the audio folder that the PBX could not find or read elsewhere."""
         for name in voice.own.keys() & set(PromptName):
             opaque = self._folder.claim()
             self._folder.write(opaque, self._format.encode(voice.own[name]))

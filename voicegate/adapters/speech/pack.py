@@ -1,7 +1,7 @@
-"""A language folder's `prompts.toml`: read, checked to the last key, and turned into scripts.
+"""Read a language folder's `prompts.toml`, check every key, and turn it into scripts.
 
-The folder says everything about its language, so that adding a language is adding a folder. Sound is
-made from the scripts by `build` and joined by `mixer`.
+The folder holds everything about its language, so adding a language means adding a folder. `build` makes
+sound from the scripts, and `mixer` joins it.
 """
 
 import re
@@ -66,7 +66,7 @@ class _File(Struct, frozen=True, forbid_unknown_fields=True):
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """Words for an engine to speak; never a code, only fixed phrases."""
+    """A fixed phrase for an engine to speak; never a code."""
 
     engine: str
     """Its name in `engines`."""
@@ -77,11 +77,11 @@ class Script:
     speed: float = 1.0
     """How fast; 1 is the engine's own pace."""
     spelling: str = ""
-    """The words as the engine is given them, where that says them better; "": as they are."""
+    """The spelling that the engine is given, if it then says the words better; "": the words themselves."""
 
     @property
     def fingerprint(self) -> str:
-        """A digest that changes with the words, the voice, the engine, or how prompts are built."""
+        """A digest that changes with the words, the voice, the engine, or the way prompts are built."""
         parts = [_RECIPE, self.engine, self.voice, self.text]
         parts += [] if self.speed == 1 else [f"{self.speed:g}"]
         parts += ["spelling", self.spelling] if self.spelling else []
@@ -95,9 +95,9 @@ class Pack:
     language: str
     """The folder's name."""
     folder: Path
-    """Where it lies."""
+    """The folder."""
     service: str
-    """The service name that the folder's own `this_is` says."""
+    """The service name in the folder's own `this_is`."""
     phrasing: Phrasing
     """How the key is asked for and a code is read."""
     scripts: Mapping[str, Script]
@@ -105,11 +105,11 @@ class Pack:
     this_is: Script
     """"This is {service}." before the name is filled in."""
     fallback: Script | None
-    """The same by the engine that says names where the language's own is not installed; None: no other."""
+    """The same for the fallback engine; None: there is none."""
     pronunciations: Mapping[str, str]
-    """Service name or digit's word -> how to spell it for the engine, where that differs."""
+    """Service name or digit's word -> its spelling for the engine, if that differs."""
     is_judged: bool
-    """Has an ear understood it? What nobody could judge is spoken only where a setting lists it."""
+    """Was it understood in listening tests? An unjudged language is spoken only if a setting lists it."""
     variants: Mapping[str, Mapping[str, str]]
     """Name of a variant, such as "zwo" -> digit that it says by another word -> the prompt of that word."""
 
@@ -125,7 +125,7 @@ class Pack:
 
 
 def digit_name(value: str, variant: str | None = None) -> str:
-    """Return the prompt file name of a digit; of its word in a variant, such as "zwo", where one is named."""
+    """Return the prompt file name of a digit, in a variant such as "zwo" if one is named."""
     return f"digit_{value}-{variant}" if variant else f"digit_{value}"
 
 
@@ -146,9 +146,9 @@ def find_languages(sounds: Path) -> Sequence[str]:
 
 
 def load_spoken(sounds: Path, unjudged: Sequence[str] = ()) -> list[Pack]:
-    """Return the languages that are spoken: those that were judged, and of the others those in `unjudged`.
+    """Return the languages that are spoken: all judged ones, and those in `unjudged`.
 
-    Blocks on reading a file a language.
+    Blocks while it reads a file for each language.
 
     Raises:
         SpeechError: the folder cannot be read, or a pack is wrong; names it.
@@ -165,7 +165,7 @@ def load_spoken(sounds: Path, unjudged: Sequence[str] = ()) -> list[Pack]:
 
 
 def load_pack(sounds: Path, language: str) -> Pack:
-    """Return a language as its folder describes it; blocks on reading one file.
+    """Return a language as its folder describes it; blocks while it reads one file.
 
     Raises:
         UnknownLanguage: no such folder.

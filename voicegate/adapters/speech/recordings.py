@@ -1,8 +1,9 @@
-"""An admin's own recordings: taken in once, as prompts that speak in place of the built ones.
+"""An admin's own recordings, imported as prompts that replace the built ones.
 
-They lie in the state folder, `recordings/<language>/`, where an upgrade leaves them alone; a prompt whose
-files are deleted there is the built one again. What libsndfile reads will do, and the headerless kinds that
-Asterisk 22 knows by their suffix: its own digit sets come as `digits/7.wav` or `digits/7.gsm`.
+They are kept in the state folder, `recordings/<language>/`, which an upgrade does not touch; if a prompt's
+files are deleted there, the built one is used again. Accepted are all formats that libsndfile reads, and the
+headerless ones that Asterisk 22 knows by their suffix: its own digit sets come as `digits/7.wav` or
+`digits/7.gsm`.
 """
 
 import re
@@ -42,7 +43,7 @@ _SILENCE_DB: Final = -40.0
 
 @dataclass(frozen=True, slots=True)
 class TakenIn:
-    """What became of a folder of recordings."""
+    """The result of an import."""
 
     names: Sequence[str]
     """The prompts that were replaced."""
@@ -56,13 +57,13 @@ def introduction_name(service: str) -> str:
 
 
 def find_introductions(pack: Pack, recordings: Path) -> Sequence[str]:
-    """Return the recordings that introduce services by their names, in whatever formats; blocks."""
+    """Return the recordings that introduce services by their names, in any format; blocks."""
     found = (recordings / pack.language).glob(f"{PromptName.THIS_IS}-*")
     return sorted({file.stem for file in found if _INTRODUCTION.fullmatch(file.stem)})
 
 
 def find_recorded(pack: Pack, recordings: Path) -> Sequence[str]:
-    """Return the prompts of which a recording was taken in, in whatever formats; blocks."""
+    """Return the prompts that have an imported recording, in any format; blocks."""
     own = recordings / pack.language
     return [name for name in pack.scripts if any((own / f"{name}.{suffix}").is_file() for suffix in FORMATS)]
 
@@ -71,8 +72,8 @@ def take_in(pack: Pack, source: Path, recordings: Path, *, service: str | None =
     """Convert, trim and level the recordings in the folder `source`, or the one file, and keep them; blocks.
 
     A file is named as its prompt, `goodbye.wav` or `digit_7.flac`; a digit's may be just `7.wav`. For a
-    `service` only the one that introduces it is taken: `this_is.wav`, or the file, whatever its name.
-    Nothing is kept unless all can be used.
+    `service` only the one that introduces it is taken: `this_is.wav`, or the file, whatever its name. Nothing
+    is kept unless all files can be used.
 
     Raises:
         SpeechError: none is named as a prompt, one cannot be used, or the folders cannot be read or

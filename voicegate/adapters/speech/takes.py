@@ -1,8 +1,8 @@
-"""Takes: the ways in which the same word can be had from an engine, of which an ear picks the best.
+"""Takes: the ways in which an engine can say the same word, of which an ear picks the best.
 
-An engine says a short word alone less clearly than in company or in the manner of a longer text, and slower
-is clearer up to a point; which way is best differs from word to word. What a take sounds like is `tts`'s,
-which is best the ear's.
+An engine says a short word less clearly alone than between other words or in the manner of a longer text, and
+slower is clearer up to a point; the best way differs from word to word. `tts` makes the sound of a take, and
+the ear chooses.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -26,26 +26,27 @@ _AFTER_S: Final = 0.050
 
 @dataclass(frozen=True, slots=True)
 class Take:
-    """A way to have some words said."""
+    """A way to say some words."""
 
     frame: str = _WORD
-    """What the engine is given, with "{}" for the words; more than one "{}" and the words are cut out."""
+    """The engine's text, with "{}" for the words; with more than one "{}", one of them is cut out of the
+    sound."""
     part: int = 0
     """Which of the frame's "{}" is cut out, from 0."""
     speed: float = 1.0
     """How fast; 1 is the engine's own pace."""
     manner: int = 0
-    """For an engine with several manners, which; 0 is the one that it would take of itself."""
+    """The manner, for an engine with several; 0 is its own choice."""
 
     def fill(self, text: str) -> str:
-        """Return what the engine is to say."""
+        """Return the engine's text."""
         return self.frame.replace(_WORD, text)
 
     def cut(self, samples: Samples, rate: int) -> Samples:
-        """Return the words alone.
+        """Return the sound of the words alone.
 
         Raises:
-            SpeechError: the engine made no pauses, or others than the frame has.
+            SpeechError: the engine made no pauses, or not those of the frame.
         """
         count = self.frame.count(_WORD)
         if count == 1:
@@ -67,13 +68,13 @@ IN_COMPANY: Final[Sequence[Take]] = tuple(
         (("{}.", 0), ("{}, {}, {}.", 0), ("{}, {}, {}.", 1)), (1.0, 0.8, 0.65, 0.5)
     )
 )
-"""For engines that make a pause at a comma: the word alone and between others."""
+"""For engines that pause at a comma: the word alone and between others."""
 IN_VARIANTS: Final[Sequence[Take]] = (
     *(Take("{}", speed=speed, manner=manner) for manner, speed in product((0, 60), (1.0, 0.8))),
     *(Take("{}", manner=manner) for manner in (20, 150)),
     *(Take("{}.", speed=speed) for speed in (1.0, 0.8)),
 )
-"""For an engine that makes no pauses, and has manners."""
+"""For an engine that makes no pauses but has several manners."""
 
 
 def _find_words(samples: Samples, rate: int) -> list[tuple[int, int]]:

@@ -41,7 +41,7 @@ class Speaking:
 
 
 async def speak(script: Script, take: Take = AS_IT_IS, deadline: timedelta = DEADLINE) -> Speaking:
-    """Return the sound of `script`, as the engine made it.
+    """Return the sound of `script` as the engine made it.
 
     Raises:
         SpeechError: the engine is not installed, lacks the voice, failed, took longer than `deadline`, or
@@ -53,7 +53,7 @@ async def speak(script: Script, take: Take = AS_IT_IS, deadline: timedelta = DEA
 async def speak_takes(
     script: Script, takes: Sequence[Take], deadline: timedelta = DEADLINE
 ) -> Mapping[Take, Speaking]:
-    """Return the sounds of `script` in those takes whose rhythm the engine kept to.
+    """Return the sounds of `script` in those takes whose rhythm the engine kept.
 
     Raises:
         SpeechError: the engine is not installed, lacks the voice, failed, took longer than `deadline` a

@@ -1,6 +1,7 @@
-"""A language ready to speak: every prompt in one format, an admin's own before the built, joined into sound.
+"""A language ready to speak: every prompt in one format, joined into sound; the admin's recordings come
+before the built prompts.
 
-Which words they are is `pack`'s, how they were made `build`'s and `recordings`'s. Nothing is synthesised.
+`pack` holds the words; `build` and `recordings` made the prompts. Nothing is synthesised here.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -22,11 +23,11 @@ class Joined:
     """The sound of an announcement."""
 
     samples: Samples
-    """All of it."""
+    """The samples."""
     code_end: int | None
     """The sample at which its code ends; None without one."""
     key_end: int
-    """The sample at which the key that it asks for has been named; 0 when it asks for none."""
+    """The sample at which the requested key has been named; 0: no key is requested."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,15 +35,15 @@ class Voice:
     """A language's prompts in memory."""
 
     pack: Pack
-    """What it says."""
+    """The language's pack."""
     kind: AudioFormat
     """The format of its samples."""
     prompts: Mapping[str, Samples]
     """Prompt file name without suffix -> its sound."""
     own: Mapping[str, Samples]
-    """Those of them that do not lie in the pack's folder."""
+    """Those prompts that are not in the pack's folder."""
     introductions: Mapping[str, Samples] = field(default_factory=dict)
-    """Service -> "This is <its name>."; whose is not here goes by the house's name."""
+    """Service -> "This is <its name>."; other services are introduced by the default name."""
 
     def with_own(self, name: str, samples: Samples) -> "Voice":
         """Return this voice with another sound for one prompt."""

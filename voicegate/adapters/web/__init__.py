@@ -1,5 +1,5 @@
-"""Pages for people: a telephone is set up, signed in with and managed in a browser.
+"""Pages for people, who set up, use and manage a telephone in a browser.
 
-They work without a script, by forms and refreshing; with one they are live. What people do is asked of
-`page_sessions`, in the name of the client that sent them; nothing here decides who may do what.
+They work without JavaScript, by forms and refreshing; with it they are live. Each action goes to
+`page_sessions`, in the name of the client that sent the person; nothing here decides who may do what.
 """

@@ -1,4 +1,4 @@
-"""A client's looks: its name, its logo, and its colour, made readable in light and in dark.
+"""A client's branding: its name, its logo, and its colour, made readable in light and dark mode.
 
 Source: WCAG 2.2, relative luminance and contrast ratio (1.4.3: 4.5 for text, 1.4.11: 3 for what one presses).
 """
@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Final
 
 LIGHT: Final = "#ffffff"
-"""Behind text by day."""
+"""The background in light mode."""
 DARK: Final = "#161b26"
-"""Behind text by night."""
+"""The background in dark mode."""
 _TEXT: Final = 4.5
 
 LOGO_TYPES: Final = {".svg": "image/svg+xml", ".png": "image/png", ".webp": "image/webp"}
-"""What a logo may be, by its file's suffix."""
+"""The types that a logo may have, by the file's suffix."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,14 +24,14 @@ class Logo:
     content: bytes
     """The file."""
     media_type: str
-    """What it is."""
+    """Its media type."""
 
     @classmethod
     def read(cls, file: Path) -> "Logo":
         """Return the picture in a file; blocks.
 
         Raises:
-            ValueError: its suffix is none of a logo.
+            ValueError: its suffix is not that of a logo.
             OSError: it cannot be read.
         """
         media_type = LOGO_TYPES.get(file.suffix.lower())
@@ -42,10 +42,10 @@ class Logo:
 
 @dataclass(frozen=True, slots=True)
 class Brand:
-    """How the pages of a client's people look."""
+    """The look of a client's pages."""
 
     name: str
-    """Who asks, for people."""
+    """The client's name for people."""
     accent: str = "#2457c5"
     """The colour of buttons, as #rrggbb."""
     logo: Logo | None = None
@@ -53,7 +53,7 @@ class Brand:
 
 
 def stylesheet(accent: str) -> str:
-    """Return the style sheet that sets a client's colour, by day and by night."""
+    """Return the style sheet with a client's colour, for light and dark mode."""
     day, night = readable(accent, LIGHT), readable(accent, DARK)
     # A button is known by its text, which reads on the colour as it is; lines and rings show by themselves.
     return (
@@ -63,7 +63,7 @@ def stylesheet(accent: str) -> str:
 
 
 def readable(colour: str, behind: str) -> str:
-    """Return a colour, moved towards black or white until it can be read on what is behind it."""
+    """Return a colour, moved towards black or white until it is readable on the background."""
     towards = 0 if luminance(behind) > 0.5 else 255
     red, green, blue = _channels(colour)
     for part in range(21):
@@ -76,7 +76,7 @@ def readable(colour: str, behind: str) -> str:
 
 
 def text_on(colour: str) -> str:
-    """Return black or white, whichever reads better on a colour."""
+    """Return black or white, whichever is more readable on a colour."""
     return max(("#ffffff", "#000000"), key=lambda text: contrast(text, colour))
 
 

@@ -1,7 +1,7 @@
-"""A page's call as server-sent events: the part of the page that changes, whenever it does.
+"""A page's call as server-sent events: the changing part of the page, sent at each change.
 
-Each event is the whole part, so that whoever was away, or slow, misses no step. Source: HTML Living Standard,
-9.2.
+Each event has the whole part, so that a slow or reconnected browser misses nothing. Source: HTML Living
+Standard, 9.2.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ _STUCK_S: Final = 30.0
 _PER_PAGE: Final = 6
 
 Look = Callable[[int | None, timedelta], Awaitable[ChallengeRecord | None]]
-"""Returns a challenge once its revision passes the first, or the second is over."""
+"""Return a challenge once its revision is above the first argument, or the time in the second is over."""
 
 
 @dataclass(slots=True)
@@ -38,7 +38,7 @@ class Streams:
 
     @contextmanager
     def place(self, page_id: str) -> Iterator[bool]:
-        """Give a page its stream, if there is room: for all, and for one page's tabs."""
+        """Open a page's stream, if there is room for it in all and among the tabs of one page."""
         has_room = self._pages.total() < self.limit and self._pages[page_id] < _PER_PAGE
         if not has_room or self.is_closed:
             yield False
@@ -52,7 +52,8 @@ class Streams:
     async def tell(
         self, response: web.StreamResponse, look: Look, show: Callable[[ChallengeRecord], str]
     ) -> None:
-        """Send what `show` makes of the news, until nothing more can happen, somebody leaves, or we stop."""
+        """Send what `show` makes of each change, until nothing more can happen, the browser disconnects, or
+        the server stops."""
         since: int | None = None
         shown = ""
         with suppress(ConnectionError, StoreError, TimeoutError):
@@ -66,7 +67,7 @@ class Streams:
                 shown = text
 
     def close(self) -> None:
-        """End all streams, for the server stops; browsers come again by themselves."""
+        """End all streams when the server stops; browsers reconnect by themselves."""
         self.is_closed = True
         for task in self._waiting:
             task.cancel()

@@ -14,14 +14,14 @@ from voicegate.domain.phone_number import Destination
 from voicegate.domain.writing import fold
 
 INTERNAL: Final = "internal"
-"""What is picked for an extension of the company's own PBX."""
+"""The choice for an extension of the company's own PBX."""
 MAX_TYPED: Final = 40
 _SEPARATORS: Final = " -()./"
 
 
 @dataclass(frozen=True, slots=True)
 class Picker:
-    """What can be picked beside a number."""
+    """The choices beside the number's field."""
 
     countries: tuple[str, ...]
     """Countries that may be called, by ISO 3166 code."""
@@ -37,7 +37,7 @@ class Picker:
         return [*named, (INTERNAL, t("internal"))] if self.has_internal else named
 
     def guess(self, tags: Sequence[str]) -> str:
-        """Return what is picked at first: the country of the browser's language, if it may be called."""
+        """Return the first choice: the country of the browser's language, if it may be called."""
         regions = [tag.rpartition("-")[2].upper() for tag in tags if "-" in tag]
         fallback = self.countries[0] if self.countries else INTERNAL
         return next((region for region in regions if region in self.countries), fallback)
@@ -47,8 +47,8 @@ def read(country: str, number: str, extension: str) -> Destination:
     """Return the telephone that a person entered.
 
     Raises:
-        InvalidNumber: it is none in that country.
-        InvalidExtension: the extension is none.
+        InvalidNumber: it is not a number of that country.
+        InvalidExtension: the extension is not valid.
     """
     if country == INTERNAL:
         return Destination.parse(number, extension)
@@ -60,7 +60,7 @@ def read(country: str, number: str, extension: str) -> Destination:
 
 
 def as_typed(country: str, number: str) -> str:
-    """Return the beginning of a number as it is written in its country; empty: as it is."""
+    """Return the beginning of a number as it is written in its country; empty: it is written unchanged."""
     typed = fold(number[:MAX_TYPED]).strip()
     bare = "".join(character for character in typed if character not in _SEPARATORS)
     is_number = bare.removeprefix("+").isdecimal() and bare.isascii()

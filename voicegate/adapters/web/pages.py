@@ -1,7 +1,7 @@
 """The pages' handlers: each reads a form, asks one use case, and redirects to the page that follows.
 
-A page is `/p/ID`, whatever stage it is at; its cookie is for that path alone, so that two page sessions in
-one browser never meet. What a page shows is read anew each time: nothing is kept here.
+A page is `/p/ID` at every stage; its cookie is for that path alone, so that two page sessions in one browser
+never mix. What a page shows is read from the store each time; nothing is kept here.
 """
 
 import asyncio
@@ -33,7 +33,7 @@ from voicegate.domain.policy import Deny
 
 COOKIE: Final = "voicegate_page"
 CONSENT_VERSION: Final = "2026-11"
-"""Which text `consent` is, in every language; another text is another version."""
+"""The version of the text `consent`, in every language; a changed text needs a new version."""
 _BODY_S: Final = 10.0
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -44,19 +44,19 @@ class PageDependencies:
     """What the pages need of the dependencies."""
 
     sessions: PageSessions
-    """What people do."""
+    """The use cases around page sessions."""
     queries: PageQueries
-    """What is shown."""
+    """The questions about page sessions."""
     challenges: ChallengeQueries
-    """What happens on calls."""
+    """The questions about challenges."""
     writer: PageWriter
-    """How it looks."""
+    """Writes the pages."""
     clock: Clock
     """The time."""
     request_id: Callable[[web.Request], str]
-    """What a request is known by."""
+    """Return a request's id."""
     is_https: bool
-    """Do browsers reach the pages by https?"""
+    """Do browsers reach the pages by HTTPS?"""
     cookie_lifetime: timedelta
     """How long a browser keeps its cookie."""
     max_streams: int
@@ -64,7 +64,7 @@ class PageDependencies:
 
 
 class Instead(Exception):
-    """Another answer than the one that was asked for."""
+    """Another answer instead of the requested one."""
 
     def __init__(self, response: web.Response) -> None:
         super().__init__()
@@ -77,10 +77,10 @@ class Pages:
     def __init__(self, dependencies: PageDependencies) -> None:
         self._dependencies = dependencies
         self.streams = Streams(dependencies.max_streams)
-        """Who watches a call."""
+        """The event streams of pages that show a call."""
 
     def routes(self) -> Sequence[tuple[str, str, Handler]]:
-        """Return method, path and handler of all that browsers ask for."""
+        """Return method, path and handler of every page and file."""
         here = "/p/{id}"
         offered: tuple[tuple[str, str, Handler], ...] = (
             ("GET", "/p/static/{name}", self._static),
@@ -156,7 +156,7 @@ class Pages:
         return plain(logo.content, logo.media_type)
 
     async def _events(self, request: web.Request) -> web.StreamResponse:
-        """Tell what happens on the call, as it happens."""
+        """Send the changes of a call as they happen."""
         shown = await self._shown(request)
         challenge_id = shown.session.challenge_id
         if shown.stage is not Stage.CALL or challenge_id is None:
@@ -237,7 +237,7 @@ class Pages:
         """Return the page that a form was sent from, and what is in it.
 
         Raises:
-            Instead: it is no form of ours, or the page session is over.
+            Instead: the form is not from this page, or the page session is over.
         """
         shown = await self._shown(request)
         form = await _read_form(request)
@@ -252,7 +252,7 @@ class Pages:
         """Return the page of the browser that asks.
 
         Raises:
-            Instead: it has none.
+            Instead: it has no page.
         """
         visit = self._visit(request)
         view = await self._dependencies.queries.find(visit)
@@ -276,7 +276,7 @@ class Pages:
 
 
 async def _read_form(request: web.Request) -> dict[str, str]:
-    """Return the fields of a form; what is none has none."""
+    """Return the fields of a form; anything else has no fields."""
     if request.content_type != "application/x-www-form-urlencoded":
         return {}
     try:

@@ -1,4 +1,4 @@
-"""What policy and guesses refuse, in a person's words: which text each reason has."""
+"""The text for each refusal by policy and for each result of a guess, for people."""
 
 import math
 from collections.abc import Mapping
@@ -42,25 +42,25 @@ OF_GUESS: Final[Mapping[GuessResult, str]] = {
     GuessResult.CANCELED: "error_expired",
     GuessResult.ALREADY_USED: "error_expired",
 }
-"""Every result but the right one."""
+"""Every result except the right one."""
 
 OF_NUMBERS: Final = frozenset({"error_number", "error_extension", "error_country", "error_number_type"})
-"""Texts that are about what was entered as a number."""
+"""The texts about the entered number."""
 
 _TOLD: Final = frozenset({*OF_REASON.values(), *OF_GUESS.values(), "error_code_shape", "error_form"})
 
 
 def seconds_of(deny: Deny) -> int:
-    """Return after how many seconds asking again may help; 0: it is not known, or never."""
+    """Return the seconds after which a retry may succeed; 0: unknown, or never."""
     return math.ceil(deny.retry_after.total_seconds()) if deny.retry_after else 0
 
 
 def query_of(deny: Deny) -> str:
-    """Return what a redirect says of a refusal, as a query."""
+    """Return a refusal as the query of a redirect."""
     wait = seconds_of(deny)
     return f"?error={OF_REASON[deny.reason]}" + (f"&wait={wait}" if wait else "")
 
 
 def told(name: str) -> str:
-    """Return the name of a text in a query; empty: it is none of ours, whoever wrote it there."""
+    """Return the name of a text in a query; empty: there is no such text."""
     return name if name in _TOLD else ""

@@ -1,7 +1,7 @@
-"""Pages as HTML, and the headers that every answer of this room carries.
+"""Renders pages as HTML, and sets the headers of every answer of the pages.
 
 Sources: Content Security Policy Level 3, OWASP's cheat sheets on CSRF, clickjacking and session management.
-Why no nonce: there is no inline script and no inline style, so that none need be let through.
+There is no nonce because there are no inline scripts or styles to allow.
 """
 
 from functools import cache
@@ -40,7 +40,7 @@ _POLICY: Final = (
 
 
 def render(template: str, context: dict[str, object]) -> str:
-    """Return a template filled in, everything escaped."""
+    """Return a filled-in template; all values are escaped."""
     return _ENVIRONMENT.get_template(template).render(version=version(), **context)
 
 
@@ -58,7 +58,7 @@ def see_other(url: str) -> web.Response:
 
 
 def plain(body: str | bytes, media_type: str) -> web.Response:
-    """Return what is no page."""
+    """Return an answer that is not a page."""
     content = body.encode() if isinstance(body, str) else body
     # An SVG is a document of its own, when somebody opens it: it may load and run nothing.
     return guarded(web.Response(body=content, content_type=media_type), f"{_POLICY}; sandbox")
@@ -72,7 +72,7 @@ def guarded(response: R, policy: str = _POLICY) -> R:
 
 
 def static(name: str) -> web.Response | None:
-    """Return a file that is the same for everybody; None: there is none."""
+    """Return a static file; None: there is none."""
     if name not in _STATIC:
         return None
     response = plain(_content(name), _STATIC[name])
@@ -83,7 +83,7 @@ def static(name: str) -> web.Response | None:
 
 @cache
 def version() -> str:
-    """Return what the addresses of static files end in: another one when they change."""
+    """Return the version in the URLs of static files, which changes with the files."""
     return sha256(b"".join(_content(name) for name in sorted(_STATIC))).hexdigest()[:12]
 
 

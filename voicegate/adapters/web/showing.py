@@ -1,4 +1,4 @@
-"""From what is stored to a page: its words, its parts, and when it is refreshed where no script runs."""
+"""Makes a page from what is stored: its texts, its parts, and the time of its refresh without JavaScript."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -40,18 +40,18 @@ _TITLES: Final[Mapping[Stage, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """What a page has to say about what was just tried."""
+    """A page's notice about the last action."""
 
     error: str = ""
     """The name of its text; empty: nothing."""
     wait_s: int = 0
-    """For how many seconds it is so; 0: the text does not say."""
+    """The seconds in the text; 0: the text has none."""
     field: str = ""
-    """The field that is to blame."""
+    """The field that caused it."""
     typed: Mapping[str, str] = hidden(default_factory=dict)
     """What was entered, to be shown again."""
     status: int = 200
-    """HTTP status of the page."""
+    """The page's HTTP status."""
 
     @property
     def call_wait_s(self) -> int:
@@ -64,7 +64,7 @@ class Shown:
     """One page, for one browser at one moment."""
 
     view: PageView
-    """What is stored."""
+    """What is stored about it."""
     cookie: str = hidden(repr=False)
     """The browser's."""
     tags: Sequence[str]
@@ -72,9 +72,9 @@ class Shown:
     now: datetime
     """When."""
     wants_number: bool = False
-    """Did the person choose to enter a number?"""
+    """Did the person choose to enter a new number?"""
     notice: Notice = Notice()
-    """What was just tried."""
+    """The notice about the last action."""
 
     @property
     def session(self) -> PageSession:
@@ -83,13 +83,13 @@ class Shown:
 
     @property
     def t(self) -> Texts:
-        """The page's words."""
+        """The page's texts."""
         own = (self.session.language,) if self.session.language else ()
         return texts_for((*own, *self.tags))
 
     @property
     def stage(self) -> Stage:
-        """Which page it is."""
+        """The page's stage."""
         return stages.stage_of(self.view, wants_number=self.wants_number)
 
 
@@ -110,11 +110,11 @@ class PageWriter:
         self._call_spacing = call_spacing
 
     def brand_of(self, client: str) -> Brand:
-        """Return how the pages of a client's people look."""
+        """Return the branding of a client's pages."""
         return self._brands.get(client, self._brand)
 
     def page(self, shown: Shown) -> web.Response:
-        """Return the page that a person is at."""
+        """Return the page of a person's present stage."""
         stage, context = shown.stage, self._context(shown)
         match stage:
             case Stage.DONE:
@@ -142,7 +142,7 @@ class PageWriter:
         return render("event.html.j2", self._context(shown) | self._call(shown, record))
 
     def message(self, name: str, tags: Sequence[str], *, status: int) -> web.Response:
-        """Return a page that says why there is no other."""
+        """Return a page with a message only."""
         t = texts_for(tags)
         context: dict[str, object] = {
             **{"t": t, "brand": self._brand, "here": "", "session": None, "stage": "", "refresh": 0},
@@ -222,7 +222,8 @@ class PageWriter:
 
 
 def return_link(session: PageSession, cookie: str) -> str | None:
-    """Return where a person goes at the end, with the result code while that waits; None: nowhere."""
+    """Return the URL to which a person goes at the end, with the result code until it is redeemed; None:
+    there is none."""
     if session.return_url is None or session.state is not PageState.COMPLETED:
         return session.return_url
     query = urlencode({"page_session": session.id, "result_code": result_code(cookie)})
@@ -236,7 +237,7 @@ def _settings(shown: Shown) -> dict[str, object]:
 
 
 def _told(shown: Shown) -> str:
-    """Return what is to be said about what was just tried; empty: nothing."""
+    """Return the text about the last action; empty: nothing."""
     notice, record = shown.notice, stages.challenge_of(shown.view)
     left = record.challenge.guesses_left if record else 0
     wait_s = notice.wait_s or stages.seconds_until(shown.session.call_again_at, shown.now)
@@ -248,5 +249,5 @@ def _told(shown: Shown) -> str:
 
 
 def with_notice(shown: Shown, notice: Notice) -> Shown:
-    """Return the page as it is after something was tried."""
+    """Return the page with a notice about an action."""
     return replace(shown, notice=notice, wants_number=shown.wants_number or bool(notice.typed))

@@ -1,7 +1,7 @@
-"""Which page a person is at, and what it tells of the call: pure, from what is stored.
+"""Finds the page that a person is at, and what it shows of the call, from what is stored; pure.
 
-The page follows from the page session, the factor and the challenge alone: so a second tab, the back button
-and another controller all show the same.
+The page depends on the page session, the factor and the challenge alone, so a second tab, the back button and
+another controller all show the same.
 """
 
 from collections.abc import Iterator, Mapping
@@ -22,21 +22,21 @@ class Stage(StrEnum):
     """A page, by its template's name."""
 
     SETUP = "setup"
-    """Why a telephone is wanted."""
+    """The explanation why a telephone is needed."""
     NUMBER = "number"
     """Which one."""
     READY = "ready"
-    """The telephone is known: shall it be called?"""
+    """The telephone is known: should it be called?"""
     CALL = "call"
-    """A call, and the code that it speaks."""
+    """A call, and the field for its code."""
     SETTINGS = "settings"
-    """The telephone, to be replaced."""
+    """The telephone, which can be replaced."""
     ACTIVE = "active"
-    """There is nothing to set up."""
+    """There is no telephone to manage."""
     LOCKED = "locked"
-    """Only a reset helps."""
+    """The telephone is locked; only a reset helps."""
     DONE = "done"
-    """What came of it."""
+    """The result."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,21 +46,21 @@ class Step:
     text: str
     """The name of its text."""
     is_last: bool = False
-    """Is it what happens now?"""
+    """Is it the present step?"""
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How the call of a page is."""
+    """The state of a page's call."""
 
     steps: tuple[Step, ...]
     """What happened, oldest first."""
     is_live: bool
-    """Does it go on?"""
+    """Is it in progress?"""
     is_speaking: bool
-    """Is or was the code spoken: may the person have it?"""
+    """Is or was the code spoken, so that the person may know it?"""
     ended: str = ""
-    """The name of the text that says how it ended; empty: it goes on."""
+    """The name of the text that says how it ended; empty: it is in progress."""
     is_good: bool = False
     """Did it end well?"""
 
@@ -75,7 +75,7 @@ _STEPS: Final[Mapping[str, str]] = {
     "key_pressed": "step_key_pressed",
     "reading_started": "step_speaking",
 }
-"""What is told of a call's events; the others say nothing to a person."""
+"""The texts of a call's events; other events mean nothing to a person."""
 _OWN_WORDS: Final = frozenset(
     {
         Outcome.DELIVERED,
@@ -91,7 +91,7 @@ _OWN_WORDS: Final = frozenset(
         Outcome.CANCELED,
     }
 )
-"""Outcomes that a person can do something about, or may want to know; the others are our trouble."""
+"""Outcomes with a text of their own; the others share a text about a technical problem."""
 
 
 def stage_of(view: PageView, *, wants_number: bool) -> Stage:
@@ -122,7 +122,7 @@ def challenge_of(view: PageView) -> ChallengeRecord | None:
 
 
 def progress_of(record: ChallengeRecord) -> Progress:
-    """Return how a challenge's newest call is."""
+    """Return the state of a challenge's newest call."""
     call = record.calls[-1]
     texts = list(_texts_of(call))
     steps = tuple(Step(text, index == len(texts) - 1) for index, text in enumerate(texts))
@@ -137,7 +137,7 @@ def progress_of(record: ChallengeRecord) -> Progress:
 
 
 def was_spoken(record: ChallengeRecord | None) -> bool:
-    """May a person have the code: was it spoken, or begun to be, on any call?"""
+    """Return whether a person may know the code: whether any call began to speak it."""
     calls = record.calls if record is not None else ()
     return any(entry.event == "reading_started" for call in calls for entry in call.timeline)
 

@@ -1,4 +1,4 @@
-"""The words of the pages, a catalogue a language; and which language a person gets."""
+"""The texts of the pages, one catalogue for each language, and the choice of a person's language."""
 
 import json
 import tomllib
@@ -18,20 +18,20 @@ _RIGHT_TO_LEFT: Final = frozenset({"ar", "fa", "he", "ur"})
 
 @dataclass(frozen=True, slots=True)
 class Texts:
-    """A language's words."""
+    """A language's texts."""
 
     language: str
     """Its tag."""
     entries: Mapping[str, str]
-    """The words, by name."""
+    """The texts, by name."""
 
     def __call__(self, name: str, **values: object) -> str:
-        """Return a text with its placeholders filled in; not escaped, which is the template's affair."""
+        """Return a text with its placeholders filled in; the template escapes it."""
         return self.entries[name].format(**values)
 
     @property
     def direction(self) -> str:
-        """Which way it is written, as HTML's `dir`."""
+        """The direction of its script, as HTML's `dir`."""
         return "rtl" if self.language.split("-")[0] in _RIGHT_TO_LEFT else "ltr"
 
     @property
@@ -45,12 +45,12 @@ class Texts:
 
 
 def languages() -> Sequence[str]:
-    """Return the languages that there are words in."""
+    """Return the languages that have texts."""
     return sorted(file.stem for file in FOLDER.glob("*.toml"))
 
 
 def texts_for(wanted: Sequence[str]) -> Texts:
-    """Return the words in the first of these language tags that there are words in."""
+    """Return the texts in the first of these languages that has texts."""
     return _texts(best_language(wanted, languages()) or FALLBACK)
 
 
