@@ -137,7 +137,7 @@ def test_the_defaults_that_the_example_shows_are_the_defaults() -> None:
         ),
         (
             PBX | {"trunks": {"t": TRUNK | {"countries": ["UK"]}}},
-            "trunks.t.countries: UK is no country's ISO 3166 code; Britain is GB",
+            "trunks.t.countries: UK is not the ISO 3166 code of a country; Britain is GB",
         ),
         (PBX | {"trunks": {"t": TRUNK | {"number_format": "national"}}}, "trunks.t.home_country: is missing"),
         (
@@ -161,7 +161,7 @@ def test_the_defaults_that_the_example_shows_are_the_defaults() -> None:
         ),
         (
             PBX | {"trunks": {"t": TRUNK | {"home_country": "UK"}}},
-            "trunks.t.home_country: UK is no country's",
+            "trunks.t.home_country: UK is not the ISO 3166 code of a country",
         ),
     ],
 )
@@ -192,7 +192,7 @@ def test_a_secret_comes_from_its_file(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
     assert config.read_secret("$CREDENTIALS_DIRECTORY/ami", "pbx.main.ami_secret_file") == "s3cret"
     (tmp_path / "empty").write_text("\n")
-    for path, says in (("", "names no file"), (str(tmp_path / "empty"), "empty"), ("/nowhere", "cannot be")):
+    for path, says in (("", "no file is set"), (str(tmp_path / "empty"), "empty"), ("/nowhere", "cannot be")):
         with pytest.raises(ConfigError, match=f"pbx.main.ami_secret_file: .*{says}"):
             config.read_secret(path, "pbx.main.ami_secret_file")
 

@@ -57,7 +57,7 @@ def _open(file: Path, setting: str) -> int:
 def _check_owner(descriptor: int, file: Path, setting: str) -> None:
     status = os.fstat(descriptor)
     if not stat.S_ISREG(status.st_mode):
-        raise ConfigError(f"{setting}: {file} is no ordinary file: remove it")
+        raise ConfigError(f"{setting}: {file} is not a regular file: remove it")
     if status.st_uid != os.geteuid():
         owner = f"uid {status.st_uid}"
         with suppress(KeyError):

@@ -79,7 +79,7 @@ def _clear(file: SocketFile) -> None:
     except FileNotFoundError:
         return
     if not stat.S_ISSOCK(mode):
-        raise ConfigError(f"{setting}: {path} exists and is no socket")
+        raise ConfigError(f"{setting}: {path} exists and is not a socket")
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         probe.settimeout(1)
         try:

@@ -80,7 +80,7 @@ async def serve(settings: Settings, wanted: asyncio.Queue[Settings] | None = Non
     preload()
     warn_of_open_secrets(settings)
     async with AsyncExitStack() as stack:
-        # Whoever holds the socket is the daemon: nothing of a living one may be touched before that is known.
+        # Whoever holds the socket is the daemon: until that is known, a running one must not be disturbed.
         listeners = [Listener(stack.enter_context(listening_alone(socket_file(settings))))]
         if (port := tcp_port(settings)) is not None:
             listeners.append(stack.enter_context(listening_on(port)))

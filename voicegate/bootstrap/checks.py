@@ -69,13 +69,13 @@ def _of_key_file(settings: Settings) -> KeyFileCheck:
 def _of_store(settings: Settings) -> StoreCheck:
     try:
         keyring = FileKeyring.open(Path(settings.storage.key_file), may_create=False)
-    except KeyFileError:  # its own check tells
+    except KeyFileError:  # its own check reports that
         return StoreCheck(settings.storage.database)
     return StoreCheck(settings.storage.database, partial(has_key, keyring))
 
 
 def _of_socket(settings: Settings) -> SocketCheck:
-    allowed_uids(settings)  # each user is there
+    allowed_uids(settings)  # each user exists
     audio_group = settings.audio.group or None
     if audio_group is not None:
         group_id(audio_group, "audio.group")

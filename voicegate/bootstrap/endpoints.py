@@ -59,6 +59,6 @@ def listening_alone(file: SocketFile) -> Iterator[socket.socket]:
     lock = file.path.with_name(f"{file.path.name}.lock")
     with suppress(OSError):  # the lock file's error names the folder
         file.path.parent.mkdir(parents=True, exist_ok=True)
-    # Held before the file is looked at: between a look and its removal another start could have made its own.
+    # Locked first: between examining the file and removing it, another start could create its own.
     with held(lock, guarded=file.path, setting="socket.path"), listening(file) as listener:
         yield listener

@@ -98,7 +98,7 @@ def page_rules(settings: Settings) -> PageRules:
         except ValueError as error:
             raise ConfigError(f"page_clients.{name}.return_urls: {error}") from error
         if not all(hosts):
-            raise ConfigError(f"page_clients.{name}.return_urls: one names no host")
+            raise ConfigError(f"page_clients.{name}.return_urls: one has no host")
     return PageRules(
         {name: frozenset(entry.return_urls) for name, entry in settings.page_clients.items()},
         link_lifetime=timedelta(seconds=settings.pages.link_lifetime_s),

@@ -24,7 +24,7 @@ from voicegate.domain.passcode import MAX_LENGTH, Passcode
 
 # The PBX's own time between two sounds, and a busy host's.
 _BETWEEN: Final = timedelta(seconds=1)
-# All digits are given as long a time, so that any code will do.
+# All digits take the same time, so any code will do.
 _LONGEST_CODE: Final = Passcode("0" * MAX_LENGTH)
 Sound = tuple[Part, ...]
 

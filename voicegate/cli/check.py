@@ -58,5 +58,5 @@ def describe(judgement: Judgement | FactorJudgement) -> str:
     reason = (judgement.reason or "").replace("_", " ")
     left = judgement.attempts_left
     if left is None:
-        return "denied: a code has 4 to 10 digits; no attempt was used"
-    return f"denied: {reason}; {left} {'attempt' if left == 1 else 'attempts'} left"
+        return "denied: a code has 4 to 10 digits; it did not count as a guess"
+    return f"denied: {reason}; {left} {'guess' if left == 1 else 'guesses'} left"

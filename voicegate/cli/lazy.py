@@ -39,7 +39,7 @@ class Address:
                 raise
             return _Missing(self, f"{error.name} is not installed: {how_to_install(self.extra)}")
         if not isinstance(command, click.Command):
-            raise TypeError(f"{self.module}.{self.attribute} is no command")
+            raise TypeError(f"{self.module}.{self.attribute} is not a command")
         _demand_text(command)
         return command
 

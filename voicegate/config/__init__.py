@@ -160,7 +160,7 @@ def read_secret(path: str, setting: str) -> str:
         ConfigError: it is unset, unreadable or empty; names `setting`.
     """
     if not path:
-        raise ConfigError(f"{setting}: names no file")
+        raise ConfigError(f"{setting}: no file is set")
     file = secret_path(path)
     try:
         secret = file.read_text("utf-8").strip()
@@ -206,7 +206,7 @@ def _refuse_unknown(raw: object, shape: Any, *, path: str) -> None:
         for index, value in enumerate(raw):
             _refuse_unknown(value, typing.get_args(shape)[0], path=f"{path.rstrip('.')}[{index}].")
     elif isinstance(raw, dict) and (kinds := _structs_of(shape)):
-        # A kind that there is not, or none, is told by the conversion.
+        # An unknown or missing kind is reported by the conversion.
         own = kinds[0] if len(kinds) == 1 else next((kind for kind in kinds if _is_kind(kind, raw)), None)
         if own is not None:
             _refuse_unknown_keys(raw, own, path=path, kinds=kinds)
@@ -301,7 +301,7 @@ def _check_countries(settings: Settings) -> None:
             raise ConfigError(f'{setting}: is missing; number_format = "national" needs it')
         if country not in phonenumbers.SUPPORTED_REGIONS:
             fix = "; Britain is GB" if country == "UK" else ""
-            raise ConfigError(f"{setting}: {country} is no country's ISO 3166 code{fix}")
+            raise ConfigError(f"{setting}: {country} is not the ISO 3166 code of a country{fix}")
 
 
 def _check_calls_abroad(settings: Settings) -> None:

@@ -37,7 +37,7 @@ def read_prefixes(path: str) -> Mapping[str, str]:
 
 
 def _rows(file: Path, lines: list[str]) -> Iterator[tuple[str, str, str]]:
-    # A comment keeps its place as an empty line, which CSV passes over, so that errors name the right one.
+    # A comment becomes an empty line, which CSV skips, so that errors name the right line.
     reader = csv.reader("" if line.startswith("#") else line for line in lines)
     rows = (row for row in reader if row)
     heading = tuple(next(rows, ()))

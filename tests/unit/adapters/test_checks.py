@@ -165,7 +165,7 @@ def test_a_folder_of_sounds_that_is_not_there_is_wrong(folder: Path) -> None:
 
 def test_how_much_more_is_wrong_is_told_where_there_is_more(folder: Path) -> None:
     (folder / "sounds/en/stray.wav").write_bytes(b"")
-    assert told_of_english(folder).endswith("stray.wav: is no prompt's")
+    assert told_of_english(folder).endswith("stray.wav: belongs to no prompt")
     (folder / "sounds/en/stray2.wav").write_bytes(b"")
     assert told_of_english(folder).endswith(", and 1 more")
 

@@ -87,7 +87,7 @@ async def test_a_wrong_code_is_denied_with_the_attempts_left(voicegate: Run) -> 
     placed = await voicegate("call", NUMBER, "--passcode-stdin", "--json", input="4711\n")
     verification_id = json.loads(placed.stdout)["id"]
     result = await voicegate("check", verification_id, input="4712\n")
-    assert (result.exit_code, result.stdout) == (1, "denied: wrong passcode; 4 attempts left\n")
+    assert (result.exit_code, result.stdout) == (1, "denied: wrong passcode; 4 guesses left\n")
     as_json = await voicegate("check", verification_id, "--json", input="4712\n")
     assert json.loads(as_json.stdout) == {
         "status": "denied",
@@ -198,7 +198,7 @@ async def test_a_code_is_checked_as_it_is_typed_and_one_that_is_none_costs_nothi
         result = await voicegate("check", verification_id, input=f"{none}\n")
         assert (result.exit_code, result.stdout) == (
             1,
-            "denied: a code has 4 to 10 digits; no attempt was used\n",
+            "denied: a code has 4 to 10 digits; it did not count as a guess\n",
         )
     code = served.bench.code(verification_id)
     result = await voicegate("check", verification_id, input=f" {code[:3]} {code[3:]} \n")

@@ -84,7 +84,7 @@ async def test_a_wrong_code_is_denied_with_what_is_left(served: Served, voicegat
     denied = await voicegate("factors", "activate", "alice", input="not it\n")
     assert denied.exit_code == Exit.NO
     wrong = await voicegate("factors", "activate", "alice", input="0000000\n")
-    assert wrong.stdout == "denied: wrong passcode; 4 attempts left\n"
+    assert wrong.stdout == "denied: wrong passcode; 4 guesses left\n"
 
 
 async def test_who_has_no_telephone_is_told_how_to_get_one(voicegate: Run) -> None:

@@ -89,7 +89,7 @@ def _leave(user: _User, group: str) -> str:
     group."""
     if grp.getgrnam(group).gr_gid != user.gid:
         return f"gpasswd --delete {user.name} {group}: a group of their own for the socket, socket.group"
-    fix = f"usermod --gid OTHER {user.name}: {group} is their primary group; start their programs anew then"
+    fix = f"usermod --gid OTHER {user.name}: {group} is their primary group; then restart their programs"
     if user.name in grp.getgrnam(group).gr_mem:
         fix += f"; and gpasswd --delete {user.name} {group}"
     return fix

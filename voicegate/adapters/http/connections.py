@@ -165,6 +165,6 @@ class Connections:
         return True
 
     def _take(self, connection: Connection) -> None:
-        # Forgotten first: the end of the transport is told later, and again.
+        # Removed first: the end of the transport is reported later, and again.
         self.discard(connection)
         connection.abort()

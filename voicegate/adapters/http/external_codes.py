@@ -32,6 +32,6 @@ def handed_over(
 
 
 def _promise(principal: Principal, destination: Destination, event: str) -> IdempotencyKey:
-    # Never of the code: so few digits would give themselves away.
+    # Never of the code: a digest of so few digits would reveal them.
     whom = f"{destination.number} {destination.extension or ''}"
     return IdempotencyKey(principal.name, event, hashlib.sha256(whom.encode()).digest())

@@ -105,7 +105,7 @@ def asking_for(
     try:
         return replace(principal, end_user_ip=end_user_ip(address))
     except ValueError:
-        raise refuse(field, ValueError("It is no IP address.")) from None
+        raise refuse(field, ValueError("It is not an IP address.")) from None
 
 
 def end_user_ip(text: str) -> str:

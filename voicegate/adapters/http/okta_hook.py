@@ -142,7 +142,7 @@ hook's `Authorization` field: after `Bearer`, as the password of `Basic`, or bar
     refusal=Refusal,
     media_type="application/json",
     name_of=lambda kind: kind.name,
-    # What is only too much for now is FAILED, as what came too late is.
+    # An overload is FAILED, and so is a request that came too late.
     always=tuple(kind for kind in NATIVE.always if kind is not problems.OVERLOADED),
     scoped=NATIVE.scoped,
     title="Voicegate for Okta's telephony inline hook",

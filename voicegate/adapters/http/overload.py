@@ -95,7 +95,7 @@ class Load:
         self._under_way -= Counter({client: 1})
 
     def _is_full(self, *, writes: bool, wait_s: float) -> bool:
-        # What was let in a moment ago may not have reached the store yet.
+        # Requests that were just accepted may not have reached the store yet.
         is_late = writes and self._store_delay(self._writing) > wait_s
         return is_late or self._is_behind() or self._count >= MAX_UNDER_WAY
 

@@ -22,8 +22,8 @@ def read_position(text: str) -> Position:
     """
     moment, _, call_id = text.partition("-")
     if not moment.isdecimal() or not moment.isascii() or not call_id or "\0" in text:
-        raise ValueError("it is no page's `next`")
+        raise ValueError("it is not the `next` of a page")
     try:
         return Position(_EPOCH + int(moment) * _MICROSECOND, call_id)
     except OverflowError:
-        raise ValueError("it is no page's `next`") from None
+        raise ValueError("it is not the `next` of a page") from None

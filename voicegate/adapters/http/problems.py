@@ -91,7 +91,7 @@ NO_ROUTE = Kind(
     "E.164 numbers are routed by `[trunks]`, extensions by the patterns in `[internal]`.",
 )
 TOO_SOON = Kind("too_soon", 429, "This telephone was called recently.")
-RATE_LIMITED = Kind("rate_limited", 429, "Too many such calls were asked for recently.")
+RATE_LIMITED = Kind("rate_limited", 429, "Too many such calls were requested recently.")
 SPEND_LIMITED = Kind("spend_limited", 429, "What such calls may cost in a day is used up.")
 PRICE_TOO_HIGH = Kind(
     "price_too_high",
@@ -104,8 +104,8 @@ TOO_MANY_CALLS = Kind("too_many_calls", 429, "This verification has reached its 
 PAGES_OFF = Kind(
     "pages_off",
     409,
-    "The pages have no address.",
-    "The setting `pages.public_url` is theirs; without it they are at `[tcp]`, where that is enabled.",
+    "The URL of the pages is not known.",
+    "Set `pages.public_url`, or enable `[tcp]`.",
 )
 QUEUE_FULL = Kind("queue_full", 503, "All lines are busy and the queue is full.")
 TRUNKS_DOWN = Kind("trunks_down", 503, "No trunk can take a call now.")

@@ -79,7 +79,7 @@ def read_message(mapped: Mapped, message: object) -> Message | NotSpoken:
     for path, allowed in mapped.only_when.items():
         value = _optional(message, path, empty=True)
         if value is not None and value.strip().casefold() not in {one.casefold() for one in allowed}:
-            return NotSpoken(f"{path}: is none of those that are called for")
+            return NotSpoken(f"{path}: has a value for which nobody is called")
     passcode = _passcode(mapped, message)
     if isinstance(passcode, NotSpoken):
         return passcode
@@ -153,7 +153,7 @@ def _optional(message: object, path: str, *, empty: bool = False) -> str | None:
     if found is None or (found == "" and not empty):
         return None
     if isinstance(found, bool) or not isinstance(found, str | int):
-        raise _refused(path, "is no text")
+        raise _refused(path, "is not a text")
     return str(found)
 
 

@@ -68,7 +68,7 @@ def read_keys(file: Path) -> Sequence[Key]:
         KeyFileError: readable by others, damaged, or not a key file; names the file and the fix.
         OSError: it cannot be read.
     """
-    # O_NONBLOCK: a FIFO in the key file's place must not hang the start.
+    # O_NONBLOCK: a FIFO in place of the key file must not block the start.
     descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     try:
         mode = os.fstat(descriptor).st_mode

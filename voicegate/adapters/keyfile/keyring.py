@@ -49,7 +49,7 @@ class FileKeyring:
         except OSError as error:
             raise KeyFileError(f"{file}: the key file cannot be read: {error.strerror}") from error
         try:
-            # Another start may be faster: then its key is the key.
+            # Another start may have made the file first: then its key is used.
             create(file, new_key(datetime.now(UTC)))
             return cls(*(key.secret for key in read_keys(file)))
         except OSError as error:

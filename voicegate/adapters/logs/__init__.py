@@ -170,5 +170,5 @@ def _hide(key: str, value: Any, depth: int) -> Any:
         case list() | tuple() | set() | frozenset() if depth < _MAX_DEPTH:
             return [_hide("", entry, depth + 1) for entry in value]
         case _:
-            # Whatever else is logged becomes text here, before a renderer makes text of it unseen.
+            # Other objects become text here; a renderer would turn them into text without redaction.
             return _hide("", repr(value), depth)

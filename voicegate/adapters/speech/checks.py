@@ -106,7 +106,7 @@ def _takes_long(pack: Pack, introduction: Introduction, kind: AudioFormat) -> bo
     try:
         length = (kind.read(introduction.file).size + kind.read(why).size) / kind.rate
     except SpeechError:
-        return False  # what is wrong with a file is found with the prompts
+        return False  # a faulty file is reported with the prompts
     return AFTER_NAME.total_seconds() + length > SCREENED.total_seconds()
 
 

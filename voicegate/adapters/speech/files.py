@@ -42,7 +42,7 @@ class AudioFolder:
         """
         removed = 0
         try:
-            # Made at the start: a folder that cannot be had is told then, not on the first call.
+            # Created at the start, so that a failure is reported then and not on the first call.
             self._make()
             self._prove()
             # Listed before the live names are looked at: a name is live before its file exists.
@@ -64,7 +64,7 @@ class AudioFolder:
     def release(self, name: str) -> None:
         """Remove the files of a claimed name, if there are any."""
         for part in ("", _PART):
-            # What cannot be removed now is the next sweep's.
+            # What cannot be removed now, the next sweep removes.
             _try_unlink(self.path / f"{name}.{self.suffix}{part}")
         self._live.discard(name)
 

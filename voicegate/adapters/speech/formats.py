@@ -62,7 +62,7 @@ class AudioFormat:
         except OSError as error:
             raise SpeechError(f"{file}: cannot be read: {error.strerror}") from error
         except soundfile.LibsndfileError as error:
-            raise SpeechError(f"{file}: is no sound file: {error.error_string}") from error
+            raise SpeechError(f"{file}: is not a sound file: {error.error_string}") from error
         if found != (self.rate, 1, self.container, self.subtype):
             raise SpeechError(f"{file}: is not mono {self.container} ({self.subtype}) at {self.rate} Hz")
         if not samples.size:

@@ -61,7 +61,7 @@ def inspect(pack: Pack, recordings: Path) -> list[Finding]:
         notes = (SCRIPT_FILE, MANIFEST_FILE, HEARD_FILE)
         known = {*notes, *(f"{name}.{suffix}" for name in names for suffix in FORMATS)}
         unknown = sorted(set(folder.iterdir()) - {folder / name for name in known}) if folder.is_dir() else []
-        found += [Finding(language, file, "is no prompt's", "remove it") for file in unknown]
+        found += [Finding(language, file, "belongs to no prompt", "remove it") for file in unknown]
     told = {finding.file for finding in found}
     altered = (file for file in _altered(pack) if file not in told)
     return found + [Finding(language, file, "is not what was built", f"{build} --force") for file in altered]

@@ -65,7 +65,7 @@ class Mixer:
     def __init__(self, settings: SpeechSettings) -> None:
         if settings.audio_format not in FORMATS:
             known = ", ".join(FORMATS)
-            raise SpeechError(f"{settings.audio_format!r} is no audio format; known are {known}")
+            raise SpeechError(f"{settings.audio_format!r} is not an audio format; known are {known}")
         self._settings = settings
         self._format = FORMATS[settings.audio_format]
         self._folder = AudioFolder(settings.audio_folder, self._format.suffix, settings.group)

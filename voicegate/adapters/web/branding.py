@@ -55,7 +55,7 @@ class Brand:
 def stylesheet(accent: str) -> str:
     """Return the style sheet with a client's colour, for light and dark mode."""
     day, night = readable(accent, LIGHT), readable(accent, DARK)
-    # A button is known by its text, which reads on the colour as it is; lines and rings show by themselves.
+    # A button's text is readable on the colour itself; lines and rings need contrast of their own.
     return (
         f":root{{--accent:{accent};--on-accent:{text_on(accent)};--accent-edge:{day};--mark:{day}}}\n"
         f"@media(prefers-color-scheme:dark){{:root{{--accent-edge:{night};--mark:{night}}}}}\n"

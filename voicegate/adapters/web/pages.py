@@ -133,7 +133,7 @@ class Pages:
                 max_age=int(self._dependencies.cookie_lifetime.total_seconds()),
                 secure=self._dependencies.is_https,
                 httponly=True,
-                # Strict would keep it from the very visit that another site sends here.
+                # Strict would omit the cookie when another site sends the person here.
                 samesite="Lax",
             )
         return response

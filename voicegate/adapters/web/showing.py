@@ -203,7 +203,7 @@ class PageWriter:
             "wait_s": wait_s,
             "digits": record.challenge.passcode_length if record else 0,
             "may_change": not is_sign_in,
-            # A page with a code half entered is left alone.
+            # A page with a half-entered code is not refreshed.
             "refresh": 0 if has_code and not is_early else _REFRESH_S if is_live else wait_s,
         }
 

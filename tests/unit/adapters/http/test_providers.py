@@ -332,9 +332,9 @@ class TestSignedMessages:
     ("entry", "told"),
     [
         ({"code_pattern": "("}, "providers.x.code_pattern: not a regular expression"),
-        ({"country": "UK"}, "providers.x.country: UK is no country's ISO 3166 code"),
+        ({"country": "UK"}, "providers.x.country: UK is not the ISO 3166 code of a country"),
         ({"client": "c"}, "providers.x.signature: is missing"),
-        ({"signature": "zitadel"}, "providers.x.signature_secret_file: names no file"),
+        ({"signature": "zitadel"}, "providers.x.signature_secret_file: no file is set"),
         ({"code": []}, "providers.x.code"),
     ],
 )

@@ -74,7 +74,7 @@ def garble(file: Path) -> None:
         (speed_up, "is not mono WAV (PCM_16) at 8000 Hz"),
         (recode, "is not mono WAV (PCM_16) at 8000 Hz"),
         (cut, "lasts 0.50 s, in other formats"),
-        (garble, "is no sound file"),
+        (garble, "is not a sound file"),
     ],
 )
 def test_a_file_that_is_wrong_is_named(folder: Path, harm: Callable[[Path], None], problem: str) -> None:

@@ -132,7 +132,7 @@ class AdminDoor:
         path="/v1/clients/{name}",
         name="revokeClient",
         scope=Scope.ADMIN,
-        text="Revoke a client at once and permanently. What it made stays.",
+        text="Revoke a client at once and permanently. Its verifications, calls and factors are kept.",
         success=Success(200, Revoked, "The client, revoked."),
         refusals=(problems.NOT_FOUND, *problems.STORED),
     )

@@ -42,7 +42,7 @@ from voicegate.domain.passcode import Passcode
 from voicegate.domain.policy import Deny
 
 _FACTOR: Final = "/v1/factors/{id}"
-_REPLAYED: Final = '"true" when an earlier request did it; what is shown is as it is today.'
+_REPLAYED: Final = '"true" when an earlier request did it; the factor is shown as it is now.'
 _CALLED: Final = {"Location": "Path of the verification, to watch it at."}
 _CALL: Final[tuple[Kind, ...]] = (
     problems.COUNTRY_NOT_ALLOWED,
@@ -129,7 +129,7 @@ class FactorsDoor:
         wanted = FactorFilter(client=query.client, subscriber=_whose(query.subscriber))
         records = await self._factors.page(request[PRINCIPAL], query.limit, wanted, after=query.cursor)
         if records is None:
-            raise request_parsing.wrong("cursor", ValueError("it is no page's `next`"))
+            raise request_parsing.wrong("cursor", ValueError("it is not the `next` of a page"))
         is_full = len(records) == query.limit
         return json_response(
             FactorList(
@@ -203,7 +203,7 @@ class FactorsDoor:
         scope=Scope.FACTORS,
         text="Judge one guess at the code of the activation; a right one makes the factor active. `status` "
         "is `verified` or `denied`; a code that is over (used, locked, expired, canceled) denies every "
-        "guess, with the reason. A guess that is not 4-10 digits is refused and costs no attempt.",
+        "guess, with the reason. A guess that is not 4-10 digits is refused and does not count as a guess.",
         body=FactorPasscode,
         success=Success(200, FactorJudgement, "Whether the guess proves it."),
         refusals=(

@@ -225,14 +225,14 @@ _UNREGISTERED: Final = (
     "setting [page_clients.NAME]"
 )
 _NO_RESULT: Final = (
-    "there is no such result for that state, or it was told before, or its five minutes are over"
+    "there is no such result for that state, or it was told before, or its five minutes have passed"
 )
 
 
 def _outcome(told: PageResultTold) -> PageOutcome:
     session = told.session
     if session.result is None:
-        raise ValueError("a result was told that is none")
+        raise ValueError("not the result of a page session")
     return PageOutcome(
         id=session.id,
         subscriber=session.subscriber,

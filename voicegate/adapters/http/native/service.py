@@ -1,4 +1,4 @@
-"""The native door's handlers for the daemon itself: does it live, and can calls be placed?"""
+"""The native door's handlers for the daemon itself: is it alive, and can calls be placed?"""
 
 from aiohttp import web
 
@@ -22,7 +22,7 @@ class ServiceDoor:
         path="/healthz",
         name="getHealth",
         is_open=True,
-        text="Is the process alive? Asks nothing else.",
+        text="Is the process alive? Checks nothing else.",
         success=Success(200, Health, "Alive."),
         refusals=(),
     )

@@ -69,7 +69,7 @@ class VerificationsDoor:
             "Accepted; the call is about to be placed.",
             {
                 "Location": "Path of the verification.",
-                "Idempotent-Replayed": '"true" when an earlier request made it; its status is today\'s.',
+                "Idempotent-Replayed": '"true" when an earlier request made it; its status is the present.',
             },
         ),
         refusals=(
@@ -166,13 +166,13 @@ class VerificationsDoor:
         scope=Scope.VERIFICATIONS,
         text="Judge one guess at the code. `status` is `verified` or `denied`, and nothing else; a "
         "verification that is over (used, locked, expired, canceled) denies every guess, with the reason. "
-        "A guess that is not 4-10 digits is refused and costs no attempt.",
+        "A guess that is not 4-10 digits is refused and does not count as a guess.",
         body=Guess,
         success=Success(200, Judgement, "Whether the guess proves it."),
         refusals=(*request_parsing.REFUSALS, problems.NOT_FOUND, *problems.STORED),
     )
     async def check(self, request: web.Request) -> web.Response:
-        """Judge a guess; one of a wrong shape costs no attempt."""
+        """Judge a guess; one of a wrong shape does not count."""
         body = await request_parsing.read_body(request, Guess, self._body_timeout)
         guess = fields.read_passcode(body.passcode)
         challenge_id = request.match_info["id"]
@@ -272,7 +272,7 @@ def _cursor(last: str, after: str | None) -> Cursor:
         return Cursor.parse(last) or Cursor()
     cursor = Cursor.parse(after) if after else Cursor()
     if cursor is None:
-        raise Refused(problems.INVALID, "after: is no event's id", Facts(field="after"))
+        raise Refused(problems.INVALID, "after: is not the id of an event", Facts(field="after"))
     return cursor
 
 

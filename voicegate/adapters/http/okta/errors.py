@@ -63,7 +63,7 @@ OF_REASON: Final[Mapping[DenyReason, tuple[Kind, str]]] = {
     DenyReason.TOO_MANY_CALLS: (CALL_LIMIT, "This code has reached its limit of calls."),
     DenyReason.NOT_OPEN: (WRONG_STATE, "The code has ended: ask for another one."),
     DenyReason.TOO_SOON: (RECENTLY_CALLED, ""),
-    DenyReason.RATE_LIMITED: (RATE_LIMIT, "Too many such calls were asked for recently."),
+    DenyReason.RATE_LIMITED: (RATE_LIMIT, "Too many such calls were requested recently."),
     DenyReason.SEQUENTIAL_NUMBERS: (RATE_LIMIT, "Too many neighbouring numbers were called recently."),
     DenyReason.SPEND_LIMITED: (RATE_LIMIT, "What such calls may cost in a day is used up."),
     DenyReason.PRICE_TOO_HIGH: (INVALID_NUMBER, "A call to this number costs too much."),

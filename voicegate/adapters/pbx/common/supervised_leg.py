@@ -212,4 +212,4 @@ def _now() -> float:
 
 def _check_keys(keys: str) -> None:
     if not _KEYS.issuperset(keys):
-        raise UnsafeValue("keys hold something that is no telephone key")
+        raise UnsafeValue("keys hold a character that is not on a telephone")

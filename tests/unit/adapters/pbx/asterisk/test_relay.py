@@ -231,7 +231,7 @@ async def test_a_file_at_the_sockets_place_is_left_alone_and_the_port_is_given_b
     path.write_text("mine")
     async with AmiPeer().serving() as peer, asyncio.TaskGroup() as tasks:
         server = AgiServer(settings_for(peer, agi_socket=path), tasks)
-        with pytest.raises(ConfigError, match=r"pbx\.lab\.agi_socket: .* exists and is no socket"):
+        with pytest.raises(ConfigError, match=r"pbx\.lab\.agi_socket: .* exists and is not a socket"):
             await server.open()
         assert server._server is not None
         assert not server._server.is_serving()
