@@ -76,11 +76,14 @@ def run(
 ) -> list[str]:
     (folder / "conftest.py").write_text(CONFTEST.format(measured=measured, clock=clock))
     (folder / "test_it.py").write_text(BEGIN + tests)
-    options = ("-n", str(processes), "-p", "no:cacheprovider", "--rootdir", str(folder))
+    # Named, not all that is installed: Hypothesis and Schemathesis need two seconds to be imported.
+    plugins = ("-p", "xdist", "-p", "pytest_timeout", "-p", "no:cacheprovider")
+    options = (*plugins, "-n", str(processes), "--rootdir", str(folder))
     done = subprocess.run(
         [sys.executable, "-m", "pytest", *options, str(folder)],
         cwd=folder,
-        env=os.environ | {"PYTHONPATH": str(ROOT), "PYTEST_ADDOPTS": ""},
+        env=os.environ
+        | {"PYTHONPATH": str(ROOT), "PYTEST_ADDOPTS": "", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
         capture_output=True,
         text=True,
         check=False,

@@ -69,7 +69,7 @@ class VerificationsDoor:
             "Accepted; the call is about to be placed.",
             {
                 "Location": "Path of the verification.",
-                "Idempotent-Replayed": '"true" when an earlier request made it; its status is the present.',
+                "Idempotent-Replayed": '"true" when an earlier request made it; its status is current.',
             },
         ),
         refusals=(
