@@ -6,9 +6,9 @@ import pytest
 
 from voicegate.bootstrap.policies import spend_policy
 from voicegate.config import parse, project_folder
-from voicegate.config.rate_list import read_rates, to_micros
+from voicegate.config.rate_list import read_rates
 from voicegate.domain.errors import ConfigError
-from voicegate.domain.policy.spend import Cap, Rate, SpendKind
+from voicegate.domain.policy.spend import Cap, Rate, SpendKind, to_micros
 
 HEADING = "trunk,prefix,price_per_minute,minimum_s,increment_s\n"
 TRUNK = {"pbx": "main", "endpoint": "e", "caller_ids": [{"number": "10"}]}

@@ -18,7 +18,7 @@ from voicegate.application.call_admission import (
 )
 from voicegate.application.call_log import CallLogs
 from voicegate.application.delivery import Delivery
-from voicegate.application.pending_call import PendingCall
+from voicegate.application.pending_call import NO_TERMS, CallTerms, PendingCall
 from voicegate.application.ports import ChallengeRecord, Clock, Entropy, Keyring, Speech
 from voicegate.application.queueing import RETRY_AFTER
 from voicegate.application.route_choice import RouteChooser
@@ -96,6 +96,8 @@ class ChallengeSpec:
     """The caller's own note."""
     service: str | None = None
     """The service that asks, by its name in the settings; None: none."""
+    terms: CallTerms = NO_TERMS
+    """What the request allows its call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +201,8 @@ class ChallengeService:
         if refused := refusal(may_reach(spec.destination, self.policy)):
             return refused
         plain = self._factory.create(spec, client, is_test=self.policy.is_test(spec.destination))
-        return self._with_call(replace(plain, factor_id=factor_id, purpose=purpose))
+        pending = self._with_call(replace(plain, factor_id=factor_id, purpose=purpose))
+        return pending if isinstance(pending, Deny) else replace(pending, terms=spec.terms)
 
     def admit(
         self, unit: UnitOfWork, pending: PendingCall, subscriber: str | None = None

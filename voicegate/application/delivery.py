@@ -6,6 +6,7 @@ that sent nothing). Cancelling hangs up. Every call ends in a stored, truthful o
 """
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field, replace
@@ -252,7 +253,9 @@ class Delivery:
     def start(self, pending: PendingCall) -> None:
         """Start to deliver a call that is stored. Does not wait."""
         # Now, not in the task: who asks next is to find the queue as it is.
-        place = self._queue.enter(pending.route[0].trunk, pending.challenge.client)
+        ttl = pending.terms.ttl
+        until = math.inf if ttl is None else asyncio.get_running_loop().time() + ttl.total_seconds()
+        place = self._queue.enter(pending.route[0].trunk, pending.challenge.client, until=until)
         self._tasks.create_task(self._deliver(pending, place), name=f"delivery {pending.challenge.id}")
 
     def drop(self, pending: PendingCall) -> None:
@@ -274,7 +277,8 @@ class Delivery:
                 following = await self._place(challenge, queued, hop=hop, others=left, place=place)
                 if following is None:
                     return
-                queued, place = following, self._queue.enter(left[0].trunk, challenge.client)
+                queued = following
+                place = self._queue.enter(left[0].trunk, challenge.client, until=place.until)
         except Exception:  # one call's trouble must not end the others'
             # Housekeeping settles it at the next start: the store holds it as live.
             log.exception("end of call not stored", challenge=challenge.id)

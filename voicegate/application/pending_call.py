@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Final
 
 from voicegate.domain.call import Call
 from voicegate.domain.challenge import Challenge
@@ -20,6 +21,10 @@ class CallTerms:
     """How long it may wait for a line, failed trunks included; None: as the settings allow."""
 
 
+NO_TERMS: Final = CallTerms()
+"""Whatever policy and the settings allow."""
+
+
 @dataclass(frozen=True, slots=True)
 class PendingCall:
     """An open challenge, and the call that is to be placed for it."""
@@ -32,7 +37,7 @@ class PendingCall:
     """The hops to try in order; never empty."""
     counters: tuple[Counter, ...] = ()
     """What it is counted in once it is stored."""
-    terms: CallTerms = CallTerms()
+    terms: CallTerms = NO_TERMS
     """What its request allows it."""
     reservation: Reservation | None = None
     """What is held for its cost once it is stored; None: nothing."""

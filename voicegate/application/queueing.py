@@ -6,6 +6,7 @@ called at all is decided by `policy`.
 """
 
 import asyncio
+import math
 from collections import Counter, OrderedDict, deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -41,6 +42,8 @@ class QueueTicket:
     """Who asked for the call."""
     turn: asyncio.Future[bool]
     """Done when it is decided: True: it has a line; False: refused."""
+    until: float = math.inf
+    """How long it may wait, as a time of the loop's clock, in seconds."""
 
 
 class CallQueue:
@@ -60,9 +63,12 @@ class CallQueue:
         """Return whether another call of this client would find no place in the queue. Safe in any thread."""
         return client in self._clients and self._queued >= self._limits.queued
 
-    def enter(self, trunk: Trunk, client: str) -> QueueTicket:
-        """Return the place of a call, for `line`; does not wait."""
-        ticket = QueueTicket(trunk, client, asyncio.get_running_loop().create_future())
+    def enter(self, trunk: Trunk, client: str, *, until: float = math.inf) -> QueueTicket:
+        """Return the place of a call, for `line`; does not wait.
+
+        `until`: how long the call may wait, as a time of the loop's clock, in seconds.
+        """
+        ticket = QueueTicket(trunk, client, asyncio.get_running_loop().create_future(), until)
         self._serve()  # nobody overtakes those for whom a trunk's pace has just made room
         if trunk.is_test:
             ticket.turn.set_result(True)
@@ -83,7 +89,8 @@ class CallQueue:
         Waits for the client's turn until `given_up` is set or the time in the queue is over.
         """
         try:
-            yield await self._wait(ticket, given_up)
+            has_line = await self._wait(ticket, given_up)
+            yield has_line and asyncio.get_running_loop().time() <= ticket.until
         finally:
             if not ticket.turn.done():
                 self._leave(ticket)
@@ -94,7 +101,8 @@ class CallQueue:
     async def _wait(self, ticket: QueueTicket, given_up: asyncio.Event) -> bool:
         if not ticket.turn.done():
             giving_up = asyncio.ensure_future(given_up.wait())
-            timeout = self._limits.queue_timeout.total_seconds()
+            left = max(ticket.until - asyncio.get_running_loop().time(), 0)
+            timeout = min(self._limits.queue_timeout.total_seconds(), left)
             try:
                 await asyncio.wait(
                     (ticket.turn, giving_up), timeout=timeout, return_when=asyncio.FIRST_COMPLETED

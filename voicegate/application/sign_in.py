@@ -65,6 +65,16 @@ class Issued:
 
 
 @dataclass(frozen=True, slots=True)
+class WouldCall:
+    """Nothing refuses the call: it would be placed now."""
+
+    pending: PendingCall
+    """The call that would be stored and placed."""
+    decision: ClassVar[str] = ALLOWED
+    """The decision in the audit."""
+
+
+@dataclass(frozen=True, slots=True)
 class OtherCode:
     """Another code is open for the same telephone."""
 
@@ -128,6 +138,17 @@ class SignIn:
             has_way = await self._trunk_health.has_way(pending.route)
             pending = pending if has_way else Deny(DenyReason.TRUNKS_DOWN)
         return await self._units.do(request.principal, "verification.create", self._issue, request, pending)
+
+    async def dry_run(self, request: IssueRequest) -> WouldCall | Deny:
+        """Decide all that `issue` decides; store nothing but the audit entry, and call nobody.
+
+        Raises:
+            UnknownLanguage: a language is needed, and none of them has prompts.
+        """
+        pending = self._challenge_service.prepare(request.spec, request.principal.name)
+        return await self._units.do(
+            request.principal, "verification.dry_run", self._dry_run, request, pending
+        )
 
     async def send(self, principal: Principal, spec: ChallengeSpec) -> Issued | OtherCode | Deny:
         """Call again with the same code, if a service has an open challenge for the telephone; else issue a
@@ -197,6 +218,15 @@ class SignIn:
         if request.idempotency is not None and isinstance(answer, Issued):
             unit.tx.remember(request.idempotency, answer.record.challenge)
         return answer
+
+    def _dry_run(
+        self, unit: UnitOfWork, request: IssueRequest, pending: PendingCall | Deny
+    ) -> WouldCall | Deny:
+        unit.destination = request.spec.destination
+        if isinstance(pending, Deny):
+            return pending
+        admitted = self._challenge_service.admit(unit, pending)
+        return admitted if isinstance(admitted, Deny) else WouldCall(admitted)
 
     def _send(
         self, unit: UnitOfWork, spec: ChallengeSpec, pending: PendingCall | Deny

@@ -5,10 +5,10 @@ from datetime import timedelta
 
 from voicegate.config import Settings
 from voicegate.config.prefix_list import read_prefixes
-from voicegate.config.rate_list import read_rates, to_micros
+from voicegate.config.rate_list import read_rates
 from voicegate.domain.errors import ConfigError
 from voicegate.domain.policy import CallPolicy, GuessPolicy, PrefixRules, SpendPolicy, VelocityPolicy
-from voicegate.domain.policy.spend import Cap, SpendKind
+from voicegate.domain.policy.spend import Cap, SpendKind, to_micros
 
 
 def call_spacing(settings: Settings) -> tuple[timedelta, ...]:

@@ -10,6 +10,7 @@ from voicegate.client.models import (
     AuditEntry,
     Call,
     Created,
+    DryRun,
     Evidence,
     GivenKey,
     Health,
@@ -20,6 +21,7 @@ from voicegate.client.models import (
     Step,
     Trunk,
     TrunkDrain,
+    TrunkPrice,
     Unreachable,
     Verification,
 )
@@ -34,6 +36,7 @@ __all__ = [
     "Call",
     "Client",
     "Created",
+    "DryRun",
     "Evidence",
     "Factor",
     "FactorJudgement",
@@ -51,6 +54,7 @@ __all__ = [
     "Step",
     "Trunk",
     "TrunkDrain",
+    "TrunkPrice",
     "Unreachable",
     "Verification",
 ]

@@ -20,6 +20,7 @@ from voicegate.client.models import (
     AuditEntry,
     Call,
     Created,
+    DryRun,
     GivenKey,
     Health,
     Judgement,
@@ -63,6 +64,10 @@ class AsyncClient:
     async def create_verification(self, destination: str, **options: Unpack[Options]) -> Created:
         """Call a telephone and speak a code; returns before it rings."""
         return await self._ask(requests.create(destination, options))
+
+    async def dry_run(self, destination: str, **options: Unpack[Options]) -> DryRun:
+        """Return what a call would be placed by; nobody is called. A refusal is the same `ApiError`."""
+        return await self._ask(requests.dry_run(destination, options))
 
     async def verification(
         self, verification_id: str, wait_s: float = 0, since: int | None = None

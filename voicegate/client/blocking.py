@@ -21,6 +21,7 @@ from voicegate.client.models import (
     AuditEntry,
     Call,
     Created,
+    DryRun,
     GivenKey,
     Health,
     Judgement,
@@ -64,6 +65,10 @@ class Client:
     def create_verification(self, destination: str, **options: Unpack[Options]) -> Created:
         """Call a telephone and speak a code; returns before it rings."""
         return self._ask(requests.create(destination, options))
+
+    def dry_run(self, destination: str, **options: Unpack[Options]) -> DryRun:
+        """Return what a call would be placed by; nobody is called. A refusal is the same `ApiError`."""
+        return self._ask(requests.dry_run(destination, options))
 
     def verification(self, verification_id: str, wait_s: float = 0, since: int | None = None) -> Verification:
         """Return a verification; with `wait_s`, once its revision passes `since` or the time is over."""

@@ -92,6 +92,21 @@ class Created(Struct, kw_only=True):
     call: Call
 
 
+class TrunkPrice(Struct, kw_only=True):
+    """A trunk that a call would use, and what the call would cost by it at worst."""
+
+    trunk: str
+    price: float | None
+    billed_s: int | None
+
+
+class DryRun(Struct, kw_only=True):
+    """A call that would be placed."""
+
+    decision: str
+    trunks: list[TrunkPrice]
+
+
 class Verification(Struct, kw_only=True):
     """A verification as it stands; `call` is its newest."""
 

@@ -20,6 +20,7 @@ from voicegate.client.models import (
     Call,
     Calls,
     Created,
+    DryRun,
     GivenKey,
     Health,
     Judgement,
@@ -50,6 +51,8 @@ class Options(TypedDict, total=False):
     lifetime_s: int | None
     reference: str | None
     end_user_ip: str | None
+    max_price: float | None
+    ttl_s: float | None
     idempotency_key: str | None
 
 
@@ -105,6 +108,13 @@ def create(destination: str, options: Options) -> Request[Created]:
     body = without_none({**options, "destination": destination})
     headers = idempotency(body.pop("idempotency_key", None))
     return Request("POST", "/v1/verifications", Created, body=body, headers=headers)
+
+
+def dry_run(destination: str, options: Options) -> Request[DryRun]:
+    """Ask what a verification would meet."""
+    body = without_none({**options, "destination": destination})
+    body.pop("idempotency_key", None)
+    return Request("POST", "/v1/dry-run", DryRun, body=body)
 
 
 def look(verification_id: str, wait_s: float, since: int | None) -> Request[Verification]:

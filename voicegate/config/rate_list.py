@@ -8,12 +8,11 @@ says 30/6 bills at least 30 seconds, and then in steps of 6.
 import csv
 import re
 from collections.abc import Collection, Iterator
-from decimal import ROUND_CEILING, Decimal
 from pathlib import Path
 from typing import Final
 
 from voicegate.domain.errors import ConfigError
-from voicegate.domain.policy.spend import ANY_TRUNK, MICROS, Rate, Rates
+from voicegate.domain.policy.spend import ANY_TRUNK, Rate, Rates, to_micros
 
 _SETTING: Final = "spend.rates_file"
 _COLUMNS: Final = ("trunk", "prefix", "price_per_minute", "minimum_s", "increment_s")
@@ -42,11 +41,6 @@ def read_rates(path: str, trunks: Collection[str]) -> Rates:
             raise ConfigError(f"{_SETTING}: {file}, line {line}: {fault}")
         found[row[0], row[1]] = Rate(to_micros(row[2]), int(row[3]), int(row[4]))
     return Rates(found)
-
-
-def to_micros(price: str | float) -> int:
-    """Return a price in millionths; what is smaller is rounded up."""
-    return int((Decimal(str(price)) * MICROS).to_integral_value(ROUND_CEILING))
 
 
 def _rows(file: Path, lines: list[str]) -> Iterator[tuple[int, list[str]]]:

@@ -78,6 +78,19 @@ Reference = Annotated[
         description="The caller's own note, given back as it came; no control characters.",
     ),
 ]
+MaxPrice = Annotated[
+    float,
+    Meta(
+        ge=0,
+        le=1_000_000,
+        description="What the call may cost at most, in the currency of `spend.rates_file`; its worst case "
+        "counts.",
+    ),
+]
+TtlSeconds = Annotated[
+    float,
+    Meta(gt=0, le=3600, description="A call that waited longer for a line, in seconds, is not placed."),
+]
 Strongest = Annotated[
     Literal["none", "answered", "media", "human", "announced"],
     Meta(description="The strongest thing shown."),
@@ -119,6 +132,8 @@ class NewVerification(_Request, kw_only=True, frozen=True):
     lifetime_s: LifetimeSeconds | None = None
     reference: Reference | None = None
     end_user_ip: EndUserIp | None = None
+    max_price: MaxPrice | None = None
+    ttl_s: TtlSeconds | None = None
 
 
 class Guess(_Request, kw_only=True, frozen=True):
@@ -272,6 +287,21 @@ class CreatedVerification(_Answer, kw_only=True, frozen=True):
     status: ChallengeState
     expires_at: datetime
     call: Annotated[CallSummary, Meta(description="Its first call.")]
+
+
+class TrunkPrice(_Answer, kw_only=True, frozen=True):
+    """A trunk that a call would use, and what the call would cost by it at worst."""
+
+    trunk: str
+    price: Annotated[float, Meta(description="In the currency of the rates.")] | None
+    billed_s: Annotated[int, Meta(description="Billed seconds.")] | None
+
+
+class DryRun(_Answer, kw_only=True, frozen=True):
+    """The call would be placed; a refusal would be answered as by `POST /v1/verifications`."""
+
+    decision: Literal["allowed"]
+    trunks: Annotated[list[TrunkPrice], Meta(description="In the order in which they would be tried.")]
 
 
 class VerificationView(_Answer, kw_only=True, frozen=True):

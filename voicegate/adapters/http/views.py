@@ -12,14 +12,18 @@ from voicegate.adapters.http.schemas import (
     CallView,
     CreatedVerification,
     DeniedReason,
+    DryRun,
     EvidenceView,
     Judgement,
     StepView,
+    TrunkPrice,
     VerificationView,
 )
+from voicegate.application.pending_call import PendingCall
 from voicegate.application.ports import CallRecord, ChallengeRecord, TimelineEntry
 from voicegate.domain.call import Call, CallState, Evidence
 from voicegate.domain.challenge import GuessResult, VerifyResult
+from voicegate.domain.policy.spend import MICROS, Quote
 
 _REASONS: Mapping[GuessResult, DeniedReason] = {
     GuessResult.DENIED: "wrong_passcode",
@@ -134,3 +138,18 @@ def _step(entry: TimelineEntry) -> StepView:
         },
         StepView,
     )
+
+
+def dry_run(pending: PendingCall) -> DryRun:
+    """Return what would be placed."""
+    quotes = {} if pending.reservation is None else {one.trunk: one for one in pending.reservation.quotes}
+    trunks = dict.fromkeys(hop.trunk.name for hop in pending.route)
+    return DryRun(decision="allowed", trunks=[_price(trunk, quotes.get(trunk)) for trunk in trunks])
+
+
+def _price(trunk: str, quote: Quote | None) -> TrunkPrice:
+    if quote is None:
+        return TrunkPrice(trunk=trunk, price=None, billed_s=None)
+    worst = quote.worst
+    price = worst.micros / MICROS if quote.is_priced else None
+    return TrunkPrice(trunk=trunk, price=price, billed_s=worst.seconds)

@@ -12,6 +12,7 @@ a day of UTC.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
+from decimal import ROUND_CEILING, Decimal
 from enum import StrEnum
 from typing import Final
 
@@ -189,6 +190,11 @@ class Reservation:
         cost = quote.worst if length is None else quote.rate.cost(length)
         accounts = (account_of(quote.trunk), *self.accounts)
         return {**dict.fromkeys(self.held(), Cost()), **dict.fromkeys(accounts, cost)}
+
+
+def to_micros(price: str | float) -> int:
+    """Return a price in millionths; what is smaller is rounded up."""
+    return int((Decimal(str(price)) * MICROS).to_integral_value(ROUND_CEILING))
 
 
 def account_of(trunk: str) -> Account:

@@ -26,6 +26,7 @@ from voicegate.domain.policy.spend import Cap, SpendKind
 
 BODIES: Final[dict[str, dict[str, Any]]] = {
     "createVerification": {"destination": NUMBER},
+    "dryRun": {"destination": NUMBER},
     "checkPasscode": {"passcode": "000000"},
     "addClient": {"name": "new", "scopes": ["verifications"]},
     "rotateKey": {"grace_s": 60},

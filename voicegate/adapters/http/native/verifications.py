@@ -18,6 +18,7 @@ from voicegate.adapters.http.problems import Facts, Refused
 from voicegate.adapters.http.responses import found, json_response, unknown
 from voicegate.adapters.http.schemas import (
     CreatedVerification,
+    DryRun,
     EventsQuery,
     Guess,
     Judgement,
@@ -30,15 +31,34 @@ from voicegate.adapters.http.schemas import (
 )
 from voicegate.adapters.http.waiting import Waiters
 from voicegate.application.challenges import ChallengeSpec
+from voicegate.application.pending_call import CallTerms
 from voicegate.application.ports import CallRecord, ChallengeRecord
 from voicegate.application.queries import ChallengeQueries
-from voicegate.application.sign_in import CalledAgain, Ended, Issued, IssueRequest, SignIn
+from voicegate.application.sign_in import CalledAgain, Ended, Issued, IssueRequest, SignIn, WouldCall
 from voicegate.application.unit_of_work import KeyReused, NotFound
 from voicegate.domain.challenge import VerifyResult
 from voicegate.domain.client import Scope
 from voicegate.domain.policy import Deny
+from voicegate.domain.policy.spend import to_micros
 
 _VERIFICATION: Final = "/v1/verifications/{id}"
+
+
+_REFUSALS: Final = (
+    *request_parsing.REFUSALS,
+    problems.COUNTRY_NOT_ALLOWED,
+    problems.NUMBER_TYPE_NOT_ALLOWED,
+    problems.NO_ROUTE,
+    problems.CALL_IN_PROGRESS,
+    problems.TOO_SOON,
+    problems.TOO_MANY_GUESSES,
+    problems.RATE_LIMITED,
+    problems.SPEND_LIMITED,
+    problems.PRICE_TOO_HIGH,
+    problems.QUEUE_FULL,
+    *problems.STORED,
+)
+"""Why a verification may be refused."""
 
 
 class VerificationsDoor:
@@ -72,21 +92,7 @@ class VerificationsDoor:
                 "Idempotent-Replayed": '"true" when an earlier request made it; its status is current.',
             },
         ),
-        refusals=(
-            *request_parsing.REFUSALS,
-            problems.COUNTRY_NOT_ALLOWED,
-            problems.NUMBER_TYPE_NOT_ALLOWED,
-            problems.KEY_REUSED,
-            problems.NO_ROUTE,
-            problems.CALL_IN_PROGRESS,
-            problems.TOO_SOON,
-            problems.TOO_MANY_GUESSES,
-            problems.RATE_LIMITED,
-            problems.SPEND_LIMITED,
-            problems.PRICE_TOO_HIGH,
-            problems.QUEUE_FULL,
-            *problems.STORED,
-        ),
+        refusals=(problems.KEY_REUSED, *_REFUSALS),
     )
     async def create(self, request: web.Request) -> web.Response:
         """Accept a verification; its call is placed after the answer."""
@@ -103,6 +109,31 @@ class VerificationsDoor:
                 return _created(issued)
             case _:
                 assert_never(issued)
+
+    @Operation(
+        method="POST",
+        path="/v1/dry-run",
+        name="dryRun",
+        scope=Scope.VERIFICATIONS,
+        text="Decide all that a verification with this body would meet now: nobody is called, there is no "
+        "code, and nothing is counted. A refusal is answered as there.",
+        body=NewVerification,
+        success=Success(200, DryRun, "The call would be placed."),
+        refusals=_REFUSALS,
+    )
+    async def dry_run(self, request: web.Request) -> web.Response:
+        """Say what a verification would meet."""
+        body = await request_parsing.read_body(request, NewVerification, self._body_timeout)
+        asked = _issue_request(request, body)
+        with fields.reading_language():
+            answer = await self._sign_in.dry_run(asked)
+        match answer:
+            case Deny():
+                raise refusal(answer, field="destination")
+            case WouldCall(pending):
+                return json_response(views.dry_run(pending))
+            case _:
+                assert_never(answer)
 
     @Operation(
         method="GET",
@@ -287,6 +318,10 @@ def _issue_request(request: web.Request, body: NewVerification) -> IssueRequest:
         human_check=body.human_check,
         lifetime=timedelta(seconds=body.lifetime_s) if body.lifetime_s is not None else None,
         reference=body.reference,
+        terms=CallTerms(
+            None if body.max_price is None else to_micros(body.max_price),
+            None if body.ttl_s is None else timedelta(seconds=body.ttl_s),
+        ),
     )
     principal = fields.asking_for(request[PRINCIPAL], body.end_user_ip)
     return IssueRequest(principal, spec, request_parsing.read_idempotency_key(request, principal.name, body))
