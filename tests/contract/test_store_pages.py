@@ -68,7 +68,7 @@ async def test_a_page_session_is_found_by_its_result_code(store: Store) -> None:
 
 async def test_a_page_session_is_kept_as_long_as_the_audit(store: Store) -> None:
     await save(store, whole())
-    moments = dict.fromkeys(("calls", "timelines", "recent"), NOW + MINUTE)
+    moments = dict.fromkeys(("calls", "timelines", "webhooks", "recent"), NOW + MINUTE)
     assert await store.purge(Kept(audit=NOW, **moments), 100) == 0
     assert await store.purge(Kept(audit=NOW + MINUTE, **moments), 100) == 1
     assert await store.page_session("pgs_1") is None

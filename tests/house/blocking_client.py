@@ -20,6 +20,7 @@ WRITTEN: Final = {
     "async_client.py": "blocking.py",
     "async_factors.py": "blocking_factors.py",
     "async_pages.py": "blocking_pages.py",
+    "async_webhooks.py": "blocking_webhooks.py",
 }
 """Each source's file, and what is written from it."""
 _NOTE: Final = "# Written by `make client`: change {source} instead.\n"
@@ -28,6 +29,7 @@ _WORDS: Final = {
     "AsyncFactors": "Factors",
     "AsyncPages": "Pages",
     "AsyncSender": "Sender",
+    "AsyncWebhooks": "Webhooks",
     "AsyncUnixTransport": "UnixTransport",
     "aclose": "close",
     "aclosing": "closing",
@@ -35,6 +37,7 @@ _WORDS: Final = {
     "async_read_events": "read_events",
     "async_factors": "blocking_factors",
     "async_pages": "blocking_pages",
+    "async_webhooks": "blocking_webhooks",
 }
 """What has another name without asyncio, beside the words of Python that unasync knows."""
 

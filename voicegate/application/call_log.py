@@ -4,12 +4,13 @@ It decides nothing: `domain.call` says which steps are possible, `delivery` make
 """
 
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 
 import structlog
 
 from voicegate.application.change_notifier import ChangeNotifier
+from voicegate.application.outbox import Message, Outgoing
 from voicegate.application.ports import CallRecord, Clock, Entropy, TimelineEntry
 from voicegate.application.route_choice import Standings
 from voicegate.application.store_port import Store
@@ -24,23 +25,34 @@ from voicegate.domain.routing import Hop, Trunk
 log = structlog.get_logger(__name__)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recording:
+    """What every call's log uses."""
+
+    store: Store
+    """Where steps are stored."""
+    notifier: ChangeNotifier
+    """Wakes who waits for a change."""
+    clock: Clock
+    """The time."""
+    standings: Standings
+    """Learns from calls' ends."""
+    outgoing: Outgoing
+    """Composes messages to webhooks."""
+
+
 class CallLog:
     """One call's log."""
 
-    def __init__(
-        self,
-        record: CallRecord,
-        *,
-        store: Store,
-        notifier: ChangeNotifier,
-        clock: Clock,
-        standings: Standings,
-    ) -> None:
-        self._store = store
-        self._notifier = notifier
-        self._clock = clock
-        self._standings = standings
+    def __init__(self, record: CallRecord, challenge: Challenge, recording: Recording) -> None:
+        self._store = recording.store
+        self._notifier = recording.notifier
+        self._clock = recording.clock
+        self._standings = recording.standings
+        self._outgoing = recording.outgoing
+        self._challenge = challenge
         self._entries = list(record.timeline)
+        self._messages: list[Message] = []
         self.call: Call = record.call
         """The call as it is now."""
 
@@ -58,14 +70,14 @@ class CallLog:
         self.note(event)
         is_beginning = isinstance(event, Originated)
         try:
-            record = CallRecord(self.call, timeline=tuple(self._entries))
-            await self._store.record(record, can_wait=is_beginning)
+            record, messages = CallRecord(self.call, timeline=tuple(self._entries)), tuple(self._messages)
+            await self._store.record(record, messages=messages, can_wait=is_beginning)
         except StoreError as error:
             if is_beginning:
                 raise
             log.warning("step of call not stored yet", call=self.call.id, error=str(error))
             return
-        self._notifier.announce(self.call.challenge_id)
+        self._follow_commit(messages)
 
     async def is_challenge_open(self) -> bool:
         """Return whether the challenge of this call is open, so that its code can still be entered."""
@@ -86,6 +98,7 @@ class CallLog:
                 detail=asdict(event) if detail is None else detail,
             )
         )
+        self._messages += self._outgoing.of_step(self.call, self._challenge, self._entries[-1])
         if self.call.is_live:
             log.info("call changed", call=self.call.id, event_name=name, state=str(self.call.state))
 
@@ -113,10 +126,12 @@ class CallLog:
         }
         if self.call.is_live:
             self.note(Ended(), detail)
-            self._standings.note_end(self.call, hangup, outcome)
+            if self._standings.note_end(self.call, hangup, outcome):
+                self._tell_of_trunk()
+        messages = tuple(self._messages)
         record = CallRecord(self.call, outcome=outcome, hangup=hangup, timeline=tuple(self._entries))
-        await self._store.record(record, change, following=following, can_wait=True)
-        self._notifier.announce(self.call.challenge_id)
+        await self._store.record(record, change, following=following, messages=messages, can_wait=True)
+        self._follow_commit(messages)
         log.info(
             "call ended",
             call=self.call.id,
@@ -129,24 +144,23 @@ class CallLog:
             **detail,
         )
 
+    def _tell_of_trunk(self) -> None:
+        until = self._standings.set_aside_until(self.call.trunk)
+        self._messages += self._outgoing.of_trunk(self.call.trunk, at=self._clock.now(), until=until)
+
+    def _follow_commit(self, messages: Sequence[Message]) -> None:
+        # Others may have been added while these were stored.
+        del self._messages[: len(messages)]
+        self._outgoing.stored(messages)
+        self._notifier.announce(self.call.challenge_id)
+
 
 class CallLogs:
     """Creates calls and opens their logs."""
 
-    def __init__(
-        self,
-        *,
-        store: Store,
-        notifier: ChangeNotifier,
-        clock: Clock,
-        entropy: Entropy,
-        standings: Standings,
-    ) -> None:
-        self._store = store
-        self._notifier = notifier
-        self._clock = clock
+    def __init__(self, recording: Recording, entropy: Entropy) -> None:
+        self._recording = recording
         self._entropy = entropy
-        self._standings = standings
 
     def new_call(self, challenge: Challenge, hop: Hop) -> Call:
         """Return a queued call of `challenge` over `hop`; it must be stored before it is started."""
@@ -156,20 +170,14 @@ class CallLogs:
             destination=challenge.destination,
             trunk=hop.trunk.name,
             caller_id=hop.caller_id.number,
-            created_at=self._clock.now(),
+            created_at=self._recording.clock.now(),
             is_test=hop.trunk.is_test,
         )
 
     def is_drained(self, trunk: Trunk) -> bool:
         """Return whether a trunk gets no new calls."""
-        return trunk.name in self._standings.drains.trunks
+        return trunk.name in self._recording.standings.drains.trunks
 
-    def open(self, record: CallRecord) -> CallLog:
-        """Return the log of a stored call, to continue it."""
-        return CallLog(
-            record,
-            store=self._store,
-            notifier=self._notifier,
-            clock=self._clock,
-            standings=self._standings,
-        )
+    def open(self, record: CallRecord, challenge: Challenge) -> CallLog:
+        """Return the log of a stored call of `challenge`, to continue it."""
+        return CallLog(record, challenge, self._recording)

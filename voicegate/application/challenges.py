@@ -273,6 +273,7 @@ class ChallengeService:
         if after != record.challenge:
             unit.tx.save_challenge(after)
             unit.changed.append(after.id)
+            unit.transitions.append((record.challenge, after))
         if is_open:
             factor = self._learn(unit, after, factor, is_match=is_match)
         return Judged(result, replace(record, challenge=after), factor)
@@ -285,6 +286,7 @@ class ChallengeService:
             current = challenges.step(current, event)
         if current != challenge:
             unit.tx.save_challenge(current)
+            unit.transitions.append((challenge, current))
         unit.ended.append(current.id)
         return current
 

@@ -285,7 +285,7 @@ class Delivery:
 
     async def _drop(self, pending: PendingCall) -> None:
         """End a call as canceled. Runs as a task."""
-        call_log = self._calls.open(CallRecord(pending.call))
+        call_log = self._calls.open(CallRecord(pending.call), pending.challenge)
         try:
             await self._close(pending.challenge, call_log, Hangup(gave_up=GaveUp.CANCELED))
         except Exception:  # as in `_deliver`
@@ -298,7 +298,7 @@ class Delivery:
 
         The next call uses the first of `others` that is left.
         """
-        call_log = self._calls.open(CallRecord(call))
+        call_log = self._calls.open(CallRecord(call), challenge)
         held = _CallInProgress(
             challenge=challenge,
             call_log=call_log,

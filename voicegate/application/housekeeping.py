@@ -42,7 +42,7 @@ async def settle_orphans(*, store: Store, calls: CallLogs, pbxs: Collection[Pbx]
         await _hang_up(orphan.call, pbxs)
         record = await store.challenge(orphan.call.challenge_id)
         if record is not None:
-            await _settle(calls.open(orphan), record.challenge)
+            await _settle(calls.open(orphan, record.challenge), record.challenge)
     await speech.sweep()
     return len(orphans)
 

@@ -14,6 +14,8 @@ class Kept:
     """Steps of calls after this time."""
     audit: datetime
     """Audit entries after this time, and page sessions, which hold what people agreed to."""
+    webhooks: datetime
+    """Messages to webhooks that were composed after this time."""
     recent: datetime
     """Idempotency keys and wrong guesses after this time."""
 
@@ -28,6 +30,8 @@ class Retention:
     """Steps of calls."""
     audit: timedelta = timedelta(days=365)
     """Audit entries."""
+    webhooks: timedelta = timedelta(days=30)
+    """Messages to webhooks."""
     recent: timedelta = timedelta(days=1)
     """Idempotency keys and wrong guesses; longer than any window of policy."""
 
@@ -37,5 +41,6 @@ class Retention:
             calls=now - self.calls,
             timelines=now - self.timelines,
             audit=now - self.audit,
+            webhooks=now - self.webhooks,
             recent=now - self.recent,
         )

@@ -48,13 +48,17 @@ class Standings:
         # Which challenge tries a trunk again, and until when others leave that to it.
         self._probes: dict[str, tuple[str, datetime]] = {}
 
-    def note_end(self, call: Call, hangup: Hangup, outcome: CallOutcome) -> None:
-        """Learn from an ended call."""
+    def note_end(self, call: Call, hangup: Hangup, outcome: CallOutcome) -> bool:
+        """Learn from an ended call; return whether its trunk is set aside by it, or works again."""
         if call.is_test or call.destination.is_internal:
-            return
+            return False
+        before = self._trunks.get(call.trunk, Standing()).rests
         blocked = is_blocked(call, hangup)
         self._learn(self._trunks, call.trunk, sign_of_trunk(call, outcome, is_blocked=blocked))
         self._learn(self._caller_ids, call.caller_id, sign_of_caller_id(call, is_blocked=blocked))
+        after = self._trunks.get(call.trunk, Standing()).rests
+        # It may be set aside anew while it is tried: that is no news.
+        return (before > 0) != (after > 0)
 
     def set_aside_until(self, trunk: str) -> datetime | None:
         """Until when a trunk is set aside; None: it is not."""

@@ -19,6 +19,7 @@ from voicegate.application.listing import (
     ServiceCallFilter,
     Summary,
 )
+from voicegate.application.outbox import Message, OutboxRows, OutboxStore
 from voicegate.application.ports import CallRecord, ChallengeRecord, IdempotencyKey, Replay
 from voicegate.application.retention import Kept
 from voicegate.application.trunk_drains import Drain, DrainRows
@@ -112,7 +113,7 @@ class ClientRecord:
     """Its API keys, oldest first, also those that are over."""
 
 
-class Transaction(CallVolume, DrainRows, Protocol):
+class Transaction(CallVolume, DrainRows, OutboxRows, Protocol):
     """One transaction, in a thread of the store: nothing here waits, and its user must not wait either.
 
     Rows that are read stay locked until the commit.
@@ -264,7 +265,7 @@ class Transaction(CallVolume, DrainRows, Protocol):
         ...
 
 
-class Store(Protocol):
+class Store(OutboxStore, Protocol):
     """Everything that must survive, on disk. Each method is one transaction; after it returns, its changes
     are on disk.
 
@@ -284,10 +285,11 @@ class Store(Protocol):
         change: Callable[[Challenge], Challenge] | None = None,
         *,
         following: Call | None = None,
+        messages: Sequence[Message] = (),
         can_wait: bool = False,
     ) -> None:
-        """Store a call's state with its new timeline entries; in the same commit change its challenge and add
-        its next call.
+        """Store a call's state with its new timeline entries; in the same commit change its challenge, add
+        its next call, and store messages to webhooks.
 
         `change` None: the challenge stays; `following` None: there is no next call. With `can_wait`, it waits
         longer for a locked database than a request does.

@@ -15,10 +15,11 @@ import structlog
 from voicegate.application.audit import Audit
 from voicegate.application.change_notifier import ChangeNotifier
 from voicegate.application.delivery import Delivery
+from voicegate.application.outbox import Message, Outgoing
 from voicegate.application.pending_call import PendingCall
 from voicegate.application.ports import Clock
 from voicegate.application.store_port import Store, Transaction
-from voicegate.domain.challenge import GUESS_RULES
+from voicegate.domain.challenge import GUESS_RULES, Challenge
 from voicegate.domain.client import Principal
 from voicegate.domain.phone_number import Destination
 from voicegate.domain.policy import Deny
@@ -94,21 +95,36 @@ class UnitOfWork:
     """Challenges whose waiting clients are woken after the commit."""
     ended: list[str] = field(default_factory=list)
     """Challenges whose calls are hung up after the commit."""
+    transitions: list[tuple[Challenge, Challenge]] = field(default_factory=list)
+    """Challenges before and after a change, for webhooks."""
+    messages: list[Message] = field(default_factory=list)
+    """Messages to webhooks, which are stored in the transaction."""
     alarms: list[Alarm] = field(default_factory=list)
     """What an admin should look at."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Followers:
+    """Who does what follows a commit."""
+
+    notifier: ChangeNotifier
+    """Wakes who waits for a change."""
+    delivery: Delivery
+    """Places and hangs up calls."""
+    outgoing: Outgoing
+    """Composes messages to webhooks, and wakes who sends them."""
 
 
 class UnitsOfWork:
     """Runs units of work, each in one transaction."""
 
-    def __init__(
-        self, *, store: Store, clock: Clock, notifier: ChangeNotifier, audit: Audit, delivery: Delivery
-    ) -> None:
+    def __init__(self, *, store: Store, clock: Clock, audit: Audit, followers: Followers) -> None:
         self._store = store
         self._clock = clock
-        self._notifier = notifier
         self._audit = audit
-        self._delivery = delivery
+        self._notifier = followers.notifier
+        self._delivery = followers.delivery
+        self._outgoing = followers.outgoing
 
     async def do(
         self,
@@ -146,6 +162,9 @@ class UnitsOfWork:
         rule = answer.rule if isinstance(answer, Deny) else GUESS_RULES.get(answer.decision)
         entry = replace(entry, subject=unit.subject, rule=rule, reason=unit.reason)
         tx.audit(entry)
+        for before, after in unit.transitions:
+            unit.messages += self._outgoing.of_change(before, after, unit.now)
+        tx.add_messages(unit.messages)
         for alarm in unit.alarms:
             tx.audit(replace(entry, action=alarm.action, client=alarm.client, decision="alarm"))
         return answer, unit
@@ -153,6 +172,7 @@ class UnitsOfWork:
     async def _follow_commit(self, unit: UnitOfWork) -> None:
         for alarm in unit.alarms:
             log.warning(alarm.text, client=alarm.client, count=alarm.count)
+        self._outgoing.stored(unit.messages)
         for pending in unit.pending:
             self._delivery.start(pending)
         for challenge_id in unit.ended:

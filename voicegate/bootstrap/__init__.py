@@ -49,6 +49,7 @@ from voicegate.bootstrap.preloading import preload
 from voicegate.bootstrap.reloading import reload_for_ever
 from voicegate.bootstrap.settings_checks import warn_of_open_secrets
 from voicegate.bootstrap.times import check_times, timings
+from voicegate.bootstrap.webhooks import check_webhooks, sending_rules, webhook_sender, webhooks
 from voicegate.config import (
     CallerIdSettings,
     InternalSettings,
@@ -109,6 +110,7 @@ async def running(settings: Settings) -> AsyncIterator[App]:
         speech = Mixer(speech_settings(settings))
         await speech.prepare()
         _check_sounds(settings, speech)
+        check_webhooks(settings)
         adapters = Adapters(
             store=store,
             keyring=keyring,
@@ -116,10 +118,12 @@ async def running(settings: Settings) -> AsyncIterator[App]:
             pbxs=await _connect_pbxs(stack, settings),
             clock=SystemClock(),
             entropy=SystemEntropy(),
+            webhook_sender=await stack.enter_async_context(webhook_sender(settings, SystemClock())),
         )
         app = replace(assemble(adapters, rules(settings)), store_delay=store.write_delay_s)
         await app.trunks.load()
         await _settle_the_past(app, adapters)
+        await stack.enter_async_context(app.webhook_delivery)
         await stack.enter_async_context(app.delivery)
         tidying = asyncio.create_task(
             tidy_for_ever(store=store, clock=adapters.clock, retention=retention(settings)),
@@ -174,6 +178,8 @@ def rules(settings: Settings) -> Rules:
         timings=timings(settings),
         limits=call_limits(settings),
         pages=page_rules(settings),
+        webhooks=webhooks(settings),
+        sending=sending_rules(settings),
         rests=RestRules(
             faults=settings.routing.trunk_faults,
             first=timedelta(seconds=settings.routing.trunk_rest_s),
@@ -197,6 +203,7 @@ def check(settings: Settings) -> None:
     telephone_doors(settings)
     brands(settings)
     page_rules(settings)
+    check_webhooks(settings)
     allowed_uids(settings)
     socket_file(settings)
     if (port := tcp_port(settings)) is not None:
@@ -220,6 +227,7 @@ def retention(settings: Settings) -> Retention:
         calls=timedelta(days=kept.calls_days),
         timelines=timedelta(days=kept.timelines_days),
         audit=timedelta(days=kept.audit_days),
+        webhooks=timedelta(days=kept.webhooks_days),
     )
 
 

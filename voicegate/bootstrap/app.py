@@ -1,19 +1,20 @@
 """Creates the use cases, each with what it uses; the package itself chooses the adapters."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
 
 from voicegate.application.announcer import Announcer
 from voicegate.application.audit import Audit
-from voicegate.application.call_log import CallLogs
+from voicegate.application.call_log import CallLogs, Recording
 from voicegate.application.challenges import ChallengeFactory, ChallengeService, Defaults
 from voicegate.application.change_notifier import ChangeNotifier
 from voicegate.application.clients import Clients
 from voicegate.application.conversation import CallTimings
 from voicegate.application.delivery import Delivery
 from voicegate.application.enrollment import Enrollment
+from voicegate.application.outbox import Outgoing
 from voicegate.application.page_queries import PageQueries
 from voicegate.application.page_sessions import PageRules, PageSessions
 from voicegate.application.ports import Clock, Entropy, Keyring, Pbx, Speech
@@ -26,10 +27,13 @@ from voicegate.application.sign_in import SignIn
 from voicegate.application.store_port import Store
 from voicegate.application.trunk_health import TrunkHealth
 from voicegate.application.trunks import Trunks
-from voicegate.application.unit_of_work import UnitsOfWork
+from voicegate.application.unit_of_work import Followers, UnitsOfWork
+from voicegate.application.webhook_delivery import SendingRules, WebhookDelivery, WebhookSender
+from voicegate.application.webhooks import Webhooks
 from voicegate.domain.policy import CallPolicy, SpendPolicy
 from voicegate.domain.routing import Routes
 from voicegate.domain.standing import RestRules
+from voicegate.domain.webhook import Webhook
 
 TEST_PBX: Final = "test numbers"
 """The simulated PBX that answers test numbers; no configured one can have this name, for it has a blank."""
@@ -51,6 +55,8 @@ class Adapters:
     """The time."""
     entropy: Entropy
     """The source of ids and of keys to press."""
+    webhook_sender: WebhookSender
+    """Sends webhooks' messages."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +77,10 @@ class Rules:
     """Where the pages may lead, and how long page sessions live."""
     rests: RestRules = field(default_factory=RestRules)
     """When a trunk is set aside, and for how long."""
+    webhooks: Sequence[Webhook] = ()
+    """Who is told what."""
+    sending: SendingRules = field(default_factory=SendingRules)
+    """How webhooks' messages are sent."""
     caller_id_memory: timedelta = DEFAULT_MEMORY
     """For how long after a failed call the next one to that callee shows another caller ID."""
 
@@ -109,6 +119,10 @@ class App:
     """The standing of trunks and caller IDs."""
     trunks: Trunks
     """The use cases around trunks."""
+    webhooks: Webhooks
+    """The use cases around webhooks."""
+    webhook_delivery: WebhookDelivery
+    """Sends webhooks' messages; a context to be entered."""
     clock: Clock
     """The time."""
     take_spend: Callable[[SpendPolicy], None] = lambda _: None
@@ -121,10 +135,12 @@ def assemble(adapters: Adapters, rules: Rules) -> App:
     """Return the use cases with these adapters."""
     store, clock, entropy = adapters.store, adapters.clock, adapters.entropy
     notifier, standings = ChangeNotifier(), Standings(clock=adapters.clock, rules=rules.rests)
-    calls = CallLogs(store=store, notifier=notifier, clock=clock, entropy=entropy, standings=standings)
+    outgoing = Outgoing(rules.webhooks, entropy=entropy, rules=rules.sending.retries)
+    calls = _call_logs(adapters, notifier=notifier, standings=standings, outgoing=outgoing)
     audit = Audit(store=store, keyring=adapters.keyring)
     delivery = _delivery(adapters, rules, calls)
-    units = UnitsOfWork(store=store, clock=clock, notifier=notifier, audit=audit, delivery=delivery)
+    followers = Followers(notifier=notifier, delivery=delivery, outgoing=outgoing)
+    units = UnitsOfWork(store=store, clock=clock, audit=audit, followers=followers)
     challenge_service = _challenge_service(
         adapters, rules, calls=calls, delivery=delivery, standings=standings
     )
@@ -149,8 +165,43 @@ def assemble(adapters: Adapters, rules: Rules) -> App:
         pbxs=adapters.pbxs,
         standings=standings,
         trunks=_trunks(store, rules, units=units, standings=standings),
+        webhooks=_webhooks(adapters, units=units, outgoing=outgoing),
+        webhook_delivery=_webhook_delivery(adapters, rules, outgoing),
         clock=clock,
         take_spend=challenge_service.take_spend,
+    )
+
+
+def _call_logs(
+    adapters: Adapters, *, notifier: ChangeNotifier, standings: Standings, outgoing: Outgoing
+) -> CallLogs:
+    recording = Recording(
+        store=adapters.store,
+        notifier=notifier,
+        clock=adapters.clock,
+        standings=standings,
+        outgoing=outgoing,
+    )
+    return CallLogs(recording, adapters.entropy)
+
+
+def _webhooks(adapters: Adapters, *, units: UnitsOfWork, outgoing: Outgoing) -> Webhooks:
+    return Webhooks(
+        store=adapters.store,
+        clock=adapters.clock,
+        units=units,
+        outgoing=outgoing,
+        sender=adapters.webhook_sender,
+    )
+
+
+def _webhook_delivery(adapters: Adapters, rules: Rules, outgoing: Outgoing) -> WebhookDelivery:
+    return WebhookDelivery(
+        store=adapters.store,
+        clock=adapters.clock,
+        sender=adapters.webhook_sender,
+        outgoing=outgoing,
+        rules=rules.sending,
     )
 
 

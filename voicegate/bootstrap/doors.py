@@ -128,6 +128,7 @@ def native_dependencies(app: App, trunks: Sequence[Trunk], pages_url: str = "") 
         pbxs=app.pbxs,
         configured_trunks=trunks,
         trunks=app.trunks,
+        webhooks=app.webhooks,
         standings=app.standings,
         readiness=app.readiness,
         pages=app.pages,

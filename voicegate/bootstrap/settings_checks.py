@@ -140,6 +140,7 @@ def secret_files(settings: Settings) -> Mapping[str, str]:
         for name, entry in settings.providers.items()
         if entry.signature_secret_file
     }
+    files |= {f"webhooks.{name}.secret_file": entry.secret_file for name, entry in settings.webhooks.items()}
     return files
 
 

@@ -38,6 +38,9 @@ ADDRESSES: Final = {
     ),
     "prompts": Address("voicegate.cli.prompts", "prompts", "The spoken phrases."),
     "serve": Address("voicegate.cli.serve", "serve", "Run the daemon until SIGTERM or Ctrl-C."),
+    "webhooks": Address(
+        "voicegate.cli.webhooks", "webhooks", "Programs that are told of calls and verifications."
+    ),
     "trunks": Address(
         "voicegate.cli.trunks", "trunks", "The trunks, as their PBXs see them; drain one before work on it."
     ),

@@ -26,6 +26,7 @@ from voicegate.client.models import (
     Verification,
 )
 from voicegate.client.page_models import PageFactor, PageOutcome, PageSession
+from voicegate.client.webhook_models import ReplayedMessages, Webhook, WebhookMessage, WebhookTest
 
 __all__ = [
     "ApiClient",
@@ -50,6 +51,7 @@ __all__ = [
     "PageOutcome",
     "PageSession",
     "Problem",
+    "ReplayedMessages",
     "Revoked",
     "Step",
     "Trunk",
@@ -57,4 +59,7 @@ __all__ = [
     "TrunkPrice",
     "Unreachable",
     "Verification",
+    "Webhook",
+    "WebhookMessage",
+    "WebhookTest",
 ]

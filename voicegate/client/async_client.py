@@ -15,6 +15,7 @@ from httpx_sse import ServerSentEvent
 from voicegate.client import requests
 from voicegate.client.async_factors import AsyncFactors
 from voicegate.client.async_pages import AsyncPages
+from voicegate.client.async_webhooks import AsyncWebhooks
 from voicegate.client.models import (
     ApiClient,
     AuditEntry,
@@ -50,6 +51,8 @@ class AsyncClient:
         """What can be asked about subscribers' telephones."""
         self.pages = AsyncPages(self._ask)
         """What can be asked about pages for people."""
+        self.webhooks = AsyncWebhooks(self._ask)
+        """What can be asked about webhooks, by admins."""
 
     async def __aenter__(self) -> Self:
         return self

@@ -16,6 +16,7 @@ from httpx_sse import ServerSentEvent
 from voicegate.client import requests
 from voicegate.client.blocking_factors import Factors
 from voicegate.client.blocking_pages import Pages
+from voicegate.client.blocking_webhooks import Webhooks
 from voicegate.client.models import (
     ApiClient,
     AuditEntry,
@@ -51,6 +52,8 @@ class Client:
         """What can be asked about subscribers' telephones."""
         self.pages = Pages(self._ask)
         """What can be asked about pages for people."""
+        self.webhooks = Webhooks(self._ask)
+        """What can be asked about webhooks, by admins."""
 
     def __enter__(self) -> Self:
         return self

@@ -51,6 +51,7 @@ from voicegate.config.shapes import (
     TwilioServiceSettings,
 )
 from voicegate.config.spend_shapes import SpendSettings
+from voicegate.config.webhook_shapes import WebhookDeliverySettings, WebhookSettings
 from voicegate.config.wording import explain
 from voicegate.domain.errors import ConfigError
 from voicegate.domain.routing import NumberFormat, has_international_prefix
@@ -87,6 +88,8 @@ __all__ = [
     "Testing",
     "TrunkSettings",
     "TwilioServiceSettings",
+    "WebhookDeliverySettings",
+    "WebhookSettings",
     "load",
     "parse",
     "project_folder",
@@ -105,6 +108,7 @@ _NAMED_TABLES: dict[str, Any] = {
     "providers": ProviderSettings,
     "twilio": TwilioServiceSettings,
     "page_clients": PageClientSettings,
+    "webhooks": WebhookSettings,
 }
 
 

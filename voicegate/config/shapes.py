@@ -9,6 +9,7 @@ from typing import Annotated, ClassVar, Literal
 from msgspec import Meta, Struct, field
 
 from voicegate.config.spend_shapes import SpendSettings
+from voicegate.config.webhook_shapes import WebhookDeliverySettings, WebhookSettings
 from voicegate.domain.announcement import HumanCheck
 from voicegate.domain.challenge import DEFAULT_GUESSES, DEFAULT_LIFETIME
 from voicegate.domain.passcode import DEFAULT_LENGTH, MAX_LENGTH, MIN_LENGTH
@@ -71,6 +72,7 @@ class RetentionSettings(_Section, frozen=True, kw_only=True):
     calls_days: Days = 90
     timelines_days: Days = 90
     audit_days: Days = 365
+    webhooks_days: Days = 30
 
 
 class Socket(_Section, frozen=True, kw_only=True):
@@ -375,3 +377,5 @@ class Settings(_Section, frozen=True, kw_only=True):
     providers: dict[Name, ProviderSettings] = field(default_factory=dict)
     twilio: dict[Name, TwilioServiceSettings] = field(default_factory=dict)
     page_clients: dict[Name, PageClientSettings] = field(default_factory=dict)
+    webhook_delivery: WebhookDeliverySettings = WebhookDeliverySettings()
+    webhooks: dict[Name, WebhookSettings] = field(default_factory=dict)

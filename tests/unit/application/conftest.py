@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from tests.unit.application.scripted import ScriptedPbx, ScriptedSpeech
+from tests.unit.application.scripted import ScriptedPbx, ScriptedReceiver, ScriptedSpeech
 from voicegate.adapters.keyfile import FileKeyring
 from voicegate.adapters.storage import engines
 from voicegate.adapters.storage.migrations import migrate
@@ -187,6 +187,7 @@ async def bench_in(
             pbxs={"main": pbx},
             clock=clock,
             entropy=SystemEntropy(),
+            webhook_sender=ScriptedReceiver(),
         )
         rules = Rules(routes=Routes(trunks), policy=UNHURRIED, timings=timings, limits=limits or CallLimits())
         app = assemble(adapters, rules)

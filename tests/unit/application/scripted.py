@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from voicegate.application.outbox import Message, SendResult
 from voicegate.application.ports import CallAudio, Clip, DtmfTiming, LegSignal, Order
 from voicegate.domain.announcement import Asking, Part, Phrasing, PromptName
 from voicegate.domain.call import Answered, Media, Playback, Rang
@@ -174,3 +175,18 @@ class ScriptedSpeech:
     async def sweep(self) -> int:
         self.swept += 1
         return 0
+
+
+@dataclass
+class ScriptedReceiver:
+    """Takes webhooks' messages, and answers as it is told."""
+
+    answers: list[SendResult] = field(default_factory=list)
+    """The next answers; without one it takes the message."""
+    taken: list[Message] = field(default_factory=list)
+    news: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def send(self, message: Message) -> SendResult:
+        self.taken.append(message)
+        self.news.set()
+        return self.answers.pop(0) if self.answers else SendResult(200)

@@ -284,7 +284,7 @@ async def test_a_restart_settles_what_was_in_progress_and_calls_nobody(bench: Be
         assert isinstance(pending, PendingCall)
         challenge, call = pending.challenge, pending.call
         await open_challenge(store, challenge, call)
-        call_log = bench.app.calls.open(CallRecord(call))
+        call_log = bench.app.calls.open(CallRecord(call), challenge)
         for step in steps:
             await call_log.write(step)
         live.append((challenge.id, call.id))

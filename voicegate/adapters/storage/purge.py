@@ -18,6 +18,7 @@ from voicegate.adapters.storage.tables import (
     challenges,
     factors,
     idempotency_keys,
+    outbox,
     page_sessions,
     timeline,
     wrong_guesses,
@@ -33,6 +34,7 @@ def purge(connection: Connection, kept: Kept, *, limit: int) -> int:
         + _delete(connection, audit.c.id, audit.c.at < kept.audit, limit=limit)
         + _delete(connection, page_sessions.c.id, page_sessions.c.created_at < kept.audit, limit=limit)
         + _delete(connection, wrong_guesses.c.id, wrong_guesses.c.at < kept.recent, limit=limit)
+        + _delete(connection, outbox.c.id, outbox.c.created_at < kept.webhooks, limit=limit)
         + _purge_volume(connection, kept.recent, limit=limit)
         + purge_spend(connection, kept.recent, limit=limit)
         + _purge_keys(connection, kept.recent, limit=limit)

@@ -6,7 +6,7 @@ committed: a reader never waits for the writer. The event loop waits for neither
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -18,7 +18,7 @@ from typing import Final, Self, TypeVar
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from voicegate.adapters.storage import counts, engines, lists, page_rows, purge, statements
+from voicegate.adapters.storage import counts, engines, lists, outbox, page_rows, purge, statements
 from voicegate.adapters.storage.engines import FileIdentity
 from voicegate.adapters.storage.migrations import migrate
 from voicegate.adapters.storage.transaction import SqlTransaction
@@ -33,6 +33,7 @@ from voicegate.application.listing import (
     ServiceCallFilter,
     Summary,
 )
+from voicegate.application.outbox import Message, MessageFilter, StoredMessage
 from voicegate.application.ports import CallRecord, ChallengeRecord
 from voicegate.application.retention import Kept
 from voicegate.application.store_port import AuditEntry, ClientRecord, FactorRecord, Transaction
@@ -42,6 +43,7 @@ from voicegate.domain.challenge import Challenge
 from voicegate.domain.client import Client, ClientKey
 from voicegate.domain.errors import StoreError
 from voicegate.domain.page_session import PageSession
+from voicegate.domain.webhook import MessageState
 
 T = TypeVar("T")
 
@@ -115,15 +117,22 @@ class SqlStore:
         change: Callable[[Challenge], Challenge] | None = None,
         *,
         following: Call | None = None,
+        messages: Sequence[Message] = (),
         can_wait: bool = False,
     ) -> None:
-        """Store a call's state with its new timeline entries, the change of its challenge and the next call.
+        """Store a call's state with its new timeline entries, the change of its challenge, the next call and
+        messages to webhooks.
 
         All in one commit. `can_wait`: wait long for a locked database (`Waits.call`), instead of as long as
         a request.
         """
         job = partial(statements.record_call, record=record, change=change, following=following)
-        await self._write(job, self._waits.call if can_wait else None)
+
+        def work(connection: Connection) -> None:
+            job(connection)
+            outbox.add_messages(connection, messages)
+
+        await self._write(work, self._waits.call if can_wait else None)
 
     async def challenge(self, challenge_id: str) -> ChallengeRecord | None:
         """Return a challenge with its calls and timelines; None: unknown."""
@@ -186,6 +195,18 @@ class SqlStore:
     async def clients(self) -> Sequence[ClientRecord]:
         """Return all clients with their keys, by name."""
         return await self._read(statements.find_clients)
+
+    async def messages(self, limit: int, wanted: MessageFilter) -> Sequence[StoredMessage]:
+        """Return the messages that match, newest first, at most `limit`."""
+        return await self._list(partial(outbox.find_messages, wanted=wanted, limit=limit))
+
+    async def message_counts(self) -> Mapping[tuple[str, MessageState], int]:
+        """Return how many messages of each webhook are in each state."""
+        return await self._list(outbox.count_messages)
+
+    async def next_message_at(self, webhook: str) -> datetime | None:
+        """Return when a webhook's next message is due; None: none is pending."""
+        return await self._read(partial(outbox.find_next_at, webhook=webhook))
 
     async def drains(self) -> Sequence[Drain]:
         """Return the trunks that are drained, by name."""

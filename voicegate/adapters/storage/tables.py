@@ -31,6 +31,7 @@ from sqlalchemy import (
 from voicegate.domain.call import CallState
 from voicegate.domain.challenge import OPEN_STATES, Purpose
 from voicegate.domain.factor import FactorState
+from voicegate.domain.webhook import MessageState
 
 METADATA: Final = MetaData(
     naming_convention={
@@ -251,6 +252,23 @@ trunk_drains: Final = Table(
 )
 """One row for each trunk that gets no new calls."""
 
+outbox: Final = Table(
+    "outbox",
+    METADATA,
+    Column("id", String, primary_key=True),
+    Column("webhook", String, nullable=False),
+    Column("type", String, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("give_up_at", UtcDateTime, nullable=False),
+    Column("state", String, nullable=False),
+    Column("tries", Integer, nullable=False),
+    Column("next_at", UtcDateTime, nullable=False),
+    Column("status", Integer),
+    Column("error", Text),
+)
+"""One row for each message to a webhook, stored with what it tells, and what became of it."""
+
 page_sessions: Final = Table(
     "page_sessions",
     METADATA,
@@ -310,6 +328,9 @@ IS_LIVING: Final = factors.c.state != literal_column(f"'{FactorState.RESET}'")
 IS_SERVICE: Final = calls.c.service.is_not(None)
 """Did a service ask for a call?"""
 
+IS_PENDING: Final = outbox.c.state == literal_column(f"'{MessageState.PENDING}'")
+"""Is a message to be sent?"""
+
 # In the order of a list, to its last column: a page is read from the index and nothing is sorted. The columns
 # after the id are for filters: a row that does not match is skipped in the index, without reading the table.
 Index("ix_calls_created_at", *(calls.c[name] for name in ("created_at", "id", "trunk", "outcome", "is_test")))
@@ -355,6 +376,14 @@ Index("ix_idempotency_keys_created", idempotency_keys.c.created)
 Index("ix_idempotency_keys_challenge_id", idempotency_keys.c.challenge_id)
 Index("ix_page_sessions_created_at", page_sessions.c.created_at)
 Index("ix_page_sessions_result_digest", page_sessions.c.result_digest)
+Index(
+    "ix_outbox_pending",
+    outbox.c.webhook,
+    outbox.c.next_at,
+    sqlite_where=IS_PENDING,
+    postgresql_where=IS_PENDING,
+)
+Index("ix_outbox_created_at", outbox.c.created_at, outbox.c.id)
 Index("ix_audit_at", audit.c.at)
 Index("ix_audit_client", audit.c.client, audit.c.id)
 Index("ix_audit_number_digest", audit.c.number_digest, audit.c.id)

@@ -11,7 +11,7 @@ from datetime import date, datetime
 from sqlalchemy import Connection, Select, Table, delete, func, insert, select, update
 from sqlalchemy.sql import ColumnElement
 
-from voicegate.adapters.storage import buckets, page_rows, spend, stamps, statements, volume
+from voicegate.adapters.storage import buckets, outbox, page_rows, spend, stamps, statements, volume
 from voicegate.adapters.storage.rows import (
     Columns,
     audit_row,
@@ -36,6 +36,7 @@ from voicegate.adapters.storage.tables import (
     trunk_drains,
     wrong_guesses,
 )
+from voicegate.application.outbox import Claim, Message, Replaying, StoredMessage
 from voicegate.application.ports import ChallengeRecord, IdempotencyKey, Replay
 from voicegate.application.store_port import AuditEntry, BucketCall, WrongGuess
 from voicegate.application.trunk_drains import Drain
@@ -263,6 +264,22 @@ class SqlTransaction:
     def save_page_session(self, session: PageSession) -> None:
         """Store a page session, new or changed."""
         self._put(page_sessions, page_sessions.c.id == session.id, page_rows.page_session_row(session))
+
+    def add_messages(self, messages: Sequence[Message]) -> None:
+        """Store new messages to webhooks; one that is stored already stays as it is."""
+        outbox.add_messages(self._connection, messages)
+
+    def claim_messages(self, claim: Claim) -> Sequence[StoredMessage]:
+        """Take messages that are due, so that no other sender takes them."""
+        return outbox.claim_messages(self._connection, claim)
+
+    def settle_message(self, message: StoredMessage) -> None:
+        """Store what a try came to."""
+        outbox.settle_message(self._connection, message)
+
+    def replay_messages(self, replay: Replaying) -> int:
+        """Let messages be sent again; return how many."""
+        return outbox.replay_messages(self._connection, replay)
 
     def drains(self) -> Sequence[Drain]:
         """Return the trunks that are drained, by name."""

@@ -14,6 +14,7 @@ from voicegate.adapters.http.native.page_sessions import PageSessionsDoor
 from voicegate.adapters.http.native.service import ServiceDoor
 from voicegate.adapters.http.native.trunks import TrunksDoor
 from voicegate.adapters.http.native.verifications import VerificationsDoor
+from voicegate.adapters.http.native.webhooks import WebhooksDoor
 from voicegate.adapters.http.openapi import Description
 from voicegate.adapters.http.operations import routes_of
 from voicegate.adapters.http.waiting import Waiters, WaitingLimits
@@ -27,6 +28,7 @@ from voicegate.application.readiness import Readiness
 from voicegate.application.route_choice import Standings
 from voicegate.application.sign_in import SignIn
 from voicegate.application.trunks import Trunks
+from voicegate.application.webhooks import Webhooks
 from voicegate.domain.routing import Trunk
 
 
@@ -52,6 +54,8 @@ class ApiDependencies:
     """The trunks, in the order they are tried."""
     trunks: Trunks
     """The use cases around trunks."""
+    webhooks: Webhooks
+    """The use cases around webhooks."""
     standings: Standings
     """How the trunks fared."""
     readiness: Readiness
@@ -89,6 +93,7 @@ def native_door(dependencies: ApiDependencies, waiting: WaitingLimits | None = N
         ),
         ServiceDoor(dependencies.readiness),
         PageSessionsDoor(dependencies.pages, dependencies.pages_url, dependencies.body_timeout),
+        WebhooksDoor(dependencies.webhooks, dependencies.body_timeout),
         AdminDoor(dependencies.clients, dependencies.audit, dependencies.body_timeout),
     )
     routes = [route for handler in handlers for route in routes_of(handler)]
