@@ -254,6 +254,7 @@ async def test_wrong_codes_are_counted_and_then_over(site: Site) -> None:
         assert "One try left" in browser.words
         await guess_wrong(browser, 1)
         assert "Too many wrong codes. Call again for a new code." in browser.words
+        assert "Enter it below" not in browser.words
         assert '<div id="enter" hidden>' in browser.answer.text
         site.bench.clock.time += timedelta(seconds=1)
         await browser.submit("call")
@@ -273,6 +274,7 @@ async def test_an_expired_code_is_called_anew(site: Site) -> None:
         site.bench.clock.time += timedelta(minutes=6)
         await browser.get(f"/p/{made.session.id}")
         assert "This code is too old." in browser.words
+        assert "Enter it below" not in browser.words
         await browser.submit("call")
         await browser.submit("verify", code=await site.code(made))
         assert browser.title == "You are verified"
