@@ -53,7 +53,7 @@ pages: $(READY) ## renew the pages that follow from the code: settings, command 
 	@$(BIN)/python docs/generate.py
 
 pictures: $(READY) ## the pictures of the pages for people anew, in Chromium and with calls in a lab; two minutes
-	$(BIN)/pytest -n 0 tests/browser/test_pages.py tests/browser/test_calls.py
+	$(BIN)/pytest -n 0 -m '' tests/browser/test_pages.py tests/browser/test_calls.py
 	$(BIN)/python -m tests.browser.pictures
 
 docs: $(READY) ## all pages as HTML, into docs/_build

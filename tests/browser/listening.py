@@ -11,11 +11,11 @@ from voicegate.lab.listener import RATE, KeyListener, Samples
 
 # By the old ScriptProcessorNode: an AudioWorklet's module would be a script that the page's policy forbids.
 _BLOCK: Final = 2048
-_RECORD: Final = """([rate, block]) => {
+_RECORD: Final = """([rate, block, heard]) => {
   const context = new AudioContext({ sampleRate: rate });
   const recorder = context.createScriptProcessor(block, 1, 1);
   recorder.onaudioprocess = ({ inputBuffer }) =>
-    heard(Array.from(inputBuffer.getChannelData(0), sample => Math.round(sample * 32767)));
+    window[heard](Array.from(inputBuffer.getChannelData(0), sample => Math.round(sample * 32767)));
   context.createMediaStreamSource(document.querySelector("audio").srcObject).connect(recorder);
   recorder.connect(context.destination);
 }"""
@@ -31,9 +31,10 @@ class Ear:
         self._fed = 0
 
     async def attach(self, page: Page) -> None:
-        """Begin to listen to a page's call."""
-        await page.expose_function("heard", lambda samples: self._heard.append(np.array(samples, np.int16)))
-        await page.evaluate(_RECORD, [RATE, _BLOCK])
+        """Begin to listen to a page's call; each call of a page has an ear of its own."""
+        name = f"heard{id(self)}"
+        await page.expose_function(name, lambda samples: self._heard.append(np.array(samples, np.int16)))
+        await page.evaluate(_RECORD, [RATE, _BLOCK, name])
 
     def asked_key(self) -> str | None:
         """The key that was asked for since the last one; blocks while it is made out."""
