@@ -10,8 +10,9 @@ from dataclasses import asdict, dataclass
 import structlog
 
 from voicegate.application.change_notifier import ChangeNotifier
-from voicegate.application.outbox import Message, Outgoing
+from voicegate.application.outbox import Message, Outgoing, Told
 from voicegate.application.ports import CallRecord, Clock, Entropy, TimelineEntry
+from voicegate.application.receipts import NewReceipt, Receipts
 from voicegate.application.route_choice import Standings
 from voicegate.application.store_port import Store
 from voicegate.domain import call as calls
@@ -39,6 +40,8 @@ class Recording:
     """Learns from calls' ends."""
     outgoing: Outgoing
     """Composes messages to webhooks."""
+    receipts: Receipts | None = None
+    """Composes receipts; None: they are switched off."""
 
 
 class CallLog:
@@ -50,6 +53,7 @@ class CallLog:
         self._clock = recording.clock
         self._standings = recording.standings
         self._outgoing = recording.outgoing
+        self._receipts = recording.receipts
         self._challenge = challenge
         self._entries = list(record.timeline)
         self._messages: list[Message] = []
@@ -71,7 +75,7 @@ class CallLog:
         is_beginning = isinstance(event, Originated)
         try:
             record, messages = CallRecord(self.call, timeline=tuple(self._entries)), tuple(self._messages)
-            await self._store.record(record, messages=messages, can_wait=is_beginning)
+            await self._store.record(record, told=Told(messages), can_wait=is_beginning)
         except StoreError as error:
             if is_beginning:
                 raise
@@ -130,7 +134,8 @@ class CallLog:
                 self._tell_of_trunk()
         messages = tuple(self._messages)
         record = CallRecord(self.call, outcome=outcome, hangup=hangup, timeline=tuple(self._entries))
-        await self._store.record(record, change, following=following, messages=messages, can_wait=True)
+        told = Told(messages, self._receipt_of(record))
+        await self._store.record(record, change, following=following, told=told, can_wait=True)
         self._follow_commit(messages)
         log.info(
             "call ended",
@@ -143,6 +148,11 @@ class CallLog:
             evidence=self.call.evidence.strongest.name.lower(),
             **detail,
         )
+
+    def _receipt_of(self, record: CallRecord) -> NewReceipt | None:
+        if self._receipts is None or self.call.is_test:
+            return None
+        return self._receipts.of_end(record, self._challenge, self._clock.now())
 
     def _tell_of_trunk(self) -> None:
         until = self._standings.set_aside_until(self.call.trunk)

@@ -13,6 +13,7 @@ from voicegate.application.audit import Audit
 from voicegate.application.call_log import CallLog, CallLogs
 from voicegate.application.delivery import settle
 from voicegate.application.ports import Clock, Keyring, Pbx, Speech
+from voicegate.application.receipts import Cut, Receipts
 from voicegate.application.retention import Kept, Retention
 from voicegate.application.store_port import Store, Transaction
 from voicegate.domain import challenge as challenges
@@ -72,12 +73,17 @@ def _void(tx: Transaction, *, challenge_id: str, now: datetime, audit: Audit) ->
     tx.audit(replace(entry, subject=challenge_id))
 
 
-async def tidy_for_ever(*, store: Store, clock: Clock, retention: Retention) -> None:
+async def tidy_for_ever(
+    *, store: Store, clock: Clock, retention: Retention, receipts: Receipts | None = None
+) -> None:
     """Expire challenges when their time is over and delete what is old, until cancelled."""
     while True:
         try:
             expired = await store.expire(clock.now())
             purged = await _purge(store, retention.kept(clock.now()))
+            if receipts is not None:
+                now = clock.now()
+                purged += await _cut(store, receipts.cut(now - retention.receipts, now, BATCH))
         except Exception:  # a task's root: the next round may fare better
             log.exception("housekeeping failed")
             expired = purged = 0
@@ -95,6 +101,15 @@ async def _purge(store: Store, kept: Kept) -> int:
         purged += deleted
         await asyncio.sleep(PAUSE.total_seconds())
     return purged
+
+
+async def _cut(store: Store, cut: Cut) -> int:
+    """Delete old receipts in batches; return how many. Other writes run between two batches."""
+    deleted = 0
+    while count := await store.transact(lambda tx: tx.cut_receipts(cut)):
+        deleted += count
+        await asyncio.sleep(PAUSE.total_seconds())
+    return deleted
 
 
 async def _hang_up(call: Call, pbxs: Collection[Pbx]) -> None:

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Final, Protocol
 
 from voicegate.application.ports import Entropy, TimelineEntry
+from voicegate.application.receipts import NewReceipt
 from voicegate.domain.call import Call
 from voicegate.domain.challenge import Challenge, ChallengeState
 from voicegate.domain.webhook import STEP, EventType, MessageState, RetryRules, Webhook
@@ -38,6 +39,20 @@ class Message:
     """JSON, as it is sent."""
     give_up_at: datetime
     """When it is given up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What is stored beside a call's step, in the same commit."""
+
+    messages: Sequence[Message] = ()
+    """Messages to webhooks."""
+    receipt: NewReceipt | None = None
+    """The receipt of its end; None: it has not ended, or receipts are switched off."""
+
+
+NOTHING_TOLD: Final = Told()
+"""Nothing."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,8 @@ class Retention:
     """Audit entries."""
     webhooks: timedelta = timedelta(days=30)
     """Messages to webhooks."""
+    receipts: timedelta = timedelta(days=365)
+    """Receipts."""
     recent: timedelta = timedelta(days=1)
     """Idempotency keys and wrong guesses; longer than any window of policy."""
 

@@ -19,8 +19,9 @@ from voicegate.application.listing import (
     ServiceCallFilter,
     Summary,
 )
-from voicegate.application.outbox import Message, OutboxRows, OutboxStore
+from voicegate.application.outbox import NOTHING_TOLD, OutboxRows, OutboxStore, Told
 from voicegate.application.ports import CallRecord, ChallengeRecord, IdempotencyKey, Replay
+from voicegate.application.receipts import ReceiptRows
 from voicegate.application.retention import Kept
 from voicegate.application.trunk_drains import Drain, DrainRows
 from voicegate.domain.call import Call
@@ -113,7 +114,7 @@ class ClientRecord:
     """Its API keys, oldest first, also those that are over."""
 
 
-class Transaction(CallVolume, DrainRows, OutboxRows, Protocol):
+class Transaction(CallVolume, DrainRows, OutboxRows, ReceiptRows, Protocol):
     """One transaction, in a thread of the store: nothing here waits, and its user must not wait either.
 
     Rows that are read stay locked until the commit.
@@ -285,11 +286,11 @@ class Store(OutboxStore, Protocol):
         change: Callable[[Challenge], Challenge] | None = None,
         *,
         following: Call | None = None,
-        messages: Sequence[Message] = (),
+        told: Told = NOTHING_TOLD,
         can_wait: bool = False,
     ) -> None:
         """Store a call's state with its new timeline entries; in the same commit change its challenge, add
-        its next call, and store messages to webhooks.
+        its next call, and store what is told of it.
 
         `change` None: the challenge stays; `following` None: there is no next call. With `can_wait`, it waits
         longer for a locked database than a request does.

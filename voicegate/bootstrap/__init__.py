@@ -46,6 +46,7 @@ from voicegate.bootstrap.pages import brands, page_rules
 from voicegate.bootstrap.pbxs import make_pbx
 from voicegate.bootstrap.policies import call_policy, test_pattern
 from voicegate.bootstrap.preloading import preload
+from voicegate.bootstrap.receipts import receipt_keys
 from voicegate.bootstrap.reloading import reload_for_ever
 from voicegate.bootstrap.settings_checks import warn_of_open_secrets
 from voicegate.bootstrap.times import check_times, timings
@@ -118,6 +119,7 @@ async def running(settings: Settings) -> AsyncIterator[App]:
             pbxs=await _connect_pbxs(stack, settings),
             clock=SystemClock(),
             entropy=SystemEntropy(),
+            receipt_signer=await asyncio.to_thread(receipt_keys, settings),
             webhook_sender=await stack.enter_async_context(webhook_sender(settings, SystemClock())),
         )
         app = replace(assemble(adapters, rules(settings)), store_delay=store.write_delay_s)
@@ -126,7 +128,9 @@ async def running(settings: Settings) -> AsyncIterator[App]:
         await stack.enter_async_context(app.webhook_delivery)
         await stack.enter_async_context(app.delivery)
         tidying = asyncio.create_task(
-            tidy_for_ever(store=store, clock=adapters.clock, retention=retention(settings)),
+            tidy_for_ever(
+                store=store, clock=adapters.clock, retention=retention(settings), receipts=app.receipts
+            ),
             name="housekeeping",
         )
         stack.callback(tidying.cancel)
@@ -228,6 +232,7 @@ def retention(settings: Settings) -> Retention:
         timelines=timedelta(days=kept.timelines_days),
         audit=timedelta(days=kept.audit_days),
         webhooks=timedelta(days=kept.webhooks_days),
+        receipts=timedelta(days=kept.receipts_days),
     )
 
 

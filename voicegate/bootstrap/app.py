@@ -21,6 +21,7 @@ from voicegate.application.ports import Clock, Entropy, Keyring, Pbx, Speech
 from voicegate.application.queries import ChallengeQueries, FactorQueries
 from voicegate.application.queueing import CallLimits
 from voicegate.application.readiness import Readiness
+from voicegate.application.receipts import Receipts, ReceiptSigner
 from voicegate.application.route_choice import DEFAULT_MEMORY, RouteChooser, Standings
 from voicegate.application.service_calls import ServiceCalls
 from voicegate.application.sign_in import SignIn
@@ -57,6 +58,8 @@ class Adapters:
     """The source of ids and of keys to press."""
     webhook_sender: WebhookSender
     """Sends webhooks' messages."""
+    receipt_signer: ReceiptSigner | None = None
+    """Signs receipts; None: they are switched off."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,6 +122,8 @@ class App:
     """The standing of trunks and caller IDs."""
     trunks: Trunks
     """The use cases around trunks."""
+    receipts: Receipts | None
+    """Composes receipts; None: they are switched off."""
     webhooks: Webhooks
     """The use cases around webhooks."""
     webhook_delivery: WebhookDelivery
@@ -136,7 +141,8 @@ def assemble(adapters: Adapters, rules: Rules) -> App:
     store, clock, entropy = adapters.store, adapters.clock, adapters.entropy
     notifier, standings = ChangeNotifier(), Standings(clock=adapters.clock, rules=rules.rests)
     outgoing = Outgoing(rules.webhooks, entropy=entropy, rules=rules.sending.retries)
-    calls = _call_logs(adapters, notifier=notifier, standings=standings, outgoing=outgoing)
+    recording = _recording(adapters, notifier=notifier, standings=standings, outgoing=outgoing)
+    calls = CallLogs(recording, entropy)
     audit = Audit(store=store, keyring=adapters.keyring)
     delivery = _delivery(adapters, rules, calls)
     followers = Followers(notifier=notifier, delivery=delivery, outgoing=outgoing)
@@ -165,6 +171,7 @@ def assemble(adapters: Adapters, rules: Rules) -> App:
         pbxs=adapters.pbxs,
         standings=standings,
         trunks=_trunks(store, rules, units=units, standings=standings),
+        receipts=recording.receipts,
         webhooks=_webhooks(adapters, units=units, outgoing=outgoing),
         webhook_delivery=_webhook_delivery(adapters, rules, outgoing),
         clock=clock,
@@ -172,17 +179,17 @@ def assemble(adapters: Adapters, rules: Rules) -> App:
     )
 
 
-def _call_logs(
+def _recording(
     adapters: Adapters, *, notifier: ChangeNotifier, standings: Standings, outgoing: Outgoing
-) -> CallLogs:
-    recording = Recording(
+) -> Recording:
+    return Recording(
         store=adapters.store,
         notifier=notifier,
         clock=adapters.clock,
         standings=standings,
         outgoing=outgoing,
+        receipts=Receipts(adapters.receipt_signer) if adapters.receipt_signer else None,
     )
-    return CallLogs(recording, adapters.entropy)
 
 
 def _webhooks(adapters: Adapters, *, units: UnitsOfWork, outgoing: Outgoing) -> Webhooks:

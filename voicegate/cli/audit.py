@@ -5,12 +5,12 @@ from typing import Any
 import rich_click as click
 
 from voicegate.cli.moments import Moment
-from voicegate.cli.options import Options
 from voicegate.cli.place import connect
 from voicegate.cli.printing import clock, hint_at_plus, json_option, print_json, print_table
+from voicegate.cli.receipts import export, public_keys, verify, verify_file
 
 
-@click.command()
+@click.group(invoke_without_command=True)
 @click.option("--limit", type=click.IntRange(1, 500), default=20, show_default=True, help="Entries to show.")
 @click.option("--before", type=click.IntRange(min=1), metavar="ID", help="Only entries with a lower id.")
 @click.option("--number", help="Only about this number, written in full, or this extension.")
@@ -20,12 +20,14 @@ from voicegate.cli.printing import clock, hint_at_plus, json_option, print_json,
 @click.option("--since", type=Moment(), help="Only entries made then or later, local time.")
 @click.option("--until", type=Moment(), help="Only entries made before then, local time.")
 @json_option
-@click.pass_obj
+@click.pass_context
 def audit(
-    options: Options, /, *, limit: int, before: int | None, as_json: bool, owner: str | None, **wanted: Any
+    ctx: click.Context, /, *, limit: int, before: int | None, as_json: bool, owner: str | None, **wanted: Any
 ) -> None:
-    """Who asked for what, and what was decided."""
-    with connect(options) as client:
+    """Who asked for what, and what was decided; and signed receipts of calls."""
+    if ctx.invoked_subcommand is not None:
+        return
+    with connect(ctx.obj) as client:
         entries = client.audit(limit, before, client=owner, **wanted)
     if as_json:
         print_json(entries)
@@ -49,3 +51,7 @@ def audit(
             for entry in entries
         ),
     )
+
+
+for command in (verify, verify_file, export, public_keys):
+    audit.add_command(command)

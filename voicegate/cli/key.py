@@ -7,6 +7,7 @@ from typing import Final
 import rich_click as click
 
 from voicegate.adapters.keyfile import file as keys
+from voicegate.adapters.keyfile.receipt_keys import rotate_receipt_keys
 from voicegate.cli.options import Options
 from voicegate.cli.place import read_settings
 from voicegate.cli.printing import clock, json_option, print_json, print_table
@@ -74,6 +75,11 @@ def rotate(options: Options, *, drop_old: bool) -> None:
         present = keys.add_key(file, made, is_only=drop_old)
     except FileNotFoundError:
         raise KeyFileError(f"{file}: the key file is missing: {keys.LOST}") from None
+    receipts = file.with_name(f"{file.name}-receipts")
+    if receipts.exists():
+        # In one command: who may have read the one file may have read the other.
+        rotated = rotate_receipt_keys(receipts, datetime.now(UTC), is_only=drop_old)
+        click.echo(f"{receipts}: receipts are signed with {rotated} from the next start on.")
     loses = _LOSES if drop_old else f"{len(present) - 1} older stay, so that nothing is lost"
     click.echo(f"{file}: the new key is {made.id}; {loses}. Back the file up, and restart the daemon.")
 

@@ -11,7 +11,11 @@ from voicegate.cli.lazy import Address, LazyGroup
 from voicegate.cli.options import Options
 
 ADDRESSES: Final = {
-    "audit": Address("voicegate.cli.audit", "audit", "Who asked for what, and what was decided."),
+    "audit": Address(
+        "voicegate.cli.audit",
+        "audit",
+        "Who asked for what, and what was decided; and signed receipts of calls.",
+    ),
     "call": Address("voicegate.cli.call", "call", "Call a number and speak a code."),
     "calls": Address("voicegate.cli.calls", "calls", "Calls that were placed, and how they ended."),
     "check": Address("voicegate.cli.check", "check", "Check a code that somebody entered."),

@@ -73,6 +73,13 @@ class RetentionSettings(_Section, frozen=True, kw_only=True):
     timelines_days: Days = 90
     audit_days: Days = 365
     webhooks_days: Days = 30
+    receipts_days: Days = 365
+
+
+class ReceiptSettings(_Section, frozen=True, kw_only=True):
+    """`[receipts]`: signed records of calls' ends."""
+
+    enabled: bool = False
 
 
 class Socket(_Section, frozen=True, kw_only=True):
@@ -356,6 +363,7 @@ class Settings(_Section, frozen=True, kw_only=True):
     service: Service = Service()
     storage: Storage = Storage()
     retention: RetentionSettings = RetentionSettings()
+    receipts: ReceiptSettings = ReceiptSettings()
     socket: Socket = Socket()
     tcp: Tcp = Tcp()
     http: Http = Http()

@@ -2,5 +2,6 @@
 
 from voicegate.adapters.keyfile.checks import KeyFileCheck
 from voicegate.adapters.keyfile.keyring import FileKeyring
+from voicegate.adapters.keyfile.receipt_keys import ReceiptKeys
 
-__all__ = ["FileKeyring", "KeyFileCheck"]
+__all__ = ["FileKeyring", "KeyFileCheck", "ReceiptKeys"]

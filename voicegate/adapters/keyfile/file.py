@@ -68,6 +68,21 @@ def read_keys(file: Path) -> Sequence[Key]:
         KeyFileError: readable by others, damaged, or not a key file; names the file and the fix.
         OSError: it cannot be read.
     """
+    content = read_private(file, MAX_KEYS * _LONGEST)
+    keys = _parse(content)
+    if not keys:
+        raise KeyFileError(f"{file}: not a key file, or a damaged one: move it away; {LOST}")
+    return keys
+
+
+def read_private(file: Path, longest: int) -> bytes:
+    """Return a file's content, with one byte more than `longest` at most; blocks on the disk.
+
+    Raises:
+        FileNotFoundError: there is no file.
+        KeyFileError: it is no ordinary file, or others may use it; names the file and the fix.
+        OSError: it cannot be read.
+    """
     # O_NONBLOCK: a FIFO in place of the key file must not block the start.
     descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     try:
@@ -76,13 +91,9 @@ def read_keys(file: Path) -> Sequence[Key]:
             raise KeyFileError(f"{file}: the key file must be an ordinary file: name another in the settings")
         if mode & (stat.S_IRWXG | stat.S_IRWXO):
             raise KeyFileError(f"{file}: others may use the key file: chmod 600 {file}")
-        content = os.read(descriptor, MAX_KEYS * _LONGEST + 1)
+        return os.read(descriptor, longest + 1)
     finally:
         os.close(descriptor)
-    keys = _parse(content)
-    if not keys:
-        raise KeyFileError(f"{file}: not a key file, or a damaged one: move it away; {LOST}")
-    return keys
 
 
 def create(file: Path, key: Key) -> bool:
@@ -91,9 +102,9 @@ def create(file: Path, key: Key) -> bool:
     Raises:
         OSError: the folder is missing or not writable.
     """
-    with _draft(file, [key]) as draft:
+    with draft(file, _line(key)) as drafted:
         try:
-            file.hardlink_to(draft)
+            file.hardlink_to(drafted)
         except FileExistsError:
             return False
     return True
@@ -106,13 +117,13 @@ def add_key(file: Path, key: Key, *, is_only: bool) -> Sequence[Key]:
         KeyFileError: there are too many keys, or the file cannot be used.
         OSError: it cannot be read or written.
     """
-    with _locked(file.parent):
+    with locked(file.parent):
         present = read_keys(file)
         keys = [key] if is_only else [*present, key]
         if len(keys) > MAX_KEYS:
             raise KeyFileError(f"{file}: has {MAX_KEYS} keys: `voicegate key rotate --drop-old` drops them")
-        with _draft(file, keys) as draft:
-            draft.replace(file)
+        with draft(file, "".join(map(_line, keys))) as drafted:
+            drafted.replace(file)
     return keys
 
 
@@ -148,19 +159,19 @@ def _line(key: Key) -> str:
 
 
 @contextlib.contextmanager
-def _draft(file: Path, keys: Sequence[Key]) -> Iterator[Path]:
-    """Write keys to a file with another name, which the caller renames; it is synced to disk."""
-    draft = file.with_name(f".{file.name}.{secrets.token_hex(8)}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+def draft(file: Path, content: str) -> Iterator[Path]:
+    """Write content to a file with another name, which the caller renames; it is synced to disk."""
+    drafted = file.with_name(f".{file.name}.{secrets.token_hex(8)}")
+    descriptor = os.open(drafted, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
         with os.fdopen(descriptor, "wb") as opened:
-            opened.write("".join(map(_line, keys)).encode())
+            opened.write(content.encode())
             opened.flush()
             _give_to_owner(descriptor, file)
             os.fsync(descriptor)
-        yield draft
+        yield drafted
     finally:
-        draft.unlink(missing_ok=True)
+        drafted.unlink(missing_ok=True)
     with _folder(file.parent) as folder:
         os.fsync(folder)
 
@@ -173,7 +184,8 @@ def _give_to_owner(descriptor: int, file: Path) -> None:
 
 
 @contextlib.contextmanager
-def _locked(folder: Path) -> Iterator[None]:
+def locked(folder: Path) -> Iterator[None]:
+    """Keep others from changing the files of a folder by this way; blocks."""
     with _folder(folder) as descriptor:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield

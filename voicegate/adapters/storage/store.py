@@ -18,7 +18,7 @@ from typing import Final, Self, TypeVar
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from voicegate.adapters.storage import counts, engines, lists, outbox, page_rows, purge, statements
+from voicegate.adapters.storage import counts, engines, lists, outbox, page_rows, purge, receipts, statements
 from voicegate.adapters.storage.engines import FileIdentity
 from voicegate.adapters.storage.migrations import migrate
 from voicegate.adapters.storage.transaction import SqlTransaction
@@ -33,7 +33,7 @@ from voicegate.application.listing import (
     ServiceCallFilter,
     Summary,
 )
-from voicegate.application.outbox import Message, MessageFilter, StoredMessage
+from voicegate.application.outbox import NOTHING_TOLD, MessageFilter, StoredMessage, Told
 from voicegate.application.ports import CallRecord, ChallengeRecord
 from voicegate.application.retention import Kept
 from voicegate.application.store_port import AuditEntry, ClientRecord, FactorRecord, Transaction
@@ -117,11 +117,11 @@ class SqlStore:
         change: Callable[[Challenge], Challenge] | None = None,
         *,
         following: Call | None = None,
-        messages: Sequence[Message] = (),
+        told: Told = NOTHING_TOLD,
         can_wait: bool = False,
     ) -> None:
         """Store a call's state with its new timeline entries, the change of its challenge, the next call and
-        messages to webhooks.
+        what is told of it.
 
         All in one commit. `can_wait`: wait long for a locked database (`Waits.call`), instead of as long as
         a request.
@@ -130,7 +130,9 @@ class SqlStore:
 
         def work(connection: Connection) -> None:
             job(connection)
-            outbox.add_messages(connection, messages)
+            outbox.add_messages(connection, told.messages)
+            if told.receipt is not None:
+                receipts.add_receipt(connection, told.receipt)
 
         await self._write(work, self._waits.call if can_wait else None)
 

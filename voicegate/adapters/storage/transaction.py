@@ -11,7 +11,7 @@ from datetime import date, datetime
 from sqlalchemy import Connection, Select, Table, delete, func, insert, select, update
 from sqlalchemy.sql import ColumnElement
 
-from voicegate.adapters.storage import buckets, outbox, page_rows, spend, stamps, statements, volume
+from voicegate.adapters.storage import buckets, outbox, page_rows, receipts, spend, stamps, statements, volume
 from voicegate.adapters.storage.rows import (
     Columns,
     audit_row,
@@ -38,6 +38,7 @@ from voicegate.adapters.storage.tables import (
 )
 from voicegate.application.outbox import Claim, Message, Replaying, StoredMessage
 from voicegate.application.ports import ChallengeRecord, IdempotencyKey, Replay
+from voicegate.application.receipts import Cut
 from voicegate.application.store_port import AuditEntry, BucketCall, WrongGuess
 from voicegate.application.trunk_drains import Drain
 from voicegate.domain.call import Call
@@ -280,6 +281,10 @@ class SqlTransaction:
     def replay_messages(self, replay: Replaying) -> int:
         """Let messages be sent again; return how many."""
         return outbox.replay_messages(self._connection, replay)
+
+    def cut_receipts(self, cut: Cut) -> int:
+        """Delete the oldest receipts, and store the checkpoint that says so; return how many."""
+        return receipts.cut_receipts(self._connection, cut)
 
     def drains(self) -> Sequence[Drain]:
         """Return the trunks that are drained, by name."""
