@@ -13,7 +13,7 @@ from voicegate import adapters
 from voicegate.adapters.http.connections import ConnectionLimits
 from voicegate.adapters.http.doors import Door
 from voicegate.adapters.http.forwarding import Proxies
-from voicegate.adapters.http.native.door import ApiDependencies, native_door
+from voicegate.adapters.http.native.door import ApiDependencies, native_door, waiters_of
 from voicegate.adapters.http.okta.door import okta_door
 from voicegate.adapters.http.okta.factors import OktaDependencies
 from voicegate.adapters.http.okta_hook import OktaHook, okta_hook_door
@@ -43,9 +43,10 @@ def doors(app: App, settings: Settings, trunks: Sequence[Trunk]) -> Sequence[Doo
     """Return the doors; the first that has a path answers it, so the native door comes last."""
     if settings.testing.enabled:
         log.warning("telephone page is enabled: clients are told its account's password")
+    waiters = waiters_of(app.clients, waiting_limits(settings))
     return (
         *telephone_doors(settings),
-        pages_door(page_dependencies(app, settings)),
+        pages_door(page_dependencies(app, settings, waiters)),
         okta_door(okta_dependencies(app, settings)),
         okta_hook_door(okta_hook(app, settings)),
         *provider_doors(Providers(app.sign_in, app.clock, providers(settings))),
@@ -53,10 +54,7 @@ def doors(app: App, settings: Settings, trunks: Sequence[Trunk]) -> Sequence[Doo
             TwilioDependencies(app.sign_in, app.challenges, app.clock, twilio_services(settings)),
             app.service_calls,
         ),
-        native_door(
-            native_dependencies(app, trunks, pages_url(settings)),
-            waiting_limits(settings),
-        ),
+        native_door(native_dependencies(app, trunks, pages_url(settings)), waiters),
     )
 
 
@@ -113,7 +111,10 @@ def connection_limits(settings: Settings) -> ConnectionLimits:
 
 def waiting_limits(settings: Settings) -> WaitingLimits:
     """Return the limits of waiting requests, as configured."""
-    return WaitingLimits(settings.http.max_waiting, settings.http.max_waiting_per_client)
+    http = settings.http
+    # The rest of an address's connections is for loading pages.
+    per_address = max(1, http.max_connections_per_address * 4 // 5)
+    return WaitingLimits(http.max_waiting, http.max_waiting_per_client, per_address)
 
 
 def native_dependencies(app: App, trunks: Sequence[Trunk], pages_url: str = "") -> ApiDependencies:

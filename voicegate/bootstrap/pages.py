@@ -1,25 +1,33 @@
 """The pages for people as one of the server's doors, with their settings."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
 from aiohttp import web
+from msgspec import UnsetType
 
 from voicegate.adapters.http.doors import REQUEST_ID, Door
-from voicegate.adapters.http.operations import Operation, Route, Success
+from voicegate.adapters.http.operations import Handler, Operation, Route, Success
+from voicegate.adapters.http.overload import waiting_for_client
 from voicegate.adapters.http.problems import Refused
+from voicegate.adapters.http.waiting import Waiters
 from voicegate.adapters.web.branding import Brand, Logo
+from voicegate.adapters.web.live import GivePlace, Glance, Wait
 from voicegate.adapters.web.numbers import Picker
 from voicegate.adapters.web.pages import PageDependencies, Pages
 from voicegate.adapters.web.showing import PageWriter
 from voicegate.application.page_sessions import PageRules
+from voicegate.application.ports import ChallengeRecord
 from voicegate.bootstrap.app import App
 from voicegate.bootstrap.policies import call_spacing
 from voicegate.config import PageClientSettings, Settings
 from voicegate.domain.errors import ConfigError
+from voicegate.domain.page_session import PageSession
 
 _PAGE: Final = Success(200, None, "A page.")
 
@@ -27,21 +35,45 @@ _PAGE: Final = Success(200, None, "A page.")
 def pages_door(dependencies: PageDependencies) -> Door:
     """Return the pages as a door that needs no API key: a cookie tells whose page it is."""
     pages = Pages(dependencies)
-    routes = [
-        Route(
-            Operation(method=method, path=path, name=path, text="A page.", success=_PAGE, refusals=()),
-            handler,
-        )
-        for method, path, handler in pages.routes()
-    ]
+    routes = [_route(path, handler, is_open=True) for path, handler in pages.files()]
+    routes += [_route(path, handler, method=method) for method, path, handler in pages.routes()]
 
     def answer(refused: Refused, _request_id: str) -> web.Response:
-        return pages.failed(refused.kind.status)
+        response, after_s = pages.failed(refused.kind.status), refused.facts.retry_after_s
+        if not isinstance(after_s, UnsetType):
+            response.headers["Retry-After"] = str(math.ceil(after_s))
+        return response
 
-    return Door(routes, ("/p/",), answer=answer, is_open=True, close=pages.streams.close)
+    return Door(routes, ("/p/",), answer=answer, is_open=True)
 
 
-def page_dependencies(app: App, settings: Settings) -> PageDependencies:
+def _route(path: str, handler: Handler, *, method: str = "GET", is_open: bool = False) -> Route:
+    # Files are open, so that they are not refused when there is too much to do: a page would be bare.
+    operation = Operation(
+        method=method, path=path, name=path, text="A page.", success=_PAGE, refusals=(), is_open=is_open
+    )
+    return Route(operation, handler)
+
+
+def give_place(waiters: Waiters) -> GivePlace:
+    """Return how the streams of pages get their places among all requests that wait."""
+
+    @contextmanager
+    def place(request: web.Request, session: PageSession) -> Iterator[Wait]:
+        with waiters.page_place(request, client=session.client, page_id=session.id) as slot:
+
+            async def wait(glance: Glance, time: timedelta) -> ChallengeRecord | None:
+                record = await waiters.news(slot, glance, time)
+                if waiters.is_closed:
+                    raise ConnectionResetError("the server stops; browsers come again by themselves")
+                return record
+
+            yield wait
+
+    return place
+
+
+def page_dependencies(app: App, settings: Settings, waiters: Waiters) -> PageDependencies:
     """Return what the pages need, as configured.
 
     Raises:
@@ -61,7 +93,8 @@ def page_dependencies(app: App, settings: Settings) -> PageDependencies:
         request_id=lambda request: request[REQUEST_ID],
         is_https=pages_url(settings).startswith("https:"),
         cookie_lifetime=timedelta(seconds=settings.pages.session_lifetime_s),
-        max_streams=settings.http.max_waiting,
+        reading=waiting_for_client,
+        place=give_place(waiters),
     )
 
 

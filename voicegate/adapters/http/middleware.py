@@ -94,8 +94,11 @@ class Frame:
     async def _ask(self, request: web.Request, handler: Handler, door: Door) -> web.StreamResponse:
         protocol = protocol_of(request)
         self._locate(request, protocol)
-        if door.is_open or request.path in door.open_paths:
+        if request.path in door.open_paths:
             return await handler(request)
+        if door.is_open:
+            # Who asks is only known behind the store, so what is under way counts for the address.
+            return await self._take_turn(request, handler, door, client=f"address {request[ADDRESS]}")
         try:
             principal = await self.identify(request, door, request[REQUEST_ID])
         except Refused as refused:
@@ -108,8 +111,18 @@ class Frame:
         if is_shown and not protocol.connections.know(protocol.connection, principal.name):
             raise Refused(problems.OVERLOADED, facts=Facts(retry_after_s=_RETRY_CROWD_S))
         request[PRINCIPAL] = principal
+        return await self._take_turn(request, handler, door, client=principal.name)
+
+    async def _take_turn(
+        self, request: web.Request, handler: Handler, door: Door, *, client: str
+    ) -> web.StreamResponse:
+        """Handle a request, which counts as under way for its client.
+
+        Raises:
+            Refused: there is too much under way.
+        """
         writes = request.method not in ("GET", "HEAD")
-        turn = request[TURN] = Turn(self.load, principal.name, writes=writes, wait_s=door.store_wait_s)
+        turn = request[TURN] = Turn(self.load, client, writes=writes, wait_s=door.store_wait_s)
         turn.begin()
         try:
             return await handler(request)

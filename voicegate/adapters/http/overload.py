@@ -5,8 +5,9 @@ The server is overloaded if a request would wait too long for the store, by the 
 their recent duration; or if the event loop was late without a break for half a second. So a single stall of
 the machine refuses nobody, and under a flood the accepted requests are still answered in time. In overload,
 and when too many requests are in progress, each client has one request at a time, so that a client's flood
-refuses its own requests and no others. A slow store refuses writes only, because reads do not wait for
-writers. A request is not in progress while it waits for its client (the rest of a body) or in a long poll.
+refuses its own requests and no others; the requests of browsers on people's pages count for their address. A
+slow store refuses writes only, because reads do not wait for writers. A request is not in progress while it
+waits for its client (the rest of a body) or in a long poll.
 """
 
 import asyncio

@@ -1,14 +1,16 @@
 """Requests that wait for news: long polls and event streams.
 
 They are counted apart from all others, and each client's own, so that however many people watch, and
-whoever they belong to, connections are left for the rest. A wait ends with its verification's news, its
+whoever they belong to, connections are left for the rest. The streams of people's pages count for the client
+that sent the person, and for the page session and the address too, so that one person with one URL takes few
+of them. A wait ends with its verification's news, its
 time, its connection, the server, and with the key that it was asked with: keys are looked at again every
 second, so that a revoked one hears nothing more, whichever controller it was revoked at.
 """
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -17,7 +19,7 @@ from typing import Final, TypeVar
 from aiohttp import web
 
 from voicegate.adapters.http import problems
-from voicegate.adapters.http.doors import CREDENTIALS, PRINCIPAL, Credentials
+from voicegate.adapters.http.doors import ADDRESS, CREDENTIALS, PRINCIPAL, Credentials
 from voicegate.adapters.http.overload import TURN
 from voicegate.adapters.http.problems import Facts, Refused
 from voicegate.adapters.http.protocol import protocol_of
@@ -40,14 +42,16 @@ class WaitingLimits:
     """At once."""
     per_client: int = 750
     """Of one client."""
+    per_address: int = 400
+    """Of people's pages, from one address."""
+    per_page: int = 6
+    """Of one page session: a person's tabs."""
 
 
 @dataclass(slots=True, eq=False)
 class WaitSlot:
     """One request that waits, now or between two pieces of news."""
 
-    client: str
-    """Whose it is."""
     credentials: Credentials | None
     """What it was asked with; None: a Unix user, who stays one."""
     cutoff: asyncio.Timeout | None = None
@@ -81,7 +85,7 @@ class Waiters:
     is_closed: bool = False
     """Is the server stopping?"""
     _places: set[WaitSlot] = field(default_factory=set)
-    _clients: Counter[str] = field(default_factory=Counter)
+    _counts: Counter[tuple[str, str]] = field(default_factory=Counter)
     _watch: asyncio.Task[None] | None = None
 
     @contextmanager
@@ -91,13 +95,33 @@ class Waiters:
         Raises:
             Refused: there are too many, or too many of its client.
         """
-        client, protocol = request[PRINCIPAL].name, protocol_of(request)
-        if len(self._places) >= self.limits.total or self._clients[client] >= self.limits.per_client:
+        with self._placed(request, {("client", request[PRINCIPAL].name): self.limits.per_client}) as place:
+            yield place
+
+    @contextmanager
+    def page_place(self, request: web.Request, *, client: str, page_id: str) -> Iterator[WaitSlot]:
+        """Give the stream of a person's page its place among those who wait; `client` sent the person.
+
+        Raises:
+            Refused: there are too many, or too many of its client, of its page session or from its address.
+        """
+        caps = {
+            ("client", client): self.limits.per_client,
+            ("address", request[ADDRESS]): self.limits.per_address,
+            ("page", page_id): self.limits.per_page,
+        }
+        with self._placed(request, caps) as place:
+            yield place
+
+    @contextmanager
+    def _placed(self, request: web.Request, caps: Mapping[tuple[str, str], int]) -> Iterator[WaitSlot]:
+        is_full = len(self._places) >= self.limits.total
+        if is_full or any(self._counts[counted] >= cap for counted, cap in caps.items()):
             raise Refused(problems.TOO_MANY_WAITING, facts=Facts(retry_after_s=_RETRY_FULL_S))
         request[TURN].end()
-        place = WaitSlot(client, request.get(CREDENTIALS))
+        place, protocol = WaitSlot(request.get(CREDENTIALS)), protocol_of(request)
         self._places.add(place)
-        self._clients[client] += 1
+        self._counts.update(caps.keys())
         protocol.departures.add(place.leave)
         if place.credentials is not None and self._watch is None:
             self._watch = asyncio.create_task(self._watch_keys(), name="keys of those who wait")
@@ -106,7 +130,7 @@ class Waiters:
         finally:
             protocol.departures.discard(place.leave)
             self._places.discard(place)
-            self._clients -= Counter({client: 1})
+            self._counts -= Counter(caps.keys())
 
     async def news(self, place: WaitSlot, look: Callable[[timedelta], Awaitable[T]], wait: timedelta) -> T:
         """Return what `look` sees, waiting at most `wait` for news, or until the server stops.

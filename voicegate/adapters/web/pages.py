@@ -6,6 +6,7 @@ never mix. What a page shows is read from the store each time; nothing is kept h
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
@@ -15,8 +16,8 @@ from aiohttp import web
 
 from voicegate.adapters.web import numbers, refusals
 from voicegate.adapters.web.branding import stylesheet
-from voicegate.adapters.web.live import Streams
-from voicegate.adapters.web.rendering import guarded, plain, see_other, static
+from voicegate.adapters.web.live import GivePlace, tell
+from voicegate.adapters.web.rendering import STATIC, guarded, plain, see_other, static
 from voicegate.adapters.web.showing import Notice, PageWriter, Shown, with_notice
 from voicegate.adapters.web.stages import Stage
 from voicegate.adapters.web.texts import accepted
@@ -59,8 +60,10 @@ class PageDependencies:
     """Do browsers reach the pages by HTTPS?"""
     cookie_lifetime: timedelta
     """How long a browser keeps its cookie."""
-    max_streams: int
-    """How many event streams there may be."""
+    reading: Callable[[web.Request], AbstractContextManager[None]]
+    """Around the reading of a body: for so long a browser is waited for."""
+    place: GivePlace
+    """Where event streams wait."""
 
 
 class Instead(Exception):
@@ -76,14 +79,11 @@ class Pages:
 
     def __init__(self, dependencies: PageDependencies) -> None:
         self._dependencies = dependencies
-        self.streams = Streams(dependencies.max_streams)
-        """The event streams of pages that show a call."""
 
     def routes(self) -> Sequence[tuple[str, str, Handler]]:
         """Return method, path and handler of every page and file."""
         here = "/p/{id}"
         offered: tuple[tuple[str, str, Handler], ...] = (
-            ("GET", "/p/static/{name}", self._static),
             ("GET", here + "/start/{secret}", self._start),
             ("GET", here, self._show),
             ("GET", here + "/brand.css", self._brand),
@@ -96,6 +96,10 @@ class Pages:
             ("POST", here + "/not-me", self._disown),
         )
         return [(method, path, self._answering(handler)) for method, path, handler in offered]
+
+    def files(self) -> Sequence[tuple[str, Handler]]:
+        """Return path and handler of the files that are the same for everybody."""
+        return [(f"/p/static/{name}", self._static) for name in STATIC]
 
     def failed(self, status: int) -> web.Response:
         """Return the page of a request that failed."""
@@ -113,7 +117,7 @@ class Pages:
         return handle
 
     async def _static(self, request: web.Request) -> web.Response:
-        return static(request.match_info["name"]) or self._message(request, "gone", status=404)
+        return static(request.path.strip("/").rpartition("/")[2])
 
     async def _start(self, request: web.Request) -> web.Response:
         """Give the page session to the browser that opens its URL first."""
@@ -170,13 +174,11 @@ class Pages:
             now = self._dependencies.clock.now()
             return self._dependencies.writer.live(Shown(shown.view, shown.cookie, shown.tags, now), record)
 
-        with self.streams.place(shown.session.id) as has_place:
-            if not has_place:
-                raise Instead(self._message(request, "trouble", status=503))
+        with self._dependencies.place(request, shown.session) as wait:
             response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
             guarded(response)
             await response.prepare(request)
-            await self.streams.tell(response, look, show)
+            await tell(response, look=look, show=show, wait=wait)
         return response
 
     async def _enroll(self, request: web.Request) -> web.Response:
@@ -240,7 +242,8 @@ class Pages:
             Instead: the form is not from this page, or the page session is over.
         """
         shown = await self._shown(request)
-        form = await _read_form(request)
+        with self._dependencies.reading(request):
+            form = await _read_form(request)
         is_foreign = request.headers.get("Sec-Fetch-Site", "same-origin") not in ("same-origin", "none")
         if is_foreign or not is_form_token(form.get("form", ""), shown.cookie):
             raise Instead(self._message(request, "forbidden", status=403))

@@ -23,7 +23,8 @@ _ENVIRONMENT: Final = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-_STATIC: Final = {"page.css": "text/css", "page.js": "text/javascript"}
+STATIC: Final = {"page.css": "text/css", "page.js": "text/javascript"}
+"""Files that are the same for everybody, with what they are."""
 _HEADERS: Final = {
     "Cache-Control": "no-store",
     "Cross-Origin-Opener-Policy": "same-origin",
@@ -71,11 +72,9 @@ def guarded(response: R, policy: str = _POLICY) -> R:
     return response
 
 
-def static(name: str) -> web.Response | None:
-    """Return a static file; None: there is none."""
-    if name not in _STATIC:
-        return None
-    response = plain(_content(name), _STATIC[name])
+def static(name: str) -> web.Response:
+    """Return a static file by its name."""
+    response = plain(_content(name), STATIC[name])
     # Its address changes with it.
     response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
     return response
@@ -84,7 +83,7 @@ def static(name: str) -> web.Response | None:
 @cache
 def version() -> str:
     """Return the version in the URLs of static files, which changes with the files."""
-    return sha256(b"".join(_content(name) for name in sorted(_STATIC))).hexdigest()[:12]
+    return sha256(b"".join(_content(name) for name in sorted(STATIC))).hexdigest()[:12]
 
 
 @cache

@@ -15,9 +15,9 @@ import httpx
 from tests.unit.application.conftest import ADMIN, Bench
 from voicegate.adapters.http.doors import Door
 from voicegate.adapters.http.identity import Identity, own_uids, peers_of
-from voicegate.adapters.http.native.door import ApiDependencies, native_door
+from voicegate.adapters.http.native.door import ApiDependencies, native_door, waiters_of
 from voicegate.adapters.http.server import Listener, ServerSettings, serve_on
-from voicegate.adapters.http.waiting import WaitingLimits
+from voicegate.adapters.http.waiting import Waiters, WaitingLimits
 from voicegate.adapters.unix_socket import SocketFile, listening
 from voicegate.application.clients import NewKey
 from voicegate.bootstrap.doors import native_dependencies as make_native_dependencies
@@ -41,7 +41,7 @@ async def serve_unix(
     doors: Sequence[Door] = (),
     *,
     settings: ServerSettings | None = None,
-    waiting: WaitingLimits | None = None,
+    waiting: Waiters | None = None,
     tls: ssl.SSLContext | None = None,
 ) -> AsyncIterator[int]:
     """The door at a socket file of its own and on TCP, as `bootstrap` puts it there, behind others; gives
@@ -52,7 +52,10 @@ async def serve_unix(
         remote.setblocking(False)
         listeners = [Listener(local), Listener(remote, tls)]
         async with serve_on(
-            listeners, [*doors, native_door(dependencies, waiting)], identity.of, settings=settings
+            listeners,
+            [*doors, native_door(dependencies, waiting)],
+            identity.of,
+            settings=settings,
         ):
             yield int(remote.getsockname()[1])
 
@@ -132,9 +135,10 @@ async def serving(
     doors: Sequence[Door] = (),
     *,
     settings: ServerSettings | None = None,
-    waiting: WaitingLimits | None = None,
+    waiting: WaitingLimits | Waiters | None = None,
 ) -> AsyncIterator[Served]:
     path = folder / "s" / "api.sock"
+    waiting = waiters_of(bench.clients, waiting) if isinstance(waiting, WaitingLimits) else waiting
     async with (
         serve_unix(bench, SocketFile(path), uids, doors, settings=settings, waiting=waiting) as port,
         httpx.AsyncClient(

@@ -15,12 +15,15 @@ import httpx
 from tests.unit.adapters.http.serving import Served, serving
 from tests.unit.application.conftest import NUMBER, TESTER, Bench
 from voicegate.adapters.http.doors import REQUEST_ID
+from voicegate.adapters.http.native.door import waiters_of
+from voicegate.adapters.http.overload import waiting_for_client
+from voicegate.adapters.http.waiting import Waiters, WaitingLimits
 from voicegate.adapters.web.branding import Brand, Logo
 from voicegate.adapters.web.numbers import Picker
 from voicegate.adapters.web.pages import PageDependencies
 from voicegate.adapters.web.showing import PageWriter
 from voicegate.application.page_sessions import PageCreated, PageRequest, PageRules
-from voicegate.bootstrap.pages import pages_door
+from voicegate.bootstrap.pages import give_place, pages_door
 from voicegate.domain.client import Principal
 from voicegate.domain.page_session import PagePurpose
 
@@ -141,7 +144,9 @@ class Site:
         await browser.submit("enroll", number=number, **typed)
 
 
-def dependencies(bench: Bench, *, call_spacing: timedelta = timedelta(), **but: object) -> PageDependencies:
+def dependencies(
+    bench: Bench, waiters: Waiters, *, call_spacing: timedelta = timedelta(), **but: object
+) -> PageDependencies:
     """What the pages need, of the bench."""
     brands = {TESTER.name: Brand("Example & Söhne", "#2457c5", Logo(SVG, "image/svg+xml"))}
     given: dict[str, object] = {
@@ -158,14 +163,18 @@ def dependencies(bench: Bench, *, call_spacing: timedelta = timedelta(), **but: 
         "request_id": lambda request: request[REQUEST_ID],
         "is_https": False,
         "cookie_lifetime": timedelta(minutes=30),
-        "max_streams": 100,
+        "reading": waiting_for_client,
+        "place": give_place(waiters),
     }
     return PageDependencies(**(given | but))  # type: ignore[arg-type]
 
 
 @asynccontextmanager
-async def site_of(bench: Bench, folder: Path, **but: Any) -> AsyncIterator[Site]:
+async def site_of(
+    bench: Bench, folder: Path, limits: WaitingLimits | None = None, **but: Any
+) -> AsyncIterator[Site]:
     rebuilt = bench.rebuilt(pages=PageRules({TESTER.name: frozenset({BACK})}))
-    door = pages_door(dependencies(rebuilt, **but))
-    async with rebuilt.delivery, serving(rebuilt, folder, doors=[door]) as served:
+    waiters = waiters_of(rebuilt.clients, limits)
+    door = pages_door(dependencies(rebuilt, waiters, **but))
+    async with rebuilt.delivery, serving(rebuilt, folder, doors=[door], waiting=waiters) as served:
         yield Site(rebuilt, served)

@@ -4,11 +4,16 @@ import asyncio
 from pathlib import Path
 
 import httpx
+import pytest
 
 from tests.unit.adapters.web.browsing import Browser, Site, site_of
-from tests.unit.application.conftest import Bench
+from tests.unit.application.conftest import OTHER, TESTER, Bench
 from tests.unit.application.scripted import ScriptedLeg
+from voicegate.adapters.http import overload
+from voicegate.adapters.http.waiting import WaitingLimits
 from voicegate.domain.call import Answered, Rang
+from voicegate.domain.client import Scope
+from voicegate.domain.page_session import PageSession
 from voicegate.lab.deadlines import within
 
 
@@ -98,16 +103,78 @@ async def test_streams_end_when_the_server_stops(bench: Bench, tmp_path: Path) -
     await browsing.__aexit__(None, None, None)
 
 
-async def test_there_are_only_so_many_streams(bench: Bench, tmp_path: Path) -> None:
-    async def rings(leg: ScriptedLeg) -> None:
-        leg.tell(Rang())
+async def rings(leg: ScriptedLeg) -> None:
+    leg.tell(Rang())
 
+
+@pytest.mark.parametrize("cap", ["total", "per_client", "per_address", "per_page"])
+async def test_there_are_only_so_many_streams(bench: Bench, tmp_path: Path, cap: str) -> None:
+    limits = WaitingLimits(**{cap: 1})
     bench.pbx.plots = [rings]
-    async with site_of(bench, tmp_path, max_streams=1) as site, site.browser() as browser, within(30):
+    async with site_of(bench, tmp_path, limits) as site, site.browser() as browser, within(30):
         path = await calling(site, browser)
         async with browser.http.stream("GET", path, timeout=None) as first:
             assert first.status_code == 200
-            assert (await browser.http.get(path)).status_code == 503
+            refused = await browser.http.get(path)
+            assert (refused.status_code, refused.headers["Retry-After"]) == (503, "5")
+            # The page itself is served, and refreshes where it cannot be live.
+            page = await browser.http.get(path.removesuffix("/events"))
+            assert (page.status_code, 'http-equiv="refresh"' in page.text) == (200, True)
+        # Whoever leaves makes room at once, not only when there is news.
+        while (again := await opened(browser, path)).status_code == 503:
+            await again.aclose()
+        assert again.status_code == 200
+        await again.aclose()
+
+
+async def opened(browser: Browser, path: str) -> httpx.Response:
+    return await browser.http.send(browser.http.build_request("GET", path, timeout=None), stream=True)
+
+
+async def test_a_clients_streams_and_long_polls_share_their_places(bench: Bench, tmp_path: Path) -> None:
+    bench.pbx.plots = [rings]
+    few = WaitingLimits(per_client=1)
+    async with site_of(bench, tmp_path, few) as site, site.browser() as browser, within(30):
+        path = await calling(site, browser)
+        key = await site.served.key(Scope.VERIFICATIONS, name=TESTER.name)
+        [record] = await site.bench.factors.list(TESTER, "alice")
+        assert record.challenge is not None
+        poll = f"/v1/verifications/{record.challenge.challenge.id}?wait_s=1"
+        async with browser.http.stream("GET", path, timeout=None) as first:
+            assert first.status_code == 200
+            assert (await site.served.remote.get(poll, headers=key)).status_code == 503
+            url, _ = await site.link(by=OTHER)
+            assert (await browser.http.get(url)).status_code == 303
+
+
+async def test_a_flood_from_one_address_waits_its_turn_and_files_are_served_all_the_same(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(overload, "MAX_UNDER_WAY", 1)
+    read, under_way = asyncio.Event(), asyncio.Event()
+    find = bench.store.page_session
+
+    async def slow(page_id: str) -> PageSession | None:
+        under_way.set()
+        await read.wait()
+        return await find(page_id)
+
+    async with site_of(bench, tmp_path) as site, site.browser() as browser, within(30):
+        url, _ = await site.link()
+        monkeypatch.setattr(bench.store, "page_session", slow)
+        first = asyncio.create_task(browser.http.get(url))
+        await under_way.wait()
+        refused = await browser.http.get("/p/pgs_1")
+        assert (refused.status_code, refused.headers["Retry-After"]) == (503, "1")
+        assert refused.headers["Content-Type"].startswith("text/html")
+        for file in ("page.css", "page.js"):
+            assert (await browser.http.get(f"/p/static/{file}")).status_code == 200
+        assert (await site.served.remote.get("/healthz")).status_code == 200
+        # Another address, as the socket is one, has its turn.
+        second = asyncio.create_task(site.served.http.get("/p/pgs_1"))
+        read.set()
+        assert (await first).status_code == 303
+        assert (await second).status_code == 410
 
 
 async def test_a_page_without_a_call_has_nothing_to_tell(site: Site) -> None:

@@ -68,13 +68,18 @@ class ApiDependencies:
     """How long a request's body may take to arrive."""
 
 
-def native_door(dependencies: ApiDependencies, waiting: WaitingLimits | None = None) -> Door:
-    """Return the native door."""
+def waiters_of(clients: Clients, limits: WaitingLimits | None = None) -> Waiters:
+    """Return the places of the requests that wait, for all doors that let them."""
 
     async def is_valid(credentials: Credentials) -> bool:
-        return await dependencies.clients.authenticate(credentials.key, "", credentials.client) is not None
+        return await clients.authenticate(credentials.key, "", credentials.client) is not None
 
-    waiters = Waiters(is_valid, waiting or WaitingLimits())
+    return Waiters(is_valid, limits or WaitingLimits())
+
+
+def native_door(dependencies: ApiDependencies, waiters: Waiters | None = None) -> Door:
+    """Return the native door; `waiters` None: no other door lets requests wait."""
+    waiters = waiters or waiters_of(dependencies.clients)
     handlers = (
         VerificationsDoor(
             dependencies.sign_in,
