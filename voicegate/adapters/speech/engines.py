@@ -139,7 +139,7 @@ ENGINES: Final[dict[str, Engine]] = {
     "rhvoice": Engine(
         "RHVoice-test",
         _rhvoice,
-        "apt install rhvoice rhvoice-russian rhvoice-brazilian-portuguese, of Debian's non-free",
+        "of Debian's non-free: apt install rhvoice rhvoice-{russian,polish,brazilian-portuguese}",
         Licence("NOASSERTION", _RHVOICE_LICENCES),
         {
             "aleksandr-hq": Licence(
@@ -148,6 +148,15 @@ ENGINES: Final[dict[str, Engine]] = {
                 "5b95d048833574a3a118c440d8896e73badf23d4/README.md",
             ),
             "Leticia-F123": Licence("CC-BY-SA-4.0", _RHVOICE_LICENCES),
+            "alicja": Licence(
+                "CC-BY-4.0",
+                "https://github.com/RHVoice/alicja-pol/blob/"
+                "22274019eca0825a21f5379b99b8fed6a6bfdd9d/README.md",
+            ),
+            "michal": Licence(
+                "CC0-1.0",
+                "https://github.com/RHVoice/michal-pol/blob/e59be811263d9cb67cbd220505d41acd7d19c62b/LICENSE",
+            ),
         },
         "rhvoice",
     ),
@@ -164,6 +173,10 @@ ENGINES: Final[dict[str, Engine]] = {
     ),
 }
 """Every engine, by the name that prompts.toml gives it."""
+
+
+RHVOICE_VOICES: Final = Path("/usr/share/RHVoice/voices")
+"""A folder for each voice; RHVoice speaks by any other one where it has not the one that is asked for."""
 
 
 def is_installed(name: str) -> bool:

@@ -19,6 +19,7 @@ from typing import Final
 import numpy as np
 import soundfile
 
+from voicegate.adapters.speech import engines
 from voicegate.adapters.speech.engines import ENGINES, Request, is_installed
 from voicegate.adapters.speech.formats import Samples
 from voicegate.adapters.speech.pack import Script
@@ -70,6 +71,8 @@ async def speak_takes(
         async with asyncio.timeout(limit):
             if script.engine == "flite":
                 await _check_flite_voice(program, script.voice)
+            if script.engine == "rhvoice":
+                await asyncio.to_thread(_check_rhvoice_voice, script.voice)
             spoken = await _run(program, script, takes)
     except TimeoutError:
         raise SpeechError(f"{script.engine}: did not finish within {limit:g} s") from None
@@ -136,6 +139,11 @@ async def _check_flite_voice(program: str, voice: str) -> None:
     voices = listing.partition(":")[2].split()
     if voice not in voices:
         raise SpeechError(f"flite: has no voice {voice!r}; it has {', '.join(voices) or 'none'}")
+
+
+def _check_rhvoice_voice(voice: str) -> None:
+    if not (engines.RHVOICE_VOICES / voice).is_dir():
+        raise SpeechError(f"rhvoice: has no voice {voice!r} in {engines.RHVOICE_VOICES}: see docs/voices.md")
 
 
 def _read(output: Path, blame: str) -> Speaking:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from voicegate.adapters.speech import kokoro
+from voicegate.adapters.speech import engines, kokoro
 from voicegate.adapters.speech.engines import ENGINES, is_installed, licence_of, version_of
 from voicegate.adapters.speech.pack import Script
 from voicegate.adapters.speech.takes import Take
@@ -33,6 +33,8 @@ async def test_an_engine_is_given_text_by_its_input_and_speed_as_it_takes_it(
     spy.write_text(SPY % {"folder": tmp_path, "sound": WAV})
     spy.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.setattr(engines, "RHVOICE_VOICES", tmp_path)
+    (tmp_path / "v").mkdir()
     spoken = await speak(Script(name, "v", "Secret words", speed=0.5), Take("{}!"))
     assert spoken.samples.any()
     arguments, text = (tmp_path / "arguments").read_text(), (tmp_path / "text").read_text()
@@ -41,6 +43,19 @@ async def test_an_engine_is_given_text_by_its_input_and_speed_as_it_takes_it(
     assert any(
         sign in arguments + text for sign in ("duration_stretch=2.000", "-s 75", "-r 50", 'level="50"')
     )
+
+
+async def test_rhvoice_does_not_speak_by_another_voice_than_the_one_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spy = tmp_path / "RHVoice-test"
+    spy.write_text(SPY % {"folder": tmp_path, "sound": WAV})
+    spy.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.setattr(engines, "RHVOICE_VOICES", tmp_path / "voices")
+    with pytest.raises(SpeechError, match="has no voice 'michal'"):
+        await speak(Script("rhvoice", "michal", "Osiem."))
+    assert not (tmp_path / "text").exists()
 
 
 @pytest.mark.parametrize("name", ENGINES)
