@@ -7,9 +7,9 @@ from datetime import timedelta
 import pytest
 
 from tests.contract.making import NOW, make_call, make_challenge
+from voicegate.application.audit_entry import AuditEntry
 from voicegate.application.listing import CallFilter, FactorFilter
 from voicegate.application.store_port import (
-    AuditEntry,
     ClientRecord,
     FactorRecord,
     Store,

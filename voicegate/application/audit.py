@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
+from voicegate.application.audit_entry import AuditEntry
 from voicegate.application.listing import ALL_ENTRIES, AuditFilter
 from voicegate.application.ports import Keyring
-from voicegate.application.store_port import AuditEntry, Store
+from voicegate.application.store_port import Store
 from voicegate.domain.client import Principal
 from voicegate.domain.phone_number import Destination
 
@@ -17,6 +18,10 @@ class Audit:
     def __init__(self, *, store: Store, keyring: Keyring) -> None:
         self._store = store
         self._keyring = keyring
+
+    def digests(self, number: str) -> Sequence[bytes]:
+        """Return the digests by which a number is found, the newest key's first."""
+        return self._keyring.number_digests(number)
 
     def entry(
         self, principal: Principal, now: datetime, *, action: str, decision: str, about: Destination | None

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from voicegate.application.store_port import BucketCall
-from voicegate.application.unit_of_work import UnitOfWork
+from voicegate.application.unit_of_work import Alarm, UnitOfWork
 from voicegate.domain.call_outcome import Blame, Outcome
 from voicegate.domain.challenge import Challenge
 from voicegate.domain.policy import (
@@ -19,6 +19,7 @@ from voicegate.domain.policy import (
     CallPolicy,
     Counter,
     Deny,
+    DenyReason,
     Guesses,
     PastCall,
     Target,
@@ -26,6 +27,7 @@ from voicegate.domain.policy import (
     may_issue,
     may_ring,
     next_call,
+    policy_for,
     refusal,
 )
 from voicegate.domain.policy.velocity import counters_of, may_count, may_follow, neighbours, slot_start
@@ -35,11 +37,36 @@ _CALLER_ID_FAILED: Final = frozenset(
 )
 """How calls end that a number which people do not know, or networks distrust, may be the cause of."""
 
+_LISTED: Final = frozenset({DenyReason.NUMBER_BLOCKED, DenyReason.DO_NOT_CALL, DenyReason.CALL_REPORTED})
+_OF_NUMBER: Final = frozenset({DenyReason.CALL_IN_PROGRESS, DenyReason.TOO_SOON, DenyReason.TOO_MANY_GUESSES})
+"""Refusals that people who share a number cause each other."""
+
 
 def in_bucket(unit: UnitOfWork, challenge: Challenge) -> Challenge:
     """Return a new challenge with the bucket that its calls and guesses are counted in."""
     enrolled = unit.tx.enrolled_extensions(challenge.destination.number)
     return replace(challenge, bucket=bucket_of(challenge.destination, enrolled))
+
+
+def policy_now(unit: UnitOfWork, challenge: Challenge, policy: CallPolicy) -> CallPolicy | Deny:
+    """Return the policy for a challenge's number, by the lists of numbers; or why it is not called."""
+    number = challenge.destination.number
+    if policy.is_test(challenge.destination):
+        return policy
+    return policy_for(policy, unit.tx.listed(unit.digests_of(number)), client=challenge.client, now=unit.now)
+
+
+def with_contact(unit: UnitOfWork, challenge: Challenge, refused: Deny, *, policy: CallPolicy) -> Deny:
+    """Return a refusal with whom to ask for help, and alert an admin, where they can help: the number is on a
+    list, many people share it, or it was called too often."""
+    if refused.reason not in _LISTED:
+        is_locked = refused.rule == "policy.call_lock_after"
+        of_number = refused.reason in _OF_NUMBER
+        if not (is_locked or (of_number and unit.tx.sharing(challenge.destination.number) > 1)):
+            return refused
+    text = "call to a shared or listed number refused"
+    unit.alarms.append(Alarm("number.refused", challenge.client, text, 1))
+    return replace(refused, contact=policy.support_contact)
 
 
 def may_ring_now(unit: UnitOfWork, challenge: Challenge, policy: CallPolicy) -> Allow | Deny:
@@ -107,6 +134,10 @@ def next_call_at(unit: UnitOfWork, challenge: Challenge, policy: CallPolicy) -> 
     """Return when a challenge's client may call that telephone again; None: at any time."""
     if policy.is_test(challenge.destination):
         return None
+    own = policy_now(unit, challenge, policy)
+    if isinstance(own, Deny):
+        return None if own.retry_after is None else unit.now + own.retry_after
+    policy = own
     return next_call(_target(challenge), _own(unit, challenge, policy), policy=policy, now=unit.now)
 
 

@@ -15,6 +15,8 @@ from voicegate.application.call_admission import (
     may_issue_now,
     may_place_now,
     may_ring_now,
+    policy_now,
+    with_contact,
 )
 from voicegate.application.call_log import CallLogs
 from voicegate.application.delivery import Delivery
@@ -212,13 +214,20 @@ class ChallengeService:
         Store it in the same transaction. `subscriber` is the person whose factor it is about; None: no
         factor.
         """
-        challenge, policy = in_bucket(unit, pending.challenge), self.policy
-        refused = refusal(
-            may_ring_now(unit, challenge, policy),
-            may_issue_now(unit, challenge, policy, subscriber=subscriber),
+        challenge = in_bucket(unit, pending.challenge)
+        policy = policy_now(unit, challenge, self.policy)
+        refused = (
+            policy
+            if isinstance(policy, Deny)
+            else refusal(
+                may_ring_now(unit, challenge, policy),
+                may_issue_now(unit, challenge, policy, subscriber=subscriber),
+            )
         )
+        if refused:
+            return with_contact(unit, challenge, refused, policy=self.policy)
         caller = Caller(challenge.client, subscriber, unit.principal.end_user_ip)
-        counters = refused or may_place_now(unit, challenge, policy, caller=caller)
+        counters = may_place_now(unit, challenge, self.policy, caller=caller)
         if isinstance(counters, Deny):
             return counters
         routed = self._rerouted(unit, replace(pending, challenge=challenge, counters=counters))
@@ -331,13 +340,16 @@ class ChallengeService:
         self, unit: UnitOfWork, record: ChallengeRecord, caller: Caller
     ) -> tuple[Counter, ...] | Deny:
         challenge = record.challenge
+        policy = policy_now(unit, challenge, self.policy)
         refused = refusal(
             # What is allowed may have changed since the first call: another start, other settings.
             may_reach(challenge.destination, self.policy),
             may_call_again(live=record.has_live_call, calls=len(record.calls), policy=self.policy),
-            may_ring_now(unit, challenge, self.policy),
+            policy if isinstance(policy, Deny) else may_ring_now(unit, challenge, policy),
         )
-        return refused or may_place_now(unit, challenge, self.policy, caller=caller)
+        if refused:
+            return with_contact(unit, challenge, refused, policy=self.policy)
+        return may_place_now(unit, challenge, self.policy, caller=caller)
 
     def _learn(
         self, unit: UnitOfWork, challenge: Challenge, factor: Factor | None, *, is_match: bool

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol, TypeVar
 
+from voicegate.application.audit_entry import AuditEntry
 from voicegate.application.call_volume import CallVolume
 from voicegate.application.listing import (
     ALL_CALLS,
@@ -30,6 +31,7 @@ from voicegate.domain.client import Client, ClientKey
 from voicegate.domain.factor import Factor
 from voicegate.domain.page_session import PageSession
 from voicegate.domain.phone_number import Destination
+from voicegate.domain.policy import ListedNumber, NumberList
 
 T = TypeVar("T")
 
@@ -46,34 +48,6 @@ class WrongGuess:
     """The challenge's bucket."""
     subscriber: str | None = None
     """The subscriber whose factor it was about; None: it was about none."""
-
-
-@dataclass(frozen=True, slots=True)
-class AuditEntry:
-    """Who asked for what, and what was decided; never a code or a whole number."""
-
-    at: datetime
-    """When it was decided."""
-    client: str
-    """Who asked."""
-    request_id: str
-    """The id of the request."""
-    action: str
-    """What was asked for, such as `factor.enroll`."""
-    decision: str
-    """`allowed`, the result of a guess, or the reason of a refusal."""
-    subject: str | None = None
-    """The id of the challenge, factor or client that it is about; None: it has none yet."""
-    number: str | None = None
-    """The masked number that it is about."""
-    number_digest: bytes | None = field(default=None, repr=False)
-    """The keyed digest of that number, to search for it."""
-    rule: str | None = None
-    """The rule that refused it, by the setting that holds it; None: allowed, or the decision says as much."""
-    reason: str | None = None
-    """Why the admin did it, in their own words; None: they gave none."""
-    id: int = 0
-    """Its number in the table, given by the store."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,6 +235,18 @@ class Transaction(CallVolume, DrainRows, OutboxRows, ReceiptRows, Protocol):
         """Store a page session, new or changed."""
         ...
 
+    def listed(self, digests: Sequence[bytes]) -> Sequence[ListedNumber]:
+        """Return what the lists say about the number with one of these digests."""
+        ...
+
+    def add_listed(self, entry: ListedNumber) -> None:
+        """Store a number on a list, where it is not yet."""
+        ...
+
+    def unlist(self, kind: NumberList, digests: Sequence[bytes], client: str) -> bool:
+        """Take a number off a list; return whether it was there."""
+        ...
+
     def audit(self, entry: AuditEntry) -> None:
         """Store an audit entry."""
         ...
@@ -372,6 +358,13 @@ class Store(OutboxStore, Protocol):
 
     async def audit(self, limit: int, wanted: AuditFilter = ALL_ENTRIES) -> Sequence[AuditEntry]:
         """Return the audit entries that match, newest first, at most `limit`."""
+        ...
+
+    async def listed_numbers(
+        self, digests: Sequence[bytes] | None, kind: NumberList | None
+    ) -> Sequence[ListedNumber]:
+        """Return what the lists say about the number with one of these digests, or about all numbers (None);
+        newest first, at most a thousand."""
         ...
 
     async def expire(self, now: datetime) -> int:

@@ -4,7 +4,7 @@ Calls are started and hung up, and waiting clients are woken, only after the com
 transaction is up to the use case; each of its answers names its decision for the audit.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
@@ -19,6 +19,7 @@ from voicegate.application.outbox import Message, Outgoing
 from voicegate.application.pending_call import PendingCall
 from voicegate.application.ports import Clock
 from voicegate.application.store_port import Store, Transaction
+from voicegate.application.throttling import Throttle
 from voicegate.domain.challenge import GUESS_RULES, Challenge
 from voicegate.domain.client import Principal
 from voicegate.domain.phone_number import Destination
@@ -89,6 +90,8 @@ class UnitOfWork:
     """The number it is about, for the audit."""
     reason: str | None = None
     """Why the admin asks for it, in their own words, for the audit."""
+    digests_of: Callable[[str], Sequence[bytes]] = field(default=lambda _: ())
+    """Returns the digests by which a number is found on the lists of numbers."""
     pending: list[PendingCall] = field(default_factory=list)
     """Challenges that are stored, and whose calls are placed after the commit."""
     changed: list[str] = field(default_factory=list)
@@ -125,6 +128,7 @@ class UnitsOfWork:
         self._notifier = followers.notifier
         self._delivery = followers.delivery
         self._outgoing = followers.outgoing
+        self._throttles: dict[tuple[str, str], Throttle] = {}
 
     async def do(
         self,
@@ -154,7 +158,7 @@ class UnitsOfWork:
     def _transact(
         self, tx: Transaction, *, principal: Principal, action: str, work: Callable[[UnitOfWork], A]
     ) -> tuple[A, UnitOfWork]:
-        unit = UnitOfWork(tx, principal, self._clock.now())
+        unit = UnitOfWork(tx, principal, self._clock.now(), digests_of=self._audit.digests)
         answer = work(unit)
         entry = self._audit.entry(
             principal, unit.now, action=action, decision=answer.decision, about=unit.destination
@@ -171,7 +175,10 @@ class UnitsOfWork:
 
     async def _follow_commit(self, unit: UnitOfWork) -> None:
         for alarm in unit.alarms:
-            log.warning(alarm.text, client=alarm.client, count=alarm.count)
+            # A client can cause some of them without end.
+            throttle = self._throttles.setdefault((alarm.action, alarm.client), Throttle())
+            if (held_back := throttle.admit()) is not None:
+                log.warning(alarm.text, client=alarm.client, count=alarm.count + held_back)
         self._outgoing.stored(unit.messages)
         for pending in unit.pending:
             self._delivery.start(pending)

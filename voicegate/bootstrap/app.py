@@ -14,6 +14,7 @@ from voicegate.application.clients import Clients
 from voicegate.application.conversation import CallTimings
 from voicegate.application.delivery import Delivery
 from voicegate.application.enrollment import Enrollment
+from voicegate.application.number_lists import NumberLists
 from voicegate.application.outbox import Outgoing
 from voicegate.application.page_queries import PageQueries
 from voicegate.application.page_sessions import PageRules, PageSessions
@@ -110,6 +111,8 @@ class App:
     """The use cases around clients and their keys."""
     audit: Audit
     """The audit."""
+    numbers: NumberLists
+    """The use cases around the lists of numbers."""
     readiness: Readiness
     """Whether calls can be placed."""
     calls: CallLogs
@@ -165,6 +168,7 @@ def assemble(adapters: Adapters, rules: Rules) -> App:
         page_queries=pages,
         clients=Clients(store=store, clock=clock, entropy=entropy, units=units),
         audit=audit,
+        numbers=NumberLists(store=store, units=units, audit=audit, clock=clock),
         readiness=Readiness(store=store, clock=clock, pbxs=_that_must_be_connected(adapters.pbxs)),
         calls=calls,
         delivery=delivery,

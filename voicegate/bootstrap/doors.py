@@ -126,6 +126,7 @@ def native_dependencies(app: App, trunks: Sequence[Trunk], pages_url: str = "") 
         factors=app.factors,
         clients=app.clients,
         audit=app.audit,
+        numbers=app.numbers,
         pbxs=app.pbxs,
         configured_trunks=trunks,
         trunks=app.trunks,

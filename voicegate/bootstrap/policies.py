@@ -53,6 +53,9 @@ def call_policy(settings: Settings) -> CallPolicy:
             alarm_per_client=policy.guesses_per_client,
         ),
         spend=spend_policy(settings),
+        trusted_calls_per_number=policy.trusted_calls_per_number,
+        trusted_guesses_per_destination=policy.trusted_guesses_per_destination,
+        support_contact=settings.service.support_contact,
         test_numbers=test_pattern(settings),
     )
 

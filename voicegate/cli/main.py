@@ -37,6 +37,9 @@ ADDRESSES: Final = {
         "A complete PBX, carrier and telephones on this machine, for trial and for tests.",
         extra="lab",
     ),
+    "numbers": Address(
+        "voicegate.cli.numbers", "numbers", "Numbers that are trusted, blocked, or not to be called."
+    ),
     "policy": Address(
         "voicegate.cli.policy", "policy", "Who may be called: why a number is called or refused."
     ),

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +11,13 @@ import rich_click as click
 
 from voicegate.cli.exits import Exit
 from voicegate.cli.options import Options
-from voicegate.cli.place import read_settings
+from voicegate.cli.place import connect, read_settings
 from voicegate.cli.printing import json_option, print_json, print_table
 from voicegate.cli.requests_file import read_requests
+from voicegate.domain.errors import VoicegateError
 from voicegate.domain.explanation import Explanation, explain
 from voicegate.domain.phone_number import Destination
-from voicegate.domain.policy import Deny
+from voicegate.domain.policy import Deny, Judgement, ListedNumber, NumberList, judge_listed
 from voicegate.domain.policy.spend import MICROS, Rates
 from voicegate.domain.routing import Hop
 from voicegate.domain.simulation import Simulated, price_of, simulate
@@ -29,14 +30,16 @@ def policy() -> None:
 
 @policy.command("explain")
 @click.argument("number")
+@click.option("--client", "owner", default="", help="The client that would ask.")
 @json_option
 @click.pass_obj
 @click.pass_context
-def explain_number(ctx: click.Context, options: Options, number: str, *, as_json: bool) -> None:
+def explain_number(ctx: click.Context, options: Options, number: str, *, owner: str, as_json: bool) -> None:
     """Say what would happen to a call to NUMBER (E.164, or an internal extension), rule by rule.
 
-    Nobody is called. Earlier calls, and so the wait between two, are not considered. Exits with 1 if the call
-    would be refused.
+    Nobody is called. Earlier calls, and so the wait between two, are not considered. The lists of numbers are
+    asked of the daemon, if it runs; --client names the client that would ask. Exits with 1 if the call would
+    be refused.
     """
     settings = read_settings(options)
     # Imported here, for it brings the whole daemon along.
@@ -45,13 +48,20 @@ def explain_number(ctx: click.Context, options: Options, number: str, *, as_json
     from voicegate.bootstrap.times import longest  # noqa: PLC0415
 
     called = Destination.parse(number)
+    listed = _ask_lists(options, called, owner)
     found = explain(
-        called, call_policy(settings), routes(settings), longest=longest(settings, called.extension)
+        called,
+        call_policy(settings),
+        routes(settings),
+        longest=longest(settings, called.extension),
+        listed=listed or (),
     )
     if as_json:
         print_json(_as_json(found))
     else:
         _print(found)
+        if listed is None:
+            click.echo("\nthe lists of numbers were not asked: no daemon answers an admin here", err=True)
     if found.refused is not None:
         ctx.exit(Exit.NO)
 
@@ -139,6 +149,29 @@ def _report(found: Sequence[Simulated], bill: _Bill, *, unreadable: int) -> dict
         "bill_placed": bill.of(one for one in found if not isinstance(one.decision, Deny)),
         "bill_avoided": bill.of(refused, unpriced=unreadable),
     }
+
+
+def _ask_lists(options: Options, destination: Destination, owner: str) -> Sequence[Judgement] | None:
+    """Return what the lists of numbers say; None: no daemon answers, or not to this user."""
+    try:
+        with connect(options) as client:
+            found = client.numbers(destination.number)
+    except VoicegateError:
+        return None
+    listed = [
+        ListedNumber(
+            NumberList(one.list),
+            one.number,
+            b"",
+            one.reason,
+            one.listed_by,
+            one.listed_at,
+            one.expires_at,
+            one.client or "",
+        )
+        for one in found
+    ]
+    return list(judge_listed(listed, owner, datetime.now(UTC)))
 
 
 def _as_json(found: Explanation) -> dict[str, Any]:

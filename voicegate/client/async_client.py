@@ -25,6 +25,8 @@ from voicegate.client.models import (
     GivenKey,
     Health,
     Judgement,
+    ListedNumber,
+    RemovedNumber,
     Revoked,
     Step,
     Trunk,
@@ -150,6 +152,20 @@ class AsyncClient:
     ) -> list[AuditEntry]:
         """Return who asked for what, newest first, those with an id below `before` if given."""
         return (await self._ask(requests.audit(limit, before, wanted))).entries
+
+    async def numbers(self, number: str | None = None, kind: str | None = None) -> Sequence[ListedNumber]:
+        """Return the numbers on lists, the newest first; of one number or list, if given."""
+        return (await self._ask(requests.numbers(number, kind))).numbers
+
+    async def add_number(
+        self, kind: str, number: str, reason: str, *, expires_at: datetime | None = None
+    ) -> ListedNumber:
+        """Put a number on the list `trusted`, `blocked` or `do_not_call`."""
+        return await self._ask(requests.add_number(kind, number, reason, expires_at=expires_at))
+
+    async def remove_number(self, kind: str, number: str, reason: str, *, client: str = "") -> RemovedNumber:
+        """Take a number off a list."""
+        return await self._ask(requests.remove_number(kind, number, reason, client=client))
 
     async def health(self) -> Health:
         """Return that the daemon is alive."""

@@ -26,6 +26,8 @@ from voicegate.client.models import (
     GivenKey,
     Health,
     Judgement,
+    ListedNumber,
+    RemovedNumber,
     Revoked,
     Step,
     Trunk,
@@ -149,6 +151,20 @@ class Client:
     ) -> list[AuditEntry]:
         """Return who asked for what, newest first, those with an id below `before` if given."""
         return (self._ask(requests.audit(limit, before, wanted))).entries
+
+    def numbers(self, number: str | None = None, kind: str | None = None) -> Sequence[ListedNumber]:
+        """Return the numbers on lists, the newest first; of one number or list, if given."""
+        return (self._ask(requests.numbers(number, kind))).numbers
+
+    def add_number(
+        self, kind: str, number: str, reason: str, *, expires_at: datetime | None = None
+    ) -> ListedNumber:
+        """Put a number on the list `trusted`, `blocked` or `do_not_call`."""
+        return self._ask(requests.add_number(kind, number, reason, expires_at=expires_at))
+
+    def remove_number(self, kind: str, number: str, reason: str, *, client: str = "") -> RemovedNumber:
+        """Take a number off a list."""
+        return self._ask(requests.remove_number(kind, number, reason, client=client))
 
     def health(self) -> Health:
         """Return that the daemon is alive."""

@@ -211,6 +211,31 @@ class AuditEntry(Struct, kw_only=True):
     number: str | None = None
 
 
+class ListedNumber(Struct, kw_only=True):
+    """A number on a list, masked."""
+
+    list: str
+    number: str
+    reason: str
+    listed_by: str
+    listed_at: datetime
+    expires_at: datetime | None = None
+    client: str | None = None
+
+
+class ListedNumbers(Struct, kw_only=True):
+    """Numbers on lists, the newest first."""
+
+    numbers: list[ListedNumber]
+
+
+class RemovedNumber(Struct, kw_only=True):
+    """A number that is on a list no longer."""
+
+    list: str
+    number: str
+
+
 class Health(Struct, kw_only=True):
     """The daemon is alive, or ready; `parts` says how each part is, when it was asked whether it is ready."""
 

@@ -24,8 +24,11 @@ from voicegate.client.models import (
     GivenKey,
     Health,
     Judgement,
+    ListedNumber,
+    ListedNumbers,
     Problem,
     Redialed,
+    RemovedNumber,
     Revoked,
     Status,
     Step,
@@ -206,6 +209,24 @@ def audit(limit: int, before: int | None, wanted: AuditFilter) -> Request[Audit]
     if before is not None:
         query["before"] = before
     return Request("GET", "/v1/audit", Audit, query=query)
+
+
+def numbers(number: str | None, kind: str | None) -> Request[ListedNumbers]:
+    """Ask for the numbers on lists."""
+    return Request("GET", "/v1/numbers", ListedNumbers, query=_query({"number": number, "list": kind}))
+
+
+def add_number(kind: str, number: str, reason: str, *, expires_at: datetime | None) -> Request[ListedNumber]:
+    """Ask to put a number on a list."""
+    until = None if expires_at is None else expires_at.isoformat()
+    body = without_none({"list": kind, "number": number, "reason": reason, "expires_at": until})
+    return Request("POST", "/v1/numbers", ListedNumber, body=body)
+
+
+def remove_number(kind: str, number: str, reason: str, *, client: str) -> Request[RemovedNumber]:
+    """Ask to take a number off a list."""
+    query = _query({"list": kind, "number": number, "reason": reason, "client": client})
+    return Request("DELETE", "/v1/numbers", RemovedNumber, query=query)
 
 
 def health() -> Request[Health]:

@@ -50,6 +50,7 @@ class Service(_Section, frozen=True, kw_only=True):
     """`[service]`: who speaks, and how."""
 
     name: ServiceName = "Voicegate"
+    support_contact: Annotated[str, Meta(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*\Z")] = ""
     language: Name = "en"
     unjudged_languages: tuple[Name, ...] = ()
     digit_variants: dict[Name, Name] = {}
@@ -169,6 +170,8 @@ class Policy(_Section, frozen=True, kw_only=True):
     calls_per_client: CallLimit = 6000
     calls_per_system: CallLimit = 12000
     sequential_numbers: Annotated[int, Meta(ge=0, le=200)] = 50
+    trusted_calls_per_number: Annotated[int, Meta(ge=1, le=1000)] = 10
+    trusted_guesses_per_destination: Limit = 200
     guess_window_s: Seconds = 3600
     guesses_per_subscriber: Limit = 20
     guesses_per_destination: Limit = 20

@@ -52,17 +52,23 @@ class Explanation:
 
 
 def explain(
-    destination: Destination, policy: CallPolicy, routes: Routes, *, longest: timedelta = timedelta(minutes=2)
+    destination: Destination,
+    policy: CallPolicy,
+    routes: Routes,
+    *,
+    longest: timedelta = timedelta(minutes=2),
+    listed: Sequence[Judgement] = (),
 ) -> Explanation:
     """Return what would happen to a call, without considering earlier calls.
 
-    `longest`: how long it can last after its answer, for what it may cost.
+    `longest`: how long it can last after its answer, for what it may cost. `listed`: what the lists of
+    numbers say.
     """
     found = find_route(destination, routes)
     priced = _price(destination, found, policy, longest=longest)
     usable = [name for name, quoted in priced.items() if isinstance(quoted, Quote)]
     route = [hop for hop in found if hop.trunk.name in usable] if priced else found
-    judgements = [*judge_destination(destination, policy), _judge_route(destination, found)]
+    judgements = [*judge_destination(destination, policy), _judge_route(destination, found), *listed]
     if priced:
         judgements.append(_judge_price(priced))
     is_refused = any(isinstance(one.decision, Deny) for one in judgements)

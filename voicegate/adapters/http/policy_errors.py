@@ -38,6 +38,9 @@ KINDS: Final[Mapping[DenyReason, Kind]] = {
     DenyReason.FACTOR_LOCKED: problems.FACTOR_LOCKED,
     DenyReason.NO_CHALLENGE: problems.NO_CHALLENGE,
     DenyReason.ADMINS_ONLY: problems.ADMINS_ONLY,
+    DenyReason.NUMBER_BLOCKED: problems.NUMBER_BLOCKED,
+    DenyReason.DO_NOT_CALL: problems.DO_NOT_CALL,
+    DenyReason.CALL_REPORTED: problems.CALL_REPORTED,
 }
 """Every reason; a test holds the table complete."""
 
@@ -76,6 +79,11 @@ def of_kind(deny: Deny) -> str:
     return _NUMBER_KINDS[deny.kind] if deny.kind else ""
 
 
+def told_contact(text: str, deny: Deny) -> str:
+    """Return a refusal's text with whom a person can ask for help, where somebody is named."""
+    return f"{text.rstrip('.')}. Help: {deny.contact}" if deny.contact else text
+
+
 def refusal(deny: Deny, field: str | None = None) -> Refused:
     """Return the problem for a refusal by policy; it names the field that caused it."""
     if why := NUMBERS.get(deny.reason):
@@ -87,4 +95,5 @@ def refusal(deny: Deny, field: str | None = None) -> Refused:
     kind = KINDS.get(deny.reason)
     if kind is None:
         return Refused(problems.REFUSED, f"{problems.REFUSED.title} Reason: {deny.reason}.", facts=facts)
-    return Refused(kind, of_kind(deny), facts=facts)
+    text = of_kind(deny) or f"{kind.title} {kind.fix}".rstrip()
+    return Refused(kind, told_contact(text, deny), facts=facts)

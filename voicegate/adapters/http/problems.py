@@ -60,6 +60,11 @@ COUNTRY_NOT_ALLOWED = Kind(
 NUMBER_TYPE_NOT_ALLOWED = Kind(
     "number_type_not_allowed", 403, "Calls to this type of number are not allowed."
 )
+NUMBER_BLOCKED = Kind("number_blocked", 403, "This number is blocked.")
+DO_NOT_CALL = Kind("do_not_call", 403, "The person at this number wants no calls.")
+CALL_REPORTED = Kind("call_reported", 403, "The person at this number did not ask for this client's call.")
+LISTED: Final[tuple[Kind, ...]] = (NUMBER_BLOCKED, DO_NOT_CALL, CALL_REPORTED)
+"""What a number on a list can end in."""
 ADMINS_ONLY = Kind("admins_only", 403, "Only an admin may do that.")
 REFUSED = Kind("refused", 403, "The request was refused.")
 NOT_FOUND = Kind("not_found", 404, "Not found.")

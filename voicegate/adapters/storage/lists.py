@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, Connection, Select, func, select, true, tu
 from voicegate.adapters.storage.rows import audit_of, call_of, challenge_of
 from voicegate.adapters.storage.statements import factor_record
 from voicegate.adapters.storage.tables import IS_LIVING, IS_SERVICE, audit, calls, challenges, factors
+from voicegate.application.audit_entry import AuditEntry
 from voicegate.application.listing import (
     AuditFilter,
     CallFilter,
@@ -22,7 +23,7 @@ from voicegate.application.listing import (
     ServiceCallFilter,
 )
 from voicegate.application.ports import CallRecord
-from voicegate.application.store_port import AuditEntry, FactorRecord
+from voicegate.application.store_port import FactorRecord
 
 # Near the first and last day that `datetime` knows, a time of another zone cannot be converted to UTC.
 _EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)

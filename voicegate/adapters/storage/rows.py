@@ -5,8 +5,8 @@ from datetime import timedelta
 
 from sqlalchemy import RowMapping
 
+from voicegate.application.audit_entry import AuditEntry
 from voicegate.application.ports import CallRecord, TimelineEntry
-from voicegate.application.store_port import AuditEntry
 from voicegate.domain.announcement import HumanCheck
 from voicegate.domain.call import Call, CallState, Evidence
 from voicegate.domain.call_outcome import Blame, CallOutcome, GaveUp, Hangup, Outcome

@@ -18,11 +18,22 @@ from typing import Final, Self, TypeVar
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from voicegate.adapters.storage import counts, engines, lists, outbox, page_rows, purge, receipts, statements
+from voicegate.adapters.storage import (
+    counts,
+    engines,
+    lists,
+    number_rows,
+    outbox,
+    page_rows,
+    purge,
+    receipts,
+    statements,
+)
 from voicegate.adapters.storage.engines import FileIdentity
 from voicegate.adapters.storage.migrations import migrate
 from voicegate.adapters.storage.transaction import SqlTransaction
 from voicegate.adapters.storage.writer import Writer
+from voicegate.application.audit_entry import AuditEntry
 from voicegate.application.listing import (
     ALL_CALLS,
     ALL_ENTRIES,
@@ -36,13 +47,14 @@ from voicegate.application.listing import (
 from voicegate.application.outbox import NOTHING_TOLD, MessageFilter, StoredMessage, Told
 from voicegate.application.ports import CallRecord, ChallengeRecord
 from voicegate.application.retention import Kept
-from voicegate.application.store_port import AuditEntry, ClientRecord, FactorRecord, Transaction
+from voicegate.application.store_port import ClientRecord, FactorRecord, Transaction
 from voicegate.application.trunk_drains import Drain
 from voicegate.domain.call import Call
 from voicegate.domain.challenge import Challenge
 from voicegate.domain.client import Client, ClientKey
 from voicegate.domain.errors import StoreError
 from voicegate.domain.page_session import PageSession
+from voicegate.domain.policy import ListedNumber, NumberList
 from voicegate.domain.webhook import MessageState
 
 T = TypeVar("T")
@@ -217,6 +229,12 @@ class SqlStore:
     async def audit(self, limit: int, wanted: AuditFilter = ALL_ENTRIES) -> Sequence[AuditEntry]:
         """Return the audit entries that match, newest first, at most `limit`."""
         return await self._list(partial(lists.find_audit, wanted=wanted, limit=limit))
+
+    async def listed_numbers(
+        self, digests: Sequence[bytes] | None, kind: NumberList | None
+    ) -> Sequence[ListedNumber]:
+        """Return what the lists say about a number, or about all; newest first, at most a thousand."""
+        return await self._list(partial(number_rows.find, digests=digests, kind=kind))
 
     async def expire(self, now: datetime) -> int:
         """Expire challenges whose time is over and erase their sealed codes; return how many expired."""

@@ -11,7 +11,17 @@ from datetime import date, datetime
 from sqlalchemy import Connection, Select, Table, delete, func, insert, select, update
 from sqlalchemy.sql import ColumnElement
 
-from voicegate.adapters.storage import buckets, outbox, page_rows, receipts, spend, stamps, statements, volume
+from voicegate.adapters.storage import (
+    buckets,
+    number_rows,
+    outbox,
+    page_rows,
+    receipts,
+    spend,
+    stamps,
+    statements,
+    volume,
+)
 from voicegate.adapters.storage.rows import (
     Columns,
     audit_row,
@@ -36,10 +46,11 @@ from voicegate.adapters.storage.tables import (
     trunk_drains,
     wrong_guesses,
 )
+from voicegate.application.audit_entry import AuditEntry
 from voicegate.application.outbox import Claim, Message, Replaying, StoredMessage
 from voicegate.application.ports import ChallengeRecord, IdempotencyKey, Replay
 from voicegate.application.receipts import Cut
-from voicegate.application.store_port import AuditEntry, BucketCall, WrongGuess
+from voicegate.application.store_port import BucketCall, WrongGuess
 from voicegate.application.trunk_drains import Drain
 from voicegate.domain.call import Call
 from voicegate.domain.challenge import Challenge, Purpose
@@ -47,6 +58,7 @@ from voicegate.domain.client import Client, ClientKey
 from voicegate.domain.factor import Factor
 from voicegate.domain.page_session import PageSession
 from voicegate.domain.phone_number import Destination
+from voicegate.domain.policy import ListedNumber, NumberList
 from voicegate.domain.policy.spend import Account, Cost, Reservation
 from voicegate.domain.policy.velocity import Counter
 
@@ -297,6 +309,18 @@ class SqlTransaction:
     def remove_drain(self, trunk: str) -> None:
         """Store that a trunk is not drained."""
         self._connection.execute(delete(trunk_drains).where(trunk_drains.c.trunk == trunk))
+
+    def listed(self, digests: Sequence[bytes]) -> Sequence[ListedNumber]:
+        """Return what the lists say about the number with one of these digests."""
+        return number_rows.find(self._connection, digests)
+
+    def add_listed(self, entry: ListedNumber) -> None:
+        """Store a number on a list, where it is not yet."""
+        number_rows.add(self._connection, entry)
+
+    def unlist(self, kind: NumberList, digests: Sequence[bytes], client: str) -> bool:
+        """Take a number off a list; return whether it was there."""
+        return number_rows.remove(self._connection, kind, digests, client=client)
 
     def audit(self, entry: AuditEntry) -> None:
         """Store an audit entry."""

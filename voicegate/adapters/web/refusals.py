@@ -32,6 +32,9 @@ OF_REASON: Final[Mapping[DenyReason, str]] = {
     DenyReason.NOT_PENDING: "active_title",
     DenyReason.NOT_ACTIVE: "error_other",
     DenyReason.ADMINS_ONLY: "error_other",
+    DenyReason.NUMBER_BLOCKED: "error_other",
+    DenyReason.DO_NOT_CALL: "error_other",
+    DenyReason.CALL_REPORTED: "error_other",
 }
 """Every reason; a test holds the table complete."""
 

@@ -1,7 +1,8 @@
 """Who may be called, when and how often, and how many codes may be guessed; refusals are values.
 
-`destinations` judges numbers, `prefixes` has the denied ranges, `calls` limits how often a telephone may
-ring, `velocity` how many calls are placed, `spend` what they cost, `guesses` how many codes may be guessed;
+`destinations` judges numbers, `prefixes` has the denied ranges, `listed` the numbers on lists, `calls` limits
+how often a telephone may ring, `velocity` how many calls are placed, `spend` what they cost, `guesses` how
+many codes may be guessed;
 `rules` is what the admin allows.
 """
 
@@ -18,6 +19,7 @@ from voicegate.domain.policy.calls import (
 from voicegate.domain.policy.decisions import Allow, Deny, DenyReason, NumberKind, refusal
 from voicegate.domain.policy.destinations import Judgement, judge_destination, may_reach
 from voicegate.domain.policy.guesses import Guesses, may_issue
+from voicegate.domain.policy.listed import ListedNumber, NumberList, judge_listed, policy_for
 from voicegate.domain.policy.prefixes import DeniedPrefix, PrefixRules
 from voicegate.domain.policy.rules import CallPolicy, GuessPolicy, NumberCheck
 from voicegate.domain.policy.spend import SpendPolicy
@@ -37,8 +39,10 @@ __all__ = [
     "GuessPolicy",
     "Guesses",
     "Judgement",
+    "ListedNumber",
     "NumberCheck",
     "NumberKind",
+    "NumberList",
     "PastCall",
     "PrefixRules",
     "SpendPolicy",
@@ -46,10 +50,12 @@ __all__ = [
     "VelocityPolicy",
     "bucket_of",
     "judge_destination",
+    "judge_listed",
     "may_call_again",
     "may_issue",
     "may_reach",
     "may_ring",
     "next_call",
+    "policy_for",
     "refusal",
 ]

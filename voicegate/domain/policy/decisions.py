@@ -34,6 +34,9 @@ class DenyReason(StrEnum):
     FACTOR_LOCKED = "factor_locked"
     NO_CHALLENGE = "no_challenge"
     ADMINS_ONLY = "admins_only"
+    NUMBER_BLOCKED = "number_blocked"
+    DO_NOT_CALL = "do_not_call"
+    CALL_REPORTED = "call_reported"
 
 
 class NumberKind(StrEnum):
@@ -82,6 +85,9 @@ RULES: Final[Mapping[DenyReason, str]] = {
     DenyReason.FACTOR_LOCKED: "100 wrong guesses in a row",
     DenyReason.NO_CHALLENGE: "challenge states",
     DenyReason.ADMINS_ONLY: "scope admin",
+    DenyReason.NUMBER_BLOCKED: "numbers blocked",
+    DenyReason.DO_NOT_CALL: "numbers do_not_call",
+    DenyReason.CALL_REPORTED: "numbers reported",
 }
 """The rule that most often refuses for a reason: a setting, or a rule that is always in force."""
 
@@ -103,6 +109,8 @@ class Deny:
     """The kind of number, if that is the reason."""
     rule: str = field(default="", compare=False)
     """The rule that refused, by the name of its setting; if it is not given, the one in `RULES`."""
+    contact: str = field(default="", compare=False)
+    """Whom a person can ask for help, for the answer; empty: nobody is named."""
 
     def __post_init__(self) -> None:
         """Fill in the rule."""

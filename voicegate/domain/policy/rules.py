@@ -67,6 +67,12 @@ class CallPolicy:
     """What calls may cost."""
     guesses: GuessPolicy = GuessPolicy()
     """How many wrong guesses are allowed."""
+    trusted_calls_per_number: int = 10
+    """As `calls_per_number`, for a number that is trusted by the organisation."""
+    trusted_guesses_per_destination: int = 200
+    """As `guesses.per_destination`, for such a number."""
+    support_contact: str = ""
+    """Whom a person can ask for help when a shared or listed number is refused; empty: nobody is named."""
     test_numbers: re.Pattern[str] | None = None
     """Numbers that ring no telephone; None: there are none, and all numbers are ordinary."""
 

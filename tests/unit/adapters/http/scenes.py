@@ -11,17 +11,26 @@ import httpx
 import pytest
 
 from tests.unit.adapters.http.serving import NUMBER, Served
-from tests.unit.application.conftest import SPACED
+from tests.unit.application.conftest import ADMIN, SPACED
 from tests.unit.application.scripted import ScriptedLeg
 from voicegate.adapters.http.operations import Operation
 from voicegate.adapters.http.overload import Load
 from voicegate.adapters.http.request_parsing import MAX_BODY_BYTES
+from voicegate.application.number_lists import ListRequest
 from voicegate.application.store_port import Transaction
 from voicegate.domain.call import Rang
 from voicegate.domain.client import Scope
 from voicegate.domain.errors import StoreError
 from voicegate.domain.factor import FactorState
-from voicegate.domain.policy import CallPolicy, GuessPolicy, NumberCheck, SpendPolicy, VelocityPolicy
+from voicegate.domain.phone_number import Destination
+from voicegate.domain.policy import (
+    CallPolicy,
+    GuessPolicy,
+    NumberCheck,
+    NumberList,
+    SpendPolicy,
+    VelocityPolicy,
+)
 from voicegate.domain.policy.spend import Cap, SpendKind
 
 BODIES: Final[dict[str, dict[str, Any]]] = {
@@ -29,12 +38,16 @@ BODIES: Final[dict[str, dict[str, Any]]] = {
     "dryRun": {"destination": NUMBER},
     "checkPasscode": {"passcode": "000000"},
     "addClient": {"name": "new", "scopes": ["verifications"]},
+    "addNumber": {"list": "blocked", "number": NUMBER, "reason": "complaint"},
     "rotateKey": {"grace_s": 60},
     "enrollFactor": {"subscriber": "alice", "destination": NUMBER},
     "activateFactor": {"passcode": "000000"},
     "verifyFactor": {"passcode": "000000"},
 }
-QUERIES: Final = {"resetFactors": {"subscriber": "alice"}}
+QUERIES: Final = {
+    "resetFactors": {"subscriber": "alice"},
+    "removeNumber": {"list": "blocked", "number": NUMBER, "reason": "settled"},
+}
 OTHER_BODIES: Final = {
     "createVerification": {"destination": "+12025550102"},
     "enrollFactor": {"subscriber": "bob", "destination": NUMBER},
@@ -59,6 +72,8 @@ async def ask(served: Served, operation: Operation, **more: Any) -> httpx.Respon
 
 async def existing(served: Served, operation: Operation) -> str:
     """A path of something that exists; its call has ended."""
+    if operation.name == "removeNumber":
+        await served.http.post("/v1/numbers", json=BODIES["addNumber"])
     if "{name}" in operation.path:
         await served.key(name="present")
         return operation.path.replace("{name}", "present")
@@ -135,7 +150,16 @@ def broken(error: Exception) -> Scene:
             raise error
 
         with pytest.MonkeyPatch.context() as patch:
-            for name in ("transact", "challenge", "call", "recent_calls", "clients", "audit", *FACTOR_READS):
+            for name in (
+                "transact",
+                "challenge",
+                "call",
+                "recent_calls",
+                "clients",
+                "audit",
+                "listed_numbers",
+                *FACTOR_READS,
+            ):
                 patch.setattr(served.bench.store, name, fail)
             patch.setattr(served.bench.pbx, "trunk_states", fail)
             return await ask(served, operation, path=path)
@@ -172,6 +196,15 @@ async def limited(served: Served, operation: Operation) -> httpx.Response:
     service = served.bench.challenge_service
     service.policy = replace(service.policy, velocity=VelocityPolicy(per_client=1))
     return await ask(served, operation, path=path)
+
+
+def listed(kind: NumberList) -> Scene:
+    async def scene(served: Served, operation: Operation) -> httpx.Response:
+        path = await existing(served, operation)
+        await served.bench.app.numbers.add(ADMIN, ListRequest(kind, Destination(NUMBER), "complaint"))
+        return await ask(served, operation, path=path)
+
+    return scene
 
 
 def capped(cap: Cap) -> Scene:
@@ -346,6 +379,9 @@ SCENES: Final[dict[str, Scene]] = {
     "too_soon": soon,
     "too_many_guesses": guessed,
     "rate_limited": limited,
+    "number_blocked": listed(NumberList.BLOCKED),
+    "do_not_call": listed(NumberList.DO_NOT_CALL),
+    "call_reported": listed(NumberList.REPORTED),
     "spend_limited": capped(Cap(minutes=1)),
     "price_too_high": capped(Cap(micros=1)),
     "too_many_waiting": crowded,

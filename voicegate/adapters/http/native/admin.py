@@ -26,9 +26,10 @@ from voicegate.adapters.http.operations import Operation, Success
 from voicegate.adapters.http.problems import Refused
 from voicegate.adapters.http.responses import json_response, unknown
 from voicegate.application.audit import Audit
+from voicegate.application.audit_entry import AuditEntry
 from voicegate.application.clients import ClientExists, ClientRevoked, Clients, NewKey
 from voicegate.application.listing import AuditFilter
-from voicegate.application.store_port import AuditEntry, ClientRecord
+from voicegate.application.store_port import ClientRecord
 from voicegate.application.unit_of_work import NotFound
 from voicegate.domain.client import Scope
 

@@ -10,6 +10,7 @@ from voicegate.adapters.http.doors import Credentials, Door
 from voicegate.adapters.http.native.admin import AdminDoor
 from voicegate.adapters.http.native.calls import CallsDoor
 from voicegate.adapters.http.native.factors import FactorsDoor
+from voicegate.adapters.http.native.numbers import NumbersDoor
 from voicegate.adapters.http.native.page_sessions import PageSessionsDoor
 from voicegate.adapters.http.native.service import ServiceDoor
 from voicegate.adapters.http.native.trunks import TrunksDoor
@@ -21,6 +22,7 @@ from voicegate.adapters.http.waiting import Waiters, WaitingLimits
 from voicegate.application.audit import Audit
 from voicegate.application.clients import Clients
 from voicegate.application.enrollment import Enrollment
+from voicegate.application.number_lists import NumberLists
 from voicegate.application.page_sessions import PageSessions
 from voicegate.application.ports import Pbx
 from voicegate.application.queries import ChallengeQueries, FactorQueries
@@ -46,6 +48,8 @@ class ApiDependencies:
     """The questions about factors."""
     clients: Clients
     """The use cases around clients."""
+    numbers: NumberLists
+    """The use cases around the lists of numbers."""
     audit: Audit
     """Who asked for what."""
     pbxs: Mapping[str, Pbx]
@@ -100,6 +104,7 @@ def native_door(dependencies: ApiDependencies, waiters: Waiters | None = None) -
         PageSessionsDoor(dependencies.pages, dependencies.pages_url, dependencies.body_timeout),
         WebhooksDoor(dependencies.webhooks, dependencies.body_timeout),
         AdminDoor(dependencies.clients, dependencies.audit, dependencies.body_timeout),
+        NumbersDoor(dependencies.numbers, dependencies.body_timeout),
     )
     routes = [route for handler in handlers for route in routes_of(handler)]
     return Door(Description().complete(routes, __version__), close=waiters.close)

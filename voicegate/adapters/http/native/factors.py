@@ -55,6 +55,7 @@ _CALL: Final[tuple[Kind, ...]] = (
     problems.RATE_LIMITED,
     problems.SPEND_LIMITED,
     problems.PRICE_TOO_HIGH,
+    *problems.LISTED,
     problems.TOO_MANY_CALLS,
     problems.QUEUE_FULL,
 )

@@ -55,6 +55,7 @@ _REFUSALS: Final = (
     problems.RATE_LIMITED,
     problems.SPEND_LIMITED,
     problems.PRICE_TOO_HIGH,
+    *problems.LISTED,
     problems.QUEUE_FULL,
     *problems.STORED,
 )
@@ -238,6 +239,7 @@ class VerificationsDoor:
             problems.RATE_LIMITED,
             problems.SPEND_LIMITED,
             problems.PRICE_TOO_HIGH,
+            *problems.LISTED,
             problems.TOO_SOON,
             *problems.STORED,
         ),

@@ -15,7 +15,7 @@ from msgspec import UnsetType
 
 from voicegate.adapters.http import problems
 from voicegate.adapters.http.okta.schemas import ErrorCause, OktaError
-from voicegate.adapters.http.policy_errors import NUMBERS, of_kind
+from voicegate.adapters.http.policy_errors import NUMBERS, of_kind, told_contact
 from voicegate.adapters.http.problems import Facts, Kind, Refused
 from voicegate.adapters.http.responses import json_response
 from voicegate.domain.challenge import GuessResult, VerifyResult
@@ -39,6 +39,7 @@ REPLAYED = Kind("E0000082", 403, "Each code can only be used once. Please wait f
 TIME_WINDOW = Kind("E0000083", 403, "The passcode's time window is exceeded.")
 INVALID_NUMBER = Kind("E0000098", 400, "This phone number is invalid.")
 COUNTRY = Kind("E0000099", 403, "Numbers of this country are not allowed.", "Contact your administrator.")
+OPTED_OUT = Kind("E0000140", 400, "The recipient has opted out of calls.")
 WRONG_STATE = Kind("E0000107", 403, "The entity is not in the expected state for the requested transition.")
 INVALID_EXTENSION = Kind("E0000121", 400, "Invalid phone extension. Please enter a valid phone extension.")
 RECENTLY_CALLED = Kind(
@@ -79,6 +80,9 @@ OF_REASON: Final[Mapping[DenyReason, tuple[Kind, str]]] = {
         LOCKED,
         "There were too many wrong passcodes in a row: the factor must be reset.",
     ),
+    DenyReason.NUMBER_BLOCKED: (INVALID_NUMBER, "Calls to this number are not allowed."),
+    DenyReason.DO_NOT_CALL: (OPTED_OUT, "The person at this number wants no calls."),
+    DenyReason.CALL_REPORTED: (CALL_LIMIT, "The person at this number did not ask for the last call."),
     DenyReason.ADMINS_ONLY: (ACCESS_DENIED, "Only an admin may activate a telephone without its code."),
     DenyReason.NO_CHALLENGE: (INVALID_PASSCODE, "No code is out: ask for a call first."),
 }
@@ -124,12 +128,13 @@ def refusal(deny: Deny) -> Refused:
     # A reason that the table lacks is a refusal all the same, and no fault of the server.
     kind, cause = OF_REASON.get(deny.reason, (ACCESS_DENIED, f"The request was refused: {deny.reason}."))
     if deny.retry_after is None:
-        return Refused(kind, of_kind(deny) or cause, Facts(reason=str(deny.reason)))
+        return Refused(kind, told_contact(of_kind(deny) or cause, deny), Facts(reason=str(deny.reason)))
     if kind is CALL_LIMIT:
         # Okta has two codes for this; only the one of a 429 may be tried again by itself.
         kind = CALL_LIMIT_FOR_NOW
     facts = Facts(retry_after_s=deny.retry_after.total_seconds(), reason=str(deny.reason))
-    return Refused(kind, cause, facts)
+    # Okta's own title is no cause, and a cause that is empty would show nobody the contact.
+    return Refused(kind, told_contact(cause or kind.title, deny) if deny.contact else cause, facts)
 
 
 def denial(result: VerifyResult) -> Refused:

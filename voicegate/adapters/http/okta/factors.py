@@ -49,6 +49,7 @@ _BODY: Final[tuple[Kind, ...]] = (errors.VALIDATION, errors.NOT_WELL_FORMED, err
 _NUMBER: Final[tuple[Kind, ...]] = (errors.INVALID_NUMBER, errors.INVALID_EXTENSION)
 _CALL: Final[tuple[Kind, ...]] = (
     errors.INVALID_NUMBER,
+    errors.OPTED_OUT,
     errors.COUNTRY,
     errors.LOCKED,
     errors.RATE_LIMIT,

@@ -13,7 +13,7 @@ from aiohttp import web
 from msgspec import UNSET, Struct, UnsetType
 
 from voicegate.adapters.http import problems
-from voicegate.adapters.http.policy_errors import NUMBERS
+from voicegate.adapters.http.policy_errors import NUMBERS, told_contact
 from voicegate.adapters.http.problems import Facts, Kind, Refused
 from voicegate.adapters.http.responses import json_response
 from voicegate.domain.policy import Deny, DenyReason
@@ -60,6 +60,9 @@ OF_REASON: Final[Mapping[DenyReason, tuple[Kind, str]]] = {
     DenyReason.TRUNKS_DOWN: (UNAVAILABLE, ""),
     DenyReason.NOT_OPEN: (NOT_FOUND, ""),
     DenyReason.NO_CHALLENGE: (NOT_FOUND, ""),
+    DenyReason.NUMBER_BLOCKED: (RANGE_BLOCKED, ""),
+    DenyReason.DO_NOT_CALL: (RANGE_BLOCKED, ""),
+    DenyReason.CALL_REPORTED: (RANGE_BLOCKED, ""),
     # Of factors, which this door has none of.
     DenyReason.ALREADY_ENROLLED: (DENIED, ""),
     DenyReason.NOT_PENDING: (DENIED, ""),
@@ -101,12 +104,14 @@ def refusal(deny: Deny) -> Refused:
     kind, parameter = OF_REASON.get(deny.reason, (BLOCKED, ""))
     if parameter:
         return invalid(parameter, NUMBERS.get(deny.reason, ""))
-    return waiting(kind, deny.retry_after)
+    return waiting(kind, deny.retry_after, told_contact(kind.title, deny) if deny.contact else "")
 
 
-def waiting(kind: Kind, retry_after: timedelta | None) -> Refused:
-    """Return an error that may pass, and when."""
-    return Refused(kind, facts=Facts(retry_after_s=retry_after.total_seconds() if retry_after else UNSET))
+def waiting(kind: Kind, retry_after: timedelta | None, message: str = "") -> Refused:
+    """Return an error that may pass, and when; `message` stands in the place of Twilio's."""
+    return Refused(
+        kind, message, facts=Facts(retry_after_s=retry_after.total_seconds() if retry_after else UNSET)
+    )
 
 
 def invalid(parameter: str, why: str = "") -> Refused:
@@ -131,12 +136,17 @@ def error_response(refused: Refused, _request_id: str) -> web.Response:
     is_told = kind in (INVALID_PARAMETER, NOT_SUPPORTED, METHOD_NOT_ALLOWED)
     body = TwilioError(
         code=int(kind.name),
-        message=f"{kind.title}: {refused.detail}" if is_told else kind.title,
+        message=f"{kind.title}: {refused.detail}" if is_told else _message(kind, refused),
         more_info=f"{_MORE_INFO}{kind.name}",
         status=kind.status,
     )
     headers = {**facts.headers, **_retry_after(kind, facts)}
     return json_response(body, status=kind.status, headers=headers)
+
+
+def _message(kind: Kind, refused: Refused) -> str:
+    """Return Twilio's sentence, with whom to ask if that is told."""
+    return refused.detail if refused.detail.startswith(f"{kind.title}. Help: ") else kind.title
 
 
 def _about(kind: Kind, parameter: str, why: str) -> Refused:

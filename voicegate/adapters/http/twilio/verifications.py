@@ -116,6 +116,7 @@ class VerificationsDoor:
             errors.NOT_SUPPORTED,
             errors.CHANNEL_DISABLED,
             errors.BLOCKED,
+            errors.RANGE_BLOCKED,
             errors.NOT_FOUND,
             errors.TOO_MANY,
             errors.MAX_SENDS,
