@@ -122,6 +122,19 @@ def hops() -> Iterator[tuple[Path, str]]:
                 yield from ((file, span) for file in files)
 
 
+def test_every_name_in_the_table_of_changes_is_in_a_file_of_its_row() -> None:
+    page = (ROOT / "docs/architecture.md").read_text("utf-8")
+    table = page.split("## Where does my change go?")[1].split("\n## ")[0]
+    absent = []
+    for row in table.splitlines():
+        named = re.findall(r"`([^`]+)`", row)
+        files = [ROOT / span for span in named if FILE.fullmatch(span) and (ROOT / span).is_file()]
+        texts = [file.read_text("utf-8") for file in files]
+        names = [span for span in named if re.fullmatch(r"_?[A-Za-z]+(_[a-z]+)*", span)]
+        absent += [name for name in names if not any(re.search(rf"\b{name}\b", text) for text in texts)]
+    assert not absent, "docs/architecture.md: name what does this now"
+
+
 def test_every_hop_of_the_walks_is_in_its_file() -> None:
     found = list(hops())
     assert len(found) > 30

@@ -73,7 +73,7 @@ class Twilio:
         return self.bench.keyring.derive(challenge_id(created), length).digits
 
     async def list(self, **query: str) -> Any:
-        response = await self.served.http.get("/v2/ServiceCalls", params=query)
+        response = await self.served.http.get("/v2/Attempts", params=query)
         assert response.status_code == 200, response.text
         return response.json()
 
