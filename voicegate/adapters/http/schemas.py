@@ -1,8 +1,7 @@
-"""The native door's requests and answers, as msgspec types; the OpenAPI document is made from them.
+"""The native door's requests and answers as msgspec types; the OpenAPI document is made from them.
 
-Requests are strict: an unknown field is refused. Durations carry their unit in the name (`_s`). What a
-request means is not decided here; how answers are filled is `views`. Numbers, extensions and codes have no
-pattern: the domain reads them as people write them.
+Requests are strict: an unknown field is refused. Names of durations end in their unit (`_s`). `views` fills
+the answers. Numbers, extensions and codes have no pattern: the domain reads them as people write them.
 """
 
 from datetime import datetime

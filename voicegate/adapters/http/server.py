@@ -1,6 +1,6 @@
 """The HTTP server: listeners, the doors as one application, and an orderly end.
 
-What is offered is the doors' affair, who asks is `identity`'s, how many may connect `connections`'.
+The doors define the operations, `identity` finds out who asks, and `connections` limits the connections.
 """
 
 import resource
@@ -33,16 +33,16 @@ _SHUTDOWN_S: Final = 5.0
 
 @dataclass(frozen=True, slots=True)
 class ServerSettings:
-    """What an admin says of the server."""
+    """The server's settings."""
 
     limits: ConnectionLimits = field(default_factory=ConnectionLimits)
-    """How many connections each listener may have."""
+    """The limits of each listener's connections."""
     proxies: Proxies = field(default_factory=Proxies)
-    """Whose word about an address is taken."""
+    """The proxies whose forwarded addresses are trusted."""
     public_url: str = ""
-    """What links begin with; empty: where it listens."""
+    """The start of links; empty: where the server listens."""
     store_delay: Delay = lambda _ahead: 0.0
-    """How late the store would be."""
+    """How long a write would wait for the store."""
 
 
 @asynccontextmanager
@@ -55,7 +55,7 @@ async def serve_on(
 ) -> AsyncIterator[None]:
     """Serve the doors on every listener while the context lasts; the first door that has a path answers it.
 
-    Leaving it takes no new request, answers those who wait for news at once, and gives the others five
+    At the end no new request is accepted, waiting requests are answered at once, and the others have five
     seconds.
     """
     settings, warnings = settings or ServerSettings(), ThrottledLog()
@@ -99,7 +99,7 @@ async def serve_on(
 
 
 def build_app(doors: Sequence[Door], frame: Frame) -> web.Application:
-    """Return the doors as one application, in a frame."""
+    """Return the doors as one application, with the middleware."""
     app = web.Application(middlewares=[frame.middleware()], client_max_size=MAX_BODY_BYTES)
     for route in (route for door in doors for route in door.routes):
         operation = route.operation
@@ -119,7 +119,7 @@ def build_app(doors: Sequence[Door], frame: Frame) -> web.Application:
 
 
 def _guarded(route: Route) -> Handler:
-    """Return a route's handler, for clients with its scope only."""
+    """Return a route's handler; it refuses clients without the route's scope."""
     asked = (route.operation.scope, route.operation.other_scope)
     scopes = [scope for scope in asked if scope is not None]
 

@@ -1,4 +1,4 @@
-"""Signed messages: was this body sent by who holds the secret, and a moment ago?
+"""Signed messages: was the body sent by the holder of the secret, and recently?
 
 Standard Webhooks (standardwebhooks.com, version 1): HMAC-SHA256 over "id.timestamp.body", base64, several
 apart by blanks. Supabase signs so, and writes a comma between several; the scheme's own Python package fails
@@ -17,7 +17,7 @@ from hashlib import sha256
 from typing import Final
 
 TOLERANCE: Final = timedelta(minutes=5)
-"""How far a signature's time may be from ours, as both schemes have it."""
+"""How far a signature's time may be from ours, in both schemes."""
 
 _BASE64: Final = re.compile(r"v1,([A-Za-z0-9+/]{43}=)")
 _HEX: Final = re.compile(r"v1=([0-9a-fA-F]{64})")
@@ -41,26 +41,27 @@ class Signature:
     scheme: Scheme
     """How."""
     keys: Sequence[bytes] = field(repr=False)
-    """The secrets, each of which is good; several while one takes the other's place."""
+    """The secrets, each of which is valid; there are several while one replaces another."""
 
     @classmethod
     def of(cls, scheme: Scheme, secrets: str) -> "Signature":
-        """Return a signature by its secrets, as the provider shows them, apart by blanks, lines or "|".
+        """Return a signature with its secrets as the provider shows them, separated by spaces, lines or "|".
 
         Raises:
-            ValueError: one is no secret of that scheme.
+            ValueError: one is not a secret of that scheme.
         """
         written = [secret for secret in re.split(r"[\s|]+", secrets) if secret]
         read = _webhook_key if scheme is Scheme.STANDARD_WEBHOOKS else str.encode
         return cls(scheme, [read(secret) for secret in written])
 
     def is_there(self, headers: Mapping[str, str]) -> bool:
-        """Does a request claim to be signed, and a moment ago? Its body tells whether that is true."""
+        """Return whether a request has a recent signature; whether that is valid, only its body shows."""
         name = "webhook-signature" if self.scheme is Scheme.STANDARD_WEBHOOKS else "ZITADEL-Signature"
         return name in headers
 
     def is_good(self, body: bytes, headers: Mapping[str, str], now: datetime) -> bool:
-        """Was a body signed with one of the secrets, at most five minutes before or after `now`?"""
+        """Return whether a body was signed with one of the secrets, at most five minutes before or after
+        `now`."""
         if self.scheme is Scheme.STANDARD_WEBHOOKS:
             time = headers.get("webhook-timestamp", "")
             signed = b".".join([headers.get("webhook-id", "").encode(), time.encode(), body])

@@ -1,4 +1,4 @@
-"""The API's TCP port and its certificate. In the clear only on loopback, where nobody else listens."""
+"""The API's TCP port and its certificate. Without TLS only on loopback, where nobody can eavesdrop."""
 
 import ipaddress
 import socket
@@ -23,16 +23,16 @@ class TcpPort:
     port: int
     """The port; 0: any free one."""
     certificate: Path | None = None
-    """PEM file with the certificate and those above it; None: in the clear."""
+    """PEM file with the certificate and its issuers' certificates; None: no TLS."""
     key: Path | None = None
     """PEM file with the certificate's private key; None: it is in the certificate's file."""
 
 
 def tls_of(port: TcpPort) -> ssl.SSLContext | None:
-    """Return how connections are encrypted; None: in the clear. Blocks on reading the files.
+    """Return the TLS context; None: no TLS. Blocks while it reads the files.
 
     Raises:
-        ConfigError: in the clear where others could listen, or a file cannot be used; names the setting.
+        ConfigError: TLS is missing where others could eavesdrop, or a file cannot be used; names the setting.
     """
     if port.certificate is None:
         if not _is_loopback(port.host):
@@ -44,10 +44,10 @@ def tls_of(port: TcpPort) -> ssl.SSLContext | None:
 
 
 def renew_certificate(context: ssl.SSLContext, port: TcpPort) -> None:
-    """Have new connections shown what is in the certificate's files now. Blocks on reading them.
+    """Use the certificate's present files for new connections. Blocks while it reads them.
 
     Raises:
-        ConfigError: as `tls_of`; then all stays as it was.
+        ConfigError: as `tls_of`; then the previous certificate stays in use.
     """
     if tls_of(port) is not None:  # into one of its own first, for a load that fails half way leaves its mark
         _load(context, port)
@@ -55,10 +55,10 @@ def renew_certificate(context: ssl.SSLContext, port: TcpPort) -> None:
 
 @contextmanager
 def listening_on(port: TcpPort) -> Iterator[Listener]:
-    """Give a listening port. Blocks for moments only.
+    """Give a listening port. Blocks briefly.
 
     Raises:
-        ConfigError: as `tls_of`; or the address cannot be had.
+        ConfigError: as `tls_of`; or the address cannot be used.
     """
     tls = tls_of(port)
     family = socket.AF_INET6 if ":" in port.host else socket.AF_INET

@@ -1,8 +1,8 @@
-"""The page with a telephone in it, `/lab`: a browser that answers Voicegate's calls, for people who test.
+"""The page with a telephone, `/lab`: a browser that answers Voicegate's calls, for testers.
 
-The page itself is for anybody and knows nothing. What its telephone registers with is told to clients with
-the scope `verifications` only, by the API key that the page is opened with: in the URL's fragment, which
-browsers send to no server. Sources: RFC 7118 (SIP over WebSocket), Content Security Policy Level 3.
+The page itself is public and holds no secret. The account of its telephone is given only to clients with the
+scope `verifications`, who send the API key that the page was opened with; the key is in the URL's fragment,
+which browsers send to no server. Sources: RFC 7118 (SIP over WebSocket), Content Security Policy Level 3.
 """
 
 from collections.abc import Mapping
@@ -44,11 +44,11 @@ class TelephonePage:
     files: Mapping[str, bytes]
     """By name, such as `page.js`."""
     account: TelephoneAccount
-    """Told by API key only."""
+    """The account; given only with an API key."""
 
     @classmethod
     def read(cls, folder: Path, account: TelephoneAccount) -> "TelephonePage":
-        """Return the page of a folder; blocks."""
+        """Return the page in a folder; blocks."""
         files = {file.name: file.read_bytes() for file in folder.iterdir() if file.suffix in _TYPES}
         return cls(files, account)
 

@@ -1,6 +1,6 @@
-"""Warnings that strangers can cause at will: the first of a kind is logged at once, the rest are summed up.
+"""Warnings that unidentified senders can cause: the first of a kind is logged at once, the rest are counted.
 
-Without this, whoever has no key fills the log's disk. A sum says how often it happened, from how many
+Without this, anybody could fill the log's disk. A summary says how often it happened, from how many
 addresses, and the facts of the last time.
 """
 
@@ -18,7 +18,7 @@ _MAX_ADDRESSES: Final = 1000
 
 @dataclass(slots=True)
 class _Kind:
-    """What came of one kind of warning since it was logged last."""
+    """What happened of one kind of warning since it was last logged."""
 
     due: asyncio.TimerHandle
     times: int = 0
@@ -33,7 +33,7 @@ class ThrottledLog:
         self._kinds: dict[str, _Kind] = {}
 
     def warn(self, event: str, address: str | None, **facts: object) -> None:
-        """Log a warning, or count it to those that are logged later."""
+        """Log a warning, or count it for the next summary."""
         kind = self._kinds.get(event)
         if kind is None:
             log.warning(event, address=address, **facts)

@@ -1,6 +1,6 @@
 """The domain's records as the native door shows them: masked, in the API's words, ready for JSON.
 
-A timeline's facts are copied one by one, so that nothing reaches a client that was not meant for one.
+A timeline's facts are copied one by one, so that a client sees no other fact.
 """
 
 from collections.abc import Mapping
@@ -37,7 +37,7 @@ _SHOWN = ("reading", "proven", "media", "digit", "outcome", "sip_status", "gave_
 
 
 def created(record: ChallengeRecord) -> CreatedVerification:
-    """Return what a client learns of a verification that was accepted."""
+    """Return the answer for a verification that was accepted."""
     challenge = record.challenge
     return CreatedVerification(
         id=challenge.id,
@@ -99,7 +99,7 @@ def call(record: CallRecord) -> CallView:
 
 
 def judgement(result: VerifyResult) -> Judgement:
-    """Return what a guess came to; nothing can be guessed at a verification that is over."""
+    """Return the result of a guess; a verification that is over has no guesses left."""
     if result.result is GuessResult.VERIFIED:
         return Judgement(status="verified", attempts_left=result.guesses_left, reason=None)
     return Judgement(

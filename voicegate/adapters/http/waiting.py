@@ -1,11 +1,10 @@
-"""Requests that wait for news: long polls and event streams.
+"""Requests that wait for a change: long polls and event streams.
 
-They are counted apart from all others, and each client's own, so that however many people watch, and
-whoever they belong to, connections are left for the rest. The streams of people's pages count for the client
-that sent the person, and for the page session and the address too, so that one person with one URL takes few
-of them. A wait ends with its verification's news, its
-time, its connection, the server, and with the key that it was asked with: keys are looked at again every
-second, so that a revoked one hears nothing more, whichever controller it was revoked at.
+They are counted apart from all other requests, in all and for each client, so that connections are left for
+the rest, however many people watch. The streams of people's pages count for the client that sent the person,
+and for the page session and the address too, so that one person with one URL takes few of them. A wait ends
+with a change of its verification, its time, its connection, the server, or its API key: keys are checked
+every second, so that a revoked key receives nothing more, on whichever controller it was revoked.
 """
 
 import asyncio
@@ -31,12 +30,12 @@ RECHECK_S: Final = 1.0
 _RETRY_FULL_S: Final = 5.0
 
 IsValid = Callable[[Credentials], Awaitable[bool]]
-"""Does a key still stand for its client?"""
+"""Return whether a key is still valid for its client."""
 
 
 @dataclass(frozen=True, slots=True)
 class WaitingLimits:
-    """How many requests may wait."""
+    """The limits of waiting requests."""
 
     total: int = 1000
     """At once."""
@@ -50,14 +49,14 @@ class WaitingLimits:
 
 @dataclass(slots=True, eq=False)
 class WaitSlot:
-    """One request that waits, now or between two pieces of news."""
+    """One request that waits, now or between two changes."""
 
     credentials: Credentials | None
-    """What it was asked with; None: a Unix user, who stays one."""
+    """The credentials; None: a Unix user, who cannot be revoked."""
     cutoff: asyncio.Timeout | None = None
-    """Ends the present wait; None: there is none."""
+    """Ends the present wait; None: it does not wait now."""
     is_revoked: bool = False
-    """Is its key worth nothing any more?"""
+    """Was its key revoked?"""
     is_gone: bool = False
     """Is its connection lost?"""
 
@@ -76,12 +75,12 @@ class WaitSlot:
 
 @dataclass(slots=True)
 class Waiters:
-    """All requests that wait; they are answered at once when the server stops."""
+    """All waiting requests; they are answered at once when the server stops."""
 
     is_valid: IsValid
-    """How to look at a key again."""
+    """Checks a key again."""
     limits: WaitingLimits = field(default_factory=WaitingLimits)
-    """How many there may be."""
+    """The limits."""
     is_closed: bool = False
     """Is the server stopping?"""
     _places: set[WaitSlot] = field(default_factory=set)
@@ -90,10 +89,10 @@ class Waiters:
 
     @contextmanager
     def place(self, request: web.Request) -> Iterator[WaitSlot]:
-        """Give a request its place among those who wait.
+        """Give a request its place among the waiting ones.
 
         Raises:
-            Refused: there are too many, or too many of its client.
+            Refused: too many requests wait, or too many of its client.
         """
         with self._placed(request, {("client", request[PRINCIPAL].name): self.limits.per_client}) as place:
             yield place
@@ -133,10 +132,10 @@ class Waiters:
             self._counts -= Counter(caps.keys())
 
     async def news(self, place: WaitSlot, look: Callable[[timedelta], Awaitable[T]], wait: timedelta) -> T:
-        """Return what `look` sees, waiting at most `wait` for news, or until the server stops.
+        """Return the result of `look`, which waits at most `wait` for a change, or until the server stops.
 
         Raises:
-            Refused: the key was revoked or rotated away.
+            Refused: the key was revoked or replaced.
             ConnectionResetError: the connection is lost.
         """
         try:
@@ -154,7 +153,7 @@ class Waiters:
         return await look(timedelta())
 
     def close(self) -> None:
-        """Answer everyone who waits."""
+        """Answer all waiting requests."""
         self.is_closed = True
         if self._watch is not None:
             self._watch.cancel()

@@ -1,6 +1,6 @@
 """The native door's part for admins: clients and their keys, and the audit.
 
-Each handler reads, asks one use case, and shows the answer, as in `verifications`.
+Each handler reads the request, calls one use case, and writes the answer, as in `verifications`.
 """
 
 from datetime import timedelta

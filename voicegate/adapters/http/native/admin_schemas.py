@@ -1,4 +1,5 @@
-"""What admins ask and are told, as msgspec types: clients, their keys, the audit. As `schemas` else."""
+"""Requests and answers for admins as msgspec types: clients, their keys, the audit. Otherwise as
+`schemas`."""
 
 from datetime import datetime
 from typing import Annotated

@@ -1,4 +1,4 @@
-"""The native door as a whole: every path that is no other door's, and its own description."""
+"""The native door as a whole: every path that belongs to no other door, and the OpenAPI document."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -61,13 +61,13 @@ class ApiDependencies:
     webhooks: Webhooks
     """The use cases around webhooks."""
     standings: Standings
-    """How the trunks fared."""
+    """The standing of the trunks."""
     readiness: Readiness
     """Whether calls can be placed."""
     pages: PageSessions
     """The use cases around page sessions."""
     pages_url: str = ""
-    """Scheme and host of the pages; empty: they have no address."""
+    """Scheme and host of the pages; empty: their URL is not known."""
     body_timeout: timedelta = request_parsing.BODY_TIMEOUT
     """How long a request's body may take to arrive."""
 

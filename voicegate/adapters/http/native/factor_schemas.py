@@ -1,4 +1,4 @@
-"""The native door's requests and answers about factors, as `schemas` has those about verifications.
+"""The native door's requests and answers about factors, as `schemas` for verifications.
 
 Numbers are whole here, unlike everywhere else: a factor's telephone is shown to the client that enrolled it,
 and to admins. The calls' own numbers are masked as always.

@@ -1,4 +1,4 @@
-"""Factors as the native door shows them, with what became of their newest code."""
+"""Factors as the native door shows them, with the state of their newest code."""
 
 from voicegate.adapters.http import views
 from voicegate.adapters.http.native.factor_schemas import FactorJudgement, FactorVerification, FactorView
@@ -28,7 +28,7 @@ def factor(record: FactorRecord) -> FactorView:
 
 
 def judgement(guess: FactorGuess) -> FactorJudgement:
-    """Return what a guess came to, and the factor after it."""
+    """Return the result of a guess, and the factor after it."""
     plain = views.judgement(guess)
     return FactorJudgement(
         status=plain.status,

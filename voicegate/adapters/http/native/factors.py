@@ -1,4 +1,4 @@
-"""The native door's handlers for factors: each reads, asks one use case, and shows the answer.
+"""The native door's handlers for factors: each reads the request, calls one use case, and writes the answer.
 
 A domain challenge of a factor is a *verification* in this door, and can be watched as any other.
 """
@@ -319,7 +319,7 @@ class FactorsDoor:
         return _judged(request, answer)
 
     async def _guess(self, request: web.Request) -> tuple[Passcode, str | None]:
-        """Return a guess, and whose factor it must be about."""
+        """Return a guess, and the subscriber whose factor it must be."""
         body = await request_parsing.read_body(request, FactorPasscode, self._body_timeout)
         return fields.read_passcode(body.passcode), _whose(body.subscriber)
 

@@ -1,6 +1,6 @@
-"""The native door's part for pages: a backend makes a page session, and asks what came of it.
+"""The native door's part for pages: a backend creates a page session and redeems its result.
 
-The pages themselves are another room's (`adapters/web`): here is what programs ask.
+The pages themselves are in `adapters/web`; this is the API for programs.
 """
 
 from datetime import datetime, timedelta
@@ -191,7 +191,7 @@ class PageSessionsDoor:
         refusals=(*request_parsing.REFUSALS, problems.NOT_FOUND, *problems.STORED),
     )
     async def redeem(self, request: web.Request) -> web.Response:
-        """Tell what came of a page session."""
+        """Return the result of a page session."""
         body = await request_parsing.read_body(request, ResultCode, self._body_timeout)
         answer = await self._pages.redeem(request[PRINCIPAL], body.result_code, body.state)
         match answer:

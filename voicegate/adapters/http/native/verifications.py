@@ -1,4 +1,5 @@
-"""The native door's handlers for verifications: each reads, asks one use case, and shows the answer.
+"""The native door's handlers for verifications: each reads the request, calls one use case, and writes the
+answer.
 
 A domain challenge is a *verification* in this door, as in Twilio's API. No rule is made here; what policy
 refuses becomes a problem in `policy_errors`.
@@ -179,7 +180,7 @@ class VerificationsDoor:
         refusals=(problems.NOT_FOUND, problems.INVALID, problems.TOO_MANY_WAITING, *problems.STORED),
     )
     async def events(self, request: web.Request) -> web.StreamResponse:
-        """Tell a verification's news as it comes, until it is over."""
+        """Send a verification's changes as they happen, until it is over."""
         query = request_parsing.read_query(request, EventsQuery)
         challenge_id = request.match_info["id"]
 
@@ -294,12 +295,13 @@ def _created(issued: Issued) -> web.Response:
 
 
 def _cursor(last: str, after: str | None) -> Cursor:
-    """Return where a stream goes on: a browser that comes again repeats its address, and adds what it saw.
+    """Return where a stream continues: a browser that reconnects repeats the URL, and adds the last id that
+    it saw.
 
-    Its header may hold another stream's id, which says nothing here: from the beginning, then.
+    Its header may hold the id of another stream, which is ignored: the stream starts from the beginning.
 
     Raises:
-        Refused: `after`, which our own caller wrote, is no event's id.
+        Refused: `after`, which the caller wrote, is not the id of an event.
     """
     if last:
         return Cursor.parse(last) or Cursor()

@@ -1,4 +1,4 @@
-"""The Okta door as a whole: its paths, how keys are written there, and its own description."""
+"""The Okta door as a whole: its paths, how API keys are sent, and its OpenAPI document."""
 
 from typing import Final
 
@@ -40,7 +40,7 @@ when the next call is due: clients that try again by themselves then do place th
         "service": "This description.",
     },
 )
-"""How the door introduces itself."""
+"""The door's title and description."""
 
 
 def okta_door(dependencies: OktaDependencies) -> Door:

@@ -146,7 +146,7 @@ def denial(result: VerifyResult) -> Refused:
 
 
 def error_response(refused: Refused, request_id: str) -> web.Response:
-    """Return the answer that tells of an error, Okta's own or one of the house's."""
+    """Return the answer with an error, Okta's own or one of Voicegate's."""
     kind, field = _OF_PROBLEM.get(refused.kind, refused.kind), refused.facts.field
     body = OktaError(
         error_code=kind.name,

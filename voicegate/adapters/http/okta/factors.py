@@ -341,10 +341,10 @@ class FactorsDoor:
 
 
 def _proven(answer: FactorGuess | Deny | NotFound) -> FactorRecord:
-    """Return the factor at whose code a guess was right.
+    """Return the factor of a right guess.
 
     Raises:
-        Refused: it was not, or was not judged.
+        Refused: the guess was wrong, or was not judged.
     """
     match answer:
         case NotFound():

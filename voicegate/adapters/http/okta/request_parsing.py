@@ -1,4 +1,4 @@
-"""What the Okta door reads in a request: whose factor, which telephone, which guess."""
+"""Reads the Okta door's requests: the user, the telephone, the guess."""
 
 from datetime import timedelta
 from typing import Final
@@ -22,10 +22,10 @@ _FIELDS: Final = DestinationFields("phoneNumber", "phoneExtension")
 
 
 def read_user(request: web.Request) -> str:
-    """Return whose factor is meant: a domain subscriber is a *user* in this door, as in Okta's API.
+    """Return the subscriber, which is a *user* in this door, as in Okta's API.
 
     Raises:
-        Refused: that is no user's name.
+        Refused: it is not a user's name.
     """
     try:
         # From the path as it was sent: decoded, bytes that are no UTF-8 would be another user's name.
@@ -38,10 +38,10 @@ def read_user(request: web.Request) -> str:
 
 
 def read_destination(profile: PhoneProfile) -> Destination:
-    """Return the telephone that a profile names.
+    """Return the telephone in a profile.
 
     Raises:
-        Refused: it names none.
+        Refused: it has no valid telephone.
     """
     extension = profile.phone_extension
     if extension is not None and len(extension) > MAX_EXTENSION:
@@ -51,10 +51,10 @@ def read_destination(profile: PhoneProfile) -> Destination:
 
 
 async def read_guess(request: web.Request, within: timedelta) -> Passcode | None:
-    """Return the guess in a request; None: there is none, in whichever of the ways to send none.
+    """Return the guess in a request; None: there is none.
 
     Raises:
-        Refused: it is no code, or there is no reading the body.
+        Refused: it is not a code, or the body cannot be read.
     """
     body = await request_parsing.read_optional_body(request, PassCode, within)
     if body is None or not body.pass_code:
@@ -63,7 +63,7 @@ async def read_guess(request: web.Request, within: timedelta) -> Passcode | None
 
 
 def factor_id(request: web.Request) -> str:
-    """Return which factor is meant."""
+    """Return the key of the factor."""
     return request.match_info["factorId"]
 
 

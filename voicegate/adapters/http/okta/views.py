@@ -1,4 +1,5 @@
-"""Factors and challenges as the Okta door shows them: Okta's shape, and the delivery's truth embedded.
+"""Factors and challenges as the Okta door shows them: in Okta's shape, with what really happened on the call
+embedded.
 
 Numbers are whole here, unlike everywhere else: Okta shows a factor's telephone to the client that
 enrolled it, and its 3.x SDK takes no masked one. The call's own number is masked as always.
@@ -51,14 +52,14 @@ _RESULTS: Final[Mapping[ChallengeState, FactorResult]] = {
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """How one client's answers are shaped."""
+    """The form of one client's answers."""
 
     base: str
-    """What its links begin with: scheme and host."""
+    """Scheme and host of its links."""
     user: str
     """The subscriber, as in its path."""
     is_sdk3: bool = False
-    """Is Okta's 3.x Python SDK to understand them?"""
+    """Must Okta's 3.x Python SDK understand them?"""
 
     def link(self, path: str, *allow: str, name: str | None = None) -> Link:
         """Return a link to `path` under the subscriber."""
@@ -74,7 +75,7 @@ class Shape:
 
 
 def factor(record: FactorRecord, shape: Shape) -> FactorView:
-    """Return a factor, with what became of its newest code."""
+    """Return a factor with the state of its newest code."""
     enrolled = record.factor
     return FactorView(
         id=enrolled.id,
@@ -91,7 +92,7 @@ def factor(record: FactorRecord, shape: Shape) -> FactorView:
 
 
 def supported(records: Sequence[FactorRecord], shape: Shape) -> SupportedFactor:
-    """Return the one kind of factor there is, and how far the subscriber has come with it."""
+    """Return the only kind of factor, with the state of the subscriber's enrollment."""
     return SupportedFactor(
         factor_type="call",
         provider="OKTA",
@@ -103,7 +104,7 @@ def supported(records: Sequence[FactorRecord], shape: Shape) -> SupportedFactor:
 
 
 def challenge(record: FactorRecord, shape: Shape) -> Verification:
-    """Return where a factor's newest challenge stands."""
+    """Return the state of a factor's newest challenge."""
     found = record.challenge
     if found is None:
         raise LookupError(record.factor.id)

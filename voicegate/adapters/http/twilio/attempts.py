@@ -1,6 +1,6 @@
 """The Twilio door's handlers for attempts: calls of services' verifications, and their figures.
 
-Test numbers have no place here; a call to one is shown to who knows its SID.
+Calls to test numbers are not listed; one is shown to a client that knows its SID.
 """
 
 from urllib.parse import urlencode

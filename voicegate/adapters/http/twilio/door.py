@@ -1,4 +1,4 @@
-"""The Twilio door as a whole: its paths, how keys are written there, and its own description."""
+"""The Twilio door as a whole: its paths, how API keys are sent, and its OpenAPI document."""
 
 import re
 from typing import Final
@@ -35,7 +35,7 @@ the auth token, beside any account SID; on the Unix socket none is needed. Each 
         "service": "This description.",
     },
 )
-"""How the door introduces itself."""
+"""The door's title and description."""
 
 # An account, or an API key of one: names only. The key itself is the password.
 _ACCOUNT: Final = re.compile(r"(AC|SK)[0-9a-fA-F]{32}", re.ASCII)
@@ -54,7 +54,8 @@ def twilio_door(dependencies: TwilioDependencies, service_calls: ServiceCalls) -
 
 
 def read_key(request: web.BaseRequest) -> Credentials | None:
-    """Return the key sent as an auth token. Any account SID may stand beside it: it proves nothing."""
+    """Return the key sent as an auth token. Any account SID may be sent with it, because it proves
+    nothing."""
     sent = basic(request)
     if sent is not None and sent.client is not None and _ACCOUNT.fullmatch(sent.client):
         return Credentials(sent.key)

@@ -1,7 +1,7 @@
-"""Twilio's error objects: which of its codes stands for what, and how one is written.
+"""Twilio's error objects: the code for each refusal, and the format.
 
-Codes, statuses and sentences are those of Twilio's error pages (docs/api/errors). What a refusal means is
-decided below the doors: here are tables. Twilio's 60205 and 60410 speak of text messages and occur nowhere.
+Codes, statuses and sentences are those of Twilio's error pages (docs/api/errors). Refusals are decided below
+the doors; this module has only tables. Twilio's 60205 and 60410 speak of text messages and occur nowhere.
 """
 
 import math
@@ -35,7 +35,7 @@ RANGE_BLOCKED = Kind("60410", 403, "Verification delivery attempt blocked")
 BLOCKED = Kind("60605", 403, "Verification delivery attempt blocked")
 
 STORED: Final[tuple[Kind, ...]] = (INTERNAL, UNAVAILABLE)
-"""What whatever needs the database can end in."""
+"""The errors of every operation that uses the database."""
 _MORE_INFO: Final = "https://www.twilio.com/docs/errors/"
 # Where nothing says how long: a call in progress seldom takes longer.
 _RETRY_AFTER_S: Final = 30.0
@@ -99,7 +99,7 @@ class TwilioError(Struct, frozen=True, kw_only=True):
 
 
 def refusal(deny: Deny) -> Refused:
-    """Return the error that a refusal by policy is."""
+    """Return the error for a refusal by policy."""
     # A reason that the table lacks is a refusal all the same, and no fault of the server.
     kind, parameter = OF_REASON.get(deny.reason, (BLOCKED, ""))
     if parameter:
@@ -115,12 +115,12 @@ def waiting(kind: Kind, retry_after: timedelta | None, message: str = "") -> Ref
 
 
 def invalid(parameter: str, why: str = "") -> Refused:
-    """Return the error that a parameter is wrong; never repeats a value, for it may be a code or a number."""
+    """Return the error for a wrong parameter; never repeats a value, because it may be a code or a number."""
     return _about(INVALID_PARAMETER, parameter, why)
 
 
 def wrong(parameter: str, error: Exception) -> Refused:
-    """Return the error of a parameter that the domain would not take."""
+    """Return the error for a parameter that the domain does not accept."""
     return invalid(parameter, str(error))
 
 
@@ -130,7 +130,7 @@ def not_supported(parameter: str) -> Refused:
 
 
 def error_response(refused: Refused, _request_id: str) -> web.Response:
-    """Return the answer that tells of an error, Twilio's own or one of the house's."""
+    """Return the answer with an error, Twilio's own or one of Voicegate's."""
     kind, facts = _OF_PROBLEM.get(refused.kind, refused.kind), refused.facts
     # The house's own sentence only where Twilio's alone would leave the client to guess.
     is_told = kind in (INVALID_PARAMETER, NOT_SUPPORTED, METHOD_NOT_ALLOWED)

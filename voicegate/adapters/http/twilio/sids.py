@@ -1,4 +1,4 @@
-"""SIDs, as Twilio writes them, for what has other ids here; pure.
+"""Twilio's SIDs for Voicegate's ids; pure.
 
 Ours end in a number to the base of 36 (`Entropy.new_id`), a SID in one to the base of 16: the same number,
 so that nothing has to be kept to find one from the other. An account's SID is made from the client's name.
@@ -22,7 +22,7 @@ def sid_of(thing_id: str) -> str:
 
 
 def id_of(sid: str, kind: str) -> str | None:
-    """Return the id of the `ver` or the `call` that has a SID; None: none has."""
+    """Return the id of the `ver` or `call` with a SID; None: it is not a SID."""
     if sid[:2] != _PREFIXES[kind] or not _HEX.fullmatch(sid[2:]):
         return None
     number, letters = int(sid[2:], 16), ""

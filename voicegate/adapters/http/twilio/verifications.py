@@ -1,4 +1,5 @@
-"""The Twilio door's handlers: each reads, asks one use case, and shows the answer. No rule is made here.
+"""The Twilio door's handlers: each reads the request, calls one use case, and writes the answer. They make no
+rules.
 
 As Twilio documents, a verification is gone (404) once it is approved or its time is over, and so is, for a
 guess, one that was taken back. Parameters that would change what is spoken, or to whom, and cannot be
@@ -87,7 +88,7 @@ class TwilioDependencies:
     challenges: ChallengeQueries
     """The questions about challenges."""
     clock: Clock
-    """By which a verification's end is judged."""
+    """The clock by which a verification's end is judged."""
     services: Mapping[str, TwilioService]
     """The services, by their SIDs."""
     body_timeout: timedelta = request_parsing.BODY_TIMEOUT
@@ -235,7 +236,7 @@ class VerificationsDoor:
         return service
 
     async def _target(self, request: web.Request, form: Form) -> ChallengeRecord | None:
-        """Return the verification that a guess is about."""
+        """Return the verification of a guess."""
         if sid := form.get("VerificationSid"):
             return await self._by_sid(request, sid)
         if to := form.get("To"):
@@ -244,7 +245,7 @@ class VerificationsDoor:
         raise Refused(errors.NO_TARGET)
 
     async def _named(self, request: web.Request) -> ChallengeRecord | None:
-        """Return the verification that a path names, by its SID or by the called number."""
+        """Return the verification in a path, by its SID or by the called number."""
         sid = request.match_info["sid"]
         if id_of(sid, "ver") is not None:
             return await self._by_sid(request, sid)
@@ -260,7 +261,7 @@ class VerificationsDoor:
         """Return a verification that is not gone.
 
         Raises:
-            Refused: it is, or never was.
+            Refused: it is gone, or never existed.
         """
         if record is None or record.challenge.state is ChallengeState.VERIFIED:
             raise Refused(errors.NOT_FOUND)
@@ -270,17 +271,17 @@ class VerificationsDoor:
 
 
 def destination(parameter: str, number: str, digits: str | None = None) -> Destination:
-    """Return the telephone that parameters name.
+    """Return the telephone in the parameters.
 
     Raises:
-        Refused: they name none.
+        Refused: they hold no valid telephone.
     """
     names = DestinationFields(parameter, "SendDigits")
     return fields.read_destination(number, digits, fields=names, refuse=errors.wrong)
 
 
 def place(request: web.Request) -> UrlContext:
-    """Return where an answer is given: the client's own account SID comes back as it was sent."""
+    """Return the context of an answer's URLs, with the account SID that the client sent."""
     sent = basic(request)
     is_sid = sent is not None and sent.client is not None and sent.client.startswith("AC")
     account = str(sent.client) if sent is not None and is_sid else account_of(request[PRINCIPAL].name)
@@ -312,7 +313,7 @@ def _code(form: Form, parameter: str) -> Passcode | None:
     """Return the code in a parameter; None: it is empty.
 
     Raises:
-        Refused: it is no code.
+        Refused: it is not a code.
     """
     if not form.get(parameter):
         return None

@@ -1,6 +1,6 @@
-"""What the house knows, as Twilio shows it.
+"""Verifications and calls in Twilio's format.
 
-A `completed` call is one that delivered its code: that somebody, or something, answered is not enough here.
+A `completed` call is one that delivered its code: that somebody, or a machine, answered is not enough here.
 """
 
 from collections.abc import Mapping
@@ -50,10 +50,10 @@ _ENDED: Final[Mapping[Outcome, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class UrlContext:
-    """Where an answer is given."""
+    """The context of an answer's URLs."""
 
     origin: str
-    """What URLs begin with, such as `https://voicegate.example:8770`."""
+    """The start of URLs, such as `https://voicegate.example:8770`."""
     account: str
     """The account that asks."""
 
@@ -81,7 +81,7 @@ def verification(record: ChallengeRecord, place: UrlContext) -> VerificationView
 
 
 def check(record: ChallengeRecord, place: UrlContext) -> CheckView:
-    """Return what a guess at that verification came to."""
+    """Return the result of a guess at a verification."""
     challenge = record.challenge
     return CheckView(
         sid=sid_of(challenge.id),
@@ -138,12 +138,12 @@ def summary(counted: Summary, place: UrlContext) -> SummaryView:
 
 
 def status(challenge: Challenge) -> str:
-    """Return where a verification stands."""
+    """Return the status of a verification."""
     return _STATUSES.get(challenge.state, PENDING)
 
 
 def call_status(record: CallRecord) -> str:
-    """Return where a call stands, or what it came to."""
+    """Return the status of a call, or its outcome."""
     if record.call.is_live:
         return _LIVE.get(record.call.state, "in-progress")
     return _ENDED.get(record.outcome.outcome, "failed") if record.outcome else "failed"
