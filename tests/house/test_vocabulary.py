@@ -43,6 +43,12 @@ RETIRED_CLASSES: Final = {"World": "named arguments", "Desk": "named arguments",
 """Names of classes that are gone, where the word itself may be used."""
 RETIRED_IN: Final = {"attempt": ("voicegate/domain", "voicegate/application", "voicegate/adapters/storage")}
 """Words that are retired in some rooms only: Twilio calls a call an attempt, and the API's JSON a guess."""
+RETIRED_PHRASES: Final = re.compile(
+    r"\b(be had|bars none|is no more\b|be done to that|told of as|last words|the house|of late|"
+    r"by all signs|is none of|that is none|nought|affair)\b",
+    re.IGNORECASE,
+)
+"""Literary or private phrases, which no docstring and no message has."""
 TERMS: Final = (
     "subscriber",
     "factor",
@@ -107,6 +113,25 @@ def retired(path: Path) -> Iterator[str]:
 
 def is_in(path: Path, word: str) -> bool:
     return str(path.relative_to(ROOT)).startswith(RETIRED_IN[word])
+
+
+def texts(tree: ast.AST) -> Iterator[tuple[int, str]]:
+    """Every docstring and message of a module."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Constant(value=str(text)):
+                yield node.lineno, text
+
+
+def test_docstrings_and_messages_are_plain_english() -> None:
+    found = [
+        f"{path.relative_to(ROOT)}:{line} {phrase[0]}"
+        for path in SOURCES
+        if path.is_relative_to(ROOT / "voicegate")
+        for line, text in texts(ast.parse(path.read_text("utf-8")))
+        for phrase in RETIRED_PHRASES.finditer(text)
+    ]
+    assert not found
 
 
 def test_no_retired_word_names_a_table_or_a_column() -> None:

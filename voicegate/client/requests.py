@@ -289,7 +289,7 @@ class Following:
         """Take the next event; return the step that it tells.
 
         Raises:
-            ApiError: it is none of the daemon's.
+            ApiError: it is not an answer of the daemon.
         """
         # httpx-sse 0.4.3 makes an event of a comment too: one without data, with the id of the last.
         self.after = event.id or self.after

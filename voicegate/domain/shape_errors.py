@@ -26,7 +26,7 @@ class Fault(Enum):
     UNKNOWN = auto()
     """It has an unknown field."""
     NO_CHOICE = auto()
-    """It is none of the allowed values."""
+    """It is not one of the allowed values."""
     OTHER = auto()
     """Something else, in msgspec's own words."""
 

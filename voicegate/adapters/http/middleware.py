@@ -105,7 +105,7 @@ class Frame:
             if refused.kind in _KEYLESS:
                 self.warnings.warn(refused.kind.name.replace("_", " "), request[ADDRESS])
             raise
-        # Whoever signs is known once the body is read and its signature judged, which is its door's affair.
+        # Who signed is known once the door's handler has read the body and verified its signature.
         credentials = request.get(CREDENTIALS)
         is_shown = credentials is None or not credentials.is_signed
         if is_shown and not protocol.connections.know(protocol.connection, principal.name):

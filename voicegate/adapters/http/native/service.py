@@ -35,7 +35,7 @@ class ServiceDoor:
         path="/readyz",
         name="getReadiness",
         is_open=True,
-        text="Can calls be placed: does the database store what it is given, and is a PBX connected? "
+        text="Can calls be placed: can the database be written, and is a PBX connected? "
         "Answered within some three seconds, whatever hangs; `failing` says what is wrong.",
         success=Success(200, ReadinessView, "Ready."),
         refusals=(problems.NOT_READY,),

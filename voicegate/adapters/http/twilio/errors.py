@@ -132,7 +132,7 @@ def not_supported(parameter: str) -> Refused:
 def error_response(refused: Refused, _request_id: str) -> web.Response:
     """Return the answer with an error, Twilio's own or one of Voicegate's."""
     kind, facts = _OF_PROBLEM.get(refused.kind, refused.kind), refused.facts
-    # The house's own sentence only where Twilio's alone would leave the client to guess.
+    # Our own sentence only where Twilio's alone would not tell what is wrong.
     is_told = kind in (INVALID_PARAMETER, NOT_SUPPORTED, METHOD_NOT_ALLOWED)
     body = TwilioError(
         code=int(kind.name),
