@@ -60,6 +60,8 @@ class Target:
     """Where it listens, on 127.0.0.1."""
     certificate: Path
     """Its own certificate."""
+    socket: Path
+    """Its Unix socket, where we may ask anything."""
     honest: str
     """The key of the client that signs people in."""
     hostile: str
@@ -94,13 +96,13 @@ class Target:
 
 
 @asynccontextmanager
-async def target(folder: Path) -> AsyncIterator[Target]:
+async def target(folder: Path, settings_text: str = SETTINGS) -> AsyncIterator[Target]:
     """Start the daemon in a folder of its own, and stop it in the end."""
     certificate = folder / "both.pem"
     _certify(certificate)
     settings = folder / "voicegate.toml"
     with reserve_port_base() as port, (folder / "daemon.log").open("w") as log:
-        settings.write_text(SETTINGS.format(folder=folder, port=port))
+        settings.write_text(settings_text.format(folder=folder, port=port))
         command = [sys.executable, "-m", "voicegate", "--config", str(settings), "serve"]
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=log)
         try:
@@ -108,7 +110,9 @@ async def target(folder: Path) -> AsyncIterator[Target]:
                 await _is_ready(admin)
                 scopes = ["verifications", "factors", "hooks"]
                 honest, hostile = [await admin.add_client(name, scopes) for name in ("honest", "hostile")]
-            yield Target(process.pid, port, certificate, honest.key, hostile.key)
+            yield Target(
+                process.pid, port, certificate, settings.with_name("voicegate.sock"), honest.key, hostile.key
+            )
         finally:
             process.terminate()
             try:
