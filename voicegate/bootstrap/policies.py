@@ -75,7 +75,7 @@ def spend_policy(settings: Settings) -> SpendPolicy:
         SpendKind.CLIENT: Cap(spend.minutes_per_client, to_micros(spend.money_per_client)),
         SpendKind.SUBSCRIBER: Cap(spend.minutes_per_subscriber, to_micros(spend.money_per_subscriber)),
     }
-    policy = SpendPolicy(rates, caps)
+    policy = SpendPolicy(rates, {kind: cap for kind, cap in caps.items() if cap != Cap()})
     if policy.needs_prices and not rates.by_prefix:
         raise ConfigError("spend.rates_file: is missing; spend.money_per_* need the prices")
     return policy
