@@ -22,8 +22,9 @@ HOST: Final = "127.0.0.1"
 ADDRESSES: Final = [f"127.0.0.{last}" for last in range(2, 21)]
 PEOPLE: Final = """
 [call]
-max_queued = 500
-queue_timeout_s = 300
+max_in_progress = 600
+max_queued = 600
+queue_timeout_s = 120
 """
 """Settings beside the target's."""
 IN_A_HURRY: Final = """
