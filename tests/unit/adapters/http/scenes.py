@@ -32,6 +32,7 @@ from voicegate.domain.policy import (
     VelocityPolicy,
 )
 from voicegate.domain.policy.spend import Cap, SpendKind
+from voicegate.domain.webhook import Webhook
 
 BODIES: Final[dict[str, dict[str, Any]]] = {
     "createVerification": {"destination": NUMBER},
@@ -40,6 +41,9 @@ BODIES: Final[dict[str, dict[str, Any]]] = {
     "addClient": {"name": "new", "scopes": ["verifications"]},
     "addNumber": {"list": "blocked", "number": NUMBER, "reason": "complaint"},
     "rotateKey": {"grace_s": 60},
+    "drainTrunk": {"reason": "carrier works"},
+    "resumeTrunk": {},
+    "replayWebhook": {},
     "enrollFactor": {"subscriber": "alice", "destination": NUMBER},
     "activateFactor": {"passcode": "000000"},
     "verifyFactor": {"passcode": "000000"},
@@ -57,6 +61,7 @@ ACTIVE: Final = ("challengeFactor", "verifyFactor")
 """What can be asked of an active factor only."""
 
 FACTOR_READS: Final = ("factor", "list_factors")
+READS: Final = ("challenge", "call", "recent_calls", "clients", "audit", "listed_numbers", "messages")
 
 Scene = Callable[[Served, Operation], Awaitable[httpx.Response]]
 
@@ -74,6 +79,11 @@ async def existing(served: Served, operation: Operation) -> str:
     """A path of something that exists; its call has ended."""
     if operation.name == "removeNumber":
         await served.http.post("/v1/numbers", json=BODIES["addNumber"])
+    if operation.path.startswith("/v1/trunks/"):
+        return operation.path.replace("{name}", "carrier")
+    if operation.path.startswith("/v1/webhooks/"):
+        served.bench.app.webhooks._outgoing.webhooks = (Webhook("present"),)
+        return operation.path.replace("{name}", "present")
     if "{name}" in operation.path:
         await served.key(name="present")
         return operation.path.replace("{name}", "present")
@@ -150,16 +160,7 @@ def broken(error: Exception) -> Scene:
             raise error
 
         with pytest.MonkeyPatch.context() as patch:
-            for name in (
-                "transact",
-                "challenge",
-                "call",
-                "recent_calls",
-                "clients",
-                "audit",
-                "listed_numbers",
-                *FACTOR_READS,
-            ):
+            for name in ("transact", *READS, *FACTOR_READS, "message_counts"):
                 patch.setattr(served.bench.store, name, fail)
             patch.setattr(served.bench.pbx, "trunk_states", fail)
             return await ask(served, operation, path=path)
