@@ -319,5 +319,5 @@ def test_the_example_profiles_take_no_port_of_freeswitchs_own_example() -> None:
     files = (config.project_folder("dialplan") / "freeswitch").glob("*.xml")
     parameters = [entry for file in files for entry in ElementTree.parse(file).iter("param")]
     ours = [entry.get("value") for entry in parameters if entry.get("name") in ("sip-port", "tls-sip-port")]
-    assert len(ours) == 2
+    assert len(ours) == 3
     assert not theirs & set(ours)
