@@ -32,6 +32,7 @@ folder = "{folder}/audio"
 allowed_countries = ["US"]
 calls_per_prefix = 0
 sequential_numbers = 0
+conversion_floor = 0
 [pbx.main]
 kind = "simulator"
 [trunks.carrier]

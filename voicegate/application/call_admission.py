@@ -30,6 +30,7 @@ from voicegate.domain.policy import (
     policy_for,
     refusal,
 )
+from voicegate.domain.policy.conversion import keys_of, may_call_range
 from voicegate.domain.policy.velocity import counters_of, may_count, may_follow, neighbours, slot_start
 
 _CALLER_ID_FAILED: Final = frozenset(
@@ -114,6 +115,10 @@ def may_place_now(
     destination, velocity = challenge.destination, policy.velocity
     if policy.is_test(destination):
         return ()
+    if not destination.is_internal:
+        held = may_call_range(unit.tx.prefix_holds(keys_of(destination)), client=caller.client, now=unit.now)
+        if isinstance(held, Deny):
+            return held
     counters = counters_of(destination, caller)
     since = unit.now - velocity.window - velocity.slot
     for counter in counters:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence, Set
 from datetime import date, datetime
 from typing import Protocol
 
+from voicegate.domain.policy.conversion import PrefixHold, Tally
 from voicegate.domain.policy.spend import Account, Cost, Reservation
 from voicegate.domain.policy.velocity import Counter
 
@@ -37,4 +38,28 @@ class CallVolume(Protocol):
 
     def reserve(self, challenge_id: str, reservation: Reservation) -> None:
         """Hold what the challenge's next call may cost. When the call ends, its real cost takes its place."""
+        ...
+
+    def prefix_holds(self, keys: Iterable[str] | None = None) -> Sequence[PrefixHold]:
+        """Return the holds on some ranges and countries, all if not given, also those that are over."""
+        ...
+
+    def save_prefix_hold(self, hold: PrefixHold) -> None:
+        """Store a hold, new or changed."""
+        ...
+
+
+class Conversions(Protocol):
+    """How many codes were entered of calls."""
+
+    async def tallies(self, since: datetime) -> Sequence[Tally]:
+        """Return how many codes were entered of each client's calls to each range and country after `since`.
+
+        Calls count whose codes can no longer be entered, and that were made since the last hold there was
+        over. Not those whose codes the client made itself: whether they were entered is not told.
+        """
+        ...
+
+    async def prefix_holds(self) -> Sequence[PrefixHold]:
+        """Return all holds, also those that are over."""
         ...

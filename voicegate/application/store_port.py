@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Protocol, TypeVar
 
 from voicegate.application.audit_entry import AuditEntry
-from voicegate.application.call_volume import CallVolume
+from voicegate.application.call_volume import CallVolume, Conversions
 from voicegate.application.listing import (
     ALL_CALLS,
     ALL_ENTRIES,
@@ -252,7 +252,7 @@ class Transaction(CallVolume, DrainRows, OutboxRows, ReceiptRows, Protocol):
         ...
 
 
-class Store(OutboxStore, Protocol):
+class Store(OutboxStore, Conversions, Protocol):
     """Everything that must survive, on disk. Each method is one transaction; after it returns, its changes
     are on disk.
 

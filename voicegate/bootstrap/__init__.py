@@ -134,6 +134,8 @@ async def running(settings: Settings) -> AsyncIterator[App]:
             name="housekeeping",
         )
         stack.callback(tidying.cancel)
+        judging = asyncio.create_task(app.prefix_holds.judge_for_ever(), name="prefix holds")
+        stack.callback(judging.cancel)
         yield app
 
 

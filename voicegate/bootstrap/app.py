@@ -19,6 +19,7 @@ from voicegate.application.outbox import Outgoing
 from voicegate.application.page_queries import PageQueries
 from voicegate.application.page_sessions import PageRules, PageSessions
 from voicegate.application.ports import Clock, Entropy, Keyring, Pbx, Speech
+from voicegate.application.prefix_holds import PrefixHolds
 from voicegate.application.queries import ChallengeQueries, FactorQueries
 from voicegate.application.queueing import CallLimits
 from voicegate.application.readiness import Readiness
@@ -131,6 +132,8 @@ class App:
     """The use cases around webhooks."""
     webhook_delivery: WebhookDelivery
     """Sends webhooks' messages; a context to be entered."""
+    prefix_holds: PrefixHolds
+    """The use cases around held ranges and countries."""
     clock: Clock
     """The time."""
     take_spend: Callable[[SpendPolicy], None] = lambda _: None
@@ -152,9 +155,7 @@ def assemble(adapters: Adapters, rules: Rules) -> App:
     challenge_service = _challenge_service(
         adapters, rules, calls=calls, delivery=delivery, standings=standings
     )
-    enrollment = Enrollment(
-        units=units, challenge_service=challenge_service, entropy=entropy, speech=adapters.speech
-    )
+    enrollment = _enrollment(adapters, units=units, challenge_service=challenge_service)
     factors = FactorQueries(store=store, clock=clock)
     pages = PageQueries(store=store, clock=clock, factors=factors)
     return App(
@@ -177,8 +178,25 @@ def assemble(adapters: Adapters, rules: Rules) -> App:
         receipts=recording.receipts,
         webhooks=_webhooks(adapters, units=units, outgoing=outgoing),
         webhook_delivery=_webhook_delivery(adapters, rules, outgoing),
+        prefix_holds=_prefix_holds(adapters, rules, units=units, audit=audit),
         clock=clock,
         take_spend=challenge_service.take_spend,
+    )
+
+
+def _enrollment(adapters: Adapters, *, units: UnitsOfWork, challenge_service: ChallengeService) -> Enrollment:
+    return Enrollment(
+        units=units,
+        challenge_service=challenge_service,
+        entropy=adapters.entropy,
+        speech=adapters.speech,
+    )
+
+
+def _prefix_holds(adapters: Adapters, rules: Rules, *, units: UnitsOfWork, audit: Audit) -> PrefixHolds:
+    conversion = rules.policy.conversion
+    return PrefixHolds(
+        store=adapters.store, clock=adapters.clock, units=units, audit=audit, policy=conversion
     )
 
 

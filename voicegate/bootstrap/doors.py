@@ -130,6 +130,7 @@ def native_dependencies(app: App, trunks: Sequence[Trunk], pages_url: str = "") 
         pbxs=app.pbxs,
         configured_trunks=trunks,
         trunks=app.trunks,
+        prefix_holds=app.prefix_holds,
         webhooks=app.webhooks,
         standings=app.standings,
         readiness=app.readiness,

@@ -7,7 +7,14 @@ from voicegate.config import Settings
 from voicegate.config.prefix_list import read_prefixes
 from voicegate.config.rate_list import read_rates
 from voicegate.domain.errors import ConfigError
-from voicegate.domain.policy import CallPolicy, GuessPolicy, PrefixRules, SpendPolicy, VelocityPolicy
+from voicegate.domain.policy import (
+    CallPolicy,
+    ConversionPolicy,
+    GuessPolicy,
+    PrefixRules,
+    SpendPolicy,
+    VelocityPolicy,
+)
 from voicegate.domain.policy.spend import Cap, SpendKind, to_micros
 
 
@@ -52,11 +59,25 @@ def call_policy(settings: Settings) -> CallPolicy:
             per_destination=policy.guesses_per_destination,
             alarm_per_client=policy.guesses_per_client,
         ),
+        conversion=conversion_policy(settings),
         spend=spend_policy(settings),
         trusted_calls_per_number=policy.trusted_calls_per_number,
         trusted_guesses_per_destination=policy.trusted_guesses_per_destination,
         support_contact=settings.service.support_contact,
         test_numbers=test_pattern(settings),
+    )
+
+
+def conversion_policy(settings: Settings) -> ConversionPolicy:
+    """Return when ranges are held, as configured."""
+    policy = settings.policy
+    return ConversionPolicy(
+        floor=policy.conversion_floor,
+        window=timedelta(seconds=policy.conversion_window_s),
+        min_calls_prefix=policy.conversion_calls_prefix,
+        min_calls_country=policy.conversion_calls_country,
+        hold=timedelta(seconds=policy.conversion_hold_s),
+        clients=policy.conversion_clients,
     )
 
 

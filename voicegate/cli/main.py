@@ -48,6 +48,11 @@ ADDRESSES: Final = {
     "webhooks": Address(
         "voicegate.cli.webhooks", "webhooks", "Programs that are told of calls and verifications."
     ),
+    "prefixes": Address(
+        "voicegate.cli.prefixes",
+        "prefixes",
+        "Ranges and countries that are held for a time; hold or lift one.",
+    ),
     "trunks": Address(
         "voicegate.cli.trunks", "trunks", "The trunks, as their PBXs see them; drain one before work on it."
     ),

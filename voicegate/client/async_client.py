@@ -26,6 +26,7 @@ from voicegate.client.models import (
     Health,
     Judgement,
     ListedNumber,
+    PrefixHold,
     RemovedNumber,
     Revoked,
     Step,
@@ -146,6 +147,20 @@ class AsyncClient:
     async def revoke_client(self, name: str) -> Revoked:
         """Revoke a client."""
         return await self._ask(requests.revoke_client(name))
+
+    async def prefixes(self) -> list[PrefixHold]:
+        """Return the ranges and countries that are held now."""
+        return (await self._ask(requests.prefixes())).prefixes
+
+    async def hold_prefix(
+        self, prefix: str, reason: str, *, client: str = "", for_s: int = 3600
+    ) -> PrefixHold:
+        """Hold a range or a country; `client` empty: for all."""
+        return await self._ask(requests.hold_prefix(prefix, reason, client=client, for_s=for_s))
+
+    async def lift_prefix(self, prefix: str, reason: str, *, client: str = "") -> PrefixHold:
+        """End a hold."""
+        return await self._ask(requests.lift_prefix(prefix, reason, client=client))
 
     async def audit(
         self, limit: int = 50, before: int | None = None, **wanted: Unpack[AuditFilter]

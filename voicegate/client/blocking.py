@@ -27,6 +27,7 @@ from voicegate.client.models import (
     Health,
     Judgement,
     ListedNumber,
+    PrefixHold,
     RemovedNumber,
     Revoked,
     Step,
@@ -145,6 +146,18 @@ class Client:
     def revoke_client(self, name: str) -> Revoked:
         """Revoke a client."""
         return self._ask(requests.revoke_client(name))
+
+    def prefixes(self) -> list[PrefixHold]:
+        """Return the ranges and countries that are held now."""
+        return (self._ask(requests.prefixes())).prefixes
+
+    def hold_prefix(self, prefix: str, reason: str, *, client: str = "", for_s: int = 3600) -> PrefixHold:
+        """Hold a range or a country; `client` empty: for all."""
+        return self._ask(requests.hold_prefix(prefix, reason, client=client, for_s=for_s))
+
+    def lift_prefix(self, prefix: str, reason: str, *, client: str = "") -> PrefixHold:
+        """End a hold."""
+        return self._ask(requests.lift_prefix(prefix, reason, client=client))
 
     def audit(
         self, limit: int = 50, before: int | None = None, **wanted: Unpack[AuditFilter]

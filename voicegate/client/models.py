@@ -107,6 +107,23 @@ class DryRun(Struct, kw_only=True):
     trunks: list[TrunkPrice]
 
 
+class PrefixHold(Struct, kw_only=True):
+    """A range or a country that is not called for a time; `client` empty: for all."""
+
+    prefix: str
+    client: str
+    at: datetime
+    until: datetime
+    held_by: str
+    reason: str
+
+
+class PrefixHolds(Struct, kw_only=True):
+    """What is held now."""
+
+    prefixes: list[PrefixHold]
+
+
 class Verification(Struct, kw_only=True):
     """A verification as it stands; `call` is its newest."""
 

@@ -26,6 +26,8 @@ from voicegate.client.models import (
     Judgement,
     ListedNumber,
     ListedNumbers,
+    PrefixHold,
+    PrefixHolds,
     Problem,
     Redialed,
     RemovedNumber,
@@ -118,6 +120,23 @@ def dry_run(destination: str, options: Options) -> Request[DryRun]:
     body = without_none({**options, "destination": destination})
     body.pop("idempotency_key", None)
     return Request("POST", "/v1/dry-run", DryRun, body=body)
+
+
+def prefixes() -> Request[PrefixHolds]:
+    """Ask what is held."""
+    return Request("GET", "/v1/prefixes", PrefixHolds)
+
+
+def hold_prefix(prefix: str, reason: str, *, client: str, for_s: int) -> Request[PrefixHold]:
+    """Ask to hold a range or a country."""
+    body = {"prefix": prefix, "reason": reason, "client": client, "for_s": for_s}
+    return Request("POST", "/v1/prefixes/hold", PrefixHold, body=body)
+
+
+def lift_prefix(prefix: str, reason: str, *, client: str) -> Request[PrefixHold]:
+    """Ask to end a hold."""
+    body = {"prefix": prefix, "reason": reason, "client": client}
+    return Request("POST", "/v1/prefixes/lift", PrefixHold, body=body)
 
 
 def look(verification_id: str, wait_s: float, since: int | None) -> Request[Verification]:

@@ -172,6 +172,12 @@ class Policy(_Section, frozen=True, kw_only=True):
     sequential_numbers: Annotated[int, Meta(ge=0, le=200)] = 50
     trusted_calls_per_number: Annotated[int, Meta(ge=1, le=1000)] = 10
     trusted_guesses_per_destination: Limit = 200
+    conversion_floor: Annotated[float, Meta(ge=0, le=1)] = 0.05
+    conversion_window_s: Seconds = 21600
+    conversion_calls_prefix: Limit = 200
+    conversion_calls_country: Limit = 2000
+    conversion_hold_s: Seconds = 3600
+    conversion_clients: Annotated[int, Meta(ge=1, le=1000)] = 3
     guess_window_s: Seconds = 3600
     guesses_per_subscriber: Limit = 20
     guesses_per_destination: Limit = 20

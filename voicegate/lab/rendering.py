@@ -32,6 +32,7 @@ _NO_LIMITS: Final = (
     "policy.calls_per_prefix",
     "policy.calls_per_subscriber",
     "policy.sequential_numbers",
+    "policy.conversion_floor",
 )
 
 

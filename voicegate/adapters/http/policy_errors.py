@@ -28,6 +28,7 @@ KINDS: Final[Mapping[DenyReason, Kind]] = {
     DenyReason.TOO_SOON: problems.TOO_SOON,
     DenyReason.RATE_LIMITED: problems.RATE_LIMITED,
     DenyReason.SEQUENTIAL_NUMBERS: problems.RATE_LIMITED,
+    DenyReason.PREFIX_HELD: problems.PREFIX_HELD,
     DenyReason.SPEND_LIMITED: problems.SPEND_LIMITED,
     DenyReason.PRICE_TOO_HIGH: problems.PRICE_TOO_HIGH,
     DenyReason.PRICE_UNKNOWN: problems.PRICE_TOO_HIGH,

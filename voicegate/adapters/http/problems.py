@@ -97,6 +97,11 @@ NO_ROUTE = Kind(
 )
 TOO_SOON = Kind("too_soon", 429, "This telephone was called recently.")
 RATE_LIMITED = Kind("rate_limited", 429, "Too many such calls were requested recently.")
+PREFIX_HELD = Kind(
+    "prefix_held",
+    429,
+    "Calls to numbers like this one are held for a time.",
+)
 SPEND_LIMITED = Kind("spend_limited", 429, "What such calls may cost in a day is used up.")
 PRICE_TOO_HIGH = Kind(
     "price_too_high",

@@ -194,6 +194,7 @@ _REFUSALS: Final = (
     problems.TOO_SOON,
     problems.TOO_MANY_GUESSES,
     problems.RATE_LIMITED,
+    problems.PREFIX_HELD,
     problems.SPEND_LIMITED,
     problems.PRICE_TOO_HIGH,
     problems.TOO_LARGE,

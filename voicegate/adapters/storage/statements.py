@@ -111,7 +111,8 @@ def add_call(connection: Connection, call: Call) -> None:
     Raises:
         StoreError: its challenge was never stored.
     """
-    asked = select(challenges.c.client, challenges.c.service)
+    has_own_code = challenges.c.sealed.is_not(None).label("has_own_code")
+    asked = select(challenges.c.client, challenges.c.service, has_own_code)
     owner = connection.execute(asked.where(challenges.c.id == call.challenge_id)).mappings().one_or_none()
     if owner is None:
         raise StoreError(f"challenge {call.challenge_id} is not stored")

@@ -21,6 +21,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from voicegate.adapters.storage import (
     counts,
     engines,
+    holds,
     lists,
     number_rows,
     outbox,
@@ -55,6 +56,7 @@ from voicegate.domain.client import Client, ClientKey
 from voicegate.domain.errors import StoreError
 from voicegate.domain.page_session import PageSession
 from voicegate.domain.policy import ListedNumber, NumberList
+from voicegate.domain.policy.conversion import PrefixHold, Tally
 from voicegate.domain.webhook import MessageState
 
 T = TypeVar("T")
@@ -235,6 +237,15 @@ class SqlStore:
     ) -> Sequence[ListedNumber]:
         """Return what the lists say about a number, or about all; newest first, at most a thousand."""
         return await self._list(partial(number_rows.find, digests=digests, kind=kind))
+
+    async def tallies(self, since: datetime) -> Sequence[Tally]:
+        """Return how many codes were entered of each client's calls to each range and country after
+        `since`."""
+        return await self._list(partial(holds.find_tallies, since=since))
+
+    async def prefix_holds(self) -> Sequence[PrefixHold]:
+        """Return all holds, also those that are over."""
+        return await self._list(holds.find_holds)
 
     async def expire(self, now: datetime) -> int:
         """Expire challenges whose time is over and erase their sealed codes; return how many expired."""

@@ -127,6 +127,7 @@ calls: Final = Table(
     Column("service", String),
     Column("country", String),
     Column("is_converted", Boolean, nullable=False, server_default=false()),
+    Column("has_own_code", Boolean, nullable=False, server_default=false()),
     Column("counted_at", UtcDateTime),
     Column("is_test", Boolean, nullable=False, server_default=false()),
     UniqueConstraint("challenge_id", "position"),

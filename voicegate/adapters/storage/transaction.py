@@ -13,6 +13,7 @@ from sqlalchemy.sql import ColumnElement
 
 from voicegate.adapters.storage import (
     buckets,
+    holds,
     number_rows,
     outbox,
     page_rows,
@@ -59,6 +60,7 @@ from voicegate.domain.factor import Factor
 from voicegate.domain.page_session import PageSession
 from voicegate.domain.phone_number import Destination
 from voicegate.domain.policy import ListedNumber, NumberList
+from voicegate.domain.policy.conversion import PrefixHold
 from voicegate.domain.policy.spend import Account, Cost, Reservation
 from voicegate.domain.policy.velocity import Counter
 
@@ -182,6 +184,14 @@ class SqlTransaction:
     def spent(self, accounts: Iterable[Account], day: date) -> Mapping[Account, Cost]:
         """Hold accounts until the transaction is over, and return what calls cost in each on a day."""
         return spend.find_spent(self._connection, accounts, day)
+
+    def prefix_holds(self, keys: Iterable[str] | None = None) -> Sequence[PrefixHold]:
+        """Return the holds on some keys, all if not given, also those that are over."""
+        return holds.find_holds(self._connection, keys)
+
+    def save_prefix_hold(self, hold: PrefixHold) -> None:
+        """Store a hold, new or changed."""
+        holds.save_hold(self._connection, hold)
 
     def reserve(self, challenge_id: str, reservation: Reservation) -> None:
         """Hold what the challenge's next call may cost, until it ends."""

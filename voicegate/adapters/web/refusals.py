@@ -20,6 +20,7 @@ OF_REASON: Final[Mapping[DenyReason, str]] = {
     DenyReason.TOO_MANY_CALLS: "error_calls",
     DenyReason.RATE_LIMITED: "error_calls",
     DenyReason.SEQUENTIAL_NUMBERS: "error_calls",
+    DenyReason.PREFIX_HELD: "error_calls",
     DenyReason.SPEND_LIMITED: "error_calls",
     DenyReason.PRICE_TOO_HIGH: "error_other",
     DenyReason.PRICE_UNKNOWN: "error_other",

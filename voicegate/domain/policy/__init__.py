@@ -1,8 +1,8 @@
 """Who may be called, when and how often, and how many codes may be guessed; refusals are values.
 
 `destinations` judges numbers, `prefixes` has the denied ranges, `listed` the numbers on lists, `calls` limits
-how often a telephone may ring, `velocity` how many calls are placed, `spend` what they cost, `guesses` how
-many codes may be guessed;
+how often a telephone may ring, `velocity` how many calls are placed, `spend` what they cost, `conversion`
+which ranges are held, `guesses` how many codes may be guessed;
 `rules` is what the admin allows.
 """
 
@@ -16,6 +16,7 @@ from voicegate.domain.policy.calls import (
     may_ring,
     next_call,
 )
+from voicegate.domain.policy.conversion import ConversionPolicy, PrefixHold, Tally
 from voicegate.domain.policy.decisions import Allow, Deny, DenyReason, NumberKind, refusal
 from voicegate.domain.policy.destinations import Judgement, judge_destination, may_reach
 from voicegate.domain.policy.guesses import Guesses, may_issue
@@ -31,6 +32,7 @@ __all__ = [
     "Allow",
     "CallPolicy",
     "Caller",
+    "ConversionPolicy",
     "Counter",
     "CounterKind",
     "DeniedPrefix",
@@ -44,8 +46,10 @@ __all__ = [
     "NumberKind",
     "NumberList",
     "PastCall",
+    "PrefixHold",
     "PrefixRules",
     "SpendPolicy",
+    "Tally",
     "Target",
     "VelocityPolicy",
     "bucket_of",

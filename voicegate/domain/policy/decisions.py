@@ -24,6 +24,7 @@ class DenyReason(StrEnum):
     TOO_SOON = "too_soon"
     RATE_LIMITED = "rate_limited"
     SEQUENTIAL_NUMBERS = "sequential_numbers"
+    PREFIX_HELD = "prefix_held"
     SPEND_LIMITED = "spend_limited"
     PRICE_TOO_HIGH = "price_too_high"
     PRICE_UNKNOWN = "price_unknown"
@@ -75,6 +76,7 @@ RULES: Final[Mapping[DenyReason, str]] = {
     DenyReason.TOO_SOON: "policy.call_spacing_s",
     DenyReason.RATE_LIMITED: "policy.calls_per_client",
     DenyReason.SEQUENTIAL_NUMBERS: "policy.sequential_numbers",
+    DenyReason.PREFIX_HELD: "policy.conversion_floor",
     DenyReason.SPEND_LIMITED: "spend.money_per_client",
     DenyReason.PRICE_TOO_HIGH: "max_price",
     DenyReason.PRICE_UNKNOWN: "spend.rates_file",

@@ -6,6 +6,7 @@ from datetime import timedelta
 from enum import StrEnum
 
 from voicegate.domain.phone_number import Destination
+from voicegate.domain.policy.conversion import ConversionPolicy
 from voicegate.domain.policy.decisions import NumberKind
 from voicegate.domain.policy.prefixes import PrefixRules
 from voicegate.domain.policy.spend import SpendPolicy
@@ -63,6 +64,8 @@ class CallPolicy:
     one until the first of them is out of the window; 0: any number."""
     velocity: VelocityPolicy = field(default_factory=VelocityPolicy)
     """How many calls may be placed by what they have in common."""
+    conversion: ConversionPolicy = field(default_factory=ConversionPolicy)
+    """When ranges are held whose calls prove no codes."""
     spend: SpendPolicy = field(default_factory=SpendPolicy)
     """What calls may cost."""
     guesses: GuessPolicy = GuessPolicy()

@@ -44,6 +44,8 @@ BODIES: Final[dict[str, dict[str, Any]]] = {
     "drainTrunk": {"reason": "carrier works"},
     "resumeTrunk": {},
     "replayWebhook": {},
+    "holdPrefix": {"prefix": "+1202555", "reason": "the bill"},
+    "liftPrefix": {"prefix": "+1202555", "reason": "paid"},
     "enrollFactor": {"subscriber": "alice", "destination": NUMBER},
     "activateFactor": {"passcode": "000000"},
     "verifyFactor": {"passcode": "000000"},
@@ -60,7 +62,7 @@ OTHER_BODIES: Final = {
 ACTIVE: Final = ("challengeFactor", "verifyFactor")
 """What can be asked of an active factor only."""
 
-FACTOR_READS: Final = ("factor", "list_factors")
+FACTOR_READS: Final = ("factor", "list_factors", "prefix_holds")
 READS: Final = ("challenge", "call", "recent_calls", "clients", "audit", "listed_numbers", "messages")
 
 Scene = Callable[[Served, Operation], Awaitable[httpx.Response]]
@@ -87,6 +89,8 @@ async def existing(served: Served, operation: Operation) -> str:
     if "{name}" in operation.path:
         await served.key(name="present")
         return operation.path.replace("{name}", "present")
+    if operation.name == "liftPrefix":
+        await served.http.post("/v1/prefixes/hold", json=BODIES["holdPrefix"])
     if "{id}" not in operation.path:
         return operation.path
     if operation.path.startswith("/v1/factors/"):
@@ -216,6 +220,12 @@ def capped(cap: Cap) -> Scene:
         return await ask(served, operation, path=path)
 
     return scene
+
+
+async def held(served: Served, operation: Operation) -> httpx.Response:
+    path = await existing(served, operation)
+    await served.http.post("/v1/prefixes/hold", json=BODIES["holdPrefix"])
+    return await ask(served, operation, path=path)
 
 
 async def guessed(served: Served, operation: Operation) -> httpx.Response:
@@ -383,6 +393,7 @@ SCENES: Final[dict[str, Scene]] = {
     "number_blocked": listed(NumberList.BLOCKED),
     "do_not_call": listed(NumberList.DO_NOT_CALL),
     "call_reported": listed(NumberList.REPORTED),
+    "prefix_held": held,
     "spend_limited": capped(Cap(minutes=1)),
     "price_too_high": capped(Cap(micros=1)),
     "too_many_waiting": crowded,

@@ -12,6 +12,7 @@ from voicegate.adapters.http.native.calls import CallsDoor
 from voicegate.adapters.http.native.factors import FactorsDoor
 from voicegate.adapters.http.native.numbers import NumbersDoor
 from voicegate.adapters.http.native.page_sessions import PageSessionsDoor
+from voicegate.adapters.http.native.prefixes import PrefixesDoor
 from voicegate.adapters.http.native.service import ServiceDoor
 from voicegate.adapters.http.native.trunks import TrunksDoor
 from voicegate.adapters.http.native.verifications import VerificationsDoor
@@ -25,6 +26,7 @@ from voicegate.application.enrollment import Enrollment
 from voicegate.application.number_lists import NumberLists
 from voicegate.application.page_sessions import PageSessions
 from voicegate.application.ports import Pbx
+from voicegate.application.prefix_holds import PrefixHolds
 from voicegate.application.queries import ChallengeQueries, FactorQueries
 from voicegate.application.readiness import Readiness
 from voicegate.application.route_choice import Standings
@@ -62,6 +64,8 @@ class ApiDependencies:
     """The use cases around webhooks."""
     standings: Standings
     """The standing of the trunks."""
+    prefix_holds: PrefixHolds
+    """The use cases around held ranges and countries."""
     readiness: Readiness
     """Whether calls can be placed."""
     pages: PageSessions
@@ -100,6 +104,7 @@ def native_door(dependencies: ApiDependencies, waiters: Waiters | None = None) -
             standings=dependencies.standings,
             body_timeout=dependencies.body_timeout,
         ),
+        PrefixesDoor(dependencies.prefix_holds, dependencies.body_timeout),
         ServiceDoor(dependencies.readiness),
         PageSessionsDoor(dependencies.pages, dependencies.pages_url, dependencies.body_timeout),
         WebhooksDoor(dependencies.webhooks, dependencies.body_timeout),

@@ -53,6 +53,7 @@ _CALL: Final[tuple[Kind, ...]] = (
     problems.TOO_SOON,
     problems.TOO_MANY_GUESSES,
     problems.RATE_LIMITED,
+    problems.PREFIX_HELD,
     problems.SPEND_LIMITED,
     problems.PRICE_TOO_HIGH,
     *problems.LISTED,

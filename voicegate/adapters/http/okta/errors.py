@@ -66,6 +66,7 @@ OF_REASON: Final[Mapping[DenyReason, tuple[Kind, str]]] = {
     DenyReason.TOO_SOON: (RECENTLY_CALLED, ""),
     DenyReason.RATE_LIMITED: (RATE_LIMIT, "Too many such calls were requested recently."),
     DenyReason.SEQUENTIAL_NUMBERS: (RATE_LIMIT, "Too many neighbouring numbers were called recently."),
+    DenyReason.PREFIX_HELD: (RATE_LIMIT, "Calls to numbers like this one are held for a time."),
     DenyReason.SPEND_LIMITED: (RATE_LIMIT, "What such calls may cost in a day is used up."),
     DenyReason.PRICE_TOO_HIGH: (INVALID_NUMBER, "A call to this number costs too much."),
     DenyReason.PRICE_UNKNOWN: (INVALID_NUMBER, "What a call to this number costs is not known."),

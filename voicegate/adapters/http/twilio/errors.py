@@ -53,6 +53,7 @@ OF_REASON: Final[Mapping[DenyReason, tuple[Kind, str]]] = {
     DenyReason.TOO_MANY_CALLS: (MAX_SENDS, ""),
     DenyReason.RATE_LIMITED: (MAX_SENDS, ""),
     DenyReason.SEQUENTIAL_NUMBERS: (RANGE_BLOCKED, ""),
+    DenyReason.PREFIX_HELD: (RANGE_BLOCKED, ""),
     DenyReason.SPEND_LIMITED: (MAX_SENDS, ""),
     DenyReason.PRICE_TOO_HIGH: (BLOCKED, ""),
     DenyReason.PRICE_UNKNOWN: (BLOCKED, ""),
