@@ -25,6 +25,8 @@ from voicegate.domain.factor import FactorState
 from voicegate.domain.phone_number import Destination
 from voicegate.domain.policy import (
     CallPolicy,
+    Deny,
+    DenyReason,
     GuessPolicy,
     NumberCheck,
     NumberList,
@@ -45,7 +47,7 @@ BODIES: Final[dict[str, dict[str, Any]]] = {
     "resumeTrunk": {},
     "replayWebhook": {},
     "holdPrefix": {"prefix": "+1202555", "reason": "the bill"},
-    "liftPrefix": {"prefix": "+1202555", "reason": "paid"},
+    "liftPrefix": {"prefix": "+1202555", "reason": "paid", "client": "none"},
     "enrollFactor": {"subscriber": "alice", "destination": NUMBER},
     "activateFactor": {"passcode": "000000"},
     "verifyFactor": {"passcode": "000000"},
@@ -64,7 +66,6 @@ ACTIVE: Final = ("challengeFactor", "verifyFactor")
 
 FACTOR_READS: Final = ("factor", "list_factors", "prefix_holds")
 READS: Final = ("challenge", "call", "recent_calls", "clients", "audit", "listed_numbers", "messages")
-
 Scene = Callable[[Served, Operation], Awaitable[httpx.Response]]
 
 
@@ -89,9 +90,8 @@ async def existing(served: Served, operation: Operation) -> str:
     if "{name}" in operation.path:
         await served.key(name="present")
         return operation.path.replace("{name}", "present")
-    if operation.name == "liftPrefix":
-        await served.http.post("/v1/prefixes/hold", json=BODIES["holdPrefix"])
     if "{id}" not in operation.path:
+        await served.http.post("/v1/prefixes/hold", json=BODIES["holdPrefix"] | {"client": "none"})
         return operation.path
     if operation.path.startswith("/v1/factors/"):
         factor = await served.factor(is_active=operation.name in ACTIVE)
@@ -214,18 +214,11 @@ def listed(kind: NumberList) -> Scene:
 
 def capped(cap: Cap) -> Scene:
     async def scene(served: Served, operation: Operation) -> httpx.Response:
-        path = await existing(served, operation)
-        service = served.bench.challenge_service
-        service.policy = replace(service.policy, spend=SpendPolicy(caps={SpendKind.CLIENT: cap}))
+        path, spend = await existing(served, operation), SpendPolicy(caps={SpendKind.CLIENT: cap})
+        served.bench.challenge_service.take_spend(spend)
         return await ask(served, operation, path=path)
 
     return scene
-
-
-async def held(served: Served, operation: Operation) -> httpx.Response:
-    path = await existing(served, operation)
-    await served.http.post("/v1/prefixes/hold", json=BODIES["holdPrefix"])
-    return await ask(served, operation, path=path)
 
 
 async def guessed(served: Served, operation: Operation) -> httpx.Response:
@@ -393,7 +386,9 @@ SCENES: Final[dict[str, Scene]] = {
     "number_blocked": listed(NumberList.BLOCKED),
     "do_not_call": listed(NumberList.DO_NOT_CALL),
     "call_reported": listed(NumberList.REPORTED),
-    "prefix_held": held,
+    "prefix_held": where(
+        "voicegate.application.call_admission.may_call_range", lambda *_, **__: Deny(DenyReason.PREFIX_HELD)
+    ),
     "spend_limited": capped(Cap(minutes=1)),
     "price_too_high": capped(Cap(micros=1)),
     "too_many_waiting": crowded,
