@@ -23,7 +23,9 @@ async def test_fifty_people_who_watch_miss_no_step(tmp_path: Path) -> None:
 
 @pytest.mark.soak
 @pytest.mark.timeout(600)
-async def test_five_hundred_people_are_told_every_step_at_once(tmp_path: Path) -> None:
+async def test_five_hundred_people_who_come_one_after_another_are_told_every_step_soon(
+    tmp_path: Path,
+) -> None:
     async with target(tmp_path, SETTINGS + PEOPLE) as daemon:
         figures = await Crowd(daemon, 500, ordinary).watch()
     judge(figures)
