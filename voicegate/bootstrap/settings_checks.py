@@ -13,6 +13,7 @@ from voicegate.config import (
     FreeSwitchPbxSettings,
     PbxSettings,
     Settings,
+    SimulatorPbxSettings,
     read_secret,
     secret_path,
 )
@@ -150,4 +151,5 @@ def _pbx_secrets(pbx: PbxSettings) -> Mapping[str, str]:
             return {"ami_secret_file": pbx.ami_secret_file}
         case FreeSwitchPbxSettings():
             return {"esl_password_file": pbx.esl_password_file}
-    return {}
+        case SimulatorPbxSettings():
+            return {}

@@ -51,7 +51,7 @@ ADDRESSES: Final = {
     "prefixes": Address(
         "voicegate.cli.prefixes",
         "prefixes",
-        "Ranges and countries that are held for a time; hold or lift one.",
+        "Ranges and countries that are held: by what their calls showed, or by an admin.",
     ),
     "trunks": Address(
         "voicegate.cli.trunks", "trunks", "The trunks, as their PBXs see them; drain one before work on it."

@@ -82,13 +82,13 @@ def list_numbers(options: Options, *, number: str | None, listed: str | None, as
 
 
 @numbers.command()
-@click.argument("listed", metavar="LIST", type=click.Choice(_LISTS))
 @_number
+@click.argument("listed", metavar="LIST", type=click.Choice(_LISTS))
 @_reason
 @click.option("--client", "owner", default="", help="The client whose call was reported.")
 @json_option
 @click.pass_obj
-def remove(options: Options, listed: str, number: str, *, reason: str, owner: str, as_json: bool) -> None:
+def remove(options: Options, number: str, listed: str, *, reason: str, owner: str, as_json: bool) -> None:
     """Take NUMBER off LIST."""
     with connect(options) as client:
         removed = client.remove_number(listed, number, reason, client=owner)

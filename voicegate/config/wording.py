@@ -27,6 +27,8 @@ _WORDS: Final[Mapping[str, str]] = {
     r"^\+[1-9][0-9]{4,11}\Z": 'the beginning of a number, as "+150055501"',
     r"^\+[1-9][0-9]{0,14}\Z": 'the beginning of a number, as "+1900"',
     r"^https?://[^\s/?#]+[^\s#\x00-\x1f\x7f]*\Z": 'a whole address, as "https://login.example/done"',
+    r"^https?://[^\s/?#@]+([/?][^\s#\x00-\x1f\x7f]*)?\Z": 'an address, as "https://login.example/calls"',
+    r"^[^\x00-\x1f\x7f]*\Z": "a line of text, without control characters",
     r"^#[0-9A-Fa-f]{6}\Z": 'a color, as "#2457c5"',
     r"^[0-9*#]{0,8}\Z": "up to 8 of 0-9, * and #; or empty",
     r"^[0-9*#]{0,16}\Z": "up to 16 of 0-9, * and #; or empty",

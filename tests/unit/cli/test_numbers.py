@@ -18,7 +18,7 @@ async def test_a_number_is_blocked_listed_and_removed(voicegate: Run) -> None:
     assert (await voicegate("call", NUMBER)).exit_code == 4
     audited = await voicegate("audit", "--number", NUMBER, "--action", "number.blocked", "--json")
     assert json.loads(audited.stdout)[0]["reason"] == "complaint 7"
-    assert (await voicegate("numbers", "remove", "blocked", NUMBER, *REASON)).exit_code == 0
+    assert (await voicegate("numbers", "remove", NUMBER, "blocked", *REASON)).exit_code == 0
     assert (await voicegate("call", NUMBER)).exit_code == 0
 
 
