@@ -1,7 +1,7 @@
 """One lab a PBX and process for all tests that call for real: PBX, carrier, telephones and daemon.
 
 Those tests mostly wait for telephones, so they begin first, in two processes with a lab each, and all others
-run beside them in one more. Only one of the two has many calls at once: two such labs would be more than two
+run beside them in two more. Only one of the two has many calls at once: two such labs would be more than two
 cores can keep whole audio for.
 """
 

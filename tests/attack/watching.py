@@ -97,6 +97,7 @@ class Crowd:
         self._tls = target.trust
         self._seen: list[Seen] = []
         self._refused: list[str] = []
+        self._writers: list[asyncio.StreamWriter] = []
         self._answers: dict[str, list[float]] = {"check": [], "healthz": []}
 
     async def watch(self) -> Figures:
@@ -111,14 +112,17 @@ class Crowd:
                     address = ADDRESSES[number % len(ADDRESSES)]
                     crowd.create_task(self._follow(seen, path, cookie, address))
             others.cancel()
-        asking.close()
+        for writer in self._writers:
+            writer.transport.abort()
         return await self._figures()
 
     def _connect(self, address: str) -> Callable[[], Awaitable[Streams]]:
         async def connect() -> Streams:
-            return await asyncio.open_connection(
+            reader, writer = await asyncio.open_connection(
                 HOST, self._target.port, ssl=self._tls, local_addr=(address, 0), server_hostname=HOST
             )
+            self._writers.append(writer)
+            return reader, writer
 
         return connect
 
@@ -200,15 +204,15 @@ class Crowd:
             msgspec.json.encode({"passcode": "0000"}),
         )
         while True:
-            for name, ask in (
-                ("healthz", asking.ask("GET", "/healthz")),
-                (
-                    "check",
-                    asking.ask("POST", check, headers=self._key, body=guess, media_type="application/json"),
-                ),
-            ):
+            for name in ("healthz", "check"):
                 began = time.monotonic()
-                answer = await ask
+                answer = await (
+                    asking.ask("GET", "/healthz")
+                    if name == "healthz"
+                    else asking.ask(
+                        "POST", check, headers=self._key, body=guess, media_type="application/json"
+                    )
+                )
                 self._answers[name].append(time.monotonic() - began)
                 if answer.status != 200:
                     self._refused.append(f"{name}: {answer.status}")

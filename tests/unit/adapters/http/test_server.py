@@ -80,7 +80,7 @@ async def test_a_living_daemon_keeps_its_socket(served: Served) -> None:
 def test_a_file_that_is_no_socket_is_left_alone(tmp_path: Path) -> None:
     file = tmp_path / "notes"
     file.write_text("mine")
-    with pytest.raises(ConfigError, match="is no socket"), listening(SocketFile(file)):
+    with pytest.raises(ConfigError, match="is not a socket"), listening(SocketFile(file)):
         pass
     assert file.read_text() == "mine"
 
