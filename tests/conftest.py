@@ -116,7 +116,10 @@ def lab(request: pytest.FixtureRequest) -> Lab:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: not item.nodeid.startswith(CALLING))
+    # Chromium's calls not while all else starts.
+    items.sort(
+        key=lambda item: (not item.nodeid.startswith(CALLING), item.nodeid.startswith("tests/browser/"))
+    )
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
