@@ -28,5 +28,11 @@ class AuditEntry:
     """The rule that refused it, by the setting that holds it; None: allowed, or the decision says as much."""
     reason: str | None = None
     """Why it was asked for, in the words of whoever asked; None: no reason was given."""
+    subscriber: str | None = None
+    """The subscriber that it is about; None: it is about none."""
+    reference: str | None = None
+    """The client's own note; None: it gave none."""
+    trunk: str | None = None
+    """The trunk that it is about, or by which a call was to begin; None: none."""
     id: int = 0
     """Its number in the table, given by the store."""

@@ -308,8 +308,12 @@ class ChallengeService:
 
     def _afforded(self, unit: UnitOfWork, pending: PendingCall, caller: Caller) -> PendingCall | Deny:
         """Return a prepared call over those trunks that it may use by what calls cost; or why by none."""
+        unit.trunk = pending.call.trunk
         longest = self._delivery.longest_call(pending.challenge.destination.extension)
-        return may_spend_now(unit, pending, self.policy, caller=caller, longest=longest)
+        afforded = may_spend_now(unit, pending, self.policy, caller=caller, longest=longest)
+        if isinstance(afforded, PendingCall):
+            unit.trunk = afforded.call.trunk
+        return afforded
 
     def _caller_of(self, unit: UnitOfWork, challenge: Challenge) -> Caller:
         factor = None if challenge.factor_id is None else unit.tx.factor(challenge.factor_id)

@@ -176,7 +176,7 @@ class Enrollment:
         factor = unit.tx.factor(record.challenge.factor_id)
         if factor is None or not unit.principal.owns(factor.client):
             return KeyReused()
-        unit.subject, unit.destination = factor.id, factor.destination
+        unit.subject, unit.destination, unit.subscriber = factor.id, factor.destination, factor.subscriber
         current = replace(record, challenge=challenges.expire(record.challenge, unit.now))
         return FactorCalled(
             factor, current, sharing=unit.tx.sharing(factor.destination.number), is_replay=True
@@ -184,7 +184,8 @@ class Enrollment:
 
     def enroll_within(self, unit: UnitOfWork, request: EnrollRequest) -> FactorCalled | Deny:
         """Do what `enroll` does, inside `unit`."""
-        unit.subject, unit.destination = request.subscriber, request.destination
+        unit.subject = unit.subscriber = request.subscriber
+        unit.destination = request.destination
         if refused := refusal(may_reach(request.destination, self._challenge_service.policy)):
             return refused
         if request.is_proven and not request.principal.is_admin:
@@ -286,7 +287,7 @@ class Enrollment:
         return NotFound() if factor is None else FactorReset(self._reset(unit, factor))
 
     def _reset_all(self, unit: UnitOfWork, subscriber: str) -> FactorsReset:
-        unit.subject = subscriber
+        unit.subject = unit.subscriber = subscriber
         principal = unit.principal
         found = unit.tx.living_factors(subscriber, None if principal.is_admin else principal.name)
         return FactorsReset([self._reset(unit, factor) for factor in found])
@@ -327,6 +328,7 @@ class Enrollment:
             # Its prompts may have gone since.
             languages=(factor.language,) if factor.language else (),
             lifetime=factor.activation_lifetime if is_activation else lifetime,
+            reference=unit.reference,
         )
         pending = self._challenge_service.prepare(spec, factor.client, factor_id=factor.id, purpose=purpose)
         return (
@@ -370,7 +372,7 @@ def _find(unit: UnitOfWork, key: FactorKey) -> Factor | None:
         return None
     if key.subscriber not in (None, factor.subscriber):
         return None
-    unit.destination = factor.destination
+    unit.destination, unit.subscriber = factor.destination, factor.subscriber
     return factor
 
 

@@ -38,6 +38,10 @@ class CallFilter:
     """The trunk of the call."""
     outcome: Outcome | None = None
     """The outcome of the call."""
+    subscriber: str | None = None
+    """The subscriber whose factor it is about."""
+    reference: str | None = None
+    """The client's own note."""
     after: datetime | None = None
     """Queued at this time or later."""
     before: datetime | None = None
@@ -122,6 +126,14 @@ class AuditFilter:
     """What was asked for."""
     decision: str | None = None
     """What was decided."""
+    subject: str | None = None
+    """The id, or the name, of what it is about."""
+    subscriber: str | None = None
+    """The subscriber that it is about."""
+    reference: str | None = None
+    """The client's own note."""
+    trunk: str | None = None
+    """The trunk that it is about, or by which a call was to begin."""
     number_digests: Sequence[bytes] | None = field(default=None, repr=False)
     """The number's digest by any of the keys."""
     after: datetime | None = None

@@ -211,12 +211,16 @@ class PageSessions:
 
         def within(unit: UnitOfWork) -> A | NotFound:
             current = _find_open(unit, visit)
-            return NotFound() if current is None else work(unit, current, *args, **more)
+            if current is None:
+                return NotFound()
+            unit.subscriber, unit.reference = current.subscriber, current.reference
+            return work(unit, current, *args, **more)
 
         return await self._units.do(visit.principal(session), action, within)
 
     def _create(self, unit: UnitOfWork, asked: PageRequest) -> PageCreated | UnknownReturnUrl | Deny:
-        unit.subject = asked.subscriber
+        unit.subject = unit.subscriber = asked.subscriber
+        unit.reference = asked.reference
         client = unit.principal.name
         registered = self._rules.return_urls.get(client, frozenset())
         if asked.return_url is not None and asked.return_url not in registered:
@@ -247,7 +251,7 @@ class PageSessions:
         found = unit.tx.page_session_of(pages.digest(code))
         if found is None or not unit.principal.owns(found.client):
             return NotFound()
-        unit.subject = found.id
+        unit.subject, unit.subscriber, unit.reference = found.id, found.subscriber, found.reference
         redeemed = pages.redeem(found, state, unit.now)
         if redeemed is None:
             return NotFound()
@@ -261,6 +265,7 @@ class PageSessions:
         session = unit.tx.page_session(visit.page_id)
         if session is None or session.is_expired(unit.now) or _is_revoked(unit, session):
             return NotFound()
+        unit.subscriber, unit.reference = session.subscriber, session.reference
         if session.is_for(visit.cookie):
             return PageOpened(session, None)
         if session.state is not PageState.CREATED:

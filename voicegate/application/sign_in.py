@@ -206,7 +206,7 @@ class SignIn:
     ) -> Issued | KeyReused | Deny:
         if request.until is not None and unit.now > request.until:
             raise TooLate
-        unit.destination = request.spec.destination
+        unit.destination, unit.reference = request.spec.destination, request.spec.reference
         if request.idempotency is not None and (replay := unit.tx.replay(request.idempotency)):
             return self._replay(unit, replay, request)
         if repeated := self._repeated(unit, request):
@@ -222,7 +222,7 @@ class SignIn:
     def _dry_run(
         self, unit: UnitOfWork, request: IssueRequest, pending: PendingCall | Deny
     ) -> WouldCall | Deny:
-        unit.destination = request.spec.destination
+        unit.destination, unit.reference = request.spec.destination, request.spec.reference
         if isinstance(pending, Deny):
             return pending
         admitted = self._challenge_service.admit(unit, pending)
@@ -231,7 +231,7 @@ class SignIn:
     def _send(
         self, unit: UnitOfWork, spec: ChallengeSpec, pending: PendingCall | Deny
     ) -> Issued | OtherCode | Deny:
-        unit.destination = spec.destination
+        unit.destination, unit.reference = spec.destination, spec.reference
         if isinstance(pending, Deny):
             return pending
         found = unit.tx.newest_plain(spec.destination, client=unit.principal.name, service=spec.service)
@@ -330,5 +330,7 @@ def _find(unit: UnitOfWork, challenge_id: str) -> ChallengeRecord | None:
     unit.subject = challenge_id
     if not unit.principal.owns(record.challenge.client):
         return None
-    unit.destination = record.challenge.destination
+    unit.destination, unit.reference = record.challenge.destination, record.challenge.reference
+    if record.challenge.factor_id is not None and (factor := unit.tx.factor(record.challenge.factor_id)):
+        unit.subscriber = factor.subscriber
     return record

@@ -64,7 +64,7 @@ class Trunks:
         unit.reason = reason
         if name not in self._names:
             return NotFound()
-        unit.subject = name
+        unit.subject = unit.trunk = name
         drain = Drain(name, unit.now, unit.principal.name, reason)
         unit.tx.save_drain(drain)
         return TrunkDrained(drain)
@@ -74,6 +74,6 @@ class Trunks:
         # One that is no longer in the settings can still be drained in the database.
         if name not in self._names and all(drain.trunk != name for drain in unit.tx.drains()):
             return NotFound()
-        unit.subject = name
+        unit.subject = unit.trunk = name
         unit.tx.remove_drain(name)
         return TrunkResumed()

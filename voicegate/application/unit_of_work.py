@@ -88,6 +88,12 @@ class UnitOfWork:
     """The id of what it is about, for the audit."""
     destination: Destination | None = None
     """The number it is about, for the audit."""
+    subscriber: str | None = None
+    """The subscriber it is about, for the audit."""
+    reference: str | None = None
+    """The client's own note, for the audit."""
+    trunk: str | None = None
+    """The trunk it is about, or by which a call is to begin, for the audit."""
     reason: str | None = None
     """Why the admin asks for it, in their own words, for the audit."""
     digests_of: Callable[[str], Sequence[bytes]] = field(default=lambda _: ())
@@ -164,7 +170,15 @@ class UnitsOfWork:
             principal, unit.now, action=action, decision=answer.decision, about=unit.destination
         )
         rule = answer.rule if isinstance(answer, Deny) else GUESS_RULES.get(answer.decision)
-        entry = replace(entry, subject=unit.subject, rule=rule, reason=unit.reason)
+        entry = replace(
+            entry,
+            subject=unit.subject,
+            rule=rule,
+            reason=unit.reason,
+            subscriber=unit.subscriber,
+            reference=unit.reference,
+            trunk=unit.trunk,
+        )
         tx.audit(entry)
         for before, after in unit.transitions:
             unit.messages += self._outgoing.of_change(before, after, unit.now)

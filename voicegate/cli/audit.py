@@ -17,6 +17,10 @@ from voicegate.cli.receipts import export, public_keys, verify, verify_file
 @click.option("--client", "owner", help="Only what this client asked.")
 @click.option("--action", help="Only this action, such as verification.create.")
 @click.option("--decision", help="Only this decision, such as country_not_allowed.")
+@click.option("--subject", metavar="ID", help="Only about what has this id or name.")
+@click.option("--subscriber", help="Only about this subscriber.")
+@click.option("--reference", help="Only with this note of the client's.")
+@click.option("--trunk", help="Only about this trunk, or a call that was to begin by it.")
 @click.option("--since", type=Moment(), help="Only entries made then or later, local time.")
 @click.option("--until", type=Moment(), help="Only entries made before then, local time.")
 @json_option

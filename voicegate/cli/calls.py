@@ -31,6 +31,8 @@ def calls() -> None:
 @click.option("--outcome", help="Only calls that ended so, such as busy.")
 @click.option("--trunk", help="Only calls by this trunk.")
 @click.option("--client", "owner", help="Only calls of this client.")
+@click.option("--subscriber", help="Only calls for this subscriber.")
+@click.option("--reference", help="Only calls with this note of the client's.")
 @click.option("--after", type=Moment(), help="Only calls made at this moment or later, local time.")
 @click.option("--before", type=Moment(), help="Only calls made before this moment, local time.")
 @click.option("--test-numbers", is_flag=True, help="The calls to test numbers, too.")

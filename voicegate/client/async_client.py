@@ -16,6 +16,7 @@ from voicegate.client import requests
 from voicegate.client.async_factors import AsyncFactors
 from voicegate.client.async_pages import AsyncPages
 from voicegate.client.async_webhooks import AsyncWebhooks
+from voicegate.client.filters import AuditFilter, CallFilter
 from voicegate.client.models import (
     ApiClient,
     AuditEntry,
@@ -33,7 +34,7 @@ from voicegate.client.models import (
     Trunk,
     Verification,
 )
-from voicegate.client.requests import AuditFilter, CallFilter, DaemonAddress, Following, Options, Request
+from voicegate.client.requests import DaemonAddress, Following, Options, Request
 from voicegate.client.transports import AsyncUnixTransport, async_read_events
 
 T = TypeVar("T")

@@ -17,6 +17,7 @@ from voicegate.client import requests
 from voicegate.client.blocking_factors import Factors
 from voicegate.client.blocking_pages import Pages
 from voicegate.client.blocking_webhooks import Webhooks
+from voicegate.client.filters import AuditFilter, CallFilter
 from voicegate.client.models import (
     ApiClient,
     AuditEntry,
@@ -34,7 +35,7 @@ from voicegate.client.models import (
     Trunk,
     Verification,
 )
-from voicegate.client.requests import AuditFilter, CallFilter, DaemonAddress, Following, Options, Request
+from voicegate.client.requests import DaemonAddress, Following, Options, Request
 from voicegate.client.transports import UnixTransport, read_events
 
 T = TypeVar("T")

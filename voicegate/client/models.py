@@ -226,6 +226,9 @@ class AuditEntry(Struct, kw_only=True):
     reason: str | None = None
     subject: str | None = None
     number: str | None = None
+    subscriber: str | None = None
+    reference: str | None = None
+    trunk: str | None = None
 
 
 class ListedNumber(Struct, kw_only=True):

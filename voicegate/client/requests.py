@@ -13,6 +13,7 @@ import httpx
 import msgspec
 from httpx_sse import ServerSentEvent
 
+from voicegate.client.filters import AuditFilter, CallFilter
 from voicegate.client.models import (
     ApiClients,
     ApiError,
@@ -59,27 +60,6 @@ class Options(TypedDict, total=False):
     max_price: float | None
     ttl_s: float | None
     idempotency_key: str | None
-
-
-class CallFilter(TypedDict, total=False):
-    """Which calls to list; absent or None: all."""
-
-    number: str | None
-    outcome: str | None
-    trunk: str | None
-    client: str | None
-    after: datetime | None
-
-
-class AuditFilter(TypedDict, total=False):
-    """Which audit entries to list; absent or None: all. `since` counts, `until` does not."""
-
-    number: str | None
-    client: str | None
-    action: str | None
-    decision: str | None
-    since: datetime | None
-    until: datetime | None
 
 
 def no_excuse(_problem: Problem) -> None:

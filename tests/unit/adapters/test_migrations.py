@@ -246,6 +246,19 @@ def test_a_call_of_before_the_mark_is_a_test_by_its_trunks_name(file: Path) -> N
     assert [tuple(mark) for mark in marks] == [("0", 0), ("1", 1), ("2", 0)]
 
 
+def test_a_call_of_before_its_subscriber_was_kept_has_its_factors(file: Path) -> None:
+    migrate_file(file, "0017")
+    with closing(sqlite3.connect(file)) as connection, connection:
+        fill_every_column(connection, list(rows_of(connection)))
+        connection.execute("UPDATE audit SET action = 'trunk.drain' WHERE id = 1")
+    migrate_file(file, "0018")
+    with closing(sqlite3.connect(file)) as connection:
+        found = connection.execute("SELECT subscriber, reference FROM calls ORDER BY id").fetchall()
+        trunks = connection.execute("SELECT trunk FROM audit ORDER BY id").fetchall()
+    assert found == [("0", "0"), ("1", "1"), (None, None)]
+    assert trunks == [(None,), ("1",), (None,)]
+
+
 def test_in_postgresql_challenges_are_renamed_with_all_that_bears_the_old_name() -> None:
     written = io.StringIO()
     context = MigrationContext.configure(

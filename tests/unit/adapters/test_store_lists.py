@@ -83,6 +83,11 @@ def filled(file: Path) -> Iterator[Filled]:
         ),
         (lists.calls_query(CallFilter(number="+12025550101")), "ix_calls_number (number=?)"),
         (lists.calls_query(CallFilter(number="+12025550101", client=CLIENT)), "ix_calls_number (number=?)"),
+        (lists.calls_query(CallFilter(subscriber="alice")), "ix_calls_subscriber (subscriber=?)"),
+        (
+            lists.calls_query(CallFilter(reference="order 1", client=CLIENT)),
+            "ix_calls_reference (reference=?)",
+        ),
         (
             lists.service_calls_query(ServiceCallFilter(client="nobody", behind=BEHIND)),
             "ix_calls_service (client=? AND (created_at,id)<(?,?))",
@@ -104,6 +109,10 @@ def filled(file: Path) -> Iterator[Filled]:
         (lists.audit_query(AuditFilter(behind=9)), "INTEGER PRIMARY KEY (rowid<?)"),
         (lists.audit_query(AuditFilter(client=CLIENT, behind=9)), "ix_audit_client (client=? AND id<?)"),
         (lists.audit_query(AuditFilter(number_digests=[b"1"])), "ix_audit_number_digest (number_digest=?)"),
+        (lists.audit_query(AuditFilter(subject="fac_1", behind=9)), "ix_audit_subject (subject=? AND id<?)"),
+        (lists.audit_query(AuditFilter(subscriber="alice")), "ix_audit_subscriber (subscriber=?)"),
+        (lists.audit_query(AuditFilter(reference="order 1")), "ix_audit_reference (reference=?)"),
+        (lists.audit_query(AuditFilter(trunk="carrier")), "ix_audit_trunk (trunk=?)"),
         (lists.audit_query(AuditFilter(after=NOW, before=NOW)), "INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
         (old_challenges(NOW), "ix_challenges_expires_at (expires_at<?)"),
     ],

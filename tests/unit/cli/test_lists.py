@@ -24,11 +24,23 @@ async def placed(served: Served) -> Served:
     served.bench.pbx.plots = [answers, PbxError("gone")]
     for number in ("+12025550101", OTHER):
         served.bench.clock.time += timedelta(seconds=1)
-        created = await served.create(destination=number)
+        created = await served.create(destination=number, reference=f"order {number[-2:]}")
         await served.settled(created["id"])
-    refused = await served.http.post("/v1/verifications", json={"destination": IRISH})
+    refused = await served.http.post(
+        "/v1/verifications", json={"destination": IRISH, "reference": "order 67"}
+    )
     assert refused.status_code == 403
     return served
+
+
+@pytest.fixture
+async def enrolled(placed: Served) -> Served:
+    """A telephone of a subscriber's, called for its activation, beside those."""
+    placed.bench.pbx.plots = [answers]
+    body = {"subscriber": "alice", "destination": "+12025550123"}
+    factor = (await placed.http.post("/v1/factors", json=body)).json()
+    await placed.settled(factor["verification"]["id"])
+    return placed
 
 
 async def found(voicegate: Run, *words: str) -> list[dict[str, Any]]:
@@ -48,6 +60,9 @@ async def found(voicegate: Run, *words: str) -> list[dict[str, Any]]:
         (("--trunk", "carrier"), ["98", "01"]),
         (("--trunk", "other"), []),
         (("--client", "nobody"), []),
+        (("--reference", "order 98"), ["98"]),
+        (("--reference", "order 67"), []),
+        (("--subscriber", "alice"), []),
         (("--after", "2025-12-01", "--before", "2026-02-01"), ["98", "01"]),
         (("--before", "2025-12-01"), []),
     ],
@@ -73,6 +88,10 @@ async def test_calls_are_found_by_what_is_known_of_them(
             ["country_not_allowed", "allowed", "allowed"],
         ),
         (("--client", "nobody"), []),
+        (("--reference", "order 67"), ["country_not_allowed"]),
+        (("--reference", "order 98", "--trunk", "carrier"), ["allowed"]),
+        (("--trunk", "other"), []),
+        (("--subscriber", "alice"), []),
         (("--since", "2025-12-01", "--until", "2026-02-01"), ["country_not_allowed", "allowed", "allowed"]),
         (("--since", "2026-02-01"), []),
     ],
@@ -83,6 +102,20 @@ async def test_what_was_asked_about_a_number_is_found_though_it_is_kept_nowhere(
     entries = await found(voicegate, "audit", *words)
     assert [entry["decision"] for entry in entries] == decisions
     assert IRISH not in str(entries)
+
+
+async def test_a_subscribers_calls_and_requests_are_found(enrolled: Served, voicegate: Run) -> None:
+    calls = await found(voicegate, "calls", "list", "--subscriber", "alice")
+    assert [call["destination"][-2:] for call in calls] == ["23"]
+    (entry,) = await found(voicegate, "audit", "--subscriber", "alice")
+    assert (entry["action"], entry["trunk"]) == ("factor.enroll", "carrier")
+    (same,) = await found(voicegate, "audit", "--subject", entry["subject"])
+    assert same == entry
+    drained = await voicegate("trunks", "drain", "carrier", "--reason", "work on the line")
+    assert drained.exit_code == 0, drained.output
+    newest = (await found(voicegate, "audit", "--trunk", "carrier"))[0]
+    assert (newest["action"], newest["reason"]) == ("trunk.drain", "work on the line")
+    await enrolled.http.post("/v1/trunks/carrier/resume", json={})
 
 
 @pytest.mark.parametrize(

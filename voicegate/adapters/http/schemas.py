@@ -191,6 +191,10 @@ class CallsQuery(_Request, kw_only=True, frozen=True):
         Annotated[str, Meta(max_length=64, description="Only calls of this client; an admin sees all.")]
         | None
     ) = None
+    subscriber: Annotated[str, Meta(max_length=255, description="Only calls for this subscriber.")] | None = (
+        None
+    )
+    reference: Annotated[str, Meta(max_length=200, description="Only calls with this note.")] | None = None
     test_numbers: Annotated[bool, Meta(description="With the calls to test numbers?")] = False
 
 

@@ -10,9 +10,10 @@ from typing import Final
 
 from sqlalchemy import ColumnElement, Connection, Select, func, select, true, tuple_
 
+from voicegate.adapters.storage.audit_tables import audit
 from voicegate.adapters.storage.rows import audit_of, call_of, challenge_of
 from voicegate.adapters.storage.statements import factor_record
-from voicegate.adapters.storage.tables import IS_LIVING, IS_SERVICE, audit, calls, challenges, factors
+from voicegate.adapters.storage.tables import IS_LIVING, IS_SERVICE, calls, challenges, factors
 from voicegate.application.audit_entry import AuditEntry
 from voicegate.application.listing import (
     AuditFilter,
@@ -65,6 +66,8 @@ def calls_query(wanted: CallFilter) -> Select[tuple[object, ...]]:
         (calls.c.number, wanted.number),
         (calls.c.trunk, wanted.trunk),
         (calls.c.outcome, wanted.outcome),
+        (calls.c.subscriber, wanted.subscriber),
+        (calls.c.reference, wanted.reference),
     )
     fitting = _exactly(*exact)
     if not wanted.with_tests:
@@ -119,9 +122,8 @@ def reachable(moment: datetime) -> datetime:
 
 def audit_query(wanted: AuditFilter) -> Select[tuple[object, ...]]:
     """Return the query for audit entries that match, newest first."""
-    fitting = _exactly(
-        (audit.c.client, wanted.client), (audit.c.action, wanted.action), (audit.c.decision, wanted.decision)
-    )
+    names = ("client", "action", "decision", "subject", "subscriber", "reference", "trunk")
+    fitting = _exactly(*((audit.c[name], getattr(wanted, name)) for name in names))
     if wanted.number_digests is not None:
         fitting.append(audit.c.number_digest.in_(wanted.number_digests))
     if wanted.behind is not None:

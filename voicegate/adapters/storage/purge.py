@@ -7,12 +7,12 @@ from datetime import datetime
 
 from sqlalchemy import ColumnElement, Connection, Select, Table, delete, exists, select, tuple_
 
+from voicegate.adapters.storage.audit_tables import audit
 from voicegate.adapters.storage.spend import purge_spend
 from voicegate.adapters.storage.tables import (
     IS_LIVE,
     IS_LIVING,
     IS_OPEN,
-    audit,
     call_volume,
     calls,
     challenges,

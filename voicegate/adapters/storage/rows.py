@@ -222,6 +222,9 @@ def audit_row(entry: AuditEntry) -> Columns:
         "number_digest": entry.number_digest,
         "rule": entry.rule,
         "reason": entry.reason,
+        "subscriber": entry.subscriber,
+        "reference": entry.reference,
+        "trunk": entry.trunk,
     }
 
 

@@ -112,7 +112,8 @@ def add_call(connection: Connection, call: Call) -> None:
         StoreError: its challenge was never stored.
     """
     has_own_code = challenges.c.sealed.is_not(None).label("has_own_code")
-    asked = select(challenges.c.client, challenges.c.service, has_own_code)
+    own_columns = (challenges.c.client, challenges.c.service, challenges.c.reference)
+    asked = select(*own_columns, has_own_code, factors.c.subscriber).outerjoin(factors)
     owner = connection.execute(asked.where(challenges.c.id == call.challenge_id)).mappings().one_or_none()
     if owner is None:
         raise StoreError(f"challenge {call.challenge_id} is not stored")

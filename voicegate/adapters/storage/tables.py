@@ -130,10 +130,13 @@ calls: Final = Table(
     Column("has_own_code", Boolean, nullable=False, server_default=false()),
     Column("counted_at", UtcDateTime),
     Column("is_test", Boolean, nullable=False, server_default=false()),
+    Column("subscriber", String),
+    Column("reference", Text),
     UniqueConstraint("challenge_id", "position"),
 )
 """One row for each call; `position` counts a challenge's calls from 1. `outcome` and `is_unreachable` are
-NULL until it ends. `client` and `service` are its challenge's, repeated here for the indexes of lists.
+NULL until it ends. `client`, `service`, `subscriber` and `reference` are its challenge's, repeated here for
+the indexes of lists.
 `is_converted`: its code was entered, and it was the challenge's newest call then. `counted_at`: the time from
 which the waits between calls are counted, if that is not `created_at` because the clock was set back."""
 
@@ -224,24 +227,6 @@ client_keys: Final = Table(
     Column("retired_at", UtcDateTime),
 )
 """One row for each API key: its digest, never the key itself."""
-
-audit: Final = Table(
-    "audit",
-    METADATA,
-    Column("id", Integer, primary_key=True),
-    Column("at", UtcDateTime, nullable=False),
-    Column("client", String, nullable=False),
-    Column("request_id", String, nullable=False),
-    Column("action", String, nullable=False),
-    Column("decision", String, nullable=False),
-    Column("subject", String),
-    Column("number", String),
-    Column("number_digest", LargeBinary),
-    Column("rule", String),
-    Column("reason", Text),
-)
-"""One row for each request that would change something. The number is masked; `number_digest`, made with a
-key, lets an admin find it."""
 
 trunk_drains: Final = Table(
     "trunk_drains",
@@ -347,6 +332,14 @@ Index(
     sqlite_where=IS_SERVICE,
     postgresql_where=IS_SERVICE,
 )
+for _name in ("subscriber", "reference"):
+    _is_given = calls.c[_name].is_not(None)
+    Index(
+        f"ix_calls_{_name}",
+        *(calls.c[column] for column in (_name, "created_at", "id")),
+        sqlite_where=_is_given,
+        postgresql_where=_is_given,
+    )
 Index("ix_calls_live", calls.c.created_at, sqlite_where=IS_LIVE, postgresql_where=IS_LIVE)
 Index("ix_calls_live_number", calls.c.number, sqlite_where=IS_LIVE, postgresql_where=IS_LIVE)
 Index("ix_challenges_bucket", *(challenges.c[name] for name in ("bucket", "client", "issued_at")))
@@ -385,6 +378,3 @@ Index(
     postgresql_where=IS_PENDING,
 )
 Index("ix_outbox_created_at", outbox.c.created_at, outbox.c.id)
-Index("ix_audit_at", audit.c.at)
-Index("ix_audit_client", audit.c.client, audit.c.id)
-Index("ix_audit_number_digest", audit.c.number_digest, audit.c.id)

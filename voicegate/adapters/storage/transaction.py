@@ -23,6 +23,7 @@ from voicegate.adapters.storage import (
     statements,
     volume,
 )
+from voicegate.adapters.storage.audit_tables import audit
 from voicegate.adapters.storage.rows import (
     Columns,
     audit_row,
@@ -37,7 +38,6 @@ from voicegate.adapters.storage.rows import (
 )
 from voicegate.adapters.storage.tables import (
     IS_OPEN,
-    audit,
     challenges,
     client_keys,
     clients,

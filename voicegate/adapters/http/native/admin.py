@@ -73,6 +73,10 @@ class AdminDoor:
             client=query.client,
             action=query.action,
             decision=query.decision,
+            subject=query.subject,
+            subscriber=query.subscriber,
+            reference=query.reference,
+            trunk=query.trunk,
             after=query.since,
             before=query.until,
             behind=query.before,
@@ -180,4 +184,7 @@ def _entry(entry: AuditEntry) -> AuditView:
         reason=entry.reason,
         subject=entry.subject,
         number=entry.number,
+        subscriber=entry.subscriber,
+        reference=entry.reference,
+        trunk=entry.trunk,
     )

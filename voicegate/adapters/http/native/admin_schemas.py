@@ -60,6 +60,15 @@ class AuditQuery(_Request, kw_only=True, frozen=True):
         Annotated[str, Meta(max_length=32, description="Only about this destination, written in full.")]
         | None
     ) = None
+    subject: (
+        Annotated[str, Meta(max_length=255, description="Only about what has this id or name.")] | None
+    ) = None
+    subscriber: Annotated[str, Meta(max_length=255, description="Only about this subscriber.")] | None = None
+    reference: Annotated[str, Meta(max_length=200, description="Only with this note.")] | None = None
+    trunk: (
+        Annotated[str, Meta(max_length=64, description="Only about this trunk, or a call that began by it.")]
+        | None
+    ) = None
     since: Annotated[datetime, Meta(tz=True, description="Only entries made then or later.")] | None = None
     until: Annotated[datetime, Meta(tz=True, description="Only entries made earlier.")] | None = None
 
@@ -116,6 +125,9 @@ class AuditView(_Answer, kw_only=True, frozen=True):
     reason: Annotated[str, Meta(description="Why, in the admin's own words.")] | None
     subject: Annotated[str, Meta(description="The id of what it was about.")] | None
     number: Annotated[str, Meta(description="The number it was about, masked.")] | None
+    subscriber: Annotated[str, Meta(description="The subscriber it was about.")] | None
+    reference: Annotated[str, Meta(description="The client's own note.")] | None
+    trunk: Annotated[str, Meta(description="The trunk it was about, or by which a call was to begin.")] | None
 
 
 class AuditList(_Answer, kw_only=True, frozen=True):

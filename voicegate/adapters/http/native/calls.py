@@ -68,6 +68,8 @@ def _call_filter(query: CallsQuery) -> CallFilter:
         number=fields.read_number(query.number),
         trunk=query.trunk,
         outcome=query.outcome,
+        subscriber=query.subscriber,
+        reference=query.reference,
         after=query.after,
         before=query.before,
         behind=behind,

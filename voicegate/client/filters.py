@@ -1,0 +1,31 @@
+"""What the lists of calls and of the audit are filtered by."""
+
+from datetime import datetime
+from typing import TypedDict
+
+
+class CallFilter(TypedDict, total=False):
+    """Which calls to list; absent or None: all."""
+
+    number: str | None
+    outcome: str | None
+    trunk: str | None
+    client: str | None
+    subscriber: str | None
+    reference: str | None
+    after: datetime | None
+
+
+class AuditFilter(TypedDict, total=False):
+    """Which audit entries to list; absent or None: all. `since` counts, `until` does not."""
+
+    number: str | None
+    client: str | None
+    action: str | None
+    decision: str | None
+    subject: str | None
+    subscriber: str | None
+    reference: str | None
+    trunk: str | None
+    since: datetime | None
+    until: datetime | None
