@@ -152,6 +152,15 @@ def test_the_newest_release_of_the_changelog_is_our_version() -> None:
     assert headings[1].partition(", ")[0] == __version__
 
 
+def test_each_line_of_the_changelog_stands_once_and_in_a_group() -> None:
+    text = (ROOT / "CHANGELOG.md").read_text("utf-8")
+    lines = [line for line in text.splitlines() if line.startswith("- ")]
+    assert [line for line in lines if lines.count(line) > 1] == []
+    loose, *groups = text.split("\n## ")[1].split("\n### ")
+    assert "\n- " not in loose, "a line stands above the first group"
+    assert [group.partition("\n")[0] for group in groups] == ["Added", "Changed", "Fixed", "Removed"]
+
+
 def test_pip_is_told_our_own_name_and_extras_that_exist() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     assert project["name"] == DISTRIBUTION
