@@ -38,8 +38,8 @@ def pages_door(dependencies: PageDependencies) -> Door:
     routes = [_route(path, handler, is_open=True) for path, handler in pages.files()]
     routes += [_route(path, handler, method=method) for method, path, handler in pages.routes()]
 
-    def answer(refused: Refused, _request_id: str) -> web.Response:
-        response, after_s = pages.failed(refused.kind.status), refused.facts.retry_after_s
+    def answer(refused: Refused, request: web.Request) -> web.Response:
+        response, after_s = pages.failed(request, refused.kind.status), refused.facts.retry_after_s
         if not isinstance(after_s, UnsetType):
             response.headers["Retry-After"] = str(math.ceil(after_s))
         return response

@@ -63,6 +63,18 @@ ReadKey = Callable[[web.BaseRequest], Credentials | None]
 refused."""
 
 
+Answer = Callable[[Refused, web.Request], web.Response]
+"""Return a refusal, written as the answer to a request."""
+
+
+def with_id(write: Callable[[Refused, str], web.Response]) -> Answer:
+    """Return how refusals are written that need only the request's id."""
+    return lambda refused, request: write(refused, request[REQUEST_ID])
+
+
+_answer_problem: Final = with_id(problem_response)
+
+
 def _nothing() -> None:
     """Do nothing."""
 
@@ -80,8 +92,8 @@ class Door:
     """How an API key is sent in this door."""
     scheme: str = "Bearer"
     """The value of `WWW-Authenticate` if a key is missing."""
-    answer: Callable[[Refused, str], web.Response] = problem_response
-    """Writes a refusal as an answer, given the request's id."""
+    answer: Answer = _answer_problem
+    """Writes a refusal as an answer to a request."""
     is_open: bool = False
     """May it be used without an API key? Then it identifies its users itself."""
     store_wait_s: float = STORE_WAIT_S

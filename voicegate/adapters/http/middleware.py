@@ -78,7 +78,7 @@ class Frame:
             raise  # the client is gone: there is nobody to answer
         except Exception as error:  # noqa: BLE001  # a request's root: every failure has an answer
             refused = _explain(error)
-            response = door.answer(refused, request[REQUEST_ID])
+            response = door.answer(refused, request)
             is_noted = refused.kind is not problems.OVERLOADED
             if not is_noted:
                 self.warnings.warn("overloaded", request[ADDRESS])

@@ -19,7 +19,7 @@ from msgspec import Meta, Struct
 
 from voicegate import __version__
 from voicegate.adapters.http import fields, problems, request_parsing
-from voicegate.adapters.http.doors import PRINCIPAL, Door, any_form
+from voicegate.adapters.http.doors import PRINCIPAL, Door, any_form, with_id
 from voicegate.adapters.http.external_codes import handed_over
 from voicegate.adapters.http.fields import DestinationFields
 from voicegate.adapters.http.openapi import BASIC, BEARER, NATIVE, Description, ErrorFormat
@@ -307,7 +307,7 @@ def okta_hook_door(hook: OktaHook) -> Door:
         prefixes=(PATH, ERROR_FORMAT.path),
         read_key=any_form,
         scheme="Basic",
-        answer=handlers.refuse,
+        answer=with_id(handlers.refuse),
         store_wait_s=_STORE_SHARE * hook.answer_within.total_seconds(),
     )
 

@@ -16,7 +16,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from voicegate import __version__
 from voicegate.adapters.http import problems, request_parsing
-from voicegate.adapters.http.doors import PRINCIPAL, Credentials, Door, any_form
+from voicegate.adapters.http.doors import PRINCIPAL, Credentials, Door, any_form, with_id
 from voicegate.adapters.http.external_codes import handed_over
 from voicegate.adapters.http.openapi import BASIC, BEARER, NATIVE, Description
 from voicegate.adapters.http.operations import Operation, Route, Success, routes_of
@@ -141,7 +141,7 @@ def _door(providers: Providers, name: str) -> Door:
         (Route(operation, _Handler(providers, name).speak),),
         prefixes=(path,),
         read_key=partial(_read_key, mapped=mapped),
-        answer=_tell if mapped.is_told_in_text else problem_response,
+        answer=with_id(_tell if mapped.is_told_in_text else problem_response),
     )
 
 

@@ -20,7 +20,7 @@ from voicegate.adapters.web.live import GivePlace, tell
 from voicegate.adapters.web.rendering import STATIC, guarded, plain, see_other, static
 from voicegate.adapters.web.showing import Notice, PageWriter, Shown, with_notice
 from voicegate.adapters.web.stages import Stage
-from voicegate.adapters.web.texts import accepted
+from voicegate.adapters.web.texts import accepted, texts_for
 from voicegate.application.factor_answers import FactorGuess
 from voicegate.application.page_queries import PageQueries, PageVisit
 from voicegate.application.page_sessions import PageOpened, PageSessions
@@ -33,6 +33,8 @@ from voicegate.domain.passcode import Passcode
 from voicegate.domain.policy import Deny
 
 COOKIE: Final = "voicegate_page"
+LANGUAGE_COOKIE: Final = "voicegate_language"
+"""The language that the client wished for, so that errors too are in it, when the store is out of reach."""
 CONSENT_VERSION: Final = "2026-11"
 """The version of the text `consent`, in every language; a changed text needs a new version."""
 _BODY_S: Final = 10.0
@@ -101,9 +103,9 @@ class Pages:
         """Return path and handler of the files that are the same for everybody."""
         return [(f"/p/static/{name}", self._static) for name in STATIC]
 
-    def failed(self, status: int) -> web.Response:
+    def failed(self, request: web.Request, status: int) -> web.Response:
         """Return the page of a request that failed."""
-        return self._dependencies.writer.message("gone" if status == 404 else "trouble", (), status=status)
+        return self._message(request, "gone" if status == 404 else "trouble", status=status)
 
     def _answering(self, handler: Handler) -> Handler:
         async def handle(request: web.Request) -> web.StreamResponse:
@@ -130,16 +132,10 @@ class Pages:
         here = f"/p/{opened.session.id}"
         response = see_other(here)
         if opened.cookie is not None:
-            response.set_cookie(
-                COOKIE,
-                opened.cookie,
-                path=here,
-                max_age=int(self._dependencies.cookie_lifetime.total_seconds()),
-                secure=self._dependencies.is_https,
-                httponly=True,
-                # Strict would omit the cookie when another site sends the person here.
-                samesite="Lax",
-            )
+            self._set_cookie(response, COOKIE, opened.cookie, path=here)
+        if opened.session.language:
+            wanted = (opened.session.language, *_tags(request))
+            self._set_cookie(response, LANGUAGE_COOKIE, texts_for(wanted).language, path=here)
         return response
 
     async def _show(self, request: web.Request) -> web.Response:
@@ -264,9 +260,21 @@ class Pages:
         return Shown(
             view,
             visit.cookie,
-            accepted(request.headers.get("Accept-Language", "")),
+            _tags(request),
             self._dependencies.clock.now(),
             wants_number=request.query.get("step") == "number",
+        )
+
+    def _set_cookie(self, response: web.Response, name: str, value: str, *, path: str) -> None:
+        response.set_cookie(
+            name,
+            value,
+            path=path,
+            max_age=int(self._dependencies.cookie_lifetime.total_seconds()),
+            secure=self._dependencies.is_https,
+            httponly=True,
+            # Strict would omit the cookie when another site sends the person here.
+            samesite="Lax",
         )
 
     def _visit(self, request: web.Request) -> PageVisit:
@@ -274,7 +282,7 @@ class Pages:
         return PageVisit(request.match_info["id"], cookie, self._dependencies.request_id(request))
 
     def _message(self, request: web.Request, name: str, *, status: int) -> web.Response:
-        tags = accepted(request.headers.get("Accept-Language", ""))
+        tags = (request.cookies.get(LANGUAGE_COOKIE, ""), *_tags(request))
         return self._dependencies.writer.message(name, tags, status=status)
 
 
@@ -288,6 +296,10 @@ async def _read_form(request: web.Request) -> dict[str, str]:
         return dict(parse_qsl(body.decode(), keep_blank_values=True, errors="strict", max_num_fields=20))
     except (ValueError, TimeoutError):
         return {}
+
+
+def _tags(request: web.Request) -> tuple[str, ...]:
+    return accepted(request.headers.get("Accept-Language", ""))
 
 
 def _here(shown: Shown) -> str:

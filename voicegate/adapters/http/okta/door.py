@@ -3,7 +3,7 @@
 from typing import Final
 
 from voicegate import __version__
-from voicegate.adapters.http.doors import Door, bearer
+from voicegate.adapters.http.doors import Door, bearer, with_id
 from voicegate.adapters.http.okta import errors
 from voicegate.adapters.http.okta.factors import FactorsDoor, OktaDependencies
 from voicegate.adapters.http.okta.schemas import OktaError
@@ -50,5 +50,5 @@ def okta_door(dependencies: OktaDependencies) -> Door:
         prefixes=("/api/v1/", ERROR_FORMAT.path),
         read_key=lambda request: bearer(request, "SSWS") or bearer(request, "Bearer"),
         scheme="SSWS",
-        answer=errors.error_response,
+        answer=with_id(errors.error_response),
     )

@@ -6,7 +6,7 @@ from typing import Final
 from aiohttp import web
 
 from voicegate import __version__
-from voicegate.adapters.http.doors import Credentials, Door, basic
+from voicegate.adapters.http.doors import Credentials, Door, basic, with_id
 from voicegate.adapters.http.openapi import BASIC, Description, ErrorFormat
 from voicegate.adapters.http.operations import routes_of
 from voicegate.adapters.http.twilio import errors
@@ -49,7 +49,7 @@ def twilio_door(dependencies: TwilioDependencies, service_calls: ServiceCalls) -
         prefixes=("/v2/", ERROR_FORMAT.path),
         read_key=read_key,
         scheme='Basic realm="Voicegate"',
-        answer=errors.error_response,
+        answer=with_id(errors.error_response),
     )
 
 
