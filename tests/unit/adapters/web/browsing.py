@@ -4,7 +4,7 @@ import html
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from html.parser import HTMLParser
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 
 from tests.unit.adapters.http.serving import Served, serving
-from tests.unit.application.conftest import NUMBER, TESTER, Bench
+from tests.unit.application.conftest import ADMIN, NUMBER, TESTER, Bench
 from voicegate.adapters.http.doors import REQUEST_ID
 from voicegate.adapters.http.native.door import waiters_of
 from voicegate.adapters.http.overload import waiting_for_client
@@ -22,10 +22,12 @@ from voicegate.adapters.web.branding import Brand, Logo
 from voicegate.adapters.web.numbers import Picker
 from voicegate.adapters.web.pages import PageDependencies
 from voicegate.adapters.web.showing import PageWriter
+from voicegate.application.enrollment import EnrollRequest
 from voicegate.application.page_sessions import PageCreated, PageRequest, PageRules
 from voicegate.bootstrap.pages import give_place, pages_door
 from voicegate.domain.client import Principal
 from voicegate.domain.page_session import PagePurpose
+from voicegate.domain.phone_number import Destination
 
 BACK = "https://app.example/signed-in"
 SVG = (
@@ -122,13 +124,25 @@ class Site:
             yield Browser(http)
 
     async def link(
-        self, purpose: PagePurpose = PagePurpose.ENROLL, *, by: Principal = TESTER, **more: object
+        self,
+        purpose: PagePurpose = PagePurpose.ENROLL,
+        *,
+        by: Principal = TESTER,
+        subscriber: str = "alice",
+        **more: object,
     ) -> tuple[str, PageCreated]:
         """A new page session's URL, without the host."""
-        request = PageRequest(subscriber="alice", purpose=purpose, **more)  # type: ignore[arg-type]
+        request = PageRequest(subscriber=subscriber, purpose=purpose, **more)  # type: ignore[arg-type]
         made = await self.bench.app.pages.create(by, request)
         assert isinstance(made, PageCreated)
         return f"/p/{made.session.id}/start/{made.secret}", made
+
+    async def enrolled(self, subscriber: str = "alice", number: str = NUMBER) -> None:
+        """Give a subscriber an active telephone, without a call."""
+        admin = replace(ADMIN, name=TESTER.name)
+        await self.bench.enrollment.enroll(
+            EnrollRequest(admin, subscriber, Destination(number), is_proven=True)
+        )
 
     async def code(self, made: PageCreated) -> str:
         """The code that was called from a page session."""
