@@ -97,14 +97,16 @@ class Target:
 
 
 @asynccontextmanager
-async def target(folder: Path, settings_text: str = SETTINGS) -> AsyncIterator[Target]:
-    """Start the daemon in a folder of its own, and stop it in the end."""
+async def target(
+    folder: Path, settings_text: str = SETTINGS, *, module: str = "voicegate"
+) -> AsyncIterator[Target]:
+    """Start the daemon, or a module that stands for it, in a folder of its own, and stop it in the end."""
     certificate = folder / "both.pem"
     _certify(certificate)
     settings = folder / "voicegate.toml"
     with reserve_port_base() as port, (folder / "daemon.log").open("w") as log:
         settings.write_text(settings_text.format(folder=folder, port=port))
-        command = [sys.executable, "-m", "voicegate", "--config", str(settings), "serve"]
+        command = [sys.executable, "-m", module, "--config", str(settings), "serve"]
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=log)
         try:
             async with AsyncClient(socket=folder / "voicegate.sock") as admin:

@@ -1,10 +1,13 @@
 """People who watch calls as they happen, on pages and through the native API, at a running daemon.
 
 Each watches a call of its own from its beginning to its end, while others check codes and ask for `/healthz`.
+No call goes on before all of them watch.
 """
 
 import asyncio
+import os
 import re
+import signal
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -15,24 +18,26 @@ from urllib.parse import urlsplit
 import msgspec
 
 from tests.attack.asking import Answer, Asking, Streams, header
-from tests.attack.target import Target
+from tests.attack.target import SETTINGS, Target
 from voicegate.client import AsyncClient, Verification
 
 HOST: Final = "127.0.0.1"
 ADDRESSES: Final = [f"127.0.0.{last}" for last in range(2, 21)]
-PEOPLE: Final = """
+PEOPLE: Final = (
+    SETTINGS.replace(
+        "[trunks.carrier]\n",
+        "[trunks.carrier]\nmax_calls = 600\nring_timeout_s = 600\nprogress_timeout_s = 600\n",
+    )
+    + """
 [call]
 max_in_progress = 600
-max_queued = 600
-queue_timeout_s = 120
+[passcode]
+lifetime_s = 900
 """
-"""Settings beside the target's."""
-IN_A_HURRY: Final = """
-[test_numbers]
-enabled = true
-pace = 0.1
-"""
-"""More of them: calls to test numbers take a tenth of their time."""
+)
+"""Lines enough, and time enough until all watch; `[http]` is as it comes."""
+COMING_AT_ONCE: Final = 8
+"""People whose calls are being begun, or whose streams are being opened, at the same moment."""
 _VISIBLE: Final = frozenset(
     {"queued", "originated", "rang", "answered", "extension_started", "invited", "key_pressed"}
 ) | {"reading_started", "ended"}
@@ -64,8 +69,24 @@ class Figures:
     refused: list[str]
     """Answers that were none."""
 
+    @property
     def p95_s(self) -> float:
-        return self.delays_s[int(len(self.delays_s) * 0.95)]
+        return share_of(self.delays_s, 0.95)
+
+    def __str__(self) -> str:
+        """All of it as one line."""
+        took = {"steps": self.delays_s, **self.answers}
+        return "; ".join(f"{name}: {_described(all_s)}" for name, all_s in took.items())
+
+
+def share_of(all_s: list[float], share: float) -> float:
+    """The time within which that share of them is."""
+    return sorted(all_s)[min(int(len(all_s) * share), len(all_s) - 1)]
+
+
+def _described(all_s: list[float]) -> str:
+    p50, p95, most = (share_of(all_s, share) * 1000 for share in (0.5, 0.95, 1))
+    return f"{len(all_s)}, p50 {p50:.0f} ms, p95 {p95:.0f} ms, max {most:.0f} ms"
 
 
 class Retrying(Asking):
@@ -90,8 +111,8 @@ class Retrying(Asking):
 class Crowd:
     """So many people, half of them on pages."""
 
-    def __init__(self, target: Target, count: int, number: Callable[[int], str]) -> None:
-        self._number = number
+    def __init__(self, target: Target, count: int) -> None:
+        """`target` must be `tests.attack.held`: its calls go on when all watch."""
         self._target = target
         self._count = count
         self._tls = target.trust
@@ -99,22 +120,34 @@ class Crowd:
         self._refused: list[str] = []
         self._writers: list[asyncio.StreamWriter] = []
         self._answers: dict[str, list[float]] = {"check": [], "healthz": []}
+        self._comers = asyncio.Semaphore(COMING_AT_ONCE)
 
     async def watch(self) -> Figures:
         asking = Retrying(self._connect(ADDRESSES[0]))
-        async with asyncio.TaskGroup() as group:
+        async with AsyncClient(socket=self._target.socket) as admin, asyncio.TaskGroup() as group:
             others = group.create_task(self._others())
             async with asyncio.TaskGroup() as crowd:
                 for number in range(self._count):
-                    begin = self._page if number % 2 else self._native
-                    seen, path, cookie = await begin(asking, number)
-                    self._seen.append(seen)
-                    address = ADDRESSES[number % len(ADDRESSES)]
-                    crowd.create_task(self._follow(seen, path, cookie, address))
+                    crowd.create_task(self._come(asking, admin, number))
             others.cancel()
         for writer in self._writers:
             writer.transport.abort()
         return await self._figures()
+
+    async def _come(self, asking: Asking, admin: AsyncClient, number: int) -> None:
+        """Have a call begun, and watch it."""
+        async with self._comers:
+            seen, path, cookie = await (
+                self._page(asking, admin, number) if number % 2 else self._native(asking, number)
+            )
+            reader, writer = await self._connect(ADDRESSES[number % len(ADDRESSES)])()
+            await self._begin(seen, path, cookie, reader=reader, writer=writer)
+        self._seen.append(seen)
+        if len(self._seen) == self._count:
+            os.kill(self._target.process, signal.SIGUSR1)
+        while not await self._is_over(seen, reader):
+            pass
+        writer.transport.abort()
 
     def _connect(self, address: str) -> Callable[[], Awaitable[Streams]]:
         async def connect() -> Streams:
@@ -131,7 +164,7 @@ class Crowd:
         return (f"Authorization: Bearer {self._target.honest}",)
 
     async def _native(self, asking: Asking, number: int) -> tuple[Seen, str, tuple[str, ...]]:
-        body = msgspec.json.encode({"destination": self._number(number)})
+        body = msgspec.json.encode({"destination": number_of(number)})
         answer = await asking.ask(
             "POST", "/v1/verifications", headers=self._key, body=body, media_type="application/json"
         )
@@ -139,7 +172,9 @@ class Crowd:
         made = msgspec.json.decode(answer.body)["id"]
         return Seen(made, is_page=False), f"/v1/verifications/{made}/events", self._key
 
-    async def _page(self, asking: Asking, number: int) -> tuple[Seen, str, tuple[str, ...]]:
+    async def _page(
+        self, asking: Asking, admin: AsyncClient, number: int
+    ) -> tuple[Seen, str, tuple[str, ...]]:
         person = {"subscriber": f"person {number}", "purpose": "enroll", "language": "en"}
         answer = await asking.ask(
             "POST",
@@ -158,7 +193,7 @@ class Crowd:
         page = await asking.ask("GET", f"{here}?step=number", headers=cookie)
         form = _FORM.search(page.body.decode())
         assert form is not None, page.body
-        sent = f"form={form[1]}&country=US&number=%2B{self._number(number)[1:]}&extension="
+        sent = f"form={form[1]}&country=US&number=%2B{number_of(number)[1:]}&extension="
         called = await asking.ask(
             "POST",
             f"{here}/enroll",
@@ -167,22 +202,26 @@ class Crowd:
             media_type="application/x-www-form-urlencoded",
         )
         assert called.status == 303, called.body
-        async with AsyncClient(socket=self._target.socket) as admin:
-            [factor] = await admin.factors.list(f"person {number}")
+        [factor] = await admin.factors.list(f"person {number}")
         assert factor.verification is not None
         return Seen(factor.verification.id, is_page=True), f"{here}/events", cookie
 
-    async def _follow(self, seen: Seen, path: str, headers: tuple[str, ...], address: str) -> None:
-        """Read a stream until the call has ended."""
-        reader, writer = await self._connect(address)()
+    async def _begin(
+        self,
+        seen: Seen,
+        path: str,
+        headers: tuple[str, ...],
+        *,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+    ) -> None:
+        """Ask for a stream, and read its first event: the call does not ring yet."""
         lines = [f"GET {path} HTTP/1.1", "Host: x", "Accept: text/event-stream", *headers, "", ""]
         writer.write("\r\n".join(lines).encode())
         head = await reader.readuntil(b"\r\n\r\n")
         assert b" 200 " in head, head
+        assert not await self._is_over(seen, reader)
         seen.opened = time.time()
-        while not await self._is_over(seen, reader):
-            pass
-        writer.transport.abort()
 
     async def _is_over(self, seen: Seen, reader: asyncio.StreamReader) -> bool:
         size = int(await reader.readline(), 16)
@@ -240,11 +279,6 @@ def _seconds(at: datetime) -> float:
     return at.timestamp()
 
 
-def ordinary(number: int) -> str:
+def number_of(number: int) -> str:
     """A number whose last two digits are of a telephone that answers."""
     return f"+1202456{number // 80:02d}{20 + number % 80:02d}"
-
-
-def hurried(number: int) -> str:
-    """A test number, of which there are 80 that answer."""
-    return f"+150055501{20 + number:02d}"

@@ -1,5 +1,6 @@
 """Questions about a page session that change nothing: which browser has it, and what its pages show."""
 
+import hmac
 from dataclasses import dataclass, field
 
 from voicegate.application.ports import Clock
@@ -46,7 +47,8 @@ class PageQueries:
     async def linked(self, page_id: str, secret: str) -> PageSession | None:
         """Return the page session of a URL, for any browser; None: there is no such URL."""
         session = await self._store.page_session(page_id)
-        return session if session is not None and digest(secret) == session.url_digest else None
+        is_url = session is not None and hmac.compare_digest(digest(secret), session.url_digest)
+        return session if is_url else None
 
     async def owned(self, visit: PageVisit) -> PageSession | None:
         """Return a page session for the browser that opened it; None: this browser did not."""

@@ -17,6 +17,7 @@ from aiohttp import web
 from voicegate.adapters.web import numbers, refusals
 from voicegate.adapters.web.branding import stylesheet
 from voicegate.adapters.web.live import GivePlace, tell
+from voicegate.adapters.web.pacing import Pace
 from voicegate.adapters.web.rendering import STATIC, guarded, plain, see_other, static
 from voicegate.adapters.web.showing import Notice, PageWriter, Shown, with_notice
 from voicegate.adapters.web.stages import Stage
@@ -81,6 +82,7 @@ class Pages:
 
     def __init__(self, dependencies: PageDependencies) -> None:
         self._dependencies = dependencies
+        self._pace = Pace()
 
     def routes(self) -> Sequence[tuple[str, str, Handler]]:
         """Return method, path and handler of every page and file."""
@@ -126,7 +128,9 @@ class Pages:
         if request.method == "HEAD" or "prefetch" in request.headers.get("Sec-Purpose", ""):
             # A look ahead is no visit: it must not use the URL up.
             raise Instead(self._message(request, "trouble", status=503))
-        opened = await self._dependencies.sessions.open(self._visit(request), request.match_info["secret"])
+        secret = request.match_info["secret"]
+        self._keep_pace(request, secret)
+        opened = await self._dependencies.sessions.open(self._visit(request), secret)
         if not isinstance(opened, PageOpened):
             raise Instead(self._message(request, "gone", status=410))
         here = f"/p/{opened.session.id}"
@@ -178,7 +182,7 @@ class Pages:
         return response
 
     async def _enroll(self, request: web.Request) -> web.Response:
-        shown, form = await self._posted(request)
+        shown, form = await self._acted(request)
         typed = {name: form.get(name, "") for name in ("country", "number", "extension")}
 
         def again(error: str, wait_s: int = 0) -> web.Response:
@@ -208,12 +212,12 @@ class Pages:
         return plain(written, "text/plain")
 
     async def _call(self, request: web.Request) -> web.Response:
-        shown, _ = await self._posted(request)
+        shown, _ = await self._acted(request)
         answer = await self._dependencies.sessions.call(self._visit(request))
         return see_other(_here(shown) + (refusals.query_of(answer) if isinstance(answer, Deny) else ""))
 
     async def _verify(self, request: web.Request) -> web.Response:
-        shown, form = await self._posted(request)
+        shown, form = await self._acted(request)
         try:
             guess = Passcode.parse(form.get("code", ""))
         except InvalidPasscode:
@@ -227,9 +231,25 @@ class Pages:
         return see_other(_here(shown) + query)
 
     async def _disown(self, request: web.Request) -> web.Response:
-        shown, _ = await self._posted(request)
+        shown, _ = await self._acted(request)
         await self._dependencies.sessions.disown(self._visit(request))
         return see_other(_here(shown))
+
+    async def _acted(self, request: web.Request) -> tuple[Shown, dict[str, str]]:
+        """Return the same as `_posted`, for a form that may change something.
+
+        Raises:
+            Instead: also if the page session sends too many.
+        """
+        shown, form = await self._posted(request)
+        self._keep_pace(request, shown.session.id)
+        return shown, form
+
+    def _keep_pace(self, request: web.Request, sender: str) -> None:
+        if wait_s := self._pace.wait_s(sender):
+            response = self._message(request, "trouble", status=429)
+            response.headers["Retry-After"] = str(wait_s)
+            raise Instead(response)
 
     async def _posted(self, request: web.Request) -> tuple[Shown, dict[str, str]]:
         """Return the page that a form was sent from, and what is in it.

@@ -10,10 +10,13 @@ import pytest
 
 from tests.unit.adapters.web.browsing import BACK, SVG, Browser, Site, site_of
 from tests.unit.application.conftest import ADMIN, NUMBER, TESTER, Bench
+from voicegate.adapters.web import pacing
 from voicegate.adapters.web.branding import Brand
 from voicegate.adapters.web.numbers import Picker
+from voicegate.adapters.web.pacing import Pace
 from voicegate.adapters.web.showing import PageWriter
 from voicegate.application.enrollment import EnrollRequest
+from voicegate.application.listing import AuditFilter
 from voicegate.application.page_sessions import PageCreated
 from voicegate.application.unit_of_work import NotFound
 from voicegate.domain.errors import StoreError
@@ -138,6 +141,35 @@ async def test_every_answer_forbids_framing_caching_and_foreign_code(site: Site)
     assert answers[1].headers["Content-Security-Policy"].endswith("form-action 'self' https://app.example")
 
 
+async def test_nothing_that_is_sent_gets_into_a_header(site: Site) -> None:
+    url, made = await site.link()
+    here, evil = f"/p/{made.session.id}", "x%0d%0aX-Evil: 1"
+    async with site.browser(language=evil) as browser:
+        await browser.get(url)
+        browser.http.cookies.set("voicegate_language", evil, path=here)
+        headers = {"X-Request-Id": "a b; X-Evil", "X-Forwarded-For": evil, "X-Forwarded-Host": "evil.example"}
+        asked = [
+            await browser.http.get(f"{path}{query}", headers=headers | {"Host": "evil.example"})
+            for path in (
+                here,
+                f"{here}/",
+                f"{here}/start/{evil}",
+                f"{here}/start/{made.secret}",
+                f"/p/{evil}",
+            )
+            for query in ("", f"?error={evil}&wait={evil}")
+        ]
+        form = {"form": (await browser.get(f"{here}?step=number")).text.partition('value="')[2][:64]}
+        for action in ("call", "verify", "enroll"):
+            asked.append(
+                await browser.http.post(f"{here}/{action}", data=form | {"code": evil}, headers=headers)
+            )
+    for answer in asked:
+        assert "X-Evil" not in str(answer.headers), answer.url
+        assert answer.headers.get("Location", here).startswith(here)
+        assert "evil.example" not in answer.text
+
+
 async def test_no_page_has_a_script_or_style_of_its_own(site: Site) -> None:
     async with site.browser() as browser:
         await signing_in(site, browser)
@@ -193,6 +225,56 @@ async def test_codes_cannot_be_tried_out(site: Site) -> None:
         assert "There were too many wrong codes lately." in browser.words
         # The fifth at each code says that it was the last one.
         assert tried == 4 * 4
+
+
+@pytest.mark.parametrize("action", ["call", "verify", "enroll"])
+async def test_forms_do_not_fill_the_disk(site: Site, monkeypatch: pytest.MonkeyPatch, action: str) -> None:
+    monkeypatch.setattr(pacing, "MAX_FORMS", 3)
+    url, made = await site.link()
+    async with site.browser("de") as browser:
+        await browser.get(url)
+        await browser.get(f"/p/{made.session.id}?step=number")
+        token = browser.read.forms[0].fields["form"]
+
+        async def post(action: str) -> httpx.Response:
+            sent = {"form": token, "code": "123456", "number": NUMBER}
+            return await browser.http.post(f"/p/{made.session.id}/{action}", data=sent)
+
+        # What is written as one types is no entry, and so is free.
+        assert {(await post("format")).status_code for _ in range(9)} == {200}
+        answers = [await post(action) for _ in range(9)]
+        assert [answer.status_code for answer in answers] == [303] * 3 + [429] * 6
+        assert 0 < int(answers[-1].headers["Retry-After"]) <= pacing.WINDOW_S
+        assert "Etwas ist schiefgegangen" in answers[-1].text
+        # Nobody else waits for them.
+        other, _ = await site.link()
+        assert (await browser.get(other)).status_code == 200
+    entries = await site.bench.audit.entries(100, AuditFilter(action=f"page.{action}"))
+    assert 0 < len(entries) <= 3
+
+
+async def test_opening_a_url_again_and_again_does_not_fill_the_disk(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pacing, "MAX_FORMS", 3)
+    url, _ = await site.link()
+    async with site.browser() as browser, site.browser() as thief:
+        await browser.get(url)
+        answers = [await thief.http.get(url) for _ in range(9)]
+        assert [answer.status_code for answer in answers] == [410] * 2 + [429] * 7
+    entries = await site.bench.audit.entries(100, AuditFilter(action="page.open"))
+    assert [entry.decision for entry in entries] == ["link_used"] * 2 + ["allowed"]
+
+
+def test_a_page_session_has_its_forms_anew_in_each_window() -> None:
+    now = 100.0
+    pace = Pace(lambda: now)
+    assert {pace.wait_s("one") for _ in range(pacing.MAX_FORMS)} == {0}
+    now += 19.5
+    assert pace.wait_s("one") == 41
+    assert pace.wait_s("other") == 0
+    now += 40.5
+    assert pace.wait_s("one") == 0
 
 
 async def test_two_tabs_of_one_browser_do_the_thing_once(site: Site) -> None:
