@@ -30,6 +30,7 @@ from voicegate.domain.policy import (
     policy_for,
     refusal,
 )
+from voicegate.domain.policy.calls import Wait, waits
 from voicegate.domain.policy.conversion import keys_of, may_call_range
 from voicegate.domain.policy.velocity import counters_of, may_count, may_follow, neighbours, slot_start
 
@@ -75,10 +76,20 @@ def may_ring_now(unit: UnitOfWork, challenge: Challenge, policy: CallPolicy) -> 
     ends."""
     if policy.is_test(challenge.destination):
         return Allow()
+    live = live_now(unit, challenge)
+    return may_ring(target_of(challenge), live, _own(unit, challenge, policy), policy=policy, now=unit.now)
+
+
+def live_now(unit: UnitOfWork, challenge: Challenge) -> Sequence[PastCall]:
+    """Return the calls that may ring at a challenge's number now, held until the transaction ends."""
     unit.tx.hold_number(challenge.destination.number)
     unit.tx.set_back(unit.now)
-    live = _past(unit.tx.calls_in_progress(challenge.destination.number, unit.now - UNSAFE_FOR))
-    return may_ring(_target(challenge), live, _own(unit, challenge, policy), policy=policy, now=unit.now)
+    return _past(unit.tx.calls_in_progress(challenge.destination.number, unit.now - UNSAFE_FOR))
+
+
+def waits_now(unit: UnitOfWork, challenge: Challenge, policy: CallPolicy) -> Sequence[Wait]:
+    """Return how long a challenge's client has to wait for another call to its telephone, by each rule."""
+    return waits(target_of(challenge), _own(unit, challenge, policy), policy=policy, now=unit.now)
 
 
 def may_issue_now(
@@ -91,6 +102,14 @@ def may_issue_now(
     """
     if policy.is_test(challenge.destination):
         return Allow()
+    budgets = guess_budgets(unit, challenge, policy, subscriber=subscriber)
+    return may_issue(challenge.guesses_left, budgets, window=policy.guesses.window, now=unit.now)
+
+
+def guess_budgets(
+    unit: UnitOfWork, challenge: Challenge, policy: CallPolicy, *, subscriber: str | None
+) -> Sequence[Guesses]:
+    """Return what counts against the limits of guesses, for another challenge as this one."""
     rules, tx, client = policy.guesses, unit.tx, challenge.client
     since = unit.now - rules.window
     budgets = [
@@ -104,7 +123,7 @@ def may_issue_now(
         wrong = tx.wrong_guesses(since, rules.per_subscriber, client=client, subscriber=subscriber)
         pending = tx.pending_challenges(client, subscriber=subscriber)
         budgets.append(Guesses(rules.per_subscriber, wrong, pending, "policy.guesses_per_subscriber"))
-    return may_issue(challenge.guesses_left, budgets, window=rules.window, now=unit.now)
+    return budgets
 
 
 def may_place_now(
@@ -143,7 +162,7 @@ def next_call_at(unit: UnitOfWork, challenge: Challenge, policy: CallPolicy) -> 
     if isinstance(own, Deny):
         return None if own.retry_after is None else unit.now + own.retry_after
     policy = own
-    return next_call(_target(challenge), _own(unit, challenge, policy), policy=policy, now=unit.now)
+    return next_call(target_of(challenge), _own(unit, challenge, policy), policy=policy, now=unit.now)
 
 
 def failed_caller_ids(unit: UnitOfWork, challenge: Challenge, memory: timedelta) -> Sequence[str]:
@@ -168,7 +187,8 @@ def _own(unit: UnitOfWork, challenge: Challenge, policy: CallPolicy) -> Sequence
     return _past(unit.tx.calls_counted(challenge.bucket, challenge.client, since))
 
 
-def _target(challenge: Challenge) -> Target:
+def target_of(challenge: Challenge) -> Target:
+    """Return a challenge's telephone, with the bucket that its calls are counted in."""
     return Target(challenge.destination.telephone, challenge.bucket)
 
 

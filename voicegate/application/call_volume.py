@@ -63,3 +63,8 @@ class Conversions(Protocol):
     async def prefix_holds(self) -> Sequence[PrefixHold]:
         """Return all holds, also those that are over."""
         ...
+
+    async def spent_on(self, day: date) -> Sequence[tuple[Account, Cost]]:
+        """Return what calls cost in each account on a day, those in progress at their worst case; the highest
+        costs first, at most a thousand accounts."""
+        ...

@@ -24,7 +24,7 @@ from voicegate.application.pending_call import NO_TERMS, CallTerms, PendingCall
 from voicegate.application.ports import ChallengeRecord, Clock, Entropy, Keyring, Speech
 from voicegate.application.queueing import RETRY_AFTER
 from voicegate.application.route_choice import RouteChooser
-from voicegate.application.spending import hold_cost, may_spend_now, over
+from voicegate.application.spending import hold_cost, may_spend_now, over, quotes_of
 from voicegate.application.store_port import WrongGuess
 from voicegate.application.unit_of_work import Alarm, UnitOfWork
 from voicegate.domain import challenge as challenges
@@ -55,6 +55,7 @@ from voicegate.domain.policy import (
     may_reach,
     refusal,
 )
+from voicegate.domain.policy.spend import Quote
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,6 +299,11 @@ class ChallengeService:
             unit.transitions.append((challenge, current))
         unit.ended.append(current.id)
         return current
+
+    def quotes(self, pending: PendingCall) -> Sequence[Quote | Deny]:
+        """Return what a prepared call costs at worst by each of its trunks, or why it is not placed by it."""
+        longest = self._delivery.longest_call(pending.challenge.destination.extension)
+        return quotes_of(pending, self.policy, longest=longest)
 
     def _rerouted(self, unit: UnitOfWork, pending: PendingCall) -> PendingCall:
         """Return a prepared call by the route that earlier calls to its telephone make the best."""

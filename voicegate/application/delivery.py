@@ -28,7 +28,7 @@ from voicegate.application.ports import (
     Order,
     Pbx,
 )
-from voicegate.application.queueing import CallLimits, CallQueue, QueueTicket
+from voicegate.application.queueing import CallLimits, CallQueue, Occupancy, QueueTicket
 from voicegate.domain import challenge as challenges
 from voicegate.domain.announcement import (
     HumanCheck,
@@ -245,6 +245,10 @@ class Delivery:
         """Return whether so many calls are queued that another one of this client is refused. Safe in any
         thread."""
         return self._queue.is_full_for(client)
+
+    def occupancy(self) -> Occupancy:
+        """Return how many calls are in progress and in the queue. Safe in any thread."""
+        return self._queue.occupancy()
 
     def longest_call(self, extension: str | None) -> timedelta:
         """Return the longest that a call with this extension (None: without) can last after its answer."""

@@ -8,7 +8,7 @@ called at all is decided by `policy`.
 import asyncio
 import math
 from collections import Counter, OrderedDict, deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -30,6 +30,16 @@ class CallLimits:
     """Calls in the queue. A client that has none there may always add one."""
     queue_timeout: timedelta = timedelta(seconds=30)
     """How long a call may wait in the queue."""
+
+
+@dataclass(frozen=True, slots=True)
+class Occupancy:
+    """How many calls there are now."""
+
+    in_progress: Mapping[str, int]
+    """Calls in progress, by trunk."""
+    queued: int
+    """Calls in the queue."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,6 +72,10 @@ class CallQueue:
     def is_full_for(self, client: str) -> bool:
         """Return whether another call of this client would find no place in the queue. Safe in any thread."""
         return client in self._clients and self._queued >= self._limits.queued
+
+    def occupancy(self) -> Occupancy:
+        """Return how many calls there are now. Safe in any thread."""
+        return Occupancy(dict(self._in_progress), self._queued)
 
     def enter(self, trunk: Trunk, client: str, *, until: float = math.inf) -> QueueTicket:
         """Return the place of a call, for `line`; does not wait.

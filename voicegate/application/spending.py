@@ -26,10 +26,7 @@ def may_spend_now(
     is_free = destination.is_internal or policy.is_test(destination)
     if is_free or not (spend.is_counted or pending.terms.max_price is not None):
         return pending
-    quotes = [
-        quote(trunk, destination, policy=spend, longest=longest, max_price=pending.terms.max_price)
-        for trunk in dict.fromkeys(hop.trunk.name for hop in pending.route)
-    ]
+    quotes = quotes_of(pending, policy, longest=longest)
     accounts = accounts_of(destination, caller)
     trunks = (account_of(one.trunk) for one in quotes if isinstance(one, Quote))
     spent = unit.tx.spent((*trunks, *accounts), day_of(unit.now))
@@ -39,6 +36,15 @@ def may_spend_now(
     usable = {one.trunk for one in reserved.quotes}
     route = [hop for hop in pending.route if hop.trunk.name in usable]
     return replace(over(pending, route), reservation=reserved)
+
+
+def quotes_of(pending: PendingCall, policy: CallPolicy, *, longest: timedelta) -> Sequence[Quote | Deny]:
+    """Return what a call costs at worst by each trunk of its route, or why it is not placed by it."""
+    destination, max_price = pending.challenge.destination, pending.terms.max_price
+    return [
+        quote(trunk, destination, policy=policy.spend, longest=longest, max_price=max_price)
+        for trunk in dict.fromkeys(hop.trunk.name for hop in pending.route)
+    ]
 
 
 def hold_cost(unit: UnitOfWork, pending: PendingCall) -> None:

@@ -14,6 +14,7 @@ from voicegate.application.clients import Clients
 from voicegate.application.conversation import CallTimings
 from voicegate.application.delivery import Delivery
 from voicegate.application.enrollment import Enrollment
+from voicegate.application.limits import Capacity, LimitQueries
 from voicegate.application.number_lists import NumberLists
 from voicegate.application.outbox import Outgoing
 from voicegate.application.page_queries import PageQueries
@@ -136,6 +137,8 @@ class App:
     """The use cases around held ranges and countries."""
     clock: Clock
     """The time."""
+    limits: LimitQueries
+    """The questions about limits."""
     take_spend: Callable[[SpendPolicy], None] = lambda _: None
     """Makes what calls may cost another one, for calls that are asked for from now on."""
     store_delay: Callable[[int], float] = lambda _: 0.0
@@ -180,7 +183,20 @@ def assemble(adapters: Adapters, rules: Rules) -> App:
         webhook_delivery=_webhook_delivery(adapters, rules, outgoing),
         prefix_holds=_prefix_holds(adapters, rules, units=units, audit=audit),
         clock=clock,
+        limits=_limits(adapters, rules, audit=audit, service=challenge_service, delivery=delivery),
         take_spend=challenge_service.take_spend,
+    )
+
+
+def _limits(
+    adapters: Adapters, rules: Rules, *, audit: Audit, service: ChallengeService, delivery: Delivery
+) -> LimitQueries:
+    return LimitQueries(
+        store=adapters.store,
+        clock=adapters.clock,
+        audit=audit,
+        challenge_service=service,
+        capacity=Capacity(rules.limits, rules.routes.trunks, rules.defaults.guesses, delivery.occupancy),
     )
 
 

@@ -131,6 +131,7 @@ def native_dependencies(app: App, trunks: Sequence[Trunk], pages_url: str = "") 
         configured_trunks=trunks,
         trunks=app.trunks,
         prefix_holds=app.prefix_holds,
+        limits=app.limits,
         webhooks=app.webhooks,
         standings=app.standings,
         readiness=app.readiness,

@@ -3,6 +3,7 @@
 from voicegate.client.async_client import AsyncClient
 from voicegate.client.blocking import Client
 from voicegate.client.factor_models import Factor, FactorJudgement, FactorPage, FactorVerification
+from voicegate.client.limit_models import Limit, LimitRefusal, Limits, Spent
 from voicegate.client.models import (
     ApiClient,
     ApiError,
@@ -49,6 +50,9 @@ __all__ = [
     "GivenKey",
     "Health",
     "Judgement",
+    "Limit",
+    "LimitRefusal",
+    "Limits",
     "ListedNumber",
     "Media",
     "PageFactor",
@@ -59,6 +63,7 @@ __all__ = [
     "RemovedNumber",
     "ReplayedMessages",
     "Revoked",
+    "Spent",
     "Step",
     "Trunk",
     "TrunkDrain",

@@ -16,7 +16,8 @@ from voicegate.client import requests
 from voicegate.client.async_factors import AsyncFactors
 from voicegate.client.async_pages import AsyncPages
 from voicegate.client.async_webhooks import AsyncWebhooks
-from voicegate.client.filters import AuditFilter, CallFilter
+from voicegate.client.filters import AuditFilter, CallFilter, LimitFilter
+from voicegate.client.limit_models import Limits, Spent
 from voicegate.client.models import (
     ApiClient,
     AuditEntry,
@@ -168,6 +169,14 @@ class AsyncClient:
     ) -> list[AuditEntry]:
         """Return who asked for what, newest first, those with an id below `before` if given."""
         return (await self._ask(requests.audit(limit, before, wanted))).entries
+
+    async def limits(self, **wanted: Unpack[LimitFilter]) -> Limits:
+        """Return the limits in force, and how much of them is used for whom is named."""
+        return await self._ask(requests.limits(wanted))
+
+    async def spent(self) -> list[Spent]:
+        """Return what today's calls cost, the highest costs first."""
+        return (await self._ask(requests.spent())).spent
 
     async def numbers(self, number: str | None = None, kind: str | None = None) -> Sequence[ListedNumber]:
         """Return the numbers on lists, the newest first; of one number or list, if given."""

@@ -17,7 +17,8 @@ from voicegate.client import requests
 from voicegate.client.blocking_factors import Factors
 from voicegate.client.blocking_pages import Pages
 from voicegate.client.blocking_webhooks import Webhooks
-from voicegate.client.filters import AuditFilter, CallFilter
+from voicegate.client.filters import AuditFilter, CallFilter, LimitFilter
+from voicegate.client.limit_models import Limits, Spent
 from voicegate.client.models import (
     ApiClient,
     AuditEntry,
@@ -165,6 +166,14 @@ class Client:
     ) -> list[AuditEntry]:
         """Return who asked for what, newest first, those with an id below `before` if given."""
         return (self._ask(requests.audit(limit, before, wanted))).entries
+
+    def limits(self, **wanted: Unpack[LimitFilter]) -> Limits:
+        """Return the limits in force, and how much of them is used for whom is named."""
+        return self._ask(requests.limits(wanted))
+
+    def spent(self) -> list[Spent]:
+        """Return what today's calls cost, the highest costs first."""
+        return (self._ask(requests.spent())).spent
 
     def numbers(self, number: str | None = None, kind: str | None = None) -> Sequence[ListedNumber]:
         """Return the numbers on lists, the newest first; of one number or list, if given."""

@@ -29,3 +29,13 @@ class AuditFilter(TypedDict, total=False):
     trunk: str | None
     since: datetime | None
     until: datetime | None
+
+
+class LimitFilter(TypedDict, total=False):
+    """For whom limits are looked up; absent or None: for nobody in particular, the client is the one that
+    asks."""
+
+    number: str | None
+    client: str | None
+    subscriber: str | None
+    end_user_ip: str | None

@@ -13,7 +13,8 @@ import httpx
 import msgspec
 from httpx_sse import ServerSentEvent
 
-from voicegate.client.filters import AuditFilter, CallFilter
+from voicegate.client.filters import AuditFilter, CallFilter, LimitFilter
+from voicegate.client.limit_models import Limits, SpentList
 from voicegate.client.models import (
     ApiClients,
     ApiError,
@@ -226,6 +227,16 @@ def remove_number(kind: str, number: str, reason: str, *, client: str) -> Reques
     """Ask to take a number off a list."""
     query = _query({"list": kind, "number": number, "reason": reason, "client": client})
     return Request("DELETE", "/v1/numbers", RemovedNumber, query=query)
+
+
+def limits(wanted: LimitFilter) -> Request[Limits]:
+    """Ask for the limits in force."""
+    return Request("GET", "/v1/limits", Limits, query=_query(wanted))
+
+
+def spent() -> Request[SpentList]:
+    """Ask what today's calls cost."""
+    return Request("GET", "/v1/spend", SpentList)
 
 
 def health() -> Request[Health]:

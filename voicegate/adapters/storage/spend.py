@@ -29,6 +29,8 @@ _FIND_RESERVED: Final = (
     select(spend_reservations).where(_OWN).order_by(spend_reservations.c.position).with_for_update()
 )
 _FORGET: Final = delete(spend_reservations).where(_OWN)
+_MOST: Final = 1000
+"""Accounts of a list."""
 _UNSEEN_ENDS: Final = frozenset({GaveUp.PBX_LOST, GaveUp.INTERRUPTED, GaveUp.INTERNAL_ERROR})
 """How calls end whose real end may be later than the record's."""
 
@@ -59,6 +61,15 @@ def find_spent(connection: Connection, accounts: Iterable[Account], day: date) -
         row = connection.execute(_FIND, _columns(account, day)).one_or_none()
         found[account] = Cost() if row is None else Cost(row.seconds, row.micros)
     return found
+
+
+def find_accounts(connection: Connection, day: date) -> Sequence[tuple[Account, Cost]]:
+    """Return the accounts of a day with their costs, the highest first, at most a thousand."""
+    highest = (spend.c.micros.desc(), spend.c.seconds.desc(), spend.c.kind, spend.c.client, spend.c.key)
+    rows = connection.execute(select(spend).where(spend.c.day == day).order_by(*highest).limit(_MOST))
+    return [
+        (Account(SpendKind(row.kind), row.client, row.key), Cost(row.seconds, row.micros)) for row in rows
+    ]
 
 
 def add_reservation(connection: Connection, challenge_id: str, reservation: Reservation) -> None:

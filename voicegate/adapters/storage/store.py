@@ -9,7 +9,7 @@ import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -28,6 +28,7 @@ from voicegate.adapters.storage import (
     page_rows,
     purge,
     receipts,
+    spend,
     statements,
 )
 from voicegate.adapters.storage.engines import FileIdentity
@@ -57,6 +58,7 @@ from voicegate.domain.errors import StoreError
 from voicegate.domain.page_session import PageSession
 from voicegate.domain.policy import ListedNumber, NumberList
 from voicegate.domain.policy.conversion import PrefixHold, Tally
+from voicegate.domain.policy.spend import Account, Cost
 from voicegate.domain.webhook import MessageState
 
 T = TypeVar("T")
@@ -242,6 +244,10 @@ class SqlStore:
         """Return how many codes were entered of each client's calls to each range and country after
         `since`."""
         return await self._list(partial(holds.find_tallies, since=since))
+
+    async def spent_on(self, day: date) -> Sequence[tuple[Account, Cost]]:
+        """Return what calls cost in each account on a day, the highest costs first, at most a thousand."""
+        return await self._list(partial(spend.find_accounts, day=day))
 
     async def prefix_holds(self) -> Sequence[PrefixHold]:
         """Return all holds, also those that are over."""

@@ -54,6 +54,18 @@ class PastCall:
     or a trunk's; or a person took it and entered its code."""
 
 
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """How long a client has to wait by one rule."""
+
+    rule: str
+    """The rule, by the name of its setting."""
+    calls: int
+    """The calls that count for it."""
+    time: timedelta
+    """What is left of the wait; zero: none."""
+
+
 def bucket_of(destination: Destination, enrolled: Sequence[str]) -> str:
     """Return the bucket of a destination; `enrolled` are the extensions of active factors at its number."""
     telephone = destination.telephone
@@ -69,7 +81,7 @@ def may_ring(
     `live`: all calls to its number that are in progress, or ended and may still ring. `own`: the client's
     calls in the target's bucket within the policy's window.
     """
-    left = _wait(own, policy, room=_room(target, policy), now=now)
+    left = _wait(own, policy, target=target, now=now)
     if busy := _busy_by(target, live, policy):
         wait = max(left.time, *(_freed_in(call, now) for call in live))
         return Deny(DenyReason.CALL_IN_PROGRESS, wait, rule=busy)
@@ -80,7 +92,7 @@ def may_ring(
 
 def next_call(target: Target, own: Sequence[PastCall], *, policy: CallPolicy, now: datetime) -> datetime:
     """Return when a client may call a telephone again, after the calls that it has made."""
-    return now + _wait(own, policy, room=_room(target, policy), now=now).time
+    return now + _wait(own, policy, target=target, now=now).time
 
 
 def until(moment: datetime, wait: timedelta, now: datetime) -> timedelta:
@@ -113,31 +125,43 @@ def _is_extension(telephone: str) -> bool:
     return "," in telephone
 
 
-@dataclass(frozen=True, slots=True)
-class _Wait:
-    """How long a client has to wait, and by which rule."""
+def waits(target: Target, own: Sequence[PastCall], *, policy: CallPolicy, now: datetime) -> Sequence[Wait]:
+    """Return how long a client has to wait before it calls a telephone again, by each rule in force.
 
-    time: timedelta = timedelta()
-    rule: str = ""
-
-
-def _wait(own: Sequence[PastCall], policy: CallPolicy, *, room: int, now: datetime) -> _Wait:
+    `own` as in `may_ring`.
+    """
+    room = _room(target, policy)
     newest = sorted(own, key=lambda call: call.queued_at, reverse=True)
+    counting = [call for call in newest if not call.is_excused]
+    spacing = Wait(_SPACING, len(counting), _spacing(newest, len(counting), policy, room=room, now=now))
+    if not policy.call_lock_after:
+        return [spacing]
+    locked = timedelta()
+    if len(counting) >= policy.call_lock_after * room:
+        oldest = counting[policy.call_lock_after * room - 1]
+        locked = until(oldest.queued_at, policy.call_window, now)
+    return [spacing, Wait("policy.call_lock_after", len(counting), locked)]
+
+
+def _wait(own: Sequence[PastCall], policy: CallPolicy, *, target: Target, now: datetime) -> Wait:
+    return max(waits(target, own, policy=policy, now=now), key=lambda one: one.time)
+
+
+def _spacing(
+    newest: Sequence[PastCall], counting: int, policy: CallPolicy, *, room: int, now: datetime
+) -> timedelta:
+    """Return how much is left of the wait after the newest calls of a bucket, of which `counting` count."""
     if len(newest) < room:
-        return _Wait()
+        return timedelta()
     # Of a bucket with room for three calls the third last one counts, and the waits grow at every third.
     last = newest[room - 1]
-    counting = [call for call in newest if not call.is_excused]
-    counted = math.ceil(len(counting) / room)
+    counted = math.ceil(counting / room)
     wait = policy.call_spacing[min(max(counted, 1), len(policy.call_spacing)) - 1]
-    waits = [_Wait(until(last.queued_at, wait, now), _SPACING)]
-    if policy.call_lock_after and len(counting) >= policy.call_lock_after * room:
-        oldest = counting[policy.call_lock_after * room - 1]
-        waits.append(_Wait(until(oldest.queued_at, policy.call_window, now), "policy.call_lock_after"))
+    left = until(last.queued_at, wait, now)
     # It did not end in the future: then the clock was set back.
     if last.ended_at is not None and last.ended_at <= now:
-        waits.append(_Wait(until(last.ended_at, policy.call_spacing[0], now), _SPACING))
-    return max(waits, key=lambda one: one.time)
+        left = max(left, until(last.ended_at, policy.call_spacing[0], now))
+    return left
 
 
 def may_call_again(*, live: bool, calls: int, policy: CallPolicy) -> Allow | Deny:

@@ -30,6 +30,11 @@ class Guesses:
     rule: str = "policy.guesses_per_destination"
     """The setting that has the limit."""
 
+    def out(self, window: timedelta, now: datetime) -> Sequence[tuple[timedelta, int]]:
+        """Return the guesses that count now, each with the time until it does not."""
+        out = [(until(at, window, now), 1) for at in self.wrong]
+        return out + [(one.left(now), one.guesses_left) for one in self.pending if one.is_open(now)]
+
 
 def may_issue(guesses: int, budgets: Iterable[Guesses], *, window: timedelta, now: datetime) -> Allow | Deny:
     """Decide whether another challenge with `guesses` guesses may be issued.
@@ -43,8 +48,7 @@ def may_issue(guesses: int, budgets: Iterable[Guesses], *, window: timedelta, no
 
 def _left(guesses: int, budget: Guesses, window: timedelta, *, now: datetime) -> timedelta:
     """Return how long until enough old guesses no longer count."""
-    out = [(until(at, window, now), 1) for at in budget.wrong]
-    out += [(one.left(now), one.guesses_left) for one in budget.pending if one.is_open(now)]
+    out = budget.out(window, now)
     too_many = sum(count for _, count in out) - max(budget.limit - guesses, 0)
     for wait, count in sorted(out):
         if too_many <= 0:

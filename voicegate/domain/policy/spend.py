@@ -202,8 +202,8 @@ def account_of(trunk: str) -> Account:
     return Account(SpendKind.TRUNK, "", trunk)
 
 
-def accounts_of(destination: Destination, caller: Caller) -> tuple[Account, ...]:
-    """Return the accounts that a call counts in beside its trunk's."""
+def accounts_of(destination: Destination | None, caller: Caller) -> tuple[Account, ...]:
+    """Return the accounts that a call counts in beside its trunk's; None: to any number."""
     return tuple(_accounts(destination, caller))
 
 
@@ -243,15 +243,20 @@ def may_spend(
     `spent`: today's cost in each account, with what is reserved.
     """
     for account in (account_of(quoted.trunk), *accounts):
-        cap = policy.caps.get(account.kind, Cap())
         after = spent.get(account, Cost()) + quoted.worst
-        if cap.minutes and after.seconds > cap.minutes * _MINUTE_S:
-            rule = f"spend.minutes_per_{account.kind}"
-            return Deny(DenyReason.SPEND_LIMITED, _day_ends_in(now), rule=rule)
-        if cap.micros and after.micros > cap.micros:
-            rule = f"spend.money_per_{account.kind}"
-            return Deny(DenyReason.SPEND_LIMITED, _day_ends_in(now), rule=rule)
+        for rule in caps_passed(account, after, policy):
+            return Deny(DenyReason.SPEND_LIMITED, day_ends_in(now), rule=rule)
     return Allow()
+
+
+def caps_passed(account: Account, cost: Cost, policy: SpendPolicy) -> Sequence[str]:
+    """Return the caps that an account with this cost is above, by the names of their settings."""
+    cap = policy.caps.get(account.kind, Cap())
+    passed = {
+        f"spend.minutes_per_{account.kind}": cap.minutes and cost.seconds > cap.minutes * _MINUTE_S,
+        f"spend.money_per_{account.kind}": cap.micros and cost.micros > cap.micros,
+    }
+    return [rule for rule, is_passed in passed.items() if is_passed]
 
 
 def reserve(
@@ -285,13 +290,15 @@ def day_of(now: datetime) -> date:
     return now.astimezone(UTC).date()
 
 
-def _accounts(destination: Destination, caller: Caller) -> Iterator[Account]:
-    yield Account(SpendKind.COUNTRY, caller.client, destination.country or "")
-    yield Account(SpendKind.PREFIX, caller.client, range_of(destination.number))
+def _accounts(destination: Destination | None, caller: Caller) -> Iterator[Account]:
+    if destination is not None:
+        yield Account(SpendKind.COUNTRY, caller.client, destination.country or "")
+        yield Account(SpendKind.PREFIX, caller.client, range_of(destination.number))
     yield Account(SpendKind.CLIENT, caller.client)
     if caller.subscriber is not None:
         yield Account(SpendKind.SUBSCRIBER, caller.client, caller.subscriber)
 
 
-def _day_ends_in(now: datetime) -> timedelta:
+def day_ends_in(now: datetime) -> timedelta:
+    """Return how long the day of `day_of` still lasts."""
     return datetime.combine(day_of(now) + timedelta(days=1), time(), UTC) - now

@@ -101,8 +101,8 @@ class Caller:
     """The address of the person who signs in; None: the client does not report it."""
 
 
-def counters_of(destination: Destination, caller: Caller) -> tuple[Counter, ...]:
-    """Return the counters in which a call is counted, always in the same order."""
+def counters_of(destination: Destination | None, caller: Caller) -> tuple[Counter, ...]:
+    """Return the counters in which a call is counted, always in the same order; None: to any number."""
     return tuple(_counters(destination, caller))
 
 
@@ -114,7 +114,7 @@ def may_count(
     limit = policy.limit_of(counter.kind)
     if not limit:
         return Allow()
-    counts = {start: calls for start, calls in counted.items() if _ends_in(start, policy, now) > timedelta()}
+    counts = _present(counted, policy, now)
     too_many = sum(counts.values()) - limit + 1
     for start in sorted(counts):
         if too_many <= 0:
@@ -124,6 +124,11 @@ def may_count(
             rule = f"policy.calls_per_{counter.kind}"
             return Deny(DenyReason.RATE_LIMITED, _ends_in(start, policy, now), rule=rule)
     return Allow()
+
+
+def count(counted: Mapping[datetime, int], *, policy: VelocityPolicy, now: datetime) -> int:
+    """Return how many calls count now, of those of each slot."""
+    return sum(_present(counted, policy, now).values())
 
 
 def slot_start(policy: VelocityPolicy, now: datetime) -> datetime:
@@ -153,17 +158,23 @@ def range_of(number: str) -> str:
     return number[:-_LINE_DIGITS]
 
 
-def _counters(destination: Destination, caller: Caller) -> Iterator[Counter]:
+def _counters(destination: Destination | None, caller: Caller) -> Iterator[Counter]:
     client = caller.client
-    if not destination.is_internal:
+    if destination is None or not destination.is_internal:
         yield Counter(CounterKind.SYSTEM, "")
         yield Counter(CounterKind.CLIENT, client)
+    if destination is not None and not destination.is_internal:
         yield Counter(CounterKind.COUNTRY, client, destination.country or "")
         yield Counter(CounterKind.PREFIX, client, range_of(destination.number))
     if caller.subscriber is not None:
         yield Counter(CounterKind.SUBSCRIBER, client, caller.subscriber)
     if caller.end_user_ip is not None:
         yield Counter(CounterKind.END_USER_IP, client, caller.end_user_ip)
+
+
+def _present(counted: Mapping[datetime, int], policy: VelocityPolicy, now: datetime) -> dict[datetime, int]:
+    """Return the calls of those slots that still count."""
+    return {start: calls for start, calls in counted.items() if _ends_in(start, policy, now) > timedelta()}
 
 
 def _ends_in(start: datetime, policy: VelocityPolicy, now: datetime) -> timedelta:

@@ -64,7 +64,7 @@ OTHER_BODIES: Final = {
 ACTIVE: Final = ("challengeFactor", "verifyFactor")
 """What can be asked of an active factor only."""
 
-FACTOR_READS: Final = ("factor", "list_factors", "prefix_holds")
+FACTOR_READS: Final = ("factor", "list_factors", "prefix_holds", "spent_on")
 READS: Final = ("challenge", "call", "recent_calls", "clients", "audit", "listed_numbers", "messages")
 Scene = Callable[[Served, Operation], Awaitable[httpx.Response]]
 

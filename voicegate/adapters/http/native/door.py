@@ -10,6 +10,7 @@ from voicegate.adapters.http.doors import Credentials, Door
 from voicegate.adapters.http.native.admin import AdminDoor
 from voicegate.adapters.http.native.calls import CallsDoor
 from voicegate.adapters.http.native.factors import FactorsDoor
+from voicegate.adapters.http.native.limits import LimitsDoor
 from voicegate.adapters.http.native.numbers import NumbersDoor
 from voicegate.adapters.http.native.page_sessions import PageSessionsDoor
 from voicegate.adapters.http.native.prefixes import PrefixesDoor
@@ -23,6 +24,7 @@ from voicegate.adapters.http.waiting import Waiters, WaitingLimits
 from voicegate.application.audit import Audit
 from voicegate.application.clients import Clients
 from voicegate.application.enrollment import Enrollment
+from voicegate.application.limits import LimitQueries
 from voicegate.application.number_lists import NumberLists
 from voicegate.application.page_sessions import PageSessions
 from voicegate.application.ports import Pbx
@@ -66,6 +68,8 @@ class ApiDependencies:
     """The standing of the trunks."""
     prefix_holds: PrefixHolds
     """The use cases around held ranges and countries."""
+    limits: LimitQueries
+    """The questions about limits."""
     readiness: Readiness
     """Whether calls can be placed."""
     pages: PageSessions
@@ -105,6 +109,7 @@ def native_door(dependencies: ApiDependencies, waiters: Waiters | None = None) -
             body_timeout=dependencies.body_timeout,
         ),
         PrefixesDoor(dependencies.prefix_holds, dependencies.body_timeout),
+        LimitsDoor(dependencies.limits),
         ServiceDoor(dependencies.readiness),
         PageSessionsDoor(dependencies.pages, dependencies.pages_url, dependencies.body_timeout),
         WebhooksDoor(dependencies.webhooks, dependencies.body_timeout),
