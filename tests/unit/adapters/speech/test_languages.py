@@ -86,8 +86,10 @@ def test_the_notice_credits_every_voice(language: str) -> None:
 
 
 @pytest.mark.parametrize("language", BUILT)
-def test_a_language_weighs_less_than_three_megabytes(language: str) -> None:
-    assert sum(file.stat().st_size for file in (SOUNDS / language).iterdir()) < 3_000_000
+def test_a_language_weighs_less_than_140_kilobytes_a_prompt(language: str) -> None:
+    folder = SOUNDS / language
+    prompts = len(PACKS[language].scripts)
+    assert sum(file.stat().st_size for file in folder.iterdir()) < 140_000 * prompts
 
 
 @pytest.mark.parametrize(("language", "name"), PROMPTS)
