@@ -266,6 +266,32 @@ async def test_packets_can_be_asked_for_after_the_end(bench: PbxBench) -> None:
         await line.leg.media()
 
 
+async def test_a_calls_line_is_told_at_its_end(bench: PbxBench) -> None:
+    async with talking(bench, Telephone.NEVER_PRESSES) as line:
+        await line.leg.play(bench.reading)
+        await line.leg.hang_up()
+        await line.ended.wait()
+        quality = line.leg.quality
+    assert quality.sip_call_id
+    assert quality.codec is not None
+    assert quality.codec.lower() in ("ulaw", "pcmu")
+    assert quality.packets_sent
+    # Loopback loses next to nothing; who reports nothing by RTCP is no fault.
+    assert quality.lost_sent in (None, *range(5))
+    assert quality.round_trip is None or quality.round_trip < timedelta(seconds=1)
+    assert quality.jitter_sent is None or quality.jitter_sent < timedelta(seconds=1)
+    assert quality.mos is None or quality.mos > 3
+
+
+async def test_a_call_that_rang_in_vain_tells_its_sip_call_id(bench: PbxBench) -> None:
+    async with calling(bench, Telephone.RINGS_FOR_EVER) as line:
+        await line.rang.wait()
+        await line.leg.hang_up()
+        await line.ended.wait()
+    assert line.leg.quality.sip_call_id
+    assert line.leg.quality.mos is None
+
+
 async def test_waiting_for_a_key_ends_with_the_call(bench: PbxBench) -> None:
     async with talking(bench, Telephone.NEVER_PRESSES) as line:
         waiting = asyncio.create_task(line.leg.wait_key("1", LONG))

@@ -25,6 +25,7 @@ from voicegate.application.store_port import Store, Transaction
 from voicegate.domain import challenge as challenges
 from voicegate.domain.call import Call, CallState, Evidence
 from voicegate.domain.call_outcome import Blame, CallOutcome, GaveUp, Hangup, Outcome
+from voicegate.domain.call_quality import CallQuality
 from voicegate.domain.challenge import Challenge, ChallengeEvent, ChallengeState
 from voicegate.domain.errors import StoreError
 from voicegate.domain.policy import Counter, CounterKind
@@ -105,6 +106,20 @@ ENDED = make_call(
         Hangup(cause=17, sip_status=486),
         Hangup(is_unreachable=True),
         Hangup(gave_up=GaveUp.FINISHED),
+        Hangup(quality=CallQuality()),
+        Hangup(
+            quality=CallQuality(
+                sip_call_id="a1b2@192.0.2.1",
+                codec="ulaw",
+                packets_sent=750,
+                packets_received=748,
+                lost_sent=1,
+                lost_received=2,
+                jitter_sent=timedelta(milliseconds=3.25),
+                jitter_received=timedelta(microseconds=1),
+                round_trip=timedelta(milliseconds=40),
+            )
+        ),
     ],
 )
 async def test_an_ended_call_comes_back_with_outcome_and_hangup_cause(store: Store, hangup: Hangup) -> None:

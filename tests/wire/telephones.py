@@ -97,6 +97,7 @@ class Channel:
 
     def __post_init__(self) -> None:
         self.variables |= self.order.variables
+        self.variables |= {"sip_call_id": f"{self.uuid}@switch", "rtp_use_codec_name": "PCMU"}
         self.presses = self.behaviour in PRESSING
 
     async def live(self) -> None:

@@ -172,7 +172,7 @@ class _CallInProgress:
                 # What it still has to note of the end takes moments.
                 await asyncio.wait((self._talk,), timeout=_TALK_GRACE.total_seconds())
                 self._talk.cancel()
-        media = await leg.media()
+        ended, media = replace(ended, quality=leg.quality), await leg.media()
         if self.call_log.call.evidence.answered:
             self.call_log.note(MediaCounted(media))
         if self._conversation is not None:

@@ -20,6 +20,7 @@ from voicegate.domain.call import (
     Rang,
 )
 from voicegate.domain.call_outcome import CallOutcome, Hangup
+from voicegate.domain.call_quality import CallQuality
 from voicegate.domain.challenge import OPEN_STATES, Challenge
 from voicegate.domain.passcode import Passcode
 from voicegate.domain.routing import Hop, TrunkState
@@ -231,6 +232,12 @@ class Leg(Protocol):
 
     async def media(self) -> Media:
         """Return the packet counts of the leg; also after the end of the call, as far as they are known."""
+        ...
+
+    @property
+    def quality(self) -> CallQuality:
+        """What is known of the call's line; complete once its `Hangup` came, and for as long as the leg
+        lasts."""
         ...
 
     async def hang_up(self) -> None:

@@ -140,6 +140,7 @@ def _facts(record: CallRecord, challenge: Challenge) -> dict[str, object]:
         "sip_status": hangup.sip_status if hangup else None,
         "gave_up": str(hangup.gave_up) if hangup and hangup.gave_up else None,
         "rtp": _counted(record),
+        "sip_call_id": hangup.quality.sip_call_id if hangup and hangup.quality else None,
         "evidence": {
             "answered": evidence.answered,
             "media": evidence.media,

@@ -12,6 +12,7 @@ from voicegate.cli.printing import (
     clock,
     describe_end,
     describe_media,
+    describe_quality,
     hint_at_plus,
     json_option,
     labels_of,
@@ -89,3 +90,5 @@ def show(options: Options, call_id: str, *, as_json: bool) -> None:
     click.echo(describe_end(call))
     if media := describe_media(call):
         click.echo(media)
+    if call.quality is not None:
+        click.echo(describe_quality(call.quality))

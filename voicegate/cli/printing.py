@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from voicegate.client import Call, Step
+from voicegate.client import Call, Quality, Step
 
 _NO_LIMIT: Final = 10_000
 _SHORTEST_NUMBER: Final = 7
@@ -102,6 +102,22 @@ def describe_media(call: Call) -> str:
         facts += ["RTCP received" if counted[-1].reports_back else "no RTCP received"]
     facts += [f"DTMF digits {digits}"] if digits else []
     return ", ".join(facts)
+
+
+def describe_quality(quality: Quality) -> str:
+    """Return how well a call's audio travelled, in one line."""
+    facts = [f"SIP Call-ID {quality.sip_call_id}"] if quality.sip_call_id is not None else []
+    facts += [f"codec {quality.codec}"] if quality.codec is not None else []
+    facts += [f"MOS {quality.mos:.2f}"] if quality.mos is not None else []
+    facts += [f"lost {quality.lost_sent} of what was sent"] if quality.lost_sent is not None else []
+    facts += [f"lost {quality.lost_received} of what came back"] if quality.lost_received is not None else []
+    shown = {
+        "jitter there": quality.jitter_sent_ms,
+        "jitter here": quality.jitter_received_ms,
+        "round trip": quality.round_trip_ms,
+    }
+    facts += [f"{name} {value:.1f} ms" for name, value in shown.items() if value is not None]
+    return f"line: {', '.join(facts) or 'nothing is known'}"
 
 
 def _count(packets: int | None) -> str:

@@ -30,6 +30,21 @@ class Media(Struct, kw_only=True):
     reports_back: bool = False
 
 
+class Quality(Struct, kw_only=True):
+    """How well a call's audio travelled; None where the PBX or the far end does not say."""
+
+    sip_call_id: str | None = None
+    codec: str | None = None
+    packets_sent: int | None = None
+    packets_received: int | None = None
+    lost_sent: int | None = None
+    lost_received: int | None = None
+    jitter_sent_ms: float | None = None
+    jitter_received_ms: float | None = None
+    round_trip_ms: float | None = None
+    mos: float | None = None
+
+
 class Step(Struct, kw_only=True):
     """One step of a call's timeline."""
 
@@ -73,6 +88,7 @@ class Call(Struct, kw_only=True):
     hangup_cause: int | None = None
     sip_status: int | None = None
     gave_up: str | None = None
+    quality: Quality | None = None
     answered_at: datetime | None = None
     ended_at: datetime | None = None
     is_test: bool = False

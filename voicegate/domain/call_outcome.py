@@ -16,6 +16,8 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Final
 
+from voicegate.domain.call_quality import CallQuality
+
 
 class Outcome(StrEnum):
     """How a call ended."""
@@ -126,6 +128,8 @@ class Hangup:
     nothing_sent: Blame | None = None
     """Who is to blame that nothing we played was sent: the called person, who had us on hold all the time, or
     the trunk. None: something was sent, or too little was played to tell."""
+    quality: CallQuality | None = None
+    """How well its audio travelled; None: nothing was dialed."""
 
 
 _V = CallOutcome

@@ -14,6 +14,7 @@ from voicegate.application.ports import CallAudio, Clip, DtmfTiming, LegSignal, 
 from voicegate.domain.announcement import Asking, Part, Phrasing, PromptName
 from voicegate.domain.call import Answered, Media, Playback, Rang
 from voicegate.domain.call_outcome import Hangup
+from voicegate.domain.call_quality import CallQuality
 from voicegate.domain.errors import LegEnded, PbxError
 from voicegate.domain.routing import TrunkState
 
@@ -81,6 +82,8 @@ class ScriptedLeg:
         if self.over.is_set():
             raise LegEnded
         return self.on_wait(keys)
+
+    quality = CallQuality(sip_call_id="a1@pbx", codec="ulaw")
 
     async def media(self) -> Media:
         return self.counted

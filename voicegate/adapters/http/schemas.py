@@ -217,6 +217,27 @@ class MediaView(_Answer, kw_only=True, frozen=True):
     reports_back: Annotated[bool, Meta(description="RTCP came back.")]
 
 
+class QualityView(_Answer, kw_only=True, frozen=True):
+    """How well a call's audio travelled; null where the PBX or the far end does not say."""
+
+    sip_call_id: Annotated[str, Meta(description="The Call-ID, by which Homer or sngrep finds it.")] | None
+    codec: str | None
+    packets_sent: Annotated[int, Meta(description="RTP packets to the far end.")] | None
+    packets_received: int | None
+    lost_sent: Annotated[int, Meta(description="How many the far end missed, by its RTCP.")] | None
+    lost_received: int | None
+    jitter_sent_ms: Annotated[float, Meta(description="By the far end's RTCP.")] | None
+    jitter_received_ms: float | None
+    round_trip_ms: float | None
+    mos: (
+        Annotated[
+            float,
+            Meta(ge=1, le=5, description="Mean opinion score, by the E-model: of what the person heard."),
+        ]
+        | None
+    )
+
+
 class StepView(_Answer, kw_only=True, frozen=True, omit_defaults=True):
     """One step of a call's timeline."""
 
@@ -269,6 +290,7 @@ class CallSummary(_Answer, kw_only=True, frozen=True):
         Annotated[int, Meta(description="Final SIP status of a call that failed before answer.")] | None
     )
     gave_up: Annotated[GaveUp, Meta(description="Why our side ended the call.")] | None
+    quality: Annotated[QualityView, Meta(description="Null while the call lives.")] | None
     trunk: Annotated[str, Meta(description="The trunk or internal route it went out by.")]
     caller_id: Annotated[str, Meta(description="The number shown to the called person.")]
     is_test: Annotated[bool, Meta(description="Did it go to a test number, that rings at no telephone?")]

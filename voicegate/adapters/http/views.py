@@ -4,6 +4,7 @@ A timeline's facts are copied one by one, so that a client sees no other fact.
 """
 
 from collections.abc import Mapping
+from datetime import timedelta
 
 import msgspec
 
@@ -15,6 +16,7 @@ from voicegate.adapters.http.schemas import (
     DryRun,
     EvidenceView,
     Judgement,
+    QualityView,
     StepView,
     TrunkPrice,
     VerificationView,
@@ -22,6 +24,7 @@ from voicegate.adapters.http.schemas import (
 from voicegate.application.pending_call import PendingCall
 from voicegate.application.ports import CallRecord, ChallengeRecord, TimelineEntry
 from voicegate.domain.call import Call, CallState, Evidence
+from voicegate.domain.call_quality import CallQuality
 from voicegate.domain.challenge import GuessResult, VerifyResult
 from voicegate.domain.policy.spend import MICROS, Quote
 
@@ -83,6 +86,7 @@ def summary(record: CallRecord) -> CallSummary:
         hangup_cause=(hangup.cause or None) if hangup else None,  # 0 is no cause: the PBX has none
         sip_status=hangup.sip_status if hangup else None,
         gave_up=hangup.gave_up if hangup else None,
+        quality=_quality(hangup.quality) if hangup and hangup.quality else None,
         trunk=call.trunk,
         caller_id=call.caller_id,
         is_test=call.is_test,
@@ -118,6 +122,25 @@ def _evidence(evidence: Evidence) -> EvidenceView:
         human=evidence.human,
         announced=evidence.announced,
     )
+
+
+def _quality(quality: CallQuality) -> QualityView:
+    return QualityView(
+        sip_call_id=quality.sip_call_id,
+        codec=quality.codec,
+        packets_sent=quality.packets_sent,
+        packets_received=quality.packets_received,
+        lost_sent=quality.lost_sent,
+        lost_received=quality.lost_received,
+        jitter_sent_ms=_milliseconds(quality.jitter_sent),
+        jitter_received_ms=_milliseconds(quality.jitter_received),
+        round_trip_ms=_milliseconds(quality.round_trip),
+        mos=quality.mos,
+    )
+
+
+def _milliseconds(length: timedelta | None) -> float | None:
+    return None if length is None else round(length / timedelta(milliseconds=1), 3)
 
 
 def _queued(call: Call) -> StepView:

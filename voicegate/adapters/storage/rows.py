@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from sqlalchemy import RowMapping
 
+from voicegate.adapters.storage.quality_rows import quality_column, quality_of
 from voicegate.application.audit_entry import AuditEntry
 from voicegate.application.ports import CallRecord, TimelineEntry
 from voicegate.domain.announcement import HumanCheck
@@ -261,12 +262,13 @@ def _outcome_of(row: RowMapping) -> CallOutcome | None:
 
 def _hangup_columns(hangup: Hangup | None) -> Columns:
     if hangup is None:
-        return {"cause": None, "sip_status": None, "is_unreachable": None, "gave_up": None}
+        return dict.fromkeys(("cause", "sip_status", "is_unreachable", "gave_up", "quality"))
     return {
         "cause": hangup.cause,
         "sip_status": hangup.sip_status,
         "is_unreachable": hangup.is_unreachable,
         "gave_up": None if hangup.gave_up is None else str(hangup.gave_up),
+        "quality": quality_column(hangup.quality),
     }
 
 
@@ -278,4 +280,5 @@ def _hangup_of(row: RowMapping) -> Hangup | None:
         sip_status=row["sip_status"],
         is_unreachable=row["is_unreachable"],
         gave_up=None if row["gave_up"] is None else GaveUp(row["gave_up"]),
+        quality=quality_of(row["quality"]),
     )

@@ -132,6 +132,7 @@ calls: Final = Table(
     Column("is_test", Boolean, nullable=False, server_default=false()),
     Column("subscriber", String),
     Column("reference", Text),
+    Column("quality", JSON(none_as_null=True)),
     UniqueConstraint("challenge_id", "position"),
 )
 """One row for each call; `position` counts a challenge's calls from 1. `outcome` and `is_unreachable` are

@@ -17,6 +17,7 @@ from voicegate.adapters.pbx.common.driver import CallControlLost, HangupReply, P
 from voicegate.application.ports import Clip, DtmfTiming, Leg, Order
 from voicegate.domain.call import Answered, Media, Playback
 from voicegate.domain.call_outcome import GaveUp, Hangup
+from voicegate.domain.call_quality import CallQuality
 from voicegate.domain.errors import PbxRefused, PbxUnavailable, ReplyLost
 from voicegate.domain.routing import TrunkState
 from voicegate.lab.deadlines import within
@@ -95,6 +96,10 @@ class Call:
 
     async def wait_key(self, keys: str, within: timedelta) -> str | None:
         return None
+
+    quality = CallQuality()
+
+    async def ask_dialog(self) -> None: ...
 
     async def apologise(self, apology: Clip) -> bool:
         return True

@@ -21,7 +21,9 @@ from voicegate.adapters.pbx.asterisk.agi_wire import (
     ReplyReader,
     build_command,
 )
+from voicegate.adapters.pbx.asterisk.line_quality import FIELDS, QUALITY, count, read_quality, seconds
 from voicegate.domain.call import Media
+from voicegate.domain.call_quality import CallQuality
 from voicegate.domain.errors import LegEnded, PbxProtocolError
 
 log = structlog.get_logger(__name__)
@@ -29,6 +31,9 @@ log = structlog.get_logger(__name__)
 _LAST_WORDS: Final = 2.0
 """Seconds from the hangup notice to the end of the connection."""
 _COUNTS: Final = "${CHANNEL(rtcp,rxcount)}|${CHANNEL(rtcp,txcount)}|${CHANNEL(rtcp,rtt)}|${HANGUPCAUSE}"
+_COUNTED: Final = 4
+"""How many parts that has."""
+_LAST: Final = f"{_COUNTS}|{QUALITY}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +71,7 @@ class AgiSession(Request):  # type: ignore[misc]  # panoramisk is untyped
         self.is_hung_up = False
         self.is_unanswered = False
         self.media = Media()
+        self.quality = CallQuality()
         self.cause: int | None = None
 
     @property
@@ -175,7 +181,7 @@ class AgiSession(Request):  # type: ignore[misc]  # panoramisk is untyped
             self.is_hung_up = True
             self._timeout.reschedule(asyncio.get_running_loop().time() + _LAST_WORDS)
             # 22.10.1 keeps a dead channel until FastAGI is closed, and still tells its variables.
-            counts = self._write("GET FULL VARIABLE", _COUNTS, timeout_s=_LAST_WORDS)
+            counts = self._write("GET FULL VARIABLE", _LAST, timeout_s=_LAST_WORDS)
             counts.add_done_callback(self._hear_last_words)
 
     def _hear_last_words(self, future: "asyncio.Future[Reply]") -> None:
@@ -186,24 +192,14 @@ class AgiSession(Request):  # type: ignore[misc]  # panoramisk is untyped
     def _learn(self, reply: Reply) -> int | None:
         """Store the counts of a reply; return its hangup cause, if it has one."""
         parts = (reply.value or "").split("|")
-        if len(parts) != 4:
+        if len(parts) not in (_COUNTED, _COUNTED + FIELDS):
             return None
-        received, sent, cause = (_count(parts[index]) for index in (0, 1, 3))
+        received, sent, cause = (count(parts[index]) for index in (0, 1, 3))
         self.media = Media(
             received=self.media.received if received is None else received,
             sent=self.media.sent if sent is None else sent,
-            reports_back=self.media.reports_back or _is_positive(parts[2]),
+            reports_back=self.media.reports_back or bool(seconds(parts[2])),
         )
+        if len(parts) > _COUNTED:
+            self.quality = read_quality(parts[_COUNTED:])
         return cause
-
-
-def _count(text: str) -> int | None:
-    # `rxcount` may be the empty string.
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 12 else None
-
-
-def _is_positive(text: str) -> bool:
-    try:
-        return float(text) > 0
-    except ValueError:
-        return False

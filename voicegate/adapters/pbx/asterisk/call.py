@@ -6,7 +6,8 @@ What its facts mean is in `tracker`; what is the same for every PBX is in the su
 
 import asyncio
 from collections.abc import MutableMapping
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final
 
@@ -16,8 +17,9 @@ from voicegate.adapters.pbx.asterisk.agi import Admission, AgiServer
 from voicegate.adapters.pbx.asterisk.agi_session import AgiSession
 from voicegate.adapters.pbx.asterisk.agi_wire import DEAD, Reply
 from voicegate.adapters.pbx.asterisk.ami import AmiClient
-from voicegate.adapters.pbx.asterisk.ami_events import AmiEvent, state_of
+from voicegate.adapters.pbx.asterisk.ami_events import AmiEvent, DialChanged, state_of
 from voicegate.adapters.pbx.asterisk.ami_wire import Fields
+from voicegate.adapters.pbx.asterisk.line_quality import SIP_CALL_ID
 from voicegate.adapters.pbx.asterisk.originate import PJSIP, Handover
 from voicegate.adapters.pbx.asterisk.tracker import CallTracker
 from voicegate.adapters.pbx.common.changes import Changes
@@ -25,6 +27,7 @@ from voicegate.adapters.pbx.common.driver import CallControlLost, HangupReply
 from voicegate.application.ports import Clip, DtmfTiming, Order
 from voicegate.domain.call import Media, Playback
 from voicegate.domain.call_outcome import GaveUp, Hangup
+from voicegate.domain.call_quality import CallQuality
 from voicegate.domain.errors import LegEnded, PbxRefused, PbxUnavailable, ReplyLost
 
 log = structlog.get_logger(__name__)
@@ -63,6 +66,8 @@ class AsteriskCall:
         self._fields = fields
         self._wires = wires
         self._session: AgiSession | None = None
+        self._sip_call_id: str | None = None
+        self._may_ask_sip = self._is_sip_asked = False
 
     @property
     def can_speak(self) -> bool:
@@ -73,6 +78,12 @@ class AsteriskCall:
     def media(self) -> Media:
         """The last packet counts that the channel reported."""
         return self._session.media if self._session is not None else Media()
+
+    @property
+    def quality(self) -> CallQuality:
+        """What the channel said of its line at its end; before the answer its Call-ID alone."""
+        quality = self._session.quality if self._session is not None else CallQuality()
+        return replace(quality, sip_call_id=quality.sip_call_id or self._sip_call_id)
 
     async def originate(self) -> None:
         """Send the Originate, once. If the PBX does not have the endpoint, the call is over at once."""
@@ -101,7 +112,19 @@ class AsteriskCall:
     def observe(self, event: AmiEvent) -> None:
         """Handle an AMI event of this call."""
         self.tracker.observe(event, _now())
+        # The INVITE is written then, and a call that fails is gone a moment later.
+        self._may_ask_sip |= isinstance(event, DialChanged)
         self.changes.tell()
+
+    async def ask_dialog(self) -> None:
+        """Ask for the SIP Call-ID, once: no event has it, and a call without an answer has no FastAGI."""
+        if not self._may_ask_sip or self._is_sip_asked:
+            return
+        self._is_sip_asked = True
+        asked = {"Channel": self.call_id, "Variable": SIP_CALL_ID}
+        with suppress(PbxUnavailable, ReplyLost):
+            reply = await self._wires.ami.ask("Getvar", asked)
+            self._sip_call_id = reply.value or None
 
     async def ask_state(self) -> bool:
         """Ask for the channel's Status."""

@@ -16,6 +16,7 @@ from voicegate.adapters.pbx.common.changes import Changes
 from voicegate.adapters.pbx.common.connection import Client, ReconnectPolicy
 from voicegate.application.ports import Clip, DtmfTiming, Order
 from voicegate.domain.call import Media, Playback
+from voicegate.domain.call_quality import CallQuality
 from voicegate.domain.errors import LegEnded
 from voicegate.domain.routing import TrunkState
 
@@ -89,6 +90,11 @@ class PbxCall(Protocol):
         """The last packet counts that the channel reported."""
         ...
 
+    @property
+    def quality(self) -> CallQuality:
+        """What is known of the call's line; complete once the call has ended."""
+        ...
+
     async def originate(self) -> None:
         """Receive the call's events from now on, and send the order, once.
 
@@ -106,6 +112,10 @@ class PbxCall(Protocol):
     async def ask_state(self) -> bool:
         """Ask for the state of the channel and tell the tracker by `find` or `miss`; False: the PBX did not
         say."""
+        ...
+
+    async def ask_dialog(self) -> None:
+        """Ask for what no event says of the call's SIP dialog, once there is one; called after each event."""
         ...
 
     async def ask_end(self) -> HangupReply:

@@ -14,6 +14,7 @@ from voicegate.adapters.pbx.common.supervised_leg import SupervisedLeg
 from voicegate.application.ports import Clip, DtmfTiming, Leg, LegSignal
 from voicegate.domain.call import Answered, Media, Playback
 from voicegate.domain.call_outcome import Hangup
+from voicegate.domain.call_quality import CallQuality
 
 _OWN_WORD: Final = frozenset((486, 600, 603))
 """SIP statuses with which a person, or their telephone, declines: they say more than a telephone that only
@@ -62,6 +63,11 @@ class ForkedLeg(Leg):
     async def media(self) -> Media:
         """Return the packet counts of the telephone that answered."""
         return await self._one.media()
+
+    @property
+    def quality(self) -> CallQuality:
+        """What is known of the line of the telephone that answered."""
+        return self._one.quality
 
     async def hang_up(self) -> None:
         """Ask the PBX to end all its calls, without waiting for the end."""

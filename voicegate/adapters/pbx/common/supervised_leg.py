@@ -18,6 +18,7 @@ from voicegate.adapters.pbx.common.driver import CallControlLost, HangupReply, P
 from voicegate.application.ports import Clip, DtmfTiming, Leg, LegSignal
 from voicegate.domain.call import Media, Playback
 from voicegate.domain.call_outcome import GaveUp, Hangup
+from voicegate.domain.call_quality import CallQuality
 from voicegate.domain.errors import LegEnded, UnsafeValue
 
 log = structlog.get_logger(__name__)
@@ -86,6 +87,11 @@ class SupervisedLeg(Leg):
     async def media(self) -> Media:
         """Return the leg's packet counts; after its end the last ones that the channel reported."""
         return await self._call.count() if self._call.can_speak else self._call.media
+
+    @property
+    def quality(self) -> CallQuality:
+        """What is known of the call's line."""
+        return self._call.quality
 
     async def leave(self, apology: Clip) -> None:
         """Apologise and end the call; the PBX does it by itself if it can."""
@@ -171,6 +177,8 @@ class SupervisedLeg(Leg):
             self._is_seen, self._try_at = True, 0.0
 
     async def _ask_pbx(self) -> None:
+        if not self._facts.is_settled:
+            await self._call.ask_dialog()
         is_wanted = self._wants_probe or self._facts.is_ending
         if self._facts.is_settled or not is_wanted or _now() < self._try_at:
             return

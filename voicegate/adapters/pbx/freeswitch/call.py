@@ -26,6 +26,7 @@ from voicegate.adapters.pbx.freeswitch.esl_events import (
     Executed,
     JobDone,
     KeyPressed,
+    Report,
     ReportedBack,
     has_key_events,
     is_held_as_agreed,
@@ -40,6 +41,7 @@ from voicegate.adapters.pbx.freeswitch.originate import Originate, check_path
 from voicegate.adapters.pbx.freeswitch.tracker import CallTracker
 from voicegate.application.ports import PAUSES, Clip, DtmfTiming, Order
 from voicegate.domain.call import Media, Playback
+from voicegate.domain.call_quality import CallQuality
 from voicegate.domain.errors import LegEnded, PbxRefused, PbxUnavailable, ReplyLost
 
 log = structlog.get_logger(__name__)
@@ -84,6 +86,8 @@ class FreeSwitchCall:
         self._execution_id = ""
         self._playing: asyncio.Future[Executed] | None = None
         self._media = Media()
+        self._quality = CallQuality()
+        self._report = Report()
         self._packet: timedelta | None = None
         self._is_held_as_agreed = False
         self._is_reported = False
@@ -99,6 +103,14 @@ class FreeSwitchCall:
         """The last packet counts that the channel reported."""
         # The counts tell of sender reports only, and who sends no audio sends none: any RTCP counts too.
         return replace(self._media, reports_back=self._media.reports_back or self._is_reported)
+
+    @property
+    def quality(self) -> CallQuality:
+        """What the channel said of its line at its end, and the far end's last report by RTCP."""
+        report = self._report
+        return replace(
+            self._quality, lost_sent=report.lost, jitter_sent=report.jitter, round_trip=report.round_trip
+        )
 
     @property
     def _is_held(self) -> bool:
@@ -123,6 +135,9 @@ class FreeSwitchCall:
         for said in self._branches.take(event):
             self._note(said)
         self.changes.tell()
+
+    async def ask_dialog(self) -> None:
+        """Ask nothing: the channel's end says it all."""
 
     async def ask_state(self) -> bool:
         """Ask for a dump of each channel."""
@@ -249,15 +264,16 @@ class FreeSwitchCall:
             case JobDone(reason=reason) if reason == _UNKNOWN_GATEWAY:
                 setting, gateway = f"trunks.{self._hop.trunk.name}.endpoint", self._hop.endpoint
                 log.error("trunk unknown to PBX", pbx=self._wires.pbx, setting=setting, endpoint=gateway)
-            case ReportedBack():
+            case ReportedBack(report=report):
                 self._is_reported = True
+                self._report = report
             case KeyPressed(key=key) if key in self._listened_for:
                 # What is not listened for as it comes, an echo of our own digits say, is no key afterwards.
                 self._keys.append(key)
             case Executed(execution_id=execution_id) if execution_id == self._execution_id:
                 self._end_playback(event)
-            case Ended(media=media):
-                self._media = media
+            case Ended(media=media, quality=quality):
+                self._media, self._quality = media, quality
 
     def _find_playback_end(self, dump: Event) -> None:
         """Find in a dump that a playback has ended, if its event was missed."""

@@ -7,7 +7,7 @@ CHANNEL_HANGUP_COMPLETE have the same facts. Source: FreeSWITCH 1.10.12, `switch
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import Enum, auto
 from typing import Final
@@ -15,6 +15,7 @@ from typing import Final
 from voicegate.adapters.pbx.freeswitch.esl_wire import Event
 from voicegate.adapters.pbx.freeswitch.sdp import is_on_hold
 from voicegate.domain.call import Media
+from voicegate.domain.call_quality import CallQuality
 
 EVENTS: Final = (
     "CHANNEL_CREATE CHANNEL_PROGRESS CHANNEL_PROGRESS_MEDIA CHANNEL_ANSWER CHANNEL_PARK CHANNEL_HOLD "
@@ -61,11 +62,25 @@ class HoldChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class Report:
+    """What the far end reports by RTCP of the packets that it got; None: nothing."""
+
+    lost: int | None = None
+    """How many it missed."""
+    jitter: timedelta | None = None
+    """How unevenly they arrived."""
+    round_trip: timedelta | None = None
+    """From us to the far end and back."""
+
+
+@dataclass(frozen=True, slots=True)
 class ReportedBack:
     """RTCP came from the far end."""
 
     channel_id: str
     """Our call id."""
+    report: Report = Report()
+    """What it says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +133,8 @@ class Ended:
     """The last packet counts."""
     channel: str = ""
     """The PBX's id of the channel."""
+    quality: CallQuality = field(default_factory=CallQuality)
+    """What the channel says of its line."""
     is_refused: bool = True
     """Does the status of a failed call come from the far end? FreeSWITCH makes one up after a 200."""
 
@@ -144,6 +161,9 @@ _STEPS: Final[Mapping[str, Step]] = {
     "CHANNEL_ANSWER": Step.ANSWERED,
     "CHANNEL_PARK": Step.PARKED,
 }
+_RTCP_UNITS: Final = 8000
+"""RTCP counts jitter by the clock of the codec (RFC 3550); that of G.711, G.722 and G.729 is 8 kHz."""
+_DAY: Final = 86400.0
 _PROTOCOL_CAUSE: Final = "sip:"
 _SENT: Final = frozenset(("send_bye", "send_cancel"))
 _REALLY: Final[Mapping[int, int]] = {904: 401}
@@ -197,6 +217,21 @@ def read_media(event: Event) -> Media:
     )
 
 
+def read_quality(event: Event) -> CallQuality:
+    """Return what a CHANNEL_HANGUP_COMPLETE says of the line, without the far end's report.
+
+    Not used: in 1.10.12, `skip_packet_count` counts a far end's silence too, `flaw_total` has penalties of
+    FreeSWITCH's own, and of jitter there is the variance only. So what came in has counts of packets alone.
+    """
+    media = read_media(event)
+    return CallQuality(
+        sip_call_id=event.text("variable_sip_call_id") or None,
+        codec=event.text("variable_rtp_use_codec_name") or None,
+        packets_sent=media.sent,
+        packets_received=media.received,
+    )
+
+
 def read_packet(dump: Event) -> timedelta | None:
     """Return how much audio a packet carries, as both sides agreed, from a `uuid_dump`; None: not agreed
     yet."""
@@ -236,7 +271,25 @@ def _read_hold(event: Event) -> EslEvent:
 
 
 def _read_report(event: Event) -> EslEvent:
-    return ReportedBack(_call_of(event))
+    jitter, round_trip = event.text("Source0-Jitter"), event.text("Rtt0-Avg")
+    return ReportedBack(
+        _call_of(event),
+        Report(
+            lost=event.number("Source0-Lost"),
+            jitter=_duration(jitter, _RTCP_UNITS),
+            round_trip=_duration(round_trip, 1) or None,
+        ),
+    )
+
+
+def _duration(text: str, units: int) -> timedelta | None:
+    """Return a duration counted in so many units a second; None: it is not one."""
+    try:
+        value = float(text) / units
+    except ValueError:
+        return None
+    # False also for what is not a number.
+    return timedelta(seconds=value) if 0 <= value < _DAY else None
 
 
 def _read_key(event: Event) -> EslEvent:
@@ -255,6 +308,7 @@ def _read_ended(event: Event) -> EslEvent:
         is_by_pbx=event.text("variable_sip_hangup_disposition") in _SENT,
         media=read_media(event),
         channel=event.text("Unique-ID"),
+        quality=read_quality(event),
         is_refused=bool(event.text("variable_sip_invite_failure_status")),
     )
 

@@ -9,6 +9,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
 from enum import StrEnum
 from typing import Final
@@ -16,6 +17,7 @@ from typing import Final
 from voicegate.application.ports import Clip, DtmfTiming, LegSignal, Order
 from voicegate.domain.call import Answered, Media, Playback, Rang
 from voicegate.domain.call_outcome import GaveUp, Hangup
+from voicegate.domain.call_quality import CallQuality
 from voicegate.domain.errors import LegEnded, PbxRefused, UnsafeValue
 from voicegate.domain.routing import Hop, TrunkState
 
@@ -64,6 +66,9 @@ _NORMAL_CLEARING: Final = Hangup(cause=16)
 _SETUP: Final = timedelta(seconds=1)
 _RINGING: Final = timedelta(seconds=3)
 _PACKET: Final = timedelta(milliseconds=20)
+_HELLO: Final = 50
+_JITTER: Final = timedelta(milliseconds=1)
+_ROUND_TRIP: Final = timedelta(milliseconds=20)
 _DTMF_PAUSES: Final = {"w": timedelta(milliseconds=500), "W": timedelta(seconds=1)}
 _NOTHING_PLAYED: Final = Playback(samples=0, elapsed=timedelta(), packets=0, hung_up=True)
 _UNSAFE: Final = re.compile(r"[\r\n\0]")
@@ -125,7 +130,7 @@ class SimulatedPbx:
             raise PbxRefused
         # Kept for ever: a simulator is made for one run of tests, or for numbers that ring nowhere.
         self._placed.add(order.call_id)
-        leg = self._legs[order.call_id] = SimulatedLeg(behaviour, self._pace)
+        leg = self._legs[order.call_id] = SimulatedLeg(order.call_id, behaviour, self._pace)
         ringing = asyncio.create_task(leg.ring(order.hop.trunk.ring_timeout))
         try:
             yield leg
@@ -138,7 +143,8 @@ class SimulatedPbx:
 class SimulatedLeg:
     """One call to a telephone that behaves as told."""
 
-    def __init__(self, behaviour: Behaviour, pace: float) -> None:
+    def __init__(self, call_id: str, behaviour: Behaviour, pace: float) -> None:
+        self._sip_call_id = f"{call_id}@simulator"
         self._behaviour = behaviour
         self._pace = pace
         self._signals: asyncio.Queue[LegSignal] = asyncio.Queue()
@@ -220,7 +226,23 @@ class SimulatedLeg:
         if self._behaviour is Behaviour.NO_MEDIA or not self._is_answered:
             return Media(received=0, sent=self._packets)
         # A person says hello.
-        return Media(received=self._packets + 50, sent=self._packets, reports_back=True)
+        return Media(received=self._packets + _HELLO, sent=self._packets, reports_back=True)
+
+    @property
+    def quality(self) -> CallQuality:
+        """A faultless line; nothing came back from one without media."""
+        known = CallQuality(sip_call_id=self._sip_call_id, codec="PCMU", packets_sent=self._packets)
+        if self._behaviour is Behaviour.NO_MEDIA or not self._is_answered:
+            return known
+        return replace(
+            known,
+            packets_received=self._packets + _HELLO,
+            lost_sent=0,
+            lost_received=0,
+            jitter_sent=_JITTER,
+            jitter_received=_JITTER,
+            round_trip=_ROUND_TRIP,
+        )
 
     async def leave(self, apology: Clip) -> None:
         """End the call: nobody is there to be told."""

@@ -1,6 +1,7 @@
 """What panoramisk 1.4 does wrong over FastAGI, one test each, and who is let in."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ from voicegate.adapters.pbx.asterisk.agi import read_head
 from voicegate.application.ports import DtmfTiming, Leg
 from voicegate.domain.call import Answered, Media
 from voicegate.domain.call_outcome import GaveUp, Hangup
+from voicegate.domain.call_quality import CallQuality
 from voicegate.domain.errors import LegEnded, PbxProtocolError, UnsafeValue
 
 
@@ -207,6 +209,47 @@ async def test_2_a_notice_between_commands_is_no_reply_either() -> None:
         assert await line.caller.is_closed()
         assert await line.leg.media() == Media(received=9, sent=7)
         await tasks.create_task(refused(line.leg))
+
+
+async def test_the_last_words_tell_how_the_line_was() -> None:
+    async with attached() as line:
+        line.caller.send("HANGUP\n")
+        command = await line.caller.command()
+        assert {"CHANNEL(rtcp,rxploss)", "CHANNEL(pjsip,call-id)"} <= set(
+            re.findall(r"CHANNEL\([a-z,-]+\)", command)
+        )
+        said = "748|750|0.040000|16|748|750|2|1|0.001500|0.003000|0.040000|(ulaw)|a1b2-c3d4"
+        line.caller.send(f"200 result=1 ({said})\n")
+        assert await line.caller.is_closed()
+        assert await line.leg.media() == Media(received=748, sent=750, reports_back=True)
+        assert line.leg.quality == CallQuality(
+            sip_call_id="a1b2-c3d4",
+            codec="ulaw",
+            packets_sent=750,
+            packets_received=748,
+            lost_sent=1,
+            lost_received=2,
+            jitter_sent=timedelta(milliseconds=3),
+            jitter_received=timedelta(milliseconds=1.5),
+            round_trip=timedelta(milliseconds=40),
+        )
+
+
+@pytest.mark.parametrize(
+    "said", ["||||||||", "x|x|x|x|nan|-1|inf|x|", "0|0|0|0|0.000000|0.000000|0.000000|()|"]
+)
+async def test_a_line_that_nothing_is_known_of_has_no_score(said: str) -> None:
+    async with attached() as line:
+        line.caller.send("HANGUP\n")
+        await line.caller.answer("GET FULL VARIABLE", f"200 result=1 (0|0|0|16|{said})\n")
+        assert await line.caller.is_closed()
+        quality = line.leg.quality
+        assert (quality.mos, quality.round_trip, quality.jitter_sent, quality.lost_sent) == (
+            None,
+            None,
+            None,
+            None,
+        )
 
 
 async def test_2_wrong_usage_of_many_lines_shifts_no_reply() -> None:
