@@ -69,6 +69,7 @@ async def test_a_receipt_says_how_a_call_ended_and_has_no_code_and_no_number(
     assert (facts["outcome"], facts["seq"]) == ("delivered", 1)
     assert facts["evidence"]["announced"] >= 1
     assert facts["rtp"]["sent"] is not None
+    assert facts["sip_call_id"] == "a1@pbx"
     assert facts["number_digest"] == keys.number_digest(NUMBER)
     assert NUMBER.encode() not in receipt.body
     assert again.code(record.call.challenge_id).encode() not in receipt.body

@@ -146,6 +146,7 @@ async def test_a_call_is_shown_with_who_is_to_blame_what_was_counted_and_the_dig
 ) -> None:
     delivered, failed = reversed(await found(voicegate, "calls", "list"))
     shown = (await voicegate("calls", "show", delivered["id"])).stdout
+    assert "line: SIP Call-ID a1@pbx, codec ulaw" in shown
     assert "blame nobody" in shown
     assert "2 readings proven, RTP packets 100 received, 100 sent, no RTCP received" in shown
     pressed = next(

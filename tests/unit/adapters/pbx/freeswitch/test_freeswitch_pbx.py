@@ -24,7 +24,6 @@ from voicegate.adapters.pbx.common.call_supervisor import CallSupervisor
 from voicegate.application.ports import DtmfTiming, Leg, LegSignal, Order
 from voicegate.domain.call import Answered, CodeSpan, Playback, Progressed, Rang, proves_sent
 from voicegate.domain.call_outcome import GaveUp, Hangup
-from voicegate.domain.call_quality import CallQuality
 from voicegate.domain.errors import LegEnded, PbxRefused, UnsafeValue
 from voicegate.domain.routing import CallerId
 from voicegate.lab.deadlines import within
@@ -177,26 +176,6 @@ async def test_a_telephone_that_sends_no_audio_reports_back_by_rtcp(switch: Swit
         await line.leg.hang_up()
         assert await next_signal(line.signals) == Hangup(cause=16)
         assert (await line.leg.media()).reports_back
-
-
-async def test_the_end_tells_the_line_and_the_far_ends_last_report_its_losses(switch: Switch) -> None:
-    report = {"Source0-Lost": "3", "Source0-Jitter": "16", "Rtt0-Avg": "0.025000"}
-    async with talking(switch) as line:
-        for told in ({}, {"Source0-Lost": "x", "Source0-Jitter": "nan"}, report):
-            switch.event("RECV_RTCP_MESSAGE", {"Unique-ID": line.order.call_id, **told})
-        line.channel.sent, line.channel.received = 300, 290
-        await line.leg.hang_up()
-        assert await next_signal(line.signals) == Hangup(cause=16)
-        quality = line.leg.quality
-    assert quality == CallQuality(
-        sip_call_id=f"{line.order.call_id}@switch",
-        codec="PCMU",
-        packets_sent=300,
-        packets_received=290,
-        lost_sent=3,
-        jitter_sent=timedelta(milliseconds=2),
-        round_trip=timedelta(milliseconds=25),
-    )
 
 
 @pytest.mark.parametrize("sends_events", [True, False])
