@@ -7,7 +7,7 @@ that sent nothing). Cancelling hangs up. Every call ends in a stored, truthful o
 
 import asyncio
 import math
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -20,6 +20,7 @@ import structlog
 from voicegate.application.announcer import Announcer
 from voicegate.application.call_log import CallLog, CallLogs
 from voicegate.application.conversation import ANY_KEYS, CallTimings, Conversation, Script, keys_apart_from
+from voicegate.application.failover import Untried, left_to_try, may_fail_over
 from voicegate.application.pending_call import PendingCall
 from voicegate.application.ports import (
     CallRecord,
@@ -36,7 +37,6 @@ from voicegate.domain.announcement import (
 )
 from voicegate.domain.call import Answered, Call, MediaCounted, Originated
 from voicegate.domain.call_outcome import (
-    Blame,
     CallOutcome,
     GaveUp,
     Hangup,
@@ -98,8 +98,11 @@ class _CallInProgress:
     def _prompt(self, name: PromptName) -> Clip:
         return self.announcer.prompt(self.challenge, name)
 
-    async def run(self, *, has_line: bool) -> Hangup:
-        """Place the call and hold it to its end; if there was no free line, it has ended already."""
+    async def run(self, *, has_line: bool, is_drained: bool = False) -> Hangup:
+        """Place the call and hold it to its end; if there was no free line, it has ended already.
+
+        `is_drained`: its trunk was drained while it waited for a line. Nothing is dialed then.
+        """
         loop = asyncio.get_running_loop()
         placed_at = loop.time()
         try:
@@ -112,6 +115,9 @@ class _CallInProgress:
                     trunk=self.hop.trunk.name,
                 )
                 return Hangup(gave_up=GaveUp.QUEUE_TIMEOUT)
+            if is_drained:
+                log.info("queued call not placed", call=self.call_log.call.id, why="trunk drained")
+                return Hangup(is_unreachable=True)
             hangup = await self._place()
         except SpeechError:
             log.exception("speech failed", call=self.call_log.call.id)
@@ -218,6 +224,7 @@ class Delivery:
         self._pbxs = pbxs
         self._timings = timings
         self._queue = CallQueue(limits)
+        self._failover = limits.failover
         self._tasks = asyncio.TaskGroup()
         self._in_progress: dict[str, _CallInProgress] = {}
         self._is_closing = False
@@ -274,15 +281,15 @@ class Delivery:
 
     async def _deliver(self, pending: PendingCall, place: QueueTicket) -> None:
         """Try the route's hops in order, each with its own call. Runs as a task."""
-        challenge, queued, left = pending.challenge, pending.call, list(pending.route)
+        challenge, queued, untried = pending.challenge, pending.call, Untried(list(pending.route))
         try:
-            while left:
-                hop = left.pop(0)
-                following = await self._place(challenge, queued, hop=hop, others=left, place=place)
+            while untried.hops:
+                hop = untried.hops.pop(0)
+                following = await self._place(challenge, queued, hop=hop, untried=untried, place=place)
                 if following is None:
                     return
-                queued = following
-                place = self._queue.enter(left[0].trunk, challenge.client, until=place.until)
+                queued, until = following, min(place.until, untried.until)
+                place = self._queue.enter(untried.hops[0].trunk, challenge.client, until=until)
         except Exception:  # one call's trouble must not end the others'
             # Housekeeping settles it at the next start: the store holds it as live.
             log.exception("end of call not stored", challenge=challenge.id)
@@ -296,11 +303,11 @@ class Delivery:
             log.exception("end of call not stored", challenge=pending.challenge.id)
 
     async def _place(
-        self, challenge: Challenge, call: Call, *, hop: Hop, others: list[Hop], place: QueueTicket
+        self, challenge: Challenge, call: Call, *, hop: Hop, untried: Untried, place: QueueTicket
     ) -> Call | None:
         """Place one call, hold it to its end and record the end; return the next call, if there is to be one.
 
-        The next call uses the first of `others` that is left.
+        The next call uses the first of the untried hops that is left.
         """
         call_log = self._calls.open(CallRecord(call), challenge)
         held = _CallInProgress(
@@ -316,15 +323,19 @@ class Delivery:
             if self._is_closing:
                 await held.give_up(GaveUp.INTERRUPTED)
             async with self._queue.line(place, held.given_up) as has_line:
-                hangup = await held.run(has_line=has_line)
+                is_drained = self._calls.is_drained(hop.trunk)
+                if not is_drained:
+                    untried.begin(self._failover)
+                hangup = await held.run(has_line=has_line, is_drained=is_drained)
         except Exception:  # whatever broke, the call must end in the record
             log.exception("call failed", call=call.id)
             hangup = Hangup(gave_up=GaveUp.INTERNAL_ERROR)
         finally:
             self._in_progress.pop(challenge.id, None)
-        left = left_to_try(hop, others, is_blocked=is_blocked(call_log.call, hangup))
-        others[:] = [other for other in left if not self._calls.is_drained(other.trunk)]
-        return await self._close(challenge, call_log, hangup, following=others[0] if others else None)
+        left = left_to_try(hop, untried.in_time(), is_blocked=is_blocked(call_log.call, hangup))
+        untried.hops = [other for other in left if not self._calls.is_drained(other.trunk)]
+        following = untried.hops[0] if untried.hops else None
+        return await self._close(challenge, call_log, hangup, following=following)
 
     async def _close(
         self, challenge: Challenge, call_log: CallLog, hangup: Hangup, *, following: Hop | None = None
@@ -354,20 +365,6 @@ class Delivery:
 def longest_call(timings: CallTimings, extension: str | None) -> timedelta:
     """Return the longest that a call with this extension (None: without) can last after its answer."""
     return timings.longest_for(extension) + _TALK_GRACE + _SEEING_OFF
-
-
-def left_to_try(hop: Hop, others: Sequence[Hop], *, is_blocked: bool) -> list[Hop]:
-    """Return the hops that are worth a call after one failed: by another caller ID where a network blocked
-    that one, else by another trunk."""
-    if is_blocked:
-        return [other for other in others if other.caller_id.number != hop.caller_id.number]
-    return [other for other in others if other.trunk.name != hop.trunk.name]
-
-
-def may_fail_over(outcome: CallOutcome) -> bool:
-    """Return whether the route's next trunk may be tried: only if this call certainly rang no telephone."""
-    at_fault = outcome.blame is Blame.TRUNK or outcome.outcome is Outcome.PBX_UNAVAILABLE
-    return at_fault and outcome.retry_safe
 
 
 def settle(challenge: Challenge, outcome: CallOutcome) -> Challenge:

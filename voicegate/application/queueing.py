@@ -30,6 +30,8 @@ class CallLimits:
     """Calls in the queue. A client that has none there may always add one."""
     queue_timeout: timedelta = timedelta(seconds=30)
     """How long a call may wait in the queue."""
+    failover: timedelta = timedelta(seconds=45)
+    """From the start of a challenge's first call, how long another trunk may be tried; 0: none is."""
 
 
 @dataclass(frozen=True, slots=True)

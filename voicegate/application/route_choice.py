@@ -50,7 +50,8 @@ class Standings:
 
     def note_end(self, call: Call, hangup: Hangup, outcome: CallOutcome) -> bool:
         """Learn from an ended call; return whether its trunk is set aside by it, or works again."""
-        if call.is_test or call.destination.is_internal:
+        if call.is_test or call.destination.is_internal or call.trunk in self.drains.trunks:
+            # A drained one's calls end by what an admin does to it.
             return False
         before = self._trunks.get(call.trunk, Standing()).rests
         blocked = is_blocked(call, hangup)

@@ -241,7 +241,12 @@ def retention(settings: Settings) -> Retention:
 def call_limits(settings: Settings) -> CallLimits:
     """Return the limits of calls in progress, as configured."""
     call = settings.call
-    return CallLimits(call.max_in_progress, call.max_queued, timedelta(seconds=call.queue_timeout_s))
+    return CallLimits(
+        call.max_in_progress,
+        call.max_queued,
+        queue_timeout=timedelta(seconds=call.queue_timeout_s),
+        failover=timedelta(seconds=settings.routing.failover_within_s),
+    )
 
 
 def routes(settings: Settings) -> Routes:

@@ -19,6 +19,7 @@ import phonenumbers
 from msgspec import Struct
 
 from voicegate.config.renames import Renamed, rename
+from voicegate.config.routing_shapes import RoutingSettings
 from voicegate.config.shapes import (
     AsteriskPbxSettings,
     Audio,
@@ -38,7 +39,6 @@ from voicegate.config.shapes import (
     Policy,
     PooledCallerIdSettings,
     ProviderSettings,
-    RoutingSettings,
     Service,
     Settings,
     SimulatorPbxSettings,

@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar, Literal
 
 from msgspec import Meta, Struct, field
 
+from voicegate.config.routing_shapes import RoutingSettings
 from voicegate.config.spend_shapes import SpendSettings
 from voicegate.config.webhook_shapes import WebhookDeliverySettings, WebhookSettings
 from voicegate.domain.announcement import HumanCheck
@@ -182,15 +183,6 @@ class Policy(_Section, frozen=True, kw_only=True):
     guesses_per_subscriber: Limit = 20
     guesses_per_destination: Limit = 20
     guesses_per_client: Limit = 1000
-
-
-class RoutingSettings(_Section, frozen=True, kw_only=True):
-    """`[routing]`: which trunk is tried and which caller ID is shown, by how calls ended."""
-
-    trunk_faults: Annotated[int, Meta(ge=1, le=1000)] = 3
-    trunk_rest_s: Seconds = 30
-    trunk_rest_max_s: Seconds = 900
-    caller_id_memory_s: Seconds = 86400
 
 
 class Okta(_Section, frozen=True, kw_only=True):

@@ -12,6 +12,7 @@ from tests.unit.application.test_delivery import outcome_of, plot
 from voicegate.application import delivery
 from voicegate.application.conversation import CallTimings
 from voicegate.application.ports import Clip
+from voicegate.application.queueing import CallLimits
 from voicegate.domain.call import Answered, Playback
 from voicegate.domain.call_outcome import GaveUp, Hangup
 from voicegate.domain.errors import PbxUnavailable
@@ -131,6 +132,13 @@ class TestWithTwoTrunks:
         assert record.calls[0].outcome is not None
         assert record.calls[0].outcome.outcome == "trunk_refused"
         assert [call.call.trunk for call in record.calls] == ["first", "second"][:trunks_tried]
+
+    @pytest.mark.parametrize("limits", [CallLimits(failover=timedelta())])
+    async def test_no_trunk_is_tried_when_the_time_for_it_is_over(self, bench: Bench) -> None:
+        bench.pbx.plots = [plot(Hangup(34, 503))]  # type: ignore[list-item]
+        record = await bench.settled(await bench.issue())
+        assert [call.call.trunk for call in record.calls] == ["first"]
+        assert record.challenge.state == "undeliverable"
 
     async def test_silence_is_not_failed_over(self, bench: Bench) -> None:
         bench.pbx.plots = [plot()]  # type: ignore[list-item]

@@ -8,6 +8,7 @@ from tests.unit.application.conftest import ADMIN, NUMBER, TESTER, Bench, trunk
 from tests.unit.application.scripted import ScriptedLeg, answers
 from tests.unit.application.test_route_choice import trunks_of
 from voicegate.application.challenges import ChallengeSpec
+from voicegate.application.queueing import CallLimits
 from voicegate.application.sign_in import IssueRequest
 from voicegate.application.trunks import TrunkDrained, TrunkResumed
 from voicegate.application.unit_of_work import NotFound
@@ -16,6 +17,7 @@ from voicegate.domain.call_outcome import Hangup
 from voicegate.domain.phone_number import Destination
 from voicegate.domain.policy import Deny, DenyReason
 from voicegate.domain.routing import Routes, Trunk
+from voicegate.domain.standing import RestRules
 
 OTHER_NUMBER = "+12025550102"
 
@@ -93,6 +95,43 @@ async def test_a_failing_call_is_not_tried_again_by_a_trunk_that_was_drained_mea
     may_fail.set()
     record = await bench.settled(challenge_id)
     assert [call.call.trunk for call in record.calls] == ["first"]
+
+
+@pytest.mark.parametrize(
+    ("drained", "trunks_used", "outcome"),
+    [
+        (["first"], ["first", "second"], "delivered"),
+        (["first", "second"], ["first"], "trunk_unreachable"),
+    ],
+)
+@pytest.mark.parametrize("limits", [CallLimits(in_progress=1)])
+async def test_a_call_that_waits_for_a_line_never_goes_by_a_trunk_drained_meanwhile(
+    bench: Bench, drained: list[str], trunks_used: list[str], outcome: str
+) -> None:
+    is_placed, may_end = asyncio.Event(), asyncio.Event()
+
+    async def holds_the_line(leg: ScriptedLeg) -> None:
+        is_placed.set()
+        await may_end.wait()
+        leg.tell(Hangup(17, 486))
+
+    again = bench.rebuilt(rests=RestRules(faults=1))
+    again.pbx.plots = [holds_the_line, answers]
+    async with again.app.delivery:
+        first = await again.issue()
+        await is_placed.wait()
+        queued = await again.issue(OTHER_NUMBER)
+        for name in drained:
+            await again.app.trunks.drain(ADMIN, name, "carrier works")
+        may_end.set()
+        await again.settled(first)
+        record = await again.settled(queued)
+    assert [call.call.trunk for call in record.calls] == trunks_used
+    assert record.calls[-1].outcome is not None
+    assert record.calls[-1].outcome.outcome == outcome
+    # Nothing was dialed by the drained one: that is no fault of it.
+    assert [leg.order.hop.trunk.name for leg in again.pbx.legs] == ["first", *trunks_used[1:]]
+    assert again.app.standings.set_aside_until("first") is None
 
 
 async def test_a_trunk_that_there_is_not_cannot_be_drained(bench: Bench) -> None:

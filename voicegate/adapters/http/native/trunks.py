@@ -104,8 +104,8 @@ class TrunksDoor:
         path="/v1/trunks/{name}/drain",
         name="drainTrunk",
         scope=Scope.ADMIN,
-        text="Let a trunk get no new calls, also after a restart, until it is resumed. Calls in progress and "
-        "those that wait for a line go on.",
+        text="Let a trunk get no new calls, also after a restart, until it is resumed. Calls in progress go "
+        "on; those that wait for a line go by another one.",
         body=Draining,
         success=Success(200, TrunkList, "The trunks, in the order they are tried."),
         refusals=(*request_parsing.REFUSALS, problems.NOT_FOUND, *problems.STORED),
