@@ -165,6 +165,14 @@ def next_call_at(unit: UnitOfWork, challenge: Challenge, policy: CallPolicy) -> 
     return next_call(target_of(challenge), _own(unit, challenge, policy), policy=policy, now=unit.now)
 
 
+def till_over(refused: Deny, challenge: Challenge, now: datetime) -> Deny:
+    """Return a refusal of another call, for callers who get a new code and calls after this challenge: it
+    ends when the challenge does."""
+    if refused.reason is not DenyReason.TOO_MANY_CALLS:
+        return refused
+    return replace(refused, retry_after=challenge.left(now))
+
+
 def failed_caller_ids(unit: UnitOfWork, challenge: Challenge, memory: timedelta) -> Sequence[str]:
     """Return the caller IDs whose newest call to a challenge's telephone by this client failed in a way that
     another one may mend, the newest failure first; what is older than `memory` is forgotten."""

@@ -6,7 +6,7 @@ policy, passcode, challenge, routing.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from voicegate.application.call_admission import (
     count_call,
@@ -244,7 +244,9 @@ class ChallengeService:
         if not is_held:
             unit.pending.append(pending)
 
-    def call_again(self, unit: UnitOfWork, record: ChallengeRecord) -> PendingCall | Deny:
+    def call_again(
+        self, unit: UnitOfWork, record: ChallengeRecord, terms: CallTerms = NO_TERMS
+    ) -> PendingCall | Deny:
         """Call again with the same code, if the challenge is open and policy allows."""
         challenge = challenges.expire(record.challenge, unit.now)
         if challenge != record.challenge:
@@ -258,7 +260,7 @@ class ChallengeService:
         stepped = challenges.step(challenge, ChallengeEvent.CALL_STARTED)
         pending = self._with_call(stepped, self._failed(unit, challenge))
         if isinstance(pending, PendingCall):
-            pending = self._afforded(unit, replace(pending, counters=counters), caller)
+            pending = self._afforded(unit, replace(pending, counters=counters, terms=terms), caller)
         if isinstance(pending, Deny):
             return pending
         unit.tx.save_challenge(pending.challenge)
@@ -388,11 +390,3 @@ class ChallengeService:
         if unit.tx.count_wrong_guesses(unit.now - rules.window, client) == rules.alarm_per_client:
             text = "client has too many wrong guesses"
             unit.alarms.append(Alarm("client.guesses", client, text, rules.alarm_per_client))
-
-
-def till_over(refused: Deny, challenge: Challenge, now: datetime) -> Deny:
-    """Return a refusal of another call, for callers who get a new code and calls after this challenge: it
-    ends when the challenge does."""
-    if refused.reason is not DenyReason.TOO_MANY_CALLS:
-        return refused
-    return replace(refused, retry_after=challenge.left(now))

@@ -10,8 +10,8 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import TypeVar
 
-from voicegate.application.call_admission import next_call_at
-from voicegate.application.challenges import ChallengeService, ChallengeSpec, till_over
+from voicegate.application.call_admission import next_call_at, till_over
+from voicegate.application.challenges import ChallengeService, ChallengeSpec
 from voicegate.application.factor_answers import (
     FactorCalled,
     FactorGuess,
@@ -19,7 +19,7 @@ from voicegate.application.factor_answers import (
     FactorsReset,
     OtherTelephone,
 )
-from voicegate.application.pending_call import PendingCall
+from voicegate.application.pending_call import ANY_CODE, NO_TERMS, CallTerms, CodeRequest, PendingCall
 from voicegate.application.ports import Entropy, IdempotencyKey, Replay, Speech
 from voicegate.application.store_port import FactorRecord
 from voicegate.application.unit_of_work import Answer, KeyReused, NotFound, UnitOfWork, UnitsOfWork
@@ -60,6 +60,8 @@ class EnrollRequest:
     """Refuse the request if none of the languages has prompts?"""
     idempotency: IdempotencyKey | None = None
     """The caller's idempotency key. It is kept with the first code, so not for a proven telephone."""
+    terms: CallTerms = NO_TERMS
+    """What the request allows its call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +122,7 @@ class Enrollment:
         *,
         subscriber: str | None = None,
         named: Destination | None = None,
+        terms: CallTerms = NO_TERMS,
     ) -> FactorCalled | Deny | NotFound | OtherTelephone:
         """Call again for the activation: with the same code, or with a new one if that is over.
 
@@ -127,20 +130,20 @@ class Enrollment:
         extension.
         """
         key = FactorKey(factor_id, subscriber)
-        return await self._units.do(principal, "factor.resend", self._resend, key, named)
+        return await self._units.do(principal, "factor.resend", self._resend, key, named, terms=terms)
 
     async def challenge(
         self,
         principal: Principal,
         factor_id: str,
-        lifetime: timedelta | None = None,
+        wanted: CodeRequest = ANY_CODE,
         *,
         subscriber: str | None = None,
         idempotency: IdempotencyKey | None = None,
     ) -> FactorCalled | KeyReused | Deny | NotFound:
         """Call with a code for a sign-in; while the last code is open, with the same one."""
         key = FactorKey(factor_id, subscriber)
-        work = partial(self._challenge, key=key, lifetime=lifetime)
+        work = partial(self._challenge, key=key, wanted=wanted)
         return await self._units.do(principal, "factor.challenge", self._once, idempotency, work)
 
     async def reset(
@@ -193,8 +196,10 @@ class Enrollment:
         living = unit.tx.living_factors(request.subscriber, request.principal.name)
         if kept := [old for old in living if old.state not in request.replaces]:
             return self._repeat(unit, kept[0], request)
-        factor = self._new_factor(request, unit.now)
-        pending = None if request.is_proven else self._prepare(unit, factor, Purpose.ACTIVATION)
+        factor, wanted = self._new_factor(request, unit.now), CodeRequest(terms=request.terms)
+        pending = (
+            None if request.is_proven else self._prepare(unit, factor, Purpose.ACTIVATION, wanted=wanted)
+        )
         if isinstance(pending, Deny):
             return pending
         unit.subject = factor.id
@@ -230,44 +235,42 @@ class Enrollment:
         is_same = factor.destination == request.destination
         if factor.state is not FactorState.PENDING_ACTIVATION or not is_same or request.is_proven:
             return Deny(DenyReason.ALREADY_ENROLLED)
-        refused = self._ring(unit, factor, Purpose.ACTIVATION)
+        refused = self._ring(unit, factor, Purpose.ACTIVATION, wanted=CodeRequest(terms=request.terms))
         # A second click is no mistake: it gets what the first one began.
         if refused and refused.reason not in (DenyReason.TOO_SOON, DenyReason.CALL_IN_PROGRESS):
             return refused
         return self._record(unit, factor)
 
     def _resend(
-        self, unit: UnitOfWork, key: FactorKey, named: Destination | None
+        self, unit: UnitOfWork, key: FactorKey, named: Destination | None, *, terms: CallTerms
     ) -> FactorCalled | Deny | NotFound | OtherTelephone:
-        factor = _find(unit, key)
+        factor = find_within(unit, key)
         if factor is None:
             return NotFound()
         if named is not None and not _is_same(named, factor.destination):
             return OtherTelephone()
-        return self.call_within(unit, factor, Purpose.ACTIVATION)
+        return self.call_within(unit, factor, Purpose.ACTIVATION, wanted=CodeRequest(terms=terms))
 
     def _challenge(
-        self, unit: UnitOfWork, key: FactorKey, lifetime: timedelta | None
+        self, unit: UnitOfWork, key: FactorKey, wanted: CodeRequest
     ) -> FactorCalled | Deny | NotFound:
-        factor = _find(unit, key)
+        factor = find_within(unit, key)
         return (
-            NotFound()
-            if factor is None
-            else self.call_within(unit, factor, Purpose.SIGN_IN, lifetime=lifetime)
+            NotFound() if factor is None else self.call_within(unit, factor, Purpose.SIGN_IN, wanted=wanted)
         )
 
     def call_within(
-        self, unit: UnitOfWork, factor: Factor, purpose: Purpose, *, lifetime: timedelta | None = None
+        self, unit: UnitOfWork, factor: Factor, purpose: Purpose, *, wanted: CodeRequest = ANY_CODE
     ) -> FactorCalled | Deny:
         """Call a factor's telephone for a purpose, inside `unit`."""
-        refused = _misplaced(factor, purpose) or self._ring(unit, factor, purpose, lifetime=lifetime)
+        refused = _misplaced(factor, purpose) or self._ring(unit, factor, purpose, wanted=wanted)
         return refused or self._record(unit, factor)
 
     def judge_within(
         self, unit: UnitOfWork, key: FactorKey, guess: Passcode, *, purpose: Purpose
     ) -> FactorGuess | Deny | NotFound:
         """Do what `activate` and `verify` do, inside `unit`."""
-        factor = _find(unit, key)
+        factor = find_within(unit, key)
         if factor is None:
             return NotFound()
         newest = unit.tx.newest_challenge(factor.id, purpose)
@@ -283,7 +286,7 @@ class Enrollment:
         return FactorGuess(judged.result.result, judged.result.guesses_left, record=record)
 
     def _reset_one(self, unit: UnitOfWork, key: FactorKey) -> FactorReset | NotFound:
-        factor = _find(unit, key)
+        factor = find_within(unit, key)
         return NotFound() if factor is None else FactorReset(self._reset(unit, factor))
 
     def _reset_all(self, unit: UnitOfWork, subscriber: str) -> FactorsReset:
@@ -293,16 +296,16 @@ class Enrollment:
         return FactorsReset([self._reset(unit, factor) for factor in found])
 
     def _ring(
-        self, unit: UnitOfWork, factor: Factor, purpose: Purpose, *, lifetime: timedelta | None = None
+        self, unit: UnitOfWork, factor: Factor, purpose: Purpose, *, wanted: CodeRequest = ANY_CODE
     ) -> Deny | None:
         """Have a factor's telephone called; return why it is not; None: it is."""
         newest = unit.tx.newest_challenge(factor.id)
         if newest is not None and newest.challenge.is_open(unit.now):
-            again = self._challenge_service.call_again(unit, newest)
+            again = self._challenge_service.call_again(unit, newest, wanted.terms)
             return till_over(again, newest.challenge, unit.now) if isinstance(again, Deny) else None
         if newest is not None and newest.has_live_call:
             return Deny(DenyReason.CALL_IN_PROGRESS, IN_PROGRESS_WAIT)
-        pending = self._prepare(unit, factor, purpose, lifetime=lifetime)
+        pending = self._prepare(unit, factor, purpose, wanted=wanted)
         if isinstance(pending, Deny):
             return pending
         if not self._bears(unit, factor, pending.challenge):
@@ -318,7 +321,7 @@ class Enrollment:
         return factors.bears(factor, sum(one.guesses_left for one in (*open_ones, another)))
 
     def _prepare(
-        self, unit: UnitOfWork, factor: Factor, purpose: Purpose, *, lifetime: timedelta | None = None
+        self, unit: UnitOfWork, factor: Factor, purpose: Purpose, *, wanted: CodeRequest = ANY_CODE
     ) -> PendingCall | Deny:
         """Return a factor's new challenge with its call, admitted but not stored yet; or why there is
         none."""
@@ -327,7 +330,8 @@ class Enrollment:
             factor.destination,
             # Its prompts may have gone since.
             languages=(factor.language,) if factor.language else (),
-            lifetime=factor.activation_lifetime if is_activation else lifetime,
+            lifetime=factor.activation_lifetime if is_activation else wanted.lifetime,
+            terms=wanted.terms,
             reference=unit.reference,
         )
         pending = self._challenge_service.prepare(spec, factor.client, factor_id=factor.id, purpose=purpose)
@@ -362,7 +366,7 @@ class Enrollment:
         return dead
 
 
-def _find(unit: UnitOfWork, key: FactorKey) -> Factor | None:
+def find_within(unit: UnitOfWork, key: FactorKey) -> Factor | None:
     """Return a factor that is not reset and that the principal may use; None: there is none."""
     factor = unit.tx.factor(key.id)
     if factor is None:

@@ -26,6 +26,20 @@ NO_TERMS: Final = CallTerms()
 
 
 @dataclass(frozen=True, slots=True)
+class CodeRequest:
+    """What a request for a code of a factor may ask for."""
+
+    lifetime: timedelta | None = None
+    """From now to the last possible guess; None: as configured."""
+    terms: CallTerms = NO_TERMS
+    """What the request allows its call."""
+
+
+ANY_CODE: Final = CodeRequest()
+"""A code as configured."""
+
+
+@dataclass(frozen=True, slots=True)
 class PendingCall:
     """An open challenge, and the call that is to be placed for it."""
 

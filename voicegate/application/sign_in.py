@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import ClassVar
 
-from voicegate.application.challenges import ChallengeService, ChallengeSpec, till_over
+from voicegate.application.call_admission import till_over
+from voicegate.application.challenges import ChallengeService, ChallengeSpec
 from voicegate.application.delivery import Delivery
-from voicegate.application.pending_call import PendingCall
+from voicegate.application.pending_call import NO_TERMS, CallTerms, PendingCall
 from voicegate.application.ports import CallRecord, ChallengeRecord, IdempotencyKey, Keyring, Replay
 from voicegate.application.trunk_health import TrunkHealth
 from voicegate.application.unit_of_work import ALLOWED, KeyReused, NotFound, UnitOfWork, UnitsOfWork
@@ -187,9 +188,11 @@ class SignIn:
         """Judge one guess. Two guesses at the same time are judged one after the other."""
         return await self._units.do(principal, "verification.check", self._verify, challenge_id, guess)
 
-    async def redial(self, principal: Principal, challenge_id: str) -> CalledAgain | Deny | NotFound:
+    async def redial(
+        self, principal: Principal, challenge_id: str, terms: CallTerms = NO_TERMS
+    ) -> CalledAgain | Deny | NotFound:
         """Call again with the same code."""
-        return await self._units.do(principal, "verification.redial", self._redial, challenge_id)
+        return await self._units.do(principal, "verification.redial", self.redial_within, challenge_id, terms)
 
     async def cancel(self, principal: Principal, challenge_id: str) -> Ended | NotFound:
         """Cancel a challenge and hang up its call. May be called twice."""
@@ -252,11 +255,14 @@ class SignIn:
         factor = None if factor_id is None else unit.tx.factor(factor_id)
         return self._challenge_service.judge(unit, record, guess, factor=factor).result
 
-    def _redial(self, unit: UnitOfWork, challenge_id: str) -> CalledAgain | Deny | NotFound:
+    def redial_within(
+        self, unit: UnitOfWork, challenge_id: str, terms: CallTerms
+    ) -> CalledAgain | Deny | NotFound:
+        """Do what `redial` does, inside `unit`."""
         record = _find(unit, challenge_id)
         if record is None:
             return NotFound()
-        pending = self._challenge_service.call_again(unit, record)
+        pending = self._challenge_service.call_again(unit, record, terms)
         return pending if isinstance(pending, Deny) else CalledAgain(pending.call)
 
     def _end(self, unit: UnitOfWork, challenge_id: str, event: ChallengeEvent) -> Ended | NotFound:

@@ -247,6 +247,10 @@ class Transaction(CallVolume, DrainRows, OutboxRows, ReceiptRows, Protocol):
         """Take a number off a list; return whether it was there."""
         ...
 
+    def undo(self, work: Callable[["Transaction"], T]) -> T:
+        """Run `work`, undo what it changed, and return its answer."""
+        ...
+
     def audit(self, entry: AuditEntry) -> None:
         """Store an audit entry."""
         ...

@@ -13,6 +13,7 @@ from typing import ClassVar, Concatenate, ParamSpec, Protocol, TypeVar
 import structlog
 
 from voicegate.application.audit import Audit
+from voicegate.application.audit_entry import AuditEntry
 from voicegate.application.change_notifier import ChangeNotifier
 from voicegate.application.delivery import Delivery
 from voicegate.application.outbox import Message, Outgoing
@@ -161,16 +162,45 @@ class UnitsOfWork:
         await self._follow_commit(unit)
         return answer
 
+    async def dry_run(self, principal: Principal, action: str, work: Callable[[UnitOfWork], A]) -> A:
+        """Run `work` as `do` does and return its answer, but undo what it changed; nothing follows.
+
+        Only the audit entry is stored.
+        """
+        undoing = partial(self._dry_run, principal=principal, action=action, work=work)
+        return await self._store.transact(undoing)
+
+    def _dry_run(
+        self, tx: Transaction, *, principal: Principal, action: str, work: Callable[[UnitOfWork], A]
+    ) -> A:
+        def within(undone: Transaction) -> tuple[A, UnitOfWork]:
+            unit = UnitOfWork(undone, principal, self._clock.now(), digests_of=self._audit.digests)
+            return work(unit), unit
+
+        answer, unit = tx.undo(within)
+        tx.audit(self._entry(unit, action, answer))
+        return answer
+
     def _transact(
         self, tx: Transaction, *, principal: Principal, action: str, work: Callable[[UnitOfWork], A]
     ) -> tuple[A, UnitOfWork]:
         unit = UnitOfWork(tx, principal, self._clock.now(), digests_of=self._audit.digests)
         answer = work(unit)
+        entry = self._entry(unit, action, answer)
+        tx.audit(entry)
+        for before, after in unit.transitions:
+            unit.messages += self._outgoing.of_change(before, after, unit.now)
+        tx.add_messages(unit.messages)
+        for alarm in unit.alarms:
+            tx.audit(replace(entry, action=alarm.action, client=alarm.client, decision="alarm"))
+        return answer, unit
+
+    def _entry(self, unit: UnitOfWork, action: str, answer: Answer) -> AuditEntry:
         entry = self._audit.entry(
-            principal, unit.now, action=action, decision=answer.decision, about=unit.destination
+            unit.principal, unit.now, action=action, decision=answer.decision, about=unit.destination
         )
         rule = answer.rule if isinstance(answer, Deny) else GUESS_RULES.get(answer.decision)
-        entry = replace(
+        return replace(
             entry,
             subject=unit.subject,
             rule=rule,
@@ -179,13 +209,6 @@ class UnitsOfWork:
             reference=unit.reference,
             trunk=unit.trunk,
         )
-        tx.audit(entry)
-        for before, after in unit.transitions:
-            unit.messages += self._outgoing.of_change(before, after, unit.now)
-        tx.add_messages(unit.messages)
-        for alarm in unit.alarms:
-            tx.audit(replace(entry, action=alarm.action, client=alarm.client, decision="alarm"))
-        return answer, unit
 
     async def _follow_commit(self, unit: UnitOfWork) -> None:
         for alarm in unit.alarms:

@@ -13,6 +13,7 @@ from voicegate.application.change_notifier import ChangeNotifier
 from voicegate.application.clients import Clients
 from voicegate.application.conversation import CallTimings
 from voicegate.application.delivery import Delivery
+from voicegate.application.dry_runs import DryRuns
 from voicegate.application.enrollment import Enrollment
 from voicegate.application.limits import Capacity, LimitQueries
 from voicegate.application.number_lists import NumberLists
@@ -137,6 +138,8 @@ class App:
     """The use cases around held ranges and countries."""
     clock: Clock
     """The time."""
+    dry_runs: DryRuns
+    """The decisions about calls that are not placed."""
     limits: LimitQueries
     """The questions about limits."""
     take_spend: Callable[[SpendPolicy], None] = lambda _: None
@@ -155,14 +158,14 @@ def assemble(adapters: Adapters, rules: Rules) -> App:
     delivery = _delivery(adapters, rules, calls)
     followers = Followers(notifier=notifier, delivery=delivery, outgoing=outgoing)
     units = UnitsOfWork(store=store, clock=clock, audit=audit, followers=followers)
-    challenge_service = _challenge_service(
-        adapters, rules, calls=calls, delivery=delivery, standings=standings
-    )
-    enrollment = _enrollment(adapters, units=units, challenge_service=challenge_service)
+    service = _challenge_service(adapters, rules, calls=calls, delivery=delivery, standings=standings)
+    enrollment = _enrollment(adapters, units=units, challenge_service=service)
     factors = FactorQueries(store=store, clock=clock)
+    sign_in = _sign_in(adapters, units=units, challenge_service=service, delivery=delivery)
     pages = PageQueries(store=store, clock=clock, factors=factors)
     return App(
-        sign_in=_sign_in(adapters, units=units, challenge_service=challenge_service, delivery=delivery),
+        sign_in=sign_in,
+        dry_runs=DryRuns(units=units, sign_in=sign_in, enrollment=enrollment),
         challenges=ChallengeQueries(store=store, notifier=notifier, clock=clock),
         service_calls=ServiceCalls(store),
         enrollment=enrollment,
@@ -183,8 +186,8 @@ def assemble(adapters: Adapters, rules: Rules) -> App:
         webhook_delivery=_webhook_delivery(adapters, rules, outgoing),
         prefix_holds=_prefix_holds(adapters, rules, units=units, audit=audit),
         clock=clock,
-        limits=_limits(adapters, rules, audit=audit, service=challenge_service, delivery=delivery),
-        take_spend=challenge_service.take_spend,
+        limits=_limits(adapters, rules, audit=audit, service=service, delivery=delivery),
+        take_spend=service.take_spend,
     )
 
 

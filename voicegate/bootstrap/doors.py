@@ -132,6 +132,7 @@ def native_dependencies(app: App, trunks: Sequence[Trunk], pages_url: str = "") 
         trunks=app.trunks,
         prefix_holds=app.prefix_holds,
         limits=app.limits,
+        dry_runs=app.dry_runs,
         webhooks=app.webhooks,
         standings=app.standings,
         readiness=app.readiness,

@@ -1,13 +1,22 @@
 """`voicegate call`: call a number and speak a code; with `--watch`, show what happens on the call."""
 
+from typing import Any
+
 import rich_click as click
 
 from voicegate.cli.check import read_code
-from voicegate.cli.options import Options, complete_language, end_user_ip_option
+from voicegate.cli.options import (
+    Options,
+    complete_language,
+    dry_run_option,
+    end_user_ip_option,
+    max_price_option,
+    ttl_option,
+)
 from voicegate.cli.place import connect
-from voicegate.cli.printing import json_option, print_json, print_table
+from voicegate.cli.printing import json_option, print_dry_run, print_json
 from voicegate.cli.watching import Watched, follow
-from voicegate.client import Created, DryRun
+from voicegate.client import Created
 from voicegate.client.requests import Options as CallOptions
 
 
@@ -28,11 +37,9 @@ from voicegate.client.requests import Options as CallOptions
 @click.option("--reference", help="A note of your own, kept with the verification.")
 @end_user_ip_option
 @click.option("--passcode-stdin", is_flag=True, help="Speak a code of your own, read from standard input.")
-@click.option("--max-price", type=click.FloatRange(0), help="What it may cost at most, by the rates.")
-@click.option(
-    "--ttl", type=click.FloatRange(0, 3600), metavar="SECONDS", help="How long it may wait for a line."
-)
-@click.option("--dry-run", is_flag=True, help="Decide all, call nobody; exit 0 if it would be called.")
+@max_price_option
+@ttl_option
+@dry_run_option
 @click.option("--watch", is_flag=True, help="Show the call as it happens; exit 0 only if it is delivered.")
 @json_option
 @click.pass_obj
@@ -48,7 +55,7 @@ def call(  # noqa: PLR0913  # click hands options over by name
     end_user_ip: str | None,
     passcode_stdin: bool,
     max_price: float | None,
-    ttl: float | None,
+    ttl_s: float | None,
     dry_run: bool,
     watch: bool,
     as_json: bool,
@@ -69,10 +76,10 @@ def call(  # noqa: PLR0913  # click hands options over by name
             reference=reference,
             end_user_ip=end_user_ip,
             max_price=max_price,
-            ttl_s=ttl,
+            ttl_s=ttl_s,
         )
         if dry_run:
-            _print_dry_run(client.dry_run(number, **asked), as_json=as_json)
+            print_dry_run(client.dry_run(number, **asked), as_json=as_json)
             return
         created = client.create_verification(number, **asked)
         if watch:
@@ -83,24 +90,6 @@ def call(  # noqa: PLR0913  # click hands options over by name
             click.echo(f"calling {created.call.destination}\n{_next_step(created.id)}")
 
 
-def _print_dry_run(found: DryRun, *, as_json: bool) -> None:
-    if as_json:
-        print_json(found)
-        return
-    click.echo("would be called\n")
-    print_table(
-        ("trunk", "costs at most", "billed"),
-        (
-            (
-                one.trunk,
-                "unknown" if one.price is None else f"{one.price:g}",
-                "unknown" if one.billed_s is None else f"{one.billed_s} s",
-            )
-            for one in found.trunks
-        ),
-    )
-
-
 def _watched(created: Created) -> Watched:
     call = created.call
     return Watched(created.id, call.id, call.destination, call.created_at, _next_step(created.id))
@@ -108,3 +97,30 @@ def _watched(created: Created) -> Watched:
 
 def _next_step(verification_id: str) -> str:
     return f"check the code with: voicegate check {verification_id}"
+
+
+@click.command("call-again")
+@click.argument("verification_id", metavar="ID")
+@max_price_option
+@ttl_option
+@dry_run_option
+@click.option("--watch", is_flag=True, help="Show the call as it happens; exit 0 only if it is delivered.")
+@json_option
+@click.pass_obj
+def call_again(
+    options: Options, /, verification_id: str, *, dry_run: bool, watch: bool, as_json: bool, **terms: Any
+) -> None:
+    """Call again for the verification ID, with the same code."""
+    with connect(options) as client:
+        if dry_run:
+            print_dry_run(client.dry_redial(verification_id, **terms), as_json=as_json)
+            return
+        call = client.redial(verification_id, **terms)
+        next_step = _next_step(verification_id)
+        watched = Watched(verification_id, call.id, call.destination, call.created_at, next_step)
+        if watch:
+            follow(client, watched, lambda: client.verification(verification_id), as_json=as_json)
+        elif as_json:
+            print_json(call)
+        else:
+            click.echo(f"calling {call.destination}\n{next_step}")

@@ -8,15 +8,22 @@ import copy
 import shlex
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import Final
+from typing import Any, Final
 
 import rich_click as click
 
 from voicegate.cli.check import describe, read_code
 from voicegate.cli.exits import Exit, Failure
-from voicegate.cli.options import Options, complete_language, end_user_ip_option
+from voicegate.cli.options import (
+    Options,
+    complete_language,
+    dry_run_option,
+    end_user_ip_option,
+    max_price_option,
+    ttl_option,
+)
 from voicegate.cli.place import connect
-from voicegate.cli.printing import clock, json_option, print_json, print_table
+from voicegate.cli.printing import clock, json_option, print_dry_run, print_json, print_table
 from voicegate.cli.watching import Watched, follow
 from voicegate.client import Client, Factor, FactorJudgement
 from voicegate.domain.errors import VoicegateError
@@ -79,6 +86,8 @@ def factors() -> None:
 @click.option("--replace", is_flag=True, help="End the subscriber's present telephone for this one.")
 @click.option("--proven", is_flag=True, help="It was proven elsewhere: no call, no code. For admins.")
 @end_user_ip_option
+@max_price_option
+@ttl_option
 @_watch
 @json_option
 @click.pass_obj
@@ -94,6 +103,8 @@ def enroll(  # noqa: PLR0913  # click hands options over by name
     replace: bool,
     proven: bool,
     end_user_ip: str | None,
+    max_price: float | None,
+    ttl_s: float | None,
     watch: bool,
     as_json: bool,
 ) -> None:
@@ -114,6 +125,8 @@ def enroll(  # noqa: PLR0913  # click hands options over by name
             replace=replace,
             is_activated=proven,
             end_user_ip=end_user_ip,
+            max_price=max_price,
+            ttl_s=ttl_s,
         )
         _called(client, factor, watch=watch, as_json=as_json)
 
@@ -135,22 +148,30 @@ def activate(options: Options, subscriber: str, factor_id: str | None, *, as_jso
 @_subscriber
 @_factor_id
 @end_user_ip_option
+@max_price_option
+@ttl_option
+@dry_run_option
 @_watch
 @json_option
 @click.pass_obj
 def call_again(
     options: Options,
+    /,
     subscriber: str,
     factor_id: str | None,
     *,
-    end_user_ip: str | None,
+    dry_run: bool,
     watch: bool,
     as_json: bool,
+    **given: Any,
 ) -> None:
     """Call again for the activation, with the same code while it is valid."""
     with connect(options) as client:
         found = _find(client, subscriber, factor_id)
-        client.factors.call_again(subscriber, found.id, end_user_ip=end_user_ip)
+        if dry_run:
+            print_dry_run(client.factors.dry_run(subscriber, found.id, **given), as_json=as_json)
+            return
+        client.factors.call_again(subscriber, found.id, **given)
         _called(client, client.factors.get(subscriber, found.id), watch=watch, as_json=as_json)
 
 
@@ -164,24 +185,32 @@ factors.add_command(_resend)
 @_factor_id
 @_lifetime
 @end_user_ip_option
+@max_price_option
+@ttl_option
+@dry_run_option
 @_watch
 @json_option
 @click.pass_obj
 def challenge(
     options: Options,
+    /,
     subscriber: str,
     factor_id: str | None,
     *,
     lifetime: int | None,
-    end_user_ip: str | None,
+    dry_run: bool,
     watch: bool,
     as_json: bool,
+    **given: Any,
 ) -> None:
     """Call SUBSCRIBER's telephone with a code for a sign-in: with the same code while the last one is
     valid."""
     with connect(options) as client:
         found = _find(client, subscriber, factor_id)
-        client.factors.challenge(subscriber, found.id, lifetime, end_user_ip=end_user_ip)
+        if dry_run:
+            print_dry_run(client.factors.dry_run(subscriber, found.id, **given), as_json=as_json)
+            return
+        client.factors.challenge(subscriber, found.id, lifetime, **given)
         _called(client, client.factors.get(subscriber, found.id), watch=watch, as_json=as_json)
 
 

@@ -28,6 +28,9 @@ ADDRESSES: Final = {
     "factors": Address(
         "voicegate.cli.factors", "factors", "Telephones of subscribers, which they sign in with."
     ),
+    "call-again": Address(
+        "voicegate.cli.call", "call_again", "Call again for the verification ID, with the same code."
+    ),
     "key": Address(
         "voicegate.cli.key", "key", "The key file that codes are derived with: create it, add a key."
     ),

@@ -28,3 +28,20 @@ end_user_ip_option = click.option(
     "--end-user-ip", metavar="ADDRESS", help="Address of the person who signs in, by which calls are limited."
 )
 """For whom a command asks."""
+
+max_price_option = click.option(
+    "--max-price", type=click.FloatRange(0), help="What it may cost at most, by the rates."
+)
+"""What a call may cost."""
+ttl_option = click.option(
+    "--ttl",
+    "ttl_s",
+    type=click.FloatRange(0, 3600),
+    metavar="SECONDS",
+    help="How long it may wait for a line.",
+)
+"""How long a call may wait."""
+dry_run_option = click.option(
+    "--dry-run", is_flag=True, help="Decide all, call nobody; exit 0 if it would be called."
+)
+"""Whether a call is only decided about."""

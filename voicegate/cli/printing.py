@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from voicegate.client import Call, Quality, Step
+from voicegate.client import Call, DryRun, Quality, Step
 
 _NO_LIMIT: Final = 10_000
 _SHORTEST_NUMBER: Final = 7
@@ -43,6 +43,25 @@ def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     for row in rows:
         table.add_row(*(Text(_CONTROL.sub("\ufffd", cell)) for cell in row))
     _console().print(table)
+
+
+def print_dry_run(found: DryRun, *, as_json: bool) -> None:
+    """Print what a call would cost at most, by each of its trunks."""
+    if as_json:
+        print_json(found)
+        return
+    click.echo("would be called\n")
+    print_table(
+        ("trunk", "costs at most", "billed"),
+        (
+            (
+                one.trunk,
+                "unknown" if one.price is None else f"{one.price:g}",
+                "unknown" if one.billed_s is None else f"{one.billed_s} s",
+            )
+            for one in found.trunks
+        ),
+    )
 
 
 def hint_at_plus(number: str | None, *, is_found: bool) -> None:

@@ -16,7 +16,7 @@ from voicegate.client import requests
 from voicegate.client.async_factors import AsyncFactors
 from voicegate.client.async_pages import AsyncPages
 from voicegate.client.async_webhooks import AsyncWebhooks
-from voicegate.client.filters import AuditFilter, CallFilter, LimitFilter
+from voicegate.client.filters import AuditFilter, CallFilter, LimitFilter, Terms
 from voicegate.client.limit_models import Limits, Spent
 from voicegate.client.models import (
     ApiClient,
@@ -97,9 +97,13 @@ class AsyncClient:
         """Judge one guess at the code."""
         return await self._ask(requests.check(verification_id, passcode))
 
-    async def redial(self, verification_id: str) -> Call:
+    async def redial(self, verification_id: str, **terms: Unpack[Terms]) -> Call:
         """Call again with the same code."""
-        return (await self._ask(requests.redial(verification_id))).call
+        return (await self._ask(requests.redial(verification_id, terms))).call
+
+    async def dry_redial(self, verification_id: str, **terms: Unpack[Terms]) -> DryRun:
+        """Return what another call would meet; nobody is called."""
+        return await self._ask(requests.dry_redial(verification_id, terms))
 
     async def cancel(self, verification_id: str) -> Verification:
         """Cancel a verification and hang up its call."""

@@ -7,8 +7,8 @@ from typing import Protocol, TypeVar, Unpack
 
 from voicegate.client import factor_requests as requests
 from voicegate.client.factor_models import Factor, FactorJudgement, FactorPage
-from voicegate.client.factor_requests import Challenging, Enrolling
-from voicegate.client.models import Verification
+from voicegate.client.factor_requests import CallingAgain, Challenging, Enrolling
+from voicegate.client.models import DryRun, Verification
 from voicegate.client.requests import Request
 
 T = TypeVar("T")
@@ -36,10 +36,14 @@ class AsyncFactors:
         return await self._send(requests.activate(subscriber, factor_id, passcode))
 
     async def call_again(
-        self, subscriber: str, factor_id: str, *, end_user_ip: str | None = None
+        self, subscriber: str, factor_id: str, **options: Unpack[CallingAgain]
     ) -> Verification:
         """Call again for the activation: with the same code while that counts, else with a new one."""
-        return await self._send(requests.call_again(subscriber, factor_id, end_user_ip))
+        return await self._send(requests.call_again(subscriber, factor_id, options))
+
+    async def dry_run(self, subscriber: str, factor_id: str, **options: Unpack[CallingAgain]) -> DryRun:
+        """Return what a call would meet, for the activation or a sign-in; nobody is called."""
+        return await self._send(requests.dry_run(subscriber, factor_id, options))
 
     async def challenge(
         self,

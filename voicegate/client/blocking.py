@@ -17,7 +17,7 @@ from voicegate.client import requests
 from voicegate.client.blocking_factors import Factors
 from voicegate.client.blocking_pages import Pages
 from voicegate.client.blocking_webhooks import Webhooks
-from voicegate.client.filters import AuditFilter, CallFilter, LimitFilter
+from voicegate.client.filters import AuditFilter, CallFilter, LimitFilter, Terms
 from voicegate.client.limit_models import Limits, Spent
 from voicegate.client.models import (
     ApiClient,
@@ -96,9 +96,13 @@ class Client:
         """Judge one guess at the code."""
         return self._ask(requests.check(verification_id, passcode))
 
-    def redial(self, verification_id: str) -> Call:
+    def redial(self, verification_id: str, **terms: Unpack[Terms]) -> Call:
         """Call again with the same code."""
-        return (self._ask(requests.redial(verification_id))).call
+        return (self._ask(requests.redial(verification_id, terms))).call
+
+    def dry_redial(self, verification_id: str, **terms: Unpack[Terms]) -> DryRun:
+        """Return what another call would meet; nobody is called."""
+        return self._ask(requests.dry_redial(verification_id, terms))
 
     def cancel(self, verification_id: str) -> Verification:
         """Cancel a verification and hang up its call."""

@@ -5,7 +5,7 @@ from typing import Final, TypedDict
 from urllib.parse import quote
 
 from voicegate.client.factor_models import Factor, FactorJudgement, FactorPage, ResetFactors
-from voicegate.client.models import Problem, Verification
+from voicegate.client.models import DryRun, Problem, Verification
 from voicegate.client.requests import Request, idempotency, is_no_code, without_none
 
 _FACTORS: Final = "/v1/factors"
@@ -14,10 +14,20 @@ _DENIALS: Final[Mapping[str, str]] = {"no_challenge": "no_challenge", "factor_lo
 """Why a guess is denied where the daemon refuses to judge it, by the problem's name."""
 
 
+class CallingAgain(TypedDict, total=False):
+    """What another call may ask for; absent: as the daemon allows."""
+
+    end_user_ip: str | None
+    max_price: float | None
+    ttl_s: float | None
+
+
 class Challenging(TypedDict, total=False):
     """What a challenge may ask for; absent: the daemon's default."""
 
     end_user_ip: str | None
+    max_price: float | None
+    ttl_s: float | None
     idempotency_key: str | None
 
 
@@ -30,6 +40,8 @@ class Enrolling(TypedDict, total=False):
     replace: bool
     is_activated: bool
     end_user_ip: str | None
+    max_price: float | None
+    ttl_s: float | None
     idempotency_key: str | None
 
 
@@ -50,9 +62,9 @@ def verify(subscriber: str, factor_id: str, passcode: str) -> Request[FactorJudg
     return _guess(f"{_factor(factor_id)}/verify", subscriber, passcode)
 
 
-def call_again(subscriber: str, factor_id: str, end_user_ip: str | None) -> Request[Verification]:
+def call_again(subscriber: str, factor_id: str, options: CallingAgain) -> Request[Verification]:
     """Ask for another call for the activation."""
-    body = without_none({"subscriber": subscriber, "end_user_ip": end_user_ip})
+    body = without_none({**options, "subscriber": subscriber})
     return Request("POST", f"{_factor(factor_id)}/calls", Verification, body=body)
 
 
@@ -63,6 +75,12 @@ def challenge(
     body = without_none({**options, "subscriber": subscriber, "lifetime_s": lifetime_s})
     path, headers = f"{_factor(factor_id)}/challenges", idempotency(body.pop("idempotency_key", None))
     return Request("POST", path, Verification, body=body, headers=headers)
+
+
+def dry_run(subscriber: str, factor_id: str, options: CallingAgain) -> Request[DryRun]:
+    """Ask what a call would meet."""
+    body = without_none({**options, "subscriber": subscriber})
+    return Request("POST", f"{_factor(factor_id)}/dry-run", DryRun, body=body)
 
 
 def listing(subscriber: str) -> Request[FactorPage]:

@@ -1,4 +1,4 @@
-"""What the lists of calls and of the audit are filtered by."""
+"""What requests may say beside what they are about: filters of lists, and terms of calls."""
 
 from datetime import datetime
 from typing import TypedDict
@@ -39,3 +39,10 @@ class LimitFilter(TypedDict, total=False):
     client: str | None
     subscriber: str | None
     end_user_ip: str | None
+
+
+class Terms(TypedDict, total=False):
+    """What a request allows its call; absent or None: as the daemon allows."""
+
+    max_price: float | None
+    ttl_s: float | None

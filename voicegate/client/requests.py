@@ -13,7 +13,7 @@ import httpx
 import msgspec
 from httpx_sse import ServerSentEvent
 
-from voicegate.client.filters import AuditFilter, CallFilter, LimitFilter
+from voicegate.client.filters import AuditFilter, CallFilter, LimitFilter, Terms
 from voicegate.client.limit_models import Limits, SpentList
 from voicegate.client.models import (
     ApiClients,
@@ -140,9 +140,14 @@ def _no_code(problem: Problem) -> Judgement | None:
     return Judgement(status="denied", reason="wrong_passcode") if is_no_code(problem) else None
 
 
-def redial(verification_id: str) -> Request[Redialed]:
+def redial(verification_id: str, terms: Terms) -> Request[Redialed]:
     """Ask for another call."""
-    return Request("POST", f"{_path(verification_id)}/calls", Redialed)
+    return Request("POST", f"{_path(verification_id)}/calls", Redialed, body=without_none(terms) or None)
+
+
+def dry_redial(verification_id: str, terms: Terms) -> Request[DryRun]:
+    """Ask what another call would meet."""
+    return Request("POST", f"{_path(verification_id)}/dry-run", DryRun, body=without_none(terms) or None)
 
 
 def cancel(verification_id: str) -> Request[Verification]:

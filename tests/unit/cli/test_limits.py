@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.unit.adapters.http.serving import NUMBER, Served
-from tests.unit.application.conftest import SPACED
+from tests.unit.application.conftest import SPACED, UNHURRIED
 from tests.unit.application.scripted import answers
 from tests.unit.cli.conftest import Run
 from voicegate.domain.policy import CallPolicy, SpendPolicy, VelocityPolicy
@@ -107,6 +107,29 @@ async def test_what_was_spent_today_is_shown_beside_the_caps(used: Served, voice
     assert (trunk["counter"], trunk["used"], trunk["value"]) == ("carrier", 0.1, 0.4)
     # The next call could pass the cap by its worst case, and so is refused by it.
     assert trunk["is_reached"] == (found["refused"] is not None)
+
+
+async def test_another_call_is_decided_about_refused_by_its_price_and_placed(
+    used: Served, voicegate: Run
+) -> None:
+    service = used.bench.challenge_service
+    service.policy = replace(UNHURRIED, spend=SpendPolicy(RATES))
+    used.bench.pbx.plots = [answers] * 3
+    created = await used.create(destination="+12125550177")
+    await used.settled(created["id"])
+    for words in (("call-again", created["id"]), ("factors", "call-again", "alice")):
+        decided = await voicegate(*words, "--dry-run")
+        assert (decided.exit_code, "would be called" in decided.output) == (0, True), decided.output
+        dear = await voicegate(*words, "--max-price", "0.001")
+        assert (dear.exit_code != 0, "price" in dear.output) == (True, True), dear.output
+        placed = await voicegate(*words, "--max-price", "1", "--ttl", "60")
+        assert placed.output.startswith("calling"), placed.output
+        assert len(await found_calls(voicegate, is_alices=words[-1] == "alice")) == 2
+
+
+async def found_calls(voicegate: Run, *, is_alices: bool) -> list[object]:
+    only = ("--subscriber", "alice") if is_alices else ("--number", "+12125550177")
+    return list(json.loads((await voicegate("calls", "list", *only, "--json")).stdout))
 
 
 @pytest.mark.parametrize("query", ["number=%2B1", "end_user_ip=nowhere", "color=red"])

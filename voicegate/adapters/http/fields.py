@@ -8,15 +8,18 @@ import ipaddress
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import timedelta
 from typing import Final, NamedTuple
 
 from voicegate.adapters.http.problems import Refused
 from voicegate.adapters.http.request_parsing import wrong
+from voicegate.application.pending_call import CallTerms
 from voicegate.domain.client import Principal
 from voicegate.domain.errors import InvalidExtension, InvalidNumber, InvalidPasscode, UnknownLanguage
 from voicegate.domain.number_reading import NumberStyle
 from voicegate.domain.passcode import Passcode
 from voicegate.domain.phone_number import Destination
+from voicegate.domain.policy.spend import to_micros
 
 Refuse = Callable[[str, Exception], Refused]
 """Return the refusal of a field, given its name and what is wrong; it never repeats the value."""
@@ -90,6 +93,14 @@ def reading_language(field: str = "language", *, refuse: Refuse = wrong) -> Iter
         yield
     except UnknownLanguage as error:
         raise refuse(field, error) from error
+
+
+def read_terms(max_price: float | None, ttl_s: float | None) -> CallTerms:
+    """Return what a request allows its call; None: as policy and the settings allow."""
+    return CallTerms(
+        None if max_price is None else to_micros(max_price),
+        None if ttl_s is None else timedelta(seconds=ttl_s),
+    )
 
 
 def asking_for(

@@ -168,34 +168,11 @@ class EventsQuery(_Request, kw_only=True, frozen=True):
     ) = None
 
 
-class CallsQuery(_Request, kw_only=True, frozen=True):
-    """Which calls to list."""
+class NewCall(_Request, kw_only=True, frozen=True):
+    """Another call with the same code; may be left out."""
 
-    limit: Annotated[int, Meta(ge=1, le=500, description="Calls to list at most.")] = 50
-    cursor: (
-        Annotated[str, Meta(max_length=100, description="Only calls after a page's last: its `next`.")] | None
-    ) = None
-    before: Annotated[datetime, Meta(tz=True, description="Only calls made before this moment.")] | None = (
-        None
-    )
-    after: (
-        Annotated[datetime, Meta(tz=True, description="Only calls made at this moment or later.")] | None
-    ) = None
-    number: (
-        Annotated[str, Meta(max_length=32, description="Only calls to this destination, written in full.")]
-        | None
-    ) = None
-    outcome: Annotated[Outcome, Meta(description="Only calls that ended so.")] | None = None
-    trunk: Annotated[str, Meta(max_length=64, description="Only calls by this trunk.")] | None = None
-    client: (
-        Annotated[str, Meta(max_length=64, description="Only calls of this client; an admin sees all.")]
-        | None
-    ) = None
-    subscriber: Annotated[str, Meta(max_length=255, description="Only calls for this subscriber.")] | None = (
-        None
-    )
-    reference: Annotated[str, Meta(max_length=200, description="Only calls with this note.")] | None = None
-    test_numbers: Annotated[bool, Meta(description="With the calls to test numbers?")] = False
+    max_price: MaxPrice | None = None
+    ttl_s: TtlSeconds | None = None
 
 
 class EvidenceView(_Answer, kw_only=True, frozen=True):

@@ -4,9 +4,10 @@ Rows that may change are read FOR UPDATE, a factor always before its challenges.
 has one writer, and SQLAlchemy leaves FOR UPDATE out for it.
 """
 
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import asdict
 from datetime import date, datetime
+from typing import TypeVar
 
 from sqlalchemy import Connection, Select, Table, delete, func, insert, select, update
 from sqlalchemy.sql import ColumnElement
@@ -51,7 +52,7 @@ from voicegate.application.audit_entry import AuditEntry
 from voicegate.application.outbox import Claim, Message, Replaying, StoredMessage
 from voicegate.application.ports import ChallengeRecord, IdempotencyKey, Replay
 from voicegate.application.receipts import Cut
-from voicegate.application.store_port import BucketCall, WrongGuess
+from voicegate.application.store_port import BucketCall, Transaction, WrongGuess
 from voicegate.application.trunk_drains import Drain
 from voicegate.domain.call import Call
 from voicegate.domain.challenge import Challenge, Purpose
@@ -63,6 +64,8 @@ from voicegate.domain.policy import ListedNumber, NumberList
 from voicegate.domain.policy.conversion import PrefixHold
 from voicegate.domain.policy.spend import Account, Cost, Reservation
 from voicegate.domain.policy.velocity import Counter
+
+T = TypeVar("T")
 
 
 class SqlTransaction:
@@ -331,6 +334,15 @@ class SqlTransaction:
     def unlist(self, kind: NumberList, digests: Sequence[bytes], client: str) -> bool:
         """Take a number off a list; return whether it was there."""
         return number_rows.remove(self._connection, kind, digests, client=client)
+
+    def undo(self, work: Callable[[Transaction], T]) -> T:
+        """Run `work`, undo what it changed, and return its answer."""
+        savepoint = self._connection.begin_nested()
+        try:
+            # Another one: what this one has read must stay true.
+            return work(SqlTransaction(self._connection))
+        finally:
+            savepoint.rollback()
 
     def audit(self, entry: AuditEntry) -> None:
         """Store an audit entry."""

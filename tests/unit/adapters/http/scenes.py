@@ -61,7 +61,7 @@ OTHER_BODIES: Final = {
     "enrollFactor": {"subscriber": "bob", "destination": NUMBER},
     "challengeFactor": {"lifetime_s": 60},
 }
-ACTIVE: Final = ("challengeFactor", "verifyFactor")
+ACTIVE: Final = ("challengeFactor", "verifyFactor", "dryRunFactor")
 """What can be asked of an active factor only."""
 
 FACTOR_READS: Final = ("factor", "list_factors", "prefix_holds", "spent_on")
@@ -116,7 +116,7 @@ def barred(number: str) -> Scene:
         challenge_service, policy = served.bench.challenge_service, served.bench.challenge_service.policy
         wider = CallPolicy(frozenset({"US", "GB"}), number_check=NumberCheck.POSSIBLE)
         challenge_service.policy = replace(wider, test_numbers=re.compile(r"\+18005550199"))
-        if operation.name == "redial":
+        if operation.name in ("redial", "dryRunCall"):
             called = await served.create(destination=number)
             await served.bench.settled(called["id"])
         else:
@@ -139,8 +139,6 @@ async def nothing(served: Served, operation: Operation) -> httpx.Response:
 
 
 async def invalid(served: Served, operation: Operation) -> httpx.Response:
-    if operation.name == "redial":  # which has no body
-        return await barred("+15554151337")(served, operation)
     if operation.query is not None:
         return await ask(served, operation, params={"colour": "red"})
     return await ask(served, operation, json={"colour": "red"})
@@ -184,7 +182,7 @@ async def live(served: Served, operation: Operation) -> httpx.Response:
 
 async def over(served: Served, operation: Operation) -> httpx.Response:
     path = await existing(served, operation)
-    await served.http.delete(path.removesuffix("/calls"))
+    await served.http.delete(path.rpartition("/")[0])
     return await ask(served, operation, path=path)
 
 
@@ -233,8 +231,9 @@ async def guessed(served: Served, operation: Operation) -> httpx.Response:
 
 async def exhausted(served: Served, operation: Operation) -> httpx.Response:
     path = await existing(served, operation)
+    calls = path.replace("/dry-run", "/challenges" if "/factors/" in path else "/calls")
     for _ in range(5):
-        answer = await ask(served, operation, path=path)
+        answer = await ask(served, operation, path=calls)
         if not answer.is_success:
             break
         told = answer.json()

@@ -3,9 +3,10 @@
 import pytest
 
 from voicegate.adapters.http import request_parsing
+from voicegate.adapters.http.native.calls import CallsQuery
 from voicegate.adapters.http.okta_hook import TelephonyEvent
 from voicegate.adapters.http.problems import Refused
-from voicegate.adapters.http.schemas import CallsQuery, NewVerification
+from voicegate.adapters.http.schemas import NewVerification
 
 
 def test_a_wrong_type_is_told_in_jsons_words() -> None:

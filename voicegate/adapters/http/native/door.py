@@ -9,6 +9,7 @@ from voicegate.adapters.http import request_parsing
 from voicegate.adapters.http.doors import Credentials, Door
 from voicegate.adapters.http.native.admin import AdminDoor
 from voicegate.adapters.http.native.calls import CallsDoor
+from voicegate.adapters.http.native.dry_runs import DryRunsDoor
 from voicegate.adapters.http.native.factors import FactorsDoor
 from voicegate.adapters.http.native.limits import LimitsDoor
 from voicegate.adapters.http.native.numbers import NumbersDoor
@@ -23,6 +24,7 @@ from voicegate.adapters.http.operations import routes_of
 from voicegate.adapters.http.waiting import Waiters, WaitingLimits
 from voicegate.application.audit import Audit
 from voicegate.application.clients import Clients
+from voicegate.application.dry_runs import DryRuns
 from voicegate.application.enrollment import Enrollment
 from voicegate.application.limits import LimitQueries
 from voicegate.application.number_lists import NumberLists
@@ -68,6 +70,8 @@ class ApiDependencies:
     """The standing of the trunks."""
     prefix_holds: PrefixHolds
     """The use cases around held ranges and countries."""
+    dry_runs: DryRuns
+    """The decisions about calls that are not placed."""
     limits: LimitQueries
     """The questions about limits."""
     readiness: Readiness
@@ -109,6 +113,7 @@ def native_door(dependencies: ApiDependencies, waiters: Waiters | None = None) -
             body_timeout=dependencies.body_timeout,
         ),
         PrefixesDoor(dependencies.prefix_holds, dependencies.body_timeout),
+        DryRunsDoor(dependencies.sign_in, dependencies.dry_runs, dependencies.body_timeout),
         LimitsDoor(dependencies.limits),
         ServiceDoor(dependencies.readiness),
         PageSessionsDoor(dependencies.pages, dependencies.pages_url, dependencies.body_timeout),

@@ -19,6 +19,8 @@ from voicegate.adapters.http.schemas import (
     ExtensionText,
     LanguageTag,
     LifetimeSeconds,
+    MaxPrice,
+    TtlSeconds,
 )
 from voicegate.domain.challenge import ChallengeState
 from voicegate.domain.factor import FactorState
@@ -51,6 +53,8 @@ class NewFactor(_Request, kw_only=True, frozen=True):
     language: LanguageTag | None = None
     lifetime_s: LifetimeSeconds | None = None
     end_user_ip: EndUserIp | None = None
+    max_price: MaxPrice | None = None
+    ttl_s: TtlSeconds | None = None
     replace: Annotated[
         bool, Meta(description="End the subscriber's present factor for this one; else it stands in the way.")
     ] = False
@@ -71,6 +75,8 @@ class NewFactorCall(_Request, kw_only=True, frozen=True):
 
     subscriber: WhoseText | None = None
     end_user_ip: EndUserIp | None = None
+    max_price: MaxPrice | None = None
+    ttl_s: TtlSeconds | None = None
 
 
 class NewFactorChallenge(_Request, kw_only=True, frozen=True):
@@ -79,6 +85,8 @@ class NewFactorChallenge(_Request, kw_only=True, frozen=True):
     lifetime_s: LifetimeSeconds | None = None
     subscriber: WhoseText | None = None
     end_user_ip: EndUserIp | None = None
+    max_price: MaxPrice | None = None
+    ttl_s: TtlSeconds | None = None
 
 
 class FactorQuery(_Request, kw_only=True, frozen=True):

@@ -33,6 +33,7 @@ from voicegate.adapters.http.schemas import VerificationView
 from voicegate.application.enrollment import Enrollment, EnrollRequest
 from voicegate.application.factor_answers import FactorCalled, FactorGuess, FactorReset, OtherTelephone
 from voicegate.application.listing import FactorFilter
+from voicegate.application.pending_call import CodeRequest
 from voicegate.application.queries import FactorQueries
 from voicegate.application.unit_of_work import KeyReused, NotFound
 from voicegate.domain.challenge import DEFAULT_LIFETIME
@@ -44,7 +45,7 @@ from voicegate.domain.policy import Deny
 _FACTOR: Final = "/v1/factors/{id}"
 _REPLAYED: Final = '"true" when an earlier request did it; the factor is shown as it is now.'
 _CALLED: Final = {"Location": "Path of the verification, to watch it at."}
-_CALL: Final[tuple[Kind, ...]] = (
+CALL_REFUSALS: Final[tuple[Kind, ...]] = (
     problems.COUNTRY_NOT_ALLOWED,
     problems.NUMBER_TYPE_NOT_ALLOWED,
     problems.CALL_IN_PROGRESS,
@@ -94,7 +95,7 @@ class FactorsDoor:
             problems.ADMINS_ONLY,
             problems.ALREADY_ENROLLED,
             problems.KEY_REUSED,
-            *_CALL,
+            *CALL_REFUSALS,
             *problems.STORED,
         ),
     )
@@ -128,7 +129,7 @@ class FactorsDoor:
     async def list(self, request: web.Request) -> web.Response:
         """List factors."""
         query = request_parsing.read_query(request, FactorsQuery)
-        wanted = FactorFilter(client=query.client, subscriber=_whose(query.subscriber))
+        wanted = FactorFilter(client=query.client, subscriber=whose(query.subscriber))
         records = await self._factors.page(request[PRINCIPAL], query.limit, wanted, after=query.cursor)
         if records is None:
             raise request_parsing.wrong("cursor", ValueError("it is not the `next` of a page"))
@@ -170,9 +171,9 @@ class FactorsDoor:
     )
     async def get(self, request: web.Request) -> web.Response:
         """Show a factor."""
-        whose = _whose(request_parsing.read_query(request, FactorQuery).subscriber)
+        owner = whose(request_parsing.read_query(request, FactorQuery).subscriber)
         record = await self._factors.get(request[PRINCIPAL], request.match_info["id"])
-        if record is None or whose not in (None, record.factor.subscriber):
+        if record is None or owner not in (None, record.factor.subscriber):
             raise _gone(request)
         return json_response(factor_views.factor(record))
 
@@ -188,8 +189,8 @@ class FactorsDoor:
     )
     async def reset(self, request: web.Request) -> web.Response:
         """End a factor."""
-        whose = _whose(request_parsing.read_query(request, FactorQuery).subscriber)
-        answer = await self._enrollment.reset(request[PRINCIPAL], request.match_info["id"], subscriber=whose)
+        owner = whose(request_parsing.read_query(request, FactorQuery).subscriber)
+        answer = await self._enrollment.reset(request[PRINCIPAL], request.match_info["id"], subscriber=owner)
         match answer:
             case NotFound():
                 raise _gone(request)
@@ -219,9 +220,9 @@ class FactorsDoor:
     )
     async def activate(self, request: web.Request) -> web.Response:
         """Judge a guess at the activation's code."""
-        guess, whose = await self._guess(request)
+        guess, owner = await self._guess(request)
         answer = await self._enrollment.activate(
-            request[PRINCIPAL], request.match_info["id"], guess, subscriber=whose
+            request[PRINCIPAL], request.match_info["id"], guess, subscriber=owner
         )
         return _judged(request, answer)
 
@@ -239,7 +240,7 @@ class FactorsDoor:
             *request_parsing.REFUSALS,
             problems.NOT_FOUND,
             problems.NOT_PENDING,
-            *_CALL,
+            *CALL_REFUSALS,
             *problems.STORED,
         ),
     )
@@ -249,7 +250,10 @@ class FactorsDoor:
         body = sent or NewFactorCall()
         principal = fields.asking_for(request[PRINCIPAL], body.end_user_ip)
         answer = await self._enrollment.resend(
-            principal, request.match_info["id"], subscriber=_whose(body.subscriber)
+            principal,
+            request.match_info["id"],
+            subscriber=whose(body.subscriber),
+            terms=fields.read_terms(body.max_price, body.ttl_s),
         )
         return _called(request, answer)
 
@@ -275,7 +279,7 @@ class FactorsDoor:
             problems.NOT_FOUND,
             problems.NOT_ACTIVE,
             problems.KEY_REUSED,
-            *_CALL,
+            *CALL_REFUSALS,
             *problems.STORED,
         ),
     )
@@ -287,8 +291,8 @@ class FactorsDoor:
         answer = await self._enrollment.challenge(
             principal,
             factor_id,
-            timedelta(seconds=body.lifetime_s) if body.lifetime_s is not None else None,
-            subscriber=_whose(body.subscriber),
+            code_request(body),
+            subscriber=whose(body.subscriber),
             idempotency=request_parsing.read_idempotency_key(request, principal.name, factor_id, body),
         )
         return _called(request, answer)
@@ -313,16 +317,16 @@ class FactorsDoor:
     )
     async def verify(self, request: web.Request) -> web.Response:
         """Judge a guess at a sign-in's code."""
-        guess, whose = await self._guess(request)
+        guess, owner = await self._guess(request)
         answer = await self._enrollment.verify(
-            request[PRINCIPAL], request.match_info["id"], guess, subscriber=whose
+            request[PRINCIPAL], request.match_info["id"], guess, subscriber=owner
         )
         return _judged(request, answer)
 
     async def _guess(self, request: web.Request) -> tuple[Passcode, str | None]:
         """Return a guess, and the subscriber whose factor it must be."""
         body = await request_parsing.read_body(request, FactorPasscode, self._body_timeout)
-        return fields.read_passcode(body.passcode), _whose(body.subscriber)
+        return fields.read_passcode(body.passcode), whose(body.subscriber)
 
 
 def _enroll_request(request: web.Request, body: NewFactor) -> EnrollRequest:
@@ -337,7 +341,14 @@ def _enroll_request(request: web.Request, body: NewFactor) -> EnrollRequest:
         replaces=LIVING_STATES if body.replace else frozenset(),
         is_proven=body.is_activated,
         idempotency=request_parsing.read_idempotency_key(request, principal.name, body),
+        terms=fields.read_terms(body.max_price, body.ttl_s),
     )
+
+
+def code_request(body: NewFactorChallenge) -> CodeRequest:
+    """Return what a body wants of a code for a sign-in."""
+    lifetime = None if body.lifetime_s is None else timedelta(seconds=body.lifetime_s)
+    return CodeRequest(lifetime, fields.read_terms(body.max_price, body.ttl_s))
 
 
 def _called(
@@ -374,7 +385,8 @@ def _judged(request: web.Request, answer: FactorGuess | Deny | NotFound) -> web.
             assert_never(answer)
 
 
-def _whose(subscriber: str | None) -> str | None:
+def whose(subscriber: str | None) -> str | None:
+    """Return the subscriber whose factor must be meant; None: anybody's."""
     return None if subscriber is None else request_parsing.read_subscriber(subscriber)
 
 

@@ -15,15 +15,15 @@ from voicegate.adapters.http.doors import PRINCIPAL, REQUEST_ID
 from voicegate.adapters.http.events import Cursor, Streams
 from voicegate.adapters.http.operations import Operation, Success
 from voicegate.adapters.http.policy_errors import refusal
-from voicegate.adapters.http.problems import Facts, Refused
+from voicegate.adapters.http.problems import Facts, Kind, Refused
 from voicegate.adapters.http.responses import found, json_response, unknown
 from voicegate.adapters.http.schemas import (
     CreatedVerification,
-    DryRun,
     EventsQuery,
     Guess,
     Judgement,
     LookQuery,
+    NewCall,
     NewVerification,
     Redialed,
     StatusEvent,
@@ -32,20 +32,18 @@ from voicegate.adapters.http.schemas import (
 )
 from voicegate.adapters.http.waiting import Waiters
 from voicegate.application.challenges import ChallengeSpec
-from voicegate.application.pending_call import CallTerms
 from voicegate.application.ports import CallRecord, ChallengeRecord
 from voicegate.application.queries import ChallengeQueries
-from voicegate.application.sign_in import CalledAgain, Ended, Issued, IssueRequest, SignIn, WouldCall
+from voicegate.application.sign_in import CalledAgain, Ended, Issued, IssueRequest, SignIn
 from voicegate.application.unit_of_work import KeyReused, NotFound
 from voicegate.domain.challenge import VerifyResult
 from voicegate.domain.client import Scope
 from voicegate.domain.policy import Deny
-from voicegate.domain.policy.spend import to_micros
 
 _VERIFICATION: Final = "/v1/verifications/{id}"
 
 
-_REFUSALS: Final = (
+ISSUE_REFUSALS: Final = (
     *request_parsing.REFUSALS,
     problems.COUNTRY_NOT_ALLOWED,
     problems.NUMBER_TYPE_NOT_ALLOWED,
@@ -62,6 +60,27 @@ _REFUSALS: Final = (
     *problems.STORED,
 )
 """Why a verification may be refused."""
+
+
+REDIAL_REFUSALS: Final[tuple[Kind, ...]] = (
+    *request_parsing.REFUSALS,
+    problems.COUNTRY_NOT_ALLOWED,
+    problems.NUMBER_TYPE_NOT_ALLOWED,
+    problems.NOT_FOUND,
+    problems.CALL_IN_PROGRESS,
+    problems.NOT_OPEN,
+    problems.NO_ROUTE,
+    problems.QUEUE_FULL,
+    problems.TOO_MANY_CALLS,
+    problems.RATE_LIMITED,
+    problems.PREFIX_HELD,
+    problems.SPEND_LIMITED,
+    problems.PRICE_TOO_HIGH,
+    *problems.LISTED,
+    problems.TOO_SOON,
+    *problems.STORED,
+)
+"""Why another call may be refused."""
 
 
 class VerificationsDoor:
@@ -95,12 +114,12 @@ class VerificationsDoor:
                 "Idempotent-Replayed": '"true" when an earlier request made it; its status is current.',
             },
         ),
-        refusals=(problems.KEY_REUSED, *_REFUSALS),
+        refusals=(problems.KEY_REUSED, *ISSUE_REFUSALS),
     )
     async def create(self, request: web.Request) -> web.Response:
         """Accept a verification; its call is placed after the answer."""
         body = await request_parsing.read_body(request, NewVerification, self._body_timeout)
-        asked = _issue_request(request, body)
+        asked = issue_request(request, body)
         with fields.reading_language():
             issued = await self._sign_in.issue(asked)
         match issued:
@@ -112,31 +131,6 @@ class VerificationsDoor:
                 return _created(issued)
             case _:
                 assert_never(issued)
-
-    @Operation(
-        method="POST",
-        path="/v1/dry-run",
-        name="dryRun",
-        scope=Scope.VERIFICATIONS,
-        text="Decide all that a verification with this body would meet now: nobody is called, there is no "
-        "code, and nothing is counted. A refusal is answered as there.",
-        body=NewVerification,
-        success=Success(200, DryRun, "The call would be placed."),
-        refusals=_REFUSALS,
-    )
-    async def dry_run(self, request: web.Request) -> web.Response:
-        """Say what a verification would meet."""
-        body = await request_parsing.read_body(request, NewVerification, self._body_timeout)
-        asked = _issue_request(request, body)
-        with fields.reading_language():
-            answer = await self._sign_in.dry_run(asked)
-        match answer:
-            case Deny():
-                raise refusal(answer, field="destination")
-            case WouldCall(pending):
-                return json_response(views.dry_run(pending))
-            case _:
-                assert_never(answer)
 
     @Operation(
         method="GET",
@@ -224,33 +218,20 @@ class VerificationsDoor:
         path=f"{_VERIFICATION}/calls",
         name="redial",
         scope=Scope.VERIFICATIONS,
-        text="Call again with the same code. Takes no body.",
+        text="Call again with the same code. A body is needed only to say what the call may cost.",
+        body=NewCall,
+        is_body_required=False,
         success=Success(
             202, Redialed, "Accepted; the call is about to be placed.", {"Location": "Path of the call."}
         ),
-        refusals=(
-            problems.COUNTRY_NOT_ALLOWED,
-            problems.NUMBER_TYPE_NOT_ALLOWED,
-            problems.NOT_FOUND,
-            problems.CALL_IN_PROGRESS,
-            problems.NOT_OPEN,
-            problems.INVALID,
-            problems.NO_ROUTE,
-            problems.QUEUE_FULL,
-            problems.TOO_MANY_CALLS,
-            problems.RATE_LIMITED,
-            problems.PREFIX_HELD,
-            problems.SPEND_LIMITED,
-            problems.PRICE_TOO_HIGH,
-            *problems.LISTED,
-            problems.TOO_SOON,
-            *problems.STORED,
-        ),
+        refusals=REDIAL_REFUSALS,
     )
     async def redial(self, request: web.Request) -> web.Response:
         """Call again with the same code."""
         challenge_id = request.match_info["id"]
-        answer = await self._sign_in.redial(request[PRINCIPAL], challenge_id)
+        body = await request_parsing.read_optional_body(request, NewCall, self._body_timeout) or NewCall()
+        terms = fields.read_terms(body.max_price, body.ttl_s)
+        answer = await self._sign_in.redial(request[PRINCIPAL], challenge_id, terms)
         match answer:
             case NotFound():
                 raise unknown("verification", challenge_id)
@@ -313,7 +294,12 @@ def _cursor(last: str, after: str | None) -> Cursor:
     return cursor
 
 
-def _issue_request(request: web.Request, body: NewVerification) -> IssueRequest:
+def issue_request(request: web.Request, body: NewVerification) -> IssueRequest:
+    """Return the request that a body is.
+
+    Raises:
+        Refused: a field cannot be read.
+    """
     if request_parsing.has_controls(body.reference or ""):
         raise Refused(problems.INVALID, "reference: has control characters", Facts(field="reference"))
     spec = ChallengeSpec(
@@ -324,10 +310,7 @@ def _issue_request(request: web.Request, body: NewVerification) -> IssueRequest:
         human_check=body.human_check,
         lifetime=timedelta(seconds=body.lifetime_s) if body.lifetime_s is not None else None,
         reference=body.reference,
-        terms=CallTerms(
-            None if body.max_price is None else to_micros(body.max_price),
-            None if body.ttl_s is None else timedelta(seconds=body.ttl_s),
-        ),
+        terms=fields.read_terms(body.max_price, body.ttl_s),
     )
     principal = fields.asking_for(request[PRINCIPAL], body.end_user_ip)
     return IssueRequest(principal, spec, request_parsing.read_idempotency_key(request, principal.name, body))

@@ -34,6 +34,7 @@ from voicegate.adapters.http.problems import Kind, Refused
 from voicegate.adapters.http.responses import base_url, json_response
 from voicegate.application.enrollment import Enrollment, EnrollRequest
 from voicegate.application.factor_answers import FactorCalled, FactorGuess, FactorReset, OtherTelephone
+from voicegate.application.pending_call import CodeRequest
 from voicegate.application.queries import FactorQueries
 from voicegate.application.store_port import FactorRecord
 from voicegate.application.unit_of_work import KeyReused, NotFound
@@ -264,8 +265,8 @@ class FactorsDoor:
         )
         if guess is None:
             seconds = query.token_lifetime_seconds
-            lifetime = timedelta(seconds=seconds) if seconds else None
-            called = await self._enrollment.challenge(principal, factor_id, lifetime, subscriber=user)
+            wanted = CodeRequest(timedelta(seconds=seconds) if seconds else None)
+            called = await self._enrollment.challenge(principal, factor_id, wanted, subscriber=user)
             return self._called(request, called, shown=views.challenge)
         _proven(await self._enrollment.verify(principal, factor_id, guess, subscriber=user))
         return _json(request, Verification(factor_result="SUCCESS"))
