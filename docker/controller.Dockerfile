@@ -1,21 +1,64 @@
-# Voicegate's daemon. Build from the checkout's root:
+# Voicegate's daemon, and for a trial its lab's carrier (--target lab). Build from the checkout's root:
 #   docker build -f docker/controller.Dockerfile -t voicegate .
-FROM debian:12-slim
+# DEBIAN may be a base pinned by its digest: --build-arg DEBIAN=debian@sha256:...
+ARG DEBIAN=debian:12-slim
+
+FROM ${DEBIAN} AS build
 RUN apt-get update \
- && apt-get install -y --no-install-recommends python3 python3-venv flite espeak-ng \
+ && apt-get install -y --no-install-recommends python3-venv ca-certificates \
  && rm -rf /var/lib/apt/lists/*
-# The same number in both images: Asterisk reads the calls' sounds as a member of this group.
-RUN groupadd --gid 2001 voicegate-audio \
- && useradd --system --home-dir /var/lib/voicegate --create-home --groups voicegate-audio voicegate
-RUN install -d -o voicegate -m 0755 /run/voicegate \
- && install -d -o voicegate -g voicegate-audio -m 0750 /run/voicegate-audio
-COPY pyproject.toml README.md LICENSE NOTICE /src/
-COPY voicegate /src/voicegate
-COPY dialplan /src/dialplan
-COPY sounds /src/sounds
-COPY config /src/config
-RUN python3 -m venv /opt/voicegate && /opt/voicegate/bin/pip install --no-cache-dir /src && rm -rf /src
+WORKDIR /src
+# First what changes seldom: the versions that were tested, each file checked by its hash.
+COPY requirements requirements
+RUN python3 -m venv /opt/voicegate \
+ && /opt/voicegate/bin/pip install --no-cache-dir --no-compile --require-hashes -r requirements/daemon.txt \
+ && find /opt/voicegate -type d -name tests -prune -exec rm -r {} +
+COPY pyproject.toml README.md LICENSE NOTICE ./
+COPY voicegate voicegate
+COPY dialplan dialplan
+COPY sounds sounds
+COPY config config
+RUN /opt/voicegate/bin/pip install --no-cache-dir --no-compile --no-deps .
+
+FROM build AS installed
+# Bytecode only of what a daemon imports: of all it would be 50 MB.
+RUN /opt/voicegate/bin/pip uninstall --yes --quiet setuptools pip \
+ && /opt/voicegate/bin/python -c 'import voicegate.bootstrap, voicegate.cli.main, voicegate.cli.serve'
+
+# What the lab's carrier needs beside: the ear that hears which key is asked for.
+FROM build AS build-lab
+RUN awk '/^[a-z]/ { wanted = /^(pocketsphinx|sounddevice)==/ } wanted' requirements/tests.txt > lab.txt \
+ && /opt/voicegate/bin/pip install --no-cache-dir --no-deps --require-hashes -r lab.txt
+
+FROM ${DEBIAN} AS system
+# The TTS engines say the service's name; all other words are recorded. The numbers are the same in both images:
+# Asterisk reads the calls' sounds as a member of voicegate-audio, backends open the API's socket as voicegate-clients.
+RUN apt-get update \
+ && apt-get install -y --no-install-recommends python3 flite espeak-ng \
+ && rm -rf /var/lib/apt/lists/* /var/cache/apt \
+ && groupadd --gid 2000 voicegate && groupadd --gid 2001 voicegate-audio && groupadd --gid 2002 voicegate-clients \
+ && useradd --uid 2000 --gid 2000 --groups 2001,2002 --home-dir /var/lib/voicegate voicegate \
+ && install -d -o 2000 -g 2000 -m 0700 /var/lib/voicegate \
+ && install -d -o 2000 -g 2000 -m 0755 /run/voicegate \
+ && install -d -o 2000 -g 2001 -m 2750 /run/voicegate-audio
 ENV PATH=/opt/voicegate/bin:$PATH
-USER voicegate
+COPY docker/healthy.py docker/secrets.sh /usr/local/lib/voicegate/
+
+FROM system AS lab
+# The carrier is an Asterisk of the lab's own, which the lab fetches.
+ENV XDG_CACHE_HOME=/opt/voicegate-lab XDG_STATE_HOME=/var/lib/voicegate
+COPY --from=build-lab /opt/voicegate /opt/voicegate
+RUN apt-get update \
+ && python3 -c 'from voicegate.lab.packages import ensure_asterisk; ensure_asterisk()' \
+ && rm -rf /var/lib/apt/lists/*
+USER 2000
+ENTRYPOINT ["voicegate", "lab"]
+CMD ["carrier"]
+
+FROM system AS controller
+COPY --from=installed /opt/voicegate /opt/voicegate
+# By number, so that whoever runs it can see that it is not root.
+USER 2000
+HEALTHCHECK --interval=10s --timeout=5s --start-period=30s CMD ["python3", "/usr/local/lib/voicegate/healthy.py"]
 ENTRYPOINT ["voicegate"]
-CMD ["--config", "/etc/voicegate/voicegate.toml", "serve"]
+CMD ["serve"]

@@ -4,6 +4,9 @@ The demo is in `demo`, the measuring of voices in `hear`, the testers' accounts 
 """
 
 import dataclasses
+import signal
+import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import rich_click as click
@@ -15,6 +18,7 @@ from voicegate.cli.demo import demo
 from voicegate.cli.hear import hear
 from voicegate.cli.printing import json_option, print_json, print_table
 from voicegate.cli.testers import describe_testers, show_testers, testers
+from voicegate.lab.apt import Progress as Report
 from voicegate.lab.behaviour import Expected, LabNumber
 from voicegate.lab.browser import page_url
 from voicegate.lab.freeswitch import VARIABLE
@@ -31,6 +35,12 @@ _folder = click.option(
     help="Where the lab keeps configuration, logs and recordings.",
 )
 
+_port_base = click.option(
+    "--port-base",
+    type=click.IntRange(1024, 65000),
+    help=f"First of its 500 ports; as last time, else {DEFAULT_PORT_BASE}.",
+)
+
 
 @click.group()
 def lab() -> None:
@@ -44,11 +54,7 @@ lab.add_command(testers)
 
 @lab.command()
 @_folder
-@click.option(
-    "--port-base",
-    type=click.IntRange(1024, 65000),
-    help=f"First of its 500 ports; as last time, else {DEFAULT_PORT_BASE}.",
-)
+@_port_base
 @click.option("--service", help="The name spoken on calls; as last time, else Voicegate.")
 @click.option(
     "--listen",
@@ -90,12 +96,30 @@ def up(
         trunks=trunks or settings.trunks,
         pbxs=tuple(dict.fromkeys(map(PbxKind, pbxs))) or settings.pbxs,
     )
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task("lab", total=1.0)
-        Lab(settings).up(lambda text, done: bar.update(task, description=text, completed=done))
+    _with_progress(Lab(settings).up)
     _show_status(settings, as_json=as_json)
+
+
+@lab.command()
+@_folder
+@_port_base
+def carrier(folder: Path, port_base: int | None) -> None:
+    """Run the carrier and its telephones alone, until Ctrl-C: to try a PBX of your own without a real trunk.
+
+    Your PBX's trunk to it needs no password; `voicegate lab numbers` lists who answers, and how.
+    """
+    settings = _settings(folder)
+    settings = dataclasses.replace(settings, port_base=port_base or settings.port_base)
+    started = Lab(settings)
+    ended = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: ended.set())
+    try:
+        _with_progress(started.up_carrier)
+        click.echo(f"the carrier answers at sip:127.0.0.1:{settings.ports.carrier_sip}")
+        ended.wait()
+    finally:
+        started.down()
 
 
 @lab.command()
@@ -147,6 +171,14 @@ def trunks(*, as_json: bool) -> None:
 def down(folder: Path) -> None:
     """Stop the lab; its configuration, logs and recordings stay."""
     Lab(_settings(folder)).down()
+
+
+def _with_progress(start: Callable[[Report], None]) -> None:
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("lab", total=1.0)
+        start(lambda text, done: bar.update(task, description=text, completed=done))
 
 
 def _settings(folder: Path) -> LabSettings:

@@ -82,6 +82,18 @@ class Lab:
         self.wait_trunks()
         progress("starting", 1)
 
+    def up_carrier(self, progress: Progress = no_progress) -> None:
+        """Start the carrier and its telephones only: for a PBX that is not the lab's own.
+
+        Raises:
+            LabError: as `up`.
+        """
+        self._write(progress)
+        progress("starting", 0)
+        self.start_carrier()
+        self.start_telephones()
+        progress("starting", 1)
+
     def down(self) -> None:
         """Stop all parts and remove what they kept in memory; configuration, logs and recordings stay."""
         # The controller first: it ends its calls and removes their sound.

@@ -1,0 +1,63 @@
+"""What `docker/` holds fits the rest of the checkout; no image is built here."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.pages import ROOT
+from voicegate.config import load
+from voicegate.config.shapes import Settings
+
+DOCKER = ROOT / "docker"
+DOCKERFILES = sorted(DOCKER.glob("*.Dockerfile"))
+
+
+def read(name: str) -> str:
+    return (DOCKER / name).read_text("utf-8")
+
+
+def modules(file: Path) -> set[str]:
+    return set(re.findall(r"^load = (\w+)$", file.read_text("utf-8"), flags=re.MULTILINE))
+
+
+def test_asterisk_loads_only_modules_that_our_tests_load() -> None:
+    loaded = modules(DOCKER / "asterisk/modules.conf")
+    assert {"res_agi", "chan_pjsip", "app_playback", "app_senddtmf", "func_dialplan"} <= loaded
+    assert loaded < modules(ROOT / "voicegate/lab/common/modules.conf")
+    assert "autoload = no" in read("asterisk/modules.conf")
+
+
+@pytest.mark.parametrize("file", DOCKERFILES, ids=lambda file: file.name)
+def test_a_build_is_sent_what_it_copies(file: Path) -> None:
+    sent = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
+    copied = re.findall(r"^COPY (?!--from)(.+) \S+$", file.read_text("utf-8"), flags=re.MULTILINE)
+    names = [name for line in copied for name in line.split()]
+    assert names
+    for name in names:
+        assert (ROOT / name).exists(), name
+        assert name.partition("/")[0] in sent, name
+
+
+def test_images_agree_on_the_numbers_of_users_and_groups() -> None:
+    controller, asterisk = read("controller.Dockerfile"), read("asterisk.Dockerfile")
+    for image in (controller, asterisk):
+        assert "groupadd --gid 2001 voicegate-audio" in image
+        assert not re.search(r"^USER \d+:", image, flags=re.MULTILINE)  # it would lose its other groups
+    assert controller.count("USER 2000\n") == 2
+    assert "USER 2003\n" in asterisk
+    assert "chown 2000 ami-secret" in read("secrets.sh")
+    assert "chown 2003 manager-secret.conf" in read("secrets.sh")
+
+
+def test_the_manager_account_loses_its_example_secret() -> None:
+    example = (ROOT / "dialplan/asterisk/manager.conf").read_text("utf-8")
+    assert len(re.findall(r"^secret = ", example, flags=re.MULTILINE)) == 1
+    assert "'/^secret = /c #include" in read("asterisk.Dockerfile")
+
+
+def test_the_trial_has_settings_that_load() -> None:
+    settings: Settings = load(DOCKER / "trial/voicegate.toml")
+    endpoint = settings.trunks["carrier"].endpoint
+    assert re.search(rf"^\[{endpoint}\]$", read("trial/pjsip.conf"), flags=re.MULTILINE)
+    assert settings.pbx["main"].kind == "asterisk"
