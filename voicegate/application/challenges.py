@@ -24,7 +24,7 @@ from voicegate.application.pending_call import NO_TERMS, CallTerms, PendingCall
 from voicegate.application.ports import ChallengeRecord, Clock, Entropy, Keyring, Speech
 from voicegate.application.queueing import RETRY_AFTER
 from voicegate.application.route_choice import RouteChooser
-from voicegate.application.spending import hold_cost, may_spend_now, over, quotes_of
+from voicegate.application.spending import hold_cost, may_spend_now, over
 from voicegate.application.store_port import WrongGuess
 from voicegate.application.unit_of_work import Alarm, UnitOfWork
 from voicegate.domain import challenge as challenges
@@ -42,7 +42,7 @@ from voicegate.domain.challenge import (
 )
 from voicegate.domain.factor import Factor
 from voicegate.domain.language import match_language
-from voicegate.domain.passcode import DEFAULT_LENGTH, Passcode
+from voicegate.domain.passcode import DEFAULT_LENGTH, MIN_LENGTH, Passcode
 from voicegate.domain.phone_number import Destination
 from voicegate.domain.policy import (
     Caller,
@@ -55,7 +55,6 @@ from voicegate.domain.policy import (
     may_reach,
     refusal,
 )
-from voicegate.domain.policy.spend import Quote
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +71,10 @@ class Defaults:
     """From the request to the last possible guess."""
     guesses: int = DEFAULT_GUESSES
     """How many guesses a challenge takes."""
+    min_own_digits: int = MIN_LENGTH
+    """Digits that a client's own code must have; its door refuses another."""
+    max_lifetime: timedelta | None = None
+    """What a request may ask for at most; a longer one is shortened. None: any."""
     test_passcode: Passcode | None = None
     """The code of every challenge to a test number; None: there are no test numbers."""
 
@@ -125,7 +128,8 @@ class ChallengeFactory:
         self._keyring = keyring
         self._entropy = entropy
         self._speech = speech
-        self._defaults = defaults
+        self.defaults = defaults
+        """The values used where a request gives none."""
 
     def create(self, spec: ChallengeSpec, client: str, *, is_test: bool) -> Challenge:
         """Return a new challenge of a client, not stored yet; `is_test`: its telephone is a test number.
@@ -133,7 +137,8 @@ class ChallengeFactory:
         Raises:
             UnknownLanguage: a language is needed, and none of them has prompts.
         """
-        keyring, defaults = self._keyring, self._defaults
+        keyring, defaults = self._keyring, self.defaults
+        lifetime = spec.lifetime or defaults.lifetime
         now = self._clock.now()
         challenge_id = self._entropy.new_id("ver")
         own = spec.passcode or (defaults.test_passcode if is_test else None)
@@ -149,7 +154,7 @@ class ChallengeFactory:
             digest=keyring.digest(challenge_id, passcode),
             sealed=keyring.seal(challenge_id, own) if own else None,
             issued_at=now,
-            expires_at=now + (spec.lifetime or defaults.lifetime),
+            expires_at=now + min(lifetime, defaults.max_lifetime or lifetime),
             guesses_left=defaults.guesses,
             state=ChallengeState.DELIVERING,
             reference=spec.reference,
@@ -161,7 +166,7 @@ class ChallengeFactory:
         return self._keyring.matches(challenge.id, challenge.digest, passcode)
 
     def _language_of(self, spec: ChallengeSpec) -> str:
-        fallback = () if spec.needs_language else (self._defaults.language,)
+        fallback = () if spec.needs_language else (self.defaults.language,)
         return match_language((*spec.languages, *fallback), self._speech.languages())
 
 
@@ -178,6 +183,8 @@ class ChallengeService:
         policy: CallPolicy,
     ) -> None:
         self._factory = factory
+        self.min_own_digits = factory.defaults.min_own_digits
+        """Digits that a client's own code must have."""
         self._route_chooser = route_chooser
         self._calls = calls
         self._delivery = delivery
@@ -301,11 +308,6 @@ class ChallengeService:
             unit.transitions.append((challenge, current))
         unit.ended.append(current.id)
         return current
-
-    def quotes(self, pending: PendingCall) -> Sequence[Quote | Deny]:
-        """Return what a prepared call costs at worst by each of its trunks, or why it is not placed by it."""
-        longest = self._delivery.longest_call(pending.challenge.destination.extension)
-        return quotes_of(pending, self.policy, longest=longest)
 
     def _rerouted(self, unit: UnitOfWork, pending: PendingCall) -> PendingCall:
         """Return a prepared call by the route that earlier calls to its telephone make the best."""

@@ -23,6 +23,7 @@ from voicegate.application.challenges import ChallengeService, ChallengeSpec
 from voicegate.application.pending_call import PendingCall
 from voicegate.application.ports import Clock
 from voicegate.application.queueing import CallLimits, Occupancy
+from voicegate.application.spending import quotes_of
 from voicegate.application.store_port import Store, Transaction
 from voicegate.application.unit_of_work import UnitOfWork
 from voicegate.domain.client import Principal
@@ -113,6 +114,8 @@ class Capacity:
     """Guesses that a code takes."""
     occupancy: Callable[[], Occupancy]
     """Returns how many calls there are now."""
+    longest_call: Callable[[str | None], timedelta]
+    """Returns the longest that a call with an extension can last after its answer."""
 
 
 class LimitQueries:
@@ -188,7 +191,10 @@ class LimitQueries:
         spend = self._challenge_service.policy.spend
         if not spend.caps:
             return
-        quotes = self._challenge_service.quotes(pending) if isinstance(pending, PendingCall) else ()
+        quotes: Sequence[Quote | Deny] = ()
+        if isinstance(pending, PendingCall):
+            longest = self._capacity.longest_call(pending.challenge.destination.extension)
+            quotes = quotes_of(pending, self._challenge_service.policy, longest=longest)
         worst = {one.trunk: one.worst for one in quotes if isinstance(one, Quote)}
         trunks = [account_of(trunk.name) for trunk in self._capacity.trunks]
         accounts = [*trunks, *accounts_of(question.destination, question.caller)]

@@ -126,6 +126,11 @@ class SignIn:
         self._trunk_health = trunk_health
         self._delivery = delivery
 
+    @property
+    def min_digits(self) -> int:
+        """How many digits a client's own code must have."""
+        return self._challenge_service.min_own_digits
+
     async def issue(self, request: IssueRequest) -> Issued | KeyReused | Deny:
         """Store a challenge with its first call and start to deliver it.
 

@@ -12,7 +12,7 @@ from contextlib import (
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Final
+from typing import Final, TypedDict
 
 import structlog
 
@@ -60,6 +60,7 @@ from voicegate.config import (
     TrunkSettings,
     sounds_folder,
 )
+from voicegate.config.profile import MAX_LIFETIME_S, MIN_DIGITS, NIST
 from voicegate.domain.errors import ConfigError, SpeechError, UnknownLanguage
 from voicegate.domain.language import best_language, match_language
 from voicegate.domain.passcode import Passcode
@@ -179,6 +180,7 @@ def rules(settings: Settings) -> Rules:
             passcode_length=settings.passcode.length,
             lifetime=timedelta(seconds=settings.passcode.lifetime_s),
             guesses=settings.passcode.guesses,
+            **_profiled(settings),
             test_passcode=Passcode(numbers.passcode) if numbers.enabled else None,
         ),
         timings=timings(settings),
@@ -193,6 +195,18 @@ def rules(settings: Settings) -> Rules:
         ),
         caller_id_memory=timedelta(seconds=settings.routing.caller_id_memory_s),
     )
+
+
+class _Profiled(TypedDict, total=False):
+    min_own_digits: int
+    max_lifetime: timedelta
+
+
+def _profiled(settings: Settings) -> _Profiled:
+    """Return what the profile asks of codes; nothing if there is none."""
+    if settings.policy.profile != NIST:
+        return {}
+    return {"min_own_digits": MIN_DIGITS, "max_lifetime": timedelta(seconds=MAX_LIFETIME_S)}
 
 
 def check(settings: Settings) -> None:

@@ -199,7 +199,13 @@ def _limits(
         clock=adapters.clock,
         audit=audit,
         challenge_service=service,
-        capacity=Capacity(rules.limits, rules.routes.trunks, rules.defaults.guesses, delivery.occupancy),
+        capacity=Capacity(
+            rules.limits,
+            rules.routes.trunks,
+            rules.defaults.guesses,
+            delivery.occupancy,
+            delivery.longest_call,
+        ),
     )
 
 

@@ -23,6 +23,7 @@ from voicegate.bootstrap import speech_settings
 from voicegate.bootstrap.asterisk import asterisk_settings, group_id
 from voicegate.bootstrap.endpoints import allowed_uids, socket_file
 from voicegate.bootstrap.pbxs import freeswitch_settings, needing_freeswitch
+from voicegate.bootstrap.profile_checks import ProfileCheck
 from voicegate.bootstrap.settings_checks import (
     Misconfigured,
     PolicyCheck,
@@ -30,6 +31,7 @@ from voicegate.bootstrap.settings_checks import (
     secret_files,
 )
 from voicegate.config import AsteriskPbxSettings, FreeSwitchPbxSettings, Settings, SimulatorPbxSettings
+from voicegate.config.profile import NIST
 from voicegate.domain.announcement import Pause, PromptName
 from voicegate.domain.errors import KeyFileError, SpeechError, VoicegateError
 from voicegate.domain.language import match_language
@@ -42,6 +44,7 @@ def checks(settings: Settings) -> Sequence[Check]:
         ("database", lambda: _of_store(settings)),
         ("secrets", lambda: SecretFilesCheck(secret_files(settings))),
         ("policy", lambda: PolicyCheck(settings)),
+        *([("profile", lambda: ProfileCheck(settings))] if settings.policy.profile == NIST else []),
         ("socket", lambda: _of_socket(settings)),
         ("sounds", lambda: SpeechCheck(speech_settings(settings), settings.service.language)),
         *(

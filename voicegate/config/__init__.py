@@ -18,6 +18,7 @@ import msgspec
 import phonenumbers
 from msgspec import Struct
 
+from voicegate.config.profile import check_profile
 from voicegate.config.renames import Renamed, rename
 from voicegate.config.routing_shapes import RoutingSettings
 from voicegate.config.shapes import (
@@ -148,6 +149,7 @@ def parse(raw: dict[str, Any]) -> Settings:
             _convert(entry, shape, path=f"{table}.{name}")
     settings = _convert(raw, Settings, path="")
     _check_references(settings)
+    check_profile(settings)
     _check_field_paths(settings)
     _check_prefixes(settings)
     _check_countries(settings)

@@ -18,6 +18,7 @@ from voicegate.domain.policy import NumberCheck
 from voicegate.domain.routing import NumberFormat
 
 Seconds = Annotated[float, Meta(gt=0, le=86400)]
+Provision = Literal["alternatives", "notice", "risk_assessment", "migration_plan", "binding"]
 Days = Annotated[int, Meta(ge=1, le=36500)]
 Milliseconds = Annotated[int, Meta(ge=0, le=10000)]
 Limit = Annotated[int, Meta(ge=1, le=1_000_000)]
@@ -151,6 +152,8 @@ class PasscodeSettings(_Section, frozen=True, kw_only=True):
 class Policy(_Section, frozen=True, kw_only=True):
     """`[policy]`: who may be called."""
 
+    profile: Literal["", "nist-800-63b-4"] = ""
+    profile_provisions: tuple[Provision, ...] = ()
     allowed_countries: tuple[Country, ...] = ()
     number_check: NumberCheck = NumberCheck.VALID
     voip_numbers: bool = True

@@ -2,7 +2,7 @@
 
 The table `TRANSITIONS` has every pair of state and event that changes something. A factor is never edited:
 another number is another factor with its own activation, and the old one is reset. Sources: Okta's Factors
-API (the lifecycle), NIST SP 800-63B section 5.2.2 (no more than 100 failures in a row).
+API (the lifecycle), NIST SP 800-63B-4, 3.2.2 (no more than 100 failures in a row).
 """
 
 from collections.abc import Mapping

@@ -86,6 +86,18 @@ def read_passcode(text: str, field: str = "passcode", *, refuse: Refuse = wrong)
         raise refuse(field, error) from error
 
 
+def read_own_code(text: str, field: str = "passcode", *, at_least: int, refuse: Refuse = wrong) -> Passcode:
+    """Return a client's own code, which is to be spoken. `at_least`: how many digits it must have.
+
+    Raises:
+        Refused: it is not a code, or too short.
+    """
+    code = read_passcode(text, field, refuse=refuse)
+    if len(code.digits) < at_least:
+        raise refuse(field, ValueError(f"It must have {at_least} digits or more."))
+    return code
+
+
 @contextmanager
 def reading_language(field: str = "language", *, refuse: Refuse = wrong) -> Iterator[None]:
     """While the context lasts, turn "no prompts in this language" into a refusal that names the field."""

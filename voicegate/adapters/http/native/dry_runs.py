@@ -45,7 +45,7 @@ class DryRunsDoor:
     async def new(self, request: web.Request) -> web.Response:
         """Say what a verification would meet."""
         body = await request_parsing.read_body(request, NewVerification, self._body_timeout)
-        asked = verifications.issue_request(request, body)
+        asked = verifications.issue_request(request, body, self._sign_in.min_digits)
         with fields.reading_language():
             answer = await self._sign_in.dry_run(asked)
         match answer:

@@ -119,7 +119,7 @@ class VerificationsDoor:
     async def create(self, request: web.Request) -> web.Response:
         """Accept a verification; its call is placed after the answer."""
         body = await request_parsing.read_body(request, NewVerification, self._body_timeout)
-        asked = issue_request(request, body)
+        asked = issue_request(request, body, self._sign_in.min_digits)
         with fields.reading_language():
             issued = await self._sign_in.issue(asked)
         match issued:
@@ -294,19 +294,20 @@ def _cursor(last: str, after: str | None) -> Cursor:
     return cursor
 
 
-def issue_request(request: web.Request, body: NewVerification) -> IssueRequest:
-    """Return the request that a body is.
+def issue_request(request: web.Request, body: NewVerification, min_digits: int) -> IssueRequest:
+    """Return the request that a body is. `min_digits`: how many digits a code of the client's own must have.
 
     Raises:
         Refused: a field cannot be read.
     """
     if request_parsing.has_controls(body.reference or ""):
         raise Refused(problems.INVALID, "reference: has control characters", Facts(field="reference"))
+    own = None if body.passcode is None else fields.read_own_code(body.passcode, at_least=min_digits)
     spec = ChallengeSpec(
         fields.read_destination(body.destination, body.extension),
         languages=(body.language,) if body.language else (),
         needs_language=body.language is not None,
-        passcode=None if body.passcode is None else fields.read_passcode(body.passcode),
+        passcode=own,
         human_check=body.human_check,
         lifetime=timedelta(seconds=body.lifetime_s) if body.lifetime_s is not None else None,
         reference=body.reference,

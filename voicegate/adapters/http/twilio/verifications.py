@@ -128,7 +128,7 @@ class VerificationsDoor:
     async def create(self, request: web.Request) -> web.Response:
         """Call a number with a code, or call again with the code that is pending."""
         service, form = self._service(request), await self._form(request)
-        spec = _spec(service, form)
+        spec = _spec(service, form, self._sign_in.min_digits)
         principal = fields.asking_for(
             request[PRINCIPAL], form.get("DeviceIp"), "DeviceIp", refuse=errors.wrong
         )
@@ -288,7 +288,7 @@ def place(request: web.Request) -> UrlContext:
     return UrlContext(base_url(request), account)
 
 
-def _spec(service: TwilioService, form: Form) -> ChallengeSpec:
+def _spec(service: TwilioService, form: Form, min_digits: int) -> ChallengeSpec:
     for parameter in _NOT_SUPPORTED:
         if form.get(parameter):
             raise errors.not_supported(parameter)
@@ -301,12 +301,23 @@ def _spec(service: TwilioService, form: Form) -> ChallengeSpec:
     return ChallengeSpec(
         called,
         languages=tuple(filter(None, (form.get("Locale"), *own))),
-        passcode=_code(form, "CustomCode"),
+        passcode=_own_code(form, min_digits),
         passcode_length=service.code_length,
         human_check=service.human_check,
         lifetime=service.lifetime,
         service=service.sid,
     )
+
+
+def _own_code(form: Form, min_digits: int) -> Passcode | None:
+    """Return the client's own code; None: it has none.
+
+    Raises:
+        Refused: it is not a code, or too short.
+    """
+    if not form.get("CustomCode"):
+        return None
+    return fields.read_own_code(form["CustomCode"], "CustomCode", at_least=min_digits, refuse=errors.wrong)
 
 
 def _code(form: Form, parameter: str) -> Passcode | None:

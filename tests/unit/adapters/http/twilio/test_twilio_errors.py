@@ -55,6 +55,14 @@ async def test_what_cannot_be_asked_is_refused_and_nobody_called(
     assert twilio.bench.pbx.legs == []
 
 
+async def test_a_code_of_its_own_that_the_profile_finds_too_short_is_refused(twilio: Twilio) -> None:
+    twilio.bench.challenge_service.min_own_digits = 6
+    response = await twilio.ask(CustomCode="12345")
+    assert told(response) == (400, 60200)
+    assert response.json()["message"].startswith("Invalid parameter: CustomCode")
+    await twilio.create(CustomCode="123456")
+
+
 async def test_what_only_describes_is_ignored(twilio: Twilio) -> None:
     await twilio.create(DeviceIp="192.0.2.1", RiskCheck="enable", Tags='{"a": "b"}', AppHash="x", Unknown="y")
 
