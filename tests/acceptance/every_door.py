@@ -100,7 +100,7 @@ async def _factors(http: httpx.AsyncClient) -> list[int]:
 
 
 async def _native_factors(http: httpx.AsyncClient) -> list[int]:
-    body = {"subscriber": "carol", "destination": "+12025550113"}
+    body = {"subscriber": "carol", "destination": "+12025550115"}
     enrolled = await http.post("/v1/factors", json=body, headers={"Idempotency-Key": "carol"})
     path = f"/v1/factors/{enrolled.json().get('id')}"
     proven = await http.post("/v1/factors", json=body | {"subscriber": "dave", "is_activated": True})

@@ -4,12 +4,14 @@ import asyncio
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pytest
 import soundfile
 
 from tests.pbx.conftest import Backend
-from voicegate.client import AsyncClient, Verification
+from voicegate.client import ApiError, AsyncClient, Verification
 from voicegate.config import project_folder
-from voicegate.lab.listener import hear_digits
+from voicegate.domain.announcement import REPORT_PHRASES
+from voicegate.lab.listener import find_sound, hear_digits
 from voicegate.lab.numbers import NUMBERS, find_number
 from voicegate.lab.world import Lab
 
@@ -69,6 +71,10 @@ class BusyHour:
     redialed: list[Heard] = field(default_factory=list)
     twenty: list[Heard] = field(default_factory=list)
     judged: list[str] = field(default_factory=list)
+    opted_out: Verification | None = None
+    phrases: list[int | None] = field(default_factory=list)
+    void_code: str | None = None
+    refused: set[str] = field(default_factory=set)
 
 
 async def live_through(lab: Lab) -> BusyHour:
@@ -87,6 +93,7 @@ async def live_through(lab: Lab) -> BusyHour:
             _redial,
             _twenty,
             _strangers,
+            _opting_out,
         ):
             tasks.create_task(part(backend, hour))
     return hour
@@ -121,6 +128,27 @@ async def _voicemail(backend: Backend, hour: BusyHour) -> None:
     number = find_number("voicemail").british(4)
     await backend.call(number)
     hour.voicemail = await backend.hear(number)
+
+
+async def _opting_out(backend: Backend, hour: BusyHour) -> None:
+    number = find_number("wants-no-calls").british(5)
+    hour.opted_out = await backend.call(number, passcode="904418")
+    heard = soundfile.read(await backend.recording(number), dtype="int16")[0]
+    sounds = project_folder("sounds") / "en"
+    # The first of them was cut short by the 9.
+    for name in REPORT_PHRASES[1:]:
+        said = soundfile.read(sounds / f"{name}.wav", dtype="int16")[0]
+        # A recording ends with the call, some packets early.
+        hour.phrases.append(await asyncio.to_thread(find_sound, heard, said[:-4000]))
+    judgement = await backend.client.check(hour.opted_out.id, "904418")
+    hour.void_code = judgement.reason
+    for asking in (
+        backend.client.create_verification(number),
+        backend.client.factors.enroll("bystander", number),
+    ):
+        with pytest.raises(ApiError) as refused:
+            await asking
+        hour.refused.add(refused.value.problem.name)
 
 
 async def _own_code(backend: Backend, hour: BusyHour) -> None:

@@ -9,6 +9,7 @@ from tests.pbx.busy_hour import LANGUAGES, BusyHour, Heard, live_through
 from tests.pbx.conftest import EACH_PBX
 from tests.pbx.outcomes import events, expected, last_call, outcome_of, readings
 from voicegate.config import project_folder
+from voicegate.domain.announcement import REPORT_PHRASES
 from voicegate.lab.behaviour import LabNumber
 from voicegate.lab.hearing.calls import choose_ear
 from voicegate.lab.hearing.results import read_heard
@@ -26,6 +27,7 @@ HEEDED = ["answered", "invited", "key_pressed"]
 TOLD = [*RUNG, *HEEDED, *READ, *READ, *OVER]
 TOLD_ONCE = [*RUNG, *HEEDED, *READ, *OVER]
 PUT_THROUGH = [*RUNG, "answered", "extension_started", "extension_sent", *HEEDED[1:], *READ, *READ, *OVER]
+REPORTED = [*RUNG, "answered", "invited", "reported", "opted_out", *OVER]
 UNUSUAL = {
     "never-presses": UNHEEDED,
     "busy": UNRUNG,
@@ -48,6 +50,7 @@ UNUSUAL = {
     "hangs-up-at-end": TOLD_ONCE,
     "wants-repeat": [*RUNG, *HEEDED, *READ, *READ, *READ, *OVER],
     "speaks-g729": UNRUNG,
+    "wants-no-calls": REPORTED,
 }
 """What happens on calls that are not just answered, heeded and told the code twice."""
 
@@ -66,7 +69,8 @@ def test_a_number_of_the_table_comes_to_what_it_says(hour: BusyHour, number: Lab
         # Whether the first word comes before the good-bye is chance.
         happened.remove("invited")
     assert happened == UNUSUAL.get(number.name, TOLD)
-    assert verification.status == ("delivered" if call.outcome == "delivered" else "undeliverable")
+    told = call.outcome in ("delivered", "reported")
+    assert verification.status == (call.outcome if told else "undeliverable")
     assert call.evidence.extension_sent == (number.extension is not None)
     if number.sip_status is not None:
         assert call.sip_status == number.sip_status
@@ -172,6 +176,19 @@ def test_an_ear_that_knows_none_of_our_recordings_reads_the_code(hour: BusyHour,
     code = LANGUAGES[language][1]
     ear = choose_ear(project_folder("sounds"), language)
     assert ear(hour.recordings[language], len(code)) == code
+
+
+def test_who_did_not_ask_and_wants_no_more_calls_hears_that_there_are_none(hour: BusyHour) -> None:
+    assert hour.opted_out is not None
+    assert events(hour.opted_out) == REPORTED
+    found = [place for place in hour.phrases if place is not None]
+    assert len(found) == len(REPORT_PHRASES[1:])
+    assert found == sorted(found)
+
+
+def test_a_reported_calls_code_counts_no_more_and_its_number_is_refused(hour: BusyHour) -> None:
+    assert hour.void_code == "reported"
+    assert hour.refused == {"do_not_call"}
 
 
 def test_a_redial_speaks_the_same_code(hour: BusyHour) -> None:

@@ -43,6 +43,7 @@ def test_every_setting_stands_in_the_example() -> None:
         "passcode": config.PasscodeSettings,
         "policy": config.Policy,
         "spend": config.SpendSettings,
+        "reports": config.ReportSettings,
         "pages": config.Pages,
         "test_numbers": config.TestNumbers,
         "log": config.Log,

@@ -11,6 +11,7 @@ from voicegate.adapters.storage.store import Waits
 from voicegate.application.challenges import Defaults
 from voicegate.application.conversation import CallTimings
 from voicegate.application.queueing import CallLimits
+from voicegate.application.reports import ReportRules
 from voicegate.application.retention import Retention
 from voicegate.bootstrap import retention, routes, rules, waits
 from voicegate.bootstrap.doors import connection_limits, twilio_services, waiting_limits
@@ -39,6 +40,7 @@ PEERS = parse(
         (replace(rules(SETTINGS).policy, prefixes=PrefixRules()), CallPolicy()),
         (rules(SETTINGS).defaults, Defaults()),
         (rules(SETTINGS).timings, CallTimings()),
+        (rules(SETTINGS).reports, ReportRules()),
         (rules(SETTINGS).limits, CallLimits()),
         (retention(SETTINGS), Retention()),
         (waits(SETTINGS), Waits()),

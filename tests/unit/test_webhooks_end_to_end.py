@@ -17,8 +17,11 @@ from voicegate.domain.phone_number import Destination
 from voicegate.domain.receipt import verify_chain
 from voicegate.lab.deadlines import within
 
+OPTS_OUT = "+15005550114"
+"""The test number that presses 9, and 0 twice."""
 
-async def test_a_call_is_told_and_has_a_receipt(tmp_path: Path) -> None:
+
+async def test_calls_are_told_and_have_receipts(tmp_path: Path) -> None:
     secret = tmp_path / "secret"
     secret.write_text(new_secret())
     async with backend() as made:
@@ -39,28 +42,37 @@ async def test_a_call_is_told_and_has_a_receipt(tmp_path: Path) -> None:
                         "caller_ids": [{"number": "+12025550100"}],
                     }
                 },
+                "test_numbers": {"enabled": True, "pace": 0.02},
                 "receipts": {"enabled": True},
                 "webhook_delivery": {"http_on_loopback": True},
                 "webhooks": {
                     "web": {
                         "url": f"http://127.0.0.1:{made.port}/",
                         "secret_file": str(secret),
-                        "events": ["call.ended"],
+                        "events": ["call.ended", "call.reported", "call.opted_out"],
                     }
                 },
             }
         )
         async with running(settings) as app:
             principal = Principal("web", frozenset({Scope.VERIFICATIONS}), "req_1")
-            spec = ChallengeSpec(Destination.parse("+12025550103"))
-            assert isinstance(await app.sign_in.issue(IssueRequest(principal, spec)), Issued)
+            for number in ("+12025550103", OPTS_OUT):
+                spec = ChallengeSpec(Destination.parse(number))
+                assert isinstance(await app.sign_in.issue(IssueRequest(principal, spec)), Issued)
             async with within(60):
-                while not made.taken:
+                while len(made.taken) < 4:
                     await asyncio.sleep(0.02)
-        ((headers, body),) = made.taken
-    told = Verifier(secret.read_text()).verify(body, headers)
-    assert json.loads(body) == told
-    assert told["data"]["outcome"] == "busy"
+    told = []
+    for headers, body in made.taken:
+        told.append(Verifier(secret.read_text()).verify(body, headers))
+        assert json.loads(body) == told[-1]
+    ends = [(one["type"], one["data"].get("outcome")) for one in told]
+    assert sorted(map(str, ends)) == [
+        "('call.ended', 'busy')",
+        "('call.ended', 'reported')",
+        "('call.opted_out', None)",
+        "('call.reported', None)",
+    ]
     keys = find_receipt_keys(settings)
     with stored_chain(settings, keys.chain) as chain:
         found = verify_chain(chain.checkpoint, chain.receipts, chain=keys.chain, proves=keys.proves)

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 
 from voicegate.application.ports import CallAudio, Clip, Entropy, Keyring, Speech
 from voicegate.domain.announcement import (
+    REPORT_PHRASES,
+    HumanCheck,
     Part,
     PromptName,
     compose_invitation,
@@ -33,6 +35,8 @@ class Announcement:
     """What asks for the key; has no code in it."""
     reading: Sequence[Part] = field(repr=False)
     """One reading of the code."""
+    is_reportable: bool = False
+    """Does the invitation say what to press if one did not ask for the call?"""
 
 
 class Announcer:
@@ -43,8 +47,10 @@ class Announcer:
         self._speech = speech
         self._entropy = entropy
 
-    def compose(self, challenge: Challenge, keys: str) -> Announcement:
+    def compose(self, challenge: Challenge, keys: str, *, may_report: bool = False) -> Announcement:
         """Return what a call of `challenge` says; it asks for one of `keys`.
+
+        If it `may_report` the call, and the language has the words, the invitation tells the person how.
 
         Raises:
             KeyFileError: the key file no longer has the key of this code.
@@ -52,9 +58,20 @@ class Announcer:
         """
         key = self._entropy.key_press(keys)
         phrasing = self._speech.phrasing(challenge.language)
-        invitation = compose_invitation(challenge.human_check, key, phrasing, service=challenge.service)
+        is_asked = challenge.human_check is not HumanCheck.NONE
+        is_reportable = may_report and is_asked and self._can_say_reports(challenge.language)
+        invitation = compose_invitation(
+            challenge.human_check,
+            key,
+            phrasing,
+            service=challenge.service,
+            is_reportable=is_reportable,
+        )
         reading = compose_reading(passcode_of(challenge, self._keyring), phrasing)
-        return Announcement(challenge.language, key, invitation, reading)
+        return Announcement(challenge.language, key, invitation, reading, is_reportable=is_reportable)
+
+    def _can_say_reports(self, language: str) -> bool:
+        return all(self._speech.has_prompt(language, name) for name in REPORT_PHRASES)
 
     def mix(self, announcement: Announcement) -> AbstractAsyncContextManager[CallAudio]:
         """Mix the two sound files of an announcement; leaving the context removes them. See `Speech.mix`."""

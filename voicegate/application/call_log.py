@@ -5,7 +5,7 @@ It decides nothing: `domain.call` says which steps are possible, `delivery` make
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import structlog
 
@@ -17,7 +17,7 @@ from voicegate.application.route_choice import Standings
 from voicegate.application.store_port import Store
 from voicegate.domain import call as calls
 from voicegate.domain.call import Call, CallEvent, Ended, Originated
-from voicegate.domain.call_outcome import CallOutcome, Hangup
+from voicegate.domain.call_outcome import CallOutcome, GaveUp, Hangup
 from voicegate.domain.challenge import Challenge
 from voicegate.domain.errors import StoreError
 from voicegate.domain.phone_number import mask
@@ -82,6 +82,11 @@ class CallLog:
             log.warning("step of call not stored yet", call=self.call.id, error=str(error))
             return
         self._follow_commit(messages)
+
+    def with_report(self, hangup: Hangup) -> Hangup:
+        """Return how the call ended; one that was reported ended for that reason, whatever hung it up."""
+        is_reported = any(entry.event == "reported" for entry in self._entries)
+        return replace(hangup, gave_up=GaveUp.REPORTED) if is_reported else hangup
 
     async def is_challenge_open(self) -> bool:
         """Return whether the challenge of this call is open, so that its code can still be entered."""

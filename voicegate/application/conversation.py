@@ -8,23 +8,26 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Final
+from typing import Final, Protocol
 
 import structlog
 
 from voicegate.application.call_log import CallLog
 from voicegate.application.ports import CallAudio, Clip, DtmfTiming, Leg
-from voicegate.domain.announcement import HumanCheck, PromptName
+from voicegate.domain.announcement import OPT_OUT_KEY, REPORT_KEY, HumanCheck, PromptName
 from voicegate.domain.call import (
+    Call,
     CodeSpan,
     ExtensionSent,
     ExtensionStarted,
     Invited,
     KeyPressed,
     Media,
+    OptedOut,
     Playback,
     ReadingEnded,
     ReadingStarted,
+    Reported,
     measure_packet,
     proves_sent,
 )
@@ -34,15 +37,20 @@ from voicegate.domain.number_reading import MAX_EXTENSION
 
 log = structlog.get_logger(__name__)
 
-ANY_KEYS: Final = "0123456789*#"
-# Asked for by preference in this order: 9 and 0 are often "the operator", and star is no digit.
-_ASKED_KEYS: Final = ("12345678", "90", "*")
+# Neither 9 nor 0: whoever presses 9 did not ask for the call, and whoever then presses 0 wants none any more.
+ANY_KEYS: Final = "12345678*#"
+# Asked for by preference in this order: star is no digit.
+_ASKED_KEYS: Final = ("12345678", "*")
 # A line may return what we sent: a hybrid's echo in half a second, over a satellite in two.
 _ECHO: Final = timedelta(seconds=3)
 READINGS: Final = 2
 MAX_READINGS: Final = 6
 _INVITATION_GAP: Final = timedelta(seconds=2)
 _STAR_WAIT: Final = timedelta(seconds=3)
+OPT_OUT_WAIT: Final = timedelta(seconds=8)
+"""How long a person has to press 0, after each offer to stop calls."""
+# Telephones that send each key both as SIP INFO and as an event press twice; people take longer.
+_SAME_PRESS: Final = timedelta(milliseconds=500)
 # So much of sound has packets, whatever their length.
 _TELLING: Final = timedelta(seconds=1)
 # PBXs count in whole packets; a missing file plays nothing at all.
@@ -87,6 +95,37 @@ class CallTimings:
         return self.human_timeout_extension if extension else self.human_timeout
 
 
+class CallReports(Protocol):
+    """What becomes of calls that the called person reports."""
+
+    async def report(self, call: Call) -> bool:
+        """Make a call's code void: the called person did not ask for the call. Return whether they may stop
+        further calls to the number.
+
+        Raises:
+            StoreError: nothing was stored.
+        """
+        ...
+
+    async def opt_out(self, call: Call) -> bool:
+        """Stop further calls to a call's number; return whether they are stopped.
+
+        Raises:
+            StoreError: nothing was stored.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Reporting:
+    """The same for one call; it is stored sooner or later, also if the call ends meanwhile."""
+
+    report: Callable[[], Awaitable[bool]]
+    """Makes the code void; returns whether the person may stop further calls to the number."""
+    opt_out: Callable[[], Awaitable[bool]]
+    """Stops further calls to the number; returns whether they are stopped."""
+
+
 @dataclass(frozen=True, slots=True)
 class Script:
     """What one conversation needs."""
@@ -103,6 +142,8 @@ class Script:
     """Tells whether the code can still be entered."""
     packet: timedelta
     """How much audio one RTP packet of this leg carries, until it was measured or the PBX tells."""
+    reporting: Reporting | None = None
+    """What follows a report; None: the invitation does not offer it, and 9 is a key like any other."""
 
 
 def keys_apart_from(extension: str | None) -> str:
@@ -142,11 +183,15 @@ class Conversation:
                 await self._play(self._script.prompt(PromptName.NOT_WANTED))
                 return GaveUp.CANCELED
             await self._send_extension()
-            if self._script.check is not HumanCheck.NONE and not await self._meet_human():
+            key = ""
+            if self._script.check is not HumanCheck.NONE and not (key := await self._meet_human()):
                 return GaveUp.NO_KEY
             cap = self._timings.cap_for(self._call_log.call.destination.extension)
             async with asyncio.timeout(cap.total_seconds()) as deadline:
-                await self._announce(deadline)
+                if key == REPORT_KEY and self._script.reporting:
+                    await self._take_report(self._script.reporting)
+                else:
+                    await self._announce(deadline)
         except TimeoutError:
             return GaveUp.TIME_CAP
         except LegEnded:
@@ -172,8 +217,19 @@ class Conversation:
             return keys
         return "".join(key for key in keys if key not in self._sent)
 
-    async def _meet_human(self) -> bool:
-        """Repeat the invitation until one of the check's keys is pressed; False: none was pressed in time."""
+    def _counting(self) -> str:
+        """Return the keys that count during the human check.
+
+        9 counts from when the requested key does, though the words that name it follow that. Before, a key is
+        pressed by a finger that is still on the keypad, or by habit ("9 for an outside line"); after it, by
+        somebody who has heard the words on this call or an earlier one. Nor does it count while an echo of
+        the extension could press it.
+        """
+        return self._heard(self._script.keys + (REPORT_KEY if self._script.reporting else ""))
+
+    async def _meet_human(self) -> str:
+        """Repeat the invitation until a key that counts is pressed, and return that; empty: none was pressed
+        in time."""
         await self._call_log.write(Invited())
         timeout = self._timings.human_timeout_for(self._call_log.call.destination.extension)
         loop = asyncio.get_running_loop()
@@ -185,21 +241,45 @@ class Conversation:
             if invite and left >= self._script.audio.invitation.length:
                 key = await self._invite()
             else:
-                keys = self._heard(self._script.keys) if self._is_key_named else ""
+                keys = self._counting() if self._is_key_named else ""
                 key = await self._leg.wait_key(keys, min(left, _INVITATION_GAP))
             if key:
-                await self._call_log.write(KeyPressed(digit=key))
-                return True
+                is_report = key == REPORT_KEY and self._script.reporting
+                await self._call_log.write(Reported() if is_report else KeyPressed(digit=key))
+                return key
             # Once more at once where it was broken off too early to count.
             invite = not (invite and self._is_key_named)
-        return False
+        return ""
 
     async def _invite(self) -> str | None:
         """Ask for the key; return the pressed key, if it had been named before it was pressed."""
         invitation = self._script.audio.invitation
-        playback = await self._play(invitation, self._heard(self._script.keys))
+        playback = await self._play(invitation, self._counting())
         self._is_key_named = self._is_key_named or playback.samples >= invitation.key_end
         return playback.key if self._is_key_named else None
+
+    async def _take_report(self, reporting: Reporting) -> None:
+        """Make the code void, say so, and stop further calls if the person wants that and confirms it."""
+        may_opt_out = await reporting.report()
+        await self._play(self._script.prompt(PromptName.REPORTED))
+        if (
+            may_opt_out
+            and await self._is_zero_pressed(PromptName.NO_MORE_CALLS)
+            and await self._is_zero_pressed(PromptName.CONFIRM_NO_MORE)
+            and await reporting.opt_out()
+        ):
+            await self._call_log.write(OptedOut())
+            await self._play(self._script.prompt(PromptName.CALLS_STOPPED))
+        else:
+            await self._play(self._script.prompt(PromptName.GOODBYE))
+
+    async def _is_zero_pressed(self, offer: PromptName) -> bool:
+        """Return whether the person presses 0 while they hear an offer, or soon after it."""
+        clip, keys = self._script.prompt(offer), self._heard(OPT_OUT_KEY)
+        playback = await self._play(clip, keys)
+        if playback.key and clip.length * (playback.samples / clip.samples) < _SAME_PRESS:
+            playback = await self._play(clip, keys)
+        return (playback.key or await self._leg.wait_key(keys, OPT_OUT_WAIT)) is not None
 
     async def _announce(self, deadline: asyncio.Timeout) -> None:
         """Read the code twice, and once more for each star, as long as a whole reading fits into the time."""

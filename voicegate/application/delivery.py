@@ -13,41 +13,36 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
 from types import TracebackType
-from typing import Final
+from typing import Final, TypeVar
 
 import structlog
 
+from voicegate.application.after_call import settle
 from voicegate.application.announcer import Announcer
 from voicegate.application.call_log import CallLog, CallLogs
-from voicegate.application.conversation import ANY_KEYS, CallTimings, Conversation, Script, keys_apart_from
+from voicegate.application.conversation import (
+    ANY_KEYS,
+    CallReports,
+    CallTimings,
+    Conversation,
+    Reporting,
+    Script,
+    keys_apart_from,
+)
 from voicegate.application.failover import Untried, left_to_try, may_fail_over
 from voicegate.application.pending_call import PendingCall
-from voicegate.application.ports import (
-    CallRecord,
-    Clip,
-    Leg,
-    Order,
-    Pbx,
-)
+from voicegate.application.ports import CallRecord, Clip, Leg, Order, Pbx
 from voicegate.application.queueing import CallLimits, CallQueue, Occupancy, QueueTicket
-from voicegate.domain import challenge as challenges
-from voicegate.domain.announcement import (
-    HumanCheck,
-    PromptName,
-)
+from voicegate.domain.announcement import HumanCheck, PromptName
 from voicegate.domain.call import Answered, Call, MediaCounted, Originated
-from voicegate.domain.call_outcome import (
-    CallOutcome,
-    GaveUp,
-    Hangup,
-    Outcome,
-)
-from voicegate.domain.challenge import Challenge, ChallengeEvent, ChallengeState
+from voicegate.domain.call_outcome import GaveUp, Hangup
+from voicegate.domain.challenge import Challenge
 from voicegate.domain.classifying import classify, is_blocked
 from voicegate.domain.errors import PbxError, SpeechError, StoreError
 from voicegate.domain.routing import Hop
 
 log = structlog.get_logger(__name__)
+T = TypeVar("T")
 
 # The PBX has the ring timeout itself; ours is for a PBX that forgets it.
 _RING_GRACE: Final = timedelta(seconds=5)
@@ -70,6 +65,7 @@ class _CallInProgress:
     pbx: Pbx
     announcer: Announcer
     timings: CallTimings
+    reporting: Reporting | None
     given_up: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when there is a reason to end the call."""
     _leg: Leg | None = None
@@ -130,7 +126,11 @@ class _CallInProgress:
 
     async def _place(self) -> Hangup:
         call = self.call_log.call
-        announcement = self.announcer.compose(self.challenge, keys_apart_from(call.destination.extension))
+        announcement = self.announcer.compose(
+            self.challenge,
+            keys_apart_from(call.destination.extension),
+            may_report=self.reporting is not None,
+        )
         order = Order(call.id, self.hop, self._apology)
         await self.call_log.write(Originated())
         if self._gave_up:
@@ -149,6 +149,7 @@ class _CallInProgress:
                 prompt=self._prompt,
                 is_wanted=self.call_log.is_challenge_open,
                 packet=self.hop.trunk.packet,
+                reporting=self.reporting if announcement.is_reportable else None,
             )
             return await self._converse_until_end(self._leg, script)
 
@@ -228,6 +229,7 @@ class Delivery:
         self._tasks = asyncio.TaskGroup()
         self._in_progress: dict[str, _CallInProgress] = {}
         self._is_closing = False
+        self._reports: CallReports | None = None
 
     async def __aenter__(self) -> "Delivery":
         await self._tasks.__aenter__()
@@ -260,6 +262,10 @@ class Delivery:
     def longest_call(self, extension: str | None) -> timedelta:
         """Return the longest that a call with this extension (None: without) can last after its answer."""
         return longest_call(self._timings, extension)
+
+    def on_report(self, reports: CallReports) -> None:
+        """Let people report calls that are placed from now on."""
+        self._reports = reports
 
     def start(self, pending: PendingCall) -> None:
         """Start to deliver a call that is stored. Does not wait."""
@@ -317,6 +323,7 @@ class Delivery:
             pbx=self._pbxs[hop.trunk.pbx],
             announcer=self._announcer,
             timings=self._timings,
+            reporting=self._reporting(call),
         )
         self._in_progress[challenge.id] = held
         try:
@@ -341,6 +348,7 @@ class Delivery:
         self, challenge: Challenge, call_log: CallLog, hangup: Hangup, *, following: Hop | None = None
     ) -> Call | None:
         """Record a call's end; return the next call, if there is to be one."""
+        hangup = call_log.with_report(hangup)
         outcome = classify(call_log.call, hangup, challenge.human_check)
         if following is not None and may_fail_over(outcome):
             # In one commit: between two, a redial would find no call in progress, and ring as well.
@@ -350,27 +358,39 @@ class Delivery:
         await self._record(partial(call_log.close, hangup, outcome, change=partial(settle, outcome=outcome)))
         return None
 
-    async def _record(self, close: Callable[[], Awaitable[None]]) -> None:
-        """Record a call's end; try again while the database cannot be used, for the call itself is over."""
+    async def _record(self, work: Callable[[], Awaitable[T]]) -> T:
+        """Record a call's end or its report; try again while the database cannot be used."""
         while True:
             try:
-                return await close()
+                return await work()
             except StoreError:
                 if self._is_closing:
                     raise
-                log.exception("end of call not stored yet")
+                log.exception("end or report of call not stored yet")
             await asyncio.sleep(_STORE_RETRY.total_seconds())
+
+    def _reporting(self, call: Call) -> Reporting | None:
+        reports = self._reports
+        if reports is None:
+            return None
+        return Reporting(
+            report=partial(self._take_down, partial(reports.report, call)),
+            opt_out=partial(self._take_down, partial(reports.opt_out, call)),
+        )
+
+    async def _take_down(self, work: Callable[[], Awaitable[bool]]) -> bool:
+        """Store what a person said on a call, also if they hang up meanwhile."""
+
+        async def to_its_end() -> bool:
+            try:
+                return await self._record(work)
+            except Exception:  # a task of its own, whose trouble must not end calls
+                log.exception("report of call not stored")
+                return False
+
+        return await asyncio.shield(self._tasks.create_task(to_its_end()))
 
 
 def longest_call(timings: CallTimings, extension: str | None) -> timedelta:
     """Return the longest that a call with this extension (None: without) can last after its answer."""
     return timings.longest_for(extension) + _TALK_GRACE + _SEEING_OFF
-
-
-def settle(challenge: Challenge, outcome: CallOutcome) -> Challenge:
-    """Return `challenge` as it is after the outcome of its last call."""
-    if challenge.state is not ChallengeState.DELIVERING:
-        return challenge  # verified, canceled or expired meanwhile: how the call ended changes nothing
-    is_delivered = outcome.outcome is Outcome.DELIVERED
-    event = ChallengeEvent.CALL_DELIVERED if is_delivered else ChallengeEvent.CALL_FAILED
-    return challenges.step(challenge, event)

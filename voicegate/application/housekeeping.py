@@ -8,10 +8,10 @@ from functools import partial
 
 import structlog
 
+from voicegate.application.after_call import settle
 from voicegate.application.announcer import has_key
 from voicegate.application.audit import Audit
 from voicegate.application.call_log import CallLog, CallLogs
-from voicegate.application.delivery import settle
 from voicegate.application.ports import Clock, Keyring, Pbx, Speech
 from voicegate.application.receipts import Cut, Receipts
 from voicegate.application.retention import Kept, Retention
@@ -121,6 +121,6 @@ async def _hang_up(call: Call, pbxs: Collection[Pbx]) -> None:
 
 
 async def _settle(call_log: CallLog, challenge: Challenge) -> None:
-    hangup = Hangup(gave_up=GaveUp.INTERRUPTED)
+    hangup = call_log.with_report(Hangup(gave_up=GaveUp.INTERRUPTED))
     outcome = classify(call_log.call, hangup, challenge.human_check)
     await call_log.close(hangup, outcome, change=partial(settle, outcome=outcome))

@@ -133,6 +133,14 @@ class Speech(Protocol):
         """
         ...
 
+    def has_prompt(self, language: str, name: PromptName) -> bool:
+        """Return whether the language's folder has a phrase.
+
+        Raises:
+            UnknownLanguage: no such folder.
+        """
+        ...
+
     def prompt(self, language: str, name: PromptName) -> Clip:
         """Return a phrase of the language's folder, for the PBX to play.
 

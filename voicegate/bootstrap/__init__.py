@@ -44,7 +44,7 @@ from voicegate.bootstrap.doors import (
 from voicegate.bootstrap.endpoints import allowed_uids, listening_alone, socket_file, tcp_port
 from voicegate.bootstrap.pages import brands, page_rules
 from voicegate.bootstrap.pbxs import make_pbx
-from voicegate.bootstrap.policies import call_policy, test_pattern
+from voicegate.bootstrap.policies import call_policy, report_rules, test_pattern
 from voicegate.bootstrap.preloading import preload
 from voicegate.bootstrap.receipts import receipt_keys
 from voicegate.bootstrap.reloading import reload_for_ever
@@ -188,6 +188,7 @@ def rules(settings: Settings) -> Rules:
         pages=page_rules(settings),
         webhooks=webhooks(settings),
         sending=sending_rules(settings),
+        reports=report_rules(settings),
         rests=RestRules(
             faults=settings.routing.trunk_faults,
             first=timedelta(seconds=settings.routing.trunk_rest_s),

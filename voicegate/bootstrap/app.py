@@ -26,6 +26,7 @@ from voicegate.application.queries import ChallengeQueries, FactorQueries
 from voicegate.application.queueing import CallLimits
 from voicegate.application.readiness import Readiness
 from voicegate.application.receipts import Receipts, ReceiptSigner
+from voicegate.application.reports import ReportRules, Reports
 from voicegate.application.route_choice import DEFAULT_MEMORY, RouteChooser, Standings
 from voicegate.application.service_calls import ServiceCalls
 from voicegate.application.sign_in import SignIn
@@ -88,6 +89,8 @@ class Rules:
     """Who is told what."""
     sending: SendingRules = field(default_factory=SendingRules)
     """How webhooks' messages are sent."""
+    reports: ReportRules | None = field(default_factory=ReportRules)
+    """What a report of a call does; None: calls cannot be reported."""
     caller_id_memory: timedelta = DEFAULT_MEMORY
     """For how long after a failed call the next one to that callee shows another caller ID."""
 
@@ -157,7 +160,7 @@ def assemble(adapters: Adapters, rules: Rules) -> App:
     calls, audit = CallLogs(recording, entropy), Audit(store=store, keyring=adapters.keyring)
     delivery = _delivery(adapters, rules, calls)
     followers = Followers(notifier=notifier, delivery=delivery, outgoing=outgoing)
-    units = UnitsOfWork(store=store, clock=clock, audit=audit, followers=followers)
+    units = _units(adapters, rules, audit=audit, followers=followers)
     service = _challenge_service(adapters, rules, calls=calls, delivery=delivery, standings=standings)
     enrollment = _enrollment(adapters, units=units, challenge_service=service)
     factors = FactorQueries(store=store, clock=clock)
@@ -189,6 +192,15 @@ def assemble(adapters: Adapters, rules: Rules) -> App:
         limits=_limits(adapters, rules, audit=audit, service=service, delivery=delivery),
         take_spend=service.take_spend,
     )
+
+
+def _units(adapters: Adapters, rules: Rules, *, audit: Audit, followers: Followers) -> UnitsOfWork:
+    """Return what runs units of work; called persons' reports are such units too."""
+    store = adapters.store
+    units = UnitsOfWork(store=store, clock=adapters.clock, audit=audit, followers=followers)
+    if rules.reports is not None:
+        followers.delivery.on_report(Reports(store=store, units=units, rules=rules.reports))
+    return units
 
 
 def _limits(

@@ -3,6 +3,7 @@
 import re
 from datetime import timedelta
 
+from voicegate.application.reports import ReportRules
 from voicegate.config import Settings
 from voicegate.config.prefix_list import read_prefixes
 from voicegate.config.rate_list import read_rates
@@ -100,6 +101,15 @@ def spend_policy(settings: Settings) -> SpendPolicy:
     if policy.needs_prices and not rates.by_prefix:
         raise ConfigError("spend.rates_file: is missing; spend.money_per_* need the prices")
     return policy
+
+
+def report_rules(settings: Settings) -> ReportRules | None:
+    """Return what a report of a call does, as configured; None: calls cannot be reported."""
+    reports = settings.reports
+    if not reports.enabled:
+        return None
+    cooling = timedelta(seconds=reports.cooling_s) if reports.cooling_s else None
+    return ReportRules(cooling=cooling, locks_factor=reports.lock_factor)
 
 
 def prefix_rules(settings: Settings) -> PrefixRules:

@@ -6,13 +6,15 @@ from datetime import timedelta
 from typing import Final
 
 from voicegate.adapters.speech.mixer import Mixer
-from voicegate.application.conversation import READINGS, CallTimings
+from voicegate.application.conversation import OPT_OUT_WAIT, READINGS, CallTimings
 from voicegate.application.delivery import longest_call
 from voicegate.application.ports import DtmfTiming
 from voicegate.config import Settings
 from voicegate.domain.announcement import (
+    REPORT_PHRASES,
     HumanCheck,
     Part,
+    Pause,
     Phrasing,
     Prompt,
     PromptName,
@@ -63,7 +65,9 @@ def check_times(settings: Settings, speech: Mixer) -> None:
         ("human_timeout_extension_s", call.human_timeout_extension_s, _invitations, "to ask for the key"),
     ):
         for language in speech.languages():
-            whole = needed(speech.phrasing(language))
+            whole = needed(
+                speech.phrasing(language), is_reportable=_is_reportable(settings, speech, language)
+            )
             longest = max(
                 sum((speech.length_of(language, parts) + _BETWEEN for parts in sounds), timedelta())
                 for sounds in whole
@@ -75,16 +79,25 @@ def check_times(settings: Settings, speech: Mixer) -> None:
                 )
 
 
-def _readings(phrasing: Phrasing) -> tuple[tuple[Sound, ...], ...]:
+def _is_reportable(settings: Settings, speech: Mixer, language: str) -> bool:
+    return settings.reports.enabled and all(speech.has_prompt(language, name) for name in REPORT_PHRASES)
+
+
+def _readings(phrasing: Phrasing, *, is_reportable: bool) -> tuple[tuple[Sound, ...], ...]:
     """Return what is said after a key was pressed or, without a human check, from the answer on."""
     opening = compose_invitation(HumanCheck.NONE, "", phrasing)
     reading = compose_reading(_LONGEST_CODE, phrasing)
-    return (
-        (opening, *(reading,) * READINGS, (Prompt(PromptName.PRESS_STAR),), (Prompt(PromptName.GOODBYE),)),
+    code = (opening, *(reading,) * READINGS, (Prompt(PromptName.PRESS_STAR),), (Prompt(PromptName.GOODBYE),))
+    offers = (PromptName.NO_MORE_CALLS, PromptName.CONFIRM_NO_MORE)
+    report = (
+        (Prompt(PromptName.REPORTED),),
+        *((Prompt(offer), Pause(OPT_OUT_WAIT)) for offer in offers),
+        (Prompt(PromptName.CALLS_STOPPED),),
     )
+    return (code, report) if is_reportable else (code,)
 
 
-def _invitations(phrasing: Phrasing) -> tuple[tuple[Sound, ...], ...]:
+def _invitations(phrasing: Phrasing, *, is_reportable: bool) -> tuple[tuple[Sound, ...], ...]:
     """Return each invitation that asks for a key."""
     checks = (HumanCheck.RANDOM_KEY, HumanCheck.ANY_KEY)
-    return tuple((compose_invitation(check, "1", phrasing),) for check in checks)
+    return tuple((compose_invitation(check, "1", phrasing, is_reportable=is_reportable),) for check in checks)

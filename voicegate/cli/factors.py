@@ -63,6 +63,7 @@ _ANEW: Final[Mapping[str | None, str]] = {
     "canceled": "the code was taken back",
     "expired": "the code has expired",
     "locked": "the code is locked by wrong guesses",
+    "reported": "somebody pressed 9 on the call, as they did not ask for it",
 }
 """Reasons of a denied guess after which another call helps."""
 
@@ -352,7 +353,7 @@ def _judged(judgement: FactorJudgement, factor: Factor, call_anew: str, *, as_js
 def _describe(judgement: FactorJudgement, factor: Factor, call_anew: str) -> str:
     after = judgement.factor or factor
     if judgement.reason == "locked" and after.status == "locked":
-        return f"denied: the factor is locked by wrong guesses; end it with: {_command('reset', factor)}"
+        return f"denied: the factor is locked; end it with: {_command('reset', factor)}"
     if judgement.reason in _ANEW:
         return f"denied: {_ANEW[judgement.reason]}; call with another: {_command(call_anew, factor)}"
     return describe(judgement)

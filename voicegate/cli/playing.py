@@ -18,7 +18,14 @@ from voicegate.adapters.speech.voice import Voice, load_voice
 from voicegate.cli.exits import Exit, Failure, reason_of
 from voicegate.cli.options import Options
 from voicegate.cli.packs import Packs, complete_services, find_packs, language_argument, sounds_option
-from voicegate.domain.announcement import HumanCheck, Pause, PromptName, compose_invitation, compose_reading
+from voicegate.domain.announcement import (
+    REPORT_PHRASES,
+    HumanCheck,
+    Pause,
+    PromptName,
+    compose_invitation,
+    compose_reading,
+)
 from voicegate.domain.errors import InvalidPasscode, SpeechError
 from voicegate.domain.passcode import Passcode
 
@@ -110,7 +117,10 @@ def _say_call(voice: Voice, code: str) -> Samples:
         passcode = Passcode.parse(code)
     except InvalidPasscode as error:
         raise click.BadParameter(str(error), param_hint="--code") from error
-    invitation = compose_invitation(HumanCheck.RANDOM_KEY, _SAMPLE_KEY, voice.pack.phrasing)
+    is_reportable = all(name in voice.prompts for name in REPORT_PHRASES)
+    invitation = compose_invitation(
+        HumanCheck.RANDOM_KEY, _SAMPLE_KEY, voice.pack.phrasing, is_reportable=is_reportable
+    )
     return voice.join([*invitation, _GAP, *compose_reading(passcode, voice.pack.phrasing)]).samples
 
 

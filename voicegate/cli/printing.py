@@ -81,8 +81,14 @@ def _console() -> Console:
     return Console(width=_NO_LIMIT, height=25)
 
 
+_OWN_NAMES: Final = {"reported": "reported", "opted_out": "opted out"}
+_NEWS: Final = frozenset({"reading_started", *_OWN_NAMES})
+
+
 def label_of(step: Step) -> str:
     """Return a step's name on the timeline: the call's state, and the number of the reading."""
+    if step.event in _OWN_NAMES:
+        return _OWN_NAMES[step.event]
     return f"{step.state} {step.reading}" if step.event == "reading_started" else step.state
 
 
@@ -97,7 +103,7 @@ def labels_of(steps: Iterable[Step]) -> list[tuple[Step, str]]:
 
 def is_news(step: Step, before: Step | None) -> bool:
     """Return whether a step tells something that the last shown one did not."""
-    return before is None or step.state != before.state or step.event == "reading_started"
+    return before is None or step.state != before.state or step.event in _NEWS
 
 
 def describe_end(call: Call) -> str:

@@ -20,6 +20,7 @@ from msgspec import Struct
 
 from voicegate.config.profile import check_profile
 from voicegate.config.renames import Renamed, rename
+from voicegate.config.report_shapes import ReportSettings
 from voicegate.config.routing_shapes import RoutingSettings
 from voicegate.config.shapes import (
     AsteriskPbxSettings,
@@ -77,6 +78,7 @@ __all__ = [
     "Policy",
     "PooledCallerIdSettings",
     "ProviderSettings",
+    "ReportSettings",
     "RoutingSettings",
     "Service",
     "Settings",

@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar, Literal
 
 from msgspec import Meta, Struct, field
 
+from voicegate.config.report_shapes import ReceiptSettings, ReportSettings
 from voicegate.config.routing_shapes import RoutingSettings
 from voicegate.config.spend_shapes import SpendSettings
 from voicegate.config.webhook_shapes import WebhookDeliverySettings, WebhookSettings
@@ -77,12 +78,6 @@ class RetentionSettings(_Section, frozen=True, kw_only=True):
     audit_days: Days = 365
     webhooks_days: Days = 30
     receipts_days: Days = 365
-
-
-class ReceiptSettings(_Section, frozen=True, kw_only=True):
-    """`[receipts]`: signed records of calls' ends."""
-
-    enabled: bool = False
 
 
 class Socket(_Section, frozen=True, kw_only=True):
@@ -376,6 +371,7 @@ class Settings(_Section, frozen=True, kw_only=True):
     passcode: PasscodeSettings = PasscodeSettings()
     policy: Policy = Policy()
     spend: SpendSettings = SpendSettings()
+    reports: ReportSettings = ReportSettings()
     routing: RoutingSettings = RoutingSettings()
     okta: Okta = Okta()
     pages: Pages = Pages()

@@ -17,6 +17,14 @@ SCREENED: Final = timedelta(seconds=3)
 """Within this time a call says who is calling and why: a telephone that screens calls decides by then."""
 AFTER_NAME: Final = timedelta(milliseconds=200)
 """The pause between who is calling and why."""
+BEFORE_REPORT: Final = timedelta(milliseconds=500)
+"""The pause between the key for the code and what to do if one did not ask for it."""
+
+
+REPORT_KEY: Final = "9"
+"""The key of a person who did not ask for the call; no other key that a call asks for is this one."""
+OPT_OUT_KEY: Final = "0"
+"""The key of a person who wants no more calls, after they reported one; likewise."""
 
 
 class HumanCheck(StrEnum):
@@ -25,7 +33,7 @@ class HumanCheck(StrEnum):
     RANDOM_KEY = "random_key"
     """Press a named key, which is another one on each call: a voicemail cannot do it. The default."""
     ANY_KEY = "any_key"
-    """Any key of the telephone."""
+    """Any key of the telephone but those that report a call and stop further ones."""
     NONE = "none"
     """No check: the code can be spoken to a voicemail."""
 
@@ -67,6 +75,16 @@ class PromptName(StrEnum):
     """A polite end: the code is no longer needed."""
     APOLOGY = "apology"
     """What the PBX itself plays if it cannot reach the controller."""
+
+
+REPORT_PHRASES: Final = (
+    PromptName.DID_NOT_ASK,
+    PromptName.REPORTED,
+    PromptName.NO_MORE_CALLS,
+    PromptName.CONFIRM_NO_MORE,
+    PromptName.CALLS_STOPPED,
+)
+"""What a language must be able to say for its calls to be reported."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,18 +147,26 @@ class Phrasing:
 
 
 def compose_invitation(
-    check: HumanCheck, key: str, phrasing: Phrasing, *, service: str | None = None
+    check: HumanCheck,
+    key: str,
+    phrasing: Phrasing,
+    *,
+    service: str | None = None,
+    is_reportable: bool = False,
 ) -> tuple[Part, ...]:
-    """Return the words that ask a person to press `key`; they have no code in them."""
+    """Return the words that ask a person to press `key`, or to report the call if it `is_reportable`; they
+    have no code in them."""
     opening: tuple[Part, ...] = (Prompt(PromptName.THIS_IS, service), Pause(AFTER_NAME))
+    # Last, so that whoever wants the code need not hear it out.
+    offer: tuple[Part, ...] = (Pause(BEFORE_REPORT), Prompt(PromptName.DID_NOT_ASK)) if is_reportable else ()
     if check is HumanCheck.RANDOM_KEY:
         gap = Pause(timedelta(milliseconds=120))
         first, *rest = (
             _key(key) if part is Asking.KEY else Prompt(PromptName(part)) for part in phrasing.asking
         )
-        return (*opening, first, *(part for following in rest for part in (gap, following)))
+        return (*opening, first, *(part for following in rest for part in (gap, following)), *offer)
     if check is HumanCheck.ANY_KEY:
-        return (*opening, Prompt(PromptName.PRESS_ANY_KEY))
+        return (*opening, Prompt(PromptName.PRESS_ANY_KEY), *offer)
     return opening
 
 

@@ -49,7 +49,7 @@ class Evidence:
     extension_sent: bool = False
     """The extension's digits were played to the far end."""
     human: bool = False
-    """The requested key was pressed."""
+    """A key was pressed after the call had named it: the requested one, or the one that reports the call."""
     announced: int = 0
     """How many readings were proven: every digit of the code was played to its last sample, and its packets
     were sent."""
@@ -213,6 +213,16 @@ class KeyPressed:
 
 
 @dataclass(frozen=True, slots=True)
+class Reported:
+    """The key that says "I did not ask for this call" was pressed."""
+
+
+@dataclass(frozen=True, slots=True)
+class OptedOut:
+    """The key that says "no more such calls" was pressed, and pressed again to confirm it."""
+
+
+@dataclass(frozen=True, slots=True)
 class ReadingStarted:
     """A reading of the code began."""
 
@@ -252,6 +262,8 @@ CallEvent = (
     | ExtensionSent
     | Invited
     | KeyPressed
+    | Reported
+    | OptedOut
     | ReadingStarted
     | ReadingEnded
     | MediaCounted
@@ -274,7 +286,7 @@ TRANSITIONS: Final[Mapping[tuple[CallState, type[CallEvent]], CallState]] = {
     (_S.SENDING_EXTENSION, ExtensionSent): _S.SENDING_EXTENSION,
     (_S.ANSWERED, Invited): _S.AWAITING_HUMAN,
     (_S.SENDING_EXTENSION, Invited): _S.AWAITING_HUMAN,
-    (_S.AWAITING_HUMAN, KeyPressed): _S.AWAITING_HUMAN,
+    **{(_S.AWAITING_HUMAN, pressed): _S.AWAITING_HUMAN for pressed in (KeyPressed, Reported, OptedOut)},
     (_S.ANSWERED, ReadingStarted): _S.ANNOUNCING,
     (_S.SENDING_EXTENSION, ReadingStarted): _S.ANNOUNCING,
     (_S.AWAITING_HUMAN, ReadingStarted): _S.ANNOUNCING,
@@ -351,7 +363,7 @@ def _learn(evidence: Evidence, event: CallEvent) -> Evidence:
             return replace(evidence, media=evidence.media or media.is_seen)
         case ExtensionSent():
             return replace(evidence, extension_sent=True)
-        case KeyPressed():
+        case KeyPressed() | Reported():
             return replace(evidence, human=True)
         case ReadingEnded(proven=True):
             return replace(evidence, announced=evidence.announced + 1)

@@ -29,6 +29,8 @@ class ChallengeState(StrEnum):
     EXPIRED = "expired"
     LOCKED = "locked"
     CANCELED = "canceled"
+    REPORTED = "reported"
+    """The called person said that they had not asked for the call."""
 
 
 class Purpose(StrEnum):
@@ -54,6 +56,8 @@ class ChallengeEvent(StrEnum):
     LAST_GUESS_MISSED = "last_guess_missed"
     TIME_OVER = "time_over"
     CANCELED = "canceled"
+    REPORTED = "reported"
+    """The called person pressed the key that says that they had not asked for the call."""
 
 
 _S = ChallengeState
@@ -70,6 +74,7 @@ TRANSITIONS: Final[Mapping[tuple[ChallengeState, ChallengeEvent], ChallengeState
     **{(state, _E.LAST_GUESS_MISSED): _S.LOCKED for state in OPEN_STATES},
     **{(state, _E.TIME_OVER): _S.EXPIRED for state in OPEN_STATES},
     **{(state, _E.CANCELED): _S.CANCELED for state in OPEN_STATES},
+    **{(state, _E.REPORTED): _S.REPORTED for state in OPEN_STATES},
 }
 """Every pair that can happen, and the state that follows it."""
 
@@ -131,6 +136,7 @@ class GuessResult(StrEnum):
     EXPIRED = "expired"
     LOCKED = "locked"
     CANCELED = "canceled"
+    REPORTED = "reported"
     ALREADY_USED = "already_used"
 
 
@@ -139,6 +145,7 @@ GUESS_RULES: Final[Mapping[str, str]] = {
     GuessResult.EXPIRED: "passcode.lifetime_s",
     GuessResult.LOCKED: "passcode.guesses",
     GuessResult.CANCELED: "challenge states",
+    GuessResult.REPORTED: "reports.enabled",
     GuessResult.ALREADY_USED: "a passcode is used once",
 }
 """The rule by which a guess was not accepted: a setting, or a rule that is always in force."""
@@ -164,6 +171,7 @@ _CLOSED_RESULTS: Final = {
     _S.EXPIRED: GuessResult.EXPIRED,
     _S.LOCKED: GuessResult.LOCKED,
     _S.CANCELED: GuessResult.CANCELED,
+    _S.REPORTED: GuessResult.REPORTED,
 }
 
 

@@ -41,6 +41,9 @@ _BLOCKED_AT_ONCE: Final = timedelta(seconds=1)
 _BLOCKING_COUNTRIES: Final = "+1"
 
 _OUR_REASONS: Final[Mapping[GaveUp, CallOutcome]] = {
+    # No telephone rings any more; that this client does not call it again at once is policy's, and
+    # other clients' calls are not to wait as they do after an INVITE that may still ring.
+    GaveUp.REPORTED: _V(_O.REPORTED, _B.NOBODY, retry_safe=True),
     GaveUp.CANCELED: _V(_O.CANCELED, _B.NOBODY, retry_safe=True),
     GaveUp.PLAYBACK_FAILED: _V(_O.PLAYBACK_FAILED, _B.US, retry_safe=True),
     GaveUp.CONTROLLER_UNREACHABLE: _V(_O.CONTROLLER_UNREACHABLE, _B.US, retry_safe=True),

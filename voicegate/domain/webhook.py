@@ -20,6 +20,10 @@ class EventType(StrEnum):
     CALL_EXTENSION_SENT = "call.extension_sent"
     CALL_INVITED = "call.invited"
     CALL_KEY_PRESSED = "call.key_pressed"
+    CALL_REPORTED = "call.reported"
+    """The called person pressed 9: they did not ask for the call, and its code no longer counts."""
+    CALL_OPTED_OUT = "call.opted_out"
+    """The called person wants no more calls: the number is on the list `do_not_call`."""
     CALL_READING_STARTED = "call.reading_started"
     CALL_READING_ENDED = "call.reading_ended"
     CALL_MEDIA_COUNTED = "call.media_counted"
@@ -39,6 +43,8 @@ STEP: Final = "call."
 """What the type of a call's step begins with."""
 DEFAULT_TYPES: Final = (
     EventType.CALL_ENDED,
+    EventType.CALL_REPORTED,
+    EventType.CALL_OPTED_OUT,
     EventType.VERIFICATION_VERIFIED,
     EventType.VERIFICATION_LOCKED,
 )

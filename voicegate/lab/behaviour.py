@@ -30,6 +30,8 @@ class Action(StrEnum):
     """Presses the key, and `*` in the middle of the second reading."""
     HOLD = "hold"
     """Presses the key, and puts the caller on hold for some seconds during the first reading."""
+    REPORT = "report"
+    """Presses 9 instead of the requested key, and 0 at both offers to stop further calls."""
     NOTHING = "nothing"
     """Nobody is there."""
 

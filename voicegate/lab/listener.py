@@ -14,7 +14,7 @@ import numpy as np
 import soundfile
 
 from voicegate.adapters.speech.pack import load_pack, load_spoken
-from voicegate.domain.announcement import Asking, PromptName
+from voicegate.domain.announcement import OPT_OUT_KEY, REPORT_KEY, Asking, PromptName
 
 Samples = np.ndarray[tuple[int], np.dtype[np.int16]]
 Floats = np.ndarray[tuple[int], np.dtype[np.float64]]
@@ -48,6 +48,8 @@ class _Language:
     press: _Prompt
     any_key: _Prompt
     digits: Sequence[_Prompt]
+    folder: Path
+    """The folder of its prompts."""
     is_key_first: bool
     """Is the key named before "press", instead of after it?"""
 
@@ -66,6 +68,7 @@ class KeyListener:
         self._spoken: _Language | None = None
         self._press_start = self._press_end = 0
         self._key: str | None = None
+        self._phrase_sought = 0
 
     def feed(self, samples: Samples) -> None:
         """Take the next samples."""
@@ -92,6 +95,16 @@ class KeyListener:
         after = 0 if self._spoken.is_key_first else _KEY_WITHIN + len(digits[int(self._key)])
         return len(_read(self._heard[self._press_end + after :], digits))
 
+    def has_heard(self, phrase: PromptName) -> bool:
+        """Return whether a phrase was spoken, nearly to its end, in the language of the requested key."""
+        if self._spoken is None or self._key is None:
+            return False
+        prompt = _learn_phrase(self._spoken.folder, phrase)
+        # Only what is new, and what may have begun before: a slow machine's people are to react in time.
+        start = max(self._press_end, self._phrase_sought - len(prompt))
+        self._phrase_sought, fresh = len(self._heard), self._heard[start:]
+        return _best_place(_likenesses(fresh, [prompt])[0]) is not None
+
     def _look_for_prompts(self) -> None:
         """Look for a request for a key in what is new since the last look, and in what may have begun
         before."""
@@ -116,9 +129,11 @@ class KeyListener:
         whole = np.pad(named, (0, within - len(named)))
         scores = [float(likeness.max()) for likeness in _likenesses(whole, language.digits)]
         best = int(np.argmax(scores))
-        if scores[best] >= _DIGIT_ALIKE:
+        # "Press nine" is for those who did not ask for the call: who picks up during that hears nothing else.
+        is_requested = str(best) not in (REPORT_KEY, OPT_OUT_KEY)
+        if scores[best] >= _DIGIT_ALIKE and is_requested:
             return str(best)
-        if len(named) < within:
+        if len(named) < within and is_requested:
             return None
         # Something else sounded like "Press": listen on.
         self._spoken = None
@@ -150,12 +165,21 @@ def _learn(folder: Path) -> _Language:
     digits = [_load(folder / f"digit_{digit}.wav") for digit in range(10)]
     order = load_pack(folder.parent, folder.name).phrasing.asking
     is_key_first = order.index(Asking.KEY) < order.index(Asking.PRESS)
-    return _Language(_load(folder / "press.wav"), _load(folder / "press_any_key.wav"), digits, is_key_first)
+    return _Language(
+        _load(folder / "press.wav"), _load(folder / "press_any_key.wav"), digits, folder, is_key_first
+    )
+
+
+@cache
+def _learn_phrase(folder: Path, name: PromptName) -> _Prompt:
+    # Without its end: the last block is written only when more sound follows, and after an offer none does.
+    return _known(_load(folder / f"{name}.wav").samples[: -RATE // 2])
 
 
 @cache
 def _learn_phrases(folder: Path) -> Sequence[_Prompt]:
-    return [_load(folder / f"{name}.wav") for name in PromptName]
+    files = (folder / f"{name}.wav" for name in PromptName)
+    return [_load(file) for file in files if file.is_file()]
 
 
 def _load(file: Path) -> _Prompt:

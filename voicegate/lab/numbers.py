@@ -287,6 +287,13 @@ NUMBERS: Final = (
         otherwise=_SORRY,
         endpoint={"allow": "!all,opus"},
     ),
+    LabNumber(
+        digits="32",
+        name="wants-no-calls",
+        behaviour="Is answered; the person did not ask for the call: presses 9, and then 0 twice.",
+        action=Action.REPORT,
+        expected=Expected(Outcome.REPORTED, EvidenceLevel.HUMAN, Blame.NOBODY),
+    ),
 )
 """Every number of the carrier; all others are not in service (SIP 404)."""
 

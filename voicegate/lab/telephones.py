@@ -11,12 +11,14 @@ import sys
 import wave
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final, Protocol
 
 import numpy as np
 import soxr
 
+from voicegate.domain.announcement import OPT_OUT_KEY, REPORT_KEY, PromptName
 from voicegate.lab.behaviour import Action
 from voicegate.lab.deadlines import within
 from voicegate.lab.listener import KeyListener
@@ -56,6 +58,9 @@ class Listener(Protocol):
 
     def digits_heard_since_key(self) -> int:
         """Return how many digits were heard since then."""
+
+    def has_heard(self, phrase: PromptName) -> bool:
+        """Return whether a phrase was heard since then."""
 
 
 class Line:
@@ -150,7 +155,8 @@ async def press(line: Line, ear: Ear) -> None:
 async def press_wrong_first(line: Line, ear: Ear) -> None:
     """Press the key next to the requested one, then the requested one, and stay until the call ends."""
     if (key := await _hear_key(line, ear)) is not None:
-        await _press(line, str((int(key) + 1) % 10))
+        # Neither 9 nor 0, which say something of their own.
+        await _press(line, str(int(key) % 8 + 1))
         await _press(line, key)
     await line.ended.wait()
 
@@ -187,6 +193,17 @@ async def hang_up_at_end(line: Line, ear: Ear) -> None:
     await line.command("HANGUP")
 
 
+async def report(line: Line, ear: Ear) -> None:
+    """Press 9 instead of the requested key, and 0 at each offer to stop further calls; stay until the call
+    ends."""
+    if await _hear_key(line, ear) is not None:
+        await _press(line, REPORT_KEY)
+        for offer in (PromptName.NO_MORE_CALLS, PromptName.CONFIRM_NO_MORE):
+            if await _hear_until(line, ear, partial(ear.listener.has_heard, offer)):
+                await _press(line, OPT_OUT_KEY)
+    await line.ended.wait()
+
+
 async def listen(line: Line, _ear: Ear) -> None:
     """Do nothing; what is heard is still recorded."""
     await line.ended.wait()
@@ -199,6 +216,7 @@ ACTIONS: Final[Actions] = {
     Action.HOLD: hold,
     Action.HANG_UP: hang_up_midway,
     Action.HANG_UP_AT_END: hang_up_at_end,
+    Action.REPORT: report,
     Action.LISTEN: listen,
 }
 """What each kind of person does; the dialplan names it in the path of its agi:// address."""

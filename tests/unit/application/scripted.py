@@ -11,7 +11,7 @@ from datetime import timedelta
 
 from voicegate.application.outbox import Message, SendResult
 from voicegate.application.ports import CallAudio, Clip, DtmfTiming, LegSignal, Order
-from voicegate.domain.announcement import Asking, Part, Phrasing, PromptName
+from voicegate.domain.announcement import REPORT_PHRASES, Asking, Part, Phrasing, PromptName
 from voicegate.domain.call import Answered, Media, Playback, Rang
 from voicegate.domain.call_outcome import Hangup
 from voicegate.domain.call_quality import CallQuality
@@ -151,6 +151,7 @@ class ScriptedSpeech:
     error: Exception | None = None
     invitation: Clip = INVITATION
     reading: Clip = READING
+    can_say_reports: bool = False
 
     def languages(self) -> Sequence[str]:
         return ("de", "en")
@@ -158,6 +159,9 @@ class ScriptedSpeech:
     def phrasing(self, language: str) -> Phrasing:
         groups = {length: (length,) for length in range(4, 11)}
         return Phrasing(tuple(Asking), groups, timedelta(milliseconds=450), timedelta(milliseconds=900))
+
+    def has_prompt(self, language: str, name: PromptName) -> bool:
+        return self.can_say_reports or name not in REPORT_PHRASES
 
     def prompt(self, language: str, name: PromptName) -> Clip:
         return Clip(f"{language}/{name}", 8000, SECOND, 8000)

@@ -24,8 +24,7 @@ NAMED = replace(INVITATION, key_end=6000)
         (None, "12345678"),
         ("204", "135678"),
         ("w2W04", "135678"),
-        ("12345678", "90"),
-        ("123456789", "0"),
+        ("12345678", "*"),
         ("1234567890", "*"),
         ("*1234567890", "12345678"),
     ],
@@ -75,7 +74,7 @@ async def end_of(bench: Bench, extension: str, check: HumanCheck) -> str:
 
 async def test_digits_that_we_have_just_sent_are_not_heard_as_keys(bench: Bench, ear: Ear) -> None:
     assert await end_of(bench, "204*", HumanCheck.ANY_KEY) == "delivered"
-    assert ear.asked == ["1356789#"]
+    assert ear.asked == ["135678#"]
 
 
 async def test_they_are_once_no_echo_can_come_any_more(
@@ -83,7 +82,7 @@ async def test_they_are_once_no_echo_can_come_any_more(
 ) -> None:
     monkeypatch.setattr(conversation, "_ECHO", timedelta())
     assert await end_of(bench, "204*", HumanCheck.ANY_KEY) == "delivered"
-    assert ear.asked == ["0123456789*#"]
+    assert ear.asked == ["12345678*#"]
 
 
 async def test_an_extension_that_holds_every_key_is_waited_for_until_its_echo_is_over(

@@ -84,6 +84,7 @@ def test_every_sip_failure_has_an_outcome_that_someone_decided(status: int, call
         (CALL, Hangup(is_unreachable=True), "trunk_unreachable", "trunk"),
         (CALL, Hangup(gave_up=GaveUp.PBX_UNAVAILABLE), "pbx_unavailable", "us"),
         (RANG, Hangup(gave_up=GaveUp.CANCELED), "canceled", "nobody"),
+        (RANG, Hangup(16, gave_up=GaveUp.REPORTED), "reported", "nobody"),
         (RANG, Hangup(gave_up=GaveUp.PBX_LOST), "pbx_lost", "us"),
         (CALL, Hangup(), "trunk_failed", "unknown"),
         (RANG, Hangup(127, 487), "no_answer", "callee"),

@@ -52,6 +52,7 @@ def expected_state(state: ChallengeState, event: ChallengeEvent) -> str | None:
         ChallengeEvent.LAST_GUESS_MISSED: "locked",
         ChallengeEvent.TIME_OVER: "expired",
         ChallengeEvent.CANCELED: "canceled",
+        ChallengeEvent.REPORTED: "reported",
     }[event]
 
 
@@ -94,6 +95,12 @@ def test_five_wrong_guesses_lock_and_the_right_one_comes_too_late() -> None:
         (GuessResult.LOCKED, 0),
     ]
     assert verify(challenge, NOW, is_match=True)[1].result is GuessResult.LOCKED
+
+
+def test_a_reported_code_is_void_also_for_the_right_guess() -> None:
+    reported = step(CHALLENGE, ChallengeEvent.REPORTED)
+    after, result = verify(reported, NOW, is_match=True)
+    assert (after, result.result, after.sealed) == (reported, GuessResult.REPORTED, None)
 
 
 def test_at_the_second_of_expiry_no_guess_counts() -> None:

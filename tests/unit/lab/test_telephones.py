@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from voicegate.domain.announcement import PromptName
 from voicegate.lab.deadlines import within
 from voicegate.lab.ports import Ports, free_port_base
 from voicegate.lab.telephones import Samples, Telephones, thin_out
@@ -33,6 +34,10 @@ class Script:
 
     def digits_heard_since_key(self) -> int:
         return max(0, self.heard // 8000 - 1)
+
+    def has_heard(self, phrase: PromptName) -> bool:
+        """The offers come after three seconds and four."""
+        return self.heard >= {PromptName.NO_MORE_CALLS: 24000, PromptName.CONFIRM_NO_MORE: 32000}[phrase]
 
 
 class Carrier:
@@ -105,6 +110,16 @@ async def test_the_asked_key_is_pressed_once_it_was_heard(place: Place) -> None:
         place.record(1.2)
         assert await carrier.command() == "GOSUB pressed s 1 7"
         carrier.say("200 result=0")
+        carrier.say("HANGUP")
+        assert await carrier.command() == ""
+
+
+async def test_who_did_not_ask_presses_nine_and_zero_at_each_offer(place: Place) -> None:
+    async with place.call("report") as carrier:
+        for seconds, key in ((1.2, "9"), (2, "0"), (1, "0")):
+            place.record(seconds)
+            assert await carrier.command() == f"GOSUB pressed s 1 {key}"
+            carrier.say("200 result=0")
         carrier.say("HANGUP")
         assert await carrier.command() == ""
 

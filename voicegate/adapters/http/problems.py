@@ -81,7 +81,10 @@ ALREADY_ENROLLED = Kind(
 NOT_PENDING = Kind("not_pending", 409, "The factor is active already.")
 NOT_ACTIVE = Kind("not_active", 409, "The factor is not active yet.", "Activate it with its code.")
 FACTOR_LOCKED = Kind(
-    "factor_locked", 409, "There were too many wrong passcodes in a row.", "The factor must be reset."
+    "factor_locked",
+    409,
+    "The factor is locked, by wrong passcodes in a row or by a reported call.",
+    "The factor must be reset.",
 )
 NO_CHALLENGE = Kind("no_challenge", 409, "No code is out.", "Ask for a call first.")
 CLIENT_EXISTS = Kind("client_exists", 409, "A client of this name exists, or existed.")

@@ -94,7 +94,7 @@ Strongest = Annotated[
     Literal["none", "answered", "media", "human", "announced"],
     Meta(description="The strongest thing shown."),
 ]
-DeniedReason = Literal["wrong_passcode", "locked", "expired", "canceled", "already_used"]
+DeniedReason = Literal["wrong_passcode", "locked", "expired", "canceled", "reported", "already_used"]
 Revision = Annotated[
     int,
     Meta(

@@ -33,6 +33,7 @@ _REASONS: Mapping[GuessResult, DeniedReason] = {
     GuessResult.LOCKED: "locked",
     GuessResult.EXPIRED: "expired",
     GuessResult.CANCELED: "canceled",
+    GuessResult.REPORTED: "reported",
     GuessResult.ALREADY_USED: "already_used",
 }
 # A timeline's facts that are shown under their own names.

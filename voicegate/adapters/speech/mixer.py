@@ -104,6 +104,14 @@ class Mixer:
         """
         return self._voice(language).pack.phrasing
 
+    def has_prompt(self, language: str, name: PromptName) -> bool:
+        """Return whether a language has a phrase.
+
+        Raises:
+            UnknownLanguage: no such folder.
+        """
+        return name in self._voice(language).prompts
+
     def prompt(self, language: str, name: PromptName) -> Clip:
         """Return a phrase as a file of its own; its samples are those of the calls' format.
 

@@ -16,7 +16,7 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec import Meta, Struct
 
-from voicegate.domain.announcement import Asking, Phrasing, PromptName
+from voicegate.domain.announcement import REPORT_PHRASES, Asking, Phrasing, PromptName
 from voicegate.domain.errors import SpeechError, UnknownLanguage
 from voicegate.domain.passcode import MAX_LENGTH, MIN_LENGTH
 from voicegate.domain.shape_errors import read_shape_error
@@ -235,7 +235,10 @@ def _phrase(asking: _Asking, reading: _Reading) -> Phrasing:
 def _check_keys(raw: _File) -> None:
     if sorted(raw.asking.order) != sorted(Asking):
         raise msgspec.ValidationError(f"Must hold once each of {', '.join(Asking)} - at `$.asking.order`")
-    _match_keys(raw.phrases, [name.value for name in PromptName], table="phrases")
+    _refuse_unknown(raw.phrases, [name.value for name in PromptName], table="phrases")
+    # A pack of one's own from before there were reports still speaks; its calls do not offer them.
+    needed = [name.value for name in PromptName if name not in REPORT_PHRASES]
+    _refuse_missing(raw.phrases, needed, table="phrases")
     _match_keys(raw.digits, list("0123456789"), table="digits")
     for variant, digits in raw.variants.items():
         _refuse_unknown(digits, list("0123456789"), table=f"variants.{variant}")
@@ -254,6 +257,10 @@ def _check_keys(raw: _File) -> None:
 
 def _match_keys(found: Mapping[str, object], wanted: Sequence[str], *, table: str) -> None:
     _refuse_unknown(found, wanted, table=table)
+    _refuse_missing(found, wanted, table=table)
+
+
+def _refuse_missing(found: Mapping[str, object], wanted: Sequence[str], *, table: str) -> None:
     for key in wanted:
         if key not in found:
             raise msgspec.ValidationError(f"Missing - at `$.{table}.{key}`")

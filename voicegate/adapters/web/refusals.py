@@ -34,8 +34,8 @@ OF_REASON: Final[Mapping[DenyReason, str]] = {
     DenyReason.NOT_ACTIVE: "error_other",
     DenyReason.ADMINS_ONLY: "error_other",
     DenyReason.NUMBER_BLOCKED: "error_other",
-    DenyReason.DO_NOT_CALL: "error_other",
-    DenyReason.CALL_REPORTED: "error_other",
+    DenyReason.DO_NOT_CALL: "error_do_not_call",
+    DenyReason.CALL_REPORTED: "error_call_reported",
 }
 """Every reason; a test holds the table complete."""
 
@@ -44,6 +44,7 @@ OF_GUESS: Final[Mapping[GuessResult, str]] = {
     GuessResult.LOCKED: "error_locked",
     GuessResult.EXPIRED: "error_expired",
     GuessResult.CANCELED: "error_expired",
+    GuessResult.REPORTED: "ended_reported",
     GuessResult.ALREADY_USED: "error_expired",
 }
 """Every result except the right one."""

@@ -73,6 +73,7 @@ _STEPS: Final[Mapping[str, str]] = {
     "extension_started": "step_extension",
     "invited": "step_key",
     "key_pressed": "step_key_pressed",
+    "reported": "step_reported",
     "reading_started": "step_speaking",
 }
 """The texts of a call's events; other events mean nothing to a person."""
@@ -87,6 +88,7 @@ _OWN_WORDS: Final = frozenset(
         Outcome.FORWARDED,
         Outcome.HUNG_UP,
         Outcome.NO_HUMAN,
+        Outcome.REPORTED,
         Outcome.NO_MEDIA,
         Outcome.CANCELED,
     }
@@ -154,6 +156,8 @@ def challenge_text(record: ChallengeRecord | None) -> str:
     match record.challenge.state:
         case ChallengeState.LOCKED:
             return "error_locked"
+        case ChallengeState.REPORTED:
+            return "ended_reported"
         case ChallengeState.EXPIRED | ChallengeState.CANCELED | ChallengeState.VERIFIED:
             return "error_expired"
         case _:

@@ -84,7 +84,7 @@ RULES: Final[Mapping[DenyReason, str]] = {
     DenyReason.ALREADY_ENROLLED: "one factor per subscriber",
     DenyReason.NOT_PENDING: "factor states",
     DenyReason.NOT_ACTIVE: "factor states",
-    DenyReason.FACTOR_LOCKED: "100 wrong guesses in a row",
+    DenyReason.FACTOR_LOCKED: "100 wrong guesses in a row, or reports.lock_factor",
     DenyReason.NO_CHALLENGE: "challenge states",
     DenyReason.ADMINS_ONLY: "scope admin",
     DenyReason.NUMBER_BLOCKED: "numbers blocked",

@@ -89,6 +89,24 @@ async def test_the_key_is_pressed_once_and_the_star_never() -> None:
     assert pressed == [None, "5", None]
 
 
+@pytest.mark.parametrize(
+    ("behaviour", "expected"),
+    [
+        (Behaviour.REPORTS, ["9", None, None]),
+        (Behaviour.OPTS_OUT, ["9", "0", "0"]),
+        (Behaviour.DELIVERED, ["5", None, None]),
+    ],
+)
+async def test_who_did_not_ask_presses_nine_and_nobody_else_does(
+    behaviour: Behaviour, expected: Sequence[str | None]
+) -> None:
+    async with quick_pbx().originate(order(behaviour)) as leg:
+        await answered(leg)
+        pressed = [(await leg.play(CLIP, keys)).key for keys in ("59", "0")]
+        pressed.append(await leg.wait_key("0", timedelta(seconds=1)))
+    assert pressed == expected
+
+
 @pytest.mark.parametrize(("key_end", "heard"), [(0, 7200), (7000, 7200), (7999, 7999)])
 async def test_nobody_presses_a_key_before_it_was_named(key_end: int, heard: int) -> None:
     async with quick_pbx().originate(order(Behaviour.DELIVERED)) as leg:

@@ -135,8 +135,8 @@ class FactorView(Discreet, kw_only=True, frozen=True):
     status: Annotated[
         FactorState,
         Meta(
-            description="locked: by wrong guesses, until it is reset. reset: it is over; seen only where an "
-            "earlier request is answered again."
+            description="locked: by wrong guesses or a reported call, until it is reset. reset: it is over; "
+            "seen only where an earlier request is answered again."
         ),
     ]
     destination: Annotated[str, Meta(description="The number, whole: E.164, or an extension of the PBX.")]

@@ -79,7 +79,7 @@ OF_REASON: Final[Mapping[DenyReason, tuple[Kind, str]]] = {
     DenyReason.NOT_ACTIVE: (WRONG_STATE, "The factor is not active yet."),
     DenyReason.FACTOR_LOCKED: (
         LOCKED,
-        "There were too many wrong passcodes in a row: the factor must be reset.",
+        "The factor is locked, by wrong passcodes or a reported call: it must be reset.",
     ),
     DenyReason.NUMBER_BLOCKED: (INVALID_NUMBER, "Calls to this number are not allowed."),
     DenyReason.DO_NOT_CALL: (OPTED_OUT, "The person at this number wants no calls."),
@@ -93,6 +93,10 @@ _OF_RESULT: Final[Mapping[GuessResult, tuple[Kind, str]]] = {
     GuessResult.EXPIRED: (TIME_WINDOW, "The code has expired: ask for another one."),
     GuessResult.LOCKED: (LOCKED, "There were too many wrong passcodes: ask for another code."),
     GuessResult.CANCELED: (INVALID_PASSCODE, "The code was canceled: ask for another one."),
+    GuessResult.REPORTED: (
+        INVALID_PASSCODE,
+        "The called person did not ask for the call: its code no longer counts.",
+    ),
     GuessResult.ALREADY_USED: (REPLAYED, ""),
 }
 _OF_FIELD: Final[Mapping[str, Kind]] = {

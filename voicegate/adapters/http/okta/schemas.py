@@ -210,7 +210,10 @@ class FactorView(_Answer, kw_only=True, frozen=True):
     factor_type: Literal["call"]
     provider: Literal["OKTA"]
     vendor_name: Literal["OKTA"]
-    status: Annotated[FactorStatus, Meta(description="DISABLED: locked by wrong guesses, until it is reset.")]
+    status: Annotated[
+        FactorStatus,
+        Meta(description="DISABLED: locked by wrong guesses or a reported call, until it is reset."),
+    ]
     created: datetime
     last_updated: datetime
     profile: Profile

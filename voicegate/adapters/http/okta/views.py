@@ -47,6 +47,7 @@ _RESULTS: Final[Mapping[ChallengeState, FactorResult]] = {
     ChallengeState.EXPIRED: "EXPIRED",
     ChallengeState.LOCKED: "FAILED",
     ChallengeState.CANCELED: "REJECTED",
+    ChallengeState.REPORTED: "REJECTED",
 }
 
 

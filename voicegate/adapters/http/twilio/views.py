@@ -29,6 +29,8 @@ PENDING: Final = "pending"
 _STATUSES: Final[Mapping[ChallengeState, str]] = {
     ChallengeState.VERIFIED: "approved",
     ChallengeState.CANCELED: "canceled",
+    # Twilio knows no better one.
+    ChallengeState.REPORTED: "canceled",
     ChallengeState.LOCKED: "max_attempts_reached",
     ChallengeState.EXPIRED: "expired",
 }
@@ -45,6 +47,7 @@ _ENDED: Final[Mapping[Outcome, str]] = {
     Outcome.UNAVAILABLE: "no-answer",
     Outcome.NO_HUMAN: "no-answer",
     Outcome.CANCELED: "canceled",
+    Outcome.REPORTED: "canceled",
 }
 
 

@@ -15,6 +15,7 @@ from enum import StrEnum
 from typing import Final
 
 from voicegate.application.ports import Clip, DtmfTiming, LegSignal, Order
+from voicegate.domain.announcement import OPT_OUT_KEY, REPORT_KEY
 from voicegate.domain.call import Answered, Media, Playback, Rang
 from voicegate.domain.call_outcome import GaveUp, Hangup
 from voicegate.domain.call_quality import CallQuality
@@ -49,6 +50,10 @@ class Behaviour(StrEnum):
     """Answers, but no packet and no key comes back."""
     REFUSED = "12"
     """The PBX itself refuses to place the call."""
+    REPORTS = "13"
+    """Answers, and presses 9: did not ask for the call."""
+    OPTS_OUT = "14"
+    """Presses 9, and then 0 twice: wants no more calls."""
 
 
 # Causes as Asterisk 22 gives them for these statuses.
@@ -60,6 +65,7 @@ _FAILURES: Final[Mapping[Behaviour, Hangup]] = {
 }
 _RINGS_FIRST: Final = (Behaviour.BUSY, Behaviour.REJECTED)
 _UNANSWERED: Final = (Behaviour.NO_ANSWER, Behaviour.TRUNK_SILENT)
+_REPORTING: Final = (Behaviour.REPORTS, Behaviour.OPTS_OUT)
 _MUTE: Final = (Behaviour.NO_KEY, Behaviour.NO_MEDIA)
 
 _NORMAL_CLEARING: Final = Hangup(cause=16)
@@ -269,8 +275,11 @@ class SimulatedLeg:
         return False
 
     def _press(self, keys: str) -> str | None:
-        # Never the star, which asks for the code again.
-        wanted = keys.replace("*", "")
+        if self._behaviour in _REPORTING:
+            wanted = REPORT_KEY + (OPT_OUT_KEY if self._behaviour is Behaviour.OPTS_OUT else "")
+            return next((key for key in wanted if key in keys), None)
+        # Never the star, which asks for the code again, nor a key that nobody presses who wants the code.
+        wanted = "".join(key for key in keys if key not in f"*{REPORT_KEY}{OPT_OUT_KEY}")
         if not (self._may_press and wanted):
             return None
         self._may_press = False

@@ -188,7 +188,7 @@ def test_each_state_and_outcome_of_a_call_has_a_word_of_twilios() -> None:
         "completed": {"delivered"},
         "busy": {"busy", "rejected"},
         "no-answer": {"no_answer", "unavailable", "no_human"},
-        "canceled": {"canceled"},
+        "canceled": {"canceled", "reported"},
     }
     for word, outcomes in words.items():
         assert {str(outcome) for outcome, told in ended.items() if told == word} == outcomes

@@ -19,6 +19,7 @@ const ENDINGS = {
   rejected: "The call was declined",
   hung_up: "You hung up before the code was spoken",
   no_human: "No key was pressed, so the code was not spoken",
+  reported: "Somebody pressed 9: they did not ask for the call",
 };
 const DENIALS = {
   wrong_passcode: "That is not the code.",
@@ -26,6 +27,7 @@ const DENIALS = {
   expired: "This code has expired: ask for another call.",
   already_used: "This code was used already: ask for another call.",
   canceled: "This sign-in was canceled.",
+  reported: "Somebody pressed 9 on the call: its code no longer counts.",
 };
 
 function label(step) {
