@@ -44,9 +44,10 @@ class Texts:
         return f"{at:%Y-%m-%d %H:%M} UTC"
 
 
+@cache
 def languages() -> Sequence[str]:
     """Return the languages that have texts."""
-    return sorted(file.stem for file in FOLDER.glob("*.toml"))
+    return tuple(sorted(file.stem for file in FOLDER.glob("*.toml")))
 
 
 def texts_for(wanted: Sequence[str]) -> Texts:
