@@ -130,7 +130,8 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 class Sides(LoadScopeScheduling):  # type: ignore[misc]  # untyped
     """Whatever makes many calls at once is one scope, for one process and its lab, whatever makes few is
-    another, and pages are one, for one browser; every other test is a scope of its own.
+    another, pages are one, for one browser, and the house's are one, which parse each file once; every other
+    test is a scope of its own.
 
     By path, for pytest-xdist 3.8's own groups mean nothing to pytest 9.2.
     """
@@ -140,6 +141,8 @@ class Sides(LoadScopeScheduling):  # type: ignore[misc]  # untyped
             return "many calls"
         if nodeid.startswith(FEW_CALLS):
             return "few calls"
+        if nodeid.startswith("tests/house/"):
+            return "house"
         return "browser" if nodeid.startswith("tests/browser/") else nodeid
 
 

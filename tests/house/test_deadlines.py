@@ -4,14 +4,15 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.house.sources import ROOT, nodes_of
+
 HELPER = ROOT / "voicegate/lab/deadlines.py"
 WAITING = [path for folder in ("tests", "voicegate/lab") for path in (ROOT / folder).rglob("*.py")]
 
 
-def fixed_deadlines(source: str) -> Iterator[int]:
+def fixed_deadlines(path: Path) -> Iterator[int]:
     """Lines with `asyncio.timeout`, or with a number as what a blocking wait may take."""
-    for node in ast.walk(ast.parse(source)):
+    for node in nodes_of(path):
         if not isinstance(node, ast.Call):
             continue
         if ast.unparse(node.func) in ("asyncio.timeout", "timeout"):
@@ -27,6 +28,6 @@ def test_waits_end_by_the_clock_of_an_idle_machine() -> None:
         f"{path.relative_to(ROOT)}:{line}"
         for path in sorted(WAITING)
         if path != HELPER
-        for line in fixed_deadlines(path.read_text("utf-8"))
+        for line in fixed_deadlines(path)
     ]
     assert not fixed, "use voicegate.lab.deadlines"

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.house.sources import ROOT, nodes_of, text_of
+
 SOURCES = sorted((ROOT / "voicegate").rglob("*.py"))
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
 
@@ -35,7 +36,7 @@ NESTING = (ast.If, ast.For, ast.AsyncFor, ast.While, ast.With, ast.AsyncWith, as
 
 
 def functions(path: Path) -> Iterator[tuple[str, Function]]:
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+    for node in nodes_of(path):
         if isinstance(node, Function):
             yield f"{path.relative_to(ROOT)}:{node.lineno} {node.name}", node
 
@@ -83,7 +84,7 @@ def test_no_file_is_longer_than_one_can_read() -> None:
     long = {
         str(path.relative_to(ROOT)): lines
         for path in SOURCES + TESTS
-        if (lines := len(path.read_text("utf-8").splitlines())) >= MAX_FILE
+        if (lines := len(text_of(path).splitlines())) >= MAX_FILE
     }
     assert not long
 
@@ -109,7 +110,7 @@ def test_where_wires_and_races_are_handled_comments_say_why(room: str) -> None:
     place = ROOT / "voicegate" / room
     # A revision of the database that was released is not touched again.
     paths = [place] if place.is_file() else [p for p in place.rglob("*.py") if "versions" not in p.parts]
-    lines = sum(len(path.read_text("utf-8").splitlines()) for path in paths)
+    lines = sum(len(text_of(path).splitlines()) for path in paths)
     comments = sum(comment_lines(path) for path in paths)
     assert 100 * comments >= MIN_COMMENTS * lines, f"{comments} in {lines} lines"
 

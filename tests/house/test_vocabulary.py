@@ -2,13 +2,14 @@
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Final
 
+from tests.house.sources import ROOT, nodes_of
 from voicegate.adapters.storage.tables import METADATA
 
-ROOT = Path(__file__).resolve().parents[2]
 GLOSSARY = ROOT / "docs" / "glossary.md"
 SOURCES = sorted(
     path
@@ -82,15 +83,16 @@ TERMS: Final = (
 """Terms that the glossary must define."""
 
 
-def words_of(name: str) -> set[str]:
+@cache
+def words_of(name: str) -> frozenset[str]:
     """The words of an identifier, in the singular."""
     words = re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", name)
-    return {form for word in map(str.lower, words) for form in (word, word.removesuffix("s"))}
+    return frozenset(form for word in map(str.lower, words) for form in (word, word.removesuffix("s")))
 
 
-def named(tree: ast.AST) -> Iterator[tuple[int, str]]:
+def named(nodes: Iterable[ast.AST]) -> Iterator[tuple[int, str]]:
     """What a module gives names to: classes, functions, parameters, variables, attributes and fields."""
-    for node in ast.walk(tree):
+    for node in nodes:
         match node:
             case ast.ClassDef(name=name) | ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
                 yield node.lineno, name
@@ -103,7 +105,7 @@ def named(tree: ast.AST) -> Iterator[tuple[int, str]]:
 
 
 def retired(path: Path) -> Iterator[str]:
-    for line, name in named(ast.parse(path.read_text("utf-8"))):
+    for line, name in named(nodes_of(path)):
         said_instead = [RETIRED[word] for word in words_of(name) & RETIRED.keys()]
         said_instead += ["guess or call" for word in words_of(name) & RETIRED_IN.keys() if is_in(path, word)]
         said_instead += [RETIRED_CLASSES[name]] if name in RETIRED_CLASSES else []
@@ -115,9 +117,9 @@ def is_in(path: Path, word: str) -> bool:
     return str(path.relative_to(ROOT)).startswith(RETIRED_IN[word])
 
 
-def texts(tree: ast.AST) -> Iterator[tuple[int, str]]:
+def texts(nodes: Iterable[ast.AST]) -> Iterator[tuple[int, str]]:
     """Every docstring and message of a module."""
-    for node in ast.walk(tree):
+    for node in nodes:
         match node:
             case ast.Constant(value=str(text)):
                 yield node.lineno, text
@@ -128,7 +130,7 @@ def test_docstrings_and_messages_are_plain_english() -> None:
         f"{path.relative_to(ROOT)}:{line} {phrase[0]}"
         for path in SOURCES
         if path.is_relative_to(ROOT / "voicegate")
-        for line, text in texts(ast.parse(path.read_text("utf-8")))
+        for line, text in texts(nodes_of(path))
         for phrase in RETIRED_PHRASES.finditer(text)
     ]
     assert not found
@@ -166,7 +168,7 @@ def test_the_glossary_gives_each_term_a_sentence_and_a_source() -> None:
 
 def test_a_retired_word_is_seen_in_any_kind_of_name() -> None:
     code = "class TheVerdicts: pass\ndef f(asker): self._deed = cure_all = 1\nimport x as journal\n"
-    assert {name for _, name in named(ast.parse(code)) if words_of(name) & RETIRED.keys()} == {
+    assert {name for _, name in named(ast.walk(ast.parse(code))) if words_of(name) & RETIRED.keys()} == {
         "TheVerdicts",
         "asker",
         "_deed",

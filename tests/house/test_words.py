@@ -2,9 +2,9 @@
 
 import ast
 from collections.abc import Iterator
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.house.sources import ROOT, nodes_of, tree_of
+
 SOURCES = sorted((ROOT / "voicegate").rglob("*.py"))
 
 Documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
@@ -49,7 +49,7 @@ def test_everything_public_has_a_docstring() -> None:
     silent = [
         where
         for path in SOURCES
-        for where, node in public(ast.parse(path.read_text("utf-8")), str(path.relative_to(ROOT)))
+        for where, node in public(tree_of(path), str(path.relative_to(ROOT)))
         if not is_override(node) and not ast.get_docstring(node)
     ]
     assert not silent
@@ -59,7 +59,7 @@ def test_every_dataclass_field_is_described() -> None:
     silent = [
         f"{path.relative_to(ROOT)}:{node.name}.{field}"
         for path in SOURCES
-        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        for node in nodes_of(path)
         if isinstance(node, ast.ClassDef) and is_dataclass(node)
         for field in undescribed_fields(node)
     ]

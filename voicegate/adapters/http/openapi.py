@@ -6,6 +6,7 @@ Source: OpenAPI Specification 3.1.1. The examples of types and fields come from 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from http import HTTPStatus
 from itertools import groupby
 from typing import Any, Final
@@ -91,15 +92,20 @@ class Description:
 
     def __init__(self, form: ErrorFormat = NATIVE) -> None:
         self._form = form
-        self._body = b""
+        self._operations: tuple[Operation, ...] = ()
+        self._version = ""
 
     def complete(self, routes: Sequence[Route], version: str) -> Sequence[Route]:
         """Return a door's routes with the one that serves the document."""
         all_of_them = (*routes, Route(self.operation, self._serve))
-        self._body = msgspec.json.encode(
-            document([route.operation for route in all_of_them], version, form=self._form)
-        )
+        self._operations, self._version = tuple(route.operation for route in all_of_them), version
         return all_of_them
+
+    @cached_property
+    def body(self) -> bytes:
+        """The document as JSON."""
+        # Made when it is first asked for: a document takes more time than all else of its door.
+        return msgspec.json.encode(document(self._operations, self._version, form=self._form))
 
     @property
     def operation(self) -> Operation:
@@ -114,7 +120,7 @@ class Description:
         )
 
     async def _serve(self, _request: web.Request) -> web.Response:
-        return web.Response(body=self._body, content_type="application/json")
+        return web.Response(body=self.body, content_type="application/json")
 
 
 def document(operations: Iterable[Operation], version: str, *, form: ErrorFormat = NATIVE) -> Json:

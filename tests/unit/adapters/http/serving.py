@@ -21,6 +21,7 @@ from voicegate.adapters.http.waiting import Waiters, WaitingLimits
 from voicegate.adapters.unix_socket import SocketFile, listening
 from voicegate.application.clients import NewKey
 from voicegate.bootstrap.doors import native_dependencies as make_native_dependencies
+from voicegate.client.transports import no_authorities
 from voicegate.domain.client import Scope
 
 NUMBER = "+12025550101"
@@ -142,8 +143,9 @@ async def serving(
     async with (
         serve_unix(bench, SocketFile(path), uids, doors, settings=settings, waiting=waiting) as port,
         httpx.AsyncClient(
-            transport=httpx.AsyncHTTPTransport(uds=str(path)), base_url="http://voicegate"
+            transport=httpx.AsyncHTTPTransport(verify=no_authorities(), uds=str(path)),
+            base_url="http://voicegate",
         ) as http,
-        httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as remote,
+        httpx.AsyncClient(verify=no_authorities(), base_url=f"http://127.0.0.1:{port}") as remote,
     ):
         yield Served(bench, http, remote, path)
