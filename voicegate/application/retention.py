@@ -17,7 +17,7 @@ class Kept:
     webhooks: datetime
     """Messages to webhooks that were composed after this time."""
     recent: datetime
-    """Idempotency keys and wrong guesses after this time."""
+    """Idempotency keys, wrong guesses, counts of calls, and holds of ranges that ended, after this time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Retention:
     receipts: timedelta = timedelta(days=365)
     """Receipts."""
     recent: timedelta = timedelta(days=1)
-    """Idempotency keys and wrong guesses; longer than any window of policy."""
+    """As `Kept.recent`; longer than any window of policy."""
 
     def kept(self, now: datetime) -> Kept:
         """Return the times after which records are kept at `now`."""

@@ -24,6 +24,7 @@ from voicegate.bootstrap.asterisk import asterisk_settings, group_id
 from voicegate.bootstrap.endpoints import allowed_uids, socket_file
 from voicegate.bootstrap.pbxs import freeswitch_settings, needing_freeswitch
 from voicegate.bootstrap.profile_checks import ProfileCheck
+from voicegate.bootstrap.receipts import ReceiptKeysCheck
 from voicegate.bootstrap.settings_checks import (
     Misconfigured,
     PolicyCheck,
@@ -41,6 +42,7 @@ def checks(settings: Settings) -> Sequence[Check]:
     """Return the checks of every part, the most basic first; they need no running daemon."""
     wanted: Sequence[tuple[str, Callable[[], Check]]] = (
         ("key file", lambda: _of_key_file(settings)),
+        *([("receipts' keys", lambda: ReceiptKeysCheck(settings))] if settings.receipts.enabled else []),
         ("database", lambda: _of_store(settings)),
         ("secrets", lambda: SecretFilesCheck(secret_files(settings))),
         ("policy", lambda: PolicyCheck(settings)),

@@ -83,6 +83,10 @@ def filled(file: Path) -> Iterator[Filled]:
         ),
         (lists.calls_query(CallFilter(number="+12025550101")), "ix_calls_number (number=?)"),
         (lists.calls_query(CallFilter(number="+12025550101", client=CLIENT)), "ix_calls_number (number=?)"),
+        (
+            lists.calls_query(CallFilter(subscriber="alice", client=CLIENT, behind=BEHIND)),
+            "ix_calls_subscriber (subscriber=? AND (created_at,id)<(?,?))",
+        ),
         (lists.calls_query(CallFilter(subscriber="alice")), "ix_calls_subscriber (subscriber=?)"),
         (
             lists.calls_query(CallFilter(reference="order 1", client=CLIENT)),

@@ -10,6 +10,7 @@ from tests.unit.application.conftest import ADMIN, OTHER, TESTER, UNHURRIED, Ben
 from tests.unit.application.test_velocity import OPEN, ask, reasons
 from voicegate.application.challenges import ChallengeSpec
 from voicegate.application.prefix_holds import PrefixChanged
+from voicegate.application.retention import Retention
 from voicegate.application.sign_in import Issued, IssueRequest
 from voicegate.application.unit_of_work import NotFound
 from voicegate.domain.client import Principal
@@ -91,3 +92,15 @@ async def test_an_admin_holds_a_country_for_one_client(bench: Bench) -> None:
     assert isinstance(await holds.lift(ADMIN, "US", client="", reason="?"), NotFound)
     bench.clock.time += LATER
     assert await holds.list() == []
+
+
+async def test_a_hold_is_deleted_once_it_is_over_for_longer_than_any_call_is_judged(judged: Bench) -> None:
+    holds, kept = judged.app.prefix_holds, Retention()
+    for key, length in ((RANGE, timedelta(hours=1)), ("US", timedelta(days=30))):
+        await holds.hold(ADMIN, key, client="", length=length, reason="the bill")
+    judged.clock.time += timedelta(hours=24)
+    await judged.store.purge(kept.kept(judged.clock.now()), 100)
+    assert [one.key for one in await judged.store.prefix_holds()] == [RANGE, "US"]
+    judged.clock.time += timedelta(hours=2)
+    await judged.store.purge(kept.kept(judged.clock.now()), 100)
+    assert [one.key for one in await judged.store.prefix_holds()] == ["US"]

@@ -1,12 +1,15 @@
 """`voicegate audit verify`, `export` and `keys`: each command of the page, as an admin types it."""
 
+import asyncio
 import json
 import re
 import shlex
 import sqlite3
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
 import pytest
 from click.testing import Result
 
@@ -14,6 +17,11 @@ from tests.pages import ROOT, blocks
 from tests.unit.application.conftest import Bench, bench, limits, timings, trunks
 from tests.unit.application.test_receipts import numbers, place, signing
 from tests.unit.cli.conftest import run
+from voicegate.adapters.keyfile.receipt_keys import create_receipt_keys
+from voicegate.application.diagnostics import Finding, Level
+from voicegate.bootstrap.checks import checks
+from voicegate.bootstrap.receipts import ReceiptKeysCheck
+from voicegate.config import load
 
 __all__ = ["bench", "limits", "timings", "trunks"]
 PAGE = ROOT / "docs/operate/receipts.md"
@@ -91,3 +99,42 @@ def test_without_keys_it_says_what_to_do(folder: Path) -> None:
     result = voicegate(folder, "audit", "verify")
     assert result.exit_code == 6
     assert "missing" in result.stderr
+
+
+async def keys_found(folder: Path) -> Finding:
+    settings = await asyncio.to_thread(load, folder / "voicegate.toml")
+    (finding,) = [one async for one in ReceiptKeysCheck(settings).run()]
+    return finding
+
+
+async def test_doctor_says_what_is_wrong_with_the_keys(folder: Path) -> None:
+    file, aside = folder / "key-receipts", folder / "aside"
+    found = await keys_found(folder)
+    assert (found.level, "of the chain" in found.text) == (Level.OK, True)
+    file.chmod(0o644)
+    found = await keys_found(folder)
+    assert (found.level, "chmod 600" in found.fix) == (Level.ERROR, True)
+    file.chmod(0o600)
+    file.rename(aside)
+    found = await keys_found(folder)
+    assert (found.level, "there are receipts" in found.text) == (Level.ERROR, True)
+    create_receipt_keys(file, datetime.now(UTC))
+    found = await keys_found(folder)
+    assert (found.level, "the newest receipt is of" in found.text) == (Level.ERROR, True)
+    right = aside.read_text().splitlines(keepends=True)
+    other = file.read_text().splitlines(keepends=True)
+    file.write_text("".join([*right[:2], *other[2:]]))
+    found = await keys_found(folder)
+    assert (found.level, "signed the newest receipt" in found.text) == (Level.ERROR, True)
+    (folder / "test.db").rename(folder / "gone.db")
+    file.unlink()
+    found = await keys_found(folder)
+    assert (found.level, found.fix) == (Level.WARNING, "made on the first start")
+
+
+def test_doctor_looks_at_the_keys_where_receipts_are_switched_on(folder: Path) -> None:
+    settings = load(folder / "voicegate.toml")
+    assert "receipts' keys" in [check.subject for check in checks(settings)]
+    receipts = msgspec.structs.replace(settings.receipts, enabled=False)
+    off = msgspec.structs.replace(settings, receipts=receipts)
+    assert "receipts' keys" not in [check.subject for check in checks(off)]

@@ -189,3 +189,31 @@ def test_a_code_is_issued_when_every_budget_has_room_and_else_exactly_when_it_sa
         assert decision.retry_after is not None
         assert judged(NOW + decision.retry_after) == Allow()
         assert judged(NOW + decision.retry_after - MOMENT) != Allow()
+
+
+gaps = st.lists(st.tuples(st.integers(0, 900), st.integers(0, 60)), max_size=60)
+
+
+@given(gaps=gaps)
+def test_no_call_that_was_allowed_comes_too_soon_or_past_the_lock(gaps: list[tuple[int, int]]) -> None:
+    policy = replace(POLICY, call_spacing=tuple(map(seconds, (30, 60, 120, 300))), call_lock_after=10)
+    placed: list[PastCall] = []
+    now = NOW
+    for gap, lasts in gaps:
+        now += seconds(gap)
+        own = [call for call in placed if call.queued_at > now - policy.call_window]
+        decision = may_ring(PLAIN, (), own, policy=policy, now=now)
+        if isinstance(decision, Deny):
+            assert decision.retry_after is not None
+            then = now + decision.retry_after
+            left = [call for call in placed if call.queued_at > then - policy.call_window]
+            assert may_ring(PLAIN, (), left, policy=policy, now=then) == Allow()
+            continue
+        # While it rings nobody is called there, whatever the waits.
+        placed.append(PastCall(PLAIN, now, now + seconds(lasts)))
+        within = [call for call in placed if call.queued_at > now - policy.call_window]
+        assert len(within) <= policy.call_lock_after
+        if len(within) > 1:
+            wait = policy.call_spacing[min(len(within) - 2, 3)]
+            assert within[-1].queued_at - within[-2].queued_at >= wait
+        now += seconds(lasts)

@@ -8,6 +8,7 @@ from typing import Final
 from sqlalchemy import (
     Column,
     Connection,
+    Index,
     Select,
     String,
     Table,
@@ -37,6 +38,7 @@ prefix_holds: Final = Table(
     Column("reason", Text, nullable=False),
 )
 """One row for each range or country that is or was held; `client` empty: for all."""
+Index("ix_prefix_holds_until", prefix_holds.c.until)
 
 # Literals: PostgreSQL takes two parameters in SELECT and GROUP BY for different expressions.
 _RANGE: Final = func.substr(

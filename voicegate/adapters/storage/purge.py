@@ -8,6 +8,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, Connection, Select, Table, delete, exists, select, tuple_
 
 from voicegate.adapters.storage.audit_tables import audit
+from voicegate.adapters.storage.holds import prefix_holds
 from voicegate.adapters.storage.spend import purge_spend
 from voicegate.adapters.storage.tables import (
     IS_LIVE,
@@ -36,6 +37,7 @@ def purge(connection: Connection, kept: Kept, *, limit: int) -> int:
         + _delete(connection, wrong_guesses.c.id, wrong_guesses.c.at < kept.recent, limit=limit)
         + _delete(connection, outbox.c.id, outbox.c.created_at < kept.webhooks, limit=limit)
         + _purge_volume(connection, kept.recent, limit=limit)
+        + _purge_holds(connection, kept.recent, limit=limit)
         + purge_spend(connection, kept.recent, limit=limit)
         + _purge_keys(connection, kept.recent, limit=limit)
         + _purge_factors(connection, kept.calls, limit=limit)
@@ -75,6 +77,13 @@ def _purge_volume(connection: Connection, before: datetime, *, limit: int) -> in
     row = tuple_(*call_volume.primary_key.columns)
     old = select(*call_volume.primary_key.columns).where(call_volume.c.slot < before).limit(limit)
     return _delete_where(connection, call_volume, row.in_(old))
+
+
+def _purge_holds(connection: Connection, before: datetime, *, limit: int) -> int:
+    # One that is over still counts while calls before its end could be judged again.
+    row = tuple_(*prefix_holds.primary_key.columns)
+    old = select(*prefix_holds.primary_key.columns).where(prefix_holds.c.until < before).limit(limit)
+    return _delete_where(connection, prefix_holds, row.in_(old))
 
 
 def _purge_keys(connection: Connection, before: datetime, *, limit: int) -> int:

@@ -1,6 +1,7 @@
 """The receipts' rows: appended to a chain, and cut off where a checkpoint says so."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import takewhile
 
 from sqlalchemy import Connection, delete, insert, select
@@ -44,6 +45,27 @@ def has_any(connection: Connection) -> bool:
     """Return whether there is any chain."""
     tables = (receipts, receipt_checkpoints)
     return any(connection.execute(select(table.c.chain).limit(1)).first() is not None for table in tables)
+
+
+@dataclass(frozen=True, slots=True)
+class Newest:
+    """The newest receipt of all chains, or else the newest checkpoint."""
+
+    chain: str
+    """Its chain."""
+    sealed: Sealed
+    """What was signed."""
+
+
+def find_newest(connection: Connection) -> Newest | None:
+    """Return the newest receipt of all chains; None: there was never one."""
+    newest = select(receipts).order_by(receipts.c.at.desc(), receipts.c.seq.desc()).limit(1)
+    cut = select(receipt_checkpoints).order_by(receipt_checkpoints.c.seq.desc()).limit(1)
+    for wanted in (newest, cut):
+        row = connection.execute(wanted).mappings().one_or_none()
+        if row is not None:
+            return Newest(row["chain"], Sealed(row["body"], row["signature"]))
+    return None
 
 
 def find_head(connection: Connection, chain: str) -> Head:
