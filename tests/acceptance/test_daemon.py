@@ -30,6 +30,8 @@ mode = "0600"
 folder = "{folder}/audio"
 [policy]
 allowed_countries = ["US"]
+[call]
+drain_timeout_s = 0
 [pbx.main]
 kind = "simulator"
 [trunks.carrier]
@@ -119,7 +121,7 @@ async def test_on_tcp_a_client_with_a_key_is_served_and_sees_its_own_only(settin
 async def is_ready(client: AsyncClient) -> bool:
     try:
         return (await client.ready()).status == "ok"
-    except Unreachable:
+    except (ApiError, Unreachable):
         return False
 
 
@@ -310,3 +312,34 @@ async def test_a_key_file_that_others_can_read_is_refused(settings: Path) -> Non
     code, error = await ended(settings)
     assert code == 6
     assert str(settings.parent / "key") in error
+
+
+async def test_told_to_stop_it_refuses_new_calls_and_lets_those_in_progress_end(settings: Path) -> None:
+    text = settings.read_text().replace("drain_timeout_s = 0", "drain_timeout_s = 120")
+    settings.write_text(f"{text}ring_timeout_s = 6\n")
+    async with daemon(settings) as (client, process):
+        verification_id = await ringing(client, RINGS_FOR_EVER)
+        process.send_signal(signal.SIGTERM)
+        async with within(20):
+            while await is_ready(client):
+                await asyncio.sleep(0.05)
+        with pytest.raises(ApiError) as refused:
+            await client.create_verification(BUSY)
+        assert (refused.value.status, refused.value.problem.name) == (503, "stopping")
+        assert refused.value.problem.retry_after_s == 10
+        assert (await client.verification(verification_id)).status == "delivering"
+        assert await asyncio.to_thread(process.wait, at_most(60)) == 0
+    with closing(sqlite3.connect(settings.parent / "voicegate.db")) as database:
+        assert database.execute("SELECT state, outcome FROM calls").fetchall() == [("ended", "no_answer")]
+
+
+async def test_a_second_signal_to_stop_ends_it_at_once(settings: Path) -> None:
+    settings.write_text(settings.read_text().replace("drain_timeout_s = 0", "drain_timeout_s = 600"))
+    async with daemon(settings) as (client, process):
+        await ringing(client, RINGS_FOR_EVER)
+        process.send_signal(signal.SIGTERM)
+        async with within(20):
+            while await is_ready(client):
+                await asyncio.sleep(0.05)
+        process.send_signal(signal.SIGTERM)
+        assert await asyncio.to_thread(process.wait, at_most(15)) == -signal.SIGTERM

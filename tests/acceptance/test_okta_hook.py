@@ -32,7 +32,8 @@ async def test_at_50_events_a_second_each_is_answered_within_a_second_and_called
     lines = RATE * SECONDS
     # Its numbers follow one another, which in real life few people's do.
     text = settings.read_text().replace("[policy]", "[policy]\nsequential_numbers = 0")
-    settings.write_text(f"{text}max_calls = {lines}\n[call]\nmax_in_progress = {lines}\n")
+    text = text.replace("[call]\n", f"[call]\nmax_in_progress = {lines}\n")
+    settings.write_text(f"{text}max_calls = {lines}\n")
     transport = httpx.AsyncHTTPTransport(uds=str(settings.with_name("voicegate.sock")))
     took: list[float] = []
     transactions: dict[int, set[str]] = {}

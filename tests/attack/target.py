@@ -33,6 +33,8 @@ allowed_countries = ["US"]
 calls_per_prefix = 0
 sequential_numbers = 0
 conversion_floor = 0
+[call]
+drain_timeout_s = 0
 [pbx.main]
 kind = "simulator"
 [trunks.carrier]

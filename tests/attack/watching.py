@@ -27,10 +27,8 @@ PEOPLE: Final = (
     SETTINGS.replace(
         "[trunks.carrier]\n",
         "[trunks.carrier]\nmax_calls = 600\nring_timeout_s = 600\nprogress_timeout_s = 600\n",
-    )
+    ).replace("[call]\n", "[call]\nmax_in_progress = 600\n")
     + """
-[call]
-max_in_progress = 600
 [passcode]
 lifetime_s = 900
 """

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Unpack
 
@@ -25,6 +25,8 @@ class Backend:
 
     client: AsyncClient
     lab: Lab
+    told_to_stop: asyncio.Event = field(default_factory=asyncio.Event)
+    """Stops a daemon of this process, as a signal stops the lab's own."""
 
     async def call(self, number: str, **options: Unpack[Options]) -> Verification:
         """Ask for a call and wait for its end."""

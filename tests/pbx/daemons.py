@@ -35,12 +35,14 @@ async def daemon(lab: Lab, *trunks: str, **overrides: object) -> AsyncIterator[B
     settings = dataclasses.replace(lab.settings, trunks=trunks, overrides=differing)
     parsed = config.parse(tomllib.loads(render_controller(settings)))
     async with asyncio.TaskGroup() as tasks, AsyncClient(socket=parsed.socket.path) as client:
-        serving = tasks.create_task(bootstrap.serve(parsed))
+        backend = Backend(client, lab)
+        serving = tasks.create_task(bootstrap.serve(parsed, told_to_stop=backend.told_to_stop))
         async with within(10):
             while not await _is_ready(client):
                 await asyncio.sleep(0.05)
-        yield Backend(client, lab)
-        serving.cancel()
+        yield backend
+        if not backend.told_to_stop.is_set():  # else it ends by itself
+            serving.cancel()
 
 
 async def _is_ready(client: AsyncClient) -> bool:

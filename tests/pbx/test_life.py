@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 
 from tests.pbx.conftest import EACH_PBX, Backend
+from tests.pbx.daemons import daemon
 from tests.pbx.second_daemon import Raw, begin, follow, is_over, second_daemon
 from tests.unit.application.conftest import TESTER
 from voicegate.application.challenges import ChallengeSpec
@@ -137,3 +138,25 @@ async def test_a_sound_that_the_pbx_cannot_read_is_never_delivered(backend: Back
     assert (call.outcome.outcome, call.outcome.blame) == ("playback_failed", "us")
     assert call.call.evidence.answered
     assert not call.call.evidence.human
+
+
+async def test_told_to_stop_in_mid_call_the_daemon_lets_the_person_hear_the_code(backend: Backend) -> None:
+    number = PRESSES.american("813")
+    async with daemon(backend.lab, "carrier", **{"call.drain_timeout_s": 60}) as stopping:
+        created = await stopping.created(number)
+        await stopping.reaches(created.id, "announcing")
+        stopping.told_to_stop.set()
+        async with within(10):
+            while not await is_refused(stopping):
+                await asyncio.sleep(0.05)
+    code = await backend.hear(number)
+    assert code is not None
+    assert len(code) == 6
+
+
+async def is_refused(backend: Backend) -> bool:
+    try:
+        await backend.client.dry_run(PRESSES.american("814"))
+    except ApiError as refused:
+        return refused.problem.name == "stopping"
+    return False

@@ -33,6 +33,7 @@ from voicegate.application.failover import Untried, left_to_try, may_fail_over
 from voicegate.application.pending_call import PendingCall
 from voicegate.application.ports import CallRecord, Clip, Leg, Order, Pbx
 from voicegate.application.queueing import CallLimits, CallQueue, Occupancy, QueueTicket
+from voicegate.application.stopping import Stopping
 from voicegate.domain.announcement import HumanCheck, PromptName
 from voicegate.domain.call import Answered, Call, MediaCounted, Originated
 from voicegate.domain.call_outcome import GaveUp, Hangup
@@ -228,6 +229,8 @@ class Delivery:
         self._failover = limits.failover
         self._tasks = asyncio.TaskGroup()
         self._in_progress: dict[str, _CallInProgress] = {}
+        self.stopping = Stopping()
+        """Whether the daemon stops; it waits for these calls."""
         self._is_closing = False
         self._reports: CallReports | None = None
 
@@ -273,7 +276,8 @@ class Delivery:
         ttl = pending.terms.ttl
         until = math.inf if ttl is None else asyncio.get_running_loop().time() + ttl.total_seconds()
         place = self._queue.enter(pending.route[0].trunk, pending.challenge.client, until=until)
-        self._tasks.create_task(self._deliver(pending, place), name=f"delivery {pending.challenge.id}")
+        name = f"delivery {pending.challenge.id}"
+        self.stopping.watch(self._tasks.create_task(self._deliver(pending, place), name=name))
 
     def drop(self, pending: PendingCall) -> None:
         """Record that a stored call, which was never started, is not placed. Does not wait."""

@@ -1,7 +1,7 @@
 """Can a code be stored and a telephone be called now? Answered within seconds, whatever hangs."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -23,16 +23,24 @@ class Ready:
     parts: Mapping[str, str]
     """By part, such as `database` or `pbx main`: `ok`, or what is wrong."""
     is_ready: bool
-    """Can the database store, and is a PBX connected?"""
+    """Can the database store, is a PBX connected, and are new calls taken?"""
 
 
 class Readiness:
     """Checks the parts that every call needs."""
 
-    def __init__(self, *, store: Store, clock: Clock, pbxs: Mapping[str, Pbx]) -> None:
+    def __init__(
+        self,
+        *,
+        store: Store,
+        clock: Clock,
+        pbxs: Mapping[str, Pbx],
+        is_stopping: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._store = store
         self._clock = clock
         self._pbxs = pbxs
+        self._is_stopping = is_stopping
         self._probe: asyncio.Task[None] | None = None
         self._probed_at = 0.0
 
@@ -44,7 +52,10 @@ class Readiness:
         parts |= {f"pbx {name}": "ok" if is_so else "not connected" for name, is_so in connected.items()}
         if not connected:
             parts["pbx"] = "none is configured"
-        return Ready(parts, is_ready=database == "ok" and any(connected.values()))
+        if is_stopping := self._is_stopping():
+            parts["daemon"] = "is being stopped"
+        can_call = database == "ok" and any(connected.values())
+        return Ready(parts, is_ready=can_call and not is_stopping)
 
     async def _look_at_database(self) -> str:
         loop = asyncio.get_running_loop()

@@ -72,10 +72,16 @@ log = structlog.get_logger(__name__)
 _TEST_ENDPOINT: Final = "test"
 
 
-async def serve(settings: Settings, wanted: asyncio.Queue[Settings] | None = None) -> None:
-    """Run the daemon until cancelled; calls in progress are hung up and recorded before it returns.
+async def serve(
+    settings: Settings,
+    wanted: asyncio.Queue[Settings] | None = None,
+    told_to_stop: asyncio.Event | None = None,
+) -> None:
+    """Run the daemon until it is told to stop and its calls have ended, or until cancelled; calls that are
+    left are hung up and recorded before it returns.
 
-    Settings that arrive in `wanted` are applied, as far as they need no restart.
+    Settings that arrive in `wanted` are applied, as far as they need no restart. Once `told_to_stop` is set,
+    new calls are refused, and those in progress have `call.drain_timeout_s` to end.
 
     Raises:
         VoicegateError: it could not start; the message names the setting or the file.
@@ -98,7 +104,14 @@ async def serve(settings: Settings, wanted: asyncio.Queue[Settings] | None = Non
         )
         await stack.enter_async_context(server)
         log.info("serving", socket=settings.socket.path, tcp=settings.tcp.port if port else None)
-        await reload_for_ever(settings, listeners, wanted or asyncio.Queue(), take_spend=app.take_spend)
+        reloading = asyncio.create_task(
+            reload_for_ever(settings, listeners, wanted or asyncio.Queue(), take_spend=app.take_spend),
+            name="reloading",
+        )
+        stack.callback(reloading.cancel)
+        await (told_to_stop or asyncio.Event()).wait()
+        left = await app.delivery.stopping.wait(timedelta(seconds=settings.call.drain_timeout_s))
+        log.info("stopping", interrupted_calls=left)
 
 
 @asynccontextmanager

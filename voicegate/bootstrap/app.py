@@ -178,7 +178,12 @@ def assemble(adapters: Adapters, rules: Rules) -> App:
         clients=Clients(store=store, clock=clock, entropy=entropy, units=units),
         audit=audit,
         numbers=NumberLists(store=store, units=units, audit=audit, clock=clock),
-        readiness=Readiness(store=store, clock=clock, pbxs=_that_must_be_connected(adapters.pbxs)),
+        readiness=Readiness(
+            store=store,
+            clock=clock,
+            pbxs=_that_must_be_connected(adapters.pbxs),
+            is_stopping=lambda: delivery.stopping.has_begun,
+        ),
         calls=calls,
         delivery=delivery,
         pbxs=adapters.pbxs,

@@ -23,9 +23,10 @@ log = structlog.get_logger(__name__)
 def serve(options: Options) -> None:
     """Run the daemon until SIGTERM or Ctrl-C.
 
-    Calls in progress are hung up and recorded before it ends; a second signal ends it at once. SIGHUP reads
-    the configuration file again: a new log level and new certificates are used at once; other changes are
-    logged as needing a restart.
+    Once told to stop it refuses new calls, gives those in progress time to end (`call.drain_timeout_s`),
+    plays an apology to who is left, and records all; a second signal ends it at once. SIGHUP reads the
+    configuration file again: a new log level and new certificates are used at once; other changes are logged
+    as needing a restart.
     """
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     renamed: list[Renamed] = []
@@ -46,13 +47,14 @@ def _warn(renamed: Renamed) -> None:
 async def run_until_told(settings: Settings, reread: Callable[[], Settings]) -> None:
     """Serve until a signal says stop, then return when everything is stored; SIGHUP rereads the settings."""
     loop, wanted = asyncio.get_running_loop(), asyncio.Queue[Settings]()
-    serving = asyncio.ensure_future(bootstrap.serve(settings, wanted))
+    told_to_stop = asyncio.Event()
+    serving = asyncio.ensure_future(bootstrap.serve(settings, wanted, told_to_stop))
 
     def stop() -> None:
         # The next signal has its usual effect: whoever insists is obeyed.
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.remove_signal_handler(number)
-        serving.cancel()
+        told_to_stop.set()
 
     def read_again() -> None:
         try:

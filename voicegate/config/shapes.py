@@ -134,6 +134,7 @@ class CallSettings(_Section, frozen=True, kw_only=True):
     max_in_progress: Calls = 100
     max_queued: Annotated[int, Meta(ge=0, le=10000)] = 200
     queue_timeout_s: Seconds = 30
+    drain_timeout_s: Annotated[float, Meta(ge=0, le=600)] = 60
 
 
 class PasscodeSettings(_Section, frozen=True, kw_only=True):

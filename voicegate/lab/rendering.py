@@ -143,6 +143,8 @@ def render_controller(settings: LabSettings) -> str:
         "audio.folder": str(here.audio),
         "policy.allowed_countries": ["US", "GB"],
         **dict.fromkeys(_NO_LIMITS, 0),
+        # Who stops a lab is not to wait for its telephones.
+        "call.drain_timeout_s": 0,
         **{f"pbx.{kind.section}.{key}": value for kind in here.pbxs for key, value in _door(here, kind)},
         "trunks.carrier.pbx": first.section,
         # The page with a telephone.

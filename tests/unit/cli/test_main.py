@@ -263,13 +263,11 @@ def test_commands_and_their_options_are_completed() -> None:
 async def test_a_signal_ends_the_daemon_when_its_calls_are_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
     began, told = asyncio.Event(), []
 
-    async def serve(settings: Settings, wanted: asyncio.Queue[Settings]) -> None:
+    async def serve(settings: Settings, wanted: asyncio.Queue[Settings], told_to_stop: asyncio.Event) -> None:
         began.set()
-        try:
-            await asyncio.Event().wait()
-        finally:
-            await asyncio.sleep(0)
-            told.append("in order")
+        await told_to_stop.wait()
+        await asyncio.sleep(0)
+        told.append("in order")
 
     monkeypatch.setattr(bootstrap, "serve", serve)
     running = asyncio.create_task(run_until_told(Settings(), Settings))
@@ -280,7 +278,7 @@ async def test_a_signal_ends_the_daemon_when_its_calls_are_in_order(monkeypatch:
 
 
 async def test_a_daemon_that_cannot_start_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def serve(settings: Settings, wanted: asyncio.Queue[Settings]) -> None:
+    async def serve(settings: Settings, wanted: asyncio.Queue[Settings], told_to_stop: asyncio.Event) -> None:
         raise ConfigError("socket.path: no")
 
     monkeypatch.setattr(bootstrap, "serve", serve)

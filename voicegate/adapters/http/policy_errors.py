@@ -22,6 +22,7 @@ KINDS: Final[Mapping[DenyReason, Kind]] = {
     DenyReason.NO_ROUTE: problems.NO_ROUTE,
     DenyReason.TRUNKS_DOWN: problems.TRUNKS_DOWN,
     DenyReason.QUEUE_FULL: problems.QUEUE_FULL,
+    DenyReason.STOPPING: problems.STOPPING,
     DenyReason.CALL_IN_PROGRESS: problems.CALL_IN_PROGRESS,
     DenyReason.TOO_MANY_CALLS: problems.TOO_MANY_CALLS,
     DenyReason.NOT_OPEN: problems.NOT_OPEN,

@@ -121,6 +121,7 @@ PAGES_OFF = Kind(
     "Set `pages.public_url`, or enable `[tcp]`.",
 )
 QUEUE_FULL = Kind("queue_full", 503, "All lines are busy and the queue is full.")
+STOPPING = Kind("stopping", 503, "Voicegate is being stopped and places no more calls.")
 TRUNKS_DOWN = Kind("trunks_down", 503, "No trunk can take a call now.")
 INTERNAL = Kind("internal_error", 500, "An internal error occurred in Voicegate.")
 TOO_MANY_WAITING = Kind("too_many_waiting", 503, "Too many long polls and event streams are open.")

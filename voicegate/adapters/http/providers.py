@@ -205,6 +205,7 @@ _REFUSALS: Final = (
     problems.STORE_UNAVAILABLE,
     problems.TRUNKS_DOWN,
     problems.QUEUE_FULL,
+    problems.STOPPING,
 )
 
 

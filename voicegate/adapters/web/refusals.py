@@ -16,6 +16,7 @@ OF_REASON: Final[Mapping[DenyReason, str]] = {
     DenyReason.NUMBER_TYPE_NOT_ALLOWED: "error_number_type",
     DenyReason.TRUNKS_DOWN: "error_busy_lines",
     DenyReason.QUEUE_FULL: "error_busy_lines",
+    DenyReason.STOPPING: "error_busy_lines",
     DenyReason.CALL_IN_PROGRESS: "error_in_progress",
     DenyReason.TOO_MANY_CALLS: "error_calls",
     DenyReason.RATE_LIMITED: "error_calls",

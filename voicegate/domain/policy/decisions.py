@@ -18,6 +18,7 @@ class DenyReason(StrEnum):
     NO_ROUTE = "no_route"
     TRUNKS_DOWN = "trunks_down"
     QUEUE_FULL = "queue_full"
+    STOPPING = "stopping"
     CALL_IN_PROGRESS = "call_in_progress"
     TOO_MANY_CALLS = "too_many_calls"
     NOT_OPEN = "not_open"
@@ -70,6 +71,7 @@ RULES: Final[Mapping[DenyReason, str]] = {
     DenyReason.NO_ROUTE: "trunks",
     DenyReason.TRUNKS_DOWN: "trunks",
     DenyReason.QUEUE_FULL: "call.max_queued",
+    DenyReason.STOPPING: "call.drain_timeout_s",
     DenyReason.CALL_IN_PROGRESS: "one call in progress",
     DenyReason.TOO_MANY_CALLS: "policy.max_calls",
     DenyReason.NOT_OPEN: "challenge states",

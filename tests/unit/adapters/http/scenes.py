@@ -242,7 +242,7 @@ async def exhausted(served: Served, operation: Operation) -> httpx.Response:
     return await ask(served, operation, path=path)
 
 
-def where(place: str, is_so: Callable[..., object]) -> Scene:
+def where(place: str, is_so: object) -> Scene:
     async def scene(served: Served, operation: Operation) -> httpx.Response:
         path = await existing(served, operation)
         with pytest.MonkeyPatch.context() as patch:
@@ -375,6 +375,7 @@ SCENES: Final[dict[str, Scene]] = {
         "voicegate.adapters.storage.transaction.SqlTransaction.newest_challenge", lambda *_: None
     ),
     "no_route": where("voicegate.application.route_choice.find_route", lambda *_: ()),
+    "stopping": where("voicegate.application.stopping.Stopping.has_begun", property(lambda _: True)),
     "queue_full": where("voicegate.application.queueing.CallQueue.is_full_for", lambda *_: True),
     "call_in_progress": live,
     "not_open": over,

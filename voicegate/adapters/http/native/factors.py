@@ -60,6 +60,7 @@ CALL_REFUSALS: Final[tuple[Kind, ...]] = (
     *problems.LISTED,
     problems.TOO_MANY_CALLS,
     problems.QUEUE_FULL,
+    problems.STOPPING,
 )
 """What can be in the way of a call."""
 

@@ -57,6 +57,7 @@ ISSUE_REFUSALS: Final = (
     problems.PRICE_TOO_HIGH,
     *problems.LISTED,
     problems.QUEUE_FULL,
+    problems.STOPPING,
     *problems.STORED,
 )
 """Why a verification may be refused."""
@@ -71,6 +72,7 @@ REDIAL_REFUSALS: Final[tuple[Kind, ...]] = (
     problems.NOT_OPEN,
     problems.NO_ROUTE,
     problems.QUEUE_FULL,
+    problems.STOPPING,
     problems.TOO_MANY_CALLS,
     problems.RATE_LIMITED,
     problems.PREFIX_HELD,

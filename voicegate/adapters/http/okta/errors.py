@@ -60,6 +60,10 @@ OF_REASON: Final[Mapping[DenyReason, tuple[Kind, str]]] = {
     DenyReason.NO_ROUTE: (INVALID_NUMBER, "No route leads to this number."),
     DenyReason.TRUNKS_DOWN: (PROVIDER_DOWN, "No trunk can take a call now."),
     DenyReason.QUEUE_FULL: (PROVIDER_DOWN, "All lines are busy: please try again in a moment."),
+    DenyReason.STOPPING: (
+        PROVIDER_DOWN,
+        "The telephone service is being stopped: please try again in a moment.",
+    ),
     DenyReason.CALL_IN_PROGRESS: (RECENTLY_CALLED, "A call to this telephone is in progress."),
     DenyReason.TOO_MANY_CALLS: (CALL_LIMIT, "This code has reached its limit of calls."),
     DenyReason.NOT_OPEN: (WRONG_STATE, "The code has ended: ask for another one."),

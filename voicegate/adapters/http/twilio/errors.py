@@ -48,6 +48,7 @@ OF_REASON: Final[Mapping[DenyReason, tuple[Kind, str]]] = {
     DenyReason.PREFIX_DENIED: (BLOCKED, ""),
     DenyReason.NO_ROUTE: (INVALID_PARAMETER, "To"),
     DenyReason.QUEUE_FULL: (UNAVAILABLE, ""),
+    DenyReason.STOPPING: (UNAVAILABLE, ""),
     DenyReason.CALL_IN_PROGRESS: (TOO_MANY, ""),
     DenyReason.TOO_SOON: (TOO_MANY, ""),
     DenyReason.TOO_MANY_CALLS: (MAX_SENDS, ""),
