@@ -7,8 +7,8 @@ from typing import Final
 import pytest
 
 from tests.acceptance.test_daemon import SETTINGS, daemon
-from voicegate.bootstrap import routes
 from voicegate.bootstrap.policies import call_policy
+from voicegate.bootstrap.routing import routes
 from voicegate.cli.requests_file import read_requests
 from voicegate.client import ApiError, AsyncClient
 from voicegate.config import load, project_folder

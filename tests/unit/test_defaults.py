@@ -13,8 +13,9 @@ from voicegate.application.conversation import CallTimings
 from voicegate.application.queueing import CallLimits
 from voicegate.application.reports import ReportRules
 from voicegate.application.retention import Retention
-from voicegate.bootstrap import retention, routes, rules, waits
+from voicegate.bootstrap import retention, rules, waits
 from voicegate.bootstrap.doors import connection_limits, twilio_services, waiting_limits
+from voicegate.bootstrap.routing import routes
 from voicegate.config import parse
 from voicegate.domain.policy import CallPolicy, PrefixRules
 from voicegate.domain.routing import CallerId, InternalRoute, Trunk

@@ -346,7 +346,7 @@ class ChallengeService:
             # Digits that match no extension of the PBX are probably a telephone number.
             reason = DenyReason.PLUS_MISSING if challenge.destination.lacks_plus else DenyReason.NO_ROUTE
             return Deny(reason, rule="internal" if challenge.destination.is_internal else "trunks")
-        if self._delivery.stopping.has_begun:
+        if self._delivery.stopping.is_on:
             return Deny(DenyReason.STOPPING, RETRY_AFTER)
         if self._delivery.is_full_for(challenge.client) and not self.policy.is_test(challenge.destination):
             return Deny(DenyReason.QUEUE_FULL, RETRY_AFTER)

@@ -230,7 +230,6 @@ class Delivery:
         self._tasks = asyncio.TaskGroup()
         self._in_progress: dict[str, _CallInProgress] = {}
         self.stopping = Stopping()
-        """Whether the daemon stops; it waits for these calls."""
         self._is_closing = False
         self._reports: CallReports | None = None
 
@@ -276,8 +275,8 @@ class Delivery:
         ttl = pending.terms.ttl
         until = math.inf if ttl is None else asyncio.get_running_loop().time() + ttl.total_seconds()
         place = self._queue.enter(pending.route[0].trunk, pending.challenge.client, until=until)
-        name = f"delivery {pending.challenge.id}"
-        self.stopping.watch(self._tasks.create_task(self._deliver(pending, place), name=name))
+        delivering = self._deliver(pending, place)
+        self.stopping.watch(self._tasks.create_task(delivering, name=f"delivery {pending.challenge.id}"))
 
     def drop(self, pending: PendingCall) -> None:
         """Record that a stored call, which was never started, is not placed. Does not wait."""

@@ -14,12 +14,12 @@ class Stopping:
 
     def __init__(self) -> None:
         self._deliveries: set[asyncio.Task[None]] = set()
-        self._has_begun = False
+        self._is_on = False
 
     @property
-    def has_begun(self) -> bool:
+    def is_on(self) -> bool:
         """Are new calls refused, because the daemon stops?"""
-        return self._has_begun
+        return self._is_on
 
     def watch(self, delivery: "asyncio.Task[None]") -> None:
         """Wait for this delivery too."""
@@ -29,7 +29,7 @@ class Stopping:
     async def wait(self, within: timedelta) -> int:
         """Refuse new calls from now on, and wait so long for those that were accepted to end; return how many
         are left."""
-        self._has_begun = True
+        self._is_on = True
         if (calls := len(self._deliveries)) > 0:
             log.info("stopping: waiting for calls", calls=calls, timeout_s=within.total_seconds())
         with suppress(TimeoutError):

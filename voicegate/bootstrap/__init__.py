@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import re
 from collections.abc import AsyncIterator
 from contextlib import (
     AbstractContextManager,
@@ -12,7 +11,7 @@ from contextlib import (
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Final, TypedDict
+from typing import TypedDict
 
 import structlog
 
@@ -44,32 +43,26 @@ from voicegate.bootstrap.doors import (
 from voicegate.bootstrap.endpoints import allowed_uids, listening_alone, socket_file, tcp_port
 from voicegate.bootstrap.pages import brands, page_rules
 from voicegate.bootstrap.pbxs import make_pbx
-from voicegate.bootstrap.policies import call_policy, report_rules, test_pattern
+from voicegate.bootstrap.policies import call_policy, report_rules
 from voicegate.bootstrap.preloading import preload
 from voicegate.bootstrap.receipts import receipt_keys
 from voicegate.bootstrap.reloading import reload_for_ever
+from voicegate.bootstrap.routing import routes
 from voicegate.bootstrap.settings_checks import warn_of_open_secrets
 from voicegate.bootstrap.times import check_times, timings
 from voicegate.bootstrap.webhooks import check_webhooks, sending_rules, webhook_sender, webhooks
 from voicegate.config import (
-    CallerIdSettings,
-    InternalSettings,
-    PooledCallerIdSettings,
     Settings,
     SimulatorPbxSettings,
-    TrunkSettings,
     sounds_folder,
 )
 from voicegate.config.profile import MAX_LIFETIME_S, MIN_DIGITS, NIST
 from voicegate.domain.errors import ConfigError, SpeechError, UnknownLanguage
 from voicegate.domain.language import best_language, match_language
 from voicegate.domain.passcode import Passcode
-from voicegate.domain.routing import CallerId, InternalRoute, Routes, Trunk
 from voicegate.domain.standing import RestRules
 
 log = structlog.get_logger(__name__)
-
-_TEST_ENDPOINT: Final = "test"
 
 
 async def serve(
@@ -104,11 +97,8 @@ async def serve(
         )
         await stack.enter_async_context(server)
         log.info("serving", socket=settings.socket.path, tcp=settings.tcp.port if port else None)
-        reloading = asyncio.create_task(
-            reload_for_ever(settings, listeners, wanted or asyncio.Queue(), take_spend=app.take_spend),
-            name="reloading",
-        )
-        stack.callback(reloading.cancel)
+        reloading = reload_for_ever(settings, listeners, wanted or asyncio.Queue(), take_spend=app.take_spend)
+        stack.callback(asyncio.create_task(reloading, name="reloading").cancel)
         await (told_to_stop or asyncio.Event()).wait()
         left = await app.delivery.stopping.wait(timedelta(seconds=settings.call.drain_timeout_s))
         log.info("stopping", interrupted_calls=left)
@@ -277,45 +267,6 @@ def call_limits(settings: Settings) -> CallLimits:
     )
 
 
-def routes(settings: Settings) -> Routes:
-    """Return trunks and internal routes, as configured.
-
-    Raises:
-        ConfigError: an internal route's pattern is no regular expression.
-    """
-    trunks = tuple(
-        replace(
-            _trunk(name, entry, caller_ids=entry.caller_ids),
-            number_format=entry.number_format,
-            international_prefix=entry.international_prefix,
-            number_prefix=entry.number_prefix,
-            home_country=entry.home_country,
-            countries=frozenset(entry.countries),
-            prefixes=entry.prefixes,
-            priority=entry.priority,
-            weight=entry.weight,
-            max_calls_per_second=entry.max_calls_per_second,
-            caller_ids=tuple(map(_pooled, entry.caller_ids)),
-        )
-        for name, entry in settings.trunks.items()
-    )
-    internal = tuple(
-        InternalRoute(name, _pattern(name, entry.pattern), _trunk(name, entry, caller_ids=(entry.caller_id,)))
-        for name, entry in settings.internal.items()
-    )
-    return Routes(trunks, internal, _test_route(settings))
-
-
-def _test_route(settings: Settings) -> InternalRoute | None:
-    pattern = test_pattern(settings)
-    if pattern is None:
-        return None
-    caller_ids = (CallerId(f"{settings.test_numbers.prefix}00"),)
-    # What lists and people see of such a call; that it is one, is `is_test`.
-    trunk = Trunk(TEST_PBX, TEST_PBX, _TEST_ENDPOINT, caller_ids, is_test=True)
-    return InternalRoute(trunk.name, pattern, trunk)
-
-
 def speech_settings(settings: Settings) -> SpeechSettings:
     """Return the settings of speech, as configured."""
     sounds = sounds_folder(settings)
@@ -369,34 +320,3 @@ def _check_sounds(settings: Settings, speech: Mixer) -> None:
             fix = f"; service.unjudged_languages can switch on {there!r}" if there else ""
             raise ConfigError(f"{section}.language: {error}{fix}") from None
     check_times(settings, speech)
-
-
-def _trunk(
-    name: str,
-    entry: TrunkSettings | InternalSettings,
-    *,
-    caller_ids: tuple[CallerIdSettings, ...],
-) -> Trunk:
-    return Trunk(
-        name=name,
-        pbx=entry.pbx,
-        endpoint=entry.endpoint,
-        caller_ids=tuple(CallerId(shown.number, shown.name) for shown in caller_ids),
-        ring_timeout=timedelta(seconds=entry.ring_timeout_s),
-        progress_timeout=timedelta(seconds=entry.progress_timeout_s),
-        packet=timedelta(milliseconds=entry.packet_ms),
-        max_calls=entry.max_calls,
-    )
-
-
-def _pooled(entry: PooledCallerIdSettings) -> CallerId:
-    return CallerId(
-        entry.number, entry.name, frozenset(entry.countries), entry.weight, is_excepted=entry.is_excepted
-    )
-
-
-def _pattern(name: str, pattern: str) -> re.Pattern[str]:
-    try:
-        return re.compile(pattern, re.ASCII)
-    except re.error as error:
-        raise ConfigError(f"internal.{name}.pattern: not a regular expression: {error}") from error

@@ -178,12 +178,7 @@ def assemble(adapters: Adapters, rules: Rules) -> App:
         clients=Clients(store=store, clock=clock, entropy=entropy, units=units),
         audit=audit,
         numbers=NumberLists(store=store, units=units, audit=audit, clock=clock),
-        readiness=Readiness(
-            store=store,
-            clock=clock,
-            pbxs=_that_must_be_connected(adapters.pbxs),
-            is_stopping=lambda: delivery.stopping.has_begun,
-        ),
+        readiness=_readiness(adapters, delivery),
         calls=calls,
         delivery=delivery,
         pbxs=adapters.pbxs,
@@ -300,6 +295,15 @@ def _delivery(adapters: Adapters, rules: Rules, calls: CallLogs) -> Delivery:
 def _trunks(store: Store, rules: Rules, *, units: UnitsOfWork, standings: Standings) -> Trunks:
     names = [trunk.name for trunk in rules.routes.trunks]
     return Trunks(store=store, units=units, drains=standings.drains, names=names)
+
+
+def _readiness(adapters: Adapters, delivery: Delivery) -> Readiness:
+    return Readiness(
+        store=adapters.store,
+        clock=adapters.clock,
+        pbxs=_that_must_be_connected(adapters.pbxs),
+        is_stopping=lambda: delivery.stopping.is_on,
+    )
 
 
 def _that_must_be_connected(pbxs: Mapping[str, Pbx]) -> Mapping[str, Pbx]:

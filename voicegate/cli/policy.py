@@ -43,8 +43,8 @@ def explain_number(ctx: click.Context, options: Options, number: str, *, owner: 
     """
     settings = read_settings(options)
     # Imported here, for it brings the whole daemon along.
-    from voicegate.bootstrap import routes  # noqa: PLC0415
     from voicegate.bootstrap.policies import call_policy  # noqa: PLC0415
+    from voicegate.bootstrap.routing import routes  # noqa: PLC0415
     from voicegate.bootstrap.times import longest  # noqa: PLC0415
 
     called = Destination.parse(number)
@@ -85,8 +85,8 @@ def simulate_requests(options: Options, file: Path, *, call_s: float, price: flo
     """
     settings = read_settings(options)
     # Imported here, for it brings the whole daemon along.
-    from voicegate.bootstrap import routes  # noqa: PLC0415
     from voicegate.bootstrap.policies import call_policy  # noqa: PLC0415
+    from voicegate.bootstrap.routing import routes  # noqa: PLC0415
     from voicegate.bootstrap.times import longest  # noqa: PLC0415
 
     requests, unreadable = read_requests(file)

@@ -375,7 +375,7 @@ SCENES: Final[dict[str, Scene]] = {
         "voicegate.adapters.storage.transaction.SqlTransaction.newest_challenge", lambda *_: None
     ),
     "no_route": where("voicegate.application.route_choice.find_route", lambda *_: ()),
-    "stopping": where("voicegate.application.stopping.Stopping.has_begun", property(lambda _: True)),
+    "stopping": where("voicegate.application.stopping.Stopping.is_on", property(lambda _: True)),
     "queue_full": where("voicegate.application.queueing.CallQueue.is_full_for", lambda *_: True),
     "call_in_progress": live,
     "not_open": over,

@@ -38,7 +38,7 @@ async def stopping(bench: Bench, tmp_path: Path) -> AsyncIterator[Served]:
     async with serving(bench, tmp_path, doors=doors) as served:
         await served.create()
         draining = asyncio.create_task(bench.delivery.stopping.wait(timedelta(hours=1)))
-        while not bench.delivery.stopping.has_begun:
+        while not bench.delivery.stopping.is_on:
             await asyncio.sleep(0)
         yield served
         assert not draining.done()
