@@ -241,9 +241,15 @@ class Outgoing:
 
     def of_trunk(self, trunk: str, *, at: datetime, until: datetime | None) -> list[Message]:
         """Return the messages that tell that a trunk is set aside `until` a time; None: it works again."""
+        facts = {"trunk": trunk, "why": "calls"}
         if until is None:
-            return self.compose(EventType.TRUNK_UP, at, {"trunk": trunk})
-        return self.compose(EventType.TRUNK_DOWN, at, {"trunk": trunk, "set_aside_until": _written(until)})
+            return self.compose(EventType.TRUNK_UP, at, facts)
+        return self.compose(EventType.TRUNK_DOWN, at, facts | {"set_aside_until": _written(until)})
+
+    def of_reach(self, trunk: str, *, at: datetime, is_up: bool) -> list[Message]:
+        """Return the messages that tell that a trunk's PBX does not reach it, or does so again."""
+        event = EventType.TRUNK_UP if is_up else EventType.TRUNK_DOWN
+        return self.compose(event, at, {"trunk": trunk, "why": "pbx"})
 
 
 def _written(moment: datetime) -> str:

@@ -43,6 +43,8 @@ class Standings:
         self._rules = rules
         self.drains = Drains()
         """The trunks that an admin has drained."""
+        self.unreachable: frozenset[str] = frozenset()
+        """The trunks that their PBX said it does not reach, when it was last asked."""
         self._trunks: dict[str, Standing] = {}
         self._caller_ids: dict[str, Standing] = {}
         # Which challenge tries a trunk again, and until when others leave that to it.
@@ -69,7 +71,7 @@ class Standings:
     def resting_trunks(self, challenge_id: str) -> frozenset[str]:
         """Return the trunks to try last for a challenge. After a rest, one call may try the trunk."""
         now = self._clock.now()
-        return frozenset(
+        return self.unreachable | frozenset(
             name
             for name, standing in list(self._trunks.items())
             if standing.is_resting(now, self._rules)

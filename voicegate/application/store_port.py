@@ -25,6 +25,7 @@ from voicegate.application.ports import CallRecord, ChallengeRecord, Idempotency
 from voicegate.application.receipts import ReceiptRows
 from voicegate.application.retention import Kept
 from voicegate.application.trunk_drains import Drain, DrainRows
+from voicegate.application.trunk_figures import FigureStore
 from voicegate.domain.call import Call
 from voicegate.domain.challenge import Challenge, Purpose
 from voicegate.domain.client import Client, ClientKey
@@ -256,7 +257,7 @@ class Transaction(CallVolume, DrainRows, OutboxRows, ReceiptRows, Protocol):
         ...
 
 
-class Store(OutboxStore, Conversions, Protocol):
+class Store(OutboxStore, Conversions, FigureStore, Protocol):
     """Everything that must survive, on disk. Each method is one transaction; after it returns, its changes
     are on disk.
 

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from voicegate.application.store_port import Store
 from voicegate.application.trunk_drains import Drain, Drains
+from voicegate.application.trunk_figures import FigureQueries
 from voicegate.application.unit_of_work import ALLOWED, NotFound, UnitOfWork, UnitsOfWork
 from voicegate.domain.client import Principal
 
@@ -32,13 +33,23 @@ class TrunkResumed:
 class Trunks:
     """Drains and resumes trunks."""
 
-    def __init__(self, *, store: Store, units: UnitsOfWork, drains: Drains, names: Collection[str]) -> None:
+    def __init__(
+        self,
+        *,
+        store: Store,
+        units: UnitsOfWork,
+        drains: Drains,
+        names: Collection[str],
+        figures: FigureQueries,
+    ) -> None:
         self._store = store
         self._units = units
         self._names = frozenset(names)
         self._changing = asyncio.Lock()
         self.drains = drains
         """The trunks that are drained."""
+        self.figures = figures
+        """The questions about how trunks' calls went."""
 
     async def load(self) -> None:
         """Read from the store which trunks are drained."""

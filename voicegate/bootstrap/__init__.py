@@ -61,6 +61,7 @@ from voicegate.domain.errors import ConfigError, SpeechError, UnknownLanguage
 from voicegate.domain.language import best_language, match_language
 from voicegate.domain.passcode import Passcode
 from voicegate.domain.standing import RestRules
+from voicegate.domain.trunk_figures import KeyAlarm
 
 log = structlog.get_logger(__name__)
 
@@ -140,6 +141,8 @@ async def running(settings: Settings) -> AsyncIterator[App]:
         stack.callback(tidying.cancel)
         judging = asyncio.create_task(app.prefix_holds.judge_for_ever(), name="prefix holds")
         stack.callback(judging.cancel)
+        watching = asyncio.create_task(app.trunk_watch.watch_for_ever(), name="trunk watch")
+        stack.callback(watching.cancel)
         yield app
 
 
@@ -196,6 +199,11 @@ def rules(settings: Settings) -> Rules:
             faults=settings.routing.trunk_faults,
             first=timedelta(seconds=settings.routing.trunk_rest_s),
             longest=timedelta(seconds=settings.routing.trunk_rest_max_s),
+        ),
+        key_alarm=KeyAlarm(
+            floor=settings.routing.key_press_floor,
+            window=timedelta(seconds=settings.routing.key_press_window_s),
+            calls=settings.routing.key_press_calls,
         ),
         caller_id_memory=timedelta(seconds=settings.routing.caller_id_memory_s),
     )

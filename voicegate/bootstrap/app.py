@@ -31,7 +31,9 @@ from voicegate.application.route_choice import DEFAULT_MEMORY, RouteChooser, Sta
 from voicegate.application.service_calls import ServiceCalls
 from voicegate.application.sign_in import SignIn
 from voicegate.application.store_port import Store
+from voicegate.application.trunk_figures import FigureQueries
 from voicegate.application.trunk_health import TrunkHealth
+from voicegate.application.trunk_watch import TrunkWatch
 from voicegate.application.trunks import Trunks
 from voicegate.application.unit_of_work import Followers, UnitsOfWork
 from voicegate.application.webhook_delivery import SendingRules, WebhookDelivery, WebhookSender
@@ -39,6 +41,7 @@ from voicegate.application.webhooks import Webhooks
 from voicegate.domain.policy import CallPolicy, SpendPolicy
 from voicegate.domain.routing import Routes
 from voicegate.domain.standing import RestRules
+from voicegate.domain.trunk_figures import KeyAlarm
 from voicegate.domain.webhook import Webhook
 
 TEST_PBX: Final = "test numbers"
@@ -91,6 +94,8 @@ class Rules:
     """How webhooks' messages are sent."""
     reports: ReportRules | None = field(default_factory=ReportRules)
     """What a report of a call does; None: calls cannot be reported."""
+    key_alarm: KeyAlarm = field(default_factory=KeyAlarm)
+    """When too few keys come through a trunk."""
     caller_id_memory: timedelta = DEFAULT_MEMORY
     """For how long after a failed call the next one to that callee shows another caller ID."""
 
@@ -131,6 +136,8 @@ class App:
     """The standing of trunks and caller IDs."""
     trunks: Trunks
     """The use cases around trunks."""
+    trunk_watch: TrunkWatch
+    """Watches the trunks."""
     receipts: Receipts | None
     """Composes receipts; None: they are switched off."""
     webhooks: Webhooks
@@ -154,9 +161,8 @@ class App:
 def assemble(adapters: Adapters, rules: Rules) -> App:
     """Return the use cases with these adapters."""
     store, clock, entropy = adapters.store, adapters.clock, adapters.entropy
-    notifier, standings = ChangeNotifier(), Standings(clock=adapters.clock, rules=rules.rests)
-    outgoing = Outgoing(rules.webhooks, entropy=entropy, rules=rules.sending.retries)
-    recording = _recording(adapters, notifier=notifier, standings=standings, outgoing=outgoing)
+    recording = _recording(adapters, rules)
+    notifier, standings, outgoing = recording.notifier, recording.standings, recording.outgoing
     calls, audit = CallLogs(recording, entropy), Audit(store=store, keyring=adapters.keyring)
     delivery = _delivery(adapters, rules, calls)
     followers = Followers(notifier=notifier, delivery=delivery, outgoing=outgoing)
@@ -183,7 +189,8 @@ def assemble(adapters: Adapters, rules: Rules) -> App:
         delivery=delivery,
         pbxs=adapters.pbxs,
         standings=standings,
-        trunks=_trunks(store, rules, units=units, standings=standings),
+        trunks=_trunks(adapters, rules, units=units, standings=standings),
+        trunk_watch=_trunk_watch(adapters, rules, recording),
         receipts=recording.receipts,
         webhooks=_webhooks(adapters, units=units, outgoing=outgoing),
         webhook_delivery=_webhook_delivery(adapters, rules, outgoing),
@@ -237,17 +244,19 @@ def _prefix_holds(adapters: Adapters, rules: Rules, *, units: UnitsOfWork, audit
     )
 
 
-def _recording(
-    adapters: Adapters, *, notifier: ChangeNotifier, standings: Standings, outgoing: Outgoing
-) -> Recording:
+def _recording(adapters: Adapters, rules: Rules) -> Recording:
     return Recording(
         store=adapters.store,
-        notifier=notifier,
+        notifier=ChangeNotifier(),
         clock=adapters.clock,
-        standings=standings,
-        outgoing=outgoing,
+        standings=Standings(clock=adapters.clock, rules=rules.rests),
+        outgoing=Outgoing(rules.webhooks, entropy=adapters.entropy, rules=rules.sending.retries),
         receipts=Receipts(adapters.receipt_signer) if adapters.receipt_signer else None,
     )
+
+
+def _trunk_watch(adapters: Adapters, rules: Rules, recording: Recording) -> TrunkWatch:
+    return TrunkWatch(rules.routes.trunks, adapters.pbxs, recording=recording, alarm=rules.key_alarm)
 
 
 def _webhooks(adapters: Adapters, *, units: UnitsOfWork, outgoing: Outgoing) -> Webhooks:
@@ -292,9 +301,15 @@ def _delivery(adapters: Adapters, rules: Rules, calls: CallLogs) -> Delivery:
     )
 
 
-def _trunks(store: Store, rules: Rules, *, units: UnitsOfWork, standings: Standings) -> Trunks:
-    names = [trunk.name for trunk in rules.routes.trunks]
-    return Trunks(store=store, units=units, drains=standings.drains, names=names)
+def _trunks(adapters: Adapters, rules: Rules, *, units: UnitsOfWork, standings: Standings) -> Trunks:
+    store = adapters.store
+    return Trunks(
+        store=store,
+        units=units,
+        drains=standings.drains,
+        names=[trunk.name for trunk in rules.routes.trunks],
+        figures=FigureQueries(store, adapters.clock),
+    )
 
 
 def _readiness(adapters: Adapters, delivery: Delivery) -> Readiness:

@@ -33,6 +33,7 @@ from voicegate.client.models import (
     Revoked,
     Step,
     Trunk,
+    TrunkFigures,
     Verification,
 )
 from voicegate.client.requests import DaemonAddress, Following, Options, Request
@@ -129,6 +130,10 @@ class AsyncClient:
     async def trunks(self) -> list[Trunk]:
         """Return the trunks as their PBXs see them."""
         return (await self._ask(requests.trunks())).trunks
+
+    async def trunk_figures(self, name: str, window_s: int = 3600) -> TrunkFigures:
+        """Return how a trunk's calls of so many seconds went, by country; only an admin may ask."""
+        return await self._ask(requests.trunk_figures(name, window_s))
 
     async def drain_trunk(self, name: str, reason: str) -> list[Trunk]:
         """Let a trunk get no new calls, and return all trunks; only an admin may, here and below."""

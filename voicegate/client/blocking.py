@@ -34,6 +34,7 @@ from voicegate.client.models import (
     Revoked,
     Step,
     Trunk,
+    TrunkFigures,
     Verification,
 )
 from voicegate.client.requests import DaemonAddress, Following, Options, Request
@@ -128,6 +129,10 @@ class Client:
     def trunks(self) -> list[Trunk]:
         """Return the trunks as their PBXs see them."""
         return (self._ask(requests.trunks())).trunks
+
+    def trunk_figures(self, name: str, window_s: int = 3600) -> TrunkFigures:
+        """Return how a trunk's calls of so many seconds went, by country; only an admin may ask."""
+        return self._ask(requests.trunk_figures(name, window_s))
 
     def drain_trunk(self, name: str, reason: str) -> list[Trunk]:
         """Let a trunk get no new calls, and return all trunks; only an admin may, here and below."""

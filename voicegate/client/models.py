@@ -181,6 +181,30 @@ class TrunkDrain(Struct, kw_only=True):
     reason: str
 
 
+class Figures(Struct, kw_only=True):
+    """How a trunk's calls went; None: there is none to tell by."""
+
+    calls: int
+    country: str = ""
+    answer_seizure_ratio: float | None = None
+    post_dial_delay_s: float | None = None
+    call_duration_s: float | None = None
+    verified_ratio: float | None = None
+    failures: int = 0
+    keys_asked: int = 0
+    key_press_share: float | None = None
+
+
+class TrunkFigures(Struct, kw_only=True):
+    """How a trunk's calls went, by country and by SIP status."""
+
+    name: str
+    window_s: int
+    total: Figures
+    countries: list[Figures] = msgspec.field(default_factory=list)
+    sip_failures: dict[str, int] = msgspec.field(default_factory=dict)
+
+
 class Trunk(Struct, kw_only=True):
     """A trunk as its PBX sees it."""
 
@@ -191,6 +215,7 @@ class Trunk(Struct, kw_only=True):
     pbx_connected: bool
     set_aside_until: datetime | None = None
     drained: TrunkDrain | None = None
+    figures: Figures | None = None
 
 
 class GivenKey(Struct, kw_only=True):

@@ -36,6 +36,7 @@ from voicegate.client.models import (
     Revoked,
     Status,
     Step,
+    TrunkFigures,
     Trunks,
     Unreachable,
     Verification,
@@ -173,6 +174,12 @@ def call(call_id: str) -> Request[Call]:
 def trunks() -> Request[Trunks]:
     """Ask for the trunks."""
     return Request("GET", "/v1/trunks", Trunks)
+
+
+def trunk_figures(name: str, window_s: int) -> Request[TrunkFigures]:
+    """Ask how a trunk's calls went."""
+    path = f"/v1/trunks/{quote(name, safe='')}/figures"
+    return Request("GET", path, TrunkFigures, query={"window_s": window_s})
 
 
 def drain_trunk(name: str, reason: str) -> Request[Trunks]:

@@ -324,6 +324,13 @@ class Call:
     """Was early media seen?"""
     evidence: Evidence = field(default_factory=Evidence)
     """What it has proved so far."""
+    key_asked: bool = False
+    """Was a person asked for a key?"""
+    originated_at: datetime | None = None
+    """When the originate was sent; None: not yet."""
+    post_dial_delay: timedelta | None = None
+    """From the originate to the first ringing, early media or answer, in whole milliseconds; None: there was
+    none."""
     answered_at: datetime | None = None
     """When it was answered; None: not yet."""
     ended_at: datetime | None = None
@@ -350,9 +357,20 @@ def step(call: Call, event: CallEvent, now: datetime) -> Call:
         rang=call.rang or isinstance(event, Rang),
         progressed=call.progressed or isinstance(event, Progressed),
         evidence=_learn(call.evidence, event),
+        key_asked=call.key_asked or isinstance(event, Invited),
+        originated_at=now if isinstance(event, Originated) else call.originated_at,
+        post_dial_delay=_delay(call, event, now),
         answered_at=now if isinstance(event, Answered) else call.answered_at,
         ended_at=now if isinstance(event, Ended) else call.ended_at,
     )
+
+
+def _delay(call: Call, event: CallEvent, now: datetime) -> timedelta | None:
+    is_sign = isinstance(event, Rang | Progressed | Answered)
+    if call.post_dial_delay is not None or call.originated_at is None or not is_sign:
+        return call.post_dial_delay
+    # Never negative: the clock may have been set back.
+    return timedelta(milliseconds=max(round((now - call.originated_at) / timedelta(milliseconds=1)), 0))
 
 
 def _learn(evidence: Evidence, event: CallEvent) -> Evidence:

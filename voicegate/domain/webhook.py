@@ -32,9 +32,11 @@ class EventType(StrEnum):
     VERIFICATION_VERIFIED = "verification.verified"
     VERIFICATION_LOCKED = "verification.locked"
     TRUNK_DOWN = "trunk.down"
-    """Its calls fail, so that it is set aside."""
+    """Its calls fail, so that it is set aside, or its PBX does not reach it."""
     TRUNK_UP = "trunk.up"
-    """A call came through after that."""
+    """A call came through after that, or its PBX reaches it again."""
+    TRUNK_KEYS_MISSING = "trunk.keys_missing"
+    """Few of those who are asked for a key press one: its DTMF may be lost."""
     TEST = "webhook.test"
     """An admin tries whether the receiver listens."""
 

@@ -9,8 +9,7 @@ import voicegate
 from tests.unit.adapters.http.serving import serving
 from tests.unit.application.conftest import Bench, bench, limits, timings, trunks
 from voicegate.adapters.http import problems, schemas
-from voicegate.adapters.http.native import factor_schemas
-from voicegate.adapters.http.native import trunks as trunk_schemas
+from voicegate.adapters.http.native import factor_schemas, trunk_schemas
 from voicegate.client import AsyncClient, Call, Media, Problem, Step, factor_models, models
 
 __all__ = ["bench", "limits", "timings", "trunks"]
@@ -41,6 +40,9 @@ async def test_every_step_names_its_call_and_the_packets_are_counted(bench: Benc
         (schemas.Judgement, models.Judgement),
         (trunk_schemas.TrunkView, models.Trunk),
         (trunk_schemas.DrainView, models.TrunkDrain),
+        (trunk_schemas.FiguresView, models.Figures),
+        (trunk_schemas.TrunkFiguresView, models.TrunkFigures),
+        (schemas.QualityView, models.Quality),
         (factor_schemas.FactorView, factor_models.Factor),
         (factor_schemas.FactorVerification, factor_models.FactorVerification),
         (factor_schemas.FactorList, factor_models.FactorPage),

@@ -240,3 +240,17 @@ def test_what_the_pbx_tells_is_not_measured() -> None:
 def test_hanging_up_after_the_last_digit_still_covers_the_code() -> None:
     hung_up = Playback(samples=90000, elapsed=timedelta(seconds=11.2), packets=560, key=None, hung_up=True)
     assert proves_sent(hung_up, SPAN)
+
+
+def test_the_post_dial_delay_counts_to_the_first_sign_of_life() -> None:
+    second = timedelta(seconds=1)
+    call = step(CALL, Originated(), NOW)
+    told: list[CallEvent] = [Progressed(), Rang(), Answered(), Invited()]
+    for after, event in enumerate(told, 3):
+        call = step(call, event, NOW + after * second)
+    assert (call.originated_at, call.post_dial_delay, call.key_asked) == (NOW, 3 * second, True)
+
+
+def test_a_clock_that_was_set_back_makes_no_negative_delay() -> None:
+    call = step(step(CALL, Originated(), NOW), Rang(), NOW - timedelta(hours=1))
+    assert call.post_dial_delay == timedelta()

@@ -22,6 +22,7 @@ def quality_column(quality: CallQuality | None) -> dict[str, object] | None:
     """Return what is stored; durations in ms, to the microsecond."""
     if quality is None:
         return None
+    # Not `asdict`: a field that is renamed in the domain must not change what databases hold.
     lengths: dict[str, timedelta | None] = {name: getattr(quality, name) for name in _DURATIONS}
     kept: dict[str, object] = {name: getattr(quality, name) for name in _AS_THEY_ARE}
     return kept | {f"{name}_ms": None if one is None else one / _MS for name, one in lengths.items()}

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import Final
 
 from sqlalchemy import RowMapping
 
@@ -15,6 +16,8 @@ from voicegate.domain.challenge import Challenge, ChallengeState, Purpose
 from voicegate.domain.client import Client, ClientKey, Scope
 from voicegate.domain.factor import Factor, FactorState
 from voicegate.domain.phone_number import Destination
+
+_MS: Final = timedelta(milliseconds=1)
 
 Columns = dict[str, object]
 """The values to write into a row, by the names of its columns."""
@@ -82,6 +85,10 @@ def call_row(record: CallRecord) -> Columns:
         "state": str(call.state),
         "rang": call.rang,
         "progressed": call.progressed,
+        "key_asked": call.key_asked,
+        "originated_at": call.originated_at,
+        "post_dial_delay_ms": _milliseconds(call.post_dial_delay),
+        "talk_ms": _milliseconds(_talk(call)),
         "answered_at": call.answered_at,
         "ended_at": call.ended_at,
         **_evidence_columns(call.evidence),
@@ -110,6 +117,9 @@ def call_of(row: RowMapping, timeline: Sequence[TimelineEntry] = ()) -> CallReco
             human=row["human"],
             announced=row["announced"],
         ),
+        key_asked=row["key_asked"],
+        originated_at=row["originated_at"],
+        post_dial_delay=_duration(row["post_dial_delay_ms"]),
         answered_at=row["answered_at"],
         ended_at=row["ended_at"],
     )
@@ -232,6 +242,21 @@ def audit_row(entry: AuditEntry) -> Columns:
 def audit_of(row: RowMapping) -> AuditEntry:
     """Return the audit entry of a row."""
     return AuditEntry(**row)
+
+
+def _talk(call: Call) -> timedelta | None:
+    if call.answered_at is None or call.ended_at is None:
+        return None
+    # Never negative: the clock may have been set back.
+    return max(call.ended_at - call.answered_at, timedelta())
+
+
+def _milliseconds(length: timedelta | None) -> int | None:
+    return None if length is None else round(length / _MS)
+
+
+def _duration(milliseconds: int | None) -> timedelta | None:
+    return None if milliseconds is None else milliseconds * _MS
 
 
 def _evidence_columns(evidence: Evidence) -> Columns:

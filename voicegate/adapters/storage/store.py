@@ -21,6 +21,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from voicegate.adapters.storage import (
     counts,
     engines,
+    figures,
     holds,
     lists,
     number_rows,
@@ -59,6 +60,7 @@ from voicegate.domain.page_session import PageSession
 from voicegate.domain.policy import ListedNumber, NumberList
 from voicegate.domain.policy.conversion import PrefixHold, Tally
 from voicegate.domain.policy.spend import Account, Cost
+from voicegate.domain.trunk_figures import TrunkFigures
 from voicegate.domain.webhook import MessageState
 
 T = TypeVar("T")
@@ -248,6 +250,14 @@ class SqlStore:
     async def spent_on(self, day: date) -> Sequence[tuple[Account, Cost]]:
         """Return what calls cost in each account on a day, the highest costs first, at most a thousand."""
         return await self._list(partial(spend.find_accounts, day=day))
+
+    async def trunk_figures(self, since: datetime) -> Sequence[TrunkFigures]:
+        """Return the sums of calls made at `since` or later, by trunk and country."""
+        return await self._list(partial(figures.find_figures, since=since))
+
+    async def sip_failures(self, since: datetime) -> Sequence[tuple[str, int, int]]:
+        """Return trunk, SIP status and number of calls that ended with one before the answer."""
+        return await self._list(partial(figures.find_sip_failures, since=since))
 
     async def prefix_holds(self) -> Sequence[PrefixHold]:
         """Return all holds, also those that are over."""

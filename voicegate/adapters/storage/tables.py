@@ -133,6 +133,10 @@ calls: Final = Table(
     Column("subscriber", String),
     Column("reference", Text),
     Column("quality", JSON(none_as_null=True)),
+    Column("originated_at", UtcDateTime),
+    Column("post_dial_delay_ms", Integer),
+    Column("talk_ms", Integer),
+    Column("key_asked", Boolean, nullable=False, server_default=false()),
     UniqueConstraint("challenge_id", "position"),
 )
 """One row for each call; `position` counts a challenge's calls from 1. `outcome` and `is_unreachable` are

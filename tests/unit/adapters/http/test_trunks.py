@@ -19,6 +19,30 @@ async def test_an_admin_drains_and_resumes_a_trunk(served: Served) -> None:
     assert [(one["subject"], one["reason"]) for one in entries] == [("carrier", "carrier works")]
 
 
+async def test_an_admin_sees_how_a_trunks_calls_went(served: Served) -> None:
+    created = await served.create()
+    await served.bench.settled(created["id"])
+    answer = await served.http.get("/v1/trunks/carrier/figures", params={"window_s": 60})
+    assert answer.status_code == 200, answer.text
+    figures = answer.json()
+    assert (figures["name"], figures["window_s"], figures["sip_failures"]) == ("carrier", 60, {})
+    (country,) = figures["countries"]
+    assert country == figures["total"] | {"country": "US"}
+    shares = (country["answer_seizure_ratio"], country["verified_ratio"], country["key_press_share"])
+    assert (country["calls"], country["failures"], *shares) == (1, 0, 1, 0, 1)
+    (trunk,) = (await served.http.get("/v1/trunks")).json()["trunks"]
+    assert trunk["figures"] == figures["total"]
+
+
+async def test_figures_of_all_clients_calls_are_for_admins(served: Served) -> None:
+    key = await served.key(Scope.VERIFICATIONS, Scope.FACTORS, Scope.HOOKS)
+    assert (await served.remote.get("/v1/trunks/carrier/figures", headers=key)).status_code == 403
+    (trunk,) = (await served.remote.get("/v1/trunks", headers=key)).json()["trunks"]
+    assert trunk["figures"] is None
+    assert (await served.http.get("/v1/trunks/other/figures")).status_code == 404
+    assert (await served.http.get("/v1/trunks?window_s=9")).status_code == 422
+
+
 async def test_others_may_not(served: Served) -> None:
     key = await served.key(Scope.VERIFICATIONS, Scope.FACTORS, Scope.HOOKS)
     for action in ("drain", "resume"):
