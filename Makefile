@@ -71,7 +71,7 @@ wheel: $(READY) ## what `pip install` takes, into dist
 lock: $(READY) ## renew requirements/ from what this checkout's tests ran with
 	@$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[lock]'
 	@$(BIN)/python -m pip freeze --exclude-editable | grep -vE '^(uv|pip)==' > .tested.txt
-	@$(LOCK) --extra freeswitch --extra classic-agi -o requirements/daemon.txt pyproject.toml
+	@$(LOCK) --extra freeswitch --extra classic-agi --extra postgresql -o requirements/daemon.txt pyproject.toml
 	@$(LOCK) --extra test --python-version "$$($(BIN)/python -c 'import platform; print(platform.python_version())')" \
 	  -o requirements/tests.txt pyproject.toml
 	@rm .tested.txt

@@ -13,7 +13,7 @@ from tests.pages import ROOT
 
 PROJECT: Final = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 PIN: Final = re.compile(r"^([\w.-]+)==([^\s;\\]+)", re.MULTILINE)
-SETS: Final = {"daemon": ["freeswitch", "classic-agi"], "tests": ["test"]}
+SETS: Final = {"daemon": ["freeswitch", "classic-agi", "postgresql"], "tests": ["test"]}
 
 
 def wanted(extras: Sequence[str]) -> Iterator[Requirement]:

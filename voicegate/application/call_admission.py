@@ -81,8 +81,7 @@ def may_ring_now(unit: UnitOfWork, challenge: Challenge, policy: CallPolicy) -> 
 
 
 def live_now(unit: UnitOfWork, challenge: Challenge) -> Sequence[PastCall]:
-    """Return the calls that may ring at a challenge's number now, held until the transaction ends."""
-    unit.tx.hold_number(challenge.destination.number)
+    """Return the calls that may ring at a challenge's number now; true until the transaction ends."""
     unit.tx.set_back(unit.now)
     return _past(unit.tx.calls_in_progress(challenge.destination.number, unit.now - UNSAFE_FOR))
 

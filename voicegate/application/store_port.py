@@ -142,10 +142,6 @@ class Transaction(CallVolume, DrainRows, OutboxRows, ReceiptRows, Protocol):
         """Store a new call, the newest of its challenge."""
         ...
 
-    def hold_number(self, number: str) -> None:
-        """Make others that hold the number wait for the commit: until then no call to it can be added."""
-        ...
-
     def set_back(self, now: datetime) -> None:
         """Count calls and guesses with a time in the future as made now: else they would be waited for."""
         ...

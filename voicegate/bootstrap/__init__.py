@@ -7,6 +7,7 @@ from contextlib import (
     AbstractContextManager,
     AsyncExitStack,
     asynccontextmanager,
+    nullcontext,
 )
 from dataclasses import replace
 from datetime import timedelta
@@ -23,6 +24,7 @@ from voicegate.adapters.lockfile import held
 from voicegate.adapters.pbx.simulator.pbx import SimulatedPbx
 from voicegate.adapters.speech.mixer import Mixer, SpeechSettings
 from voicegate.adapters.speech.pack import find_languages
+from voicegate.adapters.storage import engines
 from voicegate.adapters.storage.store import SqlStore, Waits
 from voicegate.adapters.system import SystemClock, SystemEntropy
 from voicegate.application.challenges import Defaults
@@ -110,8 +112,10 @@ async def running(settings: Settings) -> AsyncIterator[App]:
     """Give the daemon's parts, started: the store is migrated, calls of an earlier run are ended, PBXs
     connect."""
     async with AsyncExitStack() as stack:
-        stack.enter_context(_sole_user(Path(settings.storage.database)))
-        store = await stack.enter_async_context(SqlStore(settings.storage.database, waits(settings)))
+        stack.enter_context(_sole_user(settings.storage.database))
+        # Alone: a second daemon would end the first one's calls.
+        opened = SqlStore(settings.storage.database, waits(settings), alone=True)
+        store = await stack.enter_async_context(opened)
         keyring = _keyring(Path(settings.storage.key_file), may_create=not await store.recent_calls(1))
         speech = Mixer(speech_settings(settings))
         await speech.prepare()
@@ -295,10 +299,13 @@ def speech_settings(settings: Settings) -> SpeechSettings:
     )
 
 
-def _sole_user(database: Path) -> AbstractContextManager[None]:
-    """Lock the database against a second daemon, which would end the first one's calls."""
+def _sole_user(location: str) -> AbstractContextManager[None]:
+    """Lock an SQLite file against a second daemon; PostgreSQL has locks of its own."""
+    if not engines.is_sqlite(url := engines.locate(location)):
+        return nullcontext()
+    database = Path(engines.name_of(url))
     lock = database.with_name(f"{database.name}.lock")
-    return held(lock, guarded=database, setting="storage.database")
+    return held(lock, guarded=database, setting=engines.SETTING)
 
 
 def waits(settings: Settings) -> Waits:

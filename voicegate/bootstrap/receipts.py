@@ -67,14 +67,15 @@ def stored_chain(settings: Settings, chain: str) -> Iterator[Chain]:
     Raises:
         StoreError: it cannot be read.
     """
-    engine = engines.connect_readers(engines.locate(settings.storage.database))
+    url = engines.locate(settings.storage.database)
+    engine = engines.connect_readers(url)
     try:
         # One transaction: what the daemon adds or cuts off meanwhile is not seen.
         with engine.connect() as connection, connection.begin():
             checkpoint = receipts.find_checkpoint(connection, chain)
             yield Chain(checkpoint, receipts.iterate_receipts(connection, chain))
     except SQLAlchemyError as error:
-        raise StoreError(f"{settings.storage.database}: {str(error).splitlines()[0]}") from error
+        raise engines.explain(url, error) from error
     finally:
         engine.dispose()
 

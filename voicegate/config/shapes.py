@@ -42,6 +42,8 @@ OneFieldPath = Annotated[str, Meta(min_length=1, max_length=100)]
 FieldPaths = Annotated[tuple[FieldPath, ...], Meta(min_length=1, max_length=20)]
 OptionalFieldPath = Annotated[str, Meta(pattern=r"^[^\x00-\x20\x7f]{0,100}\Z")]
 ReturnUrl = Annotated[str, Meta(max_length=2000, pattern=r"^https?://[^\s/?#]+[^\s#\x00-\x1f\x7f]*\Z")]
+# A password in it would be shown by `voicegate config show`; it stands in a file of its own.
+DatabaseLocation = Annotated[str, Meta(pattern=r"^(?!.*://[^/?@:]*:[^@]*@|.*[?&]password=)[^\x00]+\Z")]
 PhoneText = Annotated[str, Meta(pattern=r"^\+?[0-9*#]{2,15}\Z")]
 
 
@@ -63,7 +65,7 @@ class Service(_Section, frozen=True, kw_only=True):
 class Storage(_Section, frozen=True, kw_only=True):
     """`[storage]`: what is kept where."""
 
-    database: str = "/var/lib/voicegate/voicegate.db"
+    database: DatabaseLocation = "/var/lib/voicegate/voicegate.db"
     key_file: str = "/var/lib/voicegate/key"
     state_folder: str = "/var/lib/voicegate"
     request_timeout_s: Annotated[float, Meta(gt=0, le=60)] = 5

@@ -17,6 +17,9 @@ _WORDS: Final[Mapping[str, str]] = {
     r"^([A-Z]{2})?\Z": 'an ISO 3166 code of a country, two capital letters, as "US"; or empty',
     r"^[^\x00-\x20\x7f]{1,100}\Z": "a field's path without blanks, up to 100 characters",
     r"^[^\x00-\x20\x7f]{0,100}\Z": "a field's path without blanks, up to 100 characters; or empty",
+    r"^(?!.*://[^/?@:]*:[^@]*@|.*[?&]password=)[^\x00]+\Z": (
+        'a file\'s path, or a URL without a password, as "postgresql://voicegate@db/voicegate?passfile=FILE"'
+    ),
     r"^\+?[0-9*#]{2,15}\Z": "a number without blanks: 2 to 15 of 0-9, *, #; a plus may precede them",
     r"^0?[0-7]{3}\Z": 'permissions in octal, as "0660"',
     r"^(https?://[^\s/?#]+/?)?\Z": 'scheme and host alone, as "https://voicegate.example"; or empty',

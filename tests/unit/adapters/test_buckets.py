@@ -1,24 +1,16 @@
-"""What is asked before a telephone rings: with an index each, and held by one at a time in PostgreSQL."""
+"""What is asked before a telephone rings: with an index each."""
 
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from sqlalchemy import event
-from sqlalchemy.dialects import postgresql
 
 from tests.contract.making import NOW, make_call, make_challenge
 from voicegate.adapters.storage import SqlStore
-from voicegate.adapters.storage.buckets import held
 from voicegate.application.store_port import Transaction
 
 NUMBER = "+12025550101"
-
-
-def test_in_postgresql_one_at_a_time_decides_about_a_number() -> None:
-    statement = held(NUMBER).compile(dialect=postgresql.dialect())  # type: ignore[no-untyped-call]
-    assert "pg_advisory_xact_lock(hashtextextended(" in str(statement)
-    assert NUMBER in statement.params.values()
 
 
 QUESTIONS = {

@@ -1,14 +1,14 @@
 """What policy must know before a telephone rings: calls in progress, calls counted, extensions enrolled.
 
-Each query runs in the transaction that stores the call: of many requests at the same moment, one gets
-through. SQLite has one writer, which is enough for this; PostgreSQL needs `hold` too.
+Each query runs in the transaction that stores the call, and one transaction writes at a time (`writer`,
+`postgresql`): of many requests at the same moment, one gets through.
 """
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import Connection, Select, func, select
+from sqlalchemy import Connection, select
 from sqlalchemy.sql import ColumnElement
 
 from voicegate.adapters.storage.rows import call_of, challenge_of
@@ -29,18 +29,6 @@ _LONGEST_LIFE: Final = timedelta(days=1)
 """The longest life of a challenge (`passcode.lifetime_s`): older ones have no call in the window."""
 _LONGEST_CALL: Final = timedelta(hours=1)
 """Longer than any call can take, waiting in the queue included."""
-
-
-def hold(connection: Connection, number: str) -> None:
-    """Wait until no other transaction holds a number, and hold it until this one is over; blocks."""
-    if connection.dialect.name == "postgresql":
-        connection.execute(held(number))
-
-
-def held(number: str) -> Select[tuple[object]]:
-    """Return PostgreSQL's statement for holding a number."""
-    # An advisory lock, not a row's: the first call to a number has no row yet that could be locked.
-    return select(func.pg_advisory_xact_lock(func.hashtextextended(number, 0)))
 
 
 def find_extensions(connection: Connection, number: str) -> Sequence[str]:

@@ -6,16 +6,15 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 from sqlalchemy import Connection
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 
 from voicegate.adapters.storage import engines
+from voicegate.adapters.storage.engines import SETTING
 from voicegate.adapters.storage.migrations import is_current
 from voicegate.adapters.storage.statements import find_open_challenges
 from voicegate.application.diagnostics import Finding, doubtful, failed, passed
 from voicegate.domain.challenge import Challenge
 from voicegate.domain.errors import StoreError
-
-_SETTING = "storage.database"
 
 
 class StoreCheck:
@@ -43,14 +42,15 @@ class StoreCheck:
             # A reader's engine cannot write (query_only), whatever a later change of this check does.
             engine = engines.connect_readers(url)
         except StoreError as error:
-            return failed(self.subject, str(error), _SETTING)
+            return failed(self.subject, str(error), SETTING)
         try:
             with engine.begin() as connection:
                 return self._judge(connection, name, is_sqlite=engines.is_sqlite(url))
         except (SQLAlchemyError, StoreError) as error:
-            reason = error.orig if isinstance(error, DBAPIError) else error
-            fix = f"{_SETTING}; restore it from its backup if it is damaged"
-            return failed(self.subject, f"{name}: {str(reason).splitlines()[0]}", fix)
+            rest = "restore it from its backup if it is damaged"
+            if not engines.is_sqlite(url):
+                rest = "its server must run, let this user in with this password, and have this database"
+            return failed(self.subject, str(engines.explain(url, error)), f"{SETTING}; {rest}")
         finally:
             engine.dispose()
 
@@ -76,11 +76,11 @@ def _look_at_file(file: Path) -> Finding | None:
     """Return what is wrong with an SQLite file before it is opened; None: nothing is."""
     # Before: opening a missing file would create it, as the user who runs doctor.
     if not os.access(file.parent, os.W_OK | os.X_OK):
-        fix = f"{_SETTING}: the folder must exist and belong to the daemon's user; look as that user"
+        fix = f"{SETTING}: the folder must exist and belong to the daemon's user; look as that user"
         return failed("database", f"the folder {file.parent} cannot be written", fix)
     if not file.exists():
         return doubtful("database", f"{file} does not exist", "made on the first start")
     if not os.access(file, os.R_OK | os.W_OK):
-        fix = f"{_SETTING}: the file must belong to the daemon's user; look as that user"
+        fix = f"{SETTING}: the file must belong to the daemon's user; look as that user"
         return failed("database", f"{file} cannot be read and written", fix)
     return None

@@ -13,11 +13,14 @@ from typing import Final
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from voicegate.adapters.storage import postgresql
 from voicegate.domain.errors import StoreError
 
+SETTING: Final = "storage.database"
+"""The setting that says where the database is."""
 READERS: Final = 4
 """Threads for short reads, each with its own connection."""
 LISTERS: Final = 2
@@ -45,17 +48,17 @@ def locate(location: str | Path) -> URL:
     """Return the database's URL; what has no `://` is the path of an SQLite file.
 
     Raises:
-        StoreError: the URL cannot be read, or names SQLite without a file.
+        StoreError: the URL cannot be read, names SQLite without a file, or a database that is not supported.
     """
     text = str(location)
     try:
         url = make_url(text) if "://" in text else URL.create("sqlite", database=text)
     except (ArgumentError, ValueError):
         # Without its text, which may have a password in it.
-        raise StoreError("the database's URL cannot be read") from None
+        raise StoreError(f"{SETTING}: the URL cannot be read") from None
     if is_sqlite(url) and (not url.database or url.database == ":memory:"):
-        raise StoreError("the database needs a file: memory forgets")
-    return url
+        raise StoreError(f"{SETTING}: the database needs a file: memory forgets")
+    return url if is_sqlite(url) else postgresql.as_psycopg(url)
 
 
 def is_sqlite(url: URL) -> bool:
@@ -65,7 +68,23 @@ def is_sqlite(url: URL) -> bool:
 
 def name_of(url: URL) -> str:
     """Return the database's name for errors: its file, or its URL without the password."""
-    return str(url.database) if is_sqlite(url) else url.render_as_string(hide_password=True)
+    if is_sqlite(url):
+        return str(url.database)
+    # Without parameters either, which are not needed to find it.
+    plain = url.set(drivername="postgresql", query={})
+    return plain.render_as_string(hide_password=True)
+
+
+def explain(url: URL, error: Exception) -> StoreError:
+    """Return what went wrong with a database, without any value that is stored in it or sent to it."""
+    # Only the first line of the driver's own message: SQLAlchemy's has the whole statement, and in
+    # PostgreSQL's the lines after the first ("DETAIL: Key (number)=(...)") have values of the row.
+    reason: object = error
+    if isinstance(error, DBAPIError) and error.orig is not None:
+        reason = error.orig
+    elif isinstance(error, OSError):
+        reason = error.strerror
+    return StoreError(f"{name_of(url)}: {str(reason).split(chr(10), 1)[0]}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,11 +144,14 @@ def create_file(path: Path) -> None:
         os.close(folder)
 
 
-def connect_writer(url: URL, busy_timeout_s: float = _BUSY_TIMEOUT_S) -> Engine:
+def connect_writer(url: URL, busy_timeout_s: float = _BUSY_TIMEOUT_S, *, alone: bool = False) -> Engine:
     """Return an engine for the one writer; connects when first used.
 
-    `busy_timeout_s`: how long a statement waits for a locked SQLite file.
+    `busy_timeout_s`: how long it waits for a locked database. `alone`: as in `postgresql`; an SQLite file has
+    a lock file of its own.
     """
+    if not is_sqlite(url):
+        return postgresql.connect_writer(url, max(busy_timeout_s, postgresql.LOCK_STEP_S), alone=alone)
     # IMMEDIATE takes the write lock at once. A transaction that begins as a reader and writes later fails at
     # once with SQLITE_BUSY_SNAPSHOT when another has written meanwhile, whatever the timeout.
     return _connect(url, begin="BEGIN IMMEDIATE", connections=1, busy_timeout_s=busy_timeout_s)
@@ -137,6 +159,8 @@ def connect_writer(url: URL, busy_timeout_s: float = _BUSY_TIMEOUT_S) -> Engine:
 
 def connect_readers(url: URL) -> Engine:
     """Return an engine for the readers, who see only what is committed; connects when first used."""
+    if not is_sqlite(url):
+        return postgresql.connect_readers(url, READERS + LISTERS)
     return _connect(url, begin="BEGIN", connections=READERS + LISTERS, pragmas=("query_only = ON",))
 
 
@@ -184,8 +208,6 @@ def _connect(
     pragmas: tuple[str, ...] = (),
     busy_timeout_s: float = _BUSY_TIMEOUT_S,
 ) -> Engine:
-    if not is_sqlite(url):
-        return _connect_server(url, connections)
     engine = create_engine(
         url,
         # Else errors, and so the log, would show the telephone numbers in a statement.
@@ -211,10 +233,3 @@ def _connect(
         connection.exec_driver_sql(begin)
 
     return engine
-
-
-def _connect_server(url: URL, connections: int) -> Engine:
-    try:
-        return create_engine(url, hide_parameters=True, pool_size=connections, max_overflow=0)
-    except (ArgumentError, ImportError) as error:
-        raise StoreError(f"{name_of(url)}: no driver for this database: {error}") from error

@@ -1,7 +1,6 @@
 """What calls cost, by account and day: held when a call is admitted, settled when it ends.
 
-An account is held before it is read, as in `volume`; always in the same order, for in two orders two
-transactions could wait for each other.
+One transaction writes at a time, as in `volume`: no account passes its cap.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,7 +10,6 @@ from typing import Final
 from sqlalchemy import Connection, RowMapping, bindparam, delete, insert, select, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
 
-from voicegate.adapters.storage import buckets
 from voicegate.adapters.storage.spend_tables import spend, spend_reservations
 from voicegate.application.ports import CallRecord
 from voicegate.domain.call_outcome import GaveUp
@@ -54,10 +52,9 @@ _ADD: Final = {"sqlite": _adding(sqlite.insert(spend)), "postgresql": _adding(po
 
 
 def find_spent(connection: Connection, accounts: Iterable[Account], day: date) -> Mapping[Account, Cost]:
-    """Hold accounts until the transaction is over; return what calls cost in each on that day; blocks."""
+    """Return what calls cost in each of some accounts on that day."""
     found: dict[Account, Cost] = {}
-    for account in sorted(accounts, key=_order):
-        buckets.hold(connection, f"spend {account.kind} {account.client} {account.key}")
+    for account in accounts:
         row = connection.execute(_FIND, _columns(account, day)).one_or_none()
         found[account] = Cost() if row is None else Cost(row.seconds, row.micros)
     return found
@@ -136,13 +133,9 @@ def _add(connection: Connection, costs: Mapping[Account, Cost], day: date) -> No
     rows = [
         _columns(account, day)
         | {"more_seconds": costs[account].seconds, "more_micros": costs[account].micros}
-        for account in sorted(costs, key=_order)
+        for account in costs
     ]
     connection.execute(_ADD[connection.dialect.name], rows)
-
-
-def _order(account: Account) -> tuple[str, str, str]:
-    return (account.kind, account.client, account.key)
 
 
 def _columns(account: Account, day: date) -> dict[str, object]:

@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Final, Self, TypeVar
 
 from sqlalchemy import Connection
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 
 from voicegate.adapters.storage import (
     counts,
@@ -84,18 +84,20 @@ DEFAULT_WAITS: Final = Waits()
 class SqlStore:
     """Challenges and calls in a database; an async context manager that opens and closes it.
 
-    `location` is the path of an SQLite file, which is created when it is missing, or a database URL.
+    `location` is the path of an SQLite file, which is created when it is missing, or a database URL. `alone`:
+    refuse to share a PostgreSQL database with another store that is opened so.
 
     When a caller is cancelled while it waits for a write, it stops waiting; the write still happens.
     The functions given to `transact` and `record` run in the writer's thread.
     """
 
-    def __init__(self, location: str | Path, waits: Waits = DEFAULT_WAITS) -> None:
+    def __init__(self, location: str | Path, waits: Waits = DEFAULT_WAITS, *, alone: bool = False) -> None:
         self._url = engines.locate(location)
         self._name = engines.name_of(self._url)
         self._waits = waits
+        self._alone = alone
         self._opened_file = FileIdentity(0, 0)
-        self._writing = engines.connect_writer(self._url, engines.LOCK_STEP_S)
+        self._writing = engines.connect_writer(self._url, engines.LOCK_STEP_S, alone=alone)
         self._reading = engines.connect_readers(self._url)
         self._readers = ThreadPoolExecutor(engines.READERS, thread_name_prefix="store reader")
         self._listers = ThreadPoolExecutor(engines.LISTERS, thread_name_prefix="store lister")
@@ -338,11 +340,15 @@ class SqlStore:
             self._migrate()
             engines.connect_all(self._reading)
         except (SQLAlchemyError, StoreError, OSError) as error:
-            raise self._explain(error) from error
+            explained = self._explain(error)
+            if engines.is_sqlite(self._url):
+                raise explained from error
+            # A server's own words ("Connection refused") do not tell an admin what to look at.
+            raise StoreError(f"{engines.SETTING}: {explained}") from error
 
     def _migrate(self) -> None:
         # With an engine that waits longer for the lock: another daemon may be starting, and migrating.
-        engine = engines.connect_writer(self._url)
+        engine = engines.connect_writer(self._url, alone=self._alone)
         try:
             with engine.begin() as connection:
                 migrate(connection)
@@ -363,11 +369,4 @@ class SqlStore:
         self._writing.dispose()
 
     def _explain(self, error: Exception) -> StoreError:
-        # Only the first line of the driver's own message: SQLAlchemy's has the whole statement, and in
-        # PostgreSQL's the lines after the first ("DETAIL: Key (number)=(...)") have values of the row.
-        reason: object = error
-        if isinstance(error, DBAPIError) and error.orig is not None:
-            reason = error.orig
-        elif isinstance(error, OSError):
-            reason = error.strerror
-        return StoreError(f"{self._name}: {str(reason).split(chr(10), 1)[0]}")
+        return engines.explain(self._url, error)

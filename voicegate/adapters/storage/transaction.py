@@ -1,7 +1,8 @@
 """The `Transaction` port on a connection; the writer begins and commits the transaction.
 
-Rows that may change are read FOR UPDATE, a factor always before its challenges. PostgreSQL needs this; SQLite
-has one writer, and SQLAlchemy leaves FOR UPDATE out for it.
+One transaction writes at a time (`writer`, `postgresql`). Rows that may change are read FOR UPDATE all the
+same, a factor always before its challenges: PostgreSQL's rows can be changed by hand meanwhile. SQLAlchemy
+leaves FOR UPDATE out for SQLite.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
@@ -148,10 +149,6 @@ class SqlTransaction:
         """Store a new call, the newest of its challenge."""
         statements.add_call(self._connection, call)
 
-    def hold_number(self, number: str) -> None:
-        """Make other transactions that hold the same number wait until this one is over; blocks meanwhile."""
-        buckets.hold(self._connection, number)
-
     def set_back(self, now: datetime) -> None:
         """Count calls and guesses with a time in the future as made now: the clock was set back."""
         stamps.set_back_counted(self._connection, now)
@@ -173,7 +170,7 @@ class SqlTransaction:
         return buckets.find_counted(self._connection, bucket, client=client, since=since)
 
     def volume(self, counter: Counter, since: datetime) -> Mapping[datetime, int]:
-        """Hold a counter until the transaction is over, and return its calls by slot, those after `since`."""
+        """Return a counter's calls by slot, those after `since`."""
         return volume.find_volume(self._connection, counter, since)
 
     def add_volume(self, counters: Sequence[Counter], slot: datetime) -> None:
@@ -185,7 +182,7 @@ class SqlTransaction:
         return volume.find_unproven(self._connection, numbers, client=client, since=since)
 
     def spent(self, accounts: Iterable[Account], day: date) -> Mapping[Account, Cost]:
-        """Hold accounts until the transaction is over, and return what calls cost in each on a day."""
+        """Return what calls cost in each of some accounts on a day."""
         return spend.find_spent(self._connection, accounts, day)
 
     def prefix_holds(self, keys: Iterable[str] | None = None) -> Sequence[PrefixHold]:

@@ -1,7 +1,7 @@
 """How many calls were placed lately, by counter and slot of time, for the limits of `domain.policy.velocity`.
 
-A counter is held before it is read: of many requests at once, no more get through than the limit allows;
-`hold` in `buckets` says how.
+One transaction writes at a time (`writer`, `postgresql`): of many requests at once, no more get through than
+the limit allows.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,6 @@ from typing import Final
 from sqlalchemy import Connection, bindparam, select
 from sqlalchemy.dialects import postgresql, sqlite
 
-from voicegate.adapters.storage import buckets
 from voicegate.adapters.storage.tables import call_volume, calls
 from voicegate.domain.policy.velocity import Counter
 
@@ -46,10 +45,7 @@ _ADD: Final = {
 
 
 def find_volume(connection: Connection, counter: Counter, since: datetime) -> Mapping[datetime, int]:
-    """Hold a counter until the transaction is over; return its calls by the slots that began after `since`;
-    blocks."""
-    # A lock by name, for the counter may have no row yet that could be locked.
-    buckets.hold(connection, f"{counter.kind} {counter.client} {counter.key}")
+    """Return a counter's calls by the slots that began after `since`."""
     found = connection.execute(_FIND, _columns(counter) | {"since": since})
     return {row.slot: row.calls for row in found}
 
@@ -57,7 +53,6 @@ def find_volume(connection: Connection, counter: Counter, since: datetime) -> Ma
 def add_volume(connection: Connection, counters: Sequence[Counter], slot: datetime) -> None:
     """Count one call in each counter."""
     if counters:
-        # Always in the order of `counters_of`: in two orders, two transactions could wait for each other.
         rows = [_columns(counter) | {"at": slot} for counter in counters]
         connection.execute(_ADD[connection.dialect.name], rows)
 

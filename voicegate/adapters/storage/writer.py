@@ -20,6 +20,7 @@ from typing import Any, Final, TypeVar
 from sqlalchemy import Connection, Engine, NestedTransaction
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
+from voicegate.adapters.storage import postgresql
 from voicegate.adapters.storage.pace import WritePace
 from voicegate.domain.errors import StoreError
 
@@ -71,7 +72,7 @@ class Writer:
         """Queue `work`; the future gets its answer once its changes are on disk, or its exception.
 
         A queued job is always done: cancelling the future has no effect. The one exception: while the
-        database is locked, the job fails after `wait`.
+        database is locked, or its server is away, the job fails after `wait`.
 
         Raises:
             StoreError: the writer is closed.
@@ -126,7 +127,13 @@ class Writer:
         except Exception as error:  # noqa: BLE001 - a thread's root: settled in the futures
             # Before the first job has run, nothing is lost by waiting. After that, the commit may be on disk
             # or not: no job is run again, for it could take effect twice.
-            self._fail(self._late(batch) if done is None and is_locked(error) else batch, error)
+            if done is not None or not can_wait(error):
+                self._fail(batch, error)
+                return
+            self._fail(self._late(batch), error)
+            if not is_locked(error):
+                # A server that refuses connections does so at once, and would be asked without a pause.
+                time.sleep(postgresql.RETRY_S)
             return
         self._put_back(batch[len(done) :])
         self._pace.note(len(done), time.monotonic() - began, time.monotonic())
@@ -157,8 +164,13 @@ class Writer:
             job.future.set_exception(error)
 
 
+def can_wait(error: Exception) -> bool:
+    """Has another connection locked the database, or is its server away, so that a later try may succeed?"""
+    return is_locked(error) or postgresql.is_unavailable(error)
+
+
 def is_locked(error: Exception) -> bool:
-    """Has another connection locked the SQLite file, so that a later try may succeed?"""
+    """Has another connection locked the SQLite file?"""
     reason = error.orig if isinstance(error, DBAPIError) else error
     code = getattr(reason, "sqlite_errorcode", None)
     # The low byte: the others tell the kind of lock (SQLITE_BUSY_SNAPSHOT is 517; sqlite.org/rescode.html).

@@ -1,0 +1,233 @@
+"""What the SQL store does on PostgreSQL beyond the port's promises: errors, other daemons, a server that goes
+away."""
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import inspect
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.schema import CreateIndex
+
+from tests.contract.making import (
+    NOW,
+    make_call,
+    make_challenge,
+    open_challenge,
+    read,
+    update_challenge,
+    with_steps,
+)
+from tests.postgresql import Server, running_server
+from voicegate.adapters.storage import SqlStore, engines, postgresql
+from voicegate.adapters.storage.checks import StoreCheck
+from voicegate.adapters.storage.migrations import migrate
+from voicegate.adapters.storage.store import Waits
+from voicegate.adapters.storage.tables import METADATA
+from voicegate.application.diagnostics import Level
+from voicegate.application.store_port import Transaction
+from voicegate.domain import challenge as challenges
+from voicegate.domain.challenge import Challenge, GuessResult
+from voicegate.domain.errors import StoreError
+
+LONG = Waits(request=timedelta(seconds=60))
+HASTY = "&options=-c%20lock_timeout%3D100"
+"""What makes a URL's stores wait 100 ms for another daemon."""
+
+
+async def refusal(url: str, *, alone: bool = False) -> str:
+    with pytest.raises(StoreError) as refused:
+        async with SqlStore(url, alone=alone):
+            pytest.fail("it opened")
+    return str(refused.value)
+
+
+def miss(challenge: Challenge) -> tuple[Challenge, challenges.VerifyResult]:
+    return challenges.verify(challenge, NOW, is_match=False)
+
+
+def test_the_migrations_make_exactly_the_tables_that_the_code_knows(server: Server) -> None:
+    with server.database() as url:
+        engine = engines.connect_readers(engines.locate(url))
+        with engine.begin() as connection:
+            assert compare_metadata(MigrationContext.configure(connection), METADATA) == []
+            found = inspect(connection)
+            named = {
+                constraint["name"]
+                for table in METADATA.tables
+                for constraint in (*found.get_foreign_keys(table), *found.get_unique_constraints(table))
+            }
+            names = "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'public'"
+            indexes = {row[0]: row[1] for row in connection.exec_driver_sql(names)}
+        engine.dispose()
+    wanted = {index.name: index for table in METADATA.tables.values() for index in table.indexes}
+    assert set(wanted) <= set(indexes)
+    partial = {name for name, index in wanted.items() if " WHERE " in str(CreateIndex(index).compile(engine))}
+    assert partial == {name for name in wanted if " WHERE " in indexes[name]}
+    assert named >= {
+        str(key.name) for table in METADATA.tables.values() for key in table.foreign_key_constraints
+    }
+
+
+async def test_what_the_first_version_kept_is_kept(server: Server) -> None:
+    with server.database("template0") as url:
+        engine = engines.connect_writer(engines.locate(url))
+        with engine.begin() as connection:
+            migrate(connection, "0001")
+            connection.exec_driver_sql(
+                "INSERT INTO verifications VALUES ('ver_1', 'web', '+12025550101', NULL, 'en', 'any_key', 6,"
+                " 'x', NULL, now(), now(), 5, 'verified', NULL, 3)"
+            )
+            connection.exec_driver_sql(
+                "INSERT INTO calls VALUES ('call_1', 'ver_1', 1, '+12025550101', NULL, 'carrier', '', now(),"
+                " 'ended', false, false, false, false, false, false, 0)"
+            )
+        engine.dispose()
+        async with SqlStore(url) as store:
+            record = await read(store)
+            assert (record.revision, [one.call.id for one in record.calls]) == (3, ["call_1"])
+
+
+async def test_first_starts_at_once_make_one_database(server: Server) -> None:
+    async def start(url: str) -> None:
+        async with SqlStore(url) as store:
+            await store.expire(NOW)
+
+    with server.database("template0") as url:
+        await asyncio.gather(*(start(url) for _ in range(4)))
+
+
+async def test_of_guesses_through_two_stores_at_once_no_more_count_than_are_left(database: str) -> None:
+    async with SqlStore(database, LONG) as one, SqlStore(database, LONG) as other:
+        name = "guessed through two"
+        await open_challenge(one, make_challenge(name), make_call(name, name))
+        guesses = (update_challenge(store, f"ver_{name}", miss) for store in (one, other) * 20)
+        found = [result.result for result in await asyncio.gather(*guesses) if result]
+    assert (found.count(GuessResult.DENIED), found.count(GuessResult.LOCKED)) == (4, 36)
+
+
+async def test_of_calls_through_two_stores_at_once_none_passes_the_limit(server: Server) -> None:
+    """Who counts before it adds, counts what the other has added."""
+
+    async def place(store: SqlStore, name: str) -> bool:
+        def work(tx: Transaction) -> bool:
+            if len(tx.calls_in_progress(make_call().destination.number, NOW)) >= 3:
+                return False
+            tx.add_challenge(make_challenge(name))
+            tx.add_call(make_call(name, name))
+            return True
+
+        return await store.transact(work)
+
+    with server.database() as url:
+        async with SqlStore(url, LONG) as one, SqlStore(url, LONG) as other:
+            placed = await asyncio.gather(
+                *(place(store, f"{n}{key}") for n in range(10) for key, store in (("a", one), ("b", other)))
+            )
+    assert placed.count(True) == 3
+
+
+async def test_a_second_daemon_is_refused_until_the_first_is_gone(server: Server) -> None:
+    with server.database() as url:
+        async with SqlStore(url, alone=True):
+            message = await refusal(url + HASTY, alone=True)
+            # Doctor, and who reads receipts, is let in.
+            (finding,) = [one async for one in StoreCheck(url).run()]
+        assert message.startswith("storage.database: postgresql://voicegate@/")
+        assert message.endswith("another daemon uses this database")
+        assert finding.level is Level.OK
+        async with SqlStore(url, alone=True) as store:
+            await store.probe(NOW)
+
+
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("postgresql://voicegate@127.0.0.1:1/voicegate", "Connection refused"),
+        ("postgresql://voicegate@/voicegate?host=/nowhere", "No such file"),
+    ],
+)
+async def test_a_server_that_is_away_is_told_by_the_setting(url: str, says: str) -> None:
+    message = await refusal(url)
+    assert message.startswith("storage.database: postgresql://voicegate@")
+    assert says in message
+    (finding,) = [one async for one in StoreCheck(url).run()]
+    assert finding.level is Level.ERROR
+    assert says in finding.text
+    assert "storage.database; its server must run" in str(finding.fix)
+
+
+async def test_a_missing_database_or_user_is_told(server: Server) -> None:
+    assert 'database "nothing" does not exist' in await refusal(server.url("nothing"))
+    assert 'role "nobody" does not exist' in await refusal(server.url("postgres", "nobody"))
+
+
+async def test_errors_have_no_statement_and_no_values(database: str) -> None:
+    async with SqlStore(database) as store:
+        await open_challenge(store, make_challenge("twice"), make_call("twice", "twice"))
+        with pytest.raises(StoreError) as refused:
+            await open_challenge(store, make_challenge("twice"), make_call("other", "twice"))
+    assert "pk_challenges" in str(refused.value)
+    assert "DETAIL" not in str(refused.value)
+    assert "+1202" not in f"{refused.value!r} {refused.value.__cause__}"
+
+
+async def test_readers_cannot_write(database: str) -> None:
+    engine = engines.connect_readers(engines.locate(database))
+    with pytest.raises(DBAPIError, match="read-only"), engine.begin() as connection:
+        connection.exec_driver_sql("DELETE FROM probes")
+    engine.dispose()
+
+
+@pytest.fixture
+async def own() -> AsyncIterator[Server]:
+    """A server that a test may stop."""
+    with running_server() as server:
+        yield server
+
+
+async def test_writes_wait_for_a_server_that_is_restarted_and_happen_once(own: Server) -> None:
+    url = own.create("restarted")
+    async with SqlStore(url, LONG, alone=True) as store:
+        await open_challenge(store, make_challenge(), make_call())
+        for how in (signal.SIGINT, signal.SIGQUIT):
+            own.stop(how)
+            # What comes while it is away waits; what was acknowledged is there after a crash too.
+            writing = asyncio.create_task(store.record(with_steps(make_call(), 3)))
+            await asyncio.to_thread(own.start)
+            await writing
+        record = await read(store)
+        assert [len(one.timeline) for one in record.calls] == [3]
+        own.stop()
+        with pytest.raises(StoreError):
+            await store.challenge("ver_1")
+        with pytest.raises(StoreError):
+            await store.probe(NOW)
+
+
+async def test_a_frozen_writer_keeps_others_from_writing_only_for_a_time(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = postgresql._SERVER | {"idle_in_transaction_session_timeout": "300"}
+    monkeypatch.setattr(postgresql, "_SERVER", settings)
+    with server.database() as url:
+        frozen = engines.connect_writer(engines.locate(url))
+        async with SqlStore(url, LONG) as store:
+            with frozen.connect() as connection:
+                connection.begin()
+                await store.probe(NOW)
+                with pytest.raises(DBAPIError):
+                    connection.exec_driver_sql("SELECT 1")
+        frozen.dispose()
+
+
+def test_a_server_of_root_runs_as_nobody(server: Server) -> None:
+    assert server.process is not None
+    owner = Path(f"/proc/{server.process.pid}").stat().st_uid
+    assert (owner != 0, owner == os.geteuid()) == (True, os.geteuid() != 0)
