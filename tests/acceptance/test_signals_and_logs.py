@@ -122,9 +122,19 @@ async def test_a_hangup_signal_never_ends_it_and_another_log_level_holds_at_once
         daemon.set(('"debug"', '"loud"'))
         event = await daemon.logs("settings not reloaded: the previous ones stay in force")
         assert "log.level" in event["error"]
-        daemon.set(('"loud"', '"info"'), ("[policy]", "[policy]\nmax_calls = 3"), ('["US"]', '["US", "CA"]'))
+        daemon.set(
+            ('"loud"', '"info"'),
+            ('["US"]', '["CA"]'),
+            ("[trunks.carrier]", "[trunks.carrier]\nmax_calls = 3"),
+        )
         told = await daemon.logs("changed settings need a restart")
-        assert told["settings"] == ["policy.allowed_countries", "policy.max_calls"]
+        assert told["settings"] == ["trunks.carrier.max_calls"]
+        await daemon.logs("settings reloaded")
+        refused = await daemon.http.post("/v1/verifications", json={"destination": "+12025550104"})
+        assert (refused.status_code, refused.json()["type"]) == (
+            403,
+            "urn:voicegate:problem:country_not_allowed",
+        )
         assert (await daemon.http.get("/readyz")).status_code == 200
         assert await daemon.stopped() == 0
 

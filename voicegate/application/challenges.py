@@ -50,7 +50,6 @@ from voicegate.domain.policy import (
     Counter,
     Deny,
     DenyReason,
-    SpendPolicy,
     may_call_again,
     may_reach,
     refusal,
@@ -191,9 +190,9 @@ class ChallengeService:
         self.policy = policy
         """What the admin allows."""
 
-    def take_spend(self, spend: SpendPolicy) -> None:
-        """Apply other rates and caps from now on."""
-        self.policy = replace(self.policy, spend=spend)
+    def take_policy(self, policy: CallPolicy) -> None:
+        """Apply another policy from now on."""
+        self.policy = policy
 
     def prepare(
         self,

@@ -1,7 +1,7 @@
 """Ranges and countries that are not called for a time: held by what their calls show, or by an admin."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -35,7 +35,13 @@ class PrefixHolds:
     """Holds ranges and countries, and lifts holds."""
 
     def __init__(
-        self, *, store: Store, clock: Clock, units: UnitsOfWork, audit: Audit, policy: ConversionPolicy
+        self,
+        *,
+        store: Store,
+        clock: Clock,
+        units: UnitsOfWork,
+        audit: Audit,
+        policy: Callable[[], ConversionPolicy],
     ) -> None:
         self._store = store
         self._clock = clock
@@ -64,7 +70,7 @@ class PrefixHolds:
 
     async def judge(self) -> Sequence[PrefixHold]:
         """Hold what the calls of the window show to prove too few codes; return what is newly held."""
-        policy, now = self._policy, self._clock.now()
+        policy, now = self._policy(), self._clock.now()
         if not policy.floor:
             return ()
         low = find_low(await self._store.tallies(now - policy.window), policy)
@@ -108,7 +114,7 @@ class PrefixHolds:
             if (tally.key, tally.client) in on:
                 continue
             reason = f"{tally.verified} of {tally.placed} codes were entered"
-            hold = PrefixHold(tally.key, tally.client, now, now + self._policy.hold, "", reason)
+            hold = PrefixHold(tally.key, tally.client, now, now + self._policy().hold, "", reason)
             tx.save_prefix_hold(hold)
             owner = Principal(tally.client, frozenset(), request_id="")
             entry = self._audit.entry(owner, now, action="prefix.hold", decision="alarm", about=None)

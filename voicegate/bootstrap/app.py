@@ -38,7 +38,7 @@ from voicegate.application.trunks import Trunks
 from voicegate.application.unit_of_work import Followers, UnitsOfWork
 from voicegate.application.webhook_delivery import SendingRules, WebhookDelivery, WebhookSender
 from voicegate.application.webhooks import Webhooks
-from voicegate.domain.policy import CallPolicy, SpendPolicy
+from voicegate.domain.policy import CallPolicy
 from voicegate.domain.routing import Routes
 from voicegate.domain.standing import RestRules
 from voicegate.domain.trunk_figures import KeyAlarm
@@ -152,8 +152,8 @@ class App:
     """The decisions about calls that are not placed."""
     limits: LimitQueries
     """The questions about limits."""
-    take_spend: Callable[[SpendPolicy], None] = lambda _: None
-    """Makes what calls may cost another one, for calls that are asked for from now on."""
+    take_policy: Callable[[CallPolicy], None] = lambda _: None
+    """Applies another policy, to calls that are asked for from now on."""
     store_delay: Callable[[int], float] = lambda _: 0.0
     """How long a write that came now would wait behind at least so many others, in seconds."""
 
@@ -194,10 +194,10 @@ def assemble(adapters: Adapters, rules: Rules) -> App:
         receipts=recording.receipts,
         webhooks=_webhooks(adapters, units=units, outgoing=outgoing),
         webhook_delivery=_webhook_delivery(adapters, rules, outgoing),
-        prefix_holds=_prefix_holds(adapters, rules, units=units, audit=audit),
+        prefix_holds=_prefix_holds(adapters, units=units, audit=audit, service=service),
         clock=clock,
         limits=_limits(adapters, rules, audit=audit, service=service, delivery=delivery),
-        take_spend=service.take_spend,
+        take_policy=service.take_policy,
     )
 
 
@@ -237,10 +237,15 @@ def _enrollment(adapters: Adapters, *, units: UnitsOfWork, challenge_service: Ch
     )
 
 
-def _prefix_holds(adapters: Adapters, rules: Rules, *, units: UnitsOfWork, audit: Audit) -> PrefixHolds:
-    conversion = rules.policy.conversion
+def _prefix_holds(
+    adapters: Adapters, *, units: UnitsOfWork, audit: Audit, service: ChallengeService
+) -> PrefixHolds:
     return PrefixHolds(
-        store=adapters.store, clock=adapters.clock, units=units, audit=audit, policy=conversion
+        store=adapters.store,
+        clock=adapters.clock,
+        units=units,
+        audit=audit,
+        policy=lambda: service.policy.conversion,
     )
 
 

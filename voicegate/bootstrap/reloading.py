@@ -11,15 +11,16 @@ from voicegate.adapters import logs
 from voicegate.adapters.http.server import Listener
 from voicegate.adapters.http.tcp_port import renew_certificate
 from voicegate.bootstrap.endpoints import tcp_port
-from voicegate.bootstrap.policies import spend_policy
+from voicegate.bootstrap.policies import call_policy
 from voicegate.config import Settings
 from voicegate.domain.errors import ConfigError
-from voicegate.domain.policy import SpendPolicy
+from voicegate.domain.policy import CallPolicy
 
 log = structlog.get_logger(__name__)
 
-_TAKEN: Final = frozenset({"log.level", "spend.rates_file", "tcp.certificate", "tcp.key"})
-"""Settings that need no restart."""
+_TAKEN: Final = frozenset({"log.level", "tcp.certificate", "tcp.key", "service.support_contact"})
+_TAKEN_SECTIONS: Final = ("policy.", "spend.")
+"""Settings that need no restart, and sections of them."""
 
 
 async def reload_for_ever(
@@ -27,7 +28,7 @@ async def reload_for_ever(
     listeners: Sequence[Listener],
     wanted: "asyncio.Queue[Settings]",
     *,
-    take_spend: Callable[[SpendPolicy], None] = lambda _: None,
+    take_policy: Callable[[CallPolicy], None] = lambda _: None,
 ) -> None:
     """Apply each of the `wanted` settings as far as possible, until cancelled. Wrong settings do not end
     it."""
@@ -35,8 +36,8 @@ async def reload_for_ever(
         settings = await wanted.get()
         logs.set_level(settings.log.level)
         _renew_certificates(settings, listeners)
-        _renew_rates(started_with, settings, take_spend)
-        changed = changed_settings(started_with, settings) - _TAKEN
+        _renew_policy(started_with, settings, take_policy)
+        changed = {name for name in changed_settings(started_with, settings) if not _is_taken(name)}
         if changed:
             log.warning("changed settings need a restart", settings=sorted(changed))
         log.info("settings reloaded", log_level=settings.log.level)
@@ -59,15 +60,22 @@ def _renew_certificates(settings: Settings, listeners: Sequence[Listener]) -> No
             log.error("certificate not reloaded: the previous one stays in force", error=str(error))
 
 
-def _renew_rates(
-    started_with: Settings, settings: Settings, take_spend: Callable[[SpendPolicy], None]
+def _is_taken(name: str) -> bool:
+    return name in _TAKEN or name.startswith(_TAKEN_SECTIONS)
+
+
+def _renew_policy(
+    started_with: Settings, settings: Settings, take_policy: Callable[[CallPolicy], None]
 ) -> None:
-    # With the caps and trunks of the start: those need a restart.
-    spend = msgspec.structs.replace(started_with.spend, rates_file=settings.spend.rates_file)
+    # With the trunks of the start: those need a restart.
+    contact = settings.service.support_contact
+    service = msgspec.structs.replace(started_with.service, support_contact=contact)
+    policy, spend = settings.policy, settings.spend
+    now = msgspec.structs.replace(started_with, policy=policy, spend=spend, service=service)
     try:
-        take_spend(spend_policy(msgspec.structs.replace(started_with, spend=spend)))
+        take_policy(call_policy(now))
     except ConfigError as error:
-        log.error("rates not reloaded: the previous ones stay in force", error=str(error))
+        log.error("policy not reloaded: the previous one stays in force", error=str(error))
 
 
 def _flat(value: Any, path: str = "") -> Iterator[tuple[str, object]]:

@@ -25,8 +25,8 @@ def serve(options: Options) -> None:
 
     Once told to stop it refuses new calls, gives those in progress time to end (`call.drain_timeout_s`),
     plays an apology to who is left, and records all; a second signal ends it at once. SIGHUP reads the
-    configuration file again: a new log level and new certificates are used at once; other changes are logged
-    as needing a restart.
+    configuration file again: log level, certificates, policy, rates and caps are used at once; other changes
+    are logged as needing a restart.
     """
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     renamed: list[Renamed] = []

@@ -213,7 +213,7 @@ def listed(kind: NumberList) -> Scene:
 def capped(cap: Cap) -> Scene:
     async def scene(served: Served, operation: Operation) -> httpx.Response:
         path, spend = await existing(served, operation), SpendPolicy(caps={SpendKind.CLIENT: cap})
-        served.bench.challenge_service.take_spend(spend)
+        served.bench.challenge_service.policy = replace(served.bench.challenge_service.policy, spend=spend)
         return await ask(served, operation, path=path)
 
     return scene
