@@ -27,7 +27,7 @@ log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Recording:
+class LogDependencies:
     """What every call's log uses."""
 
     store: Store
@@ -47,13 +47,13 @@ class Recording:
 class CallLog:
     """One call's log."""
 
-    def __init__(self, record: CallRecord, challenge: Challenge, recording: Recording) -> None:
-        self._store = recording.store
-        self._notifier = recording.notifier
-        self._clock = recording.clock
-        self._standings = recording.standings
-        self._outgoing = recording.outgoing
-        self._receipts = recording.receipts
+    def __init__(self, record: CallRecord, challenge: Challenge, dependencies: LogDependencies) -> None:
+        self._store = dependencies.store
+        self._notifier = dependencies.notifier
+        self._clock = dependencies.clock
+        self._standings = dependencies.standings
+        self._outgoing = dependencies.outgoing
+        self._receipts = dependencies.receipts
         self._challenge = challenge
         self._entries = list(record.timeline)
         self._messages: list[Message] = []
@@ -173,8 +173,8 @@ class CallLog:
 class CallLogs:
     """Creates calls and opens their logs."""
 
-    def __init__(self, recording: Recording, entropy: Entropy) -> None:
-        self._recording = recording
+    def __init__(self, dependencies: LogDependencies, entropy: Entropy) -> None:
+        self._dependencies = dependencies
         self._entropy = entropy
 
     def new_call(self, challenge: Challenge, hop: Hop) -> Call:
@@ -185,14 +185,14 @@ class CallLogs:
             destination=challenge.destination,
             trunk=hop.trunk.name,
             caller_id=hop.caller_id.number,
-            created_at=self._recording.clock.now(),
+            created_at=self._dependencies.clock.now(),
             is_test=hop.trunk.is_test,
         )
 
     def is_drained(self, trunk: Trunk) -> bool:
         """Return whether a trunk gets no new calls."""
-        return trunk.name in self._recording.standings.drains.trunks
+        return trunk.name in self._dependencies.standings.drains.trunks
 
     def open(self, record: CallRecord, challenge: Challenge) -> CallLog:
         """Return the log of a stored call of `challenge`, to continue it."""
-        return CallLog(record, challenge, self._recording)
+        return CallLog(record, challenge, self._dependencies)

@@ -106,7 +106,7 @@ class ChallengeSpec:
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class GuessEffect:
     """A guess that was judged, and what it changed."""
 
     result: VerifyResult
@@ -277,9 +277,9 @@ class ChallengeService:
         unit.changed.append(challenge.id)
         return pending
 
-    def judge(
+    def verify_guess(
         self, unit: UnitOfWork, record: ChallengeRecord, guess: Passcode, *, factor: Factor | None
-    ) -> Judged:
+    ) -> GuessEffect:
         """Judge one guess, and change the challenge, its factor and the counts of wrong guesses by it.
 
         `factor` is the challenge's factor; None: it has none.
@@ -294,7 +294,7 @@ class ChallengeService:
             unit.transitions.append((record.challenge, after))
         if is_open:
             factor = self._learn(unit, after, factor, is_match=is_match)
-        return Judged(result, replace(record, challenge=after), factor)
+        return GuessEffect(result, replace(record, challenge=after), factor)
 
     def end(self, unit: UnitOfWork, challenge: Challenge, event: ChallengeEvent) -> Challenge:
         """End an open challenge by an event, and hang up its call; a challenge that is not open stays as it

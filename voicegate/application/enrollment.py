@@ -279,7 +279,7 @@ class Enrollment:
             return Deny(DenyReason.FACTOR_LOCKED)
         if newest is None:
             return _misplaced(factor, purpose) or Deny(DenyReason.NO_CHALLENGE)
-        judged = self._challenge_service.judge(unit, newest, guess, factor=factor)
+        judged = self._challenge_service.verify_guess(unit, newest, guess, factor=factor)
         record = FactorRecord(
             judged.factor or factor, judged.record, sharing=unit.tx.sharing(factor.destination.number)
         )

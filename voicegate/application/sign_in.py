@@ -258,7 +258,7 @@ class SignIn:
             return NotFound()
         factor_id = record.challenge.factor_id
         factor = None if factor_id is None else unit.tx.factor(factor_id)
-        return self._challenge_service.judge(unit, record, guess, factor=factor).result
+        return self._challenge_service.verify_guess(unit, record, guess, factor=factor).result
 
     def redial_within(
         self, unit: UnitOfWork, challenge_id: str, terms: CallTerms

@@ -11,7 +11,7 @@ from typing import Final
 
 import structlog
 
-from voicegate.application.call_log import Recording
+from voicegate.application.call_log import LogDependencies
 from voicegate.application.outbox import Message
 from voicegate.application.ports import Pbx
 from voicegate.application.trunk_health import trunk_states
@@ -31,14 +31,19 @@ class TrunkWatch:
     """Watches trunks."""
 
     def __init__(
-        self, trunks: Sequence[Trunk], pbxs: Mapping[str, Pbx], *, recording: Recording, alarm: KeyAlarm
+        self,
+        trunks: Sequence[Trunk],
+        pbxs: Mapping[str, Pbx],
+        *,
+        dependencies: LogDependencies,
+        alarm: KeyAlarm,
     ) -> None:
         self._trunks = tuple(trunks)
         self._pbxs = pbxs
-        self._store = recording.store
-        self._clock = recording.clock
-        self._outgoing = recording.outgoing
-        self._standings = recording.standings
+        self._store = dependencies.store
+        self._clock = dependencies.clock
+        self._outgoing = dependencies.outgoing
+        self._standings = dependencies.standings
         self._alarm = alarm
         self._alarmed: set[str] = set()
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from voicegate.application.announcer import Announcer
 from voicegate.application.audit import Audit
-from voicegate.application.call_log import CallLogs, Recording
+from voicegate.application.call_log import CallLogs, LogDependencies
 from voicegate.application.challenges import ChallengeFactory, ChallengeService, Defaults
 from voicegate.application.change_notifier import ChangeNotifier
 from voicegate.application.clients import Clients
@@ -161,9 +161,13 @@ class App:
 def assemble(adapters: Adapters, rules: Rules) -> App:
     """Return the use cases with these adapters."""
     store, clock, entropy = adapters.store, adapters.clock, adapters.entropy
-    recording = _recording(adapters, rules)
-    notifier, standings, outgoing = recording.notifier, recording.standings, recording.outgoing
-    calls, audit = CallLogs(recording, entropy), Audit(store=store, keyring=adapters.keyring)
+    log_dependencies = _log_dependencies(adapters, rules)
+    notifier, standings, outgoing = (
+        log_dependencies.notifier,
+        log_dependencies.standings,
+        log_dependencies.outgoing,
+    )
+    calls, audit = CallLogs(log_dependencies, entropy), Audit(store=store, keyring=adapters.keyring)
     delivery = _delivery(adapters, rules, calls)
     followers = Followers(notifier=notifier, delivery=delivery, outgoing=outgoing)
     units = _units(adapters, rules, audit=audit, followers=followers)
@@ -190,8 +194,8 @@ def assemble(adapters: Adapters, rules: Rules) -> App:
         pbxs=adapters.pbxs,
         standings=standings,
         trunks=_trunks(adapters, rules, units=units, standings=standings),
-        trunk_watch=_trunk_watch(adapters, rules, recording),
-        receipts=recording.receipts,
+        trunk_watch=_trunk_watch(adapters, rules, log_dependencies),
+        receipts=log_dependencies.receipts,
         webhooks=_webhooks(adapters, units=units, outgoing=outgoing),
         webhook_delivery=_webhook_delivery(adapters, rules, outgoing),
         prefix_holds=_prefix_holds(adapters, units=units, audit=audit, service=service),
@@ -249,8 +253,8 @@ def _prefix_holds(
     )
 
 
-def _recording(adapters: Adapters, rules: Rules) -> Recording:
-    return Recording(
+def _log_dependencies(adapters: Adapters, rules: Rules) -> LogDependencies:
+    return LogDependencies(
         store=adapters.store,
         notifier=ChangeNotifier(),
         clock=adapters.clock,
@@ -260,8 +264,10 @@ def _recording(adapters: Adapters, rules: Rules) -> Recording:
     )
 
 
-def _trunk_watch(adapters: Adapters, rules: Rules, recording: Recording) -> TrunkWatch:
-    return TrunkWatch(rules.routes.trunks, adapters.pbxs, recording=recording, alarm=rules.key_alarm)
+def _trunk_watch(adapters: Adapters, rules: Rules, log_dependencies: LogDependencies) -> TrunkWatch:
+    return TrunkWatch(
+        rules.routes.trunks, adapters.pbxs, dependencies=log_dependencies, alarm=rules.key_alarm
+    )
 
 
 def _webhooks(adapters: Adapters, *, units: UnitsOfWork, outgoing: Outgoing) -> Webhooks:

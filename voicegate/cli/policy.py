@@ -17,7 +17,7 @@ from voicegate.cli.requests_file import read_requests
 from voicegate.domain.errors import VoicegateError
 from voicegate.domain.explanation import Explanation, explain
 from voicegate.domain.phone_number import Destination
-from voicegate.domain.policy import Deny, Judgement, ListedNumber, NumberList, judge_listed
+from voicegate.domain.policy import Deny, ListedNumber, NumberList, RuleResult, apply_list_rules
 from voicegate.domain.policy.spend import MICROS, Rates
 from voicegate.domain.routing import Hop
 from voicegate.domain.simulation import Simulated, price_of, simulate
@@ -151,7 +151,7 @@ def _report(found: Sequence[Simulated], bill: _Bill, *, unreadable: int) -> dict
     }
 
 
-def _ask_lists(options: Options, destination: Destination, owner: str) -> Sequence[Judgement] | None:
+def _ask_lists(options: Options, destination: Destination, owner: str) -> Sequence[RuleResult] | None:
     """Return what the lists of numbers say; None: no daemon answers, or not to this user."""
     try:
         with connect(options) as client:
@@ -171,7 +171,7 @@ def _ask_lists(options: Options, destination: Destination, owner: str) -> Sequen
         )
         for one in found
     ]
-    return list(judge_listed(listed, owner, datetime.now(UTC)))
+    return list(apply_list_rules(listed, owner, datetime.now(UTC)))
 
 
 def _as_json(found: Explanation) -> dict[str, Any]:

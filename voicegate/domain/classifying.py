@@ -31,8 +31,8 @@ _V = CallOutcome
 _O = Outcome
 _B = Blame
 
-_CAUSES_BY_SIGHT: Final = frozenset({0, 16, 18, 19, 31})
-_STATUSES_BY_SIGHT: Final = frozenset({408, 480, 487})
+_CAUSES_BY_PROGRESS: Final = frozenset({0, 16, 18, 19, 31})
+_STATUSES_BY_PROGRESS: Final = frozenset({408, 480, 487})
 # What RFC 3398 makes of the status (FreeSWITCH), or Asterisk 22 of any that it has no cause for (127): they
 # say no more than the status does.
 _ECHOES: Final = frozenset({(408, 102), (408, 127), (480, 127), (487, 127)})
@@ -134,16 +134,16 @@ def _classify_unanswered(call: Call, hangup: Hangup) -> CallOutcome:
     if hangup.sip_status is not None and hangup.sip_status in SIP_FAILURES:
         return SIP_FAILURES[hangup.sip_status]
     is_echo = (hangup.sip_status, hangup.cause) in _ECHOES
-    if hangup.sip_status in _STATUSES_BY_SIGHT and (is_echo or hangup.cause not in Q850_CAUSES):
-        return _by_status_and_sight(call, hangup)
+    if hangup.sip_status in _STATUSES_BY_PROGRESS and (is_echo or hangup.cause not in Q850_CAUSES):
+        return _by_status_and_progress(call, hangup)
     if hangup.cause is not None and hangup.cause in Q850_CAUSES:
         return Q850_CAUSES[hangup.cause]
-    if hangup.cause in _CAUSES_BY_SIGHT:
+    if hangup.cause in _CAUSES_BY_PROGRESS:
         return _by_call_progress(call)
     return _UNKNOWN_FAILURE
 
 
-def _by_status_and_sight(call: Call, hangup: Hangup) -> CallOutcome:
+def _by_status_and_progress(call: Call, hangup: Hangup) -> CallOutcome:
     # A 480 from the far end before any ringing: the network looked and the telephone is away.
     # Asterisk writes the same 480 for its own timeout, which arrives here as `gave_up`.
     if hangup.sip_status == 480 and not call.rang:

@@ -14,9 +14,9 @@ from voicegate.domain.policy import (
     CallPolicy,
     Deny,
     DenyReason,
-    Judgement,
+    RuleResult,
     SpendPolicy,
-    judge_destination,
+    apply_destination_rules,
 )
 from voicegate.domain.policy.spend import MICROS, Quote, accounts_of, may_spend, quote
 from voicegate.domain.routing import Hop, Routes, Trunk, find_obstacle, find_route
@@ -38,7 +38,7 @@ class Explanation:
 
     destination: Destination
     """The telephone that it would call."""
-    judgements: Sequence[Judgement]
+    judgements: Sequence[RuleResult]
     """What each rule decides, in the order in which they are applied."""
     trunks: Sequence[TrunkChoice]
     """All trunks for numbers outside the PBX, in the order of the settings."""
@@ -46,7 +46,7 @@ class Explanation:
     """The hops that would be tried, in order; empty if the call is refused."""
 
     @property
-    def refused(self) -> Judgement | None:
+    def refused(self) -> RuleResult | None:
         """The first judgement that refuses, which decides; None: the call would be placed."""
         return next((one for one in self.judgements if isinstance(one.decision, Deny)), None)
 
@@ -57,7 +57,7 @@ def explain(
     routes: Routes,
     *,
     longest: timedelta = timedelta(minutes=2),
-    listed: Sequence[Judgement] = (),
+    listed: Sequence[RuleResult] = (),
 ) -> Explanation:
     """Return what would happen to a call, without considering earlier calls.
 
@@ -68,7 +68,7 @@ def explain(
     priced = _price(destination, found, policy, longest=longest)
     usable = [name for name, quoted in priced.items() if isinstance(quoted, Quote)]
     route = [hop for hop in found if hop.trunk.name in usable] if priced else found
-    judgements = [*judge_destination(destination, policy), _judge_route(destination, found), *listed]
+    judgements = [*apply_destination_rules(destination, policy), _judge_route(destination, found), *listed]
     if priced:
         judgements.append(_judge_price(priced))
     is_refused = any(isinstance(one.decision, Deny) for one in judgements)
@@ -100,12 +100,12 @@ def _quote(trunk: str, destination: Destination, spend: SpendPolicy, *, longest:
     return decision if isinstance(decision, Deny) else quoted
 
 
-def _judge_price(priced: Mapping[str, Quote | Deny]) -> Judgement:
+def _judge_price(priced: Mapping[str, Quote | Deny]) -> RuleResult:
     facts = ", ".join(f"{trunk} {_price_text(quoted)}" for trunk, quoted in priced.items())
     refused = [quoted for quoted in priced.values() if isinstance(quoted, Deny)]
     if len(refused) < len(priced):
-        return Judgement("spend", Allow(), f"at most: {facts}")
-    return Judgement(refused[0].rule, replace(refused[0], retry_after=None), facts)
+        return RuleResult("spend", Allow(), f"at most: {facts}")
+    return RuleResult(refused[0].rule, replace(refused[0], retry_after=None), facts)
 
 
 def _price_text(quoted: Quote | Deny) -> str:
@@ -116,13 +116,13 @@ def _price_text(quoted: Quote | Deny) -> str:
     return f"{price} ({worst.seconds} s)"
 
 
-def _judge_route(destination: Destination, route: Sequence[Hop]) -> Judgement:
+def _judge_route(destination: Destination, route: Sequence[Hop]) -> RuleResult:
     rule = "internal" if destination.is_internal else "trunks"
     if route:
-        return Judgement(rule, Allow(), ", then ".join(dict.fromkeys(hop.trunk.name for hop in route)))
+        return RuleResult(rule, Allow(), ", then ".join(dict.fromkeys(hop.trunk.name for hop in route)))
     reason = DenyReason.PLUS_MISSING if destination.lacks_plus else DenyReason.NO_ROUTE
     about = "no pattern matches the extension" if destination.is_internal else "no trunk takes the number"
-    return Judgement(rule, Deny(reason, rule=rule), about)
+    return RuleResult(rule, Deny(reason, rule=rule), about)
 
 
 def _choices(destination: Destination, routes: Routes) -> Iterator[TrunkChoice]:

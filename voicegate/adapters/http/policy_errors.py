@@ -13,7 +13,7 @@ from voicegate.adapters.http.problems import Facts, Kind, Refused
 from voicegate.domain.errors import InvalidNumber
 from voicegate.domain.policy import Deny, DenyReason, NumberKind
 
-KINDS: Final[Mapping[DenyReason, Kind]] = {
+ERROR_OF_REASON: Final[Mapping[DenyReason, Kind]] = {
     DenyReason.INVALID_NUMBER: problems.INVALID,
     DenyReason.PLUS_MISSING: problems.INVALID,
     DenyReason.COUNTRY_NOT_ALLOWED: problems.COUNTRY_NOT_ALLOWED,
@@ -94,7 +94,7 @@ def refusal(deny: Deny, field: str | None = None) -> Refused:
         field=field if field is not None else msgspec.UNSET,
         retry_after_s=deny.retry_after.total_seconds() if deny.retry_after else msgspec.UNSET,
     )
-    kind = KINDS.get(deny.reason)
+    kind = ERROR_OF_REASON.get(deny.reason)
     if kind is None:
         return Refused(problems.REFUSED, f"{problems.REFUSED.title} Reason: {deny.reason}.", facts=facts)
     text = of_kind(deny) or f"{kind.title} {kind.fix}".rstrip()

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Final
+from typing import Final, assert_never
 from urllib.parse import parse_qsl
 
 from aiohttp import web
@@ -22,11 +22,12 @@ from voicegate.adapters.web.rendering import STATIC, guarded, plain, see_other, 
 from voicegate.adapters.web.showing import Notice, PageWriter, Shown, with_notice
 from voicegate.adapters.web.stages import Stage
 from voicegate.adapters.web.texts import accepted, texts_for
-from voicegate.application.factor_answers import FactorGuess
+from voicegate.application.factor_answers import FactorCalled, FactorGuess
 from voicegate.application.page_queries import PageQueries, PageVisit
-from voicegate.application.page_sessions import PageOpened, PageSessions
+from voicegate.application.page_sessions import LinkUsed, PageDisowned, PageOpened, PageSessions
 from voicegate.application.ports import ChallengeRecord, Clock
 from voicegate.application.queries import ChallengeQueries
+from voicegate.application.unit_of_work import NotFound
 from voicegate.domain.challenge import GuessResult
 from voicegate.domain.errors import InvalidExtension, InvalidNumber, InvalidPasscode, StoreError
 from voicegate.domain.page_session import PageState, is_form_token
@@ -131,8 +132,15 @@ class Pages:
         secret = request.match_info["secret"]
         self._keep_pace(request, secret)
         opened = await self._dependencies.sessions.open(self._visit(request), secret)
-        if not isinstance(opened, PageOpened):
-            raise Instead(self._message(request, "gone", status=410))
+        match opened:
+            case LinkUsed() | NotFound():
+                raise Instead(self._message(request, "gone", status=410))
+            case PageOpened():
+                return self._opened(request, opened)
+            case _:
+                assert_never(opened)
+
+    def _opened(self, request: web.Request, opened: PageOpened) -> web.Response:
         here = f"/p/{opened.session.id}"
         response = see_other(here)
         if opened.cookie is not None:
@@ -202,9 +210,13 @@ class Pages:
             language=shown.session.language or shown.t.language,
             consent_version=f"{CONSENT_VERSION}/{shown.t.language}",
         )
-        if isinstance(answer, Deny):
-            return again(refusals.OF_REASON[answer.reason], refusals.seconds_of(answer))
-        return see_other(_here(shown))
+        match answer:
+            case Deny():
+                return again(refusals.ERROR_OF_REASON[answer.reason], refusals.seconds_of(answer))
+            case FactorCalled() | NotFound():  # what is over says so on the page that follows
+                return see_other(_here(shown))
+            case _:
+                assert_never(answer)
 
     async def _format(self, request: web.Request) -> web.Response:
         _, form = await self._posted(request)
@@ -214,7 +226,13 @@ class Pages:
     async def _call(self, request: web.Request) -> web.Response:
         shown, _ = await self._acted(request)
         answer = await self._dependencies.sessions.call(self._visit(request))
-        return see_other(_here(shown) + (refusals.query_of(answer) if isinstance(answer, Deny) else ""))
+        match answer:
+            case Deny():
+                return see_other(_here(shown) + refusals.query_of(answer))
+            case FactorCalled() | NotFound():
+                return see_other(_here(shown))
+            case _:
+                assert_never(answer)
 
     async def _verify(self, request: web.Request) -> web.Response:
         shown, form = await self._acted(request)
@@ -223,17 +241,25 @@ class Pages:
         except InvalidPasscode:
             return see_other(f"{_here(shown)}?error=error_code_shape")
         answer = await self._dependencies.sessions.guess(self._visit(request), guess)
-        query = ""
-        if isinstance(answer, Deny):
-            query = refusals.query_of(answer)
-        elif isinstance(answer, FactorGuess) and answer.result is not GuessResult.VERIFIED:
-            query = f"?error={refusals.OF_GUESS[answer.result]}"
+        match answer:
+            case Deny():
+                query = refusals.query_of(answer)
+            case FactorGuess(result=GuessResult.VERIFIED) | NotFound():
+                query = ""
+            case FactorGuess():
+                query = f"?error={refusals.OF_GUESS[answer.result]}"
+            case _:
+                assert_never(answer)
         return see_other(_here(shown) + query)
 
     async def _disown(self, request: web.Request) -> web.Response:
         shown, _ = await self._acted(request)
-        await self._dependencies.sessions.disown(self._visit(request))
-        return see_other(_here(shown))
+        answer = await self._dependencies.sessions.disown(self._visit(request))
+        match answer:
+            case PageDisowned() | NotFound():
+                return see_other(_here(shown))
+            case _:
+                assert_never(answer)
 
     async def _acted(self, request: web.Request) -> tuple[Shown, dict[str, str]]:
         """Return the same as `_posted`, for a form that may change something.

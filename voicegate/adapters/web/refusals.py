@@ -7,7 +7,7 @@ from typing import Final
 from voicegate.domain.challenge import GuessResult
 from voicegate.domain.policy import Deny, DenyReason
 
-OF_REASON: Final[Mapping[DenyReason, str]] = {
+ERROR_OF_REASON: Final[Mapping[DenyReason, str]] = {
     DenyReason.INVALID_NUMBER: "error_number",
     DenyReason.PLUS_MISSING: "error_number",
     DenyReason.NO_ROUTE: "error_number",
@@ -53,7 +53,7 @@ OF_GUESS: Final[Mapping[GuessResult, str]] = {
 OF_NUMBERS: Final = frozenset({"error_number", "error_extension", "error_country", "error_number_type"})
 """The texts about the entered number."""
 
-_TOLD: Final = frozenset({*OF_REASON.values(), *OF_GUESS.values(), "error_code_shape", "error_form"})
+_TOLD: Final = frozenset({*ERROR_OF_REASON.values(), *OF_GUESS.values(), "error_code_shape", "error_form"})
 
 
 def seconds_of(deny: Deny) -> int:
@@ -64,7 +64,7 @@ def seconds_of(deny: Deny) -> int:
 def query_of(deny: Deny) -> str:
     """Return a refusal as the query of a redirect."""
     wait = seconds_of(deny)
-    return f"?error={OF_REASON[deny.reason]}" + (f"&wait={wait}" if wait else "")
+    return f"?error={ERROR_OF_REASON[deny.reason]}" + (f"&wait={wait}" if wait else "")
 
 
 def told(name: str) -> str:

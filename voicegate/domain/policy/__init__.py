@@ -18,9 +18,9 @@ from voicegate.domain.policy.calls import (
 )
 from voicegate.domain.policy.conversion import ConversionPolicy, PrefixHold, Tally
 from voicegate.domain.policy.decisions import Allow, Deny, DenyReason, NumberKind, refusal
-from voicegate.domain.policy.destinations import Judgement, judge_destination, may_reach
+from voicegate.domain.policy.destinations import RuleResult, apply_destination_rules, may_reach
 from voicegate.domain.policy.guesses import Guesses, may_issue
-from voicegate.domain.policy.listed import ListedNumber, NumberList, judge_listed, policy_for
+from voicegate.domain.policy.listed import ListedNumber, NumberList, apply_list_rules, policy_for
 from voicegate.domain.policy.prefixes import DeniedPrefix, PrefixRules
 from voicegate.domain.policy.rules import CallPolicy, GuessPolicy, NumberCheck
 from voicegate.domain.policy.spend import SpendPolicy
@@ -40,7 +40,6 @@ __all__ = [
     "DenyReason",
     "GuessPolicy",
     "Guesses",
-    "Judgement",
     "ListedNumber",
     "NumberCheck",
     "NumberKind",
@@ -48,13 +47,14 @@ __all__ = [
     "PastCall",
     "PrefixHold",
     "PrefixRules",
+    "RuleResult",
     "SpendPolicy",
     "Tally",
     "Target",
     "VelocityPolicy",
+    "apply_destination_rules",
+    "apply_list_rules",
     "bucket_of",
-    "judge_destination",
-    "judge_listed",
     "may_call_again",
     "may_issue",
     "may_reach",

@@ -62,7 +62,7 @@ class NumberKind(StrEnum):
     UNKNOWN = "unknown"
 
 
-RULES: Final[Mapping[DenyReason, str]] = {
+RULE_OF_REASON: Final[Mapping[DenyReason, str]] = {
     DenyReason.INVALID_NUMBER: "policy.number_check",
     DenyReason.COUNTRY_NOT_ALLOWED: "policy.allowed_countries",
     DenyReason.NUMBER_TYPE_NOT_ALLOWED: "number types",
@@ -112,14 +112,14 @@ class Deny:
     kind: NumberKind | None = field(default=None, compare=False)
     """The kind of number, if that is the reason."""
     rule: str = field(default="", compare=False)
-    """The rule that refused, by the name of its setting; if it is not given, the one in `RULES`."""
+    """The rule that refused, by the name of its setting; if it is not given, the one in `RULE_OF_REASON`."""
     contact: str = field(default="", compare=False)
     """Whom a person can ask for help, for the answer; empty: nobody is named."""
 
     def __post_init__(self) -> None:
         """Fill in the rule."""
         # A frozen dataclass has no other way to fill in a field.
-        object.__setattr__(self, "rule", self.rule or RULES[self.reason])
+        object.__setattr__(self, "rule", self.rule or RULE_OF_REASON[self.reason])
 
     @property
     def decision(self) -> str:

@@ -50,7 +50,7 @@ _PREFIXES = (2, 3, 4)
 
 
 @dataclass(frozen=True, slots=True)
-class Judgement:
+class RuleResult:
     """The decision of one rule about a destination."""
 
     rule: str
@@ -63,17 +63,17 @@ class Judgement:
 
 def may_reach(destination: Destination, policy: CallPolicy) -> Allow | Deny:
     """Decide whether a destination may be called at all. Internal extensions are allowed by `routing`."""
-    judged = (judgement.decision for judgement in judge_destination(destination, policy))
+    judged = (judgement.decision for judgement in apply_destination_rules(destination, policy))
     return next((decision for decision in judged if isinstance(decision, Deny)), Allow())
 
 
-def judge_destination(destination: Destination, policy: CallPolicy) -> Iterator[Judgement]:
+def apply_destination_rules(destination: Destination, policy: CallPolicy) -> Iterator[RuleResult]:
     """Yield the decision of each rule, in the order in which they are applied: the first that denies
     counts."""
     if destination.is_internal:
         return
     if policy.is_test(destination):
-        yield Judgement("test_numbers.prefix", Allow(), "rings at no telephone")
+        yield RuleResult("test_numbers.prefix", Allow(), "rings at no telephone")
         return
     number = phonenumbers.parse(destination.number)
     is_assigned = phonenumbers.is_valid_number(number)
@@ -85,39 +85,39 @@ def judge_destination(destination: Destination, policy: CallPolicy) -> Iterator[
     yield _by_prefix(policy, destination.number)
 
 
-def _by_check(policy: CallPolicy, *, is_assigned: bool) -> Judgement:
+def _by_check(policy: CallPolicy, *, is_assigned: bool) -> RuleResult:
     rule = "policy.number_check"
     if is_assigned:
-        return Judgement(rule, Allow(), "in an assigned range")
+        return RuleResult(rule, Allow(), "in an assigned range")
     is_refused = policy.number_check is NumberCheck.VALID
     decision = Deny(DenyReason.INVALID_NUMBER, rule=rule) if is_refused else Allow()
-    return Judgement(rule, decision, "in no range that libphonenumber knows as assigned")
+    return RuleResult(rule, decision, "in no range that libphonenumber knows as assigned")
 
 
-def _by_country(policy: CallPolicy, countries: set[str | None]) -> Judgement:
+def _by_country(policy: CallPolicy, countries: set[str | None]) -> RuleResult:
     rule = "policy.allowed_countries"
     is_allowed = countries <= policy.allowed_countries
     # libphonenumber's "001" stands for the codes of networks, which are no country's.
     named = sorted(country for country in countries if country and country.isalpha())
     facts = f"country {', '.join(named)}" if named else "of no country"
-    return Judgement(rule, Allow() if is_allowed else Deny(DenyReason.COUNTRY_NOT_ALLOWED, rule=rule), facts)
+    return RuleResult(rule, Allow() if is_allowed else Deny(DenyReason.COUNTRY_NOT_ALLOWED, rule=rule), facts)
 
 
-def _by_kind(policy: CallPolicy, kind: NumberKind | None) -> Judgement:
+def _by_kind(policy: CallPolicy, kind: NumberKind | None) -> RuleResult:
     rule = _KIND_SETTINGS.get(kind, "number types")
     facts = f"number type {kind}" if kind else "an ordinary line"
     if policy.allows(kind):
-        return Judgement(rule, Allow(), facts)
-    return Judgement(rule, Deny(DenyReason.NUMBER_TYPE_NOT_ALLOWED, kind=kind, rule=rule), facts)
+        return RuleResult(rule, Allow(), facts)
+    return RuleResult(rule, Deny(DenyReason.NUMBER_TYPE_NOT_ALLOWED, kind=kind, rule=rule), facts)
 
 
-def _by_prefix(policy: CallPolicy, number: str) -> Judgement:
+def _by_prefix(policy: CallPolicy, number: str) -> RuleResult:
     denied = policy.prefixes.find(number)
     if denied is None:
-        return Judgement("policy.denied_prefixes", Allow(), "begins with no denied prefix")
+        return RuleResult("policy.denied_prefixes", Allow(), "begins with no denied prefix")
     rule = f"policy.denied_prefixes {denied.prefix}"
     facts = f"begins with {denied.prefix}: {denied.why}"
-    return Judgement(rule, Deny(DenyReason.PREFIX_DENIED, rule=rule), facts)
+    return RuleResult(rule, Deny(DenyReason.PREFIX_DENIED, rule=rule), facts)
 
 
 def _kind_of(number: PhoneNumber) -> NumberKind | None:

@@ -10,14 +10,14 @@ from datetime import timedelta
 from typing import Final
 
 from voicegate.domain.factor import MAX_FAILURES
-from voicegate.domain.policy.decisions import RULES, DenyReason
+from voicegate.domain.policy.decisions import RULE_OF_REASON, DenyReason
 from voicegate.domain.policy.rules import CallPolicy
 from voicegate.domain.policy.spend import MICROS
 from voicegate.domain.policy.velocity import CounterKind
 
-ONE_CALL: Final = RULES[DenyReason.CALL_IN_PROGRESS]
+ONE_CALL: Final = RULE_OF_REASON[DenyReason.CALL_IN_PROGRESS]
 """The rule that a telephone has one call in progress."""
-FAILURES: Final = RULES[DenyReason.FACTOR_LOCKED]
+FAILURES: Final = RULE_OF_REASON[DenyReason.FACTOR_LOCKED]
 """The rule that locks a factor."""
 _DAY: Final = timedelta(days=1)
 _COUNTED_BY: Final = {

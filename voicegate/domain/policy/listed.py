@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Final
 
 from voicegate.domain.policy.decisions import Allow, Deny, DenyReason
-from voicegate.domain.policy.destinations import Judgement
+from voicegate.domain.policy.destinations import RuleResult
 from voicegate.domain.policy.rules import CallPolicy
 
 
@@ -63,17 +63,17 @@ _REASONS: Final = {
 """Why a number on a list is not called, in the order in which the lists are applied."""
 
 
-def judge_listed(listed: Sequence[ListedNumber], client: str, now: datetime) -> Iterator[Judgement]:
+def apply_list_rules(listed: Sequence[ListedNumber], client: str, now: datetime) -> Iterator[RuleResult]:
     """Yield what each list that a number is on says about a client's call to it."""
     counting = [one for one in listed if one.counts(client, now)]
     for kind, reason in _REASONS.items():
         for one in counting:
             if one.list is kind:
                 wait = None if one.expires_at is None else one.expires_at - now
-                yield Judgement(f"numbers {kind}", Deny(reason, wait), one.reason)
+                yield RuleResult(f"numbers {kind}", Deny(reason, wait), one.reason)
     for one in counting:
         if one.list is NumberList.TRUSTED:
-            yield Judgement("numbers trusted", Allow(), one.reason)
+            yield RuleResult("numbers trusted", Allow(), one.reason)
 
 
 def policy_for(
@@ -81,7 +81,7 @@ def policy_for(
 ) -> CallPolicy | Deny:
     """Return the policy for a number that is on these lists: with higher per-number limits if it is trusted;
     or why it is not called."""
-    for judgement in judge_listed(listed, client, now):
+    for judgement in apply_list_rules(listed, client, now):
         if isinstance(judgement.decision, Deny):
             return judgement.decision
         guesses = max(policy.guesses.per_destination, policy.trusted_guesses_per_destination)

@@ -14,9 +14,9 @@ from voicegate.adapters.web import refusals
 from voicegate.domain.policy import Deny, DenyReason
 
 DOORS = {
-    "native": (policy_errors.KINDS, policy_errors.refusal),
-    "okta": (okta.OF_REASON, okta.refusal),
-    "twilio": (twilio.OF_REASON, twilio.refusal),
+    "native": (policy_errors.ERROR_OF_REASON, policy_errors.refusal),
+    "okta": (okta.ERROR_OF_REASON, okta.refusal),
+    "twilio": (twilio.ERROR_OF_REASON, twilio.refusal),
 }
 
 

@@ -49,13 +49,13 @@ def test_every_language_names_every_country(language: str) -> None:
 
 def test_every_text_that_the_pages_choose_is_there() -> None:
     chosen = {stages.ended_text(outcome) for outcome in Outcome}
-    chosen |= {*refusals.OF_REASON.values(), *refusals.OF_GUESS.values(), *refusals.OF_NUMBERS}
+    chosen |= {*refusals.ERROR_OF_REASON.values(), *refusals.OF_GUESS.values(), *refusals.OF_NUMBERS}
     chosen |= {f"done_{result}_{part}" for result in PageResult for part in ("title", "text")}
     assert chosen <= set(entries("en"))
 
 
 def test_every_reason_and_result_has_its_text() -> None:
-    assert set(refusals.OF_REASON) == set(DenyReason)
+    assert set(refusals.ERROR_OF_REASON) == set(DenyReason)
     assert set(refusals.OF_GUESS) == set(GuessResult) - {GuessResult.VERIFIED}
 
 

@@ -1,7 +1,7 @@
 """The native door's part for the lists of numbers, for admins; as `admin` else."""
 
 from datetime import datetime, timedelta
-from typing import Annotated, Literal
+from typing import Annotated, Literal, assert_never
 
 from aiohttp import web
 from msgspec import Meta, Struct
@@ -12,6 +12,7 @@ from voicegate.adapters.http.operations import Operation, Success
 from voicegate.adapters.http.responses import json_response, unknown
 from voicegate.adapters.http.schemas import Discreet
 from voicegate.application.number_lists import ListRequest, NumberLists, Removed
+from voicegate.application.unit_of_work import NotFound
 from voicegate.domain.client import Scope
 from voicegate.domain.policy import ListedNumber, NumberList
 
@@ -147,9 +148,13 @@ class NumbersDoor:
         answer = await self._numbers.remove(
             request[PRINCIPAL], ListRequest(query.list, destination, query.reason, client=query.client)
         )
-        if not isinstance(answer, Removed):
-            raise unknown("number", destination.masked)
-        return json_response(RemovedListing(list=query.list, number=destination.masked))
+        match answer:
+            case NotFound():
+                raise unknown("number", destination.masked)
+            case Removed():
+                return json_response(RemovedListing(list=query.list, number=destination.masked))
+            case _:
+                assert_never(answer)
 
 
 def _view(entry: ListedNumber) -> ListingView:

@@ -52,7 +52,7 @@ CALL_LIMIT_FOR_NOW = Kind(
 )
 UNAVAILABLE = Kind("E0000181", 503, "Service temporarily unavailable.")
 
-OF_REASON: Final[Mapping[DenyReason, tuple[Kind, str]]] = {
+ERROR_OF_REASON: Final[Mapping[DenyReason, tuple[Kind, str]]] = {
     **{reason: (INVALID_NUMBER, why) for reason, why in NUMBERS.items()},
     DenyReason.COUNTRY_NOT_ALLOWED: (COUNTRY, ""),
     DenyReason.NUMBER_TYPE_NOT_ALLOWED: (INVALID_NUMBER, "Calls to this type of number are not allowed."),
@@ -135,7 +135,9 @@ def wrong(field: str, error: Exception) -> Refused:
 def refusal(deny: Deny) -> Refused:
     """Return the error that a refusal by policy is."""
     # A reason that the table lacks is a refusal all the same, and no fault of the server.
-    kind, cause = OF_REASON.get(deny.reason, (ACCESS_DENIED, f"The request was refused: {deny.reason}."))
+    kind, cause = ERROR_OF_REASON.get(
+        deny.reason, (ACCESS_DENIED, f"The request was refused: {deny.reason}.")
+    )
     if deny.retry_after is None:
         return Refused(kind, told_contact(of_kind(deny) or cause, deny), Facts(reason=str(deny.reason)))
     if kind is CALL_LIMIT:

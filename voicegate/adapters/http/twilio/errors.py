@@ -40,7 +40,7 @@ _MORE_INFO: Final = "https://www.twilio.com/docs/errors/"
 # Where nothing says how long: a call in progress seldom takes longer.
 _RETRY_AFTER_S: Final = 30.0
 
-OF_REASON: Final[Mapping[DenyReason, tuple[Kind, str]]] = {
+ERROR_OF_REASON: Final[Mapping[DenyReason, tuple[Kind, str]]] = {
     DenyReason.INVALID_NUMBER: (INVALID_PARAMETER, "To"),
     DenyReason.PLUS_MISSING: (INVALID_PARAMETER, "To"),
     DenyReason.COUNTRY_NOT_ALLOWED: (BLOCKED, ""),
@@ -103,7 +103,7 @@ class TwilioError(Struct, frozen=True, kw_only=True):
 def refusal(deny: Deny) -> Refused:
     """Return the error for a refusal by policy."""
     # A reason that the table lacks is a refusal all the same, and no fault of the server.
-    kind, parameter = OF_REASON.get(deny.reason, (BLOCKED, ""))
+    kind, parameter = ERROR_OF_REASON.get(deny.reason, (BLOCKED, ""))
     if parameter:
         return invalid(parameter, NUMBERS.get(deny.reason, ""))
     return waiting(kind, deny.retry_after, told_contact(kind.title, deny) if deny.contact else "")

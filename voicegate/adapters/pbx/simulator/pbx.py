@@ -8,7 +8,7 @@ are those of real time. The domain decides the outcomes.
 import asyncio
 import re
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
 from enum import StrEnum
@@ -108,26 +108,14 @@ class SimulatedPbx:
         """Return whether calls can be placed now: always."""
         return True
 
-    def originate(self, order: Order) -> AbstractAsyncContextManager["SimulatedLeg"]:
+    @asynccontextmanager
+    async def originate(self, order: Order) -> AsyncIterator["SimulatedLeg"]:
         """Place a call, at most once per call id; leaving the context hangs it up.
 
         Raises:
             PbxRefused: the call id was used before, or the number is one that is refused.
             UnsafeValue: a line end in a value.
         """
-        return self._originate(order)
-
-    async def hang_up(self, call_id: str) -> None:
-        """End a call by its id, if it lives."""
-        if leg := self._legs.get(call_id):
-            await leg.hang_up()
-
-    async def trunk_states(self) -> Mapping[str, TrunkState]:
-        """Return the endpoints it was made with, all available."""
-        return dict.fromkeys(self._endpoints, TrunkState.AVAILABLE)
-
-    @asynccontextmanager
-    async def _originate(self, order: Order) -> AsyncIterator["SimulatedLeg"]:
         values = (order.call_id, order.hop.endpoint, order.hop.number or "", *_caller(order.hop))
         if any(_UNSAFE.search(value) for value in values):
             raise UnsafeValue
@@ -144,6 +132,15 @@ class SimulatedPbx:
             await leg.hang_up()
             await ringing
             del self._legs[order.call_id]
+
+    async def hang_up(self, call_id: str) -> None:
+        """End a call by its id, if it lives."""
+        if leg := self._legs.get(call_id):
+            await leg.hang_up()
+
+    async def trunk_states(self) -> Mapping[str, TrunkState]:
+        """Return the endpoints it was made with, all available."""
+        return dict.fromkeys(self._endpoints, TrunkState.AVAILABLE)
 
 
 class SimulatedLeg:
