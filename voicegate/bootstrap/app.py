@@ -161,13 +161,9 @@ class App:
 def assemble(adapters: Adapters, rules: Rules) -> App:
     """Return the use cases with these adapters."""
     store, clock, entropy = adapters.store, adapters.clock, adapters.entropy
-    log_dependencies = _log_dependencies(adapters, rules)
-    notifier, standings, outgoing = (
-        log_dependencies.notifier,
-        log_dependencies.standings,
-        log_dependencies.outgoing,
-    )
-    calls, audit = CallLogs(log_dependencies, entropy), Audit(store=store, keyring=adapters.keyring)
+    logs = _log_dependencies(adapters, rules)
+    notifier, standings, outgoing = logs.notifier, logs.standings, logs.outgoing
+    calls, audit = CallLogs(logs, entropy), Audit(store=store, keyring=adapters.keyring)
     delivery = _delivery(adapters, rules, calls)
     followers = Followers(notifier=notifier, delivery=delivery, outgoing=outgoing)
     units = _units(adapters, rules, audit=audit, followers=followers)
@@ -194,8 +190,8 @@ def assemble(adapters: Adapters, rules: Rules) -> App:
         pbxs=adapters.pbxs,
         standings=standings,
         trunks=_trunks(adapters, rules, units=units, standings=standings),
-        trunk_watch=_trunk_watch(adapters, rules, log_dependencies),
-        receipts=log_dependencies.receipts,
+        trunk_watch=_trunk_watch(adapters, rules, logs),
+        receipts=logs.receipts,
         webhooks=_webhooks(adapters, units=units, outgoing=outgoing),
         webhook_delivery=_webhook_delivery(adapters, rules, outgoing),
         prefix_holds=_prefix_holds(adapters, units=units, audit=audit, service=service),
