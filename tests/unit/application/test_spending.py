@@ -5,16 +5,18 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import event
 
 from tests.unit.application.conftest import OTHER, TESTER, UNHURRIED, Bench, trunk
 from tests.unit.application.scripted import Plot, ScriptedLeg, answers
 from tests.unit.application.test_velocity import OPEN, ask, reasons
+from voicegate.application.challenges import ChallengeSpec
 from voicegate.application.enrollment import EnrollRequest
-from voicegate.application.sign_in import CalledAgain, Issued
+from voicegate.application.sign_in import CalledAgain, Issued, IssueRequest
 from voicegate.domain.call import Answered, Rang
 from voicegate.domain.call_outcome import Hangup
 from voicegate.domain.phone_number import Destination
-from voicegate.domain.policy import Deny, DenyReason, SpendPolicy
+from voicegate.domain.policy import Deny, DenyReason, SpendPolicy, VelocityPolicy
 from voicegate.domain.policy.spend import (
     Account,
     Cap,
@@ -168,3 +170,13 @@ class TestTwoTrunks:
 async def test_a_number_without_a_price_is_refused_where_money_is_capped(bench: Bench) -> None:
     cap(bench, Rates({("*", "+44"): Rate(1, 1, 1)}), client=Cap(micros=10**9))
     assert reasons([await ask(bench, "+12025550101")]) == [DenyReason.PRICE_UNKNOWN]
+
+
+async def test_all_limits_together_ask_the_database_a_few_times_for_a_request(bench: Bench) -> None:
+    cap(bench, client=Cap(micros=10**12), country=Cap(minutes=10**6))
+    service = bench.challenge_service
+    service.policy = replace(service.policy, velocity=VelocityPolicy())
+    asked: list[str] = []
+    event.listen(bench.store._writing, "before_cursor_execute", lambda *given: asked.append(given[2]))
+    await bench.sign_in.dry_run(IssueRequest(TESTER, ChallengeSpec(Destination("+12025550155"))))
+    assert len(asked) <= 24, "\n".join(asked)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Select, bindparam, select
 from sqlalchemy.sql import ColumnElement
 
 from voicegate.adapters.storage.rows import call_of, challenge_of
@@ -16,6 +16,7 @@ from voicegate.adapters.storage.tables import (
     IS_LIVE,
     IS_LIVING,
     IS_OPEN,
+    UtcDateTime,
     calls,
     challenges,
     counted_at,
@@ -31,38 +32,61 @@ _LONGEST_CALL: Final = timedelta(hours=1)
 """Longer than any call can take, waiting in the queue included."""
 
 
+def _calls(*which: ColumnElement[bool]) -> Select[tuple[object, ...]]:
+    """Return the query for calls with their buckets."""
+    is_verified = (challenges.c.state == str(ChallengeState.VERIFIED)).label("is_verified")
+    columns = (calls, counted_at.label("counted"), challenges.c.bucket, is_verified)
+    # Without timelines: this runs in every transaction that places a call, and policy needs none of them.
+    return select(*columns).join(challenges).where(*which)
+
+
+# Built once: every request for a call runs these, and to build a statement takes SQLAlchemy longer than it
+# takes SQLite to run it.
+_EXTENSIONS: Final = select(factors.c.extension).where(
+    factors.c.number == bindparam("of_number"),
+    # It follows from the next. It stands here so that the partial index of living factors is used.
+    IS_LIVING,
+    factors.c.state == str(FactorState.ACTIVE),
+    factors.c.extension.is_not(None),
+)
+_LIVE: Final = _calls(calls.c.number == bindparam("of_number"), IS_LIVE)
+_UNSAFE: Final = _calls(
+    calls.c.number == bindparam("of_number"),
+    # `created_at` is in the index of numbers, `ended_at` is not: with it, few rows are looked up.
+    calls.c.created_at > bindparam("young"),
+    calls.c.retry_safe.is_(False),
+    calls.c.ended_at > bindparam("since"),
+)
+_COUNTED: Final = _calls(
+    challenges.c.bucket == bindparam("of_bucket"),
+    challenges.c.client == bindparam("of_client"),
+    # It only narrows the index down; what counts is when the call was queued.
+    challenges.c.issued_at > bindparam("young"),
+    counted_at > bindparam("since", type_=UtcDateTime()),
+)
+
+
 def find_extensions(connection: Connection, number: str) -> Sequence[str]:
     """Return the extensions of active factors at a number."""
-    is_active = factors.c.state == str(FactorState.ACTIVE)
-    # IS_LIVING follows from is_active. It stands here so that the partial index of living factors is used.
-    enrolled = select(factors.c.extension).where(factors.c.number == number, IS_LIVING, is_active)
-    return list(connection.execute(enrolled.where(factors.c.extension.is_not(None))).scalars())
+    return list(connection.execute(_EXTENSIONS, {"of_number": number}).scalars())
 
 
 def find_live(connection: Connection, number: str) -> Sequence[BucketCall]:
     """Return the calls to a number that have not ended."""
-    return _find(connection, calls.c.number == number, IS_LIVE)
+    return _find(connection, _LIVE, of_number=number)
 
 
 def find_unsafe(connection: Connection, number: str, since: datetime) -> Sequence[BucketCall]:
     """Return the calls to a number that ended after `since` and are not safe to repeat."""
-    # `created_at` is in the index of numbers, `ended_at` is not: with it, few rows are looked up.
-    is_young = calls.c.created_at > since - _LONGEST_CALL
-    is_unsafe = calls.c.retry_safe.is_(False)
-    return _find(connection, calls.c.number == number, is_young, is_unsafe, calls.c.ended_at > since)
+    return _find(connection, _UNSAFE, of_number=number, young=since - _LONGEST_CALL, since=since)
 
 
 def find_counted(
     connection: Connection, bucket: str, *, client: str, since: datetime
 ) -> Sequence[BucketCall]:
     """Return a client's calls in a bucket that were queued after `since`."""
-    # `issued_at` only narrows the index down; what counts is when the call was queued.
     return _find(
-        connection,
-        challenges.c.bucket == bucket,
-        challenges.c.client == client,
-        challenges.c.issued_at > since - _LONGEST_LIFE,
-        counted_at > since,
+        connection, _COUNTED, of_bucket=bucket, of_client=client, young=since - _LONGEST_LIFE, since=since
     )
 
 
@@ -79,16 +103,10 @@ def find_pending(
     return [challenge_of(row) for row in connection.execute(pending).mappings()]
 
 
-def _find(connection: Connection, *which: ColumnElement[bool]) -> Sequence[BucketCall]:
-    # Without timelines: this runs in every transaction that places a call, and policy needs none of them.
-    is_verified = (challenges.c.state == str(ChallengeState.VERIFIED)).label("is_verified")
-    wanted = (
-        select(calls, counted_at.label("counted"), challenges.c.bucket, is_verified)
-        .join(challenges)
-        .where(*which)
-    )
-    rows = connection.execute(wanted).mappings()
+def _find(
+    connection: Connection, wanted: Select[tuple[object, ...]], **values: object
+) -> Sequence[BucketCall]:
     return [
         BucketCall(call_of(row), row["bucket"], row["counted"], is_verified=bool(row["is_verified"]))
-        for row in rows
+        for row in connection.execute(wanted, values).mappings()
     ]

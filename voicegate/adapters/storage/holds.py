@@ -14,6 +14,7 @@ from sqlalchemy import (
     Table,
     Text,
     and_,
+    bindparam,
     func,
     literal_column,
     not_,
@@ -49,12 +50,15 @@ _REACHED: Final = not_(
 )
 
 
+_ALL: Final = select(prefix_holds).order_by(prefix_holds.c.key, prefix_holds.c.client)
+# Built once, as in `buckets`.
+_OF_KEYS: Final = _ALL.where(prefix_holds.c.key.in_(bindparam("keys", expanding=True)))
+
+
 def find_holds(connection: Connection, keys: Iterable[str] | None = None) -> Sequence[PrefixHold]:
     """Return the holds on some keys, all if not given, also those that are over."""
-    wanted = select(prefix_holds).order_by(prefix_holds.c.key, prefix_holds.c.client)
-    if keys is not None:
-        wanted = wanted.where(prefix_holds.c.key.in_(list(keys)))
-    return [PrefixHold(**row) for row in connection.execute(wanted).mappings()]
+    rows = connection.execute(_ALL) if keys is None else connection.execute(_OF_KEYS, {"keys": list(keys)})
+    return [PrefixHold(**row) for row in rows.mappings()]
 
 
 def save_hold(connection: Connection, hold: PrefixHold) -> None:

@@ -3,7 +3,19 @@
 from collections.abc import Sequence
 from typing import Final
 
-from sqlalchemy import Column, Connection, Index, LargeBinary, String, Table, Text, delete, insert, select
+from sqlalchemy import (
+    Column,
+    Connection,
+    Index,
+    LargeBinary,
+    String,
+    Table,
+    Text,
+    bindparam,
+    delete,
+    insert,
+    select,
+)
 
 from voicegate.adapters.storage.tables import METADATA, UtcDateTime
 from voicegate.domain.policy import ListedNumber, NumberList
@@ -25,6 +37,13 @@ listed_numbers: Final = Table(
 """One row for each number on a list: masked, and found by its keyed digest. `client` is empty where it counts
 for all."""
 Index("ix_listed_numbers_digest", listed_numbers.c.digest)
+
+
+_NEWEST: Final = (
+    select(listed_numbers).order_by(listed_numbers.c.listed_at.desc(), listed_numbers.c.digest).limit(_MOST)
+)
+# Built once, as in `buckets`: every request for a call runs it.
+_OF_NUMBER: Final = _NEWEST.where(listed_numbers.c.digest.in_(bindparam("digests", expanding=True)))
 
 
 def add(connection: Connection, entry: ListedNumber) -> None:
@@ -58,11 +77,8 @@ def find(
 ) -> Sequence[ListedNumber]:
     """Return the entries about a number, or all; of one list, if given; the newest first, at most a
     thousand."""
-    wanted = select(listed_numbers)
-    if digests is not None:
-        wanted = wanted.where(listed_numbers.c.digest.in_(digests))
+    wanted = _NEWEST if digests is None else _OF_NUMBER
     if kind is not None:
         wanted = wanted.where(listed_numbers.c.list == str(kind))
-    newest = wanted.order_by(listed_numbers.c.listed_at.desc(), listed_numbers.c.digest).limit(_MOST)
-    rows = connection.execute(newest).mappings()
+    rows = connection.execute(wanted, {} if digests is None else {"digests": digests}).mappings()
     return [ListedNumber(**(dict(row) | {"list": NumberList(row["list"])})) for row in rows]

@@ -8,7 +8,7 @@ leaves FOR UPDATE out for SQLite.
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import asdict
 from datetime import date, datetime
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from sqlalchemy import Connection, Select, Table, delete, func, insert, select, update
 from sqlalchemy.sql import ColumnElement
@@ -67,6 +67,8 @@ from voicegate.domain.policy.spend import Account, Cost, Reservation
 from voicegate.domain.policy.velocity import Counter
 
 T = TypeVar("T")
+# Built once, for every request adds one.
+_ADD_ENTRY: Final = insert(audit)
 
 
 class SqlTransaction:
@@ -343,7 +345,7 @@ class SqlTransaction:
 
     def audit(self, entry: AuditEntry) -> None:
         """Store an audit entry."""
-        self._insert(audit, audit_row(entry))
+        self._connection.execute(_ADD_ENTRY, audit_row(entry))
 
     def _insert(self, table: Table, columns: Columns) -> None:
         self._connection.execute(insert(table).values(**columns))

@@ -23,6 +23,14 @@ _FIND: Final = select(call_volume.c.slot, call_volume.c.calls).where(
 )
 
 
+# Not by a range: the index then leads past months of calls to each number, straight to the newest.
+_CALLED: Final = select(calls.c.number, calls.c.is_converted).where(
+    calls.c.number.in_(bindparam("numbers", expanding=True)),
+    calls.c.created_at > bindparam("since"),
+    calls.c.client == bindparam("of_client"),
+)
+
+
 def _adding(added: sqlite.Insert | postgresql.Insert) -> sqlite.Insert | postgresql.Insert:
     """Return the statement that counts one call: the same in both databases, which SQLAlchemy has twice."""
     counted = added.values(
@@ -68,11 +76,7 @@ def find_unproven(
     entered."""
     if not numbers:
         return frozenset()
-    # Not by a range: the index then leads past months of calls to each number, straight to the newest.
-    called = select(calls.c.number, calls.c.is_converted).where(
-        calls.c.number.in_(numbers), calls.c.created_at > since, calls.c.client == client
-    )
-    found = list(connection.execute(called))
+    found = list(connection.execute(_CALLED, {"numbers": numbers, "since": since, "of_client": client}))
     # One code that was entered proves the number, however many calls before it proved none.
     proven = {row.number for row in found if row.is_converted}
     return frozenset(row.number for row in found) - proven
