@@ -32,6 +32,11 @@ LOOKS: Final = {
     for name, size in (("wide", WIDE), ("narrow", NARROW))
 }
 
+_WEIGHT: Final = """["navigation", "resource"].flatMap(kind => performance.getEntriesByType(kind))
+  .reduce((sum, entry) => sum + entry.decodedBodySize, 0)"""
+"""Bytes of a page with all that it loaded."""
+_BLOCKING: Final = "document.querySelectorAll('script:not([defer])').length"
+
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def site(tmp_path: Path) -> AsyncIterator[Site]:
@@ -53,6 +58,8 @@ class Eye:
             await self.page.set_viewport_size(size)  # type: ignore[arg-type]
             await self._watch.picture(self.page, f"{name}-{look}")
             await self._assert_accessible(self.page)
+            assert await self.page.evaluate(_WEIGHT) < 100_000, f"{name} is heavy"
+            assert not await self.page.evaluate(_BLOCKING), f"{name} waits for a script before it is painted"
             overflow = "document.documentElement.scrollWidth > document.documentElement.clientWidth"
             assert not await self.page.evaluate(overflow), f"{name} scrolls sideways"
 
@@ -171,7 +178,13 @@ async def test_calling_again_counts_down_its_wait(tmp_path: Path, page: Page, ey
 
 async def test_a_person_looks_at_their_settings(site: Site, page: Page, watch: Watch, eye: Eye) -> None:
     await enrolled(site)
+    made = await opened(site, page, PagePurpose.SIGN_IN)
+    await page.get_by_role("button", name="Call").click()
+    await page.get_by_label("Verification code").fill(await site.code(made))
+    await page.get_by_role("button", name="Verify").click()
+    await expect(page.get_by_role("heading", level=1)).to_have_text("You are verified")
     await opened(site, page, PagePurpose.MANAGE)
+    await expect(page.locator(".factor")).to_contain_text("Last used")
     await eye.look("1-settings")
     await page.get_by_role("link", name="Reset").click()
     await page.get_by_label("Phone number").fill("12")

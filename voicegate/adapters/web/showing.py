@@ -198,6 +198,8 @@ class PageWriter:
             "title": shown.t(title),
             "progress": progress,
             "closed": closed,
+            # What is over tells nothing new: a stream would only have the page loaded again, and again.
+            "is_open": record is not None and not record.is_settled,
             "error": "" if shown.notice.error == closed else _told(shown),
             "has_code": has_code,
             "wait_s": wait_s,

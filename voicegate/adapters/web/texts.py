@@ -40,8 +40,8 @@ class Texts:
         return _countries(self.language)
 
     def moment(self, at: datetime) -> str:
-        """Return a moment in a form that every language reads (ISO 8601), in UTC."""
-        return f"{at:%Y-%m-%d %H:%M} UTC"
+        """Return a moment in a form that every language reads (ISO 8601), in UTC; in one line."""
+        return f"{at:%Y-%m-%d\u00a0%H:%M}\u00a0UTC"
 
 
 @cache

@@ -1,6 +1,7 @@
 """The live part of a call's page: every step, at once, and an orderly end."""
 
 import asyncio
+from datetime import timedelta
 from pathlib import Path
 
 import httpx
@@ -13,7 +14,7 @@ from voicegate.adapters.http import overload
 from voicegate.adapters.http.waiting import WaitingLimits
 from voicegate.domain.call import Answered, Rang
 from voicegate.domain.client import Scope
-from voicegate.domain.page_session import PageSession
+from voicegate.domain.page_session import PagePurpose, PageSession
 from voicegate.lab.deadlines import within
 
 
@@ -182,3 +183,19 @@ async def test_a_page_without_a_call_has_nothing_to_tell(site: Site) -> None:
     async with site.browser() as browser:
         await browser.get(url)
         assert (await browser.http.get(f"/p/{made.session.id}/events")).status_code == 204
+
+
+async def test_a_page_whose_code_is_over_asks_for_no_stream(site: Site) -> None:
+    """It would be told at once that the page has moved, and load it again, without an end."""
+    await site.enrolled()
+    async with site.browser() as browser:
+        url, made = await site.link(PagePurpose.SIGN_IN)
+        await browser.get(url)
+        await browser.submit("call")
+        await site.code(made)
+        await browser.get(f"/p/{made.session.id}")
+        assert "data-events=" in browser.answer.text
+        site.bench.clock.time += timedelta(minutes=6)
+        await browser.get(f"/p/{made.session.id}")
+        assert "This code is too old." in browser.words
+        assert "data-events=" not in browser.answer.text

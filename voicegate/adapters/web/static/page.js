@@ -39,7 +39,7 @@ function retry() {
   setTimeout(() => (code && code.value ? retry() : location.replace(location.pathname)), 4000);
 }
 
-if (live && window.EventSource) {
+if (live && live.dataset.events && window.EventSource) {
   const source = new EventSource(live.dataset.events);
   source.addEventListener("live", (event) => show(event.data));
   source.addEventListener("moved", () => { source.close(); location.replace(location.pathname); });
