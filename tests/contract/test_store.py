@@ -57,6 +57,13 @@ async def test_a_challenge_without_the_optional_parts_comes_back_too(store: Stor
     assert (await read(store)).challenge == bare
 
 
+async def test_digits_to_compare_come_back_after_a_change_too(store: Store) -> None:
+    await open_challenge(store, make_challenge(matching_digits="07"), make_call(), None)
+    assert await update_challenge(store, "ver_1", miss) is not None
+    found = (await read(store)).challenge
+    assert (found.matching_digits, found.guesses_left) == ("07", 4)
+
+
 async def test_what_is_stored_is_there_after_reopening(opener: Opener, tmp_path: Path) -> None:
     async with opener(tmp_path) as store:
         await open_challenge(store, make_challenge(), make_call(), None)

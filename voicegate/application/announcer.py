@@ -13,6 +13,7 @@ from voicegate.application.ports import CallAudio, Clip, Entropy, Keyring, Speec
 from voicegate.domain.announcement import (
     REPORT_PHRASES,
     HumanCheck,
+    Opening,
     Part,
     PromptName,
     compose_invitation,
@@ -64,7 +65,7 @@ class Announcer:
             challenge.human_check,
             key,
             phrasing,
-            service=challenge.service,
+            opening=Opening(challenge.service, challenge.matching_digits),
             is_reportable=is_reportable,
         )
         reading = compose_reading(passcode_of(challenge, self._keyring), phrasing)

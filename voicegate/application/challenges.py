@@ -20,6 +20,7 @@ from voicegate.application.call_admission import (
 )
 from voicegate.application.call_log import CallLogs
 from voicegate.application.delivery import Delivery
+from voicegate.application.factor_answers import GuessEffect
 from voicegate.application.pending_call import NO_TERMS, CallTerms, PendingCall
 from voicegate.application.ports import ChallengeRecord, Clock, Entropy, Keyring, Speech
 from voicegate.application.queueing import RETRY_AFTER
@@ -29,7 +30,7 @@ from voicegate.application.store_port import WrongGuess
 from voicegate.application.unit_of_work import Alarm, UnitOfWork
 from voicegate.domain import challenge as challenges
 from voicegate.domain import factor as factors
-from voicegate.domain.announcement import HumanCheck
+from voicegate.domain.announcement import HumanCheck, PromptName
 from voicegate.domain.challenge import (
     DEFAULT_GUESSES,
     DEFAULT_LIFETIME,
@@ -38,7 +39,6 @@ from voicegate.domain.challenge import (
     ChallengeEvent,
     ChallengeState,
     Purpose,
-    VerifyResult,
 )
 from voicegate.domain.factor import Factor
 from voicegate.domain.language import match_language
@@ -95,6 +95,8 @@ class ChallengeSpec:
     """Digits in a derived code."""
     human_check: HumanCheck | None = None
     """What a person must do before the code is spoken."""
+    matching_digits: bool = False
+    """Are two digits spoken before the code that the asking screen shows?"""
     lifetime: timedelta | None = None
     """From now to the last possible guess."""
     reference: str | None = None
@@ -103,18 +105,6 @@ class ChallengeSpec:
     """The service that asks, by its name in the settings; None: none."""
     terms: CallTerms = NO_TERMS
     """What the request allows its call."""
-
-
-@dataclass(frozen=True, slots=True)
-class GuessEffect:
-    """A guess that was judged, and what it changed."""
-
-    result: VerifyResult
-    """What the guess came to."""
-    record: ChallengeRecord
-    """The challenge after the guess."""
-    factor: Factor | None
-    """The challenge's factor after the guess; None: it has none."""
 
 
 class ChallengeFactory:
@@ -138,7 +128,7 @@ class ChallengeFactory:
         """
         keyring, defaults = self._keyring, self.defaults
         lifetime = spec.lifetime or defaults.lifetime
-        now = self._clock.now()
+        now, language = self._clock.now(), self._language_of(spec)
         challenge_id = self._entropy.new_id("ver")
         own = spec.passcode or (defaults.test_passcode if is_test else None)
         length = len(own.digits) if own else spec.passcode_length or defaults.passcode_length
@@ -147,7 +137,7 @@ class ChallengeFactory:
             id=challenge_id,
             client=client,
             destination=spec.destination,
-            language=self._language_of(spec),
+            language=language,
             human_check=spec.human_check or defaults.human_check,
             passcode_length=length,
             digest=keyring.digest(challenge_id, passcode),
@@ -158,11 +148,16 @@ class ChallengeFactory:
             state=ChallengeState.DELIVERING,
             reference=spec.reference,
             service=spec.service,
+            matching_digits=self._draw_digits(language) if spec.matching_digits else None,
         )
 
     def matches(self, challenge: Challenge, passcode: Passcode) -> bool:
         """Return whether `passcode` is the code of `challenge`, in constant time; counts no guess."""
         return self._keyring.matches(challenge.id, challenge.digest, passcode)
+
+    def _draw_digits(self, language: str) -> str | None:
+        has_words = self._speech.has_prompt(language, PromptName.YOUR_SCREEN_SHOWS)
+        return challenges.draw_digits(self._entropy.key_press) if has_words else None
 
     def _language_of(self, spec: ChallengeSpec) -> str:
         fallback = () if spec.needs_language else (self.defaults.language,)

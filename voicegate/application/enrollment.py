@@ -19,7 +19,7 @@ from voicegate.application.factor_answers import (
     FactorsReset,
     OtherTelephone,
 )
-from voicegate.application.pending_call import ANY_CODE, NO_TERMS, CallTerms, CodeRequest, PendingCall
+from voicegate.application.pending_call import ANY_CODE, CodeRequest, PendingCall
 from voicegate.application.ports import Entropy, IdempotencyKey, Replay, Speech
 from voicegate.application.store_port import FactorRecord
 from voicegate.application.unit_of_work import Answer, KeyReused, NotFound, UnitOfWork, UnitsOfWork
@@ -60,8 +60,8 @@ class EnrollRequest:
     """Refuse the request if none of the languages has prompts?"""
     idempotency: IdempotencyKey | None = None
     """The caller's idempotency key. It is kept with the first code, so not for a proven telephone."""
-    terms: CallTerms = NO_TERMS
-    """What the request allows its call."""
+    wanted: CodeRequest = ANY_CODE
+    """What is asked for the activation's code, but for its lifetime."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +122,7 @@ class Enrollment:
         *,
         subscriber: str | None = None,
         named: Destination | None = None,
-        terms: CallTerms = NO_TERMS,
+        wanted: CodeRequest = ANY_CODE,
     ) -> FactorCalled | Deny | NotFound | OtherTelephone:
         """Call again for the activation: with the same code, or with a new one if that is over.
 
@@ -130,7 +130,7 @@ class Enrollment:
         extension.
         """
         key = FactorKey(factor_id, subscriber)
-        return await self._units.do(principal, "factor.resend", self._resend, key, named, terms=terms)
+        return await self._units.do(principal, "factor.resend", self._resend, key, named, wanted=wanted)
 
     async def challenge(
         self,
@@ -196,7 +196,7 @@ class Enrollment:
         living = unit.tx.living_factors(request.subscriber, request.principal.name)
         if kept := [old for old in living if old.state not in request.replaces]:
             return self._repeat(unit, kept[0], request)
-        factor, wanted = self._new_factor(request, unit.now), CodeRequest(terms=request.terms)
+        factor, wanted = self._new_factor(request, unit.now), request.wanted
         pending = (
             None if request.is_proven else self._prepare(unit, factor, Purpose.ACTIVATION, wanted=wanted)
         )
@@ -235,21 +235,21 @@ class Enrollment:
         is_same = factor.destination == request.destination
         if factor.state is not FactorState.PENDING_ACTIVATION or not is_same or request.is_proven:
             return Deny(DenyReason.ALREADY_ENROLLED)
-        refused = self._ring(unit, factor, Purpose.ACTIVATION, wanted=CodeRequest(terms=request.terms))
+        refused = self._ring(unit, factor, Purpose.ACTIVATION, wanted=request.wanted)
         # A second click is no mistake: it gets what the first one began.
         if refused and refused.reason not in (DenyReason.TOO_SOON, DenyReason.CALL_IN_PROGRESS):
             return refused
         return self._record(unit, factor)
 
     def _resend(
-        self, unit: UnitOfWork, key: FactorKey, named: Destination | None, *, terms: CallTerms
+        self, unit: UnitOfWork, key: FactorKey, named: Destination | None, *, wanted: CodeRequest
     ) -> FactorCalled | Deny | NotFound | OtherTelephone:
         factor = find_within(unit, key)
         if factor is None:
             return NotFound()
         if named is not None and not _is_same(named, factor.destination):
             return OtherTelephone()
-        return self.call_within(unit, factor, Purpose.ACTIVATION, wanted=CodeRequest(terms=terms))
+        return self.call_within(unit, factor, Purpose.ACTIVATION, wanted=wanted)
 
     def _challenge(
         self, unit: UnitOfWork, key: FactorKey, wanted: CodeRequest
@@ -331,6 +331,7 @@ class Enrollment:
             # Its prompts may have gone since.
             languages=(factor.language,) if factor.language else (),
             lifetime=factor.activation_lifetime if is_activation else wanted.lifetime,
+            matching_digits=wanted.matching_digits,
             terms=wanted.terms,
             reference=unit.reference,
         )

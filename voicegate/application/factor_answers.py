@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+from voicegate.application.ports import ChallengeRecord
 from voicegate.application.store_port import FactorRecord
 from voicegate.application.unit_of_work import ALLOWED
 from voicegate.domain.challenge import VerifyResult
@@ -54,3 +55,15 @@ class OtherTelephone:
 
     decision: ClassVar[str] = "other_telephone"
     """The decision in the audit."""
+
+
+@dataclass(frozen=True, slots=True)
+class GuessEffect:
+    """A guess that was judged, and what it changed."""
+
+    result: VerifyResult
+    """What the guess came to."""
+    record: ChallengeRecord
+    """The challenge after the guess."""
+    factor: Factor | None
+    """The challenge's factor after the guess; None: it has none."""

@@ -14,6 +14,7 @@ from typing import ClassVar, Concatenate, Final, ParamSpec, TypeVar
 from voicegate.application.enrollment import Enrollment, EnrollRequest, FactorKey
 from voicegate.application.factor_answers import FactorCalled, FactorGuess
 from voicegate.application.page_queries import PageQueries, PageVisit
+from voicegate.application.pending_call import CodeRequest
 from voicegate.application.ports import Entropy
 from voicegate.application.store_port import FactorRecord
 from voicegate.application.unit_of_work import ALLOWED, Answer, NotFound, UnitOfWork, UnitsOfWork
@@ -47,6 +48,13 @@ class PageRules:
     """How long a URL can be opened after it was created."""
     session_lifetime: timedelta = pages.SESSION_LIFETIME
     """How long the pages can be used after the URL was opened."""
+    matching_digits: bool = False
+    """Do pages show two digits that the call speaks before the code?"""
+
+    @property
+    def wanted(self) -> CodeRequest:
+        """What pages ask for a code."""
+        return CodeRequest(matching_digits=self.matching_digits)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -295,6 +303,7 @@ class PageSessions:
             destination,
             languages=(language,),
             replaces=frozenset() if is_same and is_pending else may_replace,
+            wanted=self._rules.wanted,
         )
         called = self._enrollment.enroll_within(unit, request)
         agreed = replace(session, consent_version=consent_version, consent_at=unit.now)
@@ -310,7 +319,8 @@ class PageSessions:
         if not is_pending and not is_sign_in and factor.state is FactorState.ACTIVE:
             return Deny(DenyReason.ALREADY_ENROLLED)
         purpose = Purpose.ACTIVATION if is_pending else Purpose.SIGN_IN
-        return _note_call(unit, session, self._enrollment.call_within(unit, factor, purpose))
+        called = self._enrollment.call_within(unit, factor, purpose, wanted=self._rules.wanted)
+        return _note_call(unit, session, called)
 
     def _guess(
         self, unit: UnitOfWork, session: PageSession, *, cookie: str, guess: Passcode

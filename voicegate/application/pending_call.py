@@ -33,6 +33,8 @@ class CodeRequest:
     """From now to the last possible guess; None: as configured."""
     terms: CallTerms = NO_TERMS
     """What the request allows its call."""
+    matching_digits: bool = False
+    """Are two digits spoken before the code that the asking screen shows?"""
 
 
 ANY_CODE: Final = CodeRequest()

@@ -136,6 +136,7 @@ def page_rules(settings: Settings) -> PageRules:
         {name: frozenset(entry.return_urls) for name, entry in settings.page_clients.items()},
         link_lifetime=timedelta(seconds=settings.pages.link_lifetime_s),
         session_lifetime=timedelta(seconds=settings.pages.session_lifetime_s),
+        matching_digits=settings.pages.matching_digits,
     )
 
 

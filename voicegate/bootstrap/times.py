@@ -13,6 +13,7 @@ from voicegate.config import Settings
 from voicegate.domain.announcement import (
     REPORT_PHRASES,
     HumanCheck,
+    Opening,
     Part,
     Pause,
     Phrasing,
@@ -28,6 +29,7 @@ from voicegate.domain.passcode import MAX_LENGTH, Passcode
 _BETWEEN: Final = timedelta(seconds=1)
 # All digits take the same time, so any code will do.
 _LONGEST_CODE: Final = Passcode("0" * MAX_LENGTH)
+_TWO_DIGITS: Final = "00"
 Sound = tuple[Part, ...]
 
 
@@ -65,8 +67,11 @@ def check_times(settings: Settings, speech: Mixer) -> None:
         ("human_timeout_extension_s", call.human_timeout_extension_s, _invitations, "to ask for the key"),
     ):
         for language in speech.languages():
+            digits = _TWO_DIGITS if speech.has_prompt(language, PromptName.YOUR_SCREEN_SHOWS) else None
             whole = needed(
-                speech.phrasing(language), is_reportable=_is_reportable(settings, speech, language)
+                speech.phrasing(language),
+                is_reportable=_is_reportable(settings, speech, language),
+                opening=Opening(matching_digits=digits),
             )
             longest = max(
                 sum((speech.length_of(language, parts) + _BETWEEN for parts in sounds), timedelta())
@@ -83,11 +88,16 @@ def _is_reportable(settings: Settings, speech: Mixer, language: str) -> bool:
     return settings.reports.enabled and all(speech.has_prompt(language, name) for name in REPORT_PHRASES)
 
 
-def _readings(phrasing: Phrasing, *, is_reportable: bool) -> tuple[tuple[Sound, ...], ...]:
+def _readings(phrasing: Phrasing, *, is_reportable: bool, opening: Opening) -> tuple[tuple[Sound, ...], ...]:
     """Return what is said after a key was pressed or, without a human check, from the answer on."""
-    opening = compose_invitation(HumanCheck.NONE, "", phrasing)
+    first_words = compose_invitation(HumanCheck.NONE, "", phrasing, opening=opening)
     reading = compose_reading(_LONGEST_CODE, phrasing)
-    code = (opening, *(reading,) * READINGS, (Prompt(PromptName.PRESS_STAR),), (Prompt(PromptName.GOODBYE),))
+    code = (
+        first_words,
+        *(reading,) * READINGS,
+        (Prompt(PromptName.PRESS_STAR),),
+        (Prompt(PromptName.GOODBYE),),
+    )
     offers = (PromptName.NO_MORE_CALLS, PromptName.CONFIRM_NO_MORE)
     report = (
         (Prompt(PromptName.REPORTED),),
@@ -97,7 +107,12 @@ def _readings(phrasing: Phrasing, *, is_reportable: bool) -> tuple[tuple[Sound, 
     return (code, report) if is_reportable else (code,)
 
 
-def _invitations(phrasing: Phrasing, *, is_reportable: bool) -> tuple[tuple[Sound, ...], ...]:
+def _invitations(
+    phrasing: Phrasing, *, is_reportable: bool, opening: Opening
+) -> tuple[tuple[Sound, ...], ...]:
     """Return each invitation that asks for a key."""
     checks = (HumanCheck.RANDOM_KEY, HumanCheck.ANY_KEY)
-    return tuple((compose_invitation(check, "1", phrasing, is_reportable=is_reportable),) for check in checks)
+    return tuple(
+        (compose_invitation(check, "1", phrasing, is_reportable=is_reportable, opening=opening),)
+        for check in checks
+    )

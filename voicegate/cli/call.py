@@ -10,7 +10,9 @@ from voicegate.cli.options import (
     complete_language,
     dry_run_option,
     end_user_ip_option,
+    matching_digits_option,
     max_price_option,
+    show_matching_digits,
     ttl_option,
 )
 from voicegate.cli.place import connect
@@ -39,6 +41,7 @@ from voicegate.client.requests import Options as CallOptions
 @click.option("--passcode-stdin", is_flag=True, help="Speak a code of your own, read from standard input.")
 @max_price_option
 @ttl_option
+@matching_digits_option
 @dry_run_option
 @click.option("--watch", is_flag=True, help="Show the call as it happens; exit 0 only if it is delivered.")
 @json_option
@@ -56,6 +59,7 @@ def call(  # noqa: PLR0913  # click hands options over by name
     passcode_stdin: bool,
     max_price: float | None,
     ttl_s: float | None,
+    matching_digits: bool | None,
     dry_run: bool,
     watch: bool,
     as_json: bool,
@@ -77,11 +81,14 @@ def call(  # noqa: PLR0913  # click hands options over by name
             end_user_ip=end_user_ip,
             max_price=max_price,
             ttl_s=ttl_s,
+            matching_digits=matching_digits,
         )
         if dry_run:
             print_dry_run(client.dry_run(number, **asked), as_json=as_json)
             return
         created = client.create_verification(number, **asked)
+        if not as_json:
+            show_matching_digits(created.matching_digits)
         if watch:
             follow(client, _watched(created), lambda: client.verification(created.id), as_json=as_json)
         elif as_json:
@@ -103,6 +110,7 @@ def _next_step(verification_id: str) -> str:
 @click.argument("verification_id", metavar="ID")
 @max_price_option
 @ttl_option
+@matching_digits_option
 @dry_run_option
 @click.option("--watch", is_flag=True, help="Show the call as it happens; exit 0 only if it is delivered.")
 @json_option

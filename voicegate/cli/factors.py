@@ -19,7 +19,9 @@ from voicegate.cli.options import (
     complete_language,
     dry_run_option,
     end_user_ip_option,
+    matching_digits_option,
     max_price_option,
+    show_matching_digits,
     ttl_option,
 )
 from voicegate.cli.place import connect
@@ -89,6 +91,7 @@ def factors() -> None:
 @end_user_ip_option
 @max_price_option
 @ttl_option
+@matching_digits_option
 @_watch
 @json_option
 @click.pass_obj
@@ -106,6 +109,7 @@ def enroll(  # noqa: PLR0913  # click hands options over by name
     end_user_ip: str | None,
     max_price: float | None,
     ttl_s: float | None,
+    matching_digits: bool | None,
     watch: bool,
     as_json: bool,
 ) -> None:
@@ -128,6 +132,7 @@ def enroll(  # noqa: PLR0913  # click hands options over by name
             end_user_ip=end_user_ip,
             max_price=max_price,
             ttl_s=ttl_s,
+            matching_digits=matching_digits,
         )
         _called(client, factor, watch=watch, as_json=as_json)
 
@@ -151,6 +156,7 @@ def activate(options: Options, subscriber: str, factor_id: str | None, *, as_jso
 @end_user_ip_option
 @max_price_option
 @ttl_option
+@matching_digits_option
 @dry_run_option
 @_watch
 @json_option
@@ -188,6 +194,7 @@ factors.add_command(_resend)
 @end_user_ip_option
 @max_price_option
 @ttl_option
+@matching_digits_option
 @dry_run_option
 @_watch
 @json_option
@@ -325,6 +332,8 @@ def _called(client: Client, factor: Factor, *, watch: bool, as_json: bool) -> No
     code, call = factor.verification, factor.call
     verb = "verify" if factor.status == "active" else "activate"
     next_step = f"{verb} it with: {_command(verb, factor)}"
+    if code is not None and not as_json:
+        show_matching_digits(code.matching_digits)
     if watch and code is not None and call is not None:
         watched = Watched(code.id, call.id, call.destination, call.created_at, next_step)
         follow(client, watched, lambda: client.factors.get(factor.subscriber, factor.id), as_json=as_json)

@@ -45,3 +45,16 @@ dry_run_option = click.option(
     "--dry-run", is_flag=True, help="Decide all, call nobody; exit 0 if it would be called."
 )
 """Whether a call is only decided about."""
+matching_digits_option = click.option(
+    "--matching-digits",
+    is_flag=True,
+    callback=lambda _context, _parameter, value: value or None,
+    help="Speak two digits before the code, which are shown here.",
+)
+"""Whether a person can compare what is shown with what the call says."""
+
+
+def show_matching_digits(digits: str | None) -> None:
+    """Print the two digits that a call speaks before the code; None: it speaks none."""
+    if digits:
+        click.echo(f"the call will first say: {' '.join(digits)}")

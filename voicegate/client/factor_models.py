@@ -18,6 +18,7 @@ class FactorVerification(Struct, kw_only=True):
     status: str
     expires_at: datetime
     attempts_left: int
+    matching_digits: str | None = None
 
 
 class Factor(Struct, kw_only=True):

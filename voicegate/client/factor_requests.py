@@ -17,6 +17,7 @@ _DENIALS: Final[Mapping[str, str]] = {"no_challenge": "no_challenge", "factor_lo
 class CallingAgain(TypedDict, total=False):
     """What another call may ask for; absent: as the daemon allows."""
 
+    matching_digits: bool | None
     end_user_ip: str | None
     max_price: float | None
     ttl_s: float | None
@@ -25,6 +26,7 @@ class CallingAgain(TypedDict, total=False):
 class Challenging(TypedDict, total=False):
     """What a challenge may ask for; absent: the daemon's default."""
 
+    matching_digits: bool | None
     end_user_ip: str | None
     max_price: float | None
     ttl_s: float | None
@@ -39,6 +41,7 @@ class Enrolling(TypedDict, total=False):
     lifetime_s: int | None
     replace: bool
     is_activated: bool
+    matching_digits: bool | None
     end_user_ip: str | None
     max_price: float | None
     ttl_s: float | None

@@ -106,6 +106,8 @@ class Created(Struct, kw_only=True):
     status: str
     expires_at: datetime
     call: Call
+    matching_digits: str | None = None
+    """Two digits to show where the call began; the call speaks them before the code."""
 
 
 class TrunkPrice(Struct, kw_only=True):
@@ -156,6 +158,7 @@ class Verification(Struct, kw_only=True):
     calls: list[Call]
     call: Call | None = None
     reference: str | None = None
+    matching_digits: str | None = None
 
     @property
     def is_settled(self) -> bool:

@@ -61,6 +61,7 @@ class Options(TypedDict, total=False):
     end_user_ip: str | None
     max_price: float | None
     ttl_s: float | None
+    matching_digits: bool | None
     idempotency_key: str | None
 
 
@@ -385,8 +386,7 @@ def read(request: Request[T], response: httpx.Response) -> T:
     if response.is_success:
         return _decode(response.content or b"{}", request.answer, status)
     problem = _decode(response.content, Problem, status)
-    answer = request.excuse(problem)
-    if answer is None:
+    if (answer := request.excuse(problem)) is None:
         raise ApiError(status, problem)
     return answer
 

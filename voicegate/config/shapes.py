@@ -341,6 +341,7 @@ class Pages(_Section, frozen=True, kw_only=True):
     public_url: Annotated[str, Meta(pattern=r"^(https?://[^\s/?#]+/?)?\Z")] = ""
     link_lifetime_s: Annotated[int, Meta(ge=10, le=3600)] = 300
     session_lifetime_s: Annotated[int, Meta(ge=60, le=86400)] = 1800
+    matching_digits: bool = False
 
 
 class PageClientSettings(_Section, frozen=True, kw_only=True):

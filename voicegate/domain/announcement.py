@@ -21,6 +21,8 @@ BEFORE_REPORT: Final = timedelta(milliseconds=500)
 """The pause between the key for the code and what to do if one did not ask for it."""
 
 
+_BEFORE_DIGIT: Final = timedelta(milliseconds=250)
+_AFTER_DIGITS: Final = timedelta(milliseconds=500)
 REPORT_KEY: Final = "9"
 """The key of a person who did not ask for the call; no other key that a call asks for is this one."""
 OPT_OUT_KEY: Final = "0"
@@ -85,6 +87,8 @@ REPORT_PHRASES: Final = (
     PromptName.CALLS_STOPPED,
 )
 """What a language must be able to say for its calls to be reported."""
+OPTIONAL_PHRASES: Final = (*REPORT_PHRASES, PromptName.YOUR_SCREEN_SHOWS)
+"""What a language of one's own need not say; its calls then do without."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +109,8 @@ class Digit:
     """"0" to "9"."""
     is_code: bool = False
     """Does it belong to the code? A reading is proven by the end of the last such digit."""
+    is_key: bool = False
+    """Is it the key to press?"""
 
     def __repr__(self) -> str:
         return "Digit(redacted)"
@@ -146,17 +152,38 @@ class Phrasing:
     """Silence between two groups."""
 
 
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """What a call says first."""
+
+    service: str | None = None
+    """The service that introduces itself; None: the name in `[service]`."""
+    matching_digits: str | None = None
+    """The digits that the person's screen shows; None: none."""
+
+
+PLAIN_OPENING: Final = Opening()
+"""The name in `[service]`, and nothing else."""
+
+
 def compose_invitation(
     check: HumanCheck,
     key: str,
     phrasing: Phrasing,
     *,
-    service: str | None = None,
+    opening: Opening = PLAIN_OPENING,
     is_reportable: bool = False,
 ) -> tuple[Part, ...]:
     """Return the words that ask a person to press `key`, or to report the call if it `is_reportable`; they
-    have no code in them."""
-    opening: tuple[Part, ...] = (Prompt(PromptName.THIS_IS, service), Pause(AFTER_NAME))
+    have no code in them.
+
+    Matching digits are told before the key: who presses it has heard them. With them, why the call is made is
+    told later than `SCREENED`.
+    """
+    first_words: tuple[Part, ...] = (Prompt(PromptName.THIS_IS, opening.service), Pause(AFTER_NAME))
+    if opening.matching_digits:
+        spoken = (part for digit in opening.matching_digits for part in (Pause(_BEFORE_DIGIT), Digit(digit)))
+        first_words = (*first_words, Prompt(PromptName.YOUR_SCREEN_SHOWS), *spoken, Pause(_AFTER_DIGITS))
     # Last, so that whoever wants the code need not hear it out.
     offer: tuple[Part, ...] = (Pause(BEFORE_REPORT), Prompt(PromptName.DID_NOT_ASK)) if is_reportable else ()
     if check is HumanCheck.RANDOM_KEY:
@@ -164,21 +191,21 @@ def compose_invitation(
         first, *rest = (
             _key(key) if part is Asking.KEY else Prompt(PromptName(part)) for part in phrasing.asking
         )
-        return (*opening, first, *(part for following in rest for part in (gap, following)), *offer)
+        return (*first_words, first, *(part for following in rest for part in (gap, following)), *offer)
     if check is HumanCheck.ANY_KEY:
-        return (*opening, Prompt(PromptName.PRESS_ANY_KEY), *offer)
-    return opening
+        return (*first_words, Prompt(PromptName.PRESS_ANY_KEY), *offer)
+    return first_words
 
 
 def is_key(part: Part) -> bool:
     """Return whether the key has been named at the end of this part of an invitation."""
     if isinstance(part, Digit):
-        return not part.is_code
+        return part.is_key
     return isinstance(part, Prompt) and part.name in (PromptName.STAR, PromptName.PRESS_ANY_KEY)
 
 
 def _key(key: str) -> Part:
-    return Prompt(PromptName.STAR) if key == "*" else Digit(key)
+    return Prompt(PromptName.STAR) if key == "*" else Digit(key, is_key=True)
 
 
 def compose_reading(passcode: Passcode, phrasing: Phrasing) -> tuple[Part, ...]:

@@ -5,7 +5,7 @@ the call is still speaking, and also when the call's evidence was too weak: the 
 whatever we could prove.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -17,6 +17,7 @@ from voicegate.domain.phone_number import Destination
 
 DEFAULT_LIFETIME: Final = timedelta(seconds=300)
 DEFAULT_GUESSES: Final = 5
+_DIGITS: Final = "0123456789"
 
 
 class ChallengeState(StrEnum):
@@ -115,6 +116,9 @@ class Challenge:
     """What a right guess does."""
     service: str | None = None
     """The service that asks, by whose name the call introduces itself; None: the name in `[service]`."""
+    matching_digits: str | None = None
+    """Two digits that a screen shows and the call speaks, so that a person knows which page the call belongs
+    to; they prove nothing. None: none."""
     bucket: str = field(default="", repr=False)
     """What its calls and guesses are counted by: the number, or one telephone (see `policy`)."""
 
@@ -126,6 +130,12 @@ class Challenge:
         """Return how long until its time is over; never more than its whole lifetime, if the clock was set
         back."""
         return max(min(self.expires_at - now, self.expires_at - self.issued_at), timedelta())
+
+
+def draw_digits(draw: Callable[[str], str]) -> str:
+    """Return two matching digits that differ; `draw` returns one of those given, each as likely."""
+    first = draw(_DIGITS)
+    return first + draw(_DIGITS.replace(first, ""))
 
 
 class GuessResult(StrEnum):

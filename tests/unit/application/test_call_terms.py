@@ -110,16 +110,16 @@ async def enrolled(bench: Bench) -> FactorRecord:
 async def test_every_call_of_a_factor_keeps_the_price_of_its_request(bench: Bench) -> None:
     cap(bench)
     dear, fair = (CallTerms(max_price=worst(bench).micros + more) for more in (-1, 0))
-    enrolling = EnrollRequest(TESTER, "alice", Destination("+12025550101"), terms=dear)
+    enrolling = EnrollRequest(TESTER, "alice", Destination("+12025550101"), wanted=CodeRequest(terms=dear))
     too_high = Deny(DenyReason.PRICE_TOO_HIGH)
     assert await bench.enrollment.enroll(enrolling) == too_high
-    pending = await bench.enrollment.enroll(replace(enrolling, terms=fair))
+    pending = await bench.enrollment.enroll(replace(enrolling, wanted=CodeRequest(terms=fair)))
     assert isinstance(pending, FactorRecord)
     assert pending.challenge is not None
     await bench.settled(pending.challenge.challenge.id)
     factor_id = pending.factor.id
-    assert await bench.enrollment.resend(TESTER, factor_id, terms=dear) == too_high
-    resent = await bench.enrollment.resend(TESTER, factor_id, terms=fair)
+    assert await bench.enrollment.resend(TESTER, factor_id, wanted=CodeRequest(terms=dear)) == too_high
+    resent = await bench.enrollment.resend(TESTER, factor_id, wanted=CodeRequest(terms=fair))
     assert isinstance(resent, FactorRecord)
     await bench.settled(pending.challenge.challenge.id)
     code = Passcode(bench.code(pending.challenge.challenge.id))

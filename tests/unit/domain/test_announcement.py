@@ -9,13 +9,16 @@ from voicegate.domain.announcement import (
     Asking,
     Digit,
     HumanCheck,
+    Opening,
     Part,
     Pause,
     Phrasing,
     Prompt,
     compose_invitation,
     compose_reading,
+    is_key,
 )
+from voicegate.domain.challenge import draw_digits
 from voicegate.domain.passcode import Passcode
 
 SHORT, LONG = timedelta(milliseconds=450), timedelta(milliseconds=900)
@@ -68,3 +71,24 @@ def test_any_key_and_no_key_name_no_digit() -> None:
 
 def test_parts_do_not_show_digits() -> None:
     assert "7" not in repr(compose_reading(Passcode("7777"), PHRASING))
+
+
+@pytest.mark.parametrize(
+    ("check", "asked"),
+    [
+        (HumanCheck.RANDOM_KEY, "<to_hear_your_code><press>7"),
+        (HumanCheck.ANY_KEY, "<press_any_key>"),
+        (HumanCheck.NONE, ""),
+    ],
+)
+def test_the_digits_that_the_screen_shows_are_told_before_the_key(check: HumanCheck, asked: str) -> None:
+    parts = compose_invitation(check, "7", PHRASING, opening=Opening(matching_digits="42"))
+    assert spoken(parts) == f"<this_is><your_screen_shows>42{asked}"
+    shown = [part for part in parts if isinstance(part, Digit) and part.value in "42"]
+    assert [(part.is_code, is_key(part)) for part in shown] == [(False, False)] * 2
+    assert [is_key(part) for part in parts].count(True) == (check is not HumanCheck.NONE)
+
+
+def test_matching_digits_differ_from_each_other() -> None:
+    assert draw_digits(max) == "98"
+    assert draw_digits(min) == "01"

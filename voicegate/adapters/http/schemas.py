@@ -105,6 +105,20 @@ Revision = Annotated[
 ]
 
 
+WantsMatchingDigits = Annotated[
+    bool,
+    Meta(description="Speak two digits before the code, told in the answer: show them where the call began."),
+]
+MatchingDigits = Annotated[
+    str | None,
+    Meta(
+        description="Two digits to show: the call speaks them before the code, and they prove nothing; null: "
+        "none were asked for.",
+        examples=["42"],
+    ),
+]
+
+
 class Discreet(Struct, frozen=True):
     """A body that holds codes, keys or whole numbers, and keeps them out of logs, traces and errors."""
 
@@ -133,6 +147,7 @@ class NewVerification(_Request, kw_only=True, frozen=True):
     end_user_ip: EndUserIp | None = None
     max_price: MaxPrice | None = None
     ttl_s: TtlSeconds | None = None
+    matching_digits: WantsMatchingDigits = False
 
 
 class Guess(_Request, kw_only=True, frozen=True):
@@ -288,6 +303,7 @@ class CreatedVerification(_Answer, kw_only=True, frozen=True):
     id: str
     status: ChallengeState
     expires_at: datetime
+    matching_digits: MatchingDigits
     call: Annotated[CallSummary, Meta(description="Its first call.")]
 
 
@@ -319,6 +335,7 @@ class VerificationView(_Answer, kw_only=True, frozen=True):
     has_extension: Annotated[bool, Meta(description="Was an extension given?")]
     language: str
     human_check: HumanCheck
+    matching_digits: MatchingDigits
     reference: str | None
     calls: Annotated[list[CallView], Meta(description="Its calls, oldest first.")]
     call: Annotated[CallView, Meta(description="Its newest call.")] | None
@@ -356,21 +373,3 @@ class CallList(_Answer, kw_only=True, frozen=True):
 
     calls: list[CallSummary]
     next: Annotated[str, Meta(description="`cursor` of the next page; null: no more.")] | None
-
-
-class Health(_Answer, kw_only=True, frozen=True):
-    """The process is alive."""
-
-    status: Literal["ok"]
-
-
-class Readiness(_Answer, kw_only=True, frozen=True):
-    """Calls can be placed."""
-
-    status: Literal["ok"]
-    parts: Annotated[
-        dict[str, str],
-        Meta(
-            description="How each part is, such as `database` and `pbx main`: `ok`, or what is wrong with it."
-        ),
-    ]

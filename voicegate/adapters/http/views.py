@@ -47,6 +47,7 @@ def created(record: ChallengeRecord) -> CreatedVerification:
         id=challenge.id,
         status=challenge.state,
         expires_at=challenge.expires_at,
+        matching_digits=challenge.matching_digits,
         call=summary(record.calls[0]),
     )
 
@@ -66,6 +67,7 @@ def verification(record: ChallengeRecord) -> VerificationView:
         has_extension=challenge.destination.extension is not None,
         language=challenge.language,
         human_check=challenge.human_check,
+        matching_digits=challenge.matching_digits,
         reference=challenge.reference,
         calls=calls,
         call=calls[-1] if calls else None,

@@ -16,7 +16,7 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec import Meta, Struct
 
-from voicegate.domain.announcement import REPORT_PHRASES, Asking, Phrasing, PromptName
+from voicegate.domain.announcement import OPTIONAL_PHRASES, Asking, Phrasing, PromptName
 from voicegate.domain.errors import SpeechError, UnknownLanguage
 from voicegate.domain.passcode import MAX_LENGTH, MIN_LENGTH
 from voicegate.domain.shape_errors import read_shape_error
@@ -236,8 +236,8 @@ def _check_keys(raw: _File) -> None:
     if sorted(raw.asking.order) != sorted(Asking):
         raise msgspec.ValidationError(f"Must hold once each of {', '.join(Asking)} - at `$.asking.order`")
     _refuse_unknown(raw.phrases, [name.value for name in PromptName], table="phrases")
-    # A pack of one's own from before there were reports still speaks; its calls do not offer them.
-    needed = [name.value for name in PromptName if name not in REPORT_PHRASES]
+    # A pack of one's own from before there were reports and digits to compare still speaks, without them.
+    needed = [name.value for name in PromptName if name not in OPTIONAL_PHRASES]
     _refuse_missing(raw.phrases, needed, table="phrases")
     _match_keys(raw.digits, list("0123456789"), table="digits")
     for variant, digits in raw.variants.items():

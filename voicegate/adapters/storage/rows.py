@@ -43,6 +43,7 @@ def challenge_row(challenge: Challenge) -> Columns:
         "factor_id": challenge.factor_id,
         "purpose": str(challenge.purpose),
         "service": challenge.service,
+        "matching_digits": challenge.matching_digits,
         "bucket": challenge.bucket,
     }
 
@@ -66,6 +67,7 @@ def challenge_of(row: RowMapping) -> Challenge:
         factor_id=row["factor_id"],
         purpose=Purpose(row["purpose"]),
         service=row["service"],
+        matching_digits=row["matching_digits"],
         bucket=row["bucket"],
     )
 

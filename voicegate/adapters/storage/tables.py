@@ -91,6 +91,7 @@ challenges: Final = Table(
     Column("purpose", String, nullable=False, server_default=Purpose.PLAIN),
     Column("service", String),
     Column("bucket", String, nullable=False, server_default=""),
+    Column("matching_digits", String),
 )
 """One row for each challenge. `bucket`: what its calls and guesses are counted by, a number or a
 telephone."""

@@ -204,6 +204,8 @@ class PageWriter:
             "has_code": has_code,
             "wait_s": wait_s,
             "digits": record.challenge.passcode_length if record else 0,
+            # Apart, as the call says them.
+            "match": " ".join(record.challenge.matching_digits or "") if record else "",
             "may_change": not is_sign_in,
             # A page with a half-entered code is not refreshed.
             "refresh": 0 if has_code and not is_early else _REFRESH_S if is_live else wait_s,

@@ -18,7 +18,7 @@ from voicegate.adapters.speech.introductions import (
 from voicegate.adapters.speech.mixer import Mixer
 from voicegate.adapters.speech.pack import load_pack
 from voicegate.adapters.speech.recordings import FOLDER, introduction_name, take_in
-from voicegate.domain.announcement import HumanCheck, compose_invitation
+from voicegate.domain.announcement import HumanCheck, Opening, compose_invitation
 from voicegate.domain.errors import SpeechError
 
 PACK = load_pack(SOUNDS, "en")
@@ -96,7 +96,7 @@ async def test_services_that_were_recorded_are_introduced_so_without_an_engine(
     assert mixer.languages() == ["en"]
     lengths = []
     for service in (None, "s"):
-        parts = compose_invitation(HumanCheck.NONE, "", mixer.phrasing("en"), service=service)
+        parts = compose_invitation(HumanCheck.NONE, "", mixer.phrasing("en"), opening=Opening(service))
         async with mixer.mix("en", parts, parts) as audio:
             lengths.append(audio.reading.length.total_seconds())
     shipped = [len(FORMATS["wav"].read(SOUNDS / "en" / f"{name}.wav")) for name in ("goodbye", "apology")]

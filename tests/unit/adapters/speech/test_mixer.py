@@ -16,6 +16,7 @@ from voicegate.adapters.speech.pack import load_spoken
 from voicegate.domain.announcement import (
     Asking,
     HumanCheck,
+    Opening,
     Phrasing,
     PromptName,
     compose_invitation,
@@ -173,7 +174,7 @@ async def test_each_service_is_introduced_by_its_own_name(engine: Path, tmp_path
     assert mixer.languages() == SPOKEN
     lengths = {}
     for service in (None, *names, "unknown"):
-        invitation = compose_invitation(HumanCheck.NONE, "", mixer.phrasing("en"), service=service)
+        invitation = compose_invitation(HumanCheck.NONE, "", mixer.phrasing("en"), opening=Opening(service))
         async with mixer.mix("en", invitation, reading(mixer)) as audio:
             lengths[service] = audio.invitation.samples
     assert lengths[None] == lengths["house"] == lengths["unknown"]

@@ -185,9 +185,15 @@ def dependencies(
 
 @asynccontextmanager
 async def site_of(
-    bench: Bench, folder: Path, limits: WaitingLimits | None = None, **but: Any
+    bench: Bench,
+    folder: Path,
+    limits: WaitingLimits | None = None,
+    *,
+    matching_digits: bool = False,
+    **but: Any,
 ) -> AsyncIterator[Site]:
-    rebuilt = bench.rebuilt(pages=PageRules({TESTER.name: frozenset({BACK})}))
+    rules = PageRules({TESTER.name: frozenset({BACK})}, matching_digits=matching_digits)
+    rebuilt = bench.rebuilt(pages=rules)
     waiters = waiters_of(rebuilt.clients, limits)
     door = pages_door(dependencies(rebuilt, waiters, **but))
     async with rebuilt.delivery, serving(rebuilt, folder, doors=[door], waiting=waiters) as served:

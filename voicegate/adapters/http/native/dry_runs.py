@@ -8,6 +8,7 @@ from aiohttp import web
 from voicegate.adapters.http import fields, problems, request_parsing, views
 from voicegate.adapters.http.doors import PRINCIPAL
 from voicegate.adapters.http.native import factors, verifications
+from voicegate.adapters.http.native.code_requests import code_request
 from voicegate.adapters.http.native.factor_schemas import NewFactorChallenge
 from voicegate.adapters.http.operations import Operation, Success
 from voicegate.adapters.http.policy_errors import refusal
@@ -97,7 +98,7 @@ class DryRunsDoor:
         body = sent or NewFactorChallenge()
         key = FactorKey(request.match_info["id"], factors.whose(body.subscriber))
         principal = fields.asking_for(request[PRINCIPAL], body.end_user_ip)
-        answer = await self._dry_runs.challenge(principal, key, factors.code_request(body))
+        answer = await self._dry_runs.challenge(principal, key, code_request(body))
         return _answered(request, "factor", answer)
 
 

@@ -19,8 +19,10 @@ from voicegate.adapters.http.schemas import (
     ExtensionText,
     LanguageTag,
     LifetimeSeconds,
+    MatchingDigits,
     MaxPrice,
     TtlSeconds,
+    WantsMatchingDigits,
 )
 from voicegate.domain.challenge import ChallengeState
 from voicegate.domain.factor import FactorState
@@ -52,6 +54,7 @@ class NewFactor(_Request, kw_only=True, frozen=True):
     extension: ExtensionText | None = None
     language: LanguageTag | None = None
     lifetime_s: LifetimeSeconds | None = None
+    matching_digits: WantsMatchingDigits = False
     end_user_ip: EndUserIp | None = None
     max_price: MaxPrice | None = None
     ttl_s: TtlSeconds | None = None
@@ -73,6 +76,7 @@ class FactorPasscode(_Request, kw_only=True, frozen=True):
 class NewFactorCall(_Request, kw_only=True, frozen=True):
     """Another call for the activation; may be left out."""
 
+    matching_digits: WantsMatchingDigits = False
     subscriber: WhoseText | None = None
     end_user_ip: EndUserIp | None = None
     max_price: MaxPrice | None = None
@@ -83,6 +87,7 @@ class NewFactorChallenge(_Request, kw_only=True, frozen=True):
     """A code for a sign-in; may be left out."""
 
     lifetime_s: LifetimeSeconds | None = None
+    matching_digits: WantsMatchingDigits = False
     subscriber: WhoseText | None = None
     end_user_ip: EndUserIp | None = None
     max_price: MaxPrice | None = None
@@ -124,6 +129,7 @@ class FactorVerification(Struct, kw_only=True, frozen=True):
     status: ChallengeState
     expires_at: Annotated[datetime, Meta(description="From then on no guess counts.")]
     attempts_left: Annotated[int, Meta(ge=0, description="Guesses that remain.")]
+    matching_digits: MatchingDigits
 
 
 class FactorView(Discreet, kw_only=True, frozen=True):

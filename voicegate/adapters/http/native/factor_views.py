@@ -46,4 +46,5 @@ def _verification(record: ChallengeRecord) -> FactorVerification:
         status=challenge.state,
         expires_at=challenge.expires_at,
         attempts_left=challenge.guesses_left,
+        matching_digits=challenge.matching_digits,
     )

@@ -12,6 +12,7 @@ from aiohttp import web
 from voicegate.adapters.http import fields, problems, request_parsing, views
 from voicegate.adapters.http.doors import PRINCIPAL
 from voicegate.adapters.http.native import factor_views
+from voicegate.adapters.http.native.code_requests import code_request, wanted_code
 from voicegate.adapters.http.native.factor_schemas import (
     FactorJudgement,
     FactorList,
@@ -33,7 +34,6 @@ from voicegate.adapters.http.schemas import VerificationView
 from voicegate.application.enrollment import Enrollment, EnrollRequest
 from voicegate.application.factor_answers import FactorCalled, FactorGuess, FactorReset, OtherTelephone
 from voicegate.application.listing import FactorFilter
-from voicegate.application.pending_call import CodeRequest
 from voicegate.application.queries import FactorQueries
 from voicegate.application.unit_of_work import KeyReused, NotFound
 from voicegate.domain.challenge import DEFAULT_LIFETIME
@@ -254,7 +254,7 @@ class FactorsDoor:
             principal,
             request.match_info["id"],
             subscriber=whose(body.subscriber),
-            terms=fields.read_terms(body.max_price, body.ttl_s),
+            wanted=wanted_code(body),
         )
         return _called(request, answer)
 
@@ -342,14 +342,8 @@ def _enroll_request(request: web.Request, body: NewFactor) -> EnrollRequest:
         replaces=LIVING_STATES if body.replace else frozenset(),
         is_proven=body.is_activated,
         idempotency=request_parsing.read_idempotency_key(request, principal.name, body),
-        terms=fields.read_terms(body.max_price, body.ttl_s),
+        wanted=wanted_code(body),
     )
-
-
-def code_request(body: NewFactorChallenge) -> CodeRequest:
-    """Return what a body wants of a code for a sign-in."""
-    lifetime = None if body.lifetime_s is None else timedelta(seconds=body.lifetime_s)
-    return CodeRequest(lifetime, fields.read_terms(body.max_price, body.ttl_s))
 
 
 def _called(

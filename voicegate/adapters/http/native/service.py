@@ -3,11 +3,11 @@
 from aiohttp import web
 
 from voicegate.adapters.http import problems
+from voicegate.adapters.http.native.service_schemas import Health
+from voicegate.adapters.http.native.service_schemas import Readiness as ReadinessView
 from voicegate.adapters.http.operations import Operation, Success
 from voicegate.adapters.http.problems import Facts, Refused
 from voicegate.adapters.http.responses import json_response
-from voicegate.adapters.http.schemas import Health
-from voicegate.adapters.http.schemas import Readiness as ReadinessView
 from voicegate.application.readiness import Readiness
 
 

@@ -311,6 +311,7 @@ def issue_request(request: web.Request, body: NewVerification, min_digits: int) 
         needs_language=body.language is not None,
         passcode=own,
         human_check=body.human_check,
+        matching_digits=body.matching_digits,
         lifetime=timedelta(seconds=body.lifetime_s) if body.lifetime_s is not None else None,
         reference=body.reference,
         terms=fields.read_terms(body.max_price, body.ttl_s),

@@ -73,8 +73,16 @@ export function signIn(api, destination) {
   at("call-me").onclick = async () => {
     at("steps").replaceChildren();
     say("");
-    const asked = await api.post("/v1/verifications", { destination, reference: "browser telephone" });
+    at("match").hidden = true;
+    const asked = await api.post("/v1/verifications", {
+      destination,
+      reference: "browser telephone",
+      matching_digits: at("matching").checked,
+    });
     if (!asked.ok) return say(asked.problem, "bad");
+    const match = asked.body.matching_digits;
+    at("match").querySelector("b").textContent = match ? [...match].join(" ") : "";
+    at("match").hidden = !match;
     id = asked.body.id;
     at("call-me").hidden = true;
     at("call-me").textContent = "Call me again";
