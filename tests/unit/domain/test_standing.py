@@ -133,6 +133,23 @@ def test_a_route_has_every_trunk_that_serves_once_the_resting_ones_last(
 
 
 @settings(max_examples=100, deadline=None)
+@given(
+    TRUNKS,
+    st.frozensets(st.sampled_from("abcdef")),
+    st.frozensets(st.sampled_from("abcdef")),
+    st.text(max_size=5),
+)
+def test_the_order_is_healthy_then_by_priority_and_without_drained_ones(
+    trunks: list[Trunk], resting: frozenset[str], drained: frozenset[str], key: str
+) -> None:
+    hops = find_route(TO, Routes(trunks), RouteHints(key, resting, drained))
+    places = {trunk.name: trunk.priority or place for place, trunk in enumerate(trunks, 1)}
+    order = [(hop.trunk.name in resting, places[hop.trunk.name]) for hop in hops]
+    assert order == sorted(order)
+    assert drained.isdisjoint(hop.trunk.name for hop in hops)
+
+
+@settings(max_examples=100, deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(Sign), st.integers(0, 600)), max_size=30))
 def test_no_rest_is_longer_than_the_longest(signs: list[tuple[Sign, int]]) -> None:
     standing, now = Standing(), NOW
