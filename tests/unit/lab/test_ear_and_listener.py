@@ -10,7 +10,7 @@ import soundfile
 from voicegate.adapters.speech.mixer import Mixer, SpeechSettings
 from voicegate.adapters.speech.pack import load_spoken
 from voicegate.config import project_folder
-from voicegate.domain.announcement import HumanCheck, compose_invitation, compose_reading
+from voicegate.domain.announcement import HumanCheck, PromptName, compose_invitation, compose_reading
 from voicegate.domain.passcode import Passcode
 from voicegate.lab.ear import hear_code
 from voicegate.lab.listener import KeyListener
@@ -81,6 +81,27 @@ def understand(listener: KeyListener, key: str, invitation: np.ndarray, reading:
         counts.append(listener.digits_heard_since_key())
     assert counts == sorted(counts)
     assert counts[-1] == 6
+
+
+@pytest.mark.parametrize("language", [pack.language for pack in load_spoken(SOUNDS)])
+async def test_nine_is_no_requested_key_and_an_offer_is_heard(tmp_path: Path, language: str) -> None:
+    """Somebody picks up while the invitation says what to press if one did not ask for the call."""
+
+    def prompt(name: PromptName) -> np.ndarray:
+        return soundfile.read(SOUNDS / language / f"{name}.wav", dtype="int16")[0]
+
+    listener = KeyListener(SOUNDS)
+    invitation, _ = await what_a_phone_hears(tmp_path, "4", "471029", language=language)
+    listener.feed(np.concatenate((prompt(PromptName.DID_NOT_ASK), silence(2))))
+    assert listener.asked_key() is None
+    for block in np.array_split(np.concatenate((invitation, silence(1))), 10):
+        listener.feed(block)
+        listener.asked_key()
+    assert listener.asked_key() == "4"
+    assert not listener.has_heard(PromptName.NO_MORE_CALLS)
+    listener.feed(prompt(PromptName.NO_MORE_CALLS))
+    assert listener.has_heard(PromptName.NO_MORE_CALLS)
+    assert not listener.has_heard(PromptName.CONFIRM_NO_MORE)
 
 
 @pytest.mark.parametrize(("key", "code"), [("7", "471029"), ("1", "336985"), ("4", "820057")])
