@@ -88,7 +88,7 @@ async def test_nine_is_no_requested_key_and_an_offer_is_heard(tmp_path: Path, la
     """Somebody picks up while the invitation says what to press if one did not ask for the call."""
 
     def prompt(name: PromptName) -> np.ndarray:
-        return soundfile.read(SOUNDS / language / f"{name}.wav", dtype="int16")[0]
+        return np.asarray(soundfile.read(SOUNDS / language / f"{name}.wav", dtype="int16")[0])
 
     listener = KeyListener(SOUNDS)
     invitation, _ = await what_a_phone_hears(tmp_path, "4", "471029", language=language)
