@@ -72,3 +72,9 @@ async def test_caps_and_the_policy_are_taken_over_and_trunks_wait_for_a_restart(
     moved = {"carrier": msgspec.structs.replace(started.trunks["carrier"], max_calls=1)}
     (_, said) = await reloaded(started, msgspec.structs.replace(started, trunks=moved))
     assert "changed settings need a restart" in said
+
+
+async def test_the_profile_waits_for_a_restart_because_it_is_about_codes_too(started: Settings) -> None:
+    policy = msgspec.structs.replace(started.policy, profile="nist-800-63b-4")
+    (_, said) = await reloaded(started, msgspec.structs.replace(started, policy=policy))
+    assert "changed settings need a restart" in said

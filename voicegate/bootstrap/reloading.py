@@ -21,6 +21,8 @@ log = structlog.get_logger(__name__)
 _TAKEN: Final = frozenset({"log.level", "tcp.certificate", "tcp.key", "service.support_contact"})
 _TAKEN_SECTIONS: Final = ("policy.", "spend.")
 """Settings that need no restart, and sections of them."""
+_NOT_TAKEN: Final = frozenset({"policy.profile"})
+"""Settings in such a section that need one all the same: the profile is about codes too."""
 
 
 async def reload_for_ever(
@@ -61,7 +63,7 @@ def _renew_certificates(settings: Settings, listeners: Sequence[Listener]) -> No
 
 
 def _is_taken(name: str) -> bool:
-    return name in _TAKEN or name.startswith(_TAKEN_SECTIONS)
+    return name in _TAKEN or (name.startswith(_TAKEN_SECTIONS) and name not in _NOT_TAKEN)
 
 
 def _renew_policy(

@@ -17,7 +17,7 @@ from voicegate.domain.policy.velocity import CounterKind
 
 ONE_CALL: Final = RULE_OF_REASON[DenyReason.CALL_IN_PROGRESS]
 """The rule that a telephone has one call in progress."""
-FAILURES: Final = RULE_OF_REASON[DenyReason.FACTOR_LOCKED]
+FAILURES: Final = f"{MAX_FAILURES} wrong guesses in a row"
 """The rule that locks a factor."""
 _DAY: Final = timedelta(days=1)
 _COUNTED_BY: Final = {

@@ -9,7 +9,11 @@ from tests.unit.adapters.http.serving import NUMBER, Served
 NUMBERS, PREFIXES, TRUNK = "/v1/numbers", "/v1/prefixes", "/v1/trunks/carrier"
 ON_LIST = {"list": "blocked", "number": NUMBER}
 CHANGES = {
-    "number.trusted": ("POST", NUMBERS, {"list": "trusted", "number": NUMBER}),
+    "number.trusted": (
+        "POST",
+        NUMBERS,
+        {"list": "trusted", "number": NUMBER, "expires_at": "2026-06-01T00:00:00Z"},
+    ),
     "number.blocked": ("POST", NUMBERS, ON_LIST),
     "number.do_not_call": ("POST", NUMBERS, {"list": "do_not_call", "number": NUMBER}),
     "number.remove": ("DELETE", NUMBERS, ON_LIST),
