@@ -69,6 +69,8 @@ class BusyHour:
     languages: dict[str, Heard] = field(default_factory=dict)
     recordings: dict[str, Path] = field(default_factory=dict)
     redialed: list[Heard] = field(default_factory=list)
+    compared: list[str] = field(default_factory=list)
+    """All digits of those two calls, as they were heard."""
     twenty: list[Heard] = field(default_factory=list)
     judged: list[str] = field(default_factory=list)
     opted_out: Verification | None = None
@@ -171,10 +173,18 @@ async def _languages(backend: Backend, hour: BusyHour) -> None:
 
 async def _redial(backend: Backend, hour: BusyHour) -> None:
     number = PRESSES.british(5)
-    verification = await backend.call(number)
-    hour.redialed.append((verification, await backend.hear(number, 1)))
+    verification = await backend.call(number, matching_digits=True)
+    await _hear_again(backend, hour, verification, number, 1)
     await backend.client.redial(verification.id)
-    hour.redialed.append((await backend.settled(verification.id), await backend.hear(number, 2)))
+    await _hear_again(backend, hour, await backend.settled(verification.id), number, 2)
+
+
+async def _hear_again(
+    backend: Backend, hour: BusyHour, verification: Verification, number: str, count: int
+) -> None:
+    hour.redialed.append((verification, await backend.hear(number, count)))
+    heard, _ = soundfile.read(await backend.recording(number, count), dtype="int16")
+    hour.compared.append(await asyncio.to_thread(hear_digits, heard, project_folder("sounds") / "en"))
 
 
 async def _twenty(backend: Backend, hour: BusyHour) -> None:

@@ -197,6 +197,13 @@ def test_a_redial_speaks_the_same_code(hour: BusyHour) -> None:
     assert [call.outcome for call in again.calls] == ["delivered", "delivered"]
 
 
+def test_the_digits_that_the_answer_told_are_heard_before_key_and_code(hour: BusyHour) -> None:
+    for (verification, code), heard in zip(hour.redialed, hour.compared, strict=True):
+        shown = verification.matching_digits
+        assert code is not None
+        assert heard == f"{shown}{heard[2]}{code}{code}"
+
+
 def test_what_was_announced_was_announced_twice(hour: BusyHour) -> None:
     heard: list[Heard] = [*hour.twenty, *hour.redialed]
     assert {last_call(verification).evidence.announced for verification, _ in heard} == {2}

@@ -90,7 +90,9 @@ def _is_reportable(settings: Settings, speech: Mixer, language: str) -> bool:
 
 def _readings(phrasing: Phrasing, *, is_reportable: bool, opening: Opening) -> tuple[tuple[Sound, ...], ...]:
     """Return what is said after a key was pressed or, without a human check, from the answer on."""
-    first_words = compose_invitation(HumanCheck.NONE, "", phrasing, opening=opening)
+    del opening
+    # Digits to compare are not counted: the time between sounds is given amply enough for them too.
+    first_words = compose_invitation(HumanCheck.NONE, "", phrasing)
     reading = compose_reading(_LONGEST_CODE, phrasing)
     code = (
         first_words,
