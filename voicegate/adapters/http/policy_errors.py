@@ -13,6 +13,22 @@ from voicegate.adapters.http.problems import Facts, Kind, Refused
 from voicegate.domain.errors import InvalidNumber
 from voicegate.domain.policy import Deny, DenyReason, NumberKind
 
+CALL_REFUSALS: Final[tuple[Kind, ...]] = (
+    problems.COUNTRY_NOT_ALLOWED,
+    problems.NUMBER_TYPE_NOT_ALLOWED,
+    problems.CALL_IN_PROGRESS,
+    problems.NO_ROUTE,
+    problems.TOO_SOON,
+    problems.RATE_LIMITED,
+    problems.PREFIX_HELD,
+    problems.SPEND_LIMITED,
+    problems.PRICE_TOO_HIGH,
+    *problems.LISTED,
+    problems.QUEUE_FULL,
+    problems.STOPPING,
+)
+"""What can be in the way of any call."""
+
 ERROR_OF_REASON: Final[Mapping[DenyReason, Kind]] = {
     DenyReason.INVALID_NUMBER: problems.INVALID,
     DenyReason.PLUS_MISSING: problems.INVALID,

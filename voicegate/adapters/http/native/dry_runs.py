@@ -88,7 +88,7 @@ class DryRunsDoor:
         refusals=(
             *request_parsing.REFUSALS,
             problems.NOT_FOUND,
-            *factors.CALL_REFUSALS,
+            *factors.FACTOR_REFUSALS,
             *problems.STORED,
         ),
     )

@@ -27,7 +27,7 @@ from voicegate.adapters.http.native.factor_schemas import (
     SubscriberQuery,
 )
 from voicegate.adapters.http.operations import Operation, Success
-from voicegate.adapters.http.policy_errors import refusal
+from voicegate.adapters.http.policy_errors import CALL_REFUSALS, refusal
 from voicegate.adapters.http.problems import Kind, Refused
 from voicegate.adapters.http.responses import json_response, unknown
 from voicegate.adapters.http.schemas import VerificationView
@@ -45,24 +45,13 @@ from voicegate.domain.policy import Deny
 _FACTOR: Final = "/v1/factors/{id}"
 _REPLAYED: Final = '"true" when an earlier request did it; the factor is shown as it is now.'
 _CALLED: Final = {"Location": "Path of the verification, to watch it at."}
-CALL_REFUSALS: Final[tuple[Kind, ...]] = (
-    problems.COUNTRY_NOT_ALLOWED,
-    problems.NUMBER_TYPE_NOT_ALLOWED,
-    problems.CALL_IN_PROGRESS,
+FACTOR_REFUSALS: Final[tuple[Kind, ...]] = (
+    *CALL_REFUSALS,
     problems.FACTOR_LOCKED,
-    problems.NO_ROUTE,
-    problems.TOO_SOON,
     problems.TOO_MANY_GUESSES,
-    problems.RATE_LIMITED,
-    problems.PREFIX_HELD,
-    problems.SPEND_LIMITED,
-    problems.PRICE_TOO_HIGH,
-    *problems.LISTED,
     problems.TOO_MANY_CALLS,
-    problems.QUEUE_FULL,
-    problems.STOPPING,
 )
-"""What can be in the way of a call."""
+"""What can be in the way of a factor's call."""
 
 
 class FactorsDoor:
@@ -96,7 +85,7 @@ class FactorsDoor:
             problems.ADMINS_ONLY,
             problems.ALREADY_ENROLLED,
             problems.KEY_REUSED,
-            *CALL_REFUSALS,
+            *FACTOR_REFUSALS,
             *problems.STORED,
         ),
     )
@@ -241,7 +230,7 @@ class FactorsDoor:
             *request_parsing.REFUSALS,
             problems.NOT_FOUND,
             problems.NOT_PENDING,
-            *CALL_REFUSALS,
+            *FACTOR_REFUSALS,
             *problems.STORED,
         ),
     )
@@ -280,7 +269,7 @@ class FactorsDoor:
             problems.NOT_FOUND,
             problems.NOT_ACTIVE,
             problems.KEY_REUSED,
-            *CALL_REFUSALS,
+            *FACTOR_REFUSALS,
             *problems.STORED,
         ),
     )

@@ -14,7 +14,7 @@ from voicegate.adapters.http import fields, problems, request_parsing, views
 from voicegate.adapters.http.doors import PRINCIPAL, REQUEST_ID
 from voicegate.adapters.http.events import Cursor, Streams
 from voicegate.adapters.http.operations import Operation, Success
-from voicegate.adapters.http.policy_errors import refusal
+from voicegate.adapters.http.policy_errors import CALL_REFUSALS, refusal
 from voicegate.adapters.http.problems import Facts, Kind, Refused
 from voicegate.adapters.http.responses import found, json_response, unknown
 from voicegate.adapters.http.schemas import (
@@ -45,19 +45,8 @@ _VERIFICATION: Final = "/v1/verifications/{id}"
 
 ISSUE_REFUSALS: Final = (
     *request_parsing.REFUSALS,
-    problems.COUNTRY_NOT_ALLOWED,
-    problems.NUMBER_TYPE_NOT_ALLOWED,
-    problems.NO_ROUTE,
-    problems.CALL_IN_PROGRESS,
-    problems.TOO_SOON,
+    *CALL_REFUSALS,
     problems.TOO_MANY_GUESSES,
-    problems.RATE_LIMITED,
-    problems.PREFIX_HELD,
-    problems.SPEND_LIMITED,
-    problems.PRICE_TOO_HIGH,
-    *problems.LISTED,
-    problems.QUEUE_FULL,
-    problems.STOPPING,
     *problems.STORED,
 )
 """Why a verification may be refused."""
@@ -65,21 +54,10 @@ ISSUE_REFUSALS: Final = (
 
 REDIAL_REFUSALS: Final[tuple[Kind, ...]] = (
     *request_parsing.REFUSALS,
-    problems.COUNTRY_NOT_ALLOWED,
-    problems.NUMBER_TYPE_NOT_ALLOWED,
+    *CALL_REFUSALS,
     problems.NOT_FOUND,
-    problems.CALL_IN_PROGRESS,
     problems.NOT_OPEN,
-    problems.NO_ROUTE,
-    problems.QUEUE_FULL,
-    problems.STOPPING,
     problems.TOO_MANY_CALLS,
-    problems.RATE_LIMITED,
-    problems.PREFIX_HELD,
-    problems.SPEND_LIMITED,
-    problems.PRICE_TOO_HIGH,
-    *problems.LISTED,
-    problems.TOO_SOON,
     *problems.STORED,
 )
 """Why another call may be refused."""
