@@ -18,8 +18,11 @@ from tests.unit.application.conftest import ADMIN, NUMBER, TESTER, UNHURRIED, be
 from tests.unit.application.scripted import ScriptedLeg, answers
 from voicegate.application.enrollment import EnrollRequest
 from voicegate.application.page_sessions import PageCreated
+from voicegate.application.store_port import Transaction
 from voicegate.domain.call import Answered, Rang
 from voicegate.domain.call_outcome import Hangup
+from voicegate.domain.errors import StoreError
+from voicegate.domain.factor import FactorState
 from voicegate.domain.page_session import PagePurpose
 from voicegate.domain.phone_number import Destination
 
@@ -232,3 +235,51 @@ async def test_a_link_that_was_used_says_so(site: Site, page: Page, watch: Watch
     watch.forgive("410")
     await expect(page.get_by_role("heading", level=1)).to_have_text("This page is no longer available")
     await eye.look("gone")
+
+
+async def test_pages_at_which_nothing_can_be_done_say_why(
+    site: Site, page: Page, watch: Watch, eye: Eye, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    title, base = page.get_by_role("heading", level=1), site.served.remote.base_url
+    link, _ = await site.link(PagePurpose.ENROLL)
+    await enrolled(site)
+    await page.goto(f"{base}{link}")
+    await expect(title).to_have_text("Your phone is set up already")
+    await eye.look("1-active")
+
+    await opened(site, page, PagePurpose.SIGN_IN)
+    await page.evaluate("document.querySelector('input[name=form]').value = 'of another page'")
+    await page.get_by_role("button", name="Call").click()
+    await expect(title).to_have_text("That did not come from this page")
+    watch.forgive("403")
+    await eye.look("2-forbidden")
+
+    made = await opened(site, page, PagePurpose.SIGN_IN)
+    await page.get_by_role("button", name="Call").click()
+    await site.code(made)
+    site.bench.clock.time += timedelta(minutes=6)
+    await page.goto(f"{base}/p/{made.session.id}")
+    await expect(page.locator(".note")).to_contain_text("This code is too old.")
+    await eye.look("3-expired")
+
+    async def fail(*_: object) -> None:
+        raise StoreError("no disk")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(site.bench.store, "page_session", fail)
+        await page.goto(f"{base}/p/{made.session.id}")
+        await expect(title).to_have_text("Something went wrong")
+        watch.forgive("503")
+        await eye.look("4-trouble")
+
+    [record] = await site.bench.factors.list(TESTER, "alice")
+    locked = replace(record.factor, state=FactorState.LOCKED)
+
+    def lock(tx: Transaction) -> None:
+        tx.save_factor(locked)
+
+    await site.bench.store.transact(lock)
+    for purpose, text in ((PagePurpose.SIGN_IN, "Your phone is locked"), (PagePurpose.MANAGE, "Your phone")):
+        await opened(site, page, purpose)
+        await expect(title).to_have_text(text)
+        await eye.look(f"5-locked-{purpose}")
