@@ -162,7 +162,7 @@ def broken(error: Exception) -> Scene:
             raise error
 
         with pytest.MonkeyPatch.context() as patch:
-            for name in ("transact", *READS, *FACTOR_READS, "message_counts"):
+            for name in ("transact", *READS, *FACTOR_READS, "message_counts", "trunk_figures"):
                 patch.setattr(served.bench.store, name, fail)
             patch.setattr(served.bench.pbx, "trunk_states", fail)
             return await ask(served, operation, path=path)
