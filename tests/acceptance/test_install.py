@@ -100,8 +100,8 @@ trap - EXIT; kill $serving; wait $serving || true
     assert "user web" in {entry["about"] for entry in found if entry["level"] == "ok"}
 
 
-def test_the_example_of_a_unit_starts_the_daemon_that_the_page_installs(tmp_path: Path) -> None:
-    (text,) = blocks(ROOT / "docs/install/daemon.md", "ini")
+def test_the_unit_starts_the_daemon_that_the_page_installs(tmp_path: Path) -> None:
+    text = (ROOT / "config/voicegate.service").read_text()
     unit = configparser.ConfigParser(interpolation=None)
     unit.optionxform = str  # type: ignore[assignment,method-assign]  # systemd's names have capitals
     unit.read_string(text)

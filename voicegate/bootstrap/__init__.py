@@ -27,6 +27,7 @@ from voicegate.adapters.speech.pack import find_languages
 from voicegate.adapters.storage import engines
 from voicegate.adapters.storage.store import SqlStore, Waits
 from voicegate.adapters.system import SystemClock, SystemEntropy
+from voicegate.adapters.systemd import keep_watchdog_quiet, tell_systemd
 from voicegate.application.challenges import Defaults
 from voicegate.application.housekeeping import settle_orphans, tidy_for_ever, void_keyless
 from voicegate.application.ports import Pbx
@@ -103,7 +104,10 @@ async def serve(
         queue = wanted or asyncio.Queue()
         reloading = reload_for_ever(settings, listeners, queue, take_policy=app.take_policy)
         stack.callback(asyncio.create_task(reloading, name="reloading").cancel)
+        stack.callback(asyncio.create_task(keep_watchdog_quiet(), name="watchdog").cancel)
+        tell_systemd("READY=1")
         await (told_to_stop or asyncio.Event()).wait()
+        tell_systemd("STOPPING=1")
         left = await app.delivery.stopping.wait(timedelta(seconds=settings.call.drain_timeout_s))
         log.info("stopping", interrupted_calls=left)
 
