@@ -219,9 +219,11 @@ def running_server() -> Iterator[Server]:
 
 def _migrate(url: str) -> None:
     engine = engines.connect_writer(engines.locate(url))
-    with engine.begin() as connection:
-        migrate(connection)
-    engine.dispose()
+    try:
+        with engine.begin() as connection:
+            migrate(connection)
+    finally:
+        engine.dispose()
 
 
 def _end_with_parent() -> None:

@@ -32,9 +32,10 @@ from voicegate.adapters.storage.store import Waits
 from voicegate.adapters.storage.tables import METADATA
 from voicegate.application.diagnostics import Level
 from voicegate.application.store_port import Transaction
+from voicegate.config import parse
 from voicegate.domain import challenge as challenges
 from voicegate.domain.challenge import Challenge, GuessResult
-from voicegate.domain.errors import StoreError
+from voicegate.domain.errors import ConfigError, StoreError
 
 LONG = Waits(request=timedelta(seconds=60))
 HASTY = "&options=-c%20lock_timeout%3D100"
@@ -176,6 +177,14 @@ async def test_errors_have_no_statement_and_no_values(database: str) -> None:
     assert "pk_challenges" in str(refused.value)
     assert "DETAIL" not in str(refused.value)
     assert "+1202" not in f"{refused.value!r} {refused.value.__cause__}"
+
+
+@pytest.mark.parametrize("location", ["postgresql://me:word@db/x", "postgresql://db/x?user=me&password=word"])
+def test_a_password_in_the_url_is_refused_and_not_shown(location: str) -> None:
+    with pytest.raises(ConfigError, match=r"storage\.database: must be a file's path, or a URL") as refused:
+        parse({"storage": {"database": location}})
+    assert "word@" not in str(refused.value)
+    assert "=word" not in str(refused.value)
 
 
 async def test_readers_cannot_write(database: str) -> None:
