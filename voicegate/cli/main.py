@@ -40,7 +40,11 @@ ADDRESSES: Final = {
         "A complete PBX, carrier and telephones on this machine, for trial and for tests.",
         extra="lab",
     ),
-    "limits": Address("voicegate.cli.limits", "limits", "The limits in force, and how much of each is used."),
+    "limits": Address(
+        "voicegate.cli.limits",
+        "limits",
+        "Every limit in force: its setting, what it allows and counts by, how much is used, when it is free.",
+    ),
     "numbers": Address(
         "voicegate.cli.numbers", "numbers", "Numbers that are trusted, blocked, or not to be called."
     ),
@@ -49,7 +53,11 @@ ADDRESSES: Final = {
     ),
     "prompts": Address("voicegate.cli.prompts", "prompts", "The spoken phrases."),
     "serve": Address("voicegate.cli.serve", "serve", "Run the daemon until SIGTERM or Ctrl-C."),
-    "spend": Address("voicegate.cli.limits", "spend", "What today's calls cost, beside the caps."),
+    "spend": Address(
+        "voicegate.cli.limits",
+        "spend",
+        "What today's calls cost, by trunk, country, prefix, client and subscriber; a day is of UTC.",
+    ),
     "webhooks": Address(
         "voicegate.cli.webhooks", "webhooks", "Programs that are told of calls and verifications."
     ),

@@ -256,7 +256,7 @@ def test_commands_and_their_options_are_completed() -> None:
             [sys.executable, "-c", script], env=environment | more, capture_output=True, text=True, check=True
         ).stdout
 
-    assert complete("voicegate ca", 1).split() == ["plain,call", "plain,calls"]
+    assert complete("voicegate ca", 1).split() == ["plain,call", "plain,call-again", "plain,calls"]
     assert "plain,--watch" in complete("voicegate call --", 2)
 
 
