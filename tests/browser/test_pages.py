@@ -1,6 +1,7 @@
 """The pages for people in a real browser: every stage looked at in light and dark, wide and narrow."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
@@ -150,6 +151,20 @@ async def test_a_person_signs_in_after_their_line_was_busy(site: Site, page: Pag
     await page.get_by_label("Verification code").fill(await site.code(made))
     await page.get_by_role("button", name="Verify").click()
     await expect(page.get_by_role("heading", level=1)).to_have_text("You are verified")
+
+
+async def test_two_digits_of_the_call_are_shown_for_everybody(tmp_path: Path, page: Page, eye: Eye) -> None:
+    async def rings(leg: ScriptedLeg) -> None:
+        leg.tell(Rang())
+
+    async with bench_in(tmp_path) as bench, site_of(bench, tmp_path, matching_digits=True) as site:
+        site.bench.pbx.plots = [rings]
+        await enrolled(site)
+        await opened(site, page, PagePurpose.SIGN_IN)
+        await page.get_by_role("button", name="Call").click()
+        await expect(page.locator("[aria-current=step]")).to_have_text("Your phone is ringing")
+        await expect(page.locator(".match strong")).to_have_text(re.compile(r"^\d \d$"))
+        await eye.look("digits")
 
 
 async def test_calling_again_counts_down_its_wait(tmp_path: Path, page: Page, eye: Eye) -> None:
