@@ -308,7 +308,8 @@ class ChallengeService:
         failed = self._failed(unit, pending.challenge)
         if not failed:
             return pending
-        return over(pending, self._route_chooser.choose(pending.challenge, failed))
+        rates = self.policy.spend.rates
+        return over(pending, self._route_chooser.choose(pending.challenge, failed, rates))
 
     def _afforded(self, unit: UnitOfWork, pending: PendingCall, caller: Caller) -> PendingCall | Deny:
         """Return a prepared call over those trunks that it may use by what calls cost; or why by none."""
@@ -333,7 +334,7 @@ class ChallengeService:
 
     def _with_call(self, challenge: Challenge, failed: Sequence[str] = ()) -> PendingCall | Deny:
         """Return a challenge with its next call and the route, not stored yet."""
-        route = self._route_chooser.choose(challenge, failed)
+        route = self._route_chooser.choose(challenge, failed, self.policy.spend.rates)
         if not route and self._route_chooser.is_drained(challenge):
             return Deny(DenyReason.TRUNKS_DOWN, rule="drained trunks")
         if not route:

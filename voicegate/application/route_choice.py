@@ -16,6 +16,7 @@ from voicegate.domain.call import Call
 from voicegate.domain.call_outcome import CallOutcome, Hangup
 from voicegate.domain.challenge import Challenge
 from voicegate.domain.classifying import is_blocked
+from voicegate.domain.policy.spend import NO_RATES, Rates
 from voicegate.domain.routing import Hop, RouteHints, Routes, find_route
 from voicegate.domain.standing import (
     RestRules,
@@ -129,16 +130,21 @@ class RouteChooser:
         """Return whether it matters which caller IDs failed at a called number."""
         return any(len(trunk.caller_ids) > 1 for trunk in self._routes.trunks)
 
-    def choose(self, challenge: Challenge, failed_caller_ids: Sequence[str] = ()) -> tuple[Hop, ...]:
+    def choose(
+        self, challenge: Challenge, failed_caller_ids: Sequence[str] = (), rates: Rates = NO_RATES
+    ) -> tuple[Hop, ...]:
         """Return the hops to try, in order; empty: no trunk can reach it.
 
-        `failed_caller_ids` were shown on calls to that number that failed, newest first.
+        `failed_caller_ids` were shown on calls to that number that failed, newest first. By the `rates`, the
+        cheaper of trunks that are alike comes first.
         """
+        trunks = (trunk.name for trunk in self._routes.trunks)
         hints = RouteHints(
             key=challenge.id,
             resting=self._standings.resting_trunks(challenge.id),
             drained=frozenset(self._standings.drains.trunks),
             failed_caller_ids=(*failed_caller_ids, *self._standings.resting_caller_ids()),
+            prices=rates.compare(trunks, challenge.destination.number),
         )
         return find_route(challenge.destination, self._routes, hints)
 

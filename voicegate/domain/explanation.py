@@ -19,7 +19,7 @@ from voicegate.domain.policy import (
     apply_destination_rules,
 )
 from voicegate.domain.policy.spend import MICROS, Quote, accounts_of, may_spend, quote
-from voicegate.domain.routing import Hop, Routes, Trunk, find_obstacle, find_route
+from voicegate.domain.routing import Hop, RouteHints, Routes, Trunk, find_obstacle, find_route
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,8 @@ def explain(
     `longest`: how long it can last after its answer, for what it may cost. `listed`: what the lists of
     numbers say.
     """
-    found = find_route(destination, routes)
+    prices = policy.spend.rates.compare((trunk.name for trunk in routes.trunks), destination.number)
+    found = find_route(destination, routes, RouteHints(prices=prices))
     priced = _price(destination, found, policy, longest=longest)
     usable = [name for name, quoted in priced.items() if isinstance(quoted, Quote)]
     route = [hop for hop in found if hop.trunk.name in usable] if priced else found

@@ -20,8 +20,9 @@ __all__ = [
 ]
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 from typing import Final
@@ -103,7 +104,8 @@ class Trunk:
     priority: int = 0
     """Tried before those with a higher one; 0: its place in the settings, counted from 1."""
     weight: int = 1
-    """Its share of the calls among trunks of the same priority."""
+    """Its share of the calls among trunks of the same priority. Those of the same weight have theirs
+    together: the cheaper first."""
     is_test: bool = False
     """Does it lead to test numbers only? Its calls take no line and never wait."""
 
@@ -161,6 +163,14 @@ class RouteHints:
     """Trunks that get no new calls."""
     failed_caller_ids: tuple[str, ...] = ()
     """Numbers to show last, the newest failure first."""
+    prices: Mapping[str, int] = field(default_factory=dict)
+    """What a call to the number costs by each trunk, in millionths; those without a price come after the
+    others."""
+
+    def price_order(self, trunk: Trunk) -> tuple[bool, int]:
+        """Return by what the cheaper of two trunks comes first."""
+        price = self.prices.get(trunk.name)
+        return price is None, price or 0
 
 
 NO_HINTS: Final = RouteHints()
@@ -210,16 +220,20 @@ def find_obstacle(destination: Destination, trunk: Trunk) -> str:
 
 
 def _in_order(routes: Routes, hints: RouteHints) -> Sequence[Trunk]:
-    """Return the trunks that are not drained: first what is not set aside, then by priority and weight."""
+    """Return the trunks that are not drained: first what is not set aside, then by priority and weight, then
+    by price."""
     placed = [
-        (trunk, trunk.priority or place)
+        ((trunk.name in hints.resting, trunk.priority or place), trunk)
         for place, trunk in enumerate(routes.trunks, 1)
         if trunk.name not in hints.drained
     ]
-    placed.sort(
-        key=lambda one: (one[0].name in hints.resting, one[1], rank(hints.key, one[0].name, one[0].weight))
-    )
-    return [trunk for trunk, _ in placed]
+    placed.sort(key=lambda one: (one[0], rank(hints.key, one[1].name, one[1].weight)))
+    alike = defaultdict[object, list[Trunk]](list)
+    for level, trunk in placed:
+        alike[level, trunk.weight].append(trunk)
+    # Each weight keeps the places that it drew: only who of the same weight takes them is the price's.
+    cheapest = {key: iter(sorted(trunks, key=hints.price_order)) for key, trunks in alike.items()}
+    return [next(cheapest[level, trunk.weight]) for level, trunk in placed]
 
 
 def _hops(destination: Destination, trunk: Trunk, failed: Sequence[str]) -> Sequence[Hop]:

@@ -6,7 +6,7 @@ guesses and the trunks' health are left out.
 
 from collections import Counter as Tally
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
@@ -37,7 +37,7 @@ from voicegate.domain.policy.spend import (
     reserve,
 )
 from voicegate.domain.policy.velocity import counters_of, may_count, may_follow, neighbours, slot_start
-from voicegate.domain.routing import Routes, find_route
+from voicegate.domain.routing import RouteHints, Routes, find_route
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,7 @@ def simulate(
     placed = _Placed()
     for request in requests:
         _settle(placed, request.at, call_time=min(call_time, longest))
-        trunks = dict.fromkeys(hop.trunk.name for hop in find_route(request.destination, routes))
+        trunks = _trunks(request, policy, routes)
         decision = _decide(request, placed, policy)
         if isinstance(decision, Allow) and not trunks:
             decision = Deny(
@@ -116,6 +116,14 @@ def price_of(simulated: Simulated, rates: Rates, call_time: timedelta) -> int | 
     """Return what the call costs, or would have cost, in millionths; None: its price is not known."""
     rate = rates.find(simulated.trunk, simulated.request.destination.number)
     return None if rate is None else rate.cost(call_time).micros
+
+
+def _trunks(request: Request, policy: CallPolicy, routes: Routes) -> Sequence[str]:
+    """Return the trunks that would be tried, each once, in order."""
+    to = request.destination
+    prices = policy.spend.rates.compare((trunk.name for trunk in routes.trunks), to.number)
+    hops = find_route(to, routes, RouteHints(prices=prices))
+    return tuple(dict.fromkeys(hop.trunk.name for hop in hops))
 
 
 def _reserve(

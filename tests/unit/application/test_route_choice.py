@@ -5,12 +5,13 @@ from datetime import timedelta
 
 import pytest
 
-from tests.unit.application.conftest import NUMBER, TESTER, Bench, trunk
+from tests.unit.application.conftest import NUMBER, TESTER, UNHURRIED, Bench, trunk
 from tests.unit.application.scripted import answers
 from tests.unit.application.test_delivery import plot
 from voicegate.application.sign_in import CalledAgain
 from voicegate.domain.call import Rang
 from voicegate.domain.call_outcome import GaveUp, Hangup
+from voicegate.domain.policy.spend import Rate, Rates, SpendPolicy
 from voicegate.domain.routing import CallerId, Trunk
 
 SILENT = plot(Hangup(gave_up=GaveUp.RING_TIMEOUT))
@@ -62,6 +63,23 @@ class TestWithTwoTrunks:
         for n in range(4):
             assert await trunks_of(bench, f"+1202555020{n}") == ["first"]
         assert bench.app.standings.set_aside_until("first") is None
+
+
+class TestWithTrunksAlike:
+    """The cheaper is called by, once there are rates, until it fails."""
+
+    @pytest.fixture
+    def trunks(self) -> tuple[Trunk, ...]:
+        return tuple(replace(trunk(name), priority=1) for name in ("dear", "cheap"))
+
+    async def test_the_cheaper_trunk_is_called_by_until_it_is_set_aside(self, bench: Bench) -> None:
+        rates = Rates({("dear", "+1"): Rate(30_000), ("cheap", "+1"): Rate(10_000)})
+        bench.challenge_service.take_policy(replace(UNHURRIED, spend=SpendPolicy(rates)))
+        bench.pbx.plots = [*[answers] * 6, SILENT, answers]  # type: ignore[list-item]
+        for n in range(6):
+            assert await trunks_of(bench, f"+1202555020{n}") == ["cheap"]
+        assert await trunks_of(bench) == ["cheap"]
+        assert await trunks_of(bench, "+12025550102") == ["dear"]
 
 
 class TestWithAPool:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from voicegate.domain.explanation import explain
 from voicegate.domain.phone_number import Destination
 from voicegate.domain.policy import Allow, CallPolicy, Deny, DenyReason, NumberKind, PrefixRules, may_reach
+from voicegate.domain.policy.spend import Rate, Rates, SpendPolicy
 from voicegate.domain.routing import CallerId, InternalRoute, NumberFormat, Routes, Trunk, find_route
 
 POLICY = CallPolicy(
@@ -47,6 +48,15 @@ def test_a_refused_number_has_no_route_and_names_the_rule() -> None:
     assert found.refused is not None
     assert (found.refused.rule, found.refused.facts) == ("policy.allowed_countries", "country GB")
     assert found.route == ()
+
+
+def test_an_explanation_tries_the_cheaper_of_trunks_alike_first() -> None:
+    dear = replace(CARRIER, priority=1)
+    routes = Routes((dear, replace(dear, name="cheap")))
+    rates = Rates({("carrier", "+1"): Rate(30_000), ("cheap", "+1"): Rate(10_000)})
+    policy = replace(POLICY, spend=SpendPolicy(rates))
+    found = explain(Destination("+12125550143"), policy, routes)
+    assert [hop.trunk.name for hop in found.route] == ["cheap", "carrier"]
 
 
 def test_a_denied_prefix_is_told_with_why() -> None:

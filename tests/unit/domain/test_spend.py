@@ -58,6 +58,13 @@ def test_the_longest_prefix_has_the_rate_and_of_equal_ones_the_trunks_own() -> N
     assert RATES.find("cheap", "+442079460123") is None
 
 
+def test_trunks_are_compared_by_what_an_ordinary_call_costs_as_it_is_billed() -> None:
+    short, whole = Rate(30_000, 1, 1), Rate(20_000, 60, 60)
+    rates = Rates({("short", "+1"): short, ("whole", "+1"): whole, ("whole", "+44"): whole})
+    assert rates.compare(["whole", "short"], "+12025550143") == {"whole": 20_000, "short": 15_000}
+    assert rates.compare(["whole", "short"], "+442079460123") == {"whole": 20_000}
+
+
 @given(rate=rates, length=seconds, longest=seconds)
 def test_no_call_costs_more_than_its_worst_case(rate: Rate, length: timedelta, longest: timedelta) -> None:
     cost, worst = rate.cost(min(length, longest)), Quote("a", rate, longest).worst

@@ -88,6 +88,31 @@ def test_trunks_of_one_priority_share_the_calls_by_weight() -> None:
     assert 680 < counted["first"] < 820
 
 
+def test_of_trunks_alike_the_cheaper_goes_first_and_one_without_a_price_last() -> None:
+    alike = [replace(trunk, priority=1) for trunk in (FIRST, SECOND, THIRD)]
+    for n in range(20):
+        assert names(*alike, key=f"ver_{n}", prices={"third": 1, "second": 2}) == ["third", "second", "first"]
+
+
+def test_a_price_does_not_outweigh_health_priority_or_weight() -> None:
+    prices = {"first": 9, "second": 1}
+    assert names(FIRST, SECOND, prices=prices) == ["first", "second"]
+    alike = (replace(FIRST, priority=1), replace(SECOND, priority=1))
+    assert names(*alike, prices=prices, resting=frozenset({"second"})) == ["first", "second"]
+    heavier = (replace(FIRST, priority=1, weight=3), replace(SECOND, priority=1))
+    counted = Counter(names(*heavier, key=f"ver_{n}", prices=prices)[0] for n in range(1000))
+    assert 680 < counted["first"] < 820
+
+
+def test_trunks_of_one_weight_have_their_shares_together() -> None:
+    trunks = [replace(trunk, priority=1) for trunk in (FIRST, SECOND)]
+    heavier = replace(THIRD, priority=1, weight=2)
+    prices = {"first": 2, "second": 1, "third": 3}
+    counted = Counter(names(*trunks, heavier, key=f"ver_{n}", prices=prices)[0] for n in range(1000))
+    assert set(counted) == {"second", "third"}
+    assert 430 < counted["second"] < 570
+
+
 def test_a_trunk_that_is_set_aside_is_tried_last_and_not_left_out() -> None:
     assert names(FIRST, SECOND, resting=frozenset({"first"})) == ["second", "first"]
     assert names(FIRST, resting=frozenset({"first"})) == ["first"]
@@ -147,6 +172,32 @@ def test_the_order_is_healthy_then_by_priority_and_without_drained_ones(
     order = [(hop.trunk.name in resting, places[hop.trunk.name]) for hop in hops]
     assert order == sorted(order)
     assert drained.isdisjoint(hop.trunk.name for hop in hops)
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    TRUNKS,
+    st.frozensets(st.sampled_from("abcdef")),
+    st.dictionaries(st.sampled_from("abcdef"), st.integers(0, 3)),
+    st.text(max_size=5),
+)
+def test_prices_order_only_what_is_alike_in_health_priority_and_weight(
+    trunks: list[Trunk], resting: frozenset[str], prices: dict[str, int], key: str
+) -> None:
+    trunks = [replace(trunk, weight=trunk.weight % 2 + 1) for trunk in trunks]
+    places = {trunk.name: trunk.priority or place for place, trunk in enumerate(trunks, 1)}
+    weights = {trunk.name: trunk.weight for trunk in trunks}
+    dear = names(*trunks, key=key, resting=resting)
+    found = names(*trunks, key=key, resting=resting, prices=prices)
+
+    def alike(name: str) -> tuple[bool, int, int]:
+        return name in resting, places[name], weights[name]
+
+    assert sorted(found) == sorted(dear)
+    assert [alike(name) for name in found] == [alike(name) for name in dear]
+    for group in {alike(name) for name in found}:
+        asked = [prices.get(name, 4) for name in found if alike(name) == group]
+        assert asked == sorted(asked)
 
 
 @settings(max_examples=100, deadline=None)

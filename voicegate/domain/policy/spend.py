@@ -26,6 +26,8 @@ ANY_TRUNK: Final = "*"
 """Stands for every trunk in a list of rates."""
 _SECOND: Final = timedelta(seconds=1)
 _MINUTE_S: Final = 60
+_ORDINARY: Final = timedelta(seconds=30)
+"""How long a call takes that speaks a code, after its answer: by that trunks are compared."""
 
 
 class SpendKind(StrEnum):
@@ -97,6 +99,16 @@ class Rates:
                 if (rate := self.by_prefix.get((name, prefix))) is not None:
                     return rate
         return None
+
+    def compare(self, trunks: Iterable[str], number: str) -> Mapping[str, int]:
+        """Return what an ordinary call to an E.164 number costs by each trunk that has a rate, in
+        millionths."""
+        rates = {trunk: self.find(trunk, number) for trunk in trunks} if self.by_prefix else {}
+        return {trunk: rate.cost(_ORDINARY).micros for trunk, rate in rates.items() if rate is not None}
+
+
+NO_RATES: Final = Rates()
+"""No price is known."""
 
 
 @dataclass(frozen=True, slots=True)
