@@ -5,9 +5,11 @@ in the audit.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
+from functools import partial
 
 from voicegate.application.change_notifier import ChangeNotifier
 from voicegate.application.listing import ALL_CALLS, CallFilter, FactorFilter
@@ -39,18 +41,14 @@ class ChallengeQueries:
 
         Without `since`, `wait` counts from the present revision.
         """
+        with self.watching(principal, challenge_id) as watch:
+            return await watch.look(since, wait)
+
+    @contextmanager
+    def watching(self, principal: Principal, challenge_id: str) -> Iterator["ChallengeWatch"]:
+        """Return how to look at a challenge many times, as one who follows a call does."""
         with self._notifier.watching(challenge_id) as change:
-            record = await self._read(principal, challenge_id)
-            if record is None or record.is_settled:
-                return record
-            seen = record.revision if since is None else since
-            if record.revision > seen:
-                return record
-            try:
-                async with asyncio.timeout(self._longest_wait(record, wait).total_seconds()):
-                    return await self._read_news(principal, challenge_id, seen=seen, change=change)
-            except TimeoutError:
-                return self._present(record)
+            yield ChallengeWatch(partial(self._read, principal, challenge_id), change, self._clock)
 
     async def newest(
         self, principal: Principal, number: str, service: str | None = None
@@ -79,32 +77,73 @@ class ChallengeQueries:
             wanted = replace(wanted, client=principal.name)
         return await self._store.recent_calls(limit, wanted)
 
-    def _longest_wait(self, record: ChallengeRecord, wait: timedelta) -> timedelta:
-        """Return how long to wait for a change of a challenge. Not beyond its end, which nobody announces."""
-        left = record.challenge.left(self._clock.now())
-        return min(wait, left) if record.challenge.state in OPEN_STATES else wait
-
-    async def _read_news(
-        self, principal: Principal, challenge_id: str, *, seen: int, change: asyncio.Event
-    ) -> ChallengeRecord | None:
-        """Return a challenge when its revision is above `seen`. A change may be announced that was read
-        already."""
-        while True:
-            await change.wait()
-            change.clear()
-            record = await self._read(principal, challenge_id)
-            if record is None or record.revision > seen:
-                return record
-
     async def _read(self, principal: Principal, challenge_id: str) -> ChallengeRecord | None:
         record = self._present(await self._store.challenge(challenge_id))
         return record if record is not None and principal.owns(record.challenge.client) else None
 
     def _present(self, record: ChallengeRecord | None) -> ChallengeRecord | None:
-        """Return a record whose challenge has its present state: expired, if its time is over."""
-        if record is None:
-            return None
-        return replace(record, challenge=challenges.expire(record.challenge, self._clock.now()))
+        return None if record is None else _as_of(record, self._clock.now())
+
+
+class ChallengeWatch:
+    """Looks at one challenge, one look after another. What it has read is read again when a change was
+    announced, and after a wait that brought none."""
+
+    def __init__(
+        self, read: Callable[[], Awaitable[ChallengeRecord | None]], change: asyncio.Event, clock: Clock
+    ) -> None:
+        """`change` is set by each change of the challenge from now on."""
+        self._read = read
+        self._change = change
+        self._clock = clock
+        self._last: ChallengeRecord | None = None
+
+    async def look(self, since: int | None, wait: timedelta) -> ChallengeRecord | None:
+        """Return the challenge, as `ChallengeQueries.look` does."""
+        record = await self._current()
+        if record is None or record.is_settled:
+            return record
+        seen = record.revision if since is None else since
+        if record.revision > seen or not wait:
+            return record
+        try:
+            async with asyncio.timeout(self._longest_wait(record, wait).total_seconds()):
+                return await self._news(seen)
+        except TimeoutError:
+            # Not everything is announced: a purge, and another process's changes.
+            self._last = None
+            return _as_of(record, self._clock.now())
+
+    async def _current(self) -> ChallengeRecord | None:
+        if self._last is None or self._change.is_set():
+            return await self._read_again()
+        return _as_of(self._last, self._clock.now())
+
+    async def _news(self, seen: int) -> ChallengeRecord | None:
+        """Return the challenge when its revision is above `seen`. A change may be announced that was read
+        already."""
+        while True:
+            await self._change.wait()
+            record = await self._read_again()
+            if record is None or record.revision > seen:
+                return record
+
+    async def _read_again(self) -> ChallengeRecord | None:
+        # Forgotten and cleared first: the reading may be canceled, and what changes meanwhile is news.
+        self._last = None
+        self._change.clear()
+        self._last = await self._read()
+        return self._last
+
+    def _longest_wait(self, record: ChallengeRecord, wait: timedelta) -> timedelta:
+        """Return how long to wait for a change. Not beyond the challenge's end, which nobody announces."""
+        left = record.challenge.left(self._clock.now())
+        return min(wait, left) if record.challenge.state in OPEN_STATES else wait
+
+
+def _as_of(record: ChallengeRecord, now: datetime) -> ChallengeRecord:
+    """Return a record whose challenge has its state at `now`: expired, if its time is over."""
+    return replace(record, challenge=challenges.expire(record.challenge, now))
 
 
 class FactorQueries:
@@ -150,5 +189,4 @@ class FactorQueries:
         """Return a record whose challenge has its present state: expired, if its time is over."""
         if record.challenge is None:
             return record
-        challenge = challenges.expire(record.challenge.challenge, self._clock.now())
-        return replace(record, challenge=replace(record.challenge, challenge=challenge))
+        return replace(record, challenge=_as_of(record.challenge, self._clock.now()))

@@ -4,7 +4,7 @@ Each runs on a connection whose transaction the caller began. The changes of the
 `transaction`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -60,6 +60,13 @@ _CALL_KEEPS: Final = frozenset(
 _SAVE_CALL: Final = update(calls).where(calls.c.id == _OWN_ID)
 _NEWEST_STEP: Final = select(func.coalesce(func.max(timeline.c.seq), 0)).where(timeline.c.call_id == _OWN_ID)
 _ADD_STEP: Final = insert(timeline)
+_CHALLENGE_AS_IT_IS: Final = select(challenges).where(challenges.c.id == _OWN_ID)
+_CALL: Final = select(calls).where(calls.c.id == _OWN_ID)
+# By position: two calls can have the same time, or times in the wrong order after the clock was set back.
+_CALLS_OF: Final = select(calls).where(calls.c.challenge_id == _OWN_ID).order_by(calls.c.position)
+_NO_VALUES: Final[Mapping[str, str]] = {}
+_CALL_IDS: Final[BindParameter[Sequence[str]]] = bindparam("call_ids", expanding=True)
+_STEPS_OF: Final = select(timeline).where(timeline.c.call_id.in_(_CALL_IDS)).order_by(timeline.c.seq)
 
 
 def record_call(
@@ -162,7 +169,7 @@ def find_drains(connection: Connection) -> Sequence[Drain]:
 
 def find_challenge(connection: Connection, challenge_id: str) -> ChallengeRecord | None:
     """Return a challenge with its calls and timelines; None: unknown."""
-    return _one_challenge(connection, select(challenges).where(challenges.c.id == challenge_id))
+    return _one_challenge(connection, _CHALLENGE_AS_IT_IS, {"own_id": challenge_id})
 
 
 def find_open_challenges(connection: Connection) -> Sequence[Challenge]:
@@ -183,7 +190,7 @@ def find_newest_plain(
 
 def find_call(connection: Connection, call_id: str) -> CallRecord | None:
     """Return a call with its timeline; None: unknown."""
-    found = _with_timelines(connection, select(calls).where(calls.c.id == call_id))
+    found = _with_timelines(connection, _CALL, {"own_id": call_id})
     return found[0] if found else None
 
 
@@ -256,9 +263,8 @@ def newest_plain(number: str, *, client: str, service: str | None) -> Select[tup
 
 def assemble(connection: Connection, row: RowMapping) -> ChallengeRecord:
     """Return the challenge of a row with its calls and their timelines."""
-    # By position: two calls can have the same time, or times in the wrong order after the clock was set back.
-    own = select(calls).where(calls.c.challenge_id == row["id"]).order_by(calls.c.position)
-    return ChallengeRecord(challenge_of(row), _with_timelines(connection, own), row["revision"])
+    own = _with_timelines(connection, _CALLS_OF, {"own_id": row["id"]})
+    return ChallengeRecord(challenge_of(row), own, row["revision"])
 
 
 def factor_record(connection: Connection, row: RowMapping) -> FactorRecord:
@@ -274,17 +280,20 @@ def _newest() -> Select[tuple[object, ...]]:
     return select(challenges).order_by(challenges.c.issued_at.desc(), challenges.c.id).limit(1)
 
 
-def _one_challenge(connection: Connection, wanted: Select[tuple[object, ...]]) -> ChallengeRecord | None:
-    row = connection.execute(wanted).mappings().one_or_none()
+def _one_challenge(
+    connection: Connection, wanted: Select[tuple[object, ...]], values: Mapping[str, str] = _NO_VALUES
+) -> ChallengeRecord | None:
+    row = connection.execute(wanted, values).mappings().one_or_none()
     return None if row is None else assemble(connection, row)
 
 
-def _with_timelines(connection: Connection, wanted: Select[tuple[object, ...]]) -> Sequence[CallRecord]:
-    rows = connection.execute(wanted).mappings().all()
+def _with_timelines(
+    connection: Connection, wanted: Select[tuple[object, ...]], values: Mapping[str, str] = _NO_VALUES
+) -> Sequence[CallRecord]:
+    rows = connection.execute(wanted, values).mappings().all()
     # One query for all timelines: a challenge can have twenty calls.
     steps: dict[str, list[TimelineEntry]] = {row["id"]: [] for row in rows}
     if steps:
-        own = select(timeline).where(timeline.c.call_id.in_(steps)).order_by(timeline.c.seq)
-        for row in connection.execute(own).mappings():
+        for row in connection.execute(_STEPS_OF, {"call_ids": list(steps)}).mappings():
             steps[row["call_id"]].append(entry_of(row))
     return [call_of(row, tuple(steps[row["id"]])) for row in rows]

@@ -175,18 +175,18 @@ class Pages:
             return guarded(web.Response(status=204))
         principal = self._visit(request).principal(shown.session)
 
-        async def look(since: int | None, wait: timedelta) -> ChallengeRecord | None:
-            return await self._dependencies.challenges.look(principal, challenge_id, since=since, wait=wait)
-
         def show(record: ChallengeRecord) -> str:
             now = self._dependencies.clock.now()
             return self._dependencies.writer.live(Shown(shown.view, shown.cookie, shown.tags, now), record)
 
-        with self._dependencies.place(request, shown.session) as wait:
+        with (
+            self._dependencies.place(request, shown.session) as wait,
+            self._dependencies.challenges.watching(principal, challenge_id) as watch,
+        ):
             response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
             guarded(response)
             await response.prepare(request)
-            await tell(response, look=look, show=show, wait=wait)
+            await tell(response, look=watch.look, show=show, wait=wait)
         return response
 
     async def _enroll(self, request: web.Request) -> web.Response:

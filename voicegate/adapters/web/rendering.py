@@ -22,6 +22,8 @@ _ENVIRONMENT: Final = Environment(
     undefined=StrictUndefined,
     trim_blocks=True,
     lstrip_blocks=True,
+    # They do not change while the daemon runs: no look at each file before each use.
+    auto_reload=False,
 )
 STATIC: Final = {"page.css": "text/css", "page.js": "text/javascript"}
 """Files that are the same for everybody, with what they are."""

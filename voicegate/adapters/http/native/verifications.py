@@ -159,13 +159,14 @@ class VerificationsDoor:
         query = request_parsing.read_query(request, EventsQuery)
         challenge_id = request.match_info["id"]
 
-        async def look(since: int | None, wait: timedelta) -> ChallengeRecord:
-            record = await self._challenges.look(request[PRINCIPAL], challenge_id, since=since, wait=wait)
-            return found(record, "verification", challenge_id)
-
         cursor = _cursor(request.headers.get("Last-Event-ID", ""), query.after)
         headers = {"X-Request-Id": request[REQUEST_ID]}
-        return await self._streams.tell(request, look, after=cursor, headers=headers)
+        with self._challenges.watching(request[PRINCIPAL], challenge_id) as watch:
+
+            async def look(since: int | None, wait: timedelta) -> ChallengeRecord:
+                return found(await watch.look(since, wait), "verification", challenge_id)
+
+            return await self._streams.tell(request, look, after=cursor, headers=headers)
 
     @Operation(
         method="POST",
