@@ -5,6 +5,7 @@ It listens where the lab's trunk `stranger` leads, and takes any number of calls
 """
 
 import asyncio
+import math
 import struct
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -62,8 +63,17 @@ class Dialog:
     """Its audio."""
     seen: list[str] = field(default_factory=list)
     """The methods of its requests so far."""
+    began_at: float = field(default_factory=lambda: asyncio.get_running_loop().time())
+    """When its request came, by the loop's clock."""
+    over_at: float = math.inf
+    """When it was over."""
     ended: asyncio.Event = field(default_factory=asyncio.Event)
     """Is it over?"""
+
+    def end(self) -> None:
+        """Record that it is over."""
+        self.over_at = min(self.over_at, asyncio.get_running_loop().time())
+        self.ended.set()
 
 
 class FarEnd(asyncio.DatagramProtocol):
@@ -93,11 +103,11 @@ class FarEnd(asyncio.DatagramProtocol):
             case "CANCEL" if dialog is not None:
                 self._send(reply(message, "200 OK"), addr)
                 self._send(reply(dialog.invite, "487 Request Terminated"), addr)
-                dialog.ended.set()
+                dialog.end()
             case "BYE" if dialog is not None:
                 self._send(reply(message, "200 OK"), addr)
                 dialog.media.close()
-                dialog.ended.set()
+                dialog.end()
 
     def hang_up(self, dialog: Dialog) -> None:
         """Send a BYE."""
@@ -118,7 +128,7 @@ class FarEnd(asyncio.DatagramProtocol):
         )
         self._send("\r\n".join(lines), dialog.address)
         dialog.media.close()
-        dialog.ended.set()
+        dialog.end()
 
     async def _take(self, invite: str, call: str, address: Address) -> None:
         number = invite.split()[1].removeprefix("sip:").partition("@")[0]
@@ -132,6 +142,8 @@ class FarEnd(asyncio.DatagramProtocol):
         if habit.final and not dialog.ended.is_set():
             body = habit.sdp.format(port=media.port) if habit.final.startswith("2") else ""
             self._send(reply(invite, habit.final, body), address)
+            if not habit.final.startswith("2"):
+                dialog.end()
 
     def _send(self, text: str, address: Address) -> None:
         self._transport.sendto(text.encode(), address)

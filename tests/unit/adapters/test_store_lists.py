@@ -14,7 +14,7 @@ from sqlalchemy.sql import ClauseElement
 
 from tests.contract.making import NOW, make_call, make_challenge, open_challenge
 from tests.filled import CLIENT, NEWEST, SERVICE, at, fill
-from voicegate.adapters.storage import SqlStore, engines, lists
+from voicegate.adapters.storage import SqlStore, engines, figures, lists
 from voicegate.adapters.storage.counts import summary_queries
 from voicegate.adapters.storage.migrations import migrate
 from voicegate.adapters.storage.purge import old_challenges, purge
@@ -152,6 +152,16 @@ def test_a_summary_reads_counts_and_an_index_and_never_a_whole_table(
             or "PRIMARY KEY" in step
             or ("sqlite_autoindex_call_counts_1 (client=?" in step)
         ), step
+
+
+@pytest.mark.parametrize("query", [figures.figures_query(at(10)), figures.failures_query(at(10))])
+def test_trunks_figures_read_the_index_of_the_windows_calls_and_no_others(
+    filled: Filled, query: ClauseElement
+) -> None:
+    first, *others = filled.plan(query)
+    assert first == "SEARCH calls USING INDEX ix_calls_created_at (created_at>?)"
+    # What is left is put in order, once it is summed up.
+    assert not [step for step in others if "TEMP B-TREE" not in step]
 
 
 def test_a_batch_of_the_purge_looks_up_what_it_deletes(filled: Filled) -> None:

@@ -28,13 +28,17 @@ def find_figures(connection: Connection, since: datetime) -> Sequence[TrunkFigur
 
 def find_sip_failures(connection: Connection, since: datetime) -> Sequence[tuple[str, int, int]]:
     """Return trunk, SIP status and number of calls."""
-    counting = (
+    return [(trunk, status, count) for trunk, status, count in connection.execute(failures_query(since))]
+
+
+def failures_query(since: datetime) -> Select[Any]:
+    """Return the query of the failures."""
+    return (
         select(calls.c.trunk, calls.c.sip_status, func.count())
         .where(*_counted(since), calls.c.sip_status.is_not(None), calls.c.answered.is_(False))
         .group_by(calls.c.trunk, calls.c.sip_status)
         .order_by(calls.c.trunk, calls.c.sip_status)
     )
-    return [(trunk, status, count) for trunk, status, count in connection.execute(counting)]
 
 
 def figures_query(since: datetime) -> Select[Any]:
