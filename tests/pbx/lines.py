@@ -27,6 +27,9 @@ TRUNK_NUMBERS: Final = {
 }
 """Whom a call along each trunk rings."""
 CANCELED: Final = PRESSES.british(9)
+PASSED_OVER: Final = PRESSES.british(8)
+KNOWN_DOWN: Final = "unplugged"
+"""The trunk that its PBX says it does not reach: others are tried before it."""
 NARROW: Final = ("speaks-alaw",)
 WIDE: Final = ("speaks-g722", "speaks-opus")
 """Which get sounds of 16 kHz, where the PBX can play them. µ-law is what the busy hour's calls speak."""
@@ -54,7 +57,10 @@ class Lines:
     """What became of all that."""
 
     trunks: dict[str, Verification] = field(default_factory=dict)
-    """By the first trunk of the route; the second is an honest one."""
+    """By the first trunk of the route; the second is an honest one, but behind the one that is known to be
+    down."""
+    passed_over: Verification | None = None
+    """Where an honest trunk stands behind that one."""
     heard: dict[str, str | None] = field(default_factory=dict)
     """What the telephone heard of those that came through."""
     canceled: Verification | None = None
@@ -81,8 +87,10 @@ async def try_all(lab: Lab, folder: Path) -> Lines:
             wide = await stack.enter_async_context(daemon(lab, "carrier", **sounds))
             lines.taps = dict(await stack.enter_async_context(tapped(lab, *TAPPED)))
             routes = await _open_routes(stack, lab)
+            passing = await stack.enter_async_context(daemon(lab, KNOWN_DOWN, "carrier"))
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(_trunks(routes, lines, ears=ears))
+                tasks.create_task(_pass_over(passing, lines, ears=ears))
                 tasks.create_task(_cancel(routes["crossing"], lines))
                 tasks.create_task(_registration(lab, lines))
                 tasks.create_task(_codecs({NARROW: narrow, WIDE: wide}, lines, ears=ears))
@@ -95,7 +103,7 @@ async def _open_routes(stack: AsyncExitStack, lab: Lab) -> dict[str, Backend]:
     """Return a daemon for each trunk, which tries an honest one after it."""
     routes = {}
     for trunk in TRUNKS:
-        names = dict.fromkeys((trunk.name, "carrier"))
+        names = dict.fromkeys((trunk.name,) if trunk.name == KNOWN_DOWN else (trunk.name, "carrier"))
         routes[trunk.name] = await stack.enter_async_context(daemon(lab, *names))
     return routes
 
@@ -106,6 +114,15 @@ async def _trunks(routes: dict[str, Backend], lines: Lines, *, ears: Executor) -
     for name, verification in lines.trunks.items():
         if verification.status == "delivered":
             lines.heard[name] = await _hear(routes[name], TRUNK_NUMBERS[name], ears)
+
+
+async def _pass_over(backend: Backend, lines: Lines, *, ears: Executor) -> None:
+    # The daemon has to hear from its PBX first.
+    async with within(20):
+        while (await backend.client.dry_run(PASSED_OVER)).trunks[0].trunk == KNOWN_DOWN:
+            await asyncio.sleep(0.1)
+    lines.passed_over = await backend.call(PASSED_OVER)
+    lines.heard[KNOWN_DOWN] = await _hear(backend, PASSED_OVER, ears)
 
 
 async def _cancel(backend: Backend, lines: Lines) -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from tests.pbx.conftest import EACH_PBX
-from tests.pbx.lines import CANCELED, NARROW, TRUNK_NUMBERS, WIDE, Lines, try_all
+from tests.pbx.lines import CANCELED, KNOWN_DOWN, NARROW, TRUNK_NUMBERS, WIDE, Lines, try_all
 from tests.pbx.outcomes import events_of, expected, outcome_of, outcome_on
 from tests.pbx.wiretap import MULAW_PACKET
 from voicegate.domain.call import EvidenceLevel
@@ -85,7 +85,13 @@ def test_a_trunk_is_followed_by_the_next_where_it_certainly_rang_nobody_and_only
 ) -> None:
     verification = lines.trunks[trunk.name]
     first, *others = verification.calls
-    if through(lab, trunk).fails_over:
+    if trunk.name == KNOWN_DOWN:
+        assert first.retry_safe
+        assert not others
+        assert lines.passed_over is not None
+        (only,) = lines.passed_over.calls
+        assert (only.trunk, *outcome_on(only)) == ("carrier", "delivered", "announced", "nobody")
+    elif through(lab, trunk).fails_over:
         assert first.retry_safe
         (second,) = others
         assert (second.trunk, *outcome_on(second)) == ("carrier", "delivered", "announced", "nobody")

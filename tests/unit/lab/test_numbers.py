@@ -12,7 +12,7 @@ from voicegate.domain.phone_number import Destination
 from voicegate.lab.behaviour import Action, LabNumber
 from voicegate.lab.numbers import NUMBERS, find_number
 
-UNTOLD = (Action.NOTHING, Action.LISTEN, Action.HANG_UP)
+UNTOLD = (Action.NOTHING, Action.LISTEN, Action.HANG_UP, Action.REPORT)
 AREAS = ("202", "212", "312", "415", "617", "713")
 each_number = pytest.mark.parametrize("number", NUMBERS, ids=lambda number: number.name)
 
