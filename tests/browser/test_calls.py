@@ -1,12 +1,15 @@
 """The telephone in the browser on real calls, through the lab's PBX of each kind."""
 
 import asyncio
+import sqlite3
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from playwright.async_api import Page, expect
 
+from tests.browser.accessibility import LOOKS
 from tests.browser.conftest import AssertAccessible
 from tests.browser.listening import Ear
 from tests.browser.watching import Watch
@@ -16,6 +19,7 @@ from voicegate.config import project_folder
 from voicegate.lab.browser import page_url
 from voicegate.lab.deadlines import within
 from voicegate.lab.ear import hear_code
+from voicegate.lab.numbers import find_number
 from voicegate.lab.telephones import AGAIN_S, REACTION_S
 from voicegate.lab.testers import BROWSER
 from voicegate.lab.world import Lab
@@ -98,14 +102,29 @@ class Person:
         await beside.get_by_label("Extension (optional)").fill(extension)
         await beside.get_by_role("button", name=button, exact=True).click()
 
-    async def hears(self, beside: Page, heading: str) -> Ear:
-        """Take the call, enter the code that it speaks, and hang up once the page says that it was right."""
+    async def is_busy(self, beside: Page) -> None:
+        """Have a telephone called that is busy with another call."""
+        await beside.get_by_label("Country").select_option("US")
+        await beside.get_by_label("Phone number").fill(find_number("busy").american())
+        await beside.get_by_role("button", name="Call", exact=True).click()
+        await expect(beside.locator("#outcome")).to_have_text(
+            "The line is busy. End the other call, then call again."
+        )
+
+    async def hears(self, beside: Page, heading: str, *, after_wrong: Watch | None = None) -> Ear:
+        """Take the call, enter the code that it speaks, and hang up once the page says that it was right.
+
+        `after_wrong`: a wrong code is entered first, and the page pictured that says so.
+        """
         ear = await answered(self.page)
         await expect(beside.locator(".steps")).to_contain_text("Dialing your extension")
         await press_asked_key(self.lab, self.page, ear)
         code = await heard_code(ear, self.folder / "heard.wav")
-        await beside.get_by_label("Verification code").fill(f"{code[:3]} {code[3:]}")
-        await beside.get_by_role("button", name="Verify").click()
+        if after_wrong is not None:
+            await enter_on_page(beside, other_than(code))
+            await expect(beside.get_by_role("alert")).to_have_text("That code is not right. 4 tries left.")
+            await after_wrong.picture(beside, "wrong-code")
+        await enter_on_page(beside, f"{code[:3]} {code[3:]}")
         await expect(beside.get_by_role("heading", level=1)).to_have_text(heading)
         await self.page.click("#hang-up")
         await expect(self.page.locator("#state")).to_have_text("You hung up. Ready for calls.")
@@ -130,6 +149,9 @@ async def test_a_person_enrolls_signs_in_and_resets_with_a_browser_alone(
             await page.get_by_role("button", name="Open the pages").click()
         beside = await opening.value
         await beside.get_by_role("link", name="Set up").click()
+        await person.is_busy(beside)
+        await watch.picture(beside, "busy")
+        await beside.get_by_role("link", name="Use another number").click()
         await person.enrolls(beside, "204", "Call")
         await expect(page.locator("#caller")).to_have_text("Voicegate · 4000")
         await watch.picture(page, "ringing")
@@ -139,7 +161,7 @@ async def test_a_person_enrolls_signs_in_and_resets_with_a_browser_alone(
 
         beside = await person.comes("sign_in")
         await beside.get_by_role("button", name="Call").click()
-        await person.hears(beside, "You are verified")
+        await person.hears(beside, "You are verified", after_wrong=watch)
         await watch.picture(beside, "verified")
 
         beside = await person.comes("manage")
@@ -151,11 +173,32 @@ async def test_a_person_enrolls_signs_in_and_resets_with_a_browser_alone(
         beside = await person.comes("sign_in")
         await beside.get_by_role("button", name="Call").click()
         await answered(page)
+        await asyncio.to_thread(let_codes_expire, lab)
+        await enter_on_page(beside, "000000")
+        too_old = "This code is too old. Call again for a new one."
+        await expect(beside.locator("main")).to_contain_text(too_old)
+        await watch.picture(beside, "expired-code")
         await beside.get_by_role("button", name="This wasn't me").click()
         await expect(beside.get_by_role("heading", level=1)).to_have_text("Thank you for telling us")
         await expect(page.locator("#state")).to_have_text("The caller hung up. Ready for calls.")
         await watch.picture(beside, "not-me")
         assert (await ended_call(lab)).outcome == "canceled"
+
+
+async def enter_on_page(beside: Page, code: str) -> None:
+    await beside.get_by_label("Verification code").fill(code)
+    await beside.get_by_role("button", name="Verify").click()
+
+
+def other_than(code: str) -> str:
+    """A code that is wrong."""
+    return str((int(code) + 1) % 1_000_000).zfill(6)
+
+
+def let_codes_expire(lab: Lab) -> None:
+    """Let the time of every code be over, as five minutes would."""
+    with closing(sqlite3.connect(lab.settings.folder / "voicegate.db")) as database, database:
+        database.execute("UPDATE challenges SET expires_at = issued_at WHERE state = 'delivering'")
 
 
 async def enter(page: Page, code: str) -> None:
@@ -178,7 +221,7 @@ async def test_a_person_signs_in_with_a_browser_alone(
     await watch.picture(page, "speaking")
     code = await heard_code(ear, tmp_path / "heard.wav")
     assert ear.peak > 3000
-    await enter(page, str((int(code) + 1) % 1_000_000).zfill(6))
+    await enter(page, other_than(code))
     await expect(page.locator("#result")).to_have_text("That is not the code.")
     await enter(page, f"{code[:3]} {code[3:]}")
     await expect(page.locator("#result")).to_have_text("Done: you are signed in.")
@@ -203,13 +246,16 @@ async def test_a_call_that_is_declined_is_told_as_such(lab: Lab, page: Page) -> 
     await expect(page.locator("#result")).to_have_text("That is not the code.")
 
 
-async def test_the_page_is_for_everybody(lab: Lab, watch: Watch, assert_accessible: AssertAccessible) -> None:
-    for scheme, width in (("light", 1100), ("dark", 360)):
-        page = await watch.open(color_scheme=scheme, viewport={"width": width, "height": 800})
-        await opened(page, lab)
-        await watch.picture(page, f"{scheme}-{width}")
+async def test_the_page_is_for_everybody(
+    lab: Lab, page: Page, watch: Watch, assert_accessible: AssertAccessible
+) -> None:
+    await opened(page, lab)
+    for look, (scheme, size) in LOOKS.items():
+        await page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+        await page.set_viewport_size(size)
+        await watch.picture(page, look)
         await assert_accessible(page)
-        assert page.url.endswith("/lab")
+    assert page.url.endswith("/lab")
 
 
 async def test_without_the_key_the_page_tells_nothing(

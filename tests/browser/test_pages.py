@@ -12,6 +12,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Page, expect
 
+from tests.browser.accessibility import LOOKS, NARROW
 from tests.browser.conftest import AssertAccessible
 from tests.browser.watching import Watch
 from tests.unit.adapters.web.browsing import Site, site_of
@@ -28,13 +29,6 @@ from voicegate.domain.page_session import PagePurpose
 from voicegate.domain.phone_number import Destination
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
-
-WIDE, NARROW = {"width": 1100, "height": 760}, {"width": 340, "height": 700}
-LOOKS: Final = {
-    f"{scheme}-{name}": (scheme, size)
-    for scheme in ("light", "dark")
-    for name, size in (("wide", WIDE), ("narrow", NARROW))
-}
 
 _WEIGHT: Final = """["navigation", "resource"].flatMap(kind => performance.getEntriesByType(kind))
   .reduce((sum, entry) => sum + entry.decodedBodySize, 0)"""
@@ -58,8 +52,8 @@ class Eye:
 
     async def look(self, name: str) -> None:
         for look, (scheme, size) in LOOKS.items():
-            await self.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
-            await self.page.set_viewport_size(size)  # type: ignore[arg-type]
+            await self.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+            await self.page.set_viewport_size(size)
             await self._watch.picture(self.page, f"{name}-{look}")
             await self._assert_accessible(self.page)
             assert await self.page.evaluate(_WEIGHT) < 100_000, f"{name} is heavy"
