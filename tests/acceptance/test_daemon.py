@@ -283,7 +283,7 @@ async def test_a_rotated_key_leaves_open_codes_standing_and_a_lost_one_ends_them
     settings.write_text(f"{settings.read_text()}\n[test_numbers]\nenabled = true\npace = 0.02\n")
     async with daemon(settings) as (client, _):
         created = await client.create_verification(TEST_NUMBER, lifetime_s=3600)
-        lost = await client.create_verification("+15005550102", lifetime_s=3600)
+        lost = await client.create_verification("+15005550107", lifetime_s=3600)
         _ = [step async for step in client.watch(lost.id)]
     refused, text = await keys(settings, "new")
     assert (refused, "voicegate key rotate" in text) == (6, True)
