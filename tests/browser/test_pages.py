@@ -36,6 +36,15 @@ _WEIGHT: Final = """["navigation", "resource"].flatMap(kind => performance.getEn
 _BLOCKING: Final = "document.querySelectorAll('script:not([defer])').length"
 
 
+_LINES_OF_DATES: Final = """[...document.querySelectorAll(".factor dd")].flatMap(item => {
+  const text = item.firstChild, at = text.data ? text.data.search(/\\d{4}-/) : -1, range = new Range();
+  if (at < 0) return [];
+  range.setStart(text, at); range.setEnd(text, text.length);
+  return [new Set([...range.getClientRects()].map(line => line.top)).size];
+})"""
+"""On how many lines each date is."""
+
+
 @pytest_asyncio.fixture(loop_scope="session")
 async def site(tmp_path: Path) -> AsyncIterator[Site]:
     async with bench_in(tmp_path) as bench, site_of(bench, tmp_path) as served:
@@ -197,6 +206,8 @@ async def test_a_person_looks_at_their_settings(site: Site, page: Page, watch: W
     await expect(page.get_by_role("heading", level=1)).to_have_text("You are verified")
     await opened(site, page, PagePurpose.MANAGE)
     await expect(page.locator(".factor")).to_contain_text("Last used")
+    await page.set_viewport_size(NARROW)
+    assert await page.evaluate(_LINES_OF_DATES) == [1, 1, 1]
     await eye.look("1-settings")
     await page.get_by_role("link", name="Reset").click()
     await page.get_by_label("Phone number").fill("12")

@@ -41,7 +41,8 @@ class Texts:
 
     def moment(self, at: datetime) -> str:
         """Return a moment in a form that every language reads (ISO 8601), in UTC; in one line."""
-        return f"{at:%Y-%m-%d\u00a0%H:%M}\u00a0UTC"
+        # Browsers break a line at a hyphen between digits too, but for a word joiner.
+        return f"{at:%Y-\u2060%m-\u2060%d\u00a0%H:%M}\u00a0UTC"
 
 
 @cache

@@ -87,7 +87,7 @@ class Browser:
     @property
     def words(self) -> str:
         """What is written on the page."""
-        return re.sub(r"\s+", " ", " ".join(self.read.words))
+        return re.sub(r"\s+", " ", " ".join(self.read.words)).replace("\u2060", "")
 
     @property
     def title(self) -> str:
