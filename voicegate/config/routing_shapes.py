@@ -11,7 +11,7 @@ class RoutingSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """`[routing]`: which trunk is tried and which caller ID is shown, by how calls ended."""
 
     trunk_faults: Annotated[int, Meta(ge=1, le=1000)] = 3
-    trunk_rest_s: Seconds = 30
+    trunk_rest_s: Seconds = 60
     trunk_rest_max_s: Seconds = 900
     caller_id_memory_s: Seconds = 86400
     failover_within_s: Annotated[float, Meta(ge=0, le=600)] = 45

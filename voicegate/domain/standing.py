@@ -33,8 +33,9 @@ class RestRules:
 
     faults: int = 3
     """Faults in a row after which it is set aside; a trunk that stays silent is set aside after one."""
-    first: timedelta = timedelta(seconds=30)
-    """The first time; doubled each time, until a call succeeds."""
+    first: timedelta = timedelta(seconds=60)
+    """The first time; doubled each time, until a call succeeds. Over `UNSAFE_FOR`: who was called in vain
+    must not be the one who tries the trunk again."""
     longest: timedelta = timedelta(minutes=15)
     """The longest time."""
 

@@ -11,6 +11,8 @@ from tests.unit.application.test_delivery import plot
 from voicegate.application.sign_in import CalledAgain
 from voicegate.domain.call import Rang
 from voicegate.domain.call_outcome import GaveUp, Hangup
+from voicegate.domain.policy import Deny
+from voicegate.domain.policy.calls import UNSAFE_FOR
 from voicegate.domain.policy.spend import Rate, Rates, SpendPolicy
 from voicegate.domain.routing import CallerId, Trunk
 
@@ -37,8 +39,20 @@ class TestWithTwoTrunks:
     async def test_after_a_silent_trunk_the_next_call_goes_by_the_second(self, bench: Bench) -> None:
         bench.pbx.plots = [SILENT, answers]  # type: ignore[list-item]
         assert await trunks_of(bench) == ["first"]
-        assert bench.app.standings.set_aside_until("first") == bench.clock.time + timedelta(seconds=30)
+        assert bench.app.standings.set_aside_until("first") == bench.clock.time + timedelta(seconds=60)
         assert await trunks_of(bench, "+12025550102") == ["second"]
+
+    async def test_who_was_called_by_a_silent_trunk_is_called_by_the_second_once_the_first_rings_nobody(
+        self, bench: Bench
+    ) -> None:
+        bench.pbx.plots = [SILENT, answers]  # type: ignore[list-item]
+        challenge_id = await bench.issue()
+        await bench.settled(challenge_id)
+        assert isinstance(await bench.sign_in.redial(TESTER, challenge_id), Deny)
+        bench.clock.time += UNSAFE_FOR
+        assert isinstance(await bench.sign_in.redial(TESTER, challenge_id), CalledAgain)
+        record = await bench.settled(challenge_id)
+        assert [call.call.trunk for call in record.calls] == ["first", "second"]
 
     async def test_a_trunk_that_refuses_is_set_aside_after_three_calls(self, bench: Bench) -> None:
         bench.pbx.plots = [*(REFUSED, answers) * 3, answers]  # type: ignore[list-item]
