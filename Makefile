@@ -26,8 +26,8 @@ hear: $(READY) ## how well each language is understood over bad lines, and the p
 test: check ## all checks and all tests but those for `make soak`
 	$(BIN)/pytest --durations=10
 
-unit: $(READY) ## the rules, the use cases, the command line, the house's own: no telephone, no PBX, under a minute
-	$(BIN)/pytest -n 3 tests/house tests/unit/domain tests/unit/application tests/unit/client tests/unit/cli tests/unit/test_*.py
+unit: $(READY) ## the rules, the use cases, settings, clients, the house's own: no telephone, under a minute
+	$(BIN)/pytest -n 3 tests/house tests/unit/domain tests/unit/application tests/unit/client tests/unit/test_*.py
 
 # Alone, one after another: they load the machine on purpose.
 soak: $(READY) ## the tests that take too long for every run: floods, exhaustion, hundreds of calls

@@ -4,6 +4,8 @@ import asyncio
 from collections import Counter
 from typing import Final
 
+import pytest
+
 from tests.pbx.conftest import EACH_PBX
 from tests.pbx.daemons import daemon
 from tests.pbx.far_end import Dialog, Habit, far_end
@@ -38,6 +40,8 @@ async def test_a_trunk_that_forbids_the_call_is_followed_by_the_next_at_once(lab
     assert (second.trunk, *outcome_on(second)) == DELIVERED
 
 
+# It waits until a telephone may be called again, more than half a minute.
+@pytest.mark.soak
 async def test_after_a_silent_trunk_the_next_call_goes_by_the_second_once_the_first_rings_nobody(
     lab: Lab,
 ) -> None:
