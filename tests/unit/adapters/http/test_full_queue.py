@@ -7,21 +7,13 @@ from typing import Any
 
 import pytest
 
+from tests.unit.adapters.http.doors import doors_beside_the_native
 from tests.unit.adapters.http.okta.serving import PHONE
 from tests.unit.adapters.http.serving import Served, serving
 from tests.unit.adapters.http.test_okta_hook import answer, event
 from tests.unit.adapters.http.twilio.serving import BANK, told
-from tests.unit.adapters.http.twilio.serving import door_of as twilio_door_of
 from tests.unit.application.conftest import Bench
-from voicegate import config
-from voicegate.adapters.http.okta.door import okta_door
-from voicegate.adapters.http.okta.factors import OktaDependencies
-from voicegate.adapters.http.okta_hook import OktaHook, okta_hook_door
-from voicegate.adapters.http.providers import Providers, provider_doors
 from voicegate.application.queueing import CallLimits
-from voicegate.bootstrap.doors import providers
-
-IDP = {"providers": {"idp": {"number": "To", "code": "Body"}}}
 
 
 @pytest.fixture
@@ -37,13 +29,7 @@ async def nobody_answers(_: object) -> None:
 async def full(bench: Bench, tmp_path: Path) -> AsyncIterator[Served]:
     """All doors of a daemon with one call in progress and one that waits, both of the client who asks."""
     bench.pbx.plots = [nobody_answers]
-    doors = [
-        okta_door(OktaDependencies(bench.enrollment, bench.factors)),
-        twilio_door_of(bench),
-        okta_hook_door(OktaHook(bench.sign_in, bench.clock, answer_within=timedelta(seconds=30))),
-        *provider_doors(Providers(bench.sign_in, bench.clock, dict(providers(config.parse(IDP))))),
-    ]
-    async with serving(bench, tmp_path, doors=doors) as served:
+    async with serving(bench, tmp_path, doors=doors_beside_the_native(bench)) as served:
         for number in ("+12025550111", "+12025550112"):
             await served.create(destination=number)
         yield served

@@ -7,20 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.unit.adapters.http.doors import doors_beside_the_native
 from tests.unit.adapters.http.okta.serving import PHONE
 from tests.unit.adapters.http.serving import Served, serving
-from tests.unit.adapters.http.test_full_queue import IDP, nobody_answers, waits
+from tests.unit.adapters.http.test_full_queue import nobody_answers, waits
 from tests.unit.adapters.http.test_okta_hook import answer, event
 from tests.unit.adapters.http.twilio.serving import BANK, told
-from tests.unit.adapters.http.twilio.serving import door_of as twilio_door_of
 from tests.unit.application.conftest import Bench
 from tests.unit.application.scripted import answers
-from voicegate import config
-from voicegate.adapters.http.okta.door import okta_door
-from voicegate.adapters.http.okta.factors import OktaDependencies
-from voicegate.adapters.http.okta_hook import OktaHook, okta_hook_door
-from voicegate.adapters.http.providers import Providers, provider_doors
-from voicegate.bootstrap.doors import providers
 
 OTHER = "+12025550113"
 
@@ -29,13 +23,7 @@ OTHER = "+12025550113"
 async def stopping(bench: Bench, tmp_path: Path) -> AsyncIterator[Served]:
     """All doors of a daemon that was told to stop while a call rings."""
     bench.pbx.plots = [nobody_answers]
-    doors = [
-        okta_door(OktaDependencies(bench.enrollment, bench.factors)),
-        twilio_door_of(bench),
-        okta_hook_door(OktaHook(bench.sign_in, bench.clock, answer_within=timedelta(seconds=30))),
-        *provider_doors(Providers(bench.sign_in, bench.clock, dict(providers(config.parse(IDP))))),
-    ]
-    async with serving(bench, tmp_path, doors=doors) as served:
+    async with serving(bench, tmp_path, doors=doors_beside_the_native(bench)) as served:
         await served.create()
         draining = asyncio.create_task(bench.delivery.stopping.wait(timedelta(hours=1)))
         while not bench.delivery.stopping.is_on:
