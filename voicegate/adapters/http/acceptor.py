@@ -8,12 +8,16 @@ first byte, with a buffer for one record (RFC 8446, 5.1).
 
 import asyncio
 import errno
+import fcntl
 import socket
 import ssl
 import struct
+import termios
+from array import array
 from asyncio import sslproto
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, cast
 
 from voicegate.adapters.http.connections import Connection, Connections
@@ -52,6 +56,15 @@ def peer_uid(connection: socket.socket) -> int:
     return int(_CREDENTIALS.unpack(raw)[1])
 
 
+def _has_unread(connection: socket.socket) -> bool:
+    """Return whether the kernel holds bytes of a connection for us (FIONREAD, tcp(7), unix(7))."""
+    if connection.fileno() < 0:
+        return False
+    count = array("i", [0])
+    fcntl.ioctl(connection, termios.FIONREAD, count)
+    return count[0] > 0
+
+
 class Acceptor:
     """Accepts the connections of one listener."""
 
@@ -87,6 +100,9 @@ class Acceptor:
 
     def _accept(self) -> None:
         for _ in range(_BATCH):
+            if not self._connections.may_refuse:
+                self._rest()
+                return
             try:
                 accepted, _address = self._listener.socket.accept()
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
@@ -102,6 +118,10 @@ class Acceptor:
             raise error
         self._warnings.warn("no connection can be accepted", None, error=error.strerror)
         self._connections.make_room()
+        self._rest()
+
+    def _rest(self) -> None:
+        """Leave those who come in the kernel's queue for a moment."""
         # The socket stays readable: without a pause this would be asked again at once.
         self._loop.remove_reader(self._listener.socket)
         self._pause = self._loop.call_later(_PAUSE_S, self.start)
@@ -115,18 +135,19 @@ class Acceptor:
             return
         if not self._connections.add(connection):
             self._warnings.warn("too many connections", connection.address)
-            accepted.close()
-            return
+            self._connections.refuse(connection)
         arrival = _Arrival(connection, self._connections, self._begin)
         starting = self._loop.create_task(self._start(accepted, arrival))
         self._starting.add(starting)
         starting.add_done_callback(self._starting.discard)
 
     def _connection_of(self, accepted: socket.socket) -> Connection:
+        has_unread = partial(_has_unread, accepted)
         if accepted.family is socket.AF_UNIX:
-            return Connection(f"uid:{peer_uid(accepted)}")
+            return Connection(f"uid:{peer_uid(accepted)}", has_unread=has_unread)
         address = str(accepted.getpeername()[0])
-        return Connection(counted(address), is_proxied=self._proxies.is_trusted(address))
+        is_proxied = self._proxies.is_trusted(address)
+        return Connection(counted(address), is_proxied=is_proxied, has_unread=has_unread)
 
     async def _start(self, accepted: socket.socket, arrival: "_Arrival") -> None:
         try:
@@ -154,10 +175,18 @@ class _Arrival(asyncio.Protocol):
         self._connections = connections
         self._begin = begin
         self._accepted_at = asyncio.get_running_loop().time()
+        self._is_evicted = False
+        connection.abort = self._evict
+
+    def _evict(self) -> None:
+        # Before there is a transport: in a flood many are accepted in one round of the loop.
+        self._is_evicted = True
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
         self.connection.abort = self._transport.abort
+        if self._is_evicted:
+            self._transport.abort()
         loop = asyncio.get_running_loop()
         # asyncio takes some rounds of the loop until it reads.
         self.connection.late_s = loop.time() - self._accepted_at

@@ -3,7 +3,9 @@
 A connection is *keyless* until a request on it has shown who asks, and idle between two requests. The limits
 bound what strangers can hold. Eviction makes room for new connections: the address with the most keyless
 connections loses the one that was idle longest; after those, clients lose theirs. A connection with a request
-in progress is never closed for this.
+in progress is never closed for this, nor one whose bytes nobody has read yet: its client would be reset.
+Where none can be evicted, a newcomer is *refused*: a few such connections are held beyond the limits for the
+moment in which their request is answered with 503.
 """
 
 from collections import Counter, OrderedDict
@@ -20,6 +22,8 @@ _KEYLESS_SHARE: Final = 4
 _KEPT_DESCRIPTORS: Final = 300
 """Descriptors kept free for calls, PBXs, the database and logs."""
 _LEAST: Final = 50
+REFUSED_AT_ONCE: Final = 50
+"""Connections of a listener that are held beyond its limits, to be told so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +41,7 @@ class ConnectionLimits:
 def affordable(limits: ConnectionLimits, *, listeners: int, descriptors: int) -> ConnectionLimits:
     """Return the limits, lowered if this many listeners would leave no descriptors for calls and the
     database."""
-    room = max(_LEAST, (descriptors - _KEPT_DESCRIPTORS) // listeners)
+    room = max(_LEAST, (descriptors - _KEPT_DESCRIPTORS) // listeners - REFUSED_AT_ONCE)
     if limits.total <= room:
         return limits
     log.warning("http.max_connections not reached: the limit of open files is low", allowed=room)
@@ -60,10 +64,14 @@ class Connection:
     """Closes it at once."""
     is_busy: Callable[[], bool] = field(default=lambda: False)
     """Is a request in progress on it?"""
+    has_unread: Callable[[], bool] = field(default=lambda: False)
+    """Have bytes arrived on it that were not read?"""
     late_s: float = 0.0
     """How long it was open before it was accepted, in seconds; counts as time of its first request."""
     client: str | None = None
     """The client that it belongs to; None: it is keyless."""
+    is_refused: bool = False
+    """Is there no room for it, so that its request is answered with 503?"""
 
 
 _Crowd = OrderedDict[Connection, None]
@@ -77,6 +85,7 @@ class Connections:
         self._limits = limits
         self._keyless: dict[str, _Crowd] = {}
         self._known: _Crowd = OrderedDict()
+        self._refused: _Crowd = OrderedDict()
         self._clients: Counter[str] = Counter()
         self._keyless_count = 0
 
@@ -94,6 +103,19 @@ class Connections:
         self._keyless.setdefault(connection.address, OrderedDict())[connection] = None
         self._keyless_count += 1
         return True
+
+    @property
+    def may_refuse(self) -> bool:
+        """Return whether one more can be held for its answer; each of them needs a moment only."""
+        return len(self._refused) < REFUSED_AT_ONCE or any(map(_is_idle, self._refused))
+
+    def refuse(self, connection: Connection) -> None:
+        """Hold a connection for which there is no room, until it was told so. Only where that may be."""
+        # The oldest yields here too: who is silent must not keep others from being told.
+        if len(self._refused) >= REFUSED_AT_ONCE:
+            self._evict(self._refused)
+        connection.is_refused = True
+        self._refused[connection] = None
 
     def touch(self, connection: Connection) -> None:
         """Note that bytes came in or an answer went out."""
@@ -129,6 +151,8 @@ class Connections:
         if connection not in crowd:
             return
         del crowd[connection]
+        if connection.is_refused:
+            return
         if connection.client is None:
             self._keyless_count -= 1
             if not crowd:
@@ -148,16 +172,19 @@ class Connections:
 
     def close(self) -> None:
         """Close all connections at once."""
-        for connection in [*self._known, *(one for crowd in self._keyless.values() for one in crowd)]:
+        keyless = (one for crowd in self._keyless.values() for one in crowd)
+        for connection in [*self._known, *self._refused, *keyless]:
             self._take(connection)
 
     def _crowd_of(self, connection: Connection) -> _Crowd:
+        if connection.is_refused:
+            return self._refused
         if connection.client is not None:
             return self._known
         return self._keyless.get(connection.address, OrderedDict())
 
     def _evict(self, crowd: _Crowd, client: str | None = None) -> bool:
-        idle = (one for one in crowd if not one.is_busy() and client in (None, one.client))
+        idle = (one for one in crowd if client in (None, one.client) and _is_idle(one))
         victim = next(idle, None)
         if victim is None:
             return False
@@ -168,3 +195,7 @@ class Connections:
         # Removed first: the end of the transport is reported later, and again.
         self.discard(connection)
         connection.abort()
+
+
+def _is_idle(connection: Connection) -> bool:
+    return not connection.is_busy() and not connection.has_unread()

@@ -96,6 +96,8 @@ class Frame:
         self._locate(request, protocol)
         if request.path in door.open_paths:
             return await handler(request)
+        if protocol.connection.is_refused:
+            raise Refused(problems.OVERLOADED, facts=Facts(retry_after_s=_RETRY_CROWD_S))
         if door.is_open:
             # Who asks is only known behind the store, so what is under way counts for the address.
             return await self._take_turn(request, handler, door, client=f"address {request[ADDRESS]}")

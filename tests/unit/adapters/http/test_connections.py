@@ -152,8 +152,8 @@ def test_few_descriptors_lower_the_cap_and_the_log_says_so() -> None:
     asked = ConnectionLimits(total=1500)
     assert affordable(asked, listeners=2, descriptors=20_000) is asked
     with capture_logs() as logs:
-        assert affordable(asked, listeners=2, descriptors=1024).total == 362
-    assert logs[0]["allowed"] == 362
+        assert affordable(asked, listeners=2, descriptors=1024).total == 312
+    assert logs[0]["allowed"] == 312
 
 
 def test_an_ipv6_network_counts_as_one_address() -> None:
