@@ -93,6 +93,12 @@ async def test_a_pbx_of_the_bench_is_connected(bench: PbxBench) -> None:
     assert bench.pbx.is_connected
 
 
+async def test_a_ping_says_how_long_the_answer_took(bench: PbxBench) -> None:
+    took = await bench.pbx.ping()
+    assert took is not None
+    assert timedelta() <= took < timedelta(seconds=5)
+
+
 async def test_trunk_states_are_in_the_ports_words(bench: PbxBench) -> None:
     states = await bench.pbx.trunk_states()
     assert states

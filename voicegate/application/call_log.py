@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, replace
 import structlog
 
 from voicegate.application.change_notifier import ChangeNotifier
+from voicegate.application.observing import NOBODY, Observer
 from voicegate.application.outbox import Message, Outgoing, Told
 from voicegate.application.ports import CallRecord, Clock, Entropy, TimelineEntry
 from voicegate.application.receipts import NewReceipt, Receipts
@@ -42,6 +43,8 @@ class LogDependencies:
     """Composes messages to webhooks."""
     receipts: Receipts | None = None
     """Composes receipts; None: they are switched off."""
+    observer: Observer = NOBODY
+    """Is told of calls' ends."""
 
 
 class CallLog:
@@ -54,6 +57,7 @@ class CallLog:
         self._standings = dependencies.standings
         self._outgoing = dependencies.outgoing
         self._receipts = dependencies.receipts
+        self._observer = dependencies.observer
         self._challenge = challenge
         self._entries = list(record.timeline)
         self._messages: list[Message] = []
@@ -142,6 +146,9 @@ class CallLog:
         told = Told(messages, self._receipt_of(record))
         await self._store.record(record, change, following=following, told=told, can_wait=True)
         self._follow_commit(messages)
+        self._observer.call_ended(record, self._challenge)
+        if told.receipt is not None:
+            self._observer.receipt_made()
         log.info(
             "call ended",
             call=self.call.id,

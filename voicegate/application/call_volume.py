@@ -1,12 +1,12 @@
 """What the limits on calls need from a transaction, with the promises that it must keep; a part of
 `store_port`."""
 
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from datetime import date, datetime
 from typing import Protocol
 
 from voicegate.domain.policy.conversion import PrefixHold, Tally
-from voicegate.domain.policy.spend import Account, Cost, Reservation
+from voicegate.domain.policy.spend import Account, Cost, Reservation, SpendKind
 from voicegate.domain.policy.velocity import Counter
 
 
@@ -64,7 +64,9 @@ class Conversions(Protocol):
         """Return all holds, also those that are over."""
         ...
 
-    async def spent_on(self, day: date) -> Sequence[tuple[Account, Cost]]:
-        """Return what calls cost in each account on a day, those in progress at their worst case; the highest
-        costs first, at most a thousand accounts."""
+    async def spent_on(
+        self, day: date, kinds: Collection[SpendKind] = tuple(SpendKind)
+    ) -> Sequence[tuple[Account, Cost]]:
+        """Return what calls cost in each account of these kinds on a day, those in progress at their worst
+        case; the highest costs first, at most a thousand accounts."""
         ...

@@ -21,6 +21,7 @@ from voicegate.application.call_admission import (
 from voicegate.application.call_log import CallLogs
 from voicegate.application.delivery import Delivery
 from voicegate.application.factor_answers import GuessEffect
+from voicegate.application.observing import JudgedGuess
 from voicegate.application.pending_call import NO_TERMS, CallTerms, PendingCall
 from voicegate.application.ports import ChallengeRecord, Clock, Entropy, Keyring, Speech
 from voicegate.application.queueing import RETRY_AFTER
@@ -283,6 +284,8 @@ class ChallengeService:
         is_open = challenge.is_open(unit.now)
         is_match = self._factory.matches(challenge, guess)
         after, result = challenges.verify(challenge, unit.now, is_match=is_match)
+        newest = record.calls[-1].call.id if record.calls else None
+        unit.guesses.append(JudgedGuess(unit.now, result.result, after.id, newest))
         if after != record.challenge:
             unit.tx.save_challenge(after)
             unit.changed.append(after.id)

@@ -273,6 +273,13 @@ class Pbx(Protocol):
         `within`."""
         ...
 
+    async def ping(self) -> timedelta | None:
+        """Return how long the PBX takes to answer a request that does nothing; None: it is not connected.
+
+        If it does not answer in time, how long was waited for it.
+        """
+        ...
+
     def originate(self, order: Order) -> AbstractAsyncContextManager[Leg]:
         """Place a call, at most once per call id; the adapter never repeats it.
 

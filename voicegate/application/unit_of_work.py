@@ -16,6 +16,7 @@ from voicegate.application.audit import Audit
 from voicegate.application.audit_entry import AuditEntry
 from voicegate.application.change_notifier import ChangeNotifier
 from voicegate.application.delivery import Delivery
+from voicegate.application.observing import NOBODY, JudgedGuess, Observer
 from voicegate.application.outbox import Message, Outgoing
 from voicegate.application.pending_call import PendingCall
 from voicegate.application.ports import Clock
@@ -111,6 +112,8 @@ class UnitOfWork:
     """Messages to webhooks, which are stored in the transaction."""
     alarms: list[Alarm] = field(default_factory=list)
     """What an admin should look at."""
+    guesses: list[JudgedGuess] = field(default_factory=list)
+    """Guesses that were judged."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,6 +126,8 @@ class Followers:
     """Places and hangs up calls."""
     outgoing: Outgoing
     """Composes messages to webhooks, and wakes who sends them."""
+    observer: Observer = NOBODY
+    """Is told of guesses and refusals."""
 
 
 class UnitsOfWork:
@@ -135,6 +140,7 @@ class UnitsOfWork:
         self._notifier = followers.notifier
         self._delivery = followers.delivery
         self._outgoing = followers.outgoing
+        self._observer = followers.observer
         self._throttles: dict[tuple[str, str], Throttle] = {}
 
     async def do(
@@ -160,6 +166,8 @@ class UnitsOfWork:
         )
         answer, unit = await self._store.transact(transaction)
         await self._follow_commit(unit)
+        if isinstance(answer, Deny):
+            self._observer.request_refused(answer)
         return answer
 
     async def dry_run(self, principal: Principal, action: str, work: Callable[[UnitOfWork], A]) -> A:
@@ -216,6 +224,8 @@ class UnitsOfWork:
             throttle = self._throttles.setdefault((alarm.action, alarm.client), Throttle())
             if (held_back := throttle.admit()) is not None:
                 log.warning(alarm.text, client=alarm.client, count=alarm.count + held_back)
+        for guess in unit.guesses:
+            self._observer.guess_judged(guess)
         self._outgoing.stored(unit.messages)
         for pending in unit.pending:
             self._delivery.start(pending)

@@ -12,7 +12,7 @@ from contextlib import (
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import TypedDict
+from typing import TYPE_CHECKING, TypedDict
 
 import structlog
 
@@ -30,8 +30,8 @@ from voicegate.adapters.system import SystemClock, SystemEntropy
 from voicegate.adapters.systemd import keep_watchdog_quiet, tell_systemd
 from voicegate.application.challenges import Defaults
 from voicegate.application.housekeeping import settle_orphans, tidy_for_ever, void_keyless
+from voicegate.application.observing import Observers
 from voicegate.application.ports import Pbx
-from voicegate.application.queueing import CallLimits
 from voicegate.application.retention import Retention
 from voicegate.bootstrap.app import TEST_PBX, Adapters, App, Rules, assemble
 from voicegate.bootstrap.asterisk import group_id
@@ -44,6 +44,7 @@ from voicegate.bootstrap.doors import (
     twilio_services,
 )
 from voicegate.bootstrap.endpoints import allowed_uids, listening_alone, socket_file, tcp_port
+from voicegate.bootstrap.monitoring import check_metrics, make_metrics, serving_metrics
 from voicegate.bootstrap.pages import brands, page_rules
 from voicegate.bootstrap.pbxs import make_pbx
 from voicegate.bootstrap.policies import call_policy, report_rules
@@ -52,7 +53,7 @@ from voicegate.bootstrap.receipts import receipt_keys
 from voicegate.bootstrap.reloading import reload_for_ever
 from voicegate.bootstrap.routing import routes
 from voicegate.bootstrap.settings_checks import warn_of_open_secrets
-from voicegate.bootstrap.times import check_times, timings
+from voicegate.bootstrap.times import call_limits, check_times, timings
 from voicegate.bootstrap.webhooks import check_webhooks, sending_rules, webhook_sender, webhooks
 from voicegate.config import (
     Settings,
@@ -65,6 +66,9 @@ from voicegate.domain.language import best_language, match_language
 from voicegate.domain.passcode import Passcode
 from voicegate.domain.standing import RestRules
 from voicegate.domain.trunk_figures import KeyAlarm
+
+if TYPE_CHECKING:
+    from voicegate.adapters.metrics import Metrics
 
 log = structlog.get_logger(__name__)
 
@@ -118,9 +122,8 @@ async def running(settings: Settings) -> AsyncIterator[App]:
     connect."""
     async with AsyncExitStack() as stack:
         stack.enter_context(_sole_user(settings.storage.database))
-        # Alone: a second daemon would end the first one's calls.
-        opened = SqlStore(settings.storage.database, waits(settings), alone=True)
-        store = await stack.enter_async_context(opened)
+        metrics = make_metrics(settings)
+        store = await stack.enter_async_context(_store(settings, metrics))
         keyring = _keyring(Path(settings.storage.key_file), may_create=not await store.recent_calls(1))
         speech = Mixer(speech_settings(settings))
         await speech.prepare()
@@ -135,9 +138,11 @@ async def running(settings: Settings) -> AsyncIterator[App]:
             entropy=SystemEntropy(),
             receipt_signer=await asyncio.to_thread(receipt_keys, settings),
             webhook_sender=await stack.enter_async_context(webhook_sender(settings, SystemClock())),
+            observer=Observers([metrics] if metrics else ()),
         )
         app = replace(assemble(adapters, rules(settings)), store_delay=store.write_delay_s)
         await app.trunks.load()
+        await stack.enter_async_context(serving_metrics(settings, metrics, store=store, app=app))
         await _settle_the_past(app, adapters)
         await stack.enter_async_context(app.webhook_delivery)
         await stack.enter_async_context(app.delivery)
@@ -153,6 +158,12 @@ async def running(settings: Settings) -> AsyncIterator[App]:
         watching = asyncio.create_task(app.trunk_watch.watch_for_ever(), name="trunk watch")
         stack.callback(watching.cancel)
         yield app
+
+
+def _store(settings: Settings, metrics: "Metrics | None") -> SqlStore:
+    # Alone: a second daemon would end the first one's calls.
+    on_commit = metrics.committed if metrics else None
+    return SqlStore(settings.storage.database, waits(settings), alone=True, on_commit=on_commit)
 
 
 async def _settle_the_past(app: App, adapters: Adapters) -> None:
@@ -245,6 +256,7 @@ def check(settings: Settings) -> None:
     brands(settings)
     page_rules(settings)
     check_webhooks(settings)
+    check_metrics(settings)
     allowed_uids(settings)
     socket_file(settings)
     if (port := tcp_port(settings)) is not None:
@@ -270,17 +282,6 @@ def retention(settings: Settings) -> Retention:
         audit=timedelta(days=kept.audit_days),
         webhooks=timedelta(days=kept.webhooks_days),
         receipts=timedelta(days=kept.receipts_days),
-    )
-
-
-def call_limits(settings: Settings) -> CallLimits:
-    """Return the limits of calls in progress, as configured."""
-    call = settings.call
-    return CallLimits(
-        call.max_in_progress,
-        call.max_queued,
-        queue_timeout=timedelta(seconds=call.queue_timeout_s),
-        failover=timedelta(seconds=settings.routing.failover_within_s),
     )
 
 

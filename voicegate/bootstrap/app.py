@@ -17,6 +17,7 @@ from voicegate.application.dry_runs import DryRuns
 from voicegate.application.enrollment import Enrollment
 from voicegate.application.limits import Capacity, LimitQueries
 from voicegate.application.number_lists import NumberLists
+from voicegate.application.observing import NOBODY, ObservedSender, Observer
 from voicegate.application.outbox import Outgoing
 from voicegate.application.page_queries import PageQueries
 from voicegate.application.page_sessions import PageRules, PageSessions
@@ -68,6 +69,8 @@ class Adapters:
     """Sends webhooks' messages."""
     receipt_signer: ReceiptSigner | None = None
     """Signs receipts; None: they are switched off."""
+    observer: Observer = NOBODY
+    """Is told what happens."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,8 +168,7 @@ def assemble(adapters: Adapters, rules: Rules) -> App:
     notifier, standings, outgoing = logs.notifier, logs.standings, logs.outgoing
     calls, audit = CallLogs(logs, entropy), Audit(store=store, keyring=adapters.keyring)
     delivery = _delivery(adapters, rules, calls)
-    followers = Followers(notifier=notifier, delivery=delivery, outgoing=outgoing)
-    units = _units(adapters, rules, audit=audit, followers=followers)
+    units = _units(adapters, rules, audit=audit, delivery=delivery, logs=logs)
     service = _challenge_service(adapters, rules, calls=calls, delivery=delivery, standings=standings)
     enrollment = _enrollment(adapters, units=units, challenge_service=service)
     factors = FactorQueries(store=store, clock=clock)
@@ -201,9 +203,17 @@ def assemble(adapters: Adapters, rules: Rules) -> App:
     )
 
 
-def _units(adapters: Adapters, rules: Rules, *, audit: Audit, followers: Followers) -> UnitsOfWork:
+def _units(
+    adapters: Adapters, rules: Rules, *, audit: Audit, delivery: Delivery, logs: LogDependencies
+) -> UnitsOfWork:
     """Return what runs units of work; called persons' reports are such units too."""
     store = adapters.store
+    followers = Followers(
+        notifier=logs.notifier,
+        delivery=delivery,
+        outgoing=logs.outgoing,
+        observer=adapters.observer,
+    )
     units = UnitsOfWork(store=store, clock=adapters.clock, audit=audit, followers=followers)
     if rules.reports is not None:
         followers.delivery.on_report(Reports(store=store, units=units, rules=rules.reports))
@@ -257,6 +267,7 @@ def _log_dependencies(adapters: Adapters, rules: Rules) -> LogDependencies:
         standings=Standings(clock=adapters.clock, rules=rules.rests),
         outgoing=Outgoing(rules.webhooks, entropy=adapters.entropy, rules=rules.sending.retries),
         receipts=Receipts(adapters.receipt_signer) if adapters.receipt_signer else None,
+        observer=adapters.observer,
     )
 
 
@@ -280,7 +291,7 @@ def _webhook_delivery(adapters: Adapters, rules: Rules, outgoing: Outgoing) -> W
     return WebhookDelivery(
         store=adapters.store,
         clock=adapters.clock,
-        sender=adapters.webhook_sender,
+        sender=ObservedSender(adapters.webhook_sender, adapters.observer),
         outgoing=outgoing,
         rules=rules.sending,
     )

@@ -9,6 +9,7 @@ from voicegate.adapters.speech.mixer import Mixer
 from voicegate.application.conversation import OPT_OUT_WAIT, READINGS, CallTimings
 from voicegate.application.delivery import longest_call
 from voicegate.application.ports import DtmfTiming
+from voicegate.application.queueing import CallLimits
 from voicegate.config import Settings
 from voicegate.domain.announcement import (
     REPORT_PHRASES,
@@ -117,4 +118,15 @@ def _invitations(
     return tuple(
         (compose_invitation(check, "1", phrasing, is_reportable=is_reportable, opening=opening),)
         for check in checks
+    )
+
+
+def call_limits(settings: Settings) -> CallLimits:
+    """Return the limits of calls in progress, as configured."""
+    call = settings.call
+    return CallLimits(
+        call.max_in_progress,
+        call.max_queued,
+        queue_timeout=timedelta(seconds=call.queue_timeout_s),
+        failover=timedelta(seconds=settings.routing.failover_within_s),
     )

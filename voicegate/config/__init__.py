@@ -18,6 +18,7 @@ import msgspec
 import phonenumbers
 from msgspec import Struct
 
+from voicegate.config.monitoring_shapes import MetricsSettings
 from voicegate.config.profile import check_profile
 from voicegate.config.renames import Renamed, rename
 from voicegate.config.report_shapes import ReportSettings
@@ -69,6 +70,7 @@ __all__ = [
     "Http",
     "InternalSettings",
     "Log",
+    "MetricsSettings",
     "Okta",
     "OktaHookSettings",
     "PageClientSettings",

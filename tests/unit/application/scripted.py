@@ -120,6 +120,9 @@ class ScriptedPbx:
     async def reach(self, within: timedelta) -> bool:
         return self.is_connected
 
+    async def ping(self) -> timedelta | None:
+        return timedelta(milliseconds=3) if self.is_connected else None
+
     @asynccontextmanager
     async def originate(self, order: Order) -> AsyncIterator[ScriptedLeg]:
         plot = self.plots[min(len(self.legs), len(self.plots) - 1)]

@@ -1,4 +1,7 @@
-"""The API's TCP port and its certificate. Without TLS only on loopback, where nobody can eavesdrop."""
+"""A TCP port, of the API or of the metrics, and its certificate.
+
+Without TLS only on loopback, where nobody can eavesdrop.
+"""
 
 import ipaddress
 import socket
@@ -16,7 +19,7 @@ _BACKLOG = 128
 
 @dataclass(frozen=True, slots=True)
 class TcpPort:
-    """Where the API listens beside its socket."""
+    """Where is listened beside the Unix socket."""
 
     host: str
     """An address of this machine, or its name."""
@@ -26,6 +29,8 @@ class TcpPort:
     """PEM file with the certificate and its issuers' certificates; None: no TLS."""
     key: Path | None = None
     """PEM file with the certificate's private key; None: it is in the certificate's file."""
+    section: str = "tcp"
+    """The section of its settings, for errors."""
 
 
 def tls_of(port: TcpPort) -> ssl.SSLContext | None:
@@ -35,8 +40,8 @@ def tls_of(port: TcpPort) -> ssl.SSLContext | None:
         ConfigError: TLS is missing where others could eavesdrop, or a file cannot be used; names the setting.
     """
     if port.certificate is None:
-        if not _is_loopback(port.host):
-            raise ConfigError(f"tcp.certificate: {port.host} is not loopback, where keys need TLS")
+        if not is_loopback(port.host):
+            raise ConfigError(f"{port.section}.certificate: {port.host} is not loopback, where keys need TLS")
         return None
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     _load(context, port)
@@ -65,7 +70,8 @@ def listening_on(port: TcpPort) -> Iterator[Listener]:
     try:
         listener = socket.create_server((port.host, port.port), family=family, backlog=_BACKLOG)
     except OSError as error:
-        raise ConfigError(f"tcp.host, tcp.port: {port.host}:{port.port}: {error.strerror}") from error
+        where = f"{port.section}.host, {port.section}.port"
+        raise ConfigError(f"{where}: {port.host}:{port.port}: {error.strerror}") from error
     with listener:
         listener.setblocking(False)
         yield Listener(listener, tls)
@@ -76,10 +82,12 @@ def _load(context: ssl.SSLContext, port: TcpPort) -> None:
         context.load_cert_chain(port.certificate or "", port.key)
     except (OSError, ssl.SSLError) as error:
         reason = error.strerror or str(error)
-        raise ConfigError(f"tcp.certificate, tcp.key: {port.certificate} cannot be used: {reason}") from error
+        where = f"{port.section}.certificate, {port.section}.key"
+        raise ConfigError(f"{where}: {port.certificate} cannot be used: {reason}") from error
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Return whether only this machine reaches an address."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

@@ -3,7 +3,7 @@
 One transaction writes at a time, as in `volume`: no account passes its cap.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Final
 
@@ -60,10 +60,13 @@ def find_spent(connection: Connection, accounts: Iterable[Account], day: date) -
     return found
 
 
-def find_accounts(connection: Connection, day: date) -> Sequence[tuple[Account, Cost]]:
-    """Return the accounts of a day with their costs, the highest first, at most a thousand."""
+def find_accounts(
+    connection: Connection, day: date, kinds: Collection[SpendKind]
+) -> Sequence[tuple[Account, Cost]]:
+    """Return the accounts of these kinds of a day with their costs, the highest first, at most a thousand."""
+    wanted = (spend.c.day == day, spend.c.kind.in_([str(kind) for kind in kinds]))
     highest = (spend.c.micros.desc(), spend.c.seconds.desc(), spend.c.kind, spend.c.client, spend.c.key)
-    rows = connection.execute(select(spend).where(spend.c.day == day).order_by(*highest).limit(_MOST))
+    rows = connection.execute(select(spend).where(*wanted).order_by(*highest).limit(_MOST))
     return [
         (Account(SpendKind(row.kind), row.client, row.key), Cost(row.seconds, row.micros)) for row in rows
     ]

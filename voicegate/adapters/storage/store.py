@@ -6,7 +6,7 @@ committed: a reader never waits for the writer. The event loop waits for neither
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -35,7 +35,7 @@ from voicegate.adapters.storage import (
 from voicegate.adapters.storage.engines import FileIdentity
 from voicegate.adapters.storage.migrations import migrate
 from voicegate.adapters.storage.transaction import SqlTransaction
-from voicegate.adapters.storage.writer import Writer
+from voicegate.adapters.storage.writer import OnCommit, Writer
 from voicegate.application.audit_entry import AuditEntry
 from voicegate.application.listing import (
     ALL_CALLS,
@@ -59,7 +59,7 @@ from voicegate.domain.errors import StoreError
 from voicegate.domain.page_session import PageSession
 from voicegate.domain.policy import ListedNumber, NumberList
 from voicegate.domain.policy.conversion import PrefixHold, Tally
-from voicegate.domain.policy.spend import Account, Cost
+from voicegate.domain.policy.spend import Account, Cost, SpendKind
 from voicegate.domain.trunk_figures import TrunkFigures
 from voicegate.domain.webhook import MessageState
 
@@ -91,7 +91,15 @@ class SqlStore:
     The functions given to `transact` and `record` run in the writer's thread.
     """
 
-    def __init__(self, location: str | Path, waits: Waits = DEFAULT_WAITS, *, alone: bool = False) -> None:
+    def __init__(
+        self,
+        location: str | Path,
+        waits: Waits = DEFAULT_WAITS,
+        *,
+        alone: bool = False,
+        on_commit: OnCommit | None = None,
+    ) -> None:
+        self._on_commit = on_commit
         self._url = engines.locate(location)
         self._name = engines.name_of(self._url)
         self._waits = waits
@@ -110,7 +118,7 @@ class SqlStore:
         except BaseException:
             await self.close()
             raise
-        self._writer = Writer(self._writing)
+        self._writer = Writer(self._writing, *([self._on_commit] if self._on_commit else []))
         return self
 
     async def __aexit__(
@@ -249,9 +257,12 @@ class SqlStore:
         `since`."""
         return await self._list(partial(holds.find_tallies, since=since))
 
-    async def spent_on(self, day: date) -> Sequence[tuple[Account, Cost]]:
-        """Return what calls cost in each account on a day, the highest costs first, at most a thousand."""
-        return await self._list(partial(spend.find_accounts, day=day))
+    async def spent_on(
+        self, day: date, kinds: Collection[SpendKind] = tuple(SpendKind)
+    ) -> Sequence[tuple[Account, Cost]]:
+        """Return what calls cost in each account of these kinds on a day, the highest costs first, at most a
+        thousand."""
+        return await self._list(partial(spend.find_accounts, day=day, kinds=kinds))
 
     async def trunk_figures(self, since: datetime) -> Sequence[TrunkFigures]:
         """Return the sums of calls made at `since` or later, by trunk and country."""
@@ -311,6 +322,10 @@ class SqlStore:
         The longer of the two. Does not block.
         """
         return 0.0 if self._writer is None else self._writer.delay_s(ahead)
+
+    def undone_writes(self) -> int:
+        """Return how many writes are queued or being done. Does not block."""
+        return 0 if self._writer is None else self._writer.undone()
 
     def _opened(self) -> Writer:
         if self._writer is None:

@@ -25,6 +25,8 @@ from voicegate.adapters.storage.pace import WritePace
 from voicegate.domain.errors import StoreError
 
 T = TypeVar("T")
+OnCommit = Callable[[int, float], None]
+"""Is told how many jobs a commit had, and how many seconds they took with it. Does not raise."""
 
 # A daemon that stops has its own deadline, systemd's: no job waits for a lock longer than this after `close`.
 _CLOSING_WITHIN_S: Final = 10.0
@@ -54,11 +56,19 @@ class _Done:
     """What it raised; its savepoint was rolled back."""
 
 
-class Writer:
-    """Runs jobs one after the other in a thread of its own."""
+def _tell_nobody(_jobs: int, _seconds: float) -> None:
+    """Do nothing."""
 
-    def __init__(self, engine: Engine) -> None:
+
+class Writer:
+    """Runs jobs one after the other in a thread of its own.
+
+    `on_commit` is called in that thread with the jobs of each commit, and with the seconds that they took.
+    """
+
+    def __init__(self, engine: Engine, on_commit: OnCommit = _tell_nobody) -> None:
         self._engine = engine
+        self._on_commit = on_commit
         self._wake = threading.Condition()
         self._queue: list[_Job] = []
         self._batch: list[_Job] = []
@@ -92,9 +102,12 @@ class Writer:
 
         An estimate from how long the last jobs took.
         """
+        return max(self.undone(), ahead) * self._pace.each_s(time.monotonic())
+
+    def undone(self) -> int:
+        """Return how many jobs are queued or being done."""
         with self._wake:
-            undone = len(self._batch) + len(self._queue)
-        return max(undone, ahead) * self._pace.each_s(time.monotonic())
+            return len(self._batch) + len(self._queue)
 
     def close(self) -> None:
         """Refuse new jobs and wait until the queued ones are done, or have waited long enough for a locked
@@ -136,7 +149,9 @@ class Writer:
                 time.sleep(postgresql.RETRY_S)
             return
         self._put_back(batch[len(done) :])
-        self._pace.note(len(done), time.monotonic() - began, time.monotonic())
+        took = time.monotonic() - began
+        self._pace.note(len(done), took, time.monotonic())
+        self._on_commit(len(done), took)
         for job, result in zip(batch, done, strict=False):
             if result.error is None:
                 job.future.set_result(result.answer)

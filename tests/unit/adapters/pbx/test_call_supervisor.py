@@ -115,6 +115,7 @@ class Driver:
         self.calls: list[Call] = []
         self.faults: list[Exception] = []
         self.ended: list[str] = []
+        self.pings: list[Exception] = []
 
     def listening(self, _tasks: asyncio.TaskGroup, /) -> AbstractAsyncContextManager[None]:
         return nullcontext()
@@ -124,6 +125,11 @@ class Driver:
         return (self.calls[-1],)
 
     async def await_boot(self) -> None: ...
+
+    async def ping(self) -> object:
+        if self.pings:
+            raise self.pings.pop()
+        return None
 
     async def end_stray(self, call_id: str) -> None:
         if not self.client.ready.is_set() and not self.ended:
@@ -177,6 +183,17 @@ async def test_a_call_id_is_placed_once_whatever_became_of_it(fault: Exception |
             except (PbxRefused, PbxUnavailable):
                 continue
     assert [call.asked.count("originate") for call in room.driver.calls] == [1, 0]
+
+
+@pytest.mark.parametrize("fault", [None, ReplyLost(), PbxUnavailable()])
+async def test_a_ping_without_an_answer_took_at_least_as_long_as_was_waited(fault: Exception | None) -> None:
+    room = a_room()
+    assert await room.pbx.ping() is None, "it is not connected"
+    async with within(5), room.pbx:
+        assert await room.pbx.reach(timedelta(seconds=5))
+        room.driver.pings = [fault] if fault else []
+        took = await room.pbx.ping()
+    assert took is None if isinstance(fault, PbxUnavailable) else took is not None and took >= timedelta()
 
 
 async def test_an_originate_without_an_answer_is_a_call_that_may_live() -> None:

@@ -89,6 +89,10 @@ class AsteriskDriver:
             for index, contact in enumerate(contacts)
         ]
 
+    async def ping(self) -> object:
+        """Ask for a Pong."""
+        return await self.client.ask("Ping", {})
+
     async def await_boot(self) -> None:
         """Wait until the PBX can pass answered calls to us."""
         loop = asyncio.get_running_loop()

@@ -88,6 +88,21 @@ class CallSupervisor:
         # Asked again: the connection may have come, and be lost again before this task had its turn.
         return self.is_connected
 
+    async def ping(self) -> timedelta | None:
+        """Return how long the PBX takes to answer, or how long was waited for it; None: it is not
+        connected."""
+        if not self.is_connected:
+            return None
+        loop = asyncio.get_running_loop()
+        asked_at = loop.time()
+        try:
+            await self._driver.ping()
+        except PbxUnavailable:
+            return None
+        except ReplyLost:
+            pass
+        return timedelta(seconds=loop.time() - asked_at)
+
     @asynccontextmanager
     async def originate(self, order: Order) -> AsyncIterator[Leg]:
         """Place a call, at most once per call id; never repeated. All telephones of an extension ring."""

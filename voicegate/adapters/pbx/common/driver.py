@@ -207,6 +207,15 @@ class PbxDriver(Protocol):
         """
         ...
 
+    async def ping(self) -> object:
+        """Send a request that does nothing, and return when it is answered.
+
+        Raises:
+            PbxUnavailable: not connected.
+            ReplyLost: no answer came in time.
+        """
+        ...
+
     async def await_boot(self) -> None:
         """Wait until the PBX can place calls: during its start it accepts connections before that.
 

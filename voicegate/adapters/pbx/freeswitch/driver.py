@@ -70,6 +70,10 @@ class FreeSwitchDriver:
         )
         return (call,)
 
+    async def ping(self) -> object:
+        """Ask for the status, as the connection's own pings do."""
+        return await self.client.api("status")
+
     async def await_boot(self) -> None:
         """Wait until calls can be placed."""
         loop = asyncio.get_running_loop()

@@ -138,6 +138,10 @@ class SimulatedPbx:
         if leg := self._legs.get(call_id):
             await leg.hang_up()
 
+    async def ping(self) -> timedelta:
+        """Return no time at all: nothing has to travel."""
+        return timedelta()
+
     async def trunk_states(self) -> Mapping[str, TrunkState]:
         """Return the endpoints it was made with, all available."""
         return dict.fromkeys(self._endpoints, TrunkState.AVAILABLE)

@@ -1,0 +1,123 @@
+"""Metrics, as configured: who counts, and where the figures are served."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import structlog
+
+from voicegate.adapters.http.metrics_door import LIMITS, MetricsPage, metrics_door, reader_of
+from voicegate.adapters.http.server import ServerSettings, serve_on
+from voicegate.adapters.http.tcp_port import TcpPort, is_loopback, listening_on, tls_of
+from voicegate.application.monitor import Condition, Monitor, MonitorSources
+from voicegate.application.queueing import CallLimits
+from voicegate.application.store_port import Store
+from voicegate.bootstrap.app import App
+from voicegate.bootstrap.routing import routes
+from voicegate.bootstrap.times import call_limits
+from voicegate.config import Settings, read_secret
+from voicegate.domain.errors import ConfigError
+from voicegate.domain.routing import Trunk
+
+if TYPE_CHECKING:
+    from voicegate.adapters.metrics import Metrics
+    from voicegate.adapters.storage.store import SqlStore
+
+log = structlog.get_logger(__name__)
+
+
+def make_metrics(settings: Settings) -> "Metrics | None":
+    """Return what counts; None: metrics are off."""
+    if not settings.metrics.enabled:
+        return None
+    from voicegate.adapters.metrics import Metrics  # noqa: PLC0415  # off, it costs no start any time
+
+    return Metrics()
+
+
+def metrics_port(settings: Settings) -> TcpPort:
+    """Return where metrics are served, as configured."""
+    metrics = settings.metrics
+    certificate = Path(metrics.certificate) if metrics.certificate else None
+    key = Path(metrics.key) if metrics.key else None
+    return TcpPort(metrics.host, metrics.port, certificate, key, section="metrics")
+
+
+def check_metrics(settings: Settings) -> None:
+    """Check the settings of metrics. Blocks.
+
+    Raises:
+        ConfigError: others than this machine could read the figures, or a file cannot be read; names the
+            setting.
+    """
+    if settings.metrics.enabled:
+        _token(settings)
+        tls_of(metrics_port(settings))
+
+
+@asynccontextmanager
+async def serving_metrics(
+    settings: Settings, metrics: "Metrics | None", *, store: "SqlStore", app: App
+) -> AsyncIterator[None]:
+    """Serve the metrics while the context lasts; None: do nothing.
+
+    Raises:
+        ConfigError: as `check_metrics`, or the port is taken.
+    """
+    if metrics is None:
+        yield
+        return
+    from voicegate.adapters.metrics import CONTENT_TYPE  # noqa: PLC0415  # as above
+    from voicegate.adapters.metrics.gauges import StoreGauges  # noqa: PLC0415
+
+    token = _token(settings)
+    monitor = monitor_of(app, store, trunks=routes(settings).trunks, limits=call_limits(settings))
+    metrics.watch(_in_loop(monitor.look), StoreGauges(store.undone_writes, store.write_delay_s))
+    page = MetricsPage(CONTENT_TYPE, metrics.page)
+    async with AsyncExitStack() as stack:
+        listener = stack.enter_context(listening_on(metrics_port(settings)))
+        watching = asyncio.create_task(monitor.watch_for_ever(), name="monitor")
+        stack.callback(watching.cancel)
+        server = serve_on(
+            [listener], [metrics_door(page)], reader_of(token), settings=ServerSettings(limits=LIMITS)
+        )
+        await stack.enter_async_context(server)
+        log.info("serving metrics", host=settings.metrics.host, port=listener.socket.getsockname()[1])
+        yield
+
+
+def monitor_of(app: App, store: Store, *, trunks: Sequence[Trunk], limits: CallLimits) -> Monitor:
+    """Return what watches the daemon's parts."""
+    sources = MonitorSources(
+        store=store,
+        clock=app.clock,
+        pbxs=app.pbxs,
+        trunks=trunks,
+        standings=app.standings,
+        limits=limits,
+        occupancy=app.delivery.occupancy,
+        caps=lambda: app.limits.caps,
+        is_stopping=lambda: app.delivery.stopping.is_on,
+    )
+    return Monitor(sources)
+
+
+def _in_loop(look: Callable[[], Condition]) -> Callable[[], Condition]:
+    """Return a `look` for other threads: what it reads changes in the event loop."""
+    loop = asyncio.get_running_loop()
+
+    async def looked() -> Condition:
+        return look()
+
+    return lambda: asyncio.run_coroutine_threadsafe(looked(), loop).result()
+
+
+def _token(settings: Settings) -> str | None:
+    metrics = settings.metrics
+    if metrics.token_file:
+        return read_secret(metrics.token_file, "metrics.token_file")
+    if not is_loopback(metrics.host):
+        raise ConfigError(f"metrics.token_file: is missing; {metrics.host} is not loopback")
+    return None
