@@ -42,6 +42,8 @@ class Habit:
     """How long it takes for that."""
     sdp: str = SDP
     """What an answer has as its body; empty: none."""
+    contact: str = ""
+    """Where it says to be found; empty: where it was asked."""
     hangs_up_at_ack: bool = False
     """Does its BYE come right behind our ACK?"""
     echo: bool = False
@@ -141,7 +143,7 @@ class FarEnd(asyncio.DatagramProtocol):
         await asyncio.sleep(habit.after_s)
         if habit.final and not dialog.ended.is_set():
             body = habit.sdp.format(port=media.port) if habit.final.startswith("2") else ""
-            self._send(reply(invite, habit.final, body), address)
+            self._send(reply(invite, habit.final, body, contact=habit.contact), address)
             if not habit.final.startswith("2"):
                 dialog.end()
 

@@ -163,6 +163,7 @@ class Channel:
         self.reply()
         if self.variables.get("outbound_redirect_fatal") == "true":
             self.variables["proto_specific_hangup_cause"] = "sip:302"
+            self.variables["sip_redirect_contact_user_0"] = "+19005550123"
             self.end("REQUESTED_CHAN_UNAVAIL", 44)
         else:
             self.switch.rung.append("+19005550123")

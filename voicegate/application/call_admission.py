@@ -115,14 +115,19 @@ def guess_budgets(
         Guesses(
             rules.per_destination,
             tx.wrong_guesses(since, rules.per_destination, client=client, bucket=challenge.bucket),
-            tx.pending_challenges(client, bucket=challenge.bucket),
+            _others(tx.pending_challenges(client, bucket=challenge.bucket), challenge),
         )
     ]
     if subscriber is not None:
         wrong = tx.wrong_guesses(since, rules.per_subscriber, client=client, subscriber=subscriber)
-        pending = tx.pending_challenges(client, subscriber=subscriber)
+        pending = _others(tx.pending_challenges(client, subscriber=subscriber), challenge)
         budgets.append(Guesses(rules.per_subscriber, wrong, pending, "policy.guesses_per_subscriber"))
     return budgets
+
+
+def _others(pending: Sequence[Challenge], challenge: Challenge) -> Sequence[Challenge]:
+    """Return open challenges without one that is stored already, as a redirected call's is."""
+    return [one for one in pending if one.id != challenge.id]
 
 
 def may_place_now(
@@ -191,7 +196,11 @@ def failed_caller_ids(unit: UnitOfWork, challenge: Challenge, memory: timedelta)
 
 def _own(unit: UnitOfWork, challenge: Challenge, policy: CallPolicy) -> Sequence[PastCall]:
     since = unit.now - policy.call_window
-    return _past(unit.tx.calls_counted(challenge.bucket, challenge.client, since))
+    found = unit.tx.calls_counted(challenge.bucket, challenge.client, since)
+    if policy.follows_redirects:
+        forwarded = unit.tx.calls_forwarded(challenge.destination.number, challenge.client, since)
+        found = [*found, *(replace(one, bucket=challenge.bucket) for one in forwarded)]
+    return _past(found)
 
 
 def target_of(challenge: Challenge) -> Target:

@@ -6,6 +6,7 @@ It decides nothing: `domain.call` says which steps are possible, `delivery` make
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from typing import Final
 
 import structlog
 
@@ -21,10 +22,13 @@ from voicegate.domain.call import Call, CallEvent, Ended, Originated
 from voicegate.domain.call_outcome import CallOutcome, GaveUp, Hangup
 from voicegate.domain.challenge import Challenge
 from voicegate.domain.errors import StoreError
-from voicegate.domain.phone_number import mask
+from voicegate.domain.phone_number import Destination, mask
+from voicegate.domain.policy import Deny
 from voicegate.domain.routing import Hop, Trunk
 
 log = structlog.get_logger(__name__)
+
+_NO_NUMBER: Final = re.compile(r"[^0-9A-Za-z+*#]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,10 +126,11 @@ class CallLog:
         *,
         change: Callable[[Challenge], Challenge] | None = None,
         following: Call | None = None,
+        refused: Deny | None = None,
     ) -> None:
         """End the call with its outcome; in the same commit change its challenge and add its next call.
 
-        May be repeated after an error.
+        `refused`: why it is not followed to where it was redirected. May be repeated after an error.
 
         Raises:
             StoreError: it could not be stored.
@@ -136,6 +141,7 @@ class CallLog:
             "cause": hangup.cause or None,
             "sip_status": hangup.sip_status,
             "gave_up": hangup.gave_up,
+            **_redirection(hangup, refused),
         }
         if self.call.is_live:
             self.note(Ended(), detail)
@@ -177,6 +183,15 @@ class CallLog:
         self._notifier.announce(self.call.challenge_id)
 
 
+def _redirection(hangup: Hangup, refused: Deny | None) -> Mapping[str, object]:
+    """Return what the record says of a redirection: nothing where there was none."""
+    if hangup.forwarded_to is None:
+        return {}
+    # The far end may write anything there.
+    told: dict[str, object] = {"forwarded_to": mask(_NO_NUMBER.sub("", hangup.forwarded_to))}
+    return told if refused is None else told | {"refused": str(refused.reason)}
+
+
 class CallLogs:
     """Creates calls and opens their logs."""
 
@@ -184,12 +199,15 @@ class CallLogs:
         self._dependencies = dependencies
         self._entropy = entropy
 
-    def new_call(self, challenge: Challenge, hop: Hop) -> Call:
-        """Return a queued call of `challenge` over `hop`; it must be stored before it is started."""
+    def new_call(self, challenge: Challenge, hop: Hop, to: Destination | None = None) -> Call:
+        """Return a queued call of `challenge` over `hop`; it must be stored before it is started.
+
+        `to`: where it was redirected; None: the challenge's own destination.
+        """
         return Call(
             id=self._entropy.new_id("call"),
             challenge_id=challenge.id,
-            destination=challenge.destination,
+            destination=to or challenge.destination,
             trunk=hop.trunk.name,
             caller_id=hop.caller_id.number,
             created_at=self._dependencies.clock.now(),

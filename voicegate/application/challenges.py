@@ -209,6 +209,10 @@ class ChallengeService:
         pending = self._with_call(replace(plain, factor_id=factor_id, purpose=purpose))
         return pending if isinstance(pending, Deny) else replace(pending, terms=spec.terms)
 
+    def route(self, challenge: Challenge) -> PendingCall | Deny:
+        """Return a challenge with its next call, not stored yet; or why its number is not called at all."""
+        return refusal(may_reach(challenge.destination, self.policy)) or self._with_call(challenge)
+
     def admit(
         self, unit: UnitOfWork, pending: PendingCall, subscriber: str | None = None
     ) -> PendingCall | Deny:

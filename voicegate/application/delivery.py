@@ -8,8 +8,7 @@ that sent nothing). Cancelling hangs up. Every call ends in a stored, truthful o
 import asyncio
 import math
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import AsyncExitStack, suppress
-from dataclasses import dataclass, field, replace
+from contextlib import suppress
 from datetime import timedelta
 from functools import partial
 from types import TracebackType
@@ -19,194 +18,28 @@ import structlog
 
 from voicegate.application.after_call import settle
 from voicegate.application.announcer import Announcer
+from voicegate.application.call_in_progress import CallInProgress, longest_call
 from voicegate.application.call_log import CallLog, CallLogs
-from voicegate.application.conversation import (
-    ANY_KEYS,
-    CallReports,
-    CallTimings,
-    Conversation,
-    Reporting,
-    Script,
-    keys_apart_from,
-)
-from voicegate.application.failover import Untried, left_to_try, may_fail_over
+from voicegate.application.conversation import CallReports, CallTimings, Reporting
+from voicegate.application.failover import RedirectPolicy, Untried, left_to_try, may_fail_over
 from voicegate.application.pending_call import PendingCall
-from voicegate.application.ports import CallRecord, Clip, Leg, Order, Pbx
+from voicegate.application.ports import CallRecord, Pbx
 from voicegate.application.queueing import CallLimits, CallQueue, Occupancy, QueueTicket
 from voicegate.application.stopping import Stopping
-from voicegate.domain.announcement import HumanCheck, PromptName
-from voicegate.domain.call import Answered, Call, MediaCounted, Originated
-from voicegate.domain.call_outcome import GaveUp, Hangup
+from voicegate.domain.call import Call
+from voicegate.domain.call_outcome import CallOutcome, GaveUp, Hangup, Outcome
 from voicegate.domain.challenge import Challenge
 from voicegate.domain.classifying import classify, is_blocked
-from voicegate.domain.errors import PbxError, SpeechError, StoreError
+from voicegate.domain.errors import StoreError
+from voicegate.domain.policy import Deny
 from voicegate.domain.routing import Hop
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
-# The PBX has the ring timeout itself; ours is for a PBX that forgets it.
-_RING_GRACE: Final = timedelta(seconds=5)
-# From what the conversation takes for the call's end to a hangup of ours: the PBX's own word comes before.
-_SEEING_OFF: Final = timedelta(seconds=4)
-# The conversation has its own deadlines; ours is for one that is stuck.
-_TALK_GRACE: Final = timedelta(seconds=10)
 # For all calls to be hung up and recorded when the daemon stops.
 _CLOSING_WITHIN: Final = timedelta(seconds=15)
 _STORE_RETRY: Final = timedelta(seconds=1)
-
-
-@dataclass(slots=True, eq=False, kw_only=True)
-class _CallInProgress:
-    """One call: its leg, once there is one, and our reason to end it."""
-
-    challenge: Challenge
-    call_log: CallLog
-    hop: Hop
-    pbx: Pbx
-    announcer: Announcer
-    timings: CallTimings
-    reporting: Reporting | None
-    given_up: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set when there is a reason to end the call."""
-    _leg: Leg | None = None
-    _gave_up: GaveUp | None = None
-    _conversation: Conversation | None = None
-    _talk: "asyncio.Task[None] | None" = None
-
-    async def give_up(self, reason: GaveUp) -> None:
-        """End the call for `reason`; if there is a reason already, that one stays."""
-        is_first = self._gave_up is None
-        self._gave_up = self._gave_up or reason
-        self.given_up.set()
-        if self._leg is None:
-            return
-        if is_first and reason is GaveUp.INTERRUPTED and self._talk is not None:
-            # Whoever is being spoken to is not cut off without a word, nor spoken to while that is said.
-            self._talk.cancel()
-            await self._leg.leave(self._apology)
-        else:
-            await self._leg.hang_up()
-
-    @property
-    def _apology(self) -> Clip:
-        return self._prompt(PromptName.APOLOGY)
-
-    def _prompt(self, name: PromptName) -> Clip:
-        return self.announcer.prompt(self.challenge, name)
-
-    async def run(self, *, has_line: bool, is_drained: bool = False) -> Hangup:
-        """Place the call and hold it to its end; if there was no free line, it has ended already.
-
-        `is_drained`: its trunk was drained while it waited for a line. Nothing is dialed then.
-        """
-        loop = asyncio.get_running_loop()
-        placed_at = loop.time()
-        try:
-            if self._gave_up or not await self.call_log.is_challenge_open():
-                return Hangup(gave_up=self._gave_up or GaveUp.CANCELED)
-            if not has_line:
-                log.warning(
-                    "no line was free within the queue timeout",
-                    call=self.call_log.call.id,
-                    trunk=self.hop.trunk.name,
-                )
-                return Hangup(gave_up=GaveUp.QUEUE_TIMEOUT)
-            if is_drained:
-                log.info("queued call not placed", call=self.call_log.call.id, why="trunk drained")
-                return Hangup(is_unreachable=True)
-            hangup = await self._place()
-        except SpeechError:
-            log.exception("speech failed", call=self.call_log.call.id)
-            return Hangup(gave_up=GaveUp.PLAYBACK_FAILED)
-        except PbxError as error:
-            log.warning("call not placed", call=self.call_log.call.id, error=str(error))
-            return Hangup(gave_up=GaveUp.PBX_UNAVAILABLE)
-        after = timedelta(seconds=loop.time() - placed_at)
-        return replace(hangup, gave_up=self._gave_up or hangup.gave_up, after=after)
-
-    async def _place(self) -> Hangup:
-        call = self.call_log.call
-        announcement = self.announcer.compose(
-            self.challenge,
-            keys_apart_from(call.destination.extension),
-            may_report=self.reporting is not None,
-        )
-        order = Order(call.id, self.hop, self._apology)
-        await self.call_log.write(Originated())
-        if self._gave_up:
-            return Hangup(gave_up=self._gave_up)
-        async with AsyncExitStack() as stack:
-            self._leg = await stack.enter_async_context(self.pbx.originate(order))
-            if self._gave_up:
-                await self._leg.hang_up()
-            # Mixed while it rings: the code is on (memory) disk no longer than the call.
-            audio = await stack.enter_async_context(self.announcer.mix(announcement))
-            check = self.challenge.human_check
-            script = Script(
-                check=check,
-                keys=announcement.key if check is HumanCheck.RANDOM_KEY else ANY_KEYS,
-                audio=audio,
-                prompt=self._prompt,
-                is_wanted=self.call_log.is_challenge_open,
-                packet=self.hop.trunk.packet,
-                reporting=self.reporting if announcement.is_reportable else None,
-            )
-            return await self._converse_until_end(self._leg, script)
-
-    async def _converse_until_end(self, leg: Leg, script: Script) -> Hangup:
-        """Record what the PBX reports until the call ends; start the conversation when the call is
-        answered."""
-        trunk = self.hop.trunk
-        ended = Hangup(gave_up=GaveUp.PBX_LOST)
-        async with asyncio.TaskGroup() as tasks:
-            progress = tasks.create_task(self._expire(trunk.progress_timeout, GaveUp.PROGRESS_TIMEOUT))
-            deadline = tasks.create_task(self._expire(trunk.ring_timeout + _RING_GRACE, GaveUp.RING_TIMEOUT))
-            timers = [progress]
-            async for signal in leg.signals():
-                progress.cancel()
-                if isinstance(signal, Hangup):
-                    ended = signal
-                    break
-                await self.call_log.write(signal)
-                if isinstance(signal, Answered):
-                    deadline.cancel()
-                    deadline = tasks.create_task(self._expire(self._longest_talk(), GaveUp.TIME_CAP))
-                    self._talk = tasks.create_task(self._converse(leg, script))
-                    timers.append(tasks.create_task(self._hang_up_after_conversation(leg, self._talk)))
-            for timer in (*timers, deadline):
-                timer.cancel()
-            if self._talk is not None:
-                # What it still has to note of the end takes moments.
-                await asyncio.wait((self._talk,), timeout=_TALK_GRACE.total_seconds())
-                self._talk.cancel()
-        ended, media = replace(ended, quality=leg.quality), await leg.media()
-        if self.call_log.call.evidence.answered:
-            self.call_log.note(MediaCounted(media))
-        if self._conversation is not None:
-            ended = replace(ended, nothing_sent=self._conversation.nothing_sent(media))
-        return ended
-
-    def _longest_talk(self) -> timedelta:
-        return self.timings.longest_for(self.call_log.call.destination.extension) + _TALK_GRACE
-
-    async def _converse(self, leg: Leg, script: Script) -> None:
-        self._conversation = Conversation(leg, self.call_log, script=script, timings=self.timings)
-        reason = await self._conversation.hold()
-        if reason is not None:
-            await self.give_up(reason)
-
-    async def _hang_up_after_conversation(self, leg: Leg, talk: "asyncio.Task[None]") -> None:
-        """Hang up when the conversation is over: it may be over because the far end is gone."""
-        await asyncio.wait((talk,))
-        if talk.cancelled():
-            return  # who broke it off ends the call
-        await asyncio.sleep(_SEEING_OFF.total_seconds())
-        await leg.hang_up()
-
-    async def _expire(self, after: timedelta, reason: GaveUp) -> None:
-        await asyncio.sleep(after.total_seconds())
-        await self.give_up(reason)
 
 
 class Delivery:
@@ -228,10 +61,11 @@ class Delivery:
         self._queue = CallQueue(limits)
         self._failover = limits.failover
         self._tasks = asyncio.TaskGroup()
-        self._in_progress: dict[str, _CallInProgress] = {}
+        self._in_progress: dict[str, CallInProgress] = {}
         self.stopping = Stopping()
         self._is_closing = False
         self._reports: CallReports | None = None
+        self._redirects: RedirectPolicy | None = None
 
     async def __aenter__(self) -> "Delivery":
         await self._tasks.__aenter__()
@@ -268,6 +102,10 @@ class Delivery:
     def on_report(self, reports: CallReports) -> None:
         """Let people report calls that are placed from now on."""
         self._reports = reports
+
+    def on_redirect(self, redirects: RedirectPolicy) -> None:
+        """Let policy decide about the numbers that far ends redirect calls to."""
+        self._redirects = redirects
 
     def start(self, pending: PendingCall) -> None:
         """Start to deliver a call that is stored. Does not wait."""
@@ -307,7 +145,8 @@ class Delivery:
         """End a call as canceled. Runs as a task."""
         call_log = self._calls.open(CallRecord(pending.call), pending.challenge)
         try:
-            await self._close(pending.challenge, call_log, Hangup(gave_up=GaveUp.CANCELED))
+            canceled = Hangup(gave_up=GaveUp.CANCELED)
+            await self._close(pending.challenge, call_log, canceled, untried=Untried([]))
         except Exception:  # as in `_deliver`
             log.exception("end of call not stored", challenge=pending.challenge.id)
 
@@ -319,7 +158,7 @@ class Delivery:
         The next call uses the first of the untried hops that is left.
         """
         call_log = self._calls.open(CallRecord(call), challenge)
-        held = _CallInProgress(
+        held = CallInProgress(
             challenge=challenge,
             call_log=call_log,
             hop=hop,
@@ -344,22 +183,41 @@ class Delivery:
             self._in_progress.pop(challenge.id, None)
         left = left_to_try(hop, untried.in_time(), is_blocked=is_blocked(call_log.call, hangup))
         untried.hops = [other for other in left if not self._calls.is_drained(other.trunk)]
-        following = untried.hops[0] if untried.hops else None
-        return await self._close(challenge, call_log, hangup, following=following)
+        return await self._close(challenge, call_log, hangup, untried=untried)
 
     async def _close(
-        self, challenge: Challenge, call_log: CallLog, hangup: Hangup, *, following: Hop | None = None
+        self, challenge: Challenge, call_log: CallLog, hangup: Hangup, *, untried: Untried
     ) -> Call | None:
         """Record a call's end; return the next call, if there is to be one."""
         hangup = call_log.with_report(hangup)
         outcome = classify(call_log.call, hangup, challenge.human_check)
-        if following is not None and may_fail_over(outcome):
+        if untried.hops and may_fail_over(outcome):
             # In one commit: between two, a redial would find no call in progress, and ring as well.
-            next_call = self._calls.new_call(challenge, following)
+            next_call = self._calls.new_call(challenge, untried.hops[0], to=call_log.call.destination)
             await self._record(partial(call_log.close, hangup, outcome, following=next_call))
             return next_call
-        await self._record(partial(call_log.close, hangup, outcome, change=partial(settle, outcome=outcome)))
+        answer = await self._ask_where_to(call_log.call, hangup, outcome, untried=untried)
+        if isinstance(answer, PendingCall):
+            untried.redirect(answer.route)
+            await self._record(partial(call_log.close, hangup, outcome, following=answer.call))
+            return answer.call
+        change = partial(settle, outcome=outcome)
+        await self._record(partial(call_log.close, hangup, outcome, change=change, refused=answer))
         return None
+
+    async def _ask_where_to(
+        self, call: Call, hangup: Hangup, outcome: CallOutcome, *, untried: Untried
+    ) -> PendingCall | Deny | None:
+        """Return the stored call to where a call was redirected, or why there is none; None: nobody asks."""
+        if hangup.forwarded_to is None or outcome.outcome is not Outcome.FORWARDED:
+            return None
+        if self._redirects is None or not untried.may_redirect():
+            return None
+        try:
+            return await self._redirects.decide(call, hangup.forwarded_to)
+        except StoreError:
+            log.exception("redirected call not decided", call=call.id)
+            return None
 
     async def _record(self, work: Callable[[], Awaitable[T]]) -> T:
         """Record a call's end or its report; try again while the database cannot be used."""
@@ -392,8 +250,3 @@ class Delivery:
                 return False
 
         return await asyncio.shield(self._tasks.create_task(to_its_end()))
-
-
-def longest_call(timings: CallTimings, extension: str | None) -> timedelta:
-    """Return the longest that a call with this extension (None: without) can last after its answer."""
-    return timings.longest_for(extension) + _TALK_GRACE + _SEEING_OFF

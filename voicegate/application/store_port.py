@@ -161,6 +161,14 @@ class Transaction(CallVolume, DrainRows, OutboxRows, ReceiptRows, Protocol):
         """Return a client's calls in a bucket that were queued after `since`."""
         ...
 
+    def calls_forwarded(self, number: str, client: str, since: datetime) -> Sequence[BucketCall]:
+        """Return a client's calls to a number, queued after `since`, that were redirected there."""
+        ...
+
+    def settle_cost(self, record: CallRecord) -> None:
+        """Put the real cost of an ended call in the place of what is held for its challenge."""
+        ...
+
     def factor(self, factor_id: str) -> Factor | None:
         """Return a factor, also one that was reset; None: unknown."""
         ...

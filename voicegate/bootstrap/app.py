@@ -27,6 +27,7 @@ from voicegate.application.queries import ChallengeQueries, FactorQueries
 from voicegate.application.queueing import CallLimits
 from voicegate.application.readiness import Readiness
 from voicegate.application.receipts import Receipts, ReceiptSigner
+from voicegate.application.redirects import Redirects
 from voicegate.application.reports import ReportRules, Reports
 from voicegate.application.route_choice import DEFAULT_MEMORY, RouteChooser, Standings
 from voicegate.application.service_calls import ServiceCalls
@@ -172,7 +173,7 @@ def assemble(adapters: Adapters, rules: Rules) -> App:
     service = _challenge_service(adapters, rules, calls=calls, delivery=delivery, standings=standings)
     enrollment = _enrollment(adapters, units=units, challenge_service=service)
     factors = FactorQueries(store=store, clock=clock)
-    sign_in = _sign_in(adapters, units=units, challenge_service=service, delivery=delivery)
+    sign_in = _sign_in(adapters, rules, units=units, challenge_service=service, delivery=delivery)
     pages = PageQueries(store=store, clock=clock, factors=factors)
     return App(
         sign_in=sign_in,
@@ -298,8 +299,21 @@ def _webhook_delivery(adapters: Adapters, rules: Rules, outgoing: Outgoing) -> W
 
 
 def _sign_in(
-    adapters: Adapters, *, units: UnitsOfWork, challenge_service: ChallengeService, delivery: Delivery
+    adapters: Adapters,
+    rules: Rules,
+    *,
+    units: UnitsOfWork,
+    challenge_service: ChallengeService,
+    delivery: Delivery,
 ) -> SignIn:
+    """Return the use cases around a challenge; policy decides about redirected calls too."""
+    redirects = Redirects(
+        store=adapters.store,
+        units=units,
+        challenge_service=challenge_service,
+        countries={trunk.name: trunk.home_country for trunk in rules.routes.trunks},
+    )
+    delivery.on_redirect(redirects)
     return SignIn(
         units=units,
         challenge_service=challenge_service,

@@ -64,6 +64,7 @@ def call_policy(settings: Settings) -> CallPolicy:
         spend=spend_policy(settings),
         trusted_calls_per_number=policy.trusted_calls_per_number,
         trusted_guesses_per_destination=policy.trusted_guesses_per_destination,
+        follows_redirects=policy.follow_redirects,
         support_contact=settings.service.support_contact,
         test_numbers=test_pattern(settings),
     )

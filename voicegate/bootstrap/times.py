@@ -6,8 +6,8 @@ from datetime import timedelta
 from typing import Final
 
 from voicegate.adapters.speech.mixer import Mixer
+from voicegate.application.call_in_progress import longest_call
 from voicegate.application.conversation import OPT_OUT_WAIT, READINGS, CallTimings
-from voicegate.application.delivery import longest_call
 from voicegate.application.ports import DtmfTiming
 from voicegate.application.queueing import CallLimits
 from voicegate.config import Settings

@@ -60,6 +60,8 @@ class Step(Struct, kw_only=True):
     hangup_cause: int | None = None
     sip_status: int | None = None
     gave_up: str | None = None
+    forwarded_to: str | None = None
+    refused: str | None = None
     call_id: str = ""
     """Whose step it is; the call fills it in, for a verification may place several."""
 

@@ -159,6 +159,7 @@ class Policy(_Section, frozen=True, kw_only=True):
     company_numbers: bool = False
     denied_prefixes: tuple[Prefix, ...] = ()
     allowed_prefixes: tuple[Prefix, ...] = ()
+    follow_redirects: bool = False
     denied_prefixes_file: str = ""
     max_calls: Annotated[int, Meta(ge=1, le=20)] = 5
     call_spacing_s: Spacing | Spacings = (30, 60, 120, 300)

@@ -11,7 +11,7 @@ that another call is useful; failover also needs the trunk to be at fault.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 from typing import Final
@@ -126,6 +126,9 @@ class Hangup:
     """Did the PBX know before dialing that the trunk is down, and send nothing?"""
     gave_up: GaveUp | None = None
     """Our own reason; None: the far end ended the call."""
+    forwarded_to: str | None = field(default=None, repr=False)
+    """The number that a redirection (SIP 3xx) names, as the far end writes it; None: none, or the PBX does
+    not tell it."""
     after: timedelta | None = None
     """From the originate to the end; None: not measured."""
     nothing_sent: Blame | None = None

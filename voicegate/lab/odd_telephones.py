@@ -61,8 +61,8 @@ def header_of(message: str, name: str) -> str:
     return ""
 
 
-def reply(request: str, status: str, body: str = "") -> str:
-    """Return the response to a request."""
+def reply(request: str, status: str, body: str = "", *, contact: str = "") -> str:
+    """Return the response to a request; without a contact, it is the address that was asked for."""
     lines = request.partition("\r\n\r\n")[0].split("\r\n")[1:]
     echoed = [line for line in lines if line.partition(":")[0].strip().lower() in _ECHOED]
     to = header_of(request, "to")
@@ -71,7 +71,7 @@ def reply(request: str, status: str, body: str = "") -> str:
             f"SIP/2.0 {status}",
             *echoed,
             f"To: {to}" if ";tag=" in to else f"To: {to}{_TAG}",
-            f"Contact: <{request.split()[1]}>",
+            f"Contact: <{contact or request.split()[1]}>",
             *(("Content-Type: application/sdp",) if body else ()),
             f"Content-Length: {len(body)}",
             "",

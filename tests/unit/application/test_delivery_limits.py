@@ -9,7 +9,7 @@ import pytest
 from tests.unit.application.conftest import Bench, trunk
 from tests.unit.application.scripted import INVITATION, ScriptedLeg, answers, full
 from tests.unit.application.test_delivery import outcome_of, plot
-from voicegate.application import delivery
+from voicegate.application import call_in_progress
 from voicegate.application.conversation import CallTimings
 from voicegate.application.ports import Clip
 from voicegate.application.queueing import CallLimits
@@ -74,7 +74,7 @@ class TestWithShortTimers:
             leg.__class__ = Stuck
             leg.tell(Answered())
 
-        monkeypatch.setattr(delivery, "_TALK_GRACE", timedelta(milliseconds=20))
+        monkeypatch.setattr(call_in_progress, "_TALK_GRACE", timedelta(milliseconds=20))
         bench.pbx.plots = [stuck]
         assert (await outcome_of(bench))[0] == "no_human"
         assert "hang up" in bench.pbx.legs[0].done
@@ -86,7 +86,7 @@ class TestWithShortTimers:
             leg.on_play = lambda clip, keys: Playback(0, timedelta(), 0, hung_up=True)
             leg.tell(Answered())
 
-        monkeypatch.setattr(delivery, "_SEEING_OFF", timedelta(milliseconds=20))
+        monkeypatch.setattr(call_in_progress, "_SEEING_OFF", timedelta(milliseconds=20))
         bench.pbx.plots = [over]
         assert (await outcome_of(bench))[0] == "hung_up"
 

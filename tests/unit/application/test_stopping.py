@@ -7,7 +7,7 @@ import pytest
 
 from tests.unit.application.conftest import Bench
 from tests.unit.application.scripted import ScriptedLeg, full
-from voicegate.application import delivery
+from voicegate.application import call_in_progress
 from voicegate.application.ports import Clip
 from voicegate.domain.call import Answered, Rang
 from voicegate.lab.deadlines import within
@@ -29,7 +29,7 @@ class StoppingLeg(ScriptedLeg):
 async def test_nothing_more_is_said_and_nobody_hangs_up_while_it_is_sorry(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(delivery, "_SEEING_OFF", delivery._SEEING_OFF * 0)
+    monkeypatch.setattr(call_in_progress, "_SEEING_OFF", call_in_progress._SEEING_OFF * 0)
     monkeypatch.setattr("tests.unit.application.scripted.ScriptedLeg", StoppingLeg)
     is_asked = asyncio.Event()
 

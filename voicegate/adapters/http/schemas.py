@@ -14,6 +14,7 @@ from voicegate.domain.call import CallState
 from voicegate.domain.call_outcome import Blame, GaveUp, Outcome
 from voicegate.domain.challenge import ChallengeState
 from voicegate.domain.number_reading import MAX_WRITTEN
+from voicegate.domain.policy import DenyReason
 
 MAX_WAIT_S = 60
 
@@ -245,6 +246,10 @@ class StepView(_Answer, kw_only=True, frozen=True, omit_defaults=True):
     hangup_cause: Annotated[int, Meta(description="Q.850 cause.")] | UnsetType = UNSET
     sip_status: int | UnsetType = UNSET
     gave_up: Annotated[GaveUp, Meta(description="Why our side ended the call.")] | UnsetType = UNSET
+    forwarded_to: Annotated[str, Meta(description="The number that a SIP 3xx named, masked.")] | UnsetType = (
+        UNSET
+    )
+    refused: Annotated[DenyReason, Meta(description="Why that number was not called.")] | UnsetType = UNSET
 
 
 class StepEvent(StepView, kw_only=True, frozen=True, omit_defaults=True):

@@ -37,7 +37,17 @@ _REASONS: Mapping[GuessResult, DeniedReason] = {
     GuessResult.ALREADY_USED: "already_used",
 }
 # A timeline's facts that are shown under their own names.
-_SHOWN = ("reading", "proven", "media", "digit", "outcome", "sip_status", "gave_up")
+_SHOWN = (
+    "reading",
+    "proven",
+    "media",
+    "digit",
+    "outcome",
+    "sip_status",
+    "gave_up",
+    "forwarded_to",
+    "refused",
+)
 
 
 def created(record: ChallengeRecord) -> CreatedVerification:

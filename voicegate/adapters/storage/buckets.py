@@ -64,6 +64,14 @@ _COUNTED: Final = _calls(
     challenges.c.issued_at > bindparam("young"),
     counted_at > bindparam("since", type_=UtcDateTime()),
 )
+_FORWARDED: Final = _calls(
+    calls.c.number == bindparam("of_number"),
+    calls.c.number != challenges.c.number,
+    challenges.c.client == bindparam("of_client"),
+    # As above.
+    calls.c.created_at > bindparam("young"),
+    counted_at > bindparam("since", type_=UtcDateTime()),
+)
 
 
 def find_extensions(connection: Connection, number: str) -> Sequence[str]:
@@ -88,6 +96,15 @@ def find_counted(
     return _find(
         connection, _COUNTED, of_bucket=bucket, of_client=client, young=since - _LONGEST_LIFE, since=since
     )
+
+
+def find_forwarded(
+    connection: Connection, number: str, *, client: str, since: datetime
+) -> Sequence[BucketCall]:
+    """Return a client's calls to a number, queued after `since`, to which calls to other numbers were
+    forwarded."""
+    young = since - _LONGEST_LIFE
+    return _find(connection, _FORWARDED, of_number=number, of_client=client, young=young, since=since)
 
 
 def find_pending(

@@ -94,7 +94,9 @@ def record_call(
     if entries:
         connection.execute(_ADD_STEP, entries)
     if following is not None:
-        add_call(connection, following)
+        # One that policy decided on is stored with the decision.
+        if connection.execute(_CALL, {"own_id": following.id}).first() is None:
+            add_call(connection, following)
     elif not call.is_live:
         spend.settle(connection, record)
 

@@ -51,7 +51,7 @@ from voicegate.adapters.storage.tables import (
 )
 from voicegate.application.audit_entry import AuditEntry
 from voicegate.application.outbox import Claim, Message, Replaying, StoredMessage
-from voicegate.application.ports import ChallengeRecord, IdempotencyKey, Replay
+from voicegate.application.ports import CallRecord, ChallengeRecord, IdempotencyKey, Replay
 from voicegate.application.receipts import Cut
 from voicegate.application.store_port import BucketCall, Transaction, WrongGuess
 from voicegate.application.trunk_drains import Drain
@@ -170,6 +170,14 @@ class SqlTransaction:
     def calls_counted(self, bucket: str, client: str, since: datetime) -> Sequence[BucketCall]:
         """Return a client's calls in a bucket that were queued after `since`."""
         return buckets.find_counted(self._connection, bucket, client=client, since=since)
+
+    def calls_forwarded(self, number: str, client: str, since: datetime) -> Sequence[BucketCall]:
+        """Return a client's calls to a number, queued after `since`, that were redirected there."""
+        return buckets.find_forwarded(self._connection, number, client=client, since=since)
+
+    def settle_cost(self, record: CallRecord) -> None:
+        """Put the real cost of an ended call in the place of what is held for its challenge."""
+        spend.settle(self._connection, record)
 
     def volume(self, counter: Counter, since: datetime) -> Mapping[datetime, int]:
         """Return a counter's calls by slot, those after `since`."""

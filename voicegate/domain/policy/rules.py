@@ -74,6 +74,8 @@ class CallPolicy:
     """As `calls_per_number`, for a number that is trusted by the organisation."""
     trusted_guesses_per_destination: int = 200
     """As `guesses.per_destination`, for such a number."""
+    follows_redirects: bool = False
+    """Is a number called to which the far end redirects, if all rules allow it?"""
     support_contact: str = ""
     """Whom a person can ask for help when a shared or listed number is refused; empty: nobody is named."""
     test_numbers: re.Pattern[str] | None = None

@@ -7,7 +7,7 @@ the documentation of each event; 22.10.1 for their content.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Final
 
@@ -59,8 +59,8 @@ class DialChanged:
     """Our call id."""
     status: str
     """Empty at the beginning, then RINGING, PROGRESS, PROCEEDING, then ANSWER, BUSY, NOANSWER and others."""
-    is_forwarded: bool = False
-    """Did the far end redirect the call?"""
+    forward: str = field(default="", repr=False)
+    """The number to which the far end redirects the call; empty: it does not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +147,7 @@ def _read_dial(message: Message) -> AmiEvent:
         # An originate has no calling channel: ours is the one that is dialed.
         channel_id=text_of(message, "DestUniqueid"),
         status=text_of(message, "DialStatus"),
-        is_forwarded=bool(text_of(message, "Forward")),
+        forward=text_of(message, "Forward"),
     )
 
 

@@ -20,7 +20,7 @@ PBX lost                          the AMI connection was lost and not back in ti
                                   and nobody knows how
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import Final, assert_never
 
@@ -74,7 +74,7 @@ class CallTracker:
         self._ended: ChannelEnded | None = None
         self._ended_at = now
         self._farewell: int | None = None
-        self._is_forwarded = False
+        self._forward = ""
         self._is_attached = self._is_out_of_touch = False
         self._is_detached, self._detached_at = False, now
 
@@ -176,7 +176,7 @@ class CallTracker:
 
     def _hear_dial(self, event: DialChanged, now: float) -> None:
         # The one sure sign of a 302: Hangup says 23/302 only in some runs, else 0.
-        self._is_forwarded = self._is_forwarded or event.is_forwarded
+        self._forward = self._forward or event.forward
         match event.status:
             case "RINGING":
                 self.facts.tell_once(Rang())
@@ -208,7 +208,7 @@ class CallTracker:
     def _is_request_due(self) -> bool:
         """Return whether the far end's request to hang up may still be on its way."""
         is_timeout = self._response is not None and self._response.reason == REASON_TIMEOUT
-        is_known = self._request is not None or self._is_forwarded or is_timeout
+        is_known = self._request is not None or bool(self._forward) or is_timeout
         return not (is_known or self.facts.is_asked or self.facts.is_blind)
 
     def _settle_as_known(self, now: float) -> None:
@@ -259,8 +259,8 @@ class CallTracker:
 
     def _judge_unanswered(self, now: float) -> Hangup:
         last = self._ended or self._request
-        if self._is_forwarded:
-            return _FORWARDED
+        if self._forward:
+            return replace(_FORWARDED, forwarded_to=self._forward)
         if self._is_rung_out(now):
             return Hangup(cause=last.cause if last else None, gave_up=GaveUp.RING_TIMEOUT)
         if last is None:

@@ -135,6 +135,8 @@ class Ended:
     """The PBX's id of the channel."""
     quality: CallQuality = field(default_factory=CallQuality)
     """What the channel says of its line."""
+    forwarded_to: str | None = field(default=None, repr=False)
+    """The number to which the far end redirects; None: it does not, or names none."""
     is_refused: bool = True
     """Does the status of a failed call come from the far end? FreeSWITCH makes one up after a 200."""
 
@@ -309,6 +311,8 @@ def _read_ended(event: Event) -> EslEvent:
         media=read_media(event),
         channel=event.text("Unique-ID"),
         quality=read_quality(event),
+        # Of several contacts the first: 1.10.12 lists them in the far end's order.
+        forwarded_to=event.text("variable_sip_redirect_contact_user_0") or None,
         is_refused=bool(event.text("variable_sip_invite_failure_status")),
     )
 

@@ -200,7 +200,7 @@ class CallTracker:
         # Nobody at the address, or none that answers: no carrier said so.
         if ended.sip_status == _MADE_UP and ended.is_local:
             return Hangup(cause=ended.cause, is_unreachable=True)
-        return Hangup(cause=ended.cause, sip_status=ended.sip_status)
+        return Hangup(ended.cause, ended.sip_status, forwarded_to=ended.forwarded_to)
 
     def _meddling_of(self, ended: Ended) -> GaveUp | None:
         """Return the reason of an end that neither we nor the far end wanted; None: any other end."""

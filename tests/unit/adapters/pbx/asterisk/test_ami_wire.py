@@ -120,7 +120,7 @@ READ = [
     ),
     (
         {"Event": "DialEnd", "DestUniqueid": "call_1", "DialStatus": "CANCEL", "Forward": "+49900"},
-        DialChanged("call_1", "CANCEL", is_forwarded=True),
+        DialChanged("call_1", "CANCEL", "+49900"),
     ),
     (
         {"Event": "HangupRequest", "Cause": "17", "TechCause": "486", **CHANNEL},

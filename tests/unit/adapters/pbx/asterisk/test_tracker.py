@@ -111,13 +111,14 @@ def test_early_media_without_ringing_is_progress() -> None:
 
 
 def test_a_stopped_302_is_told_whether_or_not_asterisk_says_so() -> None:
-    forwarded = DialChanged(C, "CANCEL", is_forwarded=True)
+    forwarded = DialChanged(C, "CANCEL", "+12025550177")
     for ended in (ChannelEnded(C, 0, None), ChannelEnded(C, 23, 302)):
         facts: tuple[AmiEvent, ...] = (forwarded, ended, FAILED)
         for events in permutations(facts):
             if events[2] is forwarded:
                 continue
-            assert tracker_after(BEGIN, *events).facts.told == [Hangup(cause=23, sip_status=302)]
+            told = [Hangup(cause=23, sip_status=302, forwarded_to="+12025550177")]
+            assert tracker_after(BEGIN, *events).facts.told == told
 
 
 def test_a_trunk_known_to_be_down_is_unreachable() -> None:

@@ -108,7 +108,9 @@ async def test_early_media_is_no_answer(switch: Switch) -> None:
 
 
 async def test_a_302_is_told_and_not_followed(switch: Switch) -> None:
-    assert await told_of(switch, an_order("13")) == [Hangup(cause=44, sip_status=302)]
+    assert await told_of(switch, an_order("13")) == [
+        Hangup(cause=44, sip_status=302, forwarded_to="+19005550123")
+    ]
     assert switch.rung == ["+12025550113"]
 
 
