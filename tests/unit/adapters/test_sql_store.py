@@ -17,7 +17,7 @@ from sqlalchemy.dialects import sqlite
 
 from tests.contract.making import NOW, make_call, make_challenge, open_challenge, update_challenge
 from voicegate.adapters.storage import SqlStore, engines
-from voicegate.adapters.storage.statements import living, newest_of
+from voicegate.adapters.storage.statements import NEWEST_OF_FACTOR, living
 from voicegate.adapters.storage.tables import (
     IS_LIVE,
     IS_LIVING,
@@ -249,7 +249,7 @@ async def test_an_erased_code_is_nowhere_in_the_file(file: Path) -> None:
             select(challenges).where(IS_OPEN, challenges.c.expires_at <= NOW),
             "ix_challenges_open (expires_at<?)",
         ),
-        (newest_of("fac_1"), "ix_challenges_factor_id (factor_id=?)"),
+        (NEWEST_OF_FACTOR, "ix_challenges_factor_id (factor_id=?)"),
         (select(factors).where(factors.c.number == "+12", IS_LIVING), "ix_factors_number (number=?)"),
         (select(factors).where(*living("alice", "web")), "uq_factors_living (client=? AND subscriber=?)"),
         (

@@ -11,6 +11,7 @@ from typing import Final
 from sqlalchemy import Connection, Select, bindparam, select
 from sqlalchemy.sql import ColumnElement
 
+from voicegate.adapters.storage.prepared import Prepared
 from voicegate.adapters.storage.rows import call_of, challenge_of
 from voicegate.adapters.storage.tables import (
     IS_LIVE,
@@ -40,43 +41,57 @@ def _calls(*which: ColumnElement[bool]) -> Select[tuple[object, ...]]:
     return select(*columns).join(challenges).where(*which)
 
 
-# Built once: every request for a call runs these, and to build a statement takes SQLAlchemy longer than it
-# takes SQLite to run it.
-_EXTENSIONS: Final = select(factors.c.extension).where(
-    factors.c.number == bindparam("of_number"),
-    # It follows from the next. It stands here so that the partial index of living factors is used.
-    IS_LIVING,
-    factors.c.state == str(FactorState.ACTIVE),
-    factors.c.extension.is_not(None),
+_EXTENSIONS: Final = Prepared(
+    select(factors.c.extension).where(
+        factors.c.number == bindparam("of_number"),
+        # It follows from the next. It stands here so that the partial index of living factors is used.
+        IS_LIVING,
+        factors.c.state == str(FactorState.ACTIVE),
+        factors.c.extension.is_not(None),
+    )
 )
-_LIVE: Final = _calls(calls.c.number == bindparam("of_number"), IS_LIVE)
-_UNSAFE: Final = _calls(
-    calls.c.number == bindparam("of_number"),
-    # `created_at` is in the index of numbers, `ended_at` is not: with it, few rows are looked up.
-    calls.c.created_at > bindparam("young"),
-    calls.c.retry_safe.is_(False),
-    calls.c.ended_at > bindparam("since"),
+_LIVE: Final = Prepared(_calls(calls.c.number == bindparam("of_number"), IS_LIVE))
+_UNSAFE: Final = Prepared(
+    _calls(
+        calls.c.number == bindparam("of_number"),
+        # `created_at` is in the index of numbers, `ended_at` is not: with it, few rows are looked up.
+        calls.c.created_at > bindparam("young"),
+        calls.c.retry_safe.is_(False),
+        calls.c.ended_at > bindparam("since"),
+    )
 )
-_COUNTED: Final = _calls(
-    challenges.c.bucket == bindparam("of_bucket"),
-    challenges.c.client == bindparam("of_client"),
-    # It only narrows the index down; what counts is when the call was queued.
-    challenges.c.issued_at > bindparam("young"),
-    counted_at > bindparam("since", type_=UtcDateTime()),
+_COUNTED: Final = Prepared(
+    _calls(
+        challenges.c.bucket == bindparam("of_bucket"),
+        challenges.c.client == bindparam("of_client"),
+        # It only narrows the index down; what counts is when the call was queued.
+        challenges.c.issued_at > bindparam("young"),
+        counted_at > bindparam("since", type_=UtcDateTime()),
+    )
 )
-_FORWARDED: Final = _calls(
-    calls.c.number == bindparam("of_number"),
-    calls.c.number != challenges.c.number,
-    challenges.c.client == bindparam("of_client"),
-    # As above.
-    calls.c.created_at > bindparam("young"),
-    counted_at > bindparam("since", type_=UtcDateTime()),
+_PENDING: Final = select(challenges).where(challenges.c.client == bindparam("of_client"), IS_OPEN)
+_PENDING_OF_CLIENT: Final = Prepared(_PENDING)
+_PENDING_OF_BUCKET: Final = Prepared(_PENDING.where(challenges.c.bucket == bindparam("of_bucket")))
+_PENDING_OF_SUBSCRIBER: Final = Prepared(
+    _PENDING.join(factors, factors.c.id == challenges.c.factor_id).where(
+        factors.c.subscriber == bindparam("of_subscriber")
+    )
+)
+_FORWARDED: Final = Prepared(
+    _calls(
+        calls.c.number == bindparam("of_number"),
+        calls.c.number != challenges.c.number,
+        challenges.c.client == bindparam("of_client"),
+        # As above.
+        calls.c.created_at > bindparam("young"),
+        counted_at > bindparam("since", type_=UtcDateTime()),
+    )
 )
 
 
 def find_extensions(connection: Connection, number: str) -> Sequence[str]:
     """Return the extensions of active factors at a number."""
-    return list(connection.execute(_EXTENSIONS, {"of_number": number}).scalars())
+    return [row["extension"] for row in _EXTENSIONS.all(connection, {"of_number": number})]
 
 
 def find_live(connection: Connection, number: str) -> Sequence[BucketCall]:
@@ -111,19 +126,17 @@ def find_pending(
     connection: Connection, client: str, *, bucket: str | None, subscriber: str | None
 ) -> Sequence[Challenge]:
     """Return a client's challenges that are in an open state; of one bucket or subscriber, if given."""
-    pending = select(challenges).where(challenges.c.client == client, IS_OPEN)
     if bucket is not None:
-        pending = pending.where(challenges.c.bucket == bucket)
-    if subscriber is not None:
-        pending = pending.join(factors, factors.c.id == challenges.c.factor_id)
-        pending = pending.where(factors.c.subscriber == subscriber)
-    return [challenge_of(row) for row in connection.execute(pending).mappings()]
+        rows = _PENDING_OF_BUCKET.all(connection, {"of_client": client, "of_bucket": bucket})
+    elif subscriber is not None:
+        rows = _PENDING_OF_SUBSCRIBER.all(connection, {"of_client": client, "of_subscriber": subscriber})
+    else:
+        rows = _PENDING_OF_CLIENT.all(connection, {"of_client": client})
+    return [challenge_of(row) for row in rows]
 
 
-def _find(
-    connection: Connection, wanted: Select[tuple[object, ...]], **values: object
-) -> Sequence[BucketCall]:
+def _find(connection: Connection, wanted: Prepared, **values: object) -> Sequence[BucketCall]:
     return [
         BucketCall(call_of(row), row["bucket"], row["counted"], is_verified=bool(row["is_verified"]))
-        for row in connection.execute(wanted, values).mappings()
+        for row in wanted.all(connection, values)
     ]

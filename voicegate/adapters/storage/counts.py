@@ -8,32 +8,46 @@ cut in two.
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, Select, func, select, true, update
+from sqlalchemy import ColumnElement, Connection, Insert, Select, bindparam, func, select, true, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from voicegate.adapters.storage.lists import between, of_services, reachable
+from voicegate.adapters.storage.prepared import Prepared, Row
 from voicegate.adapters.storage.tables import call_counts, calls
 from voicegate.application.listing import ServiceCallFilter, Summary
 
 _HOUR: Final = timedelta(hours=1)
 _KEY: Final = ("client", "service", "hour", "country")
+_CALLS_OF: Final = Prepared(
+    select(calls).where(calls.c.challenge_id == bindparam("own_id")).order_by(calls.c.position.desc())
+)
+_CONVERT: Final = Prepared(update(calls).where(calls.c.id == bindparam("own_id")).values(is_converted=True))
 
 
-def count_call(connection: Connection, call_id: str) -> None:
+def _adding(added: sqlite.Insert | postgresql.Insert) -> Insert:
+    """Return the statement that adds to an hour: the same in both databases, which SQLAlchemy has twice."""
+    # Added by the database, not here: two controllers on PostgreSQL may count the same hour at once.
+    sums = {name: call_counts.c[name] + added.excluded[name] for name in ("calls", "converted")}
+    return added.on_conflict_do_update(index_elements=_KEY, set_=sums)
+
+
+_ADD: Final = Prepared(
+    {"sqlite": _adding(sqlite.insert(call_counts)), "postgresql": _adding(postgresql.insert(call_counts))}
+)
+
+
+def count_call(connection: Connection, call: Row) -> None:
     """Count a new call, if a service asked for it."""
-    # Read back, not built from the call: its service and country are columns that only `add_call` knows.
-    row = connection.execute(select(calls).where(calls.c.id == call_id)).mappings().one()
-    _count(connection, row, calls=1)
+    _count(connection, call, calls=1)
 
 
 def count_conversion(connection: Connection, challenge_id: str) -> None:
     """Mark the newest call of a verified challenge as converted and count it; may be called twice."""
     # The newest: earlier calls of the challenge spoke the same code, but the person was called again.
-    own = select(calls).where(calls.c.challenge_id == challenge_id).order_by(calls.c.position.desc())
-    rows = connection.execute(own).mappings().all()
+    rows = _CALLS_OF.all(connection, {"own_id": challenge_id})
     if not rows or any(row["is_converted"] for row in rows):
         return
-    connection.execute(update(calls).where(calls.c.id == rows[0]["id"]).values(is_converted=True))
+    _CONVERT.run(connection, {"own_id": rows[0]["id"]})
     _count(connection, rows[0], converted=1)
 
 
@@ -85,22 +99,18 @@ def _total(connection: Connection, *queries: Select[int, int]) -> Summary:
     return Summary(sum(row[0] or 0 for row in sums), sum(row[1] or 0 for row in sums))
 
 
-def _count(connection: Connection, call: RowMapping, *, calls: int = 0, converted: int = 0) -> None:
+def _count(connection: Connection, call: Row, *, calls: int = 0, converted: int = 0) -> None:
     if call["service"] is None or call["is_test"]:
         return
-    # Both databases have the same INSERT ... ON CONFLICT; SQLAlchemy has it only in its dialects.
-    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    added = insert(call_counts).values(
-        client=call["client"],
-        service=call["service"],
-        hour=_hour_of(call["created_at"]),
-        country=call["country"] or "",
-        calls=calls,
-        converted=converted,
-    )
-    # Added by the database, not here: two controllers on PostgreSQL may count the same hour at once.
-    sums = {name: call_counts.c[name] + added.excluded[name] for name in ("calls", "converted")}
-    connection.execute(added.on_conflict_do_update(index_elements=_KEY, set_=sums))
+    added = {
+        "client": call["client"],
+        "service": call["service"],
+        "hour": _hour_of(call["created_at"]),
+        "country": call["country"] or "",
+        "calls": calls,
+        "converted": converted,
+    }
+    _ADD.run(connection, added)
 
 
 def _hour_of(moment: datetime) -> datetime:

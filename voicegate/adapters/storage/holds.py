@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from datetime import datetime
+from functools import cache
 from typing import Final
 
 from sqlalchemy import (
@@ -14,7 +15,6 @@ from sqlalchemy import (
     Table,
     Text,
     and_,
-    bindparam,
     func,
     literal_column,
     not_,
@@ -24,6 +24,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.sql import ColumnElement
 
+from voicegate.adapters.storage.prepared import Prepared, numbered, parameters
 from voicegate.adapters.storage.tables import IS_OPEN, METADATA, UtcDateTime, calls, challenges
 from voicegate.domain.call_outcome import Blame
 from voicegate.domain.policy.conversion import PrefixHold, Tally
@@ -51,14 +52,22 @@ _REACHED: Final = not_(
 
 
 _ALL: Final = select(prefix_holds).order_by(prefix_holds.c.key, prefix_holds.c.client)
-# Built once, as in `buckets`.
-_OF_KEYS: Final = _ALL.where(prefix_holds.c.key.in_(bindparam("keys", expanding=True)))
+_EVERY: Final = Prepared(_ALL)
+
+
+@cache
+def _of_keys(keys: int) -> Prepared:
+    return Prepared(_ALL.where(prefix_holds.c.key.in_(parameters("key", keys))))
 
 
 def find_holds(connection: Connection, keys: Iterable[str] | None = None) -> Sequence[PrefixHold]:
     """Return the holds on some keys, all if not given, also those that are over."""
-    rows = connection.execute(_ALL) if keys is None else connection.execute(_OF_KEYS, {"keys": list(keys)})
-    return [PrefixHold(**row) for row in rows.mappings()]
+    if keys is None:
+        rows = _EVERY.all(connection)
+    else:
+        values = numbered("key", keys)
+        rows = _of_keys(len(values)).all(connection, values)
+    return [PrefixHold(**row) for row in rows]
 
 
 def save_hold(connection: Connection, hold: PrefixHold) -> None:

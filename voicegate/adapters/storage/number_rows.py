@@ -1,6 +1,7 @@
 """The numbers on lists, found by their keyed digests: no whole number is stored here."""
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Final
 
 from sqlalchemy import (
@@ -11,12 +12,12 @@ from sqlalchemy import (
     String,
     Table,
     Text,
-    bindparam,
     delete,
     insert,
     select,
 )
 
+from voicegate.adapters.storage.prepared import Prepared, numbered, parameters
 from voicegate.adapters.storage.tables import METADATA, UtcDateTime
 from voicegate.domain.policy import ListedNumber, NumberList
 
@@ -42,8 +43,16 @@ Index("ix_listed_numbers_digest", listed_numbers.c.digest)
 _NEWEST: Final = (
     select(listed_numbers).order_by(listed_numbers.c.listed_at.desc(), listed_numbers.c.digest).limit(_MOST)
 )
-# Built once, as in `buckets`: every request for a call runs it.
-_OF_NUMBER: Final = _NEWEST.where(listed_numbers.c.digest.in_(bindparam("digests", expanding=True)))
+
+
+@cache
+def _listed(digests: int | None, kind: str | None) -> Prepared:
+    wanted = _NEWEST
+    if digests is not None:
+        wanted = wanted.where(listed_numbers.c.digest.in_(parameters("digest", digests)))
+    if kind is not None:
+        wanted = wanted.where(listed_numbers.c.list == kind)
+    return Prepared(wanted)
 
 
 def add(connection: Connection, entry: ListedNumber) -> None:
@@ -77,8 +86,6 @@ def find(
 ) -> Sequence[ListedNumber]:
     """Return the entries about a number, or all; of one list, if given; the newest first, at most a
     thousand."""
-    wanted = _NEWEST if digests is None else _OF_NUMBER
-    if kind is not None:
-        wanted = wanted.where(listed_numbers.c.list == str(kind))
-    rows = connection.execute(wanted, {} if digests is None else {"digests": digests}).mappings()
+    wanted = _listed(None if digests is None else len(digests), None if kind is None else str(kind))
+    rows = wanted.all(connection, numbered("digest", digests or ()))
     return [ListedNumber(**(dict(row) | {"list": NumberList(row["list"])})) for row in rows]

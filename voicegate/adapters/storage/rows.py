@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Final
 
-from sqlalchemy import RowMapping
-
+from voicegate.adapters.storage.prepared import AnyRow
 from voicegate.adapters.storage.quality_rows import quality_column, quality_of
 from voicegate.application.audit_entry import AuditEntry
 from voicegate.application.ports import CallRecord, TimelineEntry
@@ -48,7 +47,7 @@ def challenge_row(challenge: Challenge) -> Columns:
     }
 
 
-def challenge_of(row: RowMapping) -> Challenge:
+def challenge_of(row: AnyRow) -> Challenge:
     """Return the challenge of a row."""
     return Challenge(
         id=row["id"],
@@ -99,7 +98,7 @@ def call_row(record: CallRecord) -> Columns:
     }
 
 
-def call_of(row: RowMapping, timeline: Sequence[TimelineEntry] = ()) -> CallRecord:
+def call_of(row: AnyRow, timeline: Sequence[TimelineEntry] = ()) -> CallRecord:
     """Return the call of a row, with the timeline given."""
     call = Call(
         id=row["id"],
@@ -140,7 +139,7 @@ def entry_row(call_id: str, entry: TimelineEntry) -> Columns:
     }
 
 
-def entry_of(row: RowMapping) -> TimelineEntry:
+def entry_of(row: AnyRow) -> TimelineEntry:
     """Return the step of a row."""
     return TimelineEntry(
         seq=row["seq"], at=row["at"], state=row["state"], event=row["event"], detail=row["detail"]
@@ -165,7 +164,7 @@ def factor_row(factor: Factor) -> Columns:
     }
 
 
-def factor_of(row: RowMapping) -> Factor:
+def factor_of(row: AnyRow) -> Factor:
     """Return the factor of a row."""
     return Factor(
         id=row["id"],
@@ -192,7 +191,7 @@ def client_row(client: Client) -> Columns:
     }
 
 
-def client_of(row: RowMapping) -> Client:
+def client_of(row: AnyRow) -> Client:
     """Return the client of a row."""
     scopes = frozenset(Scope(scope) for scope in row["scopes"])
     return Client(row["name"], scopes, created_at=row["created_at"], revoked_at=row["revoked_at"])
@@ -210,7 +209,7 @@ def key_row(key: ClientKey) -> Columns:
     }
 
 
-def key_of(row: RowMapping) -> ClientKey:
+def key_of(row: AnyRow) -> ClientKey:
     """Return the key of a row."""
     return ClientKey(
         id=row["id"],
@@ -241,7 +240,7 @@ def audit_row(entry: AuditEntry) -> Columns:
     }
 
 
-def audit_of(row: RowMapping) -> AuditEntry:
+def audit_of(row: AnyRow) -> AuditEntry:
     """Return the audit entry of a row."""
     return AuditEntry(**row)
 
@@ -281,7 +280,7 @@ def _outcome_columns(outcome: CallOutcome | None) -> Columns:
     }
 
 
-def _outcome_of(row: RowMapping) -> CallOutcome | None:
+def _outcome_of(row: AnyRow) -> CallOutcome | None:
     if row["outcome"] is None:
         return None
     return CallOutcome(Outcome(row["outcome"]), Blame(row["blame"]), retry_safe=row["retry_safe"])
@@ -299,7 +298,7 @@ def _hangup_columns(hangup: Hangup | None) -> Columns:
     }
 
 
-def _hangup_of(row: RowMapping) -> Hangup | None:
+def _hangup_of(row: AnyRow) -> Hangup | None:
     if row["is_unreachable"] is None:
         return None
     return Hangup(

@@ -7,26 +7,29 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Final
 
-from sqlalchemy import Connection, RowMapping, bindparam, delete, insert, select, tuple_
+from sqlalchemy import Connection, bindparam, delete, insert, select, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
 
+from voicegate.adapters.storage.prepared import Prepared, Row
 from voicegate.adapters.storage.spend_tables import spend, spend_reservations
 from voicegate.application.ports import CallRecord
 from voicegate.domain.call_outcome import GaveUp
 from voicegate.domain.policy.spend import Account, Cost, Quote, Rate, Reservation, SpendKind
 
-# Built once, as in `volume`.
-_FIND: Final = select(spend.c.seconds, spend.c.micros).where(
-    spend.c.kind == bindparam("of_kind"),
-    spend.c.client == bindparam("of_client"),
-    spend.c.key == bindparam("of_key"),
-    spend.c.day == bindparam("of_day"),
+_FIND: Final = Prepared(
+    select(spend.c.seconds, spend.c.micros).where(
+        spend.c.kind == bindparam("of_kind"),
+        spend.c.client == bindparam("of_client"),
+        spend.c.key == bindparam("of_key"),
+        spend.c.day == bindparam("of_day"),
+    )
 )
 _OWN: Final = spend_reservations.c.challenge_id == bindparam("own_id")
-_FIND_RESERVED: Final = (
+_FIND_RESERVED: Final = Prepared(
     select(spend_reservations).where(_OWN).order_by(spend_reservations.c.position).with_for_update()
 )
-_FORGET: Final = delete(spend_reservations).where(_OWN)
+_FORGET: Final = Prepared(delete(spend_reservations).where(_OWN))
+_RESERVE: Final = Prepared(insert(spend_reservations))
 _MOST: Final = 1000
 """Accounts of a list."""
 _UNSEEN_ENDS: Final = frozenset({GaveUp.PBX_LOST, GaveUp.INTERRUPTED, GaveUp.INTERNAL_ERROR})
@@ -48,15 +51,17 @@ def _adding(added: sqlite.Insert | postgresql.Insert) -> sqlite.Insert | postgre
     return row.on_conflict_do_update(index_elements=[column.name for column in spend.primary_key], set_=sums)
 
 
-_ADD: Final = {"sqlite": _adding(sqlite.insert(spend)), "postgresql": _adding(postgresql.insert(spend))}
+_ADD: Final = Prepared(
+    {"sqlite": _adding(sqlite.insert(spend)), "postgresql": _adding(postgresql.insert(spend))}
+)
 
 
 def find_spent(connection: Connection, accounts: Iterable[Account], day: date) -> Mapping[Account, Cost]:
     """Return what calls cost in each of some accounts on that day."""
     found: dict[Account, Cost] = {}
     for account in accounts:
-        row = connection.execute(_FIND, _columns(account, day)).one_or_none()
-        found[account] = Cost() if row is None else Cost(row.seconds, row.micros)
+        row = _FIND.first(connection, _columns(account, day))
+        found[account] = Cost() if row is None else Cost(row["seconds"], row["micros"])
     return found
 
 
@@ -96,20 +101,20 @@ def add_reservation(connection: Connection, challenge_id: str, reservation: Rese
         }
         for position, quote in enumerate(reservation.quotes, 1)
     ]
-    connection.execute(insert(spend_reservations), rows)
+    _RESERVE.run_each(connection, rows)
 
 
 def settle(connection: Connection, record: CallRecord) -> None:
     """Put the real cost of a call that ended, and that no other follows, in the place of what is held for its
     challenge; nothing may be held."""
     own = {"own_id": record.call.challenge_id}
-    rows = connection.execute(_FIND_RESERVED, own).mappings().all()
+    rows = _FIND_RESERVED.all(connection, own)
     if not rows:
         return
     reservation = _reservation(rows)
     held, real = reservation.held(), reservation.settled(record.call.trunk, billed_length(record))
     _add(connection, {account: real[account] - held[account] for account in held}, reservation.day)
-    connection.execute(_FORGET, own)
+    _FORGET.run(connection, own)
 
 
 def billed_length(record: CallRecord) -> timedelta | None:
@@ -138,7 +143,7 @@ def _add(connection: Connection, costs: Mapping[Account, Cost], day: date) -> No
         | {"more_seconds": costs[account].seconds, "more_micros": costs[account].micros}
         for account in costs
     ]
-    connection.execute(_ADD[connection.dialect.name], rows)
+    _ADD.run_each(connection, rows)
 
 
 def _columns(account: Account, day: date) -> dict[str, object]:
@@ -150,7 +155,7 @@ def _columns(account: Account, day: date) -> dict[str, object]:
     }
 
 
-def _reservation(rows: Sequence[RowMapping]) -> Reservation:
+def _reservation(rows: Sequence[Row]) -> Reservation:
     first = rows[0]
     client = first["client"]
     accounts = [

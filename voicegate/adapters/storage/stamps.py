@@ -10,6 +10,7 @@ from typing import Final
 from sqlalchemy import Connection, bindparam, func, select, update
 from sqlalchemy.sql.expression import BindParameter
 
+from voicegate.adapters.storage.prepared import Prepared
 from voicegate.adapters.storage.rows import key_of, key_row
 from voicegate.adapters.storage.tables import (
     IS_OPEN,
@@ -21,10 +22,9 @@ from voicegate.adapters.storage.tables import (
     wrong_guesses,
 )
 
-# Built once, as in `buckets`: every request for a call runs them.
 _NOW: Final[BindParameter[datetime]] = bindparam("this_moment", type_=UtcDateTime())
-_SET_GUESSES_BACK: Final = update(wrong_guesses).where(wrong_guesses.c.at > _NOW).values(at=_NOW)
-_SET_CALLS_BACK: Final = (
+_SET_GUESSES_BACK: Final = Prepared(update(wrong_guesses).where(wrong_guesses.c.at > _NOW).values(at=_NOW))
+_SET_CALLS_BACK: Final = Prepared(
     # `created_at` too, though `counted_at` decides: it has the index, and COALESCE has none.
     update(calls).where(calls.c.created_at > _NOW, counted_at > _NOW).values(counted_at=_NOW)
 )
@@ -33,7 +33,7 @@ _SET_CALLS_BACK: Final = (
 def set_back_counted(connection: Connection, now: datetime) -> None:
     """Count calls and wrong guesses with a time in the future as made now."""
     for statement in (_SET_GUESSES_BACK, _SET_CALLS_BACK):
-        connection.execute(statement, {"this_moment": now})
+        statement.run(connection, {"this_moment": now})
 
 
 def set_back_challenges(connection: Connection, now: datetime) -> None:

@@ -4,15 +4,16 @@ Each runs on a connection whose transaction the caller began. The changes of the
 `transaction`.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import Connection, RowMapping, Select, bindparam, func, insert, select, update
+from sqlalchemy import Connection, bindparam, func, insert, select, update
 from sqlalchemy.sql import ColumnElement
 from sqlalchemy.sql.expression import BindParameter
 
 from voicegate.adapters.storage import counts, spend, stamps
+from voicegate.adapters.storage.prepared import AnyRow, Prepared, Row, Values
 from voicegate.adapters.storage.rows import (
     call_of,
     call_row,
@@ -41,32 +42,79 @@ from voicegate.application.ports import CallRecord, ChallengeRecord, TimelineEnt
 from voicegate.application.store_port import ClientRecord, FactorRecord
 from voicegate.application.trunk_drains import Drain
 from voicegate.domain.call import Call
-from voicegate.domain.challenge import Challenge, ChallengeState, Purpose
+from voicegate.domain.challenge import Challenge, ChallengeState
 from voicegate.domain.client import Client, ClientKey
 from voicegate.domain.errors import StoreError
 
-# Built once: every step of every call runs these, and to build a statement takes SQLAlchemy longer than it
-# takes SQLite to run it.
 _OWN_ID: Final[BindParameter[str]] = bindparam("own_id")
-_CHALLENGE: Final = select(challenges).where(challenges.c.id == _OWN_ID).with_for_update()
-_TOUCH_CHALLENGE: Final = (
-    update(challenges).where(challenges.c.id == _OWN_ID).values(revision=challenges.c.revision + 1)
-)
 # These columns never change. They are not written again: SQLite would write every index that has them.
 _CHALLENGE_KEEPS: Final = frozenset(("id", "client", "number", "issued_at", "expires_at", "factor_id"))
 _CALL_KEEPS: Final = frozenset(
     ("id", "challenge_id", "number", "extension", "trunk", "caller_id", "created_at")
 )
-_SAVE_CALL: Final = update(calls).where(calls.c.id == _OWN_ID)
-_NEWEST_STEP: Final = select(func.coalesce(func.max(timeline.c.seq), 0)).where(timeline.c.call_id == _OWN_ID)
-_ADD_STEP: Final = insert(timeline)
-_CHALLENGE_AS_IT_IS: Final = select(challenges).where(challenges.c.id == _OWN_ID)
-_CALL: Final = select(calls).where(calls.c.id == _OWN_ID)
+_TOUCH_CHALLENGE: Final = Prepared(
+    update(challenges).where(challenges.c.id == _OWN_ID).values(revision=challenges.c.revision + 1)
+)
+_SAVE_CALL: Final = Prepared(update(calls).where(calls.c.id == _OWN_ID))
+_NEWEST_STEP: Final = Prepared(
+    select(func.coalesce(func.max(timeline.c.seq), 0).label("seq")).where(timeline.c.call_id == _OWN_ID)
+)
+_ADD_STEP: Final = Prepared(insert(timeline))
+_ADD_CALL: Final = Prepared(insert(calls))
+_OWNER: Final = Prepared(
+    select(
+        challenges.c.client,
+        challenges.c.service,
+        challenges.c.reference,
+        challenges.c.sealed.is_not(None).label("has_own_code"),
+        factors.c.subscriber,
+        # A number, not the time: the clock may have been set back between two calls.
+        select(func.count())
+        .where(calls.c.challenge_id == challenges.c.id)
+        .scalar_subquery()
+        .label("calls_before"),
+    )
+    .outerjoin(factors)
+    .where(challenges.c.id == _OWN_ID)
+)
+_CHALLENGE: Final = Prepared(select(challenges).where(challenges.c.id == _OWN_ID))
+_CHALLENGE_FOR_UPDATE: Final = Prepared(
+    select(challenges).where(challenges.c.id == _OWN_ID).with_for_update()
+)
+_CALL: Final = Prepared(select(calls).where(calls.c.id == _OWN_ID))
 # By position: two calls can have the same time, or times in the wrong order after the clock was set back.
-_CALLS_OF: Final = select(calls).where(calls.c.challenge_id == _OWN_ID).order_by(calls.c.position)
-_NO_VALUES: Final[Mapping[str, str]] = {}
-_CALL_IDS: Final[BindParameter[Sequence[str]]] = bindparam("call_ids", expanding=True)
-_STEPS_OF: Final = select(timeline).where(timeline.c.call_id.in_(_CALL_IDS)).order_by(timeline.c.seq)
+_CALLS_OF: Final = Prepared(select(calls).where(calls.c.challenge_id == _OWN_ID).order_by(calls.c.position))
+_LIVE_CALLS: Final = Prepared(select(calls).where(IS_LIVE).order_by(calls.c.created_at, calls.c.id))
+_STEPS: Final = select(timeline).order_by(timeline.c.seq)
+_STEPS_OF_CALL: Final = Prepared(_STEPS.where(timeline.c.call_id == _OWN_ID))
+_STEPS_OF_CALLS: Final = Prepared(_STEPS.join(calls).where(calls.c.challenge_id == _OWN_ID))
+_STEPS_OF_LIVE_CALLS: Final = Prepared(_STEPS.join(calls).where(IS_LIVE))
+_NEWEST: Final = select(challenges).order_by(challenges.c.issued_at.desc(), challenges.c.id).limit(1)
+_NEWEST_PLAIN: Final = _NEWEST.where(
+    challenges.c.client == bindparam("of_client"),
+    challenges.c.number == bindparam("of_number"),
+    challenges.c.factor_id.is_(None),
+    # `=` would never be true of what is missing: in SQL, NULL = NULL is unknown.
+    challenges.c.service.is_not_distinct_from(bindparam("of_service")),
+)
+_NEWEST_PLAIN_OF_NUMBER: Final = Prepared(_NEWEST_PLAIN)
+NEWEST_PLAIN_OF_TELEPHONE: Final = Prepared(
+    _NEWEST_PLAIN.where(
+        challenges.c.extension.is_not_distinct_from(bindparam("of_extension"))
+    ).with_for_update()
+)
+"""A client's newest challenge without a factor for a telephone."""
+NEWEST_OF_FACTOR: Final = _NEWEST.where(challenges.c.factor_id == _OWN_ID)
+"""A factor's newest challenge."""
+_NEWEST_OF_FACTOR: Final = Prepared(NEWEST_OF_FACTOR)
+_FACTOR: Final = Prepared(select(factors).where(factors.c.id == _OWN_ID))
+_SHARING: Final = Prepared(
+    select(func.count().label("count"))
+    .select_from(factors)
+    .where(factors.c.number == bindparam("of_number"), IS_LIVING)
+)
+_KEY: Final = Prepared(select(client_keys).where(client_keys.c.id == _OWN_ID))
+_CLIENT: Final = Prepared(select(clients).where(clients.c.name == _OWN_ID))
 
 
 def record_call(
@@ -85,17 +133,16 @@ def record_call(
     # The challenge first, as in every transaction: in another order two could wait for each other.
     is_known = _change_challenge(connection, call.challenge_id, change)
     changed = {name: value for name, value in call_row(record).items() if name not in _CALL_KEEPS}
-    updated = connection.execute(_SAVE_CALL, {"own_id": call.id, **changed})
-    if not is_known or updated.rowcount != 1:
+    updated = _SAVE_CALL.run(connection, {"own_id": call.id, **changed})
+    if not is_known or updated != 1:
         raise StoreError(f"call {call.id} is not stored")
     # The record has the whole timeline; what an earlier record stored is not stored twice.
-    newest = connection.execute(_NEWEST_STEP, {"own_id": call.id}).scalar_one()
+    newest = _NEWEST_STEP.one(connection, {"own_id": call.id})["seq"]
     entries = [entry_row(call.id, entry) for entry in record.timeline if entry.seq > newest]
-    if entries:
-        connection.execute(_ADD_STEP, entries)
+    _ADD_STEP.run_each(connection, entries)
     if following is not None:
         # One that policy decided on is stored with the decision.
-        if connection.execute(_CALL, {"own_id": following.id}).first() is None:
+        if _CALL.first(connection, {"own_id": following.id}) is None:
             add_call(connection, following)
     elif not call.is_live:
         spend.settle(connection, record)
@@ -107,8 +154,8 @@ def _change_challenge(
     """Change a challenge; without a change only its revision grows by 1. Returns whether it is stored."""
     # The revision always grows: by it, who waits for a change (long poll) sees that there was one.
     if change is None:
-        return connection.execute(_TOUCH_CHALLENGE, {"own_id": challenge_id}).rowcount == 1
-    row = connection.execute(_CHALLENGE, {"own_id": challenge_id}).mappings().one_or_none()
+        return _TOUCH_CHALLENGE.run(connection, {"own_id": challenge_id}) == 1
+    row = _CHALLENGE_FOR_UPDATE.first(connection, {"own_id": challenge_id})
     if row is not None:
         save_challenge(connection, change(challenge_of(row)))
     return row is not None
@@ -120,27 +167,26 @@ def add_call(connection: Connection, call: Call) -> None:
     Raises:
         StoreError: its challenge was never stored.
     """
-    has_own_code = challenges.c.sealed.is_not(None).label("has_own_code")
-    own_columns = (challenges.c.client, challenges.c.service, challenges.c.reference)
-    asked = select(*own_columns, has_own_code, factors.c.subscriber).outerjoin(factors)
-    owner = connection.execute(asked.where(challenges.c.id == call.challenge_id)).mappings().one_or_none()
-    if owner is None:
+    found = _OWNER.first(connection, {"own_id": call.challenge_id})
+    if found is None:
         raise StoreError(f"challenge {call.challenge_id} is not stored")
-    # A number, not the time: the clock may have been set back between two calls.
-    own = select(func.count()).where(calls.c.challenge_id == call.challenge_id)
-    position = connection.execute(own).scalar_one() + 1
-    row = call_row(CallRecord(call)) | dict(owner)
-    connection.execute(
-        insert(calls).values(**row, position=position, country=call.destination.country, is_converted=False)
-    )
-    counts.count_call(connection, call.id)
+    position = found.pop("calls_before") + 1
+    row = {
+        **call_row(CallRecord(call)),
+        **found,
+        "position": position,
+        "country": call.destination.country,
+        "is_converted": False,
+    }
+    _ADD_CALL.run(connection, row)
+    counts.count_call(connection, row)
 
 
 def save_challenge(connection: Connection, challenge: Challenge) -> None:
     """Store a challenge that changed, or whose calls changed; its revision grows by 1."""
     row = challenge_row(challenge)
     changed = {name: value for name, value in row.items() if name not in _CHALLENGE_KEEPS}
-    connection.execute(_TOUCH_CHALLENGE, {"own_id": challenge.id, **changed})
+    _TOUCH_CHALLENGE.run(connection, {"own_id": challenge.id, **changed})
     if challenge.state is ChallengeState.VERIFIED:
         counts.count_conversion(connection, challenge.id)
 
@@ -171,7 +217,7 @@ def find_drains(connection: Connection) -> Sequence[Drain]:
 
 def find_challenge(connection: Connection, challenge_id: str) -> ChallengeRecord | None:
     """Return a challenge with its calls and timelines; None: unknown."""
-    return _one_challenge(connection, _CHALLENGE_AS_IT_IS, {"own_id": challenge_id})
+    return find_one(connection, _CHALLENGE, {"own_id": challenge_id})
 
 
 def find_open_challenges(connection: Connection) -> Sequence[Challenge]:
@@ -187,23 +233,25 @@ def find_newest_plain(
 
     `service` is the service that asked for it; None: one that no service asked for.
     """
-    return _one_challenge(connection, newest_plain(number, client=client, service=service))
+    values = {"of_client": client, "of_number": number, "of_service": service}
+    return find_one(connection, _NEWEST_PLAIN_OF_NUMBER, values)
 
 
 def find_call(connection: Connection, call_id: str) -> CallRecord | None:
     """Return a call with its timeline; None: unknown."""
-    found = _with_timelines(connection, _CALL, {"own_id": call_id})
+    own = {"own_id": call_id}
+    found = _with_timelines(_CALL.all(connection, own), _STEPS_OF_CALL.all(connection, own))
     return found[0] if found else None
 
 
 def find_live_calls(connection: Connection) -> Sequence[CallRecord]:
     """Return all calls that have not ended, oldest first, with timelines."""
-    return _with_timelines(connection, select(calls).where(IS_LIVE).order_by(calls.c.created_at, calls.c.id))
+    return _with_timelines(_LIVE_CALLS.all(connection), _STEPS_OF_LIVE_CALLS.all(connection))
 
 
 def find_factor(connection: Connection, factor_id: str) -> FactorRecord | None:
     """Return a factor with its newest challenge, also a factor that was reset; None: unknown."""
-    row = connection.execute(select(factors).where(factors.c.id == factor_id)).mappings().one_or_none()
+    row = _FACTOR.first(connection, {"own_id": factor_id})
     return None if row is None else factor_record(connection, row)
 
 
@@ -215,11 +263,10 @@ def find_factors(connection: Connection, subscriber: str, *, client: str | None)
 
 def find_client_of(connection: Connection, key_id: str) -> tuple[Client, ClientKey] | None:
     """Return a key with its client; None: unknown."""
-    row = connection.execute(select(client_keys).where(client_keys.c.id == key_id)).mappings().one_or_none()
+    row = _KEY.first(connection, {"own_id": key_id})
     if row is None:
         return None
-    owner = select(clients).where(clients.c.name == row["client"])
-    return client_of(connection.execute(owner).mappings().one()), key_of(row)
+    return client_of(_CLIENT.one(connection, {"own_id": row["client"]})), key_of(row)
 
 
 def find_clients(connection: Connection) -> Sequence[ClientRecord]:
@@ -240,62 +287,31 @@ def living(subscriber: str, client: str | None) -> Sequence[ColumnElement[bool]]
 
 def count_sharing(connection: Connection, number: str) -> int:
     """Return how many factors that are not reset have this number."""
-    bound = select(func.count()).select_from(factors).where(factors.c.number == number, IS_LIVING)
-    return connection.execute(bound).scalar_one()
+    count: int = _SHARING.one(connection, {"of_number": number})["count"]
+    return count
 
 
-def newest_of(factor_id: str, purpose: Purpose | None = None) -> Select[tuple[object, ...]]:
-    """Return the query for a factor's newest challenge, of one purpose if given."""
-    own = _newest().where(challenges.c.factor_id == factor_id)
-    return own if purpose is None else own.where(challenges.c.purpose == str(purpose))
+def find_one(connection: Connection, wanted: Prepared, values: Values) -> ChallengeRecord | None:
+    """Return the challenge that a statement finds, with its calls and their timelines; None: none."""
+    row = wanted.first(connection, values)
+    if row is None:
+        return None
+    own = {"own_id": row["id"]}
+    own_calls = _with_timelines(_CALLS_OF.all(connection, own), _STEPS_OF_CALLS.all(connection, own))
+    return ChallengeRecord(challenge_of(row), own_calls, row["revision"])
 
 
-def newest_plain(number: str, *, client: str, service: str | None) -> Select[tuple[object, ...]]:
-    """Return the query for a client's newest challenge without a factor for a number.
-
-    `service` is the service that asked for it; None: one that no service asked for.
-    """
-    return _newest().where(
-        challenges.c.client == client,
-        challenges.c.number == number,
-        challenges.c.factor_id.is_(None),
-        challenges.c.service.is_not_distinct_from(service),
-    )
-
-
-def assemble(connection: Connection, row: RowMapping) -> ChallengeRecord:
-    """Return the challenge of a row with its calls and their timelines."""
-    own = _with_timelines(connection, _CALLS_OF, {"own_id": row["id"]})
-    return ChallengeRecord(challenge_of(row), own, row["revision"])
-
-
-def factor_record(connection: Connection, row: RowMapping) -> FactorRecord:
+def factor_record(connection: Connection, row: AnyRow) -> FactorRecord:
     """Return the factor of a row with its newest challenge."""
     return FactorRecord(
         factor_of(row),
-        _one_challenge(connection, newest_of(row["id"])),
+        find_one(connection, _NEWEST_OF_FACTOR, {"own_id": row["id"]}),
         count_sharing(connection, row["number"]),
     )
 
 
-def _newest() -> Select[tuple[object, ...]]:
-    return select(challenges).order_by(challenges.c.issued_at.desc(), challenges.c.id).limit(1)
-
-
-def _one_challenge(
-    connection: Connection, wanted: Select[tuple[object, ...]], values: Mapping[str, str] = _NO_VALUES
-) -> ChallengeRecord | None:
-    row = connection.execute(wanted, values).mappings().one_or_none()
-    return None if row is None else assemble(connection, row)
-
-
-def _with_timelines(
-    connection: Connection, wanted: Select[tuple[object, ...]], values: Mapping[str, str] = _NO_VALUES
-) -> Sequence[CallRecord]:
-    rows = connection.execute(wanted, values).mappings().all()
-    # One query for all timelines: a challenge can have twenty calls.
-    steps: dict[str, list[TimelineEntry]] = {row["id"]: [] for row in rows}
-    if steps:
-        for row in connection.execute(_STEPS_OF, {"call_ids": list(steps)}).mappings():
-            steps[row["call_id"]].append(entry_of(row))
-    return [call_of(row, tuple(steps[row["id"]])) for row in rows]
+def _with_timelines(found: Sequence[Row], steps: Sequence[Row]) -> Sequence[CallRecord]:
+    timelines: dict[str, list[TimelineEntry]] = {row["id"]: [] for row in found}
+    for step in steps:
+        timelines[step["call_id"]].append(entry_of(step))
+    return [call_of(row, tuple(timelines[row["id"]])) for row in found]

@@ -8,9 +8,19 @@ leaves FOR UPDATE out for SQLite.
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import asdict
 from datetime import date, datetime
+from functools import cache
 from typing import Final, TypeVar
 
-from sqlalchemy import Connection, Select, Table, delete, func, insert, select, update
+from sqlalchemy import (
+    BindParameter,
+    Connection,
+    Table,
+    bindparam,
+    delete,
+    insert,
+    select,
+    update,
+)
 from sqlalchemy.sql import ColumnElement
 
 from voicegate.adapters.storage import (
@@ -24,8 +34,10 @@ from voicegate.adapters.storage import (
     stamps,
     statements,
     volume,
+    wrong_guesses,
 )
 from voicegate.adapters.storage.audit_tables import audit
+from voicegate.adapters.storage.prepared import AnyRow, Prepared
 from voicegate.adapters.storage.rows import (
     Columns,
     audit_row,
@@ -47,7 +59,6 @@ from voicegate.adapters.storage.tables import (
     idempotency_keys,
     page_sessions,
     trunk_drains,
-    wrong_guesses,
 )
 from voicegate.application.audit_entry import AuditEntry
 from voicegate.application.outbox import Claim, Message, Replaying, StoredMessage
@@ -67,8 +78,27 @@ from voicegate.domain.policy.spend import Account, Cost, Reservation
 from voicegate.domain.policy.velocity import Counter
 
 T = TypeVar("T")
-# Built once, for every request adds one.
-_ADD_ENTRY: Final = insert(audit)
+_ADD_ENTRY: Final = Prepared(insert(audit).inline())
+_OWN_ID: Final[BindParameter[str]] = bindparam("own_id")
+_CHALLENGE: Final = Prepared(select(challenges).where(challenges.c.id == _OWN_ID).with_for_update())
+_ADD_CHALLENGE: Final = Prepared(insert(challenges))
+_LOCKED_FACTORS: Final = select(factors).order_by(factors.c.created_at, factors.c.id).with_for_update()
+_FACTOR: Final = Prepared(_LOCKED_FACTORS.where(factors.c.id == _OWN_ID))
+_FACTOR_OF_CHALLENGE: Final = Prepared(
+    _LOCKED_FACTORS.where(
+        factors.c.id == select(challenges.c.factor_id).where(challenges.c.id == _OWN_ID).scalar_subquery()
+    )
+)
+_SAVE_FACTOR: Final = Prepared(update(factors).where(factors.c.id == _OWN_ID))
+_IDEMPOTENCY_KEY: Final = Prepared(
+    select(idempotency_keys).where(
+        idempotency_keys.c.client == bindparam("of_client"), idempotency_keys.c.key == bindparam("of_key")
+    )
+)
+_ADD_IDEMPOTENCY_KEY: Final = Prepared(insert(idempotency_keys))
+_OPEN_OF_FACTOR: Final = Prepared(
+    select(challenges).where(challenges.c.factor_id == _OWN_ID, IS_OPEN).with_for_update()
+)
 
 
 class SqlTransaction:
@@ -81,15 +111,20 @@ class SqlTransaction:
 
     def challenge(self, challenge_id: str) -> ChallengeRecord | None:
         """Return a challenge with its calls and timelines; None: unknown."""
-        own = challenges.c.id == challenge_id
+        own = {"own_id": challenge_id}
         # Its factor is locked first, as by requests that begin with the factor: in the other order two
         # transactions could wait for each other (deadlock).
-        self._factors(factors.c.id == select(challenges.c.factor_id).where(own).scalar_subquery())
-        return self._record(select(challenges).where(own))
+        self._learn(_FACTOR_OF_CHALLENGE.all(self._connection, own))
+        return statements.find_one(self._connection, _CHALLENGE, own)
 
     def newest_challenge(self, factor_id: str, purpose: Purpose | None = None) -> ChallengeRecord | None:
         """Return a factor's newest challenge, of one purpose if given; None: there was none yet."""
-        return self._record(statements.newest_of(factor_id, purpose))
+        if purpose is None:
+            wanted, values = _newest_of_factor(has_purpose=False), {"own_id": factor_id}
+        else:
+            values = {"own_id": factor_id, "of_purpose": str(purpose)}
+            wanted = _newest_of_factor(has_purpose=True)
+        return statements.find_one(self._connection, wanted, values)
 
     def newest_plain(
         self, destination: Destination, *, client: str, service: str | None
@@ -98,15 +133,18 @@ class SqlTransaction:
 
         `service` is the service that asked for it; None: one that no service asked for.
         """
-        wanted = statements.newest_plain(destination.number, client=client, service=service)
-        # `=` would never be true of two missing extensions: in SQL, NULL = NULL is unknown.
-        extension = challenges.c.extension.is_not_distinct_from(destination.extension)
-        return self._record(wanted.where(extension))
+        values = {
+            "of_client": client,
+            "of_number": destination.number,
+            "of_extension": destination.extension,
+            "of_service": service,
+        }
+        return statements.find_one(self._connection, statements.NEWEST_PLAIN_OF_TELEPHONE, values)
 
     def open_challenges(self, factor_id: str) -> Sequence[Challenge]:
         """Return a factor's challenges that are in an open state."""
-        own = select(challenges).where(challenges.c.factor_id == factor_id, IS_OPEN)
-        return [challenge_of(row) for row in self._connection.execute(own.with_for_update()).mappings()]
+        rows = _OPEN_OF_FACTOR.all(self._connection, {"own_id": factor_id})
+        return [challenge_of(row) for row in rows]
 
     def pending_challenges(
         self, client: str, *, bucket: str | None = None, subscriber: str | None = None
@@ -116,20 +154,18 @@ class SqlTransaction:
 
     def replay(self, idempotency: IdempotencyKey) -> Replay | None:
         """Return the challenge that an idempotency key was used for; None: the key is new."""
-        known = self._connection.execute(
-            select(idempotency_keys).where(
-                idempotency_keys.c.client == idempotency.client, idempotency_keys.c.key == idempotency.key
-            )
-        ).one_or_none()
+        own = {"of_client": idempotency.client, "of_key": idempotency.key}
+        known = _IDEMPOTENCY_KEY.first(self._connection, own)
         if known is None:
             return None
-        return Replay(known.challenge_id, is_same_request=known.fingerprint == idempotency.fingerprint)
+        is_same = known["fingerprint"] == idempotency.fingerprint
+        return Replay(known["challenge_id"], is_same_request=is_same)
 
     def remember(self, idempotency: IdempotencyKey, challenge: Challenge) -> None:
         """Store that an idempotency key was used for a challenge."""
         # No look before: where two requests bring the same key at once, the primary key refuses the second.
-        self._insert(
-            idempotency_keys,
+        _ADD_IDEMPOTENCY_KEY.run(
+            self._connection,
             {
                 "client": idempotency.client,
                 "key": idempotency.key,
@@ -141,7 +177,7 @@ class SqlTransaction:
 
     def add_challenge(self, challenge: Challenge) -> None:
         """Store a new challenge."""
-        self._insert(challenges, challenge_row(challenge) | {"revision": 0})
+        _ADD_CHALLENGE.run(self._connection, challenge_row(challenge) | {"revision": 0})
 
     def save_challenge(self, challenge: Challenge) -> None:
         """Store a challenge that changed, or whose calls changed; its revision grows by 1."""
@@ -210,12 +246,13 @@ class SqlTransaction:
     def factor(self, factor_id: str) -> Factor | None:
         """Return a factor, also one that was reset; None: unknown."""
         if factor_id not in self._known_factors:
-            self._factors(factors.c.id == factor_id)
+            self._learn(_FACTOR.all(self._connection, {"own_id": factor_id}))
         return self._known_factors.get(factor_id)
 
     def living_factors(self, subscriber: str, client: str | None) -> Sequence[Factor]:
         """Return a subscriber's factors that are not reset, oldest first; client None: of all clients."""
-        return self._factors(*statements.living(subscriber, client))
+        wanted = _LOCKED_FACTORS.where(*statements.living(subscriber, client))
+        return self._learn(self._connection.execute(wanted).mappings().all())
 
     def sharing(self, number: str) -> int:
         """Return how many factors that are not reset have this number."""
@@ -228,9 +265,7 @@ class SqlTransaction:
 
     def save_factor(self, factor: Factor) -> None:
         """Store a factor that changed."""
-        self._connection.execute(
-            update(factors).where(factors.c.id == factor.id).values(**factor_row(factor))
-        )
+        _SAVE_FACTOR.run(self._connection, {"own_id": factor.id, **factor_row(factor)})
         self._known_factors[factor.id] = factor
 
     def wrong_guesses(
@@ -244,27 +279,15 @@ class SqlTransaction:
     ) -> Sequence[datetime]:
         """Return the times of the newest wrong guesses after `since`, newest first, at most `limit`."""
         wanted = {"client": client, "subscriber": subscriber, "bucket": bucket}
-        given = [wrong_guesses.c[name] == value for name, value in wanted.items() if value is not None]
-        newest = select(wrong_guesses.c.at).where(wrong_guesses.c.at > since, *given)
-        newest = newest.order_by(wrong_guesses.c.at.desc()).limit(limit)
-        return list(self._connection.execute(newest).scalars())
+        return wrong_guesses.find(self._connection, since, wanted, limit=limit)
 
     def count_wrong_guesses(self, since: datetime, client: str) -> int:
         """Return how many wrong guesses were made after `since` at codes of a client."""
-        own = (wrong_guesses.c.client == client, wrong_guesses.c.at > since)
-        return self._connection.execute(select(func.count()).where(*own)).scalar_one()
+        return wrong_guesses.count(self._connection, since, client=client)
 
     def add_wrong_guess(self, guess: WrongGuess) -> None:
         """Store a wrong guess."""
-        self._insert(
-            wrong_guesses,
-            {
-                "at": guess.at,
-                "client": guess.client,
-                "subscriber": guess.subscriber,
-                "bucket": guess.bucket,
-            },
-        )
+        wrong_guesses.add(self._connection, guess)
 
     def client(self, name: str) -> Client | None:
         """Return a client, also a revoked one; None: unknown."""
@@ -353,7 +376,7 @@ class SqlTransaction:
 
     def audit(self, entry: AuditEntry) -> None:
         """Store an audit entry."""
-        self._connection.execute(_ADD_ENTRY, audit_row(entry))
+        _ADD_ENTRY.run(self._connection, audit_row(entry))
 
     def _insert(self, table: Table, columns: Columns) -> None:
         self._connection.execute(insert(table).values(**columns))
@@ -363,12 +386,13 @@ class SqlTransaction:
         if changed.rowcount == 0:
             self._insert(table, columns)
 
-    def _factors(self, *which: ColumnElement[bool]) -> Sequence[Factor]:
-        own = select(factors).where(*which).order_by(factors.c.created_at, factors.c.id).with_for_update()
-        found = [factor_of(row) for row in self._connection.execute(own).mappings()]
+    def _learn(self, rows: Iterable[AnyRow]) -> Sequence[Factor]:
+        found = [factor_of(row) for row in rows]
         self._known_factors |= {factor.id: factor for factor in found}
         return found
 
-    def _record(self, wanted: Select[tuple[object, ...]]) -> ChallengeRecord | None:
-        row = self._connection.execute(wanted.with_for_update()).mappings().one_or_none()
-        return None if row is None else statements.assemble(self._connection, row)
+
+@cache
+def _newest_of_factor(*, has_purpose: bool) -> Prepared:
+    wanted = statements.NEWEST_OF_FACTOR.with_for_update()
+    return Prepared(wanted.where(challenges.c.purpose == bindparam("of_purpose")) if has_purpose else wanted)

@@ -6,29 +6,36 @@ the limit allows.
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import cache
 from typing import Final
 
 from sqlalchemy import Connection, bindparam, select
 from sqlalchemy.dialects import postgresql, sqlite
 
+from voicegate.adapters.storage.prepared import Prepared, numbered, parameters
 from voicegate.adapters.storage.tables import call_volume, calls
 from voicegate.domain.policy.velocity import Counter
 
-# Built once: each call asks several times, and building a statement costs more than running it.
-_FIND: Final = select(call_volume.c.slot, call_volume.c.calls).where(
-    call_volume.c.kind == bindparam("of_kind"),
-    call_volume.c.client == bindparam("of_client"),
-    call_volume.c.key == bindparam("of_key"),
-    call_volume.c.slot > bindparam("since"),
+_FIND: Final = Prepared(
+    select(call_volume.c.slot, call_volume.c.calls).where(
+        call_volume.c.kind == bindparam("of_kind"),
+        call_volume.c.client == bindparam("of_client"),
+        call_volume.c.key == bindparam("of_key"),
+        call_volume.c.slot > bindparam("since"),
+    )
 )
 
 
 # Not by a range: the index then leads past months of calls to each number, straight to the newest.
-_CALLED: Final = select(calls.c.number, calls.c.is_converted).where(
-    calls.c.number.in_(bindparam("numbers", expanding=True)),
-    calls.c.created_at > bindparam("since"),
-    calls.c.client == bindparam("of_client"),
-)
+@cache
+def _called(numbers: int) -> Prepared:
+    return Prepared(
+        select(calls.c.number, calls.c.is_converted).where(
+            calls.c.number.in_(parameters("number", numbers)),
+            calls.c.created_at > bindparam("since"),
+            calls.c.client == bindparam("of_client"),
+        )
+    )
 
 
 def _adding(added: sqlite.Insert | postgresql.Insert) -> sqlite.Insert | postgresql.Insert:
@@ -46,23 +53,23 @@ def _adding(added: sqlite.Insert | postgresql.Insert) -> sqlite.Insert | postgre
     )
 
 
-_ADD: Final = {
-    "sqlite": _adding(sqlite.insert(call_volume)),
-    "postgresql": _adding(postgresql.insert(call_volume)),
-}
+_ADD: Final = Prepared(
+    {
+        "sqlite": _adding(sqlite.insert(call_volume)),
+        "postgresql": _adding(postgresql.insert(call_volume)),
+    }
+)
 
 
 def find_volume(connection: Connection, counter: Counter, since: datetime) -> Mapping[datetime, int]:
     """Return a counter's calls by the slots that began after `since`."""
-    found = connection.execute(_FIND, _columns(counter) | {"since": since})
-    return {row.slot: row.calls for row in found}
+    found = _FIND.all(connection, _columns(counter) | {"since": since})
+    return {row["slot"]: row["calls"] for row in found}
 
 
 def add_volume(connection: Connection, counters: Sequence[Counter], slot: datetime) -> None:
     """Count one call in each counter."""
-    if counters:
-        rows = [_columns(counter) | {"at": slot} for counter in counters]
-        connection.execute(_ADD[connection.dialect.name], rows)
+    _ADD.run_each(connection, [_columns(counter) | {"at": slot} for counter in counters])
 
 
 def _columns(counter: Counter) -> dict[str, object]:
@@ -76,7 +83,8 @@ def find_unproven(
     entered."""
     if not numbers:
         return frozenset()
-    found = list(connection.execute(_CALLED, {"numbers": numbers, "since": since, "of_client": client}))
+    values = {"since": since, "of_client": client} | numbered("number", numbers)
+    found = _called(len(numbers)).all(connection, values)
     # One code that was entered proves the number, however many calls before it proved none.
-    proven = {row.number for row in found if row.is_converted}
-    return frozenset(row.number for row in found) - proven
+    proven = {row["number"] for row in found if row["is_converted"]}
+    return frozenset(row["number"] for row in found) - proven
