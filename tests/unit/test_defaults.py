@@ -8,12 +8,14 @@ from voicegate.adapters.http.connections import ConnectionLimits
 from voicegate.adapters.http.twilio.verifications import TwilioService
 from voicegate.adapters.http.waiting import WaitingLimits
 from voicegate.adapters.storage.store import Waits
+from voicegate.adapters.storage.upgrading import UpgradeRules
 from voicegate.application.challenges import Defaults
 from voicegate.application.conversation import CallTimings
 from voicegate.application.queueing import CallLimits
 from voicegate.application.reports import ReportRules
 from voicegate.application.retention import Retention
-from voicegate.bootstrap import retention, rules, waits
+from voicegate.bootstrap import rules, waits
+from voicegate.bootstrap.database import retention, upgrade_rules
 from voicegate.bootstrap.doors import connection_limits, twilio_services, waiting_limits
 from voicegate.bootstrap.routing import routes
 from voicegate.config import parse
@@ -44,6 +46,7 @@ PEERS = parse(
         (rules(SETTINGS).reports, ReportRules()),
         (rules(SETTINGS).limits, CallLimits()),
         (retention(SETTINGS), Retention()),
+        (upgrade_rules(SETTINGS), UpgradeRules()),
         (waits(SETTINGS), Waits()),
         (connection_limits(SETTINGS), ConnectionLimits()),
         (waiting_limits(SETTINGS), WaitingLimits()),

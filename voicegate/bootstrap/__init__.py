@@ -3,12 +3,7 @@
 import asyncio
 import os
 from collections.abc import AsyncIterator
-from contextlib import (
-    AbstractContextManager,
-    AsyncExitStack,
-    asynccontextmanager,
-    nullcontext,
-)
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -20,11 +15,9 @@ from voicegate.adapters.http.identity import Identity, peers_of
 from voicegate.adapters.http.server import Listener, serve_on
 from voicegate.adapters.http.tcp_port import listening_on, tls_of
 from voicegate.adapters.keyfile import FileKeyring
-from voicegate.adapters.lockfile import held
 from voicegate.adapters.pbx.simulator.pbx import SimulatedPbx
 from voicegate.adapters.speech.mixer import Mixer, SpeechSettings
 from voicegate.adapters.speech.pack import find_languages
-from voicegate.adapters.storage import engines
 from voicegate.adapters.storage.store import SqlStore, Waits
 from voicegate.adapters.system import SystemClock, SystemEntropy
 from voicegate.adapters.systemd import keep_watchdog_quiet, tell_systemd
@@ -32,9 +25,9 @@ from voicegate.application.challenges import Defaults
 from voicegate.application.housekeeping import settle_orphans, tidy_for_ever, void_keyless
 from voicegate.application.observing import Observers
 from voicegate.application.ports import Pbx
-from voicegate.application.retention import Retention
 from voicegate.bootstrap.app import TEST_PBX, Adapters, App, Rules, assemble
 from voicegate.bootstrap.asterisk import group_id
+from voicegate.bootstrap.database import retention, sole_user, upgrade_rules
 from voicegate.bootstrap.doors import (
     doors,
     extensions,
@@ -121,7 +114,7 @@ async def running(settings: Settings) -> AsyncIterator[App]:
     """Give the daemon's parts, started: the store is migrated, calls of an earlier run are ended, PBXs
     connect."""
     async with AsyncExitStack() as stack:
-        stack.enter_context(_sole_user(settings.storage.database))
+        stack.enter_context(sole_user(settings.storage.database))
         metrics = make_metrics(settings)
         store = await stack.enter_async_context(_store(settings, metrics))
         keyring = _keyring(Path(settings.storage.key_file), may_create=not await store.recent_calls(1))
@@ -163,7 +156,13 @@ async def running(settings: Settings) -> AsyncIterator[App]:
 def _store(settings: Settings, metrics: "Metrics | None") -> SqlStore:
     # Alone: a second daemon would end the first one's calls.
     on_commit = metrics.committed if metrics else None
-    return SqlStore(settings.storage.database, waits(settings), alone=True, on_commit=on_commit)
+    return SqlStore(
+        settings.storage.database,
+        waits(settings),
+        alone=True,
+        on_commit=on_commit,
+        rules=upgrade_rules(settings),
+    )
 
 
 async def _settle_the_past(app: App, adapters: Adapters) -> None:
@@ -273,18 +272,6 @@ def check(settings: Settings) -> None:
         group_id(settings.audio.group, "audio.group")
 
 
-def retention(settings: Settings) -> Retention:
-    """Return how long finished records are kept, as configured."""
-    kept = settings.retention
-    return Retention(
-        calls=timedelta(days=kept.calls_days),
-        timelines=timedelta(days=kept.timelines_days),
-        audit=timedelta(days=kept.audit_days),
-        webhooks=timedelta(days=kept.webhooks_days),
-        receipts=timedelta(days=kept.receipts_days),
-    )
-
-
 def speech_settings(settings: Settings) -> SpeechSettings:
     """Return the settings of speech, as configured."""
     sounds = sounds_folder(settings)
@@ -303,15 +290,6 @@ def speech_settings(settings: Settings) -> SpeechSettings:
         unjudged=settings.service.unjudged_languages,
         digit_variants=settings.service.digit_variants,
     )
-
-
-def _sole_user(location: str) -> AbstractContextManager[None]:
-    """Lock an SQLite file against a second daemon; PostgreSQL has locks of its own."""
-    if not engines.is_sqlite(url := engines.locate(location)):
-        return nullcontext()
-    database = Path(engines.name_of(url))
-    lock = database.with_name(f"{database.name}.lock")
-    return held(lock, guarded=database, setting=engines.SETTING)
 
 
 def waits(settings: Settings) -> Waits:

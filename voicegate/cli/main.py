@@ -24,6 +24,9 @@ ADDRESSES: Final = {
     "config": Address(
         "voicegate.cli.config", "config", "The configuration file: is it right, and what is in force?"
     ),
+    "db": Address(
+        "voicegate.cli.database", "database", "The database: upgrade it, back it up, delete what is old."
+    ),
     "doctor": Address("voicegate.cli.doctor", "doctor", "Find out what is wrong, and how to fix it."),
     "factors": Address(
         "voicegate.cli.factors", "factors", "Telephones of subscribers, which they sign in with."

@@ -46,7 +46,6 @@ from voicegate.config.shapes import (
     Settings,
     SimulatorPbxSettings,
     Socket,
-    Storage,
     Tcp,
     Testing,
     TestNumbers,
@@ -54,6 +53,7 @@ from voicegate.config.shapes import (
     TwilioServiceSettings,
 )
 from voicegate.config.spend_shapes import SpendSettings
+from voicegate.config.storage_shapes import Storage
 from voicegate.config.webhook_shapes import WebhookDeliverySettings, WebhookSettings
 from voicegate.config.wording import explain
 from voicegate.domain.errors import ConfigError

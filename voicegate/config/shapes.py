@@ -12,6 +12,7 @@ from voicegate.config.monitoring_shapes import MetricsSettings
 from voicegate.config.report_shapes import ReceiptSettings, ReportSettings
 from voicegate.config.routing_shapes import RoutingSettings
 from voicegate.config.spend_shapes import SpendSettings
+from voicegate.config.storage_shapes import RetentionSettings, Storage
 from voicegate.config.webhook_shapes import WebhookDeliverySettings, WebhookSettings
 from voicegate.domain.announcement import HumanCheck
 from voicegate.domain.challenge import DEFAULT_GUESSES, DEFAULT_LIFETIME
@@ -21,7 +22,6 @@ from voicegate.domain.routing import NumberFormat
 
 Seconds = Annotated[float, Meta(gt=0, le=86400)]
 Provision = Literal["alternatives", "notice", "risk_assessment", "migration_plan", "binding"]
-Days = Annotated[int, Meta(ge=1, le=36500)]
 Milliseconds = Annotated[int, Meta(ge=0, le=10000)]
 Limit = Annotated[int, Meta(ge=1, le=1_000_000)]
 CallLimit = Annotated[int, Meta(ge=0, le=10_000_000)]
@@ -43,8 +43,6 @@ OneFieldPath = Annotated[str, Meta(min_length=1, max_length=100)]
 FieldPaths = Annotated[tuple[FieldPath, ...], Meta(min_length=1, max_length=20)]
 OptionalFieldPath = Annotated[str, Meta(pattern=r"^[^\x00-\x20\x7f]{0,100}\Z")]
 ReturnUrl = Annotated[str, Meta(max_length=2000, pattern=r"^https?://[^\s/?#]+[^\s#\x00-\x1f\x7f]*\Z")]
-# A password in it would be shown by `voicegate config show`; it stands in a file of its own.
-DatabaseLocation = Annotated[str, Meta(pattern=r"^(?!.*://[^/?@:]*:[^@]*@|.*[?&]password=)[^\x00]+\Z")]
 PhoneText = Annotated[str, Meta(pattern=r"^\+?[0-9*#]{2,15}\Z")]
 
 
@@ -61,26 +59,6 @@ class Service(_Section, frozen=True, kw_only=True):
     unjudged_languages: tuple[Name, ...] = ()
     digit_variants: dict[Name, Name] = {}
     sounds: str = ""
-
-
-class Storage(_Section, frozen=True, kw_only=True):
-    """`[storage]`: what is kept where."""
-
-    database: DatabaseLocation = "/var/lib/voicegate/voicegate.db"
-    key_file: str = "/var/lib/voicegate/key"
-    state_folder: str = "/var/lib/voicegate"
-    request_timeout_s: Annotated[float, Meta(gt=0, le=60)] = 5
-    call_timeout_s: Annotated[float, Meta(gt=0, le=3600)] = 60
-
-
-class RetentionSettings(_Section, frozen=True, kw_only=True):
-    """`[retention]`: how long what is over is kept."""
-
-    calls_days: Days = 90
-    timelines_days: Days = 90
-    audit_days: Days = 365
-    webhooks_days: Days = 30
-    receipts_days: Days = 365
 
 
 class Socket(_Section, frozen=True, kw_only=True):

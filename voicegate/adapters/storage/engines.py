@@ -14,7 +14,7 @@ from typing import Final
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
 from sqlalchemy.exc import ArgumentError, DBAPIError
-from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 
 from voicegate.adapters.storage import postgresql
 from voicegate.domain.errors import StoreError
@@ -162,6 +162,11 @@ def connect_readers(url: URL) -> Engine:
     if not is_sqlite(url):
         return postgresql.connect_readers(url, READERS + LISTERS)
     return _connect(url, begin="BEGIN", connections=READERS + LISTERS, pragmas=("query_only = ON",))
+
+
+def connect_plain(url: URL) -> Engine:
+    """Return an engine that only looks at an SQLite file, and leaves its journal mode as it is."""
+    return create_engine(url, poolclass=NullPool, hide_parameters=True)
 
 
 def connect_all(readers: Engine) -> None:

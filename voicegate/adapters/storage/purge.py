@@ -3,13 +3,16 @@
 Small, so that no other write waits for long. A batch is found by an index. Statistics (`counts`) stay.
 """
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
-from sqlalchemy import ColumnElement, Connection, Select, Table, delete, exists, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Select, Table, delete, exists, func, or_, select, tuple_
 
 from voicegate.adapters.storage.audit_tables import audit
 from voicegate.adapters.storage.holds import prefix_holds
-from voicegate.adapters.storage.spend import purge_spend
+from voicegate.adapters.storage.spend_tables import spend
 from voicegate.adapters.storage.tables import (
     IS_LIVE,
     IS_LIVING,
@@ -26,22 +29,51 @@ from voicegate.adapters.storage.tables import (
 )
 from voicegate.application.retention import Kept
 
+# A challenge brings one or two calls along, and a call about ten steps.
+_CHALLENGE_ROWS: Final = 20
 
-def purge(connection: Connection, kept: Kept, *, limit: int) -> int:
-    """Delete about `limit` rows of each table at most; return how many were deleted in all."""
-    return (
-        _purge_challenges(connection, kept.calls, limit=limit)
-        + _purge_timelines(connection, kept.timelines, limit=limit)
-        + _delete(connection, audit.c.id, audit.c.at < kept.audit, limit=limit)
-        + _delete(connection, page_sessions.c.id, page_sessions.c.created_at < kept.audit, limit=limit)
-        + _delete(connection, wrong_guesses.c.id, wrong_guesses.c.at < kept.recent, limit=limit)
-        + _delete(connection, outbox.c.id, outbox.c.created_at < kept.webhooks, limit=limit)
-        + _purge_volume(connection, kept.recent, limit=limit)
-        + _purge_holds(connection, kept.recent, limit=limit)
-        + purge_spend(connection, kept.recent, limit=limit)
-        + _purge_keys(connection, kept.recent, limit=limit)
-        + _purge_factors(connection, kept.calls, limit=limit)
-    )
+
+@dataclass(frozen=True, slots=True)
+class _Rule:
+    """Rows of one table that are deleted, and which nothing refers to."""
+
+    table: Table
+    """The table."""
+    old: ColumnElement[bool]
+    """Which of its rows."""
+
+    def delete(self, connection: Connection, limit: int) -> int:
+        """Delete `limit` of them at most; return how many."""
+        columns = list(self.table.primary_key.columns)
+        key = columns[0] if len(columns) == 1 else tuple_(*columns)
+        # By a subquery, for DELETE has a LIMIT in neither database (in SQLite only if compiled in).
+        return _delete(connection, self.table, key.in_(select(*columns).where(self.old).limit(limit)))
+
+    def count(self, connection: Connection) -> int:
+        """Return how many there are."""
+        return _count(connection, self.table, self.old)
+
+
+def purge(connection: Connection, kept: Kept, *, limit: int) -> Mapping[str, int]:
+    """Delete about `limit` rows of each table at most; return how many of each were deleted."""
+    deleted = _purge_challenges(connection, kept.calls, limit=limit)
+    for rule in _rules(kept):
+        name = rule.table.name
+        deleted[name] = deleted.get(name, 0) + rule.delete(connection, limit)
+    return deleted
+
+
+def count_old(connection: Connection, kept: Kept) -> Mapping[str, int]:
+    """Return how many rows of each table `purge` would delete in all."""
+    # A factor is deleted once no challenge names it: the ones whose challenges are about to go are not told.
+    old = {rule.table.name: rule.count(connection) for rule in _rules(kept)}
+    own_calls = select(calls.c.id).where(calls.c.challenge_id.in_(old_challenges(kept.calls)))
+    own_steps = or_(timeline.c.at < kept.timelines, timeline.c.call_id.in_(own_calls))
+    return old | {
+        "challenges": _count(connection, challenges, challenges.c.id.in_(old_challenges(kept.calls))),
+        "calls": _count(connection, calls, calls.c.id.in_(own_calls)),
+        "timeline": _count(connection, timeline, own_steps),
+    }
 
 
 def old_challenges(before: datetime) -> Select[tuple[str]]:
@@ -52,60 +84,42 @@ def old_challenges(before: datetime) -> Select[tuple[str]]:
     return own.order_by(challenges.c.expires_at)
 
 
-def _purge_challenges(connection: Connection, before: datetime, *, limit: int) -> int:
-    # A twentieth: a challenge brings one or two calls along, and a call about ten steps.
-    ids = connection.execute(old_challenges(before).limit(max(1, limit // 20))).scalars().all()
-    if not ids:
-        return 0
-    own_calls = select(calls.c.id).where(calls.c.challenge_id.in_(ids))
-    # What refers to a row goes before it: foreign keys are checked at each statement.
+def _rules(kept: Kept) -> Sequence[_Rule]:
+    # A factor is kept while a challenge names it, or the challenge's record would point nowhere.
+    is_named = exists().where(challenges.c.factor_id == factors.c.id)
     return (
-        _delete_where(connection, timeline, timeline.c.call_id.in_(own_calls))
-        + _delete_where(connection, calls, calls.c.challenge_id.in_(ids))
-        + _delete_where(connection, idempotency_keys, idempotency_keys.c.challenge_id.in_(ids))
-        + _delete_where(connection, challenges, challenges.c.id.in_(ids))
+        _Rule(timeline, timeline.c.at < kept.timelines),
+        _Rule(audit, audit.c.at < kept.audit),
+        _Rule(page_sessions, page_sessions.c.created_at < kept.audit),
+        _Rule(wrong_guesses, wrong_guesses.c.at < kept.recent),
+        _Rule(outbox, outbox.c.created_at < kept.webhooks),
+        _Rule(call_volume, call_volume.c.slot < kept.recent),
+        # One that is over still counts while calls before its end could be judged again.
+        _Rule(prefix_holds, prefix_holds.c.until < kept.recent),
+        _Rule(spend, spend.c.day < kept.recent.date()),
+        _Rule(idempotency_keys, idempotency_keys.c.created < kept.recent),
+        _Rule(factors, ~IS_LIVING & (factors.c.updated_at < kept.calls) & ~is_named),
     )
 
 
-def _purge_timelines(connection: Connection, before: datetime, *, limit: int) -> int:
-    step = tuple_(timeline.c.call_id, timeline.c.seq)
-    old = select(timeline.c.call_id, timeline.c.seq).where(timeline.c.at < before).limit(limit)
-    return _delete_where(connection, timeline, step.in_(old))
+def _purge_challenges(connection: Connection, before: datetime, *, limit: int) -> dict[str, int]:
+    wanted = old_challenges(before).limit(max(1, limit // _CHALLENGE_ROWS))
+    ids = connection.execute(wanted).scalars().all()
+    if not ids:
+        return {}
+    own_calls = select(calls.c.id).where(calls.c.challenge_id.in_(ids))
+    # What refers to a row goes before it: foreign keys are checked at each statement.
+    return {
+        "timeline": _delete(connection, timeline, timeline.c.call_id.in_(own_calls)),
+        "calls": _delete(connection, calls, calls.c.challenge_id.in_(ids)),
+        "idempotency_keys": _delete(connection, idempotency_keys, idempotency_keys.c.challenge_id.in_(ids)),
+        "challenges": _delete(connection, challenges, challenges.c.id.in_(ids)),
+    }
 
 
-def _purge_volume(connection: Connection, before: datetime, *, limit: int) -> int:
-    row = tuple_(*call_volume.primary_key.columns)
-    old = select(*call_volume.primary_key.columns).where(call_volume.c.slot < before).limit(limit)
-    return _delete_where(connection, call_volume, row.in_(old))
-
-
-def _purge_holds(connection: Connection, before: datetime, *, limit: int) -> int:
-    # One that is over still counts while calls before its end could be judged again.
-    row = tuple_(*prefix_holds.primary_key.columns)
-    old = select(*prefix_holds.primary_key.columns).where(prefix_holds.c.until < before).limit(limit)
-    return _delete_where(connection, prefix_holds, row.in_(old))
-
-
-def _purge_keys(connection: Connection, before: datetime, *, limit: int) -> int:
-    own = tuple_(idempotency_keys.c.client, idempotency_keys.c.key)
-    old = select(idempotency_keys.c.client, idempotency_keys.c.key)
-    old = old.where(idempotency_keys.c.created < before).limit(limit)
-    return _delete_where(connection, idempotency_keys, own.in_(old))
-
-
-def _purge_factors(connection: Connection, before: datetime, *, limit: int) -> int:
-    # A factor is kept while a challenge names it, or the challenge's record would point nowhere.
-    used = exists().where(challenges.c.factor_id == factors.c.id)
-    return _delete(connection, factors.c.id, ~IS_LIVING, factors.c.updated_at < before, ~used, limit=limit)
-
-
-def _delete(
-    connection: Connection, key: ColumnElement[object], *which: ColumnElement[bool], limit: int
-) -> int:
-    # By a subquery, for DELETE has a LIMIT in neither database (in SQLite only if compiled in).
-    table: Table = key.table
-    return _delete_where(connection, table, key.in_(select(key).where(*which).limit(limit)))
-
-
-def _delete_where(connection: Connection, table: Table, which: ColumnElement[bool]) -> int:
+def _delete(connection: Connection, table: Table, which: ColumnElement[bool]) -> int:
     return connection.execute(delete(table).where(which)).rowcount
+
+
+def _count(connection: Connection, table: Table, which: ColumnElement[bool]) -> int:
+    return connection.execute(select(func.count()).select_from(table).where(which)).scalar_one()

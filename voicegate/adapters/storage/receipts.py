@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import takewhile
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, delete, func, insert, select
 
 from voicegate.adapters.storage.receipt_tables import receipt_checkpoints, receipts
 from voicegate.application.receipts import Cut, NewReceipt
@@ -39,6 +40,12 @@ def cut_receipts(connection: Connection, cut: Cut) -> int:
     row = {"chain": cut.chain, "seq": last.seq, "digest": last.digest}
     connection.execute(insert(receipt_checkpoints).values(**row, body=made.body, signature=made.signature))
     return len(old)
+
+
+def count_old(connection: Connection, chain: str, before: datetime) -> int:
+    """Return how many receipts of a chain were made before a time."""
+    old = select(func.count()).where(receipts.c.chain == chain, receipts.c.at < before)
+    return connection.execute(old).scalar_one()
 
 
 def has_any(connection: Connection) -> bool:

@@ -4,10 +4,10 @@ One transaction writes at a time, as in `volume`: no account passes its cap.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Final
 
-from sqlalchemy import Connection, bindparam, delete, insert, select, tuple_
+from sqlalchemy import Connection, bindparam, delete, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from voicegate.adapters.storage.prepared import Prepared, Row
@@ -129,12 +129,6 @@ def billed_length(record: CallRecord) -> timedelta | None:
         return None  # the clock was set back meanwhile
     # However short, an answered call costs something.
     return max(call.ended_at - call.answered_at, timedelta.resolution)
-
-
-def purge_spend(connection: Connection, before: datetime, *, limit: int) -> int:
-    """Delete accounts of days that are over; return how many."""
-    own = select(*spend.primary_key.columns).where(spend.c.day < before.date()).limit(limit)
-    return connection.execute(delete(spend).where(tuple_(*spend.primary_key.columns).in_(own))).rowcount
 
 
 def _add(connection: Connection, costs: Mapping[Account, Cost], day: date) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self, TypeVar
 
+import structlog
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -33,8 +34,8 @@ from voicegate.adapters.storage import (
     statements,
 )
 from voicegate.adapters.storage.engines import FileIdentity
-from voicegate.adapters.storage.migrations import migrate
 from voicegate.adapters.storage.transaction import SqlTransaction
+from voicegate.adapters.storage.upgrading import DEFAULT_RULES, UpgradeRules, upgrade
 from voicegate.adapters.storage.writer import OnCommit, Writer
 from voicegate.application.audit_entry import AuditEntry
 from voicegate.application.listing import (
@@ -64,6 +65,7 @@ from voicegate.domain.trunk_figures import TrunkFigures
 from voicegate.domain.webhook import MessageState
 
 T = TypeVar("T")
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +87,8 @@ class SqlStore:
     """Challenges and calls in a database; an async context manager that opens and closes it.
 
     `location` is the path of an SQLite file, which is created when it is missing, or a database URL. `alone`:
-    refuse to share a PostgreSQL database with another store that is opened so.
+    refuse to share a PostgreSQL database with another store that is opened so. `rules`: what is done about a
+    database of an older version.
 
     When a caller is cancelled while it waits for a write, it stops waiting; the write still happens.
     The functions given to `transact` and `record` run in the writer's thread.
@@ -98,12 +101,14 @@ class SqlStore:
         *,
         alone: bool = False,
         on_commit: OnCommit | None = None,
+        rules: UpgradeRules = DEFAULT_RULES,
     ) -> None:
         self._on_commit = on_commit
         self._url = engines.locate(location)
         self._name = engines.name_of(self._url)
         self._waits = waits
         self._alone = alone
+        self._rules = rules
         self._opened_file = FileIdentity(0, 0)
         self._writing = engines.connect_writer(self._url, engines.LOCK_STEP_S, alone=alone)
         self._reading = engines.connect_readers(self._url)
@@ -286,7 +291,7 @@ class SqlStore:
 
     async def purge(self, kept: Kept, limit: int) -> int:
         """Delete one batch of rows that are older than `kept` says; return how many, 0 when none is left."""
-        return await self._write(partial(purge.purge, kept=kept, limit=limit))
+        return sum((await self._write(partial(purge.purge, kept=kept, limit=limit))).values())
 
     async def probe(self, now: datetime) -> None:
         """Store one small row, to learn whether the database can be written.
@@ -362,13 +367,9 @@ class SqlStore:
             raise StoreError(f"{engines.SETTING}: {explained}") from error
 
     def _migrate(self) -> None:
-        # With an engine that waits longer for the lock: another daemon may be starting, and migrating.
-        engine = engines.connect_writer(self._url, alone=self._alone)
-        try:
-            with engine.begin() as connection:
-                migrate(connection)
-        finally:
-            engine.dispose()
+        done = upgrade(self._url, self._rules, alone=self._alone)
+        if done.is_done:
+            log.warning("database upgraded", before=done.before, after=done.after, copy=str(done.copy))
         if engines.is_sqlite(self._url):
             self._opened_file = engines.identify(Path(self._name))
         # Connected now, like the readers: later the file may have been replaced, or no descriptor be left.

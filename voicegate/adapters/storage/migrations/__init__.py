@@ -1,4 +1,4 @@
-"""Upgrades a database to the tables of this version, in one transaction, at every start.
+"""Upgrades a database to the tables of this version, in one transaction.
 
 Each change of `tables` is one file in `versions`. A database of a newer Voicegate is refused.
 """
@@ -40,6 +40,16 @@ def is_current(connection: Connection) -> bool:
             " or restore the backup made before it"
         )
     return present == set(scripts.get_heads())
+
+
+def revision_of(connection: Connection) -> str | None:
+    """Return the revision that the database is at; None: it has no tables yet."""
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def newest_revision() -> str:
+    """Return the revision of this version's tables."""
+    return ScriptDirectory.from_config(_config()).get_heads()[0]
 
 
 def _config() -> Config:
