@@ -3,7 +3,7 @@ tests.faults.parked NOTES ARGUMENT…` takes, after the first, what `voicegate` 
 
 NOTES is a folder. Its file `plan` has a line for each number: the number, the step's event, and `before` or
 `after` its commit. To `parked` it adds each number that stopped, to `originated` each number that is called.
-Other calls take a fiftieth of their time.
+All calls take a fiftieth of their time, or what the variable PACE says.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from voicegate.adapters.storage import SqlStore
 from voicegate.application.ports import CallRecord, Order
 from voicegate.cli.main import main
 
-PACE: Final = 0.02
+PACE: Final = float(os.environ.get("PACE", "0.02"))
 _ring: Final = SimulatedLeg.ring
 _originate: Final = SimulatedPbx.originate
 _record: Final = SqlStore.record
