@@ -86,6 +86,8 @@ async def test_where_a_token_is_set_nobody_reads_without_it(tmp_path: Path) -> N
             assert b"voicegate_" not in refused.content
         page = await http.get("/metrics", headers={"Authorization": "Bearer a-long-one"})
         assert page.status_code == 200
+        for why, times in (("key_missing", 1), ("key_wrong", 2)):
+            assert f'voicegate_authentication_failures_total{{why="{why}"}} {times}.0' in page.text
 
 
 async def test_metrics_that_are_off_open_no_port(tmp_path: Path) -> None:

@@ -6,7 +6,6 @@ belongs to another client is `NotFound`. Questions that change nothing are in `q
 
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import partial
 from typing import ClassVar
 
 from voicegate.application.call_admission import till_over
@@ -153,8 +152,9 @@ class SignIn:
             UnknownLanguage: a language is needed, and none of them has prompts.
         """
         pending = self._challenge_service.prepare(request.spec, request.principal.name)
-        work = partial(self._dry_run, request=request, pending=pending)
-        return await self._units.dry_run(request.principal, "verification.dry_run", work)
+        return await self._units.do(
+            request.principal, "verification.dry_run", self._dry_run, request, pending
+        )
 
     async def send(self, principal: Principal, spec: ChallengeSpec) -> Issued | OtherCode | Deny:
         """Call again with the same code, if a service has an open challenge for the telephone; else issue a
@@ -228,8 +228,9 @@ class SignIn:
         return answer
 
     def _dry_run(
-        self, unit: UnitOfWork, *, request: IssueRequest, pending: PendingCall | Deny
+        self, unit: UnitOfWork, request: IssueRequest, pending: PendingCall | Deny
     ) -> WouldCall | Deny:
+        unit.is_dry_run = True
         unit.destination, unit.reference = request.spec.destination, request.spec.reference
         if isinstance(pending, Deny):
             return pending

@@ -112,6 +112,8 @@ class UnitOfWork:
     """Messages to webhooks, which are stored in the transaction."""
     alarms: list[Alarm] = field(default_factory=list)
     """What an admin should look at."""
+    is_dry_run: bool = False
+    """Does it only decide? Then its refusal is not told."""
     guesses: list[JudgedGuess] = field(default_factory=list)
     """Guesses that were judged."""
 
@@ -166,7 +168,7 @@ class UnitsOfWork:
         )
         answer, unit = await self._store.transact(transaction)
         await self._follow_commit(unit)
-        if isinstance(answer, Deny):
+        if isinstance(answer, Deny) and not unit.is_dry_run:
             self._observer.request_refused(answer)
         return answer
 

@@ -133,7 +133,7 @@ async def running(settings: Settings) -> AsyncIterator[App]:
             webhook_sender=await stack.enter_async_context(webhook_sender(settings, SystemClock())),
             observer=Observers([metrics] if metrics else ()),
         )
-        app = replace(assemble(adapters, rules(settings)), store_delay=store.write_delay_s)
+        app = _connected(assemble(adapters, rules(settings)), store, metrics)
         await app.trunks.load()
         await stack.enter_async_context(serving_metrics(settings, metrics, store=store, app=app))
         await _settle_the_past(app, adapters)
@@ -163,6 +163,11 @@ def _store(settings: Settings, metrics: "Metrics | None") -> SqlStore:
         on_commit=on_commit,
         rules=upgrade_rules(settings),
     )
+
+
+def _connected(app: App, store: SqlStore, metrics: "Metrics | None") -> App:
+    app = replace(app, store_delay=store.write_delay_s)
+    return app if metrics is None else replace(app, on_failure=metrics.authentication_failed)
 
 
 async def _settle_the_past(app: App, adapters: Adapters) -> None:

@@ -158,6 +158,8 @@ class App:
     """The questions about limits."""
     take_policy: Callable[[CallPolicy], None] = lambda _: None
     """Applies another policy, to calls that are asked for from now on."""
+    on_failure: Callable[[str], None] = lambda _: None
+    """Is told why a sender could not be authenticated."""
     store_delay: Callable[[int], float] = lambda _: 0.0
     """How long a write that came now would wait behind at least so many others, in seconds."""
 

@@ -98,6 +98,7 @@ def server_settings(app: App, settings: Settings) -> ServerSettings:
         Proxies.of(settings.tcp.trusted_proxies),
         settings.okta.public_url,
         app.store_delay,
+        app.on_failure,
     )
 
 

@@ -80,10 +80,9 @@ async def serving_metrics(
         listener = stack.enter_context(listening_on(metrics_port(settings)))
         watching = asyncio.create_task(monitor.watch_for_ever(), name="monitor")
         stack.callback(watching.cancel)
-        server = serve_on(
-            [listener], [metrics_door(page)], reader_of(token), settings=ServerSettings(limits=LIMITS)
-        )
-        await stack.enter_async_context(server)
+        server = ServerSettings(limits=LIMITS, on_failure=metrics.authentication_failed)
+        serving = serve_on([listener], [metrics_door(page)], reader_of(token), settings=server)
+        await stack.enter_async_context(serving)
         log.info("serving metrics", host=settings.metrics.host, port=listener.socket.getsockname()[1])
         yield
 

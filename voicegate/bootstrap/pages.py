@@ -12,6 +12,7 @@ from aiohttp import web
 from msgspec import UnsetType
 
 from voicegate.adapters.http.doors import REQUEST_ID, Door
+from voicegate.adapters.http.middleware import authentication_failed
 from voicegate.adapters.http.operations import Handler, Operation, Route, Success
 from voicegate.adapters.http.overload import waiting_for_client
 from voicegate.adapters.http.problems import Refused
@@ -95,6 +96,7 @@ def page_dependencies(app: App, settings: Settings, waiters: Waiters) -> PageDep
         cookie_lifetime=timedelta(seconds=settings.pages.session_lifetime_s),
         reading=waiting_for_client,
         place=give_place(waiters),
+        failed=authentication_failed,
     )
 
 

@@ -22,7 +22,7 @@ from typing import Final, cast
 
 from voicegate.adapters.http.connections import Connection, Connections
 from voicegate.adapters.http.forwarding import Proxies, counted
-from voicegate.adapters.http.throttled_log import ThrottledLog
+from voicegate.application.throttled_log import ThrottledLog
 
 BACKLOG: Final = 1024
 """How many connections may wait to be accepted; the kernel's limit (`net.core.somaxconn`) applies too."""

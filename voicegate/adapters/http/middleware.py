@@ -29,7 +29,7 @@ from voicegate.adapters.http.operations import Handler
 from voicegate.adapters.http.overload import TURN, Load, Turn
 from voicegate.adapters.http.problems import Facts, Refused
 from voicegate.adapters.http.protocol import HttpProtocol, protocol_of
-from voicegate.adapters.http.throttled_log import ThrottledLog
+from voicegate.application.throttled_log import ThrottledLog
 from voicegate.domain.client import Principal
 from voicegate.domain.errors import StoreError
 
@@ -38,10 +38,17 @@ log = structlog.get_logger(__name__)
 Identify = Callable[[web.Request, Door, str], Awaitable[Principal]]
 """Return who sent a request to a door, given the request's id; raises `Refused` if they are not allowed."""
 
+WARNINGS: Final = web.RequestKey("warnings", ThrottledLog)
+"""The log for what unidentified senders cause; set in every handler."""
+
 _RETRY_STORE_S: Final = 1.0
 _RETRY_CROWD_S: Final = 1.0
-# Their titles are what the log says, once in ten seconds for all who cause them.
-_KEYLESS: Final = (problems.KEY_MISSING, problems.KEY_WRONG, problems.PEER_NOT_ALLOWED)
+_UNAUTHENTICATED: Final = (
+    problems.KEY_MISSING,
+    problems.KEY_WRONG,
+    problems.SIGNATURE_WRONG,
+    problems.PEER_NOT_ALLOWED,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +72,7 @@ class Frame:
         @web.middleware
         async def around(request: web.Request, handler: Handler) -> web.StreamResponse:
             request[REQUEST_ID] = request_id_of(request)
+            request[WARNINGS] = self.warnings
             with structlog.contextvars.bound_contextvars(request=request[REQUEST_ID]):
                 return await self._answer(request, handler)
 
@@ -82,6 +90,8 @@ class Frame:
             is_noted = refused.kind is not problems.OVERLOADED
             if not is_noted:
                 self.warnings.warn("overloaded", request[ADDRESS])
+            elif refused.kind in _UNAUTHENTICATED:
+                authentication_failed(request, refused.kind.name)
         else:
             is_noted = True
         if PRINCIPAL not in request:
@@ -101,12 +111,7 @@ class Frame:
         if door.is_open:
             # Who asks is only known behind the store, so what is under way counts for the address.
             return await self._take_turn(request, handler, door, client=f"address {request[ADDRESS]}")
-        try:
-            principal = await self.identify(request, door, request[REQUEST_ID])
-        except Refused as refused:
-            if refused.kind in _KEYLESS:
-                self.warnings.warn(refused.kind.name.replace("_", " "), request[ADDRESS])
-            raise
+        principal = await self.identify(request, door, request[REQUEST_ID])
         # Who signed is known once the door's handler has read the body and verified its signature.
         credentials = request.get(CREDENTIALS)
         is_shown = credentials is None or not credentials.is_signed
@@ -150,6 +155,15 @@ class Frame:
         request[ADDRESS] = forwarded
         if not protocol.connections.forward(connection, forwarded):
             raise Refused(problems.OVERLOADED, facts=Facts(retry_after_s=_RETRY_CROWD_S))
+
+
+def authentication_failed(request: web.Request, why: str) -> None:
+    """Log that a door that identifies its users itself could not; `why` is one of few words."""
+    address, connection = request[ADDRESS], protocol_of(request).connection
+    if connection.is_proxied and address == connection.address:
+        # The proxy did not name the sender: whoever reads the log must not take it for the one to blame.
+        address = f"proxy:{address}"
+    request[WARNINGS].authentication_failed(address, why)
 
 
 def _explain(error: Exception) -> Refused:

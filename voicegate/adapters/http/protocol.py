@@ -17,7 +17,7 @@ from voicegate.adapters.http.connections import Connection, Connections
 from voicegate.adapters.http.doors import request_id_of
 from voicegate.adapters.http.overload import Load
 from voicegate.adapters.http.problems import Refused, problem_response
-from voicegate.adapters.http.throttled_log import ThrottledLog
+from voicegate.application.throttled_log import ThrottledLog
 
 log = structlog.get_logger(__name__)
 

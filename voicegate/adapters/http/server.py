@@ -4,7 +4,7 @@ The doors define the operations, `identity` finds out who asks, and `connections
 """
 
 import resource
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -24,7 +24,7 @@ from voicegate.adapters.http.overload import Delay, Load
 from voicegate.adapters.http.problems import Refused
 from voicegate.adapters.http.protocol import SERVER, HttpProtocol, Surroundings
 from voicegate.adapters.http.request_parsing import MAX_BODY_BYTES
-from voicegate.adapters.http.throttled_log import ThrottledLog
+from voicegate.application.throttled_log import ThrottledLog
 
 __all__ = ["Listener", "ServerSettings", "build_app", "serve_on"]
 
@@ -43,6 +43,8 @@ class ServerSettings:
     """The start of links; empty: where the server listens."""
     store_delay: Delay = lambda _ahead: 0.0
     """How long a write would wait for the store."""
+    on_failure: Callable[[str], None] = lambda _why: None
+    """Is told why a sender could not be authenticated, each time."""
 
 
 @asynccontextmanager
@@ -58,7 +60,8 @@ async def serve_on(
     At the end no new request is accepted, waiting requests are answered at once, and the others have five
     seconds.
     """
-    settings, warnings = settings or ServerSettings(), ThrottledLog()
+    settings = settings or ServerSettings()
+    warnings = ThrottledLog(settings.on_failure)
     load = Load(settings.store_delay)
     app = build_app(doors, Frame(doors, identify, settings.proxies, warnings, load))
     app[PUBLIC_URL] = settings.public_url

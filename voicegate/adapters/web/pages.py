@@ -68,6 +68,12 @@ class PageDependencies:
     """Around the reading of a body: for so long a browser is waited for."""
     place: GivePlace
     """Where event streams wait."""
+    failed: Callable[[web.Request, str], None]
+    """Logs why a browser could not be authenticated, in one of few words."""
+
+
+_WRONG: Final = (GuessResult.DENIED, GuessResult.LOCKED)
+"""The results of guesses that were no codes of theirs; the others are of codes that were right once."""
 
 
 class Instead(Exception):
@@ -133,7 +139,10 @@ class Pages:
         self._keep_pace(request, secret)
         opened = await self._dependencies.sessions.open(self._visit(request), secret)
         match opened:
-            case LinkUsed() | NotFound():
+            case NotFound():
+                self._dependencies.failed(request, "link_wrong")
+                raise Instead(self._message(request, "gone", status=410))
+            case LinkUsed():
                 raise Instead(self._message(request, "gone", status=410))
             case PageOpened():
                 return self._opened(request, opened)
@@ -247,6 +256,8 @@ class Pages:
             case FactorGuess(result=GuessResult.VERIFIED) | NotFound():
                 query = ""
             case FactorGuess():
+                if answer.result in _WRONG:
+                    self._dependencies.failed(request, "passcode_wrong")
                 query = f"?error={refusals.OF_GUESS[answer.result]}"
             case _:
                 assert_never(answer)

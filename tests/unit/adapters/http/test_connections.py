@@ -17,13 +17,13 @@ from structlog.testing import capture_logs
 
 from tests.unit.adapters.http.serving import Served, native_dependencies, serve_unix, serving
 from tests.unit.application.conftest import Bench
-from voicegate.adapters.http import throttled_log
 from voicegate.adapters.http.connections import Connection, ConnectionLimits, Connections, affordable
 from voicegate.adapters.http.forwarding import Proxies, counted
 from voicegate.adapters.http.identity import Identity, own_uids, peers_of
 from voicegate.adapters.http.native.door import native_door
 from voicegate.adapters.http.server import Listener, ServerSettings, serve_on
 from voicegate.adapters.unix_socket import SocketFile
+from voicegate.application import throttled_log
 from voicegate.domain.client import Scope
 from voicegate.lab.deadlines import within
 
@@ -318,7 +318,7 @@ async def test_behind_a_trusted_proxy_its_word_is_what_counts(bench: Bench, tmp_
         async with serving(bench, tmp_path, settings=settings) as served:
             with capture_logs() as logs:
                 assert (await served.remote.get("/v1/calls", headers=forwarded)).status_code == 401
-        assert [entry["address"] for entry in logs if entry["event"] == "key missing"] == [address]
+        assert [entry["address"] for entry in logs if entry.get("why") == "key_missing"] == [address]
 
 
 async def test_what_strangers_do_is_summed_up_in_the_log(
@@ -333,8 +333,8 @@ async def test_what_strangers_do_is_summed_up_in_the_log(
         async with within(5):
             while sum(entry.get("times", 1) for entry in logs if entry["event"] == "not HTTP") < 30:
                 await asyncio.sleep(0.02)
-    for event in ("key missing", "key wrong", "not HTTP"):
-        told = [entry for entry in logs if entry["event"] == event]
+    for what in ("key_missing", "key_wrong", "not HTTP"):
+        told = [entry for entry in logs if what in (entry["event"], entry.get("why"))]
         assert told[0]["address"] in (HERE, f"uid:{os.getuid()}")
         assert len(told) < 30
     assert len(logs) < 60

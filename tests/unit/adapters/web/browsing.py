@@ -15,6 +15,7 @@ import httpx
 from tests.unit.adapters.http.serving import Served, serving
 from tests.unit.application.conftest import ADMIN, NUMBER, TESTER, Bench
 from voicegate.adapters.http.doors import REQUEST_ID
+from voicegate.adapters.http.middleware import authentication_failed
 from voicegate.adapters.http.native.door import waiters_of
 from voicegate.adapters.http.overload import waiting_for_client
 from voicegate.adapters.http.waiting import Waiters, WaitingLimits
@@ -179,6 +180,7 @@ def dependencies(
         "cookie_lifetime": timedelta(minutes=30),
         "reading": waiting_for_client,
         "place": give_place(waiters),
+        "failed": authentication_failed,
     }
     return PageDependencies(**(given | but))  # type: ignore[arg-type]
 

@@ -22,6 +22,7 @@ from voicegate.adapters.pbx.asterisk.agi_wire import MAX_HEADER_LINES, MAX_LINE,
 from voicegate.adapters.pbx.asterisk.settings import AsteriskSettings
 from voicegate.adapters.pbx.asterisk.variables import AGI_KNOCK_SCRIPT, AGI_SCRIPT
 from voicegate.adapters.unix_socket import SocketFile, listening
+from voicegate.application.throttled_log import ThrottledLog
 from voicegate.domain.errors import ConfigError, PbxProtocolError
 
 log = structlog.get_logger(__name__)
@@ -69,6 +70,7 @@ class AgiServer(Application):  # type: ignore[misc]  # panoramisk is untyped
         self._relayed: asyncio.Server | None = None
         self._socket = ExitStack()
         self._port = settings.agi_port
+        self._warnings = ThrottledLog()
 
     async def open(self) -> None:
         """Start to listen.
@@ -115,6 +117,7 @@ class AgiServer(Application):  # type: ignore[misc]  # panoramisk is untyped
         self._socket.close()
         for connection in self._connections:
             connection.cancel()
+        self._warnings.close()
 
     @property
     def address(self) -> str:
@@ -134,7 +137,7 @@ class AgiServer(Application):  # type: ignore[misc]  # panoramisk is untyped
         is_relayed = writer.get_extra_info("socket").family == socket.AF_UNIX
         is_allowed = is_relayed or self._is_allowed(peer)
         if not is_allowed or not self._make_room():
-            log.warning("FastAGI connection refused", peer=str(peer and peer[0]), is_full=is_allowed)
+            self._refuse(str(peer[0]) if peer else None, is_full=is_allowed)
             writer.transport.abort()
             return
         connection = self._tasks.create_task(self.handler(reader, writer), name="FastAGI connection")
@@ -142,6 +145,12 @@ class AgiServer(Application):  # type: ignore[misc]  # panoramisk is untyped
         if not is_relayed:
             self._strangers[writer] = connection
         connection.add_done_callback(lambda _: self._leave(connection, writer))
+
+    def _refuse(self, address: str | None, *, is_full: bool) -> None:
+        if is_full:
+            self._warnings.warn("FastAGI connection refused: too many", address)
+        else:
+            self._warnings.authentication_failed(address, "fastagi_peer_not_allowed")
 
     def _leave(self, connection: asyncio.Task[None], writer: asyncio.StreamWriter) -> None:
         self._connections.discard(connection)
