@@ -9,10 +9,10 @@ READY := $(VENV)/.ready
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo lab hear unit test soak attack check bench format client pages pictures docs wheel lock clean
+.PHONY: help demo lab hear unit test soak attack check bench bench-quick format client pages pictures docs wheel lock clean
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(READY) ## real calls through a real Asterisk: a telephone enrolled, activated, signed in with
 	@$(BIN)/voicegate lab demo
@@ -42,8 +42,13 @@ check: $(READY) ## format, lint, types, the direction of imports
 attack: $(READY) ## floods of every kind at a daemon, while an honest client signs people in; two minutes
 	@$(BIN)/python -m tests.attack.run
 
-bench: $(READY) ## what a call costs, beside the least that the same Asterisk can do; some minutes
-	@$(BIN)/python -m tests.bench.cost
+bench: $(READY) ## what calls cost, beside the least that the same PBX can do; PART holds parts, BENCH options
+	@$(BIN)/python -c 'import matplotlib' 2>/dev/null || \
+	  $(BIN)/python -m pip install -q --disable-pip-version-check -e '.[bench]'
+	@$(BIN)/python -m tests.bench $(PART) $(BENCH)
+
+bench-quick: $(READY) ## this checkout beside BASE (main~1), by turns: fails where it certainly costs more; some minutes
+	@$(BIN)/python -m tests.bench.quick $(if $(BASE),--base $(BASE)) $(BENCH)
 
 format: $(READY) ## put the source into its form
 	$(BIN)/ruff format .

@@ -160,7 +160,7 @@ class Lab:
         """Start the controller unless it runs, and wait until it can place calls."""
         config = str(self.settings.config_file)
         self._controller.start(python_module("voicegate", "--config", config, "serve"), Priority.PROMPT)
-        self._wait(self._controller, lambda: _is_ready(self.settings.socket))
+        self._wait(self._controller, lambda: is_ready(self.settings.socket))
 
     def stop_controller(self) -> None:
         """Stop the controller as an admin does (SIGTERM), and wait until it has ended."""
@@ -258,7 +258,8 @@ def _accepts(port: int) -> bool:
         return caller.connect_ex(("127.0.0.1", port)) == 0
 
 
-def _is_ready(path: Path) -> bool:
+def is_ready(path: Path) -> bool:
+    """Return whether a controller that listens at this socket can place calls; blocks for seconds."""
     # By hand: httpcore 1.0 leaves its socket open when a connect fails, and most of these fail.
     with socket.socket(socket.AF_UNIX) as knock:
         knock.settimeout(at_most(_KNOCK_S))
