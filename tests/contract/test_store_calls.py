@@ -209,5 +209,5 @@ async def test_of_many_that_count_at_once_no_more_pass_than_the_limit(store: Sto
     assert await store.transact(lambda tx: tx.volume(counter, NOW - LIFETIME)) == {NOW: 5}
     assert await store.transact(lambda tx: tx.volume(counter, NOW)) == {}
     later = NOW + timedelta(days=2)
-    await store.purge(Kept(NOW, NOW, NOW, NOW, later), 100)
+    await store.purge(Kept(NOW, NOW, NOW, NOW, later, NOW), 100)
     assert await store.transact(lambda tx: [tx.volume(one, NOW - LIFETIME) for one in others]) == [{}, {}]

@@ -66,9 +66,9 @@ async def test_a_page_session_is_found_by_its_result_code(store: Store) -> None:
     assert await store.transact(lambda tx: tx.page_session_of(pages.digest("other"))) is None
 
 
-async def test_a_page_session_is_kept_as_long_as_the_audit(store: Store) -> None:
+async def test_a_page_session_is_kept_for_a_time_of_its_own(store: Store) -> None:
     await save(store, whole())
-    moments = dict.fromkeys(("calls", "timelines", "webhooks", "recent"), NOW + MINUTE)
-    assert await store.purge(Kept(audit=NOW, **moments), 100) == 0
-    assert await store.purge(Kept(audit=NOW + MINUTE, **moments), 100) == 1
+    moments = dict.fromkeys(("calls", "timelines", "audit", "webhooks", "recent"), NOW + MINUTE)
+    assert await store.purge(Kept(page_sessions=NOW, **moments), 100) == 0
+    assert await store.purge(Kept(page_sessions=NOW + MINUTE, **moments), 100) == 1
     assert await store.page_session("pgs_1") is None

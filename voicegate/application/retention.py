@@ -13,11 +13,15 @@ class Kept:
     timelines: datetime
     """Steps of calls after this time."""
     audit: datetime
-    """Audit entries after this time, and page sessions, which hold what people agreed to."""
+    """Audit entries after this time."""
     webhooks: datetime
     """Messages to webhooks that were composed after this time."""
     recent: datetime
     """Idempotency keys, wrong guesses, counts of calls, and holds of ranges that ended, after this time."""
+    page_sessions: datetime
+    """Page sessions, which hold what people agreed to, after this time."""
+    numbers: datetime | None = None
+    """Whole numbers of what was over after this time, else their beginning and end; None: all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +38,10 @@ class Retention:
     """Messages to webhooks."""
     receipts: timedelta = timedelta(days=365)
     """Receipts."""
+    page_sessions: timedelta = timedelta(days=365)
+    """Page sessions."""
+    numbers: timedelta | None = None
+    """Whole numbers of calls and verifications that are over; None: as long as these."""
     recent: timedelta = timedelta(days=1)
     """As `Kept.recent`; longer than any window of policy."""
 
@@ -45,4 +53,6 @@ class Retention:
             audit=now - self.audit,
             webhooks=now - self.webhooks,
             recent=now - self.recent,
+            page_sessions=now - self.page_sessions,
+            numbers=None if self.numbers is None else now - self.numbers,
         )

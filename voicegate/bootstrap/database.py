@@ -33,6 +33,8 @@ def retention(settings: Settings) -> Retention:
         audit=timedelta(days=kept.audit_days),
         webhooks=timedelta(days=kept.webhooks_days),
         receipts=timedelta(days=kept.receipts_days),
+        page_sessions=timedelta(days=kept.page_sessions_days),
+        numbers=timedelta(days=kept.numbers_days) if kept.numbers_days else None,
     )
 
 

@@ -25,7 +25,9 @@ class RetentionSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """`[retention]`: how long what is over is kept."""
 
     calls_days: Days = 90
+    numbers_days: Annotated[int, Meta(ge=0, le=36500)] = 0
     timelines_days: Days = 90
     audit_days: Days = 365
+    page_sessions_days: Days = 365
     webhooks_days: Days = 30
     receipts_days: Days = 365

@@ -16,6 +16,8 @@ from voicegate.domain.number_reading import NumberStyle, read_extension, read_nu
 # What separates an extension's digits, or ends them: another spelling of it, not another extension.
 _NO_DIGITS = re.compile(r"[^0-9A-D]", re.ASCII)
 
+HIDDEN = "•"
+"""What stands in the place of each character that is hidden."""
 _SHORTEST_SHOWN = 8
 _SHORTEST_NUMBER = 7
 
@@ -24,8 +26,8 @@ def mask(number: str) -> str:
     """Return `number` with only its first two and last two characters shown; a short one is hidden
     completely."""
     if len(number) < _SHORTEST_SHOWN:
-        return "•" * len(number)
-    return f"{number[:2]}{'•' * (len(number) - 4)}{number[-2:]}"
+        return HIDDEN * len(number)
+    return f"{number[:2]}{HIDDEN * (len(number) - 4)}{number[-2:]}"
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -77,9 +79,10 @@ class Destination:
     @property
     def country(self) -> str | None:
         """The number's country as ISO 3166 code; None: it has none, or it is unknown."""
-        return (
-            None if self.is_internal else phonenumbers.region_code_for_number(phonenumbers.parse(self.number))
-        )
+        # Of an old number only the beginning and the end may be kept.
+        if self.is_internal or HIDDEN in self.number:
+            return None
+        return phonenumbers.region_code_for_number(phonenumbers.parse(self.number))
 
     @property
     def masked(self) -> str:

@@ -166,7 +166,7 @@ def test_trunks_figures_read_the_index_of_the_windows_calls_and_no_others(
 
 def test_a_batch_of_the_purge_looks_up_what_it_deletes(filled: Filled) -> None:
     filled.asked.clear()
-    purge(filled.connection, Kept(NEWEST, NEWEST, NEWEST, NEWEST, NEWEST), limit=20)
+    purge(filled.connection, Kept(*[NEWEST] * 7), limit=20)
     assert len(filled.asked) > 5
     for statement, parameters in list(filled.asked):
         rows = filled.connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)  # type: ignore[arg-type]
@@ -186,7 +186,9 @@ async def test_what_is_old_goes_batch_by_batch_and_what_is_kept_stays(file: Path
     async with SqlStore(file) as store:
         await asyncio.to_thread(fill, file, 300)
         before = remaining(file)
-        kept = Kept(calls=at(100), timelines=at(50), audit=at(200), webhooks=at(0), recent=at(0))
+        kept = Kept(
+            calls=at(100), timelines=at(50), audit=at(200), webhooks=at(0), recent=at(0), page_sessions=at(0)
+        )
         batches = []
         while deleted := await store.purge(kept, 100):
             batches.append(deleted)
@@ -205,7 +207,7 @@ async def test_what_is_open_or_live_or_of_a_living_factor_is_never_deleted(file:
         await open_challenge(store, make_challenge("open"), make_call("1", "open"), None)
         over = make_challenge("over", state=ChallengeState.CANCELED)
         await open_challenge(store, over, make_call("2", "over"), None)
-        far = Kept(*[NOW + 1000 * DAY] * 5)
+        far = Kept(*[NOW + 1000 * DAY] * 6)
         assert await store.purge(far, 100) == 0
         assert await store.challenge("ver_over") is not None
 

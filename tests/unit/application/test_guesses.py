@@ -165,7 +165,12 @@ async def test_wrong_guesses_are_forgotten_after_a_day(bench: Bench) -> None:
     seen = []
     for later in (timedelta(hours=23), timedelta(hours=25)):
         moment = bench.clock.time + later - timedelta(days=1)
-        await store.purge(Kept(calls=began, timelines=began, audit=began, webhooks=began, recent=moment), 100)
+        await store.purge(
+            Kept(
+                calls=began, timelines=began, audit=began, webhooks=began, recent=moment, page_sessions=began
+            ),
+            100,
+        )
         seen.append(len(await store.transact(lambda tx: tx.wrong_guesses(began, 10, bucket=NUMBER))))
     assert seen == [1, 0]
 

@@ -2,9 +2,10 @@
 
 from typing import Final
 
-from sqlalchemy import BigInteger, Column, Date, Index, Integer, String, Table
+from sqlalchemy import BigInteger, Column, Date, Index, Integer, String, Table, literal_column
 
 from voicegate.adapters.storage.tables import METADATA
+from voicegate.domain.policy.spend import SpendKind
 
 spend: Final = Table(
     "spend",
@@ -36,4 +37,11 @@ spend_reservations: Final = Table(
 )
 """One row for each trunk that a call in progress may use, in the route's order; deleted at the call's end."""
 
+# Literals, as in `tables`.
+IS_PERSONAL: Final = spend.c.kind.in_(
+    [literal_column(f"'{kind}'") for kind in (SpendKind.PREFIX, SpendKind.SUBSCRIBER)]
+)
+"""Does an account tell of few people? Such ones are deleted after their day; the others are statistics."""
+
 Index("ix_spend_day", spend.c.day)
+Index("ix_spend_personal", spend.c.day, sqlite_where=IS_PERSONAL, postgresql_where=IS_PERSONAL)
