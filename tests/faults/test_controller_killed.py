@@ -6,8 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+import pytest
+
 from tests.faults.daemons import PASSCODE, fast, noted, running, write_settings
 from tests.faults.settled import assert_all_is_settled
+from voicegate.client import ApiError
+from voicegate.domain.phone_number import mask
 from voicegate.lab.deadlines import within
 
 EVENTS: Final = (
@@ -73,3 +77,32 @@ async def test_killed_with_a_call_in_every_state_it_ends_each_truthfully_and_cal
         assert (await client.verification(created.id)).status == "delivered"
     called = set(noted(tmp_path, "originated"))
     assert called == {AFTERWARDS, *(NUMBERS[place] for place in PLACES if place not in UNSENT)}
+
+
+async def test_killed_between_the_nine_and_what_follows_from_it_the_number_is_spared_all_the_same(
+    tmp_path: Path,
+) -> None:
+    """Before its commit nobody knows of the key but the person: that call was interrupted, and its code was
+    never spoken."""
+    told, untold = "+12025550113", "+12025560113"
+    settings = write_settings(tmp_path)
+    (tmp_path / "plan").write_text(f"{told} reported after\n{untold} reported before\n")
+    async with running(settings, fast(tmp_path)) as (client, process):
+        names = [(await client.create_verification(number)).id for number in (told, untold)]
+        async with within(60):
+            while len(noted(tmp_path, "parked")) < 2:
+                await asyncio.sleep(0.05)
+        process.kill()
+    (tmp_path / "plan").unlink()
+    async with running(settings, fast(tmp_path)) as (client, _):
+        await assert_all_is_settled(client, audio=tmp_path / "audio", rung=noted(tmp_path, "originated"))
+        ends = [
+            (one.status, one.calls[0].outcome) for one in [await client.verification(name) for name in names]
+        ]
+        assert ends == [("reported", "reported"), ("undeliverable", "interrupted")]
+        with pytest.raises(ApiError) as refused:
+            await client.create_verification(told)
+        assert refused.value.problem.name == "call_reported"
+        (listed,) = await client.numbers(kind="reported")
+        (noted_down,) = await client.audit(action="verification.report", decision="reported")
+        assert listed.number == noted_down.number == mask(told)

@@ -28,6 +28,8 @@ from voicegate.domain.routing import Hop, Trunk
 
 log = structlog.get_logger(__name__)
 
+REPORTED: Final = "reported"
+"""The step of a call that the called person reported."""
 _NO_NUMBER: Final = re.compile(r"[^0-9A-Za-z+*#]")
 
 
@@ -93,7 +95,7 @@ class CallLog:
 
     def with_report(self, hangup: Hangup) -> Hangup:
         """Return how the call ended; one that was reported ended for that reason, whatever hung it up."""
-        is_reported = any(entry.event == "reported" for entry in self._entries)
+        is_reported = any(entry.event == REPORTED for entry in self._entries)
         return replace(hangup, gave_up=GaveUp.REPORTED) if is_reported else hangup
 
     async def is_challenge_open(self) -> bool:

@@ -99,6 +99,11 @@ class Delivery:
         """Return the longest that a call with this extension (None: without) can last after its answer."""
         return longest_call(self._timings, extension)
 
+    @property
+    def reports(self) -> CallReports | None:
+        """What takes people's reports of calls; None: calls cannot be reported."""
+        return self._reports
+
     def on_report(self, reports: CallReports) -> None:
         """Let people report calls that are placed from now on."""
         self._reports = reports

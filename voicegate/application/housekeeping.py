@@ -11,15 +11,16 @@ import structlog
 from voicegate.application.after_call import settle
 from voicegate.application.announcer import has_key
 from voicegate.application.audit import Audit
-from voicegate.application.call_log import CallLog, CallLogs
-from voicegate.application.ports import Clock, Keyring, Pbx, Speech
+from voicegate.application.call_log import REPORTED, CallLog, CallLogs
+from voicegate.application.conversation import CallReports
+from voicegate.application.ports import CallRecord, Clock, Keyring, Pbx, Speech
 from voicegate.application.receipts import Cut, Receipts
 from voicegate.application.retention import Kept, Retention
 from voicegate.application.store_port import Store, Transaction
 from voicegate.domain import challenge as challenges
 from voicegate.domain.call import Call
 from voicegate.domain.call_outcome import GaveUp, Hangup
-from voicegate.domain.challenge import OPEN_STATES, Challenge, ChallengeEvent
+from voicegate.domain.challenge import OPEN_STATES, Challenge, ChallengeEvent, ChallengeState
 from voicegate.domain.classifying import classify
 from voicegate.domain.client import Principal
 from voicegate.domain.errors import PbxError
@@ -33,19 +34,35 @@ PAUSE = timedelta(milliseconds=50)
 """The pause between two such transactions."""
 
 
-async def settle_orphans(*, store: Store, calls: CallLogs, pbxs: Collection[Pbx], speech: Speech) -> int:
+async def settle_orphans(
+    *,
+    store: Store,
+    calls: CallLogs,
+    pbxs: Collection[Pbx],
+    speech: Speech,
+    reports: CallReports | None = None,
+) -> int:
     """End every call that an earlier run of the daemon left open, with a truthful outcome; return how many.
 
-    No telephone is called again. What a call had proved stands; otherwise its outcome is `interrupted`.
+    No telephone is called again. What a call had proved stands; otherwise its outcome is `interrupted`. A
+    report of which only the key is stored is made good by `reports`; None: calls cannot be reported.
     """
     orphans = await store.live_calls()
     for orphan in orphans:
         await _hang_up(orphan.call, pbxs)
         record = await store.challenge(orphan.call.challenge_id)
         if record is not None:
+            if reports is not None and _is_report_missing(orphan, record.challenge):
+                await reports.report(orphan.call)
             await _settle(calls.open(orphan, record.challenge), record.challenge)
     await speech.sweep()
     return len(orphans)
+
+
+def _is_report_missing(orphan: CallRecord, challenge: Challenge) -> bool:
+    """Return whether a call was reported, and what follows from it was not stored."""
+    is_reported = any(entry.event == REPORTED for entry in orphan.timeline)
+    return is_reported and challenge.state is not ChallengeState.REPORTED
 
 
 async def void_keyless(*, store: Store, keyring: Keyring, clock: Clock, audit: Audit) -> int:

@@ -174,7 +174,11 @@ async def _settle_the_past(app: App, adapters: Adapters) -> None:
     """End what an earlier run left, before the first request."""
     store = adapters.store
     orphans = await settle_orphans(
-        store=store, calls=app.calls, pbxs=tuple(adapters.pbxs.values()), speech=adapters.speech
+        store=store,
+        calls=app.calls,
+        pbxs=tuple(adapters.pbxs.values()),
+        speech=adapters.speech,
+        reports=app.delivery.reports,
     )
     if orphans:
         log.warning("calls of an earlier run ended", calls=orphans)
