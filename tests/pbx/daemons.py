@@ -36,7 +36,9 @@ async def daemon(lab: Lab, *trunks: str, **overrides: object) -> AsyncIterator[B
     parsed = config.parse(tomllib.loads(render_controller(settings)))
     async with asyncio.TaskGroup() as tasks, AsyncClient(socket=parsed.socket.path) as client:
         backend = Backend(client, lab)
-        serving = tasks.create_task(bootstrap.serve(parsed, told_to_stop=backend.told_to_stop))
+        serving = tasks.create_task(
+            bootstrap.serve(parsed, bootstrap.Signals(told_to_stop=backend.told_to_stop))
+        )
         async with within(10):
             while not await _is_ready(client):
                 await asyncio.sleep(0.05)

@@ -24,7 +24,7 @@ from voicegate.application.conversation import CallReports, CallTimings, Reporti
 from voicegate.application.failover import RedirectPolicy, Untried, left_to_try, may_fail_over
 from voicegate.application.pending_call import PendingCall
 from voicegate.application.ports import CallRecord, Pbx
-from voicegate.application.queueing import CallLimits, CallQueue, Occupancy, QueueTicket
+from voicegate.application.queueing import CallLimits, CallQueue, QueueTicket
 from voicegate.application.stopping import Stopping
 from voicegate.domain.call import Call
 from voicegate.domain.call_outcome import CallOutcome, GaveUp, Hangup, Outcome
@@ -59,6 +59,10 @@ class Delivery:
         self._pbxs = pbxs
         self._timings = timings
         self._queue = CallQueue(limits)
+        self.occupancy = self._queue.occupancy
+        """Returns how many calls are in progress and in the queue. Safe in any thread."""
+        self.take_trunks = self._queue.take_trunks
+        """Uses the limits of these trunks from now on, for queued calls too."""
         self._failover = limits.failover
         self._tasks = asyncio.TaskGroup()
         self._in_progress: dict[str, CallInProgress] = {}
@@ -90,10 +94,6 @@ class Delivery:
         """Return whether so many calls are queued that another one of this client is refused. Safe in any
         thread."""
         return self._queue.is_full_for(client)
-
-    def occupancy(self) -> Occupancy:
-        """Return how many calls are in progress and in the queue. Safe in any thread."""
-        return self._queue.occupancy()
 
     def longest_call(self, extension: str | None) -> timedelta:
         """Return the longest that a call with this extension (None: without) can last after its answer."""

@@ -20,6 +20,7 @@ from voicegate.application.call_admission import (
     waits_now,
 )
 from voicegate.application.challenges import ChallengeService, ChallengeSpec
+from voicegate.application.current_routes import CurrentRoutes
 from voicegate.application.pending_call import PendingCall
 from voicegate.application.ports import Clock
 from voicegate.application.queueing import CallLimits, Occupancy
@@ -46,7 +47,6 @@ from voicegate.domain.policy.spend import (
     day_of,
 )
 from voicegate.domain.policy.velocity import count, counters_of, may_count, may_follow, neighbours
-from voicegate.domain.routing import Trunk
 
 _MINUTE_S: Final = 60
 _LEAST: Final = Cost(1, 1)
@@ -108,7 +108,7 @@ class Capacity:
 
     calls: CallLimits
     """Over all trunks."""
-    trunks: Sequence[Trunk]
+    routes: CurrentRoutes
     """The trunks."""
     guesses: int
     """Guesses that a code takes."""
@@ -172,7 +172,7 @@ class LimitQueries:
         yield Limit("passcode.guesses", self._capacity.guesses, "guesses", "code")
         yield Limit("call.max_in_progress", calls.in_progress, "calls in progress", "all clients")
         yield Limit("call.max_queued", calls.queued, "calls in the queue", "all clients")
-        for trunk in self._capacity.trunks:
+        for trunk in self._capacity.routes.trunks:
             yield Limit(f"trunks.{trunk.name}.max_calls", trunk.max_calls, "calls in progress", "trunk")
             if pace := trunk.max_calls_per_second:
                 yield Limit(f"trunks.{trunk.name}.max_calls_per_second", pace, "calls begun", "trunk")
@@ -182,7 +182,7 @@ class LimitQueries:
         now = self._capacity.occupancy()
         yield "call.max_in_progress", Use("", sum(now.in_progress.values()))
         yield "call.max_queued", Use("", now.queued)
-        for trunk in self._capacity.trunks:
+        for trunk in self._capacity.routes.trunks:
             yield f"trunks.{trunk.name}.max_calls", Use(trunk.name, now.in_progress.get(trunk.name, 0))
 
     def _of_costs(
@@ -196,7 +196,7 @@ class LimitQueries:
             longest = self._capacity.longest_call(pending.challenge.destination.extension)
             quotes = quotes_of(pending, self._challenge_service.policy, longest=longest)
         worst = {one.trunk: one.worst for one in quotes if isinstance(one, Quote)}
-        trunks = [account_of(trunk.name) for trunk in self._capacity.trunks]
+        trunks = [account_of(trunk.name) for trunk in self._capacity.routes.trunks]
         accounts = [*trunks, *accounts_of(question.destination, question.caller)]
         for account, spent in unit.tx.spent(accounts, day_of(unit.now)).items():
             # The cheapest trunk: as long as one is within the cap, a call is placed.

@@ -172,6 +172,10 @@ class Outgoing:
         """When messages are sent again, and given up."""
         self._wakers: list[Callable[[Collection[str]], None]] = []
 
+    def take_webhooks(self, webhooks: Collection[Webhook]) -> None:
+        """Tell these from now on, and no others."""
+        self.webhooks = tuple(webhooks)
+
     def on_stored(self, wake: Callable[[Collection[str]], None]) -> None:
         """Have `wake` called with the webhooks' names when messages for them have been stored."""
         self._wakers.append(wake)

@@ -8,7 +8,7 @@ called at all is decided by `policy`.
 import asyncio
 import math
 from collections import Counter, OrderedDict, deque
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -63,6 +63,8 @@ class CallQueue:
 
     def __init__(self, limits: CallLimits) -> None:
         self._limits = limits
+        # Those of a reload; a ticket holds its trunk as it was.
+        self._trunks: dict[str, Trunk] = {}
         self._in_progress: Counter[str] = Counter()
         # The client that was served last is at the end.
         self._clients: OrderedDict[str, deque[QueueTicket]] = OrderedDict()
@@ -78,6 +80,11 @@ class CallQueue:
     def occupancy(self) -> Occupancy:
         """Return how many calls there are now. Safe in any thread."""
         return Occupancy(dict(self._in_progress), self._queued)
+
+    def take_trunks(self, trunks: Sequence[Trunk]) -> None:
+        """Use the limits of these trunks from now on, for the calls in the queue too."""
+        self._trunks = {trunk.name: trunk for trunk in trunks}
+        self._serve()
 
     def enter(self, trunk: Trunk, client: str, *, until: float = math.inf) -> QueueTicket:
         """Return the place of a call, for `line`; does not wait.
@@ -129,7 +136,7 @@ class CallQueue:
 
     def _give(self, ticket: QueueTicket) -> None:
         self._in_progress[ticket.trunk.name] += 1
-        if ticket.trunk.max_calls_per_second:
+        if self._trunks.get(ticket.trunk.name, ticket.trunk).max_calls_per_second:
             self._given_at[ticket.trunk.name] = asyncio.get_running_loop().time()
         ticket.turn.set_result(True)
 
@@ -167,10 +174,11 @@ class CallQueue:
 
     def _due_at(self, trunk: Trunk) -> float:
         """Return when a trunk's pace allows the next call, by the loop's clock."""
-        if not trunk.max_calls_per_second or trunk.name not in self._given_at:
+        pace = self._trunks.get(trunk.name, trunk).max_calls_per_second
+        if not pace or trunk.name not in self._given_at:
             return 0.0
-        return self._given_at[trunk.name] + 1 / trunk.max_calls_per_second
+        return self._given_at[trunk.name] + 1 / pace
 
     def _has_line(self, trunk: Trunk) -> bool:
-        is_under_own = self._in_progress[trunk.name] < trunk.max_calls
+        is_under_own = self._in_progress[trunk.name] < self._trunks.get(trunk.name, trunk).max_calls
         return is_under_own and self._in_progress.total() < self._limits.in_progress

@@ -86,6 +86,11 @@ class Receipts:
         """The id of this controller's chain."""
         return self._signer.chain
 
+    def take_signer(self, signer: ReceiptSigner) -> None:
+        """Sign by a newer key of the same chain from now on; another chain's is not taken."""
+        if signer.chain == self.chain:
+            self._signer = signer
+
     def of_end(self, record: CallRecord, challenge: Challenge, at: datetime) -> NewReceipt:
         """Return the receipt of an ended call."""
         make = partial(self._receipt, facts=_facts(record, challenge) | self._facts(record), at=at)

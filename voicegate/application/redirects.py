@@ -5,12 +5,12 @@ call of the same challenge, by our own route. Off by default: whoever sets a tel
 decides who hears the code.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from voicegate.application.call_admission import count_call
 from voicegate.application.challenges import ChallengeService
+from voicegate.application.current_routes import CurrentRoutes
 from voicegate.application.pending_call import PendingCall
 from voicegate.application.ports import CallRecord
 from voicegate.application.spending import hold_cost
@@ -43,13 +43,12 @@ class Redirects:
         store: Store,
         units: UnitsOfWork,
         challenge_service: ChallengeService,
-        countries: Mapping[str, str],
+        routes: CurrentRoutes,
     ) -> None:
-        """`countries`: by trunk, where the numbers lie that it writes without a country's code."""
         self._store = store
         self._units = units
         self._service = challenge_service
-        self._countries = countries
+        self._routes = routes
 
     async def decide(self, call: Call, written: str) -> PendingCall | Deny | None:
         """Return the next call, stored, to where `call` was redirected; or why there is none.
@@ -76,7 +75,9 @@ class Redirects:
         A desk telephone can name an extension of its PBX, a carrier cannot.
         """
         is_internal = call.destination.is_internal
-        country = self._countries.get(call.trunk, "")
+        # Where the numbers lie that the trunk writes without a country's code.
+        homes = (trunk.home_country for trunk in self._routes.trunks if trunk.name == call.trunk)
+        country = next(homes, "")
         try:
             read = Destination.parse(
                 written, style=None if is_internal else NumberStyle(country, plus_is_optional=True)

@@ -10,6 +10,7 @@ from typing import Final
 
 import structlog
 
+from voicegate.application.current_routes import CurrentRoutes
 from voicegate.application.ports import Clock
 from voicegate.application.trunk_drains import Drains
 from voicegate.domain.call import Call
@@ -17,7 +18,7 @@ from voicegate.domain.call_outcome import CallOutcome, Hangup
 from voicegate.domain.challenge import Challenge
 from voicegate.domain.classifying import is_blocked
 from voicegate.domain.policy.spend import NO_RATES, Rates
-from voicegate.domain.routing import Hop, RouteHints, Routes, find_route
+from voicegate.domain.routing import Hop, RouteHints, find_route
 from voicegate.domain.standing import (
     RestRules,
     Sign,
@@ -118,7 +119,7 @@ class RouteChooser:
     """Chooses routes."""
 
     def __init__(
-        self, routes: Routes, standings: Standings, caller_id_memory: timedelta = DEFAULT_MEMORY
+        self, routes: CurrentRoutes, standings: Standings, caller_id_memory: timedelta = DEFAULT_MEMORY
     ) -> None:
         self._routes = routes
         self._standings = standings
@@ -146,9 +147,9 @@ class RouteChooser:
             failed_caller_ids=(*failed_caller_ids, *self._standings.resting_caller_ids()),
             prices=rates.compare(trunks, challenge.destination.number),
         )
-        return find_route(challenge.destination, self._routes, hints)
+        return find_route(challenge.destination, self._routes.now, hints)
 
     def is_drained(self, challenge: Challenge) -> bool:
         """Return whether trunks lead to it, and all of them are drained."""
-        undrained = find_route(challenge.destination, self._routes)
+        undrained = find_route(challenge.destination, self._routes.now)
         return bool(undrained) and {hop.trunk.name for hop in undrained} <= self._standings.drains.trunks

@@ -45,11 +45,13 @@ class Drains:
 
     def __init__(self) -> None:
         self._drains: dict[str, Drain] = {}
+        self.removed: frozenset[str] = frozenset()
+        """Trunks that a reload took out of the settings: some of their calls may still be in progress."""
 
     @property
     def trunks(self) -> Set[str]:
-        """The names of the drained trunks."""
-        return self._drains.keys()
+        """The names of the trunks that get no new calls."""
+        return self._drains.keys() | self.removed
 
     def of(self, trunk: str) -> Drain | None:
         """Return how a trunk is drained; None: it is not."""

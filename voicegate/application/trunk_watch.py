@@ -12,6 +12,7 @@ from typing import Final
 import structlog
 
 from voicegate.application.call_log import LogDependencies
+from voicegate.application.current_routes import CurrentRoutes
 from voicegate.application.outbox import Message
 from voicegate.application.ports import Pbx
 from voicegate.application.trunk_health import trunk_states
@@ -32,13 +33,13 @@ class TrunkWatch:
 
     def __init__(
         self,
-        trunks: Sequence[Trunk],
+        routes: CurrentRoutes,
         pbxs: Mapping[str, Pbx],
         *,
         dependencies: LogDependencies,
         alarm: KeyAlarm,
     ) -> None:
-        self._trunks = tuple(trunks)
+        self._routes = routes
         self._pbxs = pbxs
         self._store = dependencies.store
         self._clock = dependencies.clock
@@ -62,10 +63,11 @@ class TrunkWatch:
 
     async def look(self) -> None:
         """Ask the PBXs which trunks they reach, and tell what has changed. Waits for each 3 s at most."""
-        names = {trunk.pbx for trunk in self._trunks}
+        trunks = tuple(self._routes.trunks)
+        names = {trunk.pbx for trunk in trunks}
         states = {name: await trunk_states(self._pbxs[name], _PBX_TIMEOUT) for name in names}
         before = self._standings.unreachable
-        now = {trunk.name for trunk in self._trunks if self._is_down(trunk, states[trunk.pbx])}
+        now = {trunk.name for trunk in trunks if self._is_down(trunk, states[trunk.pbx])}
         self._standings.unreachable = frozenset(now)
         messages: list[Message] = []
         for name in sorted(now ^ before):
@@ -83,7 +85,7 @@ class TrunkWatch:
             return
         parts = await self._store.trunk_figures(self._clock.now() - self._alarm.window)
         messages: list[Message] = []
-        for trunk in self._trunks:
+        for trunk in self._routes.trunks:
             figures = total(trunk.name, parts)
             if not self._alarm.is_due(figures):
                 if figures.keys_asked >= self._alarm.calls:

@@ -1,10 +1,10 @@
 """What an admin does with trunks: drain one before work on it, and resume it after that."""
 
 import asyncio
-from collections.abc import Collection
 from dataclasses import dataclass
 from typing import ClassVar
 
+from voicegate.application.current_routes import CurrentRoutes
 from voicegate.application.store_port import Store
 from voicegate.application.trunk_drains import Drain, Drains
 from voicegate.application.trunk_figures import FigureQueries
@@ -39,13 +39,14 @@ class Trunks:
         store: Store,
         units: UnitsOfWork,
         drains: Drains,
-        names: Collection[str],
+        routes: CurrentRoutes,
         figures: FigureQueries,
     ) -> None:
         self._store = store
         self._units = units
-        self._names = frozenset(names)
         self._changing = asyncio.Lock()
+        self.routes = routes
+        """The trunks of the settings."""
         self.drains = drains
         """The trunks that are drained."""
         self.figures = figures
@@ -73,7 +74,7 @@ class Trunks:
 
     def _drain(self, unit: UnitOfWork, name: str, reason: str) -> TrunkDrained | NotFound:
         unit.reason = reason
-        if name not in self._names:
+        if not self._is_known(name):
             return NotFound()
         unit.subject = unit.trunk = name
         drain = Drain(name, unit.now, unit.principal.name, reason)
@@ -83,8 +84,11 @@ class Trunks:
     def _resume(self, unit: UnitOfWork, name: str, reason: str | None) -> TrunkResumed | NotFound:
         unit.reason = reason
         # One that is no longer in the settings can still be drained in the database.
-        if name not in self._names and all(drain.trunk != name for drain in unit.tx.drains()):
+        if not self._is_known(name) and all(drain.trunk != name for drain in unit.tx.drains()):
             return NotFound()
         unit.subject = unit.trunk = name
         unit.tx.remove_drain(name)
         return TrunkResumed()
+
+    def _is_known(self, name: str) -> bool:
+        return any(trunk.name == name for trunk in self.routes.trunks)

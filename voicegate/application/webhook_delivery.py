@@ -68,14 +68,12 @@ class WebhookDelivery:
         self._sender = sender
         self._rules = rules
         self._news = {webhook.name: asyncio.Event() for webhook in outgoing.webhooks}
-        self._tasks: list[asyncio.Task[None]] = []
+        self._tasks: dict[str, asyncio.Task[None]] = {}
         self._is_closing = False
         outgoing.on_stored(self.wake)
 
     async def __aenter__(self) -> "WebhookDelivery":
-        for name in self._news:
-            task = asyncio.create_task(self._serve(name), name=f"webhook {name}")
-            self._tasks.append(task)
+        self.take_webhooks(list(self._news))
         return self
 
     async def __aexit__(
@@ -88,10 +86,23 @@ class WebhookDelivery:
         self._is_closing = True
         self.wake(self._news)
         if self._tasks:
-            await asyncio.wait(self._tasks, timeout=_CLOSING_WITHIN.total_seconds())
-        for task in self._tasks:
+            await asyncio.wait(self._tasks.values(), timeout=_CLOSING_WITHIN.total_seconds())
+        for task in self._tasks.values():
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+
+    def take_webhooks(self, names: Collection[str]) -> None:
+        """Send the messages of these webhooks from now on, and of no others. Does not wait.
+
+        What is under way to one that is gone is sent again should it come back.
+        """
+        for name in self._tasks.keys() - set(names):
+            self._tasks.pop(name).cancel()
+            del self._news[name]
+        for name in names:
+            if name not in self._tasks:
+                self._news[name] = asyncio.Event()
+                self._tasks[name] = asyncio.create_task(self._serve(name), name=f"webhook {name}")
 
     def wake(self, webhooks: Collection[str]) -> None:
         """Look for messages of these webhooks now. Does not wait."""

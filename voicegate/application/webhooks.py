@@ -1,6 +1,6 @@
 """What an admin does with webhooks: see how they do, send messages again, try one."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -59,6 +59,10 @@ class Webhooks:
     def configured(self) -> Sequence[Webhook]:
         """The webhooks of the settings."""
         return self._outgoing.webhooks
+
+    def take(self, webhooks: Collection[Webhook]) -> None:
+        """Tell these from now on, and no others."""
+        self._outgoing.take_webhooks(webhooks)
 
     async def counts(self) -> Mapping[tuple[str, MessageState], int]:
         """Return how many messages of each webhook are in each state."""

@@ -2,10 +2,11 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
 
@@ -21,6 +22,7 @@ from voicegate.adapters.speech.pack import find_languages
 from voicegate.adapters.storage.store import SqlStore, Waits
 from voicegate.adapters.system import SystemClock, SystemEntropy
 from voicegate.adapters.systemd import keep_watchdog_quiet, tell_systemd
+from voicegate.adapters.webhooks.sender import HttpSender
 from voicegate.application.challenges import Defaults
 from voicegate.application.housekeeping import settle_orphans, tidy_for_ever, void_keyless
 from voicegate.application.observing import Observers
@@ -43,11 +45,17 @@ from voicegate.bootstrap.pbxs import make_pbx
 from voicegate.bootstrap.policies import call_policy, report_rules
 from voicegate.bootstrap.preloading import preload
 from voicegate.bootstrap.receipts import receipt_keys
-from voicegate.bootstrap.reloading import reload_for_ever
+from voicegate.bootstrap.reloading import Reloading, Running
 from voicegate.bootstrap.routing import routes
 from voicegate.bootstrap.settings_checks import warn_of_open_secrets
 from voicegate.bootstrap.times import call_limits, check_times, timings
-from voicegate.bootstrap.webhooks import check_webhooks, sending_rules, webhook_sender, webhooks
+from voicegate.bootstrap.webhooks import (
+    check_webhooks,
+    sending_rules,
+    take_webhooks,
+    webhook_sender,
+    webhooks,
+)
 from voicegate.config import (
     Settings,
     SimulatorPbxSettings,
@@ -66,16 +74,27 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Signals:
+    """What the daemon's owner tells it."""
+
+    told_to_stop: asyncio.Event = field(default_factory=asyncio.Event)
+    """It is to end in order."""
+    hung_up: asyncio.Event = field(default_factory=asyncio.Event)
+    """It is to reload its settings."""
+
+
 async def serve(
     settings: Settings,
-    wanted: asyncio.Queue[Settings] | None = None,
-    told_to_stop: asyncio.Event | None = None,
+    signals: Signals | None = None,
+    reread: Callable[[], Settings] | None = None,
 ) -> None:
     """Run the daemon until it is told to stop and its calls have ended, or until cancelled; calls that are
     left are hung up and recorded before it returns.
 
-    Settings that arrive in `wanted` are applied, as far as they need no restart. Once `told_to_stop` is set,
-    new calls are refused, and those in progress have `call.drain_timeout_s` to end.
+    Once told to stop, new calls are refused, and those in progress have `call.drain_timeout_s` to end. At a
+    hang-up signal, or when an admin asks, it takes the settings that `reread` returns, as far as they need
+    no restart; `reread` blocks, and None stands for settings that come from no file.
 
     Raises:
         VoicegateError: it could not start; the message names the setting or the file.
@@ -87,23 +106,25 @@ async def serve(
         listeners = [Listener(stack.enter_context(listening_alone(socket_file(settings))))]
         if (port := tcp_port(settings)) is not None:
             listeners.append(stack.enter_context(listening_on(port)))
-        peers = peers_of(allowed_uids(settings))
+        signals, peers = signals or Signals(), peers_of(allowed_uids(settings))
         app = await stack.enter_async_context(running(settings))
         identity = Identity(app.clients, peers)
+        mapped = dict(providers(settings))
+        running_parts = Running(app, listeners, identity, mapped)
+        reloading = Reloading(settings, running_parts, reread or (lambda: settings))
         server = serve_on(
             listeners,
-            doors(app, settings, routes(settings).trunks),
+            doors(app, settings, mapped=mapped, reload=reloading.reload),
             identity.of,
             settings=server_settings(app, settings),
         )
         await stack.enter_async_context(server)
         log.info("serving", socket=settings.socket.path, tcp=settings.tcp.port if port else None)
-        queue = wanted or asyncio.Queue()
-        reloading = reload_for_ever(settings, listeners, queue, take_policy=app.take_policy)
-        stack.callback(asyncio.create_task(reloading, name="reloading").cancel)
+        hearing = reloading.reload_at_each(signals.hung_up)
+        stack.callback(asyncio.create_task(hearing, name="reloading").cancel)
         stack.callback(asyncio.create_task(keep_watchdog_quiet(), name="watchdog").cancel)
         tell_systemd("READY=1")
-        await (told_to_stop or asyncio.Event()).wait()
+        await signals.told_to_stop.wait()
         tell_systemd("STOPPING=1")
         left = await app.delivery.stopping.wait(timedelta(seconds=settings.call.drain_timeout_s))
         log.info("stopping", interrupted_calls=left)
@@ -122,6 +143,7 @@ async def running(settings: Settings) -> AsyncIterator[App]:
         await speech.prepare()
         _check_sounds(settings, speech)
         check_webhooks(settings)
+        sender = await stack.enter_async_context(webhook_sender(settings, SystemClock()))
         adapters = Adapters(
             store=store,
             keyring=keyring,
@@ -130,10 +152,10 @@ async def running(settings: Settings) -> AsyncIterator[App]:
             clock=SystemClock(),
             entropy=SystemEntropy(),
             receipt_signer=await asyncio.to_thread(receipt_keys, settings),
-            webhook_sender=await stack.enter_async_context(webhook_sender(settings, SystemClock())),
+            webhook_sender=sender,
             observer=Observers([metrics] if metrics else ()),
         )
-        app = _connected(assemble(adapters, rules(settings)), store, metrics)
+        app = _renewable(_connected(assemble(adapters, rules(settings)), store, metrics), keyring, sender)
         await app.trunks.load()
         await stack.enter_async_context(serving_metrics(settings, metrics, store=store, app=app))
         await _settle_the_past(app, adapters)
@@ -168,6 +190,12 @@ def _store(settings: Settings, metrics: "Metrics | None") -> SqlStore:
 def _connected(app: App, store: SqlStore, metrics: "Metrics | None") -> App:
     app = replace(app, store_delay=store.write_delay_s)
     return app if metrics is None else replace(app, on_failure=metrics.authentication_failed)
+
+
+def _renewable(app: App, keyring: FileKeyring, sender: HttpSender) -> App:
+    """Return the parts with what a reload needs of these adapters."""
+    taking = partial(take_webhooks, app=app, sender=sender)
+    return replace(app, take_keys=keyring.renew, take_webhooks=taking)
 
 
 async def _settle_the_past(app: App, adapters: Adapters) -> None:

@@ -1,8 +1,9 @@
 """Creates the use cases, each with what it uses; the package itself chooses the adapters."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from pathlib import Path
 from typing import Final
 
 from voicegate.application.announcer import Announcer
@@ -12,6 +13,7 @@ from voicegate.application.challenges import ChallengeFactory, ChallengeService,
 from voicegate.application.change_notifier import ChangeNotifier
 from voicegate.application.clients import Clients
 from voicegate.application.conversation import CallTimings
+from voicegate.application.current_routes import CurrentRoutes
 from voicegate.application.delivery import Delivery
 from voicegate.application.dry_runs import DryRuns
 from voicegate.application.enrollment import Enrollment
@@ -40,6 +42,7 @@ from voicegate.application.trunks import Trunks
 from voicegate.application.unit_of_work import Followers, UnitsOfWork
 from voicegate.application.webhook_delivery import SendingRules, WebhookDelivery, WebhookSender
 from voicegate.application.webhooks import Webhooks
+from voicegate.config import Settings
 from voicegate.domain.policy import CallPolicy
 from voicegate.domain.routing import Routes
 from voicegate.domain.standing import RestRules
@@ -156,10 +159,16 @@ class App:
     """The decisions about calls that are not placed."""
     limits: LimitQueries
     """The questions about limits."""
+    units: UnitsOfWork
+    """Runs units of work."""
     take_policy: Callable[[CallPolicy], None] = lambda _: None
     """Applies another policy, to calls that are asked for from now on."""
     on_failure: Callable[[str], None] = lambda _: None
     """Is told why a sender could not be authenticated."""
+    take_keys: Callable[[Path], None] = lambda _: None
+    """Uses the keys that a key file has now; blocks; raises KeyFileError, and then nothing has changed."""
+    take_webhooks: Callable[[Settings], Awaitable[None]] | None = None
+    """Tells other webhooks from now on, which were checked before."""
     store_delay: Callable[[int], float] = lambda _: 0.0
     """How long a write that came now would wait behind at least so many others, in seconds."""
 
@@ -167,20 +176,20 @@ class App:
 def assemble(adapters: Adapters, rules: Rules) -> App:
     """Return the use cases with these adapters."""
     store, clock, entropy = adapters.store, adapters.clock, adapters.entropy
-    logs = _log_dependencies(adapters, rules)
-    notifier, standings, outgoing = logs.notifier, logs.standings, logs.outgoing
+    logs, routes = _log_dependencies(adapters, rules), CurrentRoutes(rules.routes)
     calls, audit = CallLogs(logs, entropy), Audit(store=store, keyring=adapters.keyring)
     delivery = _delivery(adapters, rules, calls)
     units = _units(adapters, rules, audit=audit, delivery=delivery, logs=logs)
-    service = _challenge_service(adapters, rules, calls=calls, delivery=delivery, standings=standings)
+    chooser = RouteChooser(routes, logs.standings, rules.caller_id_memory)
+    service = _challenge_service(adapters, rules, calls=calls, delivery=delivery, chooser=chooser)
     enrollment = _enrollment(adapters, units=units, challenge_service=service)
     factors = FactorQueries(store=store, clock=clock)
-    sign_in = _sign_in(adapters, rules, units=units, challenge_service=service, delivery=delivery)
+    sign_in = _sign_in(adapters, routes, units=units, challenge_service=service, delivery=delivery)
     pages = PageQueries(store=store, clock=clock, factors=factors)
     return App(
         sign_in=sign_in,
         dry_runs=DryRuns(units=units, sign_in=sign_in, enrollment=enrollment),
-        challenges=ChallengeQueries(store=store, notifier=notifier, clock=clock),
+        challenges=ChallengeQueries(store=store, notifier=logs.notifier, clock=clock),
         service_calls=ServiceCalls(store),
         enrollment=enrollment,
         factors=factors,
@@ -193,15 +202,16 @@ def assemble(adapters: Adapters, rules: Rules) -> App:
         calls=calls,
         delivery=delivery,
         pbxs=adapters.pbxs,
-        standings=standings,
-        trunks=_trunks(adapters, rules, units=units, standings=standings),
-        trunk_watch=_trunk_watch(adapters, rules, logs),
+        standings=logs.standings,
+        trunks=_trunks(adapters, routes, units=units, standings=logs.standings),
+        trunk_watch=TrunkWatch(routes, adapters.pbxs, dependencies=logs, alarm=rules.key_alarm),
         receipts=logs.receipts,
-        webhooks=_webhooks(adapters, units=units, outgoing=outgoing),
-        webhook_delivery=_webhook_delivery(adapters, rules, outgoing),
+        webhooks=_webhooks(adapters, units=units, outgoing=logs.outgoing),
+        webhook_delivery=_webhook_delivery(adapters, rules, logs.outgoing),
         prefix_holds=_prefix_holds(adapters, units=units, audit=audit, service=service),
         clock=clock,
-        limits=_limits(adapters, rules, audit=audit, service=service, delivery=delivery),
+        limits=_limits(adapters, audit=audit, service=service, capacity=_capacity(rules, routes, delivery)),
+        units=units,
         take_policy=service.take_policy,
     )
 
@@ -224,21 +234,19 @@ def _units(
 
 
 def _limits(
-    adapters: Adapters, rules: Rules, *, audit: Audit, service: ChallengeService, delivery: Delivery
+    adapters: Adapters, *, audit: Audit, service: ChallengeService, capacity: Capacity
 ) -> LimitQueries:
     return LimitQueries(
         store=adapters.store,
         clock=adapters.clock,
         audit=audit,
         challenge_service=service,
-        capacity=Capacity(
-            rules.limits,
-            rules.routes.trunks,
-            rules.defaults.guesses,
-            delivery.occupancy,
-            delivery.longest_call,
-        ),
+        capacity=capacity,
     )
+
+
+def _capacity(rules: Rules, routes: CurrentRoutes, delivery: Delivery) -> Capacity:
+    return Capacity(rules.limits, routes, rules.defaults.guesses, delivery.occupancy, delivery.longest_call)
 
 
 def _enrollment(adapters: Adapters, *, units: UnitsOfWork, challenge_service: ChallengeService) -> Enrollment:
@@ -274,12 +282,6 @@ def _log_dependencies(adapters: Adapters, rules: Rules) -> LogDependencies:
     )
 
 
-def _trunk_watch(adapters: Adapters, rules: Rules, log_dependencies: LogDependencies) -> TrunkWatch:
-    return TrunkWatch(
-        rules.routes.trunks, adapters.pbxs, dependencies=log_dependencies, alarm=rules.key_alarm
-    )
-
-
 def _webhooks(adapters: Adapters, *, units: UnitsOfWork, outgoing: Outgoing) -> Webhooks:
     return Webhooks(
         store=adapters.store,
@@ -302,7 +304,7 @@ def _webhook_delivery(adapters: Adapters, rules: Rules, outgoing: Outgoing) -> W
 
 def _sign_in(
     adapters: Adapters,
-    rules: Rules,
+    routes: CurrentRoutes,
     *,
     units: UnitsOfWork,
     challenge_service: ChallengeService,
@@ -313,7 +315,7 @@ def _sign_in(
         store=adapters.store,
         units=units,
         challenge_service=challenge_service,
-        countries={trunk.name: trunk.home_country for trunk in rules.routes.trunks},
+        routes=routes,
     )
     delivery.on_redirect(redirects)
     return SignIn(
@@ -335,13 +337,13 @@ def _delivery(adapters: Adapters, rules: Rules, calls: CallLogs) -> Delivery:
     )
 
 
-def _trunks(adapters: Adapters, rules: Rules, *, units: UnitsOfWork, standings: Standings) -> Trunks:
+def _trunks(adapters: Adapters, routes: CurrentRoutes, *, units: UnitsOfWork, standings: Standings) -> Trunks:
     store = adapters.store
     return Trunks(
         store=store,
         units=units,
         drains=standings.drains,
-        names=[trunk.name for trunk in rules.routes.trunks],
+        routes=routes,
         figures=FigureQueries(store, adapters.clock),
     )
 
@@ -379,7 +381,7 @@ def _challenge_service(
     *,
     calls: CallLogs,
     delivery: Delivery,
-    standings: Standings,
+    chooser: RouteChooser,
 ) -> ChallengeService:
     factory = ChallengeFactory(
         clock=adapters.clock,
@@ -390,7 +392,7 @@ def _challenge_service(
     )
     return ChallengeService(
         factory=factory,
-        route_chooser=RouteChooser(rules.routes, standings, rules.caller_id_memory),
+        route_chooser=chooser,
         calls=calls,
         delivery=delivery,
         policy=rules.policy,

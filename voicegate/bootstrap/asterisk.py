@@ -3,6 +3,7 @@
 import grp
 import ssl
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 from voicegate.adapters.pbx.asterisk.settings import AsteriskSettings
@@ -23,7 +24,7 @@ def asterisk_settings(whole: Settings, name: str, settings: AsteriskPbxSettings)
         ami_host=settings.ami_host,
         ami_port=settings.ami_port,
         ami_username=settings.ami_username,
-        ami_secret=Secret(read_secret(settings.ami_secret_file, f"pbx.{name}.ami_secret_file")),
+        ami_secret=secret_of(settings.ami_secret_file, f"pbx.{name}.ami_secret_file"),
         ami_tls=tls_context(settings.ami_tls_ca, f"pbx.{name}.ami_tls_ca") if settings.ami_tls_ca else None,
         agi_host=settings.agi_host,
         agi_port=settings.agi_port,
@@ -33,6 +34,16 @@ def asterisk_settings(whole: Settings, name: str, settings: AsteriskPbxSettings)
         agi_socket_group=group_id(group, "audio.group") if group else None,
         lost_grace=timedelta(seconds=settings.lost_grace_s),
     )
+
+
+def secret_of(file: str, setting: str) -> Secret:
+    """Return a PBX's secret, which is read again at each log-in.
+
+    Raises:
+        ConfigError: it cannot be read; names the setting.
+    """
+    read = partial(read_secret, file, setting)
+    return Secret(read(), read)
 
 
 def group_id(name: str, setting: str) -> int:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -25,13 +26,13 @@ from voicegate.adapters.http.telephone_page import TelephoneAccount, TelephonePa
 from voicegate.adapters.http.twilio.door import twilio_door
 from voicegate.adapters.http.twilio.verifications import TwilioDependencies, TwilioService
 from voicegate.adapters.http.waiting import WaitingLimits
+from voicegate.application.reloading import Reload, nothing_reloaded, reload_for
 from voicegate.bootstrap.app import App
 from voicegate.bootstrap.pages import page_dependencies, pages_door, pages_url
 from voicegate.config import ProviderSettings, Settings, read_secret
 from voicegate.domain.errors import ConfigError, InvalidExtension, InvalidNumber
 from voicegate.domain.number_reading import NumberStyle
 from voicegate.domain.phone_number import Destination
-from voicegate.domain.routing import Trunk
 
 log = structlog.get_logger(__name__)
 
@@ -39,8 +40,11 @@ _THIS_MACHINE: Final = ("127.0.0.1", "localhost")
 _TELEPHONE: Final = Path(adapters.__path__[0]) / "web/static/telephone"
 
 
-def doors(app: App, settings: Settings, trunks: Sequence[Trunk]) -> Sequence[Door]:
-    """Return the doors; the first that has a path answers it, so the native door comes last."""
+def doors(app: App, settings: Settings, *, mapped: Mapping[str, Mapped], reload: Reload) -> Sequence[Door]:
+    """Return the doors; the first that has a path answers it, so the native door comes last.
+
+    `mapped` are the providers, which a reload changes.
+    """
     if settings.testing.enabled:
         log.warning("telephone page is enabled: clients are told its account's password")
     waiters = waiters_of(app.clients, waiting_limits(settings))
@@ -49,12 +53,12 @@ def doors(app: App, settings: Settings, trunks: Sequence[Trunk]) -> Sequence[Doo
         pages_door(page_dependencies(app, settings, waiters)),
         okta_door(okta_dependencies(app, settings)),
         okta_hook_door(okta_hook(app, settings)),
-        *provider_doors(Providers(app.sign_in, app.clock, providers(settings))),
+        *provider_doors(Providers(app.sign_in, app.clock, mapped)),
         twilio_door(
             TwilioDependencies(app.sign_in, app.challenges, app.clock, twilio_services(settings)),
             app.service_calls,
         ),
-        native_door(native_dependencies(app, trunks, pages_url(settings)), waiters),
+        native_door(native_dependencies(app, pages_url(settings), reload), waiters),
     )
 
 
@@ -118,7 +122,7 @@ def waiting_limits(settings: Settings) -> WaitingLimits:
     return WaitingLimits(http.max_waiting, http.max_waiting_per_client, per_address)
 
 
-def native_dependencies(app: App, trunks: Sequence[Trunk], pages_url: str = "") -> ApiDependencies:
+def native_dependencies(app: App, pages_url: str = "", reload: Reload = nothing_reloaded) -> ApiDependencies:
     """Return what the native door needs."""
     return ApiDependencies(
         sign_in=app.sign_in,
@@ -129,7 +133,6 @@ def native_dependencies(app: App, trunks: Sequence[Trunk], pages_url: str = "") 
         audit=app.audit,
         numbers=app.numbers,
         pbxs=app.pbxs,
-        configured_trunks=trunks,
         trunks=app.trunks,
         prefix_holds=app.prefix_holds,
         limits=app.limits,
@@ -139,6 +142,7 @@ def native_dependencies(app: App, trunks: Sequence[Trunk], pages_url: str = "") 
         readiness=app.readiness,
         pages=app.pages,
         pages_url=pages_url,
+        reload=partial(reload_for, reload=reload, units=app.units),
     )
 
 

@@ -9,18 +9,16 @@ from typing import Final, assert_never
 from voicegate import how_to_install
 from voicegate.adapters.pbx.asterisk.driver import AsteriskDriver
 from voicegate.adapters.pbx.common.call_supervisor import CallSupervisor
-from voicegate.adapters.pbx.common.connection import Secret
 from voicegate.adapters.pbx.freeswitch.settings import FreeSwitchSettings
 from voicegate.adapters.pbx.simulator.pbx import SimulatedPbx
 from voicegate.application.ports import Pbx
-from voicegate.bootstrap.asterisk import asterisk_settings
+from voicegate.bootstrap.asterisk import asterisk_settings, secret_of
 from voicegate.bootstrap.times import timings
 from voicegate.config import (
     AsteriskPbxSettings,
     FreeSwitchPbxSettings,
     Settings,
     SimulatorPbxSettings,
-    read_secret,
 )
 from voicegate.domain.errors import ConfigError
 
@@ -61,7 +59,7 @@ def freeswitch_settings(whole: Settings, name: str, pbx: FreeSwitchPbxSettings) 
         esl_host=pbx.esl_host,
         esl_port=pbx.esl_port,
         esl_user=pbx.esl_user or None,
-        esl_password=Secret(read_secret(pbx.esl_password_file, f"pbx.{name}.esl_password_file")),
+        esl_password=secret_of(pbx.esl_password_file, f"pbx.{name}.esl_password_file"),
         sound_suffix=whole.audio.format,
         lost_grace=timedelta(seconds=pbx.lost_grace_s),
         call_cap=timings(whole).longest + _CAP_MARGIN,

@@ -1,6 +1,7 @@
 """Who is told what, as the settings say: webhooks, and how their messages are sent."""
 
 import ipaddress
+from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -10,6 +11,7 @@ from voicegate.adapters.webhooks.sender import HttpSender, Receiver
 from voicegate.adapters.webhooks.signing import read_keys
 from voicegate.application.ports import Clock
 from voicegate.application.webhook_delivery import SendingRules
+from voicegate.bootstrap.app import App
 from voicegate.config import Settings, secret_path
 from voicegate.domain.errors import ConfigError
 from voicegate.domain.webhook import RetryRules, Webhook
@@ -38,9 +40,9 @@ def sending_rules(settings: Settings) -> SendingRules:
     )
 
 
-def webhook_sender(settings: Settings, clock: Clock) -> HttpSender:
-    """Return what sends messages, as configured."""
-    receivers = {
+def receivers(settings: Settings) -> Mapping[str, Receiver]:
+    """Return where each webhook's messages go, as configured."""
+    return {
         name: Receiver(
             url=entry.url,
             secret_file=secret_path(entry.secret_file),
@@ -48,9 +50,20 @@ def webhook_sender(settings: Settings, clock: Clock) -> HttpSender:
         )
         for name, entry in settings.webhooks.items()
     }
+
+
+async def take_webhooks(settings: Settings, app: App, sender: HttpSender) -> None:
+    """Tell these webhooks from now on, and no others; what is under way to one that is gone is broken off."""
+    await sender.take(receivers(settings))
+    app.webhooks.take(webhooks(settings))
+    app.webhook_delivery.take_webhooks(list(settings.webhooks))
+
+
+def webhook_sender(settings: Settings, clock: Clock) -> HttpSender:
+    """Return what sends messages, as configured."""
     rules = settings.webhook_delivery
     return HttpSender(
-        receivers,
+        receivers(settings),
         clock=clock,
         timeout=timedelta(seconds=rules.timeout_s),
         connections=rules.max_connections,

@@ -65,9 +65,9 @@ def new(options: Options) -> None:
 @click.option("--drop-old", is_flag=True, help="Drop all other keys, as when somebody may have read them.")
 @click.pass_obj
 def rotate(options: Options, *, drop_old: bool) -> None:
-    """Add a key to the key file, for new codes from the daemon's next start on.
+    """Add a key to the key file, for new codes from the daemon's next reload or start on.
 
-    The older keys stay, so that open codes remain valid. With --drop-old they are removed: at that start open
+    The older keys stay, so that open codes remain valid. With --drop-old they are removed: at a start open
     codes become invalid, and older audit entries can no longer be found by a whole number.
     """
     file, made = _file(options), keys.new_key(datetime.now(UTC))
@@ -79,9 +79,11 @@ def rotate(options: Options, *, drop_old: bool) -> None:
     if receipts.exists():
         # In one command: who may have read the one file may have read the other.
         rotated = rotate_receipt_keys(receipts, datetime.now(UTC), is_only=drop_old)
-        click.echo(f"{receipts}: receipts are signed with {rotated} from the next start on.")
+        click.echo(f"{receipts}: receipts are signed with {rotated} from the next reload on.")
+    # Keys in use are not taken away from a running daemon.
+    do = "restart" if drop_old else "reload"
     loses = _LOSES if drop_old else f"{len(present) - 1} older stay, so that nothing is lost"
-    click.echo(f"{file}: the new key is {made.id}; {loses}. Back the file up, and restart the daemon.")
+    click.echo(f"{file}: the new key is {made.id}; {loses}. Back the file up, and {do} the daemon.")
 
 
 def _file(options: Options) -> Path:

@@ -55,6 +55,7 @@ ADDRESSES: Final = {
         "voicegate.cli.policy", "policy", "Who may be called: why a number is called or refused."
     ),
     "prompts": Address("voicegate.cli.prompts", "prompts", "The spoken phrases."),
+    "reload": Address("voicegate.cli.reload", "reload", "Have the running daemon read its settings again."),
     "serve": Address("voicegate.cli.serve", "serve", "Run the daemon until SIGTERM or Ctrl-C."),
     "spend": Address(
         "voicegate.cli.limits",

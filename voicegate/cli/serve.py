@@ -13,7 +13,6 @@ from voicegate.cli.options import Options
 from voicegate.cli.place import MIGRATE, read_settings
 from voicegate.config import Settings
 from voicegate.config.renames import Renamed
-from voicegate.domain.errors import ConfigError
 
 log = structlog.get_logger(__name__)
 
@@ -25,8 +24,7 @@ def serve(options: Options) -> None:
 
     Once told to stop it refuses new calls, gives those in progress time to end (`call.drain_timeout_s`),
     plays an apology to who is left, and records all; a second signal ends it at once. SIGHUP reads the
-    configuration file again: log level, certificates, policy, rates and caps are used at once; other changes
-    are logged as needing a restart.
+    configuration file again, as `voicegate reload` does, which says what was taken and what was not.
     """
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     renamed: list[Renamed] = []
@@ -46,26 +44,19 @@ def _warn(renamed: Renamed) -> None:
 
 async def run_until_told(settings: Settings, reread: Callable[[], Settings]) -> None:
     """Serve until a signal says stop, then return when everything is stored; SIGHUP rereads the settings."""
-    loop, wanted = asyncio.get_running_loop(), asyncio.Queue[Settings]()
-    told_to_stop = asyncio.Event()
-    serving = asyncio.ensure_future(bootstrap.serve(settings, wanted, told_to_stop))
+    loop, signals = asyncio.get_running_loop(), bootstrap.Signals()
+    serving = asyncio.ensure_future(bootstrap.serve(settings, signals, reread))
 
     def stop() -> None:
         # The next signal has its usual effect: whoever insists is obeyed.
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.remove_signal_handler(number)
-        told_to_stop.set()
-
-    def read_again() -> None:
-        try:
-            wanted.put_nowait(reread())
-        except ConfigError as error:
-            log.error("settings not reloaded: the previous ones stay in force", error=str(error))
+        signals.told_to_stop.set()
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop)
     # Not by the loop, which at its end gives the signal back the effect of ending the process.
-    signal.signal(signal.SIGHUP, lambda *_: loop.call_soon_threadsafe(read_again))
+    signal.signal(signal.SIGHUP, lambda *_: loop.call_soon_threadsafe(signals.hung_up.set))
     try:
         await asyncio.wait({serving})
     finally:

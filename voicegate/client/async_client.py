@@ -29,6 +29,7 @@ from voicegate.client.models import (
     Judgement,
     ListedNumber,
     PrefixHold,
+    Reload,
     RemovedNumber,
     Revoked,
     Step,
@@ -37,6 +38,7 @@ from voicegate.client.models import (
     Verification,
 )
 from voicegate.client.requests import DaemonAddress, Following, Options, Request
+from voicegate.client.service_requests import RELOAD
 from voicegate.client.transports import AsyncUnixTransport, async_read_events
 
 T = TypeVar("T")
@@ -142,6 +144,10 @@ class AsyncClient:
     async def resume_trunk(self, name: str, reason: str | None = None) -> list[Trunk]:
         """Let a drained trunk get calls again, and return all trunks."""
         return (await self._ask(requests.resume_trunk(name, reason))).trunks
+
+    async def reload(self) -> Reload:
+        """Have the daemon read its settings again, and return what it took."""
+        return await self._ask(RELOAD)
 
     async def add_client(self, name: str, scopes: Sequence[str]) -> GivenKey:
         """Add a client that asks by key."""

@@ -30,6 +30,7 @@ from voicegate.client.models import (
     Judgement,
     ListedNumber,
     PrefixHold,
+    Reload,
     RemovedNumber,
     Revoked,
     Step,
@@ -38,6 +39,7 @@ from voicegate.client.models import (
     Verification,
 )
 from voicegate.client.requests import DaemonAddress, Following, Options, Request
+from voicegate.client.service_requests import RELOAD
 from voicegate.client.transports import UnixTransport, read_events
 
 T = TypeVar("T")
@@ -141,6 +143,10 @@ class Client:
     def resume_trunk(self, name: str, reason: str | None = None) -> list[Trunk]:
         """Let a drained trunk get calls again, and return all trunks."""
         return (self._ask(requests.resume_trunk(name, reason))).trunks
+
+    def reload(self) -> Reload:
+        """Have the daemon read its settings again, and return what it took."""
+        return self._ask(RELOAD)
 
     def add_client(self, name: str, scopes: Sequence[str]) -> GivenKey:
         """Add a client that asks by key."""

@@ -340,6 +340,28 @@ class Unreachable(VoicegateError):
     """The daemon cannot be reached."""
 
 
+class NotTaken(Struct):
+    """A setting that a reload left as it was."""
+
+    setting: str
+    """Its name."""
+    why: str
+    """Why, and what to do."""
+
+
+class Reload(Struct):
+    """What a reload of the settings did."""
+
+    error: str | None
+    """What is wrong with the configuration file; None: it was read."""
+    taken: list[str]
+    """Settings whose new values are in force now."""
+    read_again: list[str]
+    """Settings that name files whose present contents are in force now."""
+    not_taken: list[NotTaken]
+    """Changed settings, and files, that are not in force."""
+
+
 class Calls(Struct):
     """A page of calls."""
 

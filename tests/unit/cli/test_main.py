@@ -263,9 +263,9 @@ def test_commands_and_their_options_are_completed() -> None:
 async def test_a_signal_ends_the_daemon_when_its_calls_are_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
     began, told = asyncio.Event(), []
 
-    async def serve(settings: Settings, wanted: asyncio.Queue[Settings], told_to_stop: asyncio.Event) -> None:
+    async def serve(settings: Settings, signals: bootstrap.Signals, reread: object) -> None:
         began.set()
-        await told_to_stop.wait()
+        await signals.told_to_stop.wait()
         await asyncio.sleep(0)
         told.append("in order")
 
@@ -278,7 +278,7 @@ async def test_a_signal_ends_the_daemon_when_its_calls_are_in_order(monkeypatch:
 
 
 async def test_a_daemon_that_cannot_start_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def serve(settings: Settings, wanted: asyncio.Queue[Settings], told_to_stop: asyncio.Event) -> None:
+    async def serve(settings: Settings, signals: bootstrap.Signals, reread: object) -> None:
         raise ConfigError("socket.path: no")
 
     monkeypatch.setattr(bootstrap, "serve", serve)

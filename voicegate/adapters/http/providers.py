@@ -69,7 +69,7 @@ class Providers:
     clock: Clock
     """The clock by which a signature's time is judged."""
     mapped: Mapping[str, Mapped]
-    """The providers, by name."""
+    """The providers, by name; looked up for each message."""
 
 
 class _Handler:
@@ -78,7 +78,6 @@ class _Handler:
     def __init__(self, providers: Providers, name: str) -> None:
         self._providers = providers
         self._name = name
-        self._mapped = providers.mapped[name]
 
     async def speak(self, request: web.Request) -> web.Response:
         """Speak the code of a provider's message."""
@@ -90,7 +89,10 @@ class _Handler:
             raise
 
     async def _speak(self, request: web.Request) -> web.Response:
-        mapped = self._mapped
+        # Looked up each time: a reload changes it, or takes it away.
+        mapped = self._providers.mapped.get(self._name)
+        if mapped is None:
+            raise unknown("[providers] entry", self._name)
         if mapped.signature is not None:
             body = await request_parsing.read_bytes(request)
             if not mapped.signature.is_good(body, request.headers, self._providers.clock.now()):
@@ -140,7 +142,7 @@ def _door(providers: Providers, name: str) -> Door:
     return Door(
         (Route(operation, _Handler(providers, name).speak),),
         prefixes=(path,),
-        read_key=partial(_read_key, mapped=mapped),
+        read_key=partial(_read_key, providers=providers, name=name),
         answer=with_id(_tell if mapped.is_told_in_text else problem_response),
     )
 
@@ -209,9 +211,11 @@ _REFUSALS: Final = (
 )
 
 
-def _read_key(request: web.BaseRequest, mapped: Mapped) -> Credentials | None:
-    sent = any_form(request)
-    if sent is None and mapped.client and mapped.signature and mapped.signature.is_there(request.headers):
+def _read_key(request: web.BaseRequest, providers: Providers, name: str) -> Credentials | None:
+    sent, mapped = any_form(request), providers.mapped.get(name)
+    if sent is not None or mapped is None:
+        return sent
+    if mapped.client and mapped.signature and mapped.signature.is_there(request.headers):
         # For now: the handler looks at the signature before it does anything, for it needs the body.
         return Credentials("", mapped.client, is_signed=True)
     return sent

@@ -56,6 +56,18 @@ class FileKeyring:
             fix = f"the folder {file.parent} must exist and belong to the service's user"
             raise KeyFileError(f"{file}: the key file cannot be made: {error.strerror}; {fix}") from error
 
+    def renew(self, file: Path) -> None:
+        """Use the keys that a file has now, the newest for new codes; blocks on the disk.
+
+        Raises:
+            KeyFileError: as `open`; or a key in use is gone, and with it the open codes made with it.
+        """
+        present = type(self).open(file, may_create=False)
+        if not {keys.digest for keys in self._keys} <= {keys.digest for keys in present._keys}:
+            fix = "restore it, or restart the daemon, which ends the open codes made with it"
+            raise KeyFileError(f"{file}: a key that is in use is gone: {fix}")
+        self._keys = present._keys
+
     def derive(self, challenge_id: str, length: int) -> Passcode:
         """Return the code of a new challenge, derived with the newest key."""
         return passcodes.derive(self._keys[0].derive, challenge_id, length)

@@ -54,7 +54,8 @@ class HttpSender:
         connections: int,
         allowed_networks: Sequence[IpNetwork] = (),
     ) -> None:
-        self._receivers = receivers
+        self._receivers: dict[str, Receiver] = {}
+        self._first = receivers
         self._clock = clock
         self._timeout = aiohttp.ClientTimeout(total=timeout.total_seconds())
         self._connections = connections
@@ -64,11 +65,7 @@ class HttpSender:
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
-        for name, receiver in self._receivers.items():
-            is_plain = urlsplit(receiver.url).scheme == "http"
-            self._rules[name] = AddressRules(self._allowed, is_loopback_only=is_plain)
-            session = self._session(receiver, self._rules[name])
-            self._sessions[name] = await self._stack.enter_async_context(session)
+        await self.take(self._first)
         return self
 
     async def __aexit__(
@@ -79,6 +76,18 @@ class HttpSender:
     ) -> None:
         self._sessions.clear()
         await self._stack.aclose()
+
+    async def take(self, receivers: Mapping[str, Receiver]) -> None:
+        """Send to these receivers from now on, and to no others; the connections to others are closed."""
+        kept = {name for name, one in receivers.items() if self._receivers.get(name) == one}
+        for name in self._receivers.keys() - kept:
+            await self._sessions.pop(name).close()
+        self._receivers = dict(receivers)
+        for name in receivers.keys() - kept:
+            is_plain = urlsplit(receivers[name].url).scheme == "http"
+            self._rules[name] = AddressRules(self._allowed, is_loopback_only=is_plain)
+            session = self._session(receivers[name], self._rules[name])
+            self._sessions[name] = await self._stack.enter_async_context(session)
 
     async def send(self, message: Message) -> SendResult:
         """Send a message once, and return what the receiver said."""

@@ -31,7 +31,7 @@ BODY_TIMEOUT = timedelta(milliseconds=50)
 
 def native_dependencies(bench: Bench) -> ApiDependencies:
     """What the native door needs, of the bench."""
-    return make_native_dependencies(bench.app, bench.rules.routes.trunks, PAGES_URL)
+    return make_native_dependencies(bench.app, PAGES_URL)
 
 
 @asynccontextmanager

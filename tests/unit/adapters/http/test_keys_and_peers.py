@@ -72,6 +72,11 @@ async def test_a_client_sees_its_own_verifications_and_an_admin_all(served: Serv
     assert (await served.http.get(path)).status_code == 200
 
 
+async def test_health_and_readiness_need_no_key(served: Served) -> None:
+    for path in ("/healthz", "/readyz"):
+        assert (await served.remote.get(path)).status_code == 200
+
+
 async def test_a_key_that_is_no_text_is_wrong_and_breaks_nothing(served: Served) -> None:
     answer = await served.raw(
         b"GET /v1/calls HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer \xff_\xff\r\n\r\n"

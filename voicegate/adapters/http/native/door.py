@@ -1,6 +1,6 @@
 """The native door as a whole: every path that belongs to no other door, and the OpenAPI document."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -33,11 +33,12 @@ from voicegate.application.ports import Pbx
 from voicegate.application.prefix_holds import PrefixHolds
 from voicegate.application.queries import ChallengeQueries, FactorQueries
 from voicegate.application.readiness import Readiness
+from voicegate.application.reloading import NotReloaded, Reloaded
 from voicegate.application.route_choice import Standings
 from voicegate.application.sign_in import SignIn
 from voicegate.application.trunks import Trunks
 from voicegate.application.webhooks import Webhooks
-from voicegate.domain.routing import Trunk
+from voicegate.domain.client import Principal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,8 +61,6 @@ class ApiDependencies:
     """Who asked for what."""
     pbxs: Mapping[str, Pbx]
     """The PBXs, by name."""
-    configured_trunks: Sequence[Trunk]
-    """The trunks, in the order they are tried."""
     trunks: Trunks
     """The use cases around trunks."""
     webhooks: Webhooks
@@ -78,6 +77,8 @@ class ApiDependencies:
     """Whether calls can be placed."""
     pages: PageSessions
     """The use cases around page sessions."""
+    reload: Callable[[Principal], Awaitable[Reloaded | NotReloaded]]
+    """Reads the settings again, for an admin."""
     pages_url: str = ""
     """Scheme and host of the pages; empty: their URL is not known."""
     body_timeout: timedelta = request_parsing.BODY_TIMEOUT
@@ -108,14 +109,13 @@ def native_door(dependencies: ApiDependencies, waiters: Waiters | None = None) -
         TrunksDoor(
             dependencies.trunks,
             pbxs=dependencies.pbxs,
-            configured=dependencies.configured_trunks,
             standings=dependencies.standings,
             body_timeout=dependencies.body_timeout,
         ),
         PrefixesDoor(dependencies.prefix_holds, dependencies.body_timeout),
         DryRunsDoor(dependencies.sign_in, dependencies.dry_runs, dependencies.body_timeout),
         LimitsDoor(dependencies.limits),
-        ServiceDoor(dependencies.readiness),
+        ServiceDoor(dependencies.readiness, dependencies.reload),
         PageSessionsDoor(dependencies.pages, dependencies.pages_url, dependencies.body_timeout),
         WebhooksDoor(dependencies.webhooks, dependencies.body_timeout),
         AdminDoor(dependencies.clients, dependencies.audit, dependencies.body_timeout),

@@ -41,14 +41,12 @@ class TrunksDoor:
         trunks: Trunks,
         *,
         pbxs: Mapping[str, Pbx],
-        configured: Sequence[Trunk],
         standings: Standings,
         body_timeout: timedelta,
     ) -> None:
         self._trunks = trunks
         self._pbxs = pbxs
         self._figures = trunks.figures
-        self._configured = configured
         self._standings = standings
         self._body_timeout = body_timeout
 
@@ -79,7 +77,7 @@ class TrunksDoor:
     async def figures(self, request: web.Request) -> web.Response:
         """Show how a trunk's calls went."""
         query, name = request_parsing.read_query(request, FiguresQuery), request.match_info["name"]
-        if all(trunk.name != name for trunk in self._configured):
+        if all(trunk.name != name for trunk in self._trunks.routes.trunks):
             raise unknown("trunk", name)
         window = timedelta(seconds=query.window_s)
         parts = [one for one in await self._figures.by_country(window) if one.trunk == name]
@@ -145,7 +143,7 @@ class TrunksDoor:
         states = {name: await trunk_states(pbx, _PBX_TIMEOUT) for name, pbx in self._pbxs.items()}
         # Of all clients' calls, which are no other client's business.
         parts = await self._figures.by_country(window) if principal.is_admin else None
-        return TrunkList(trunks=[self._view(trunk, states, parts) for trunk in self._configured])
+        return TrunkList(trunks=[self._view(trunk, states, parts) for trunk in self._trunks.routes.trunks])
 
     def _view(
         self,

@@ -150,7 +150,7 @@ async def log_in(ask: Ask, settings: AsteriskSettings) -> Reply:
     challenge = reply.fields.get("Challenge")
     if not challenge:
         raise PbxProtocolError("the peer does not challenge as Asterisk's manager interface does")
-    proof = f"{challenge}{settings.ami_secret.value}"
+    proof = f"{challenge}{settings.ami_secret.renewed()}"
     # MD5 is all that the Challenge of Asterisk 22 knows.
     key = hashlib.md5(proof.encode(), usedforsecurity=False).hexdigest()
     account = {"AuthType": "MD5", "Username": settings.ami_username, "Key": key, "Events": "on"}

@@ -14,7 +14,7 @@ from typing import Final, Protocol
 
 import structlog
 
-from voicegate.domain.errors import PbxError, PbxUnavailable, ReplyLost
+from voicegate.domain.errors import ConfigError, PbxError, PbxUnavailable, ReplyLost
 
 log = structlog.get_logger(__name__)
 
@@ -24,12 +24,22 @@ _OF_THE_LOSS: Final = 1 / 8
 _SHORTEST_REST_S: Final = 0.1
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@dataclass(slots=True, repr=False)
 class Secret:
     """A secret that `repr` does not show."""
 
     value: str
-    """The secret itself."""
+    """The secret itself, as it was last read."""
+    read: Callable[[], str] | None = None
+    """Reads it again; raises ConfigError where it cannot; None: it never changes."""
+
+    def renewed(self) -> str:
+        """Return the secret as it is now, for a log-in; where it cannot be read, as it last was. Blocks for
+        moments."""
+        if self.read is not None:
+            with suppress(ConfigError):
+                self.value = self.read()
+        return self.value
 
     def __repr__(self) -> str:
         return "Secret(redacted)"

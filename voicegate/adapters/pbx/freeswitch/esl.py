@@ -115,7 +115,7 @@ class EslClient:
 
 def credentials(settings: FreeSwitchSettings) -> str:
     """Return the command that logs in."""
-    user, password = settings.esl_user, settings.esl_password.value
+    user, password = settings.esl_user, settings.esl_password.renewed()
     return f"userauth {user}:{password}" if user else f"auth {password}"
 
 

@@ -142,8 +142,12 @@ class SimulatedPbx:
         """Return no time at all: nothing has to travel."""
         return timedelta()
 
+    def take_endpoints(self, endpoints: Sequence[str]) -> None:
+        """Report these endpoints from now on."""
+        self._endpoints = tuple(endpoints)
+
     async def trunk_states(self) -> Mapping[str, TrunkState]:
-        """Return the endpoints it was made with, all available."""
+        """Return its endpoints, all available."""
         return dict.fromkeys(self._endpoints, TrunkState.AVAILABLE)
 
 
