@@ -4,6 +4,7 @@ import re
 from datetime import timedelta
 from typing import Final
 
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.pages import ROOT
@@ -35,12 +36,16 @@ def a_condition() -> Condition:
     )
 
 
-def told() -> dict[str, set[str]]:
-    """The names of a page of metrics as they are written, by their types; those of the process not."""
+def a_page() -> bytes:
     metrics = Metrics()
     metrics.watch(a_condition, StoreGauges(lambda: 0, lambda: 0.0))
+    return metrics.page()
+
+
+def told() -> dict[str, set[str]]:
+    """The names of a page of metrics as they are written, by their types; those of the process not."""
     names: dict[str, set[str]] = {}
-    for family in text_string_to_metric_families(metrics.page().decode()):
+    for family in text_string_to_metric_families(a_page().decode()):
         if family.name.startswith("voicegate_"):
             suffix = {"counter": "_total", "info": "_info"}.get(family.type, "")
             names.setdefault(family.type, set()).add(family.name.removesuffix(suffix) + suffix)
@@ -59,3 +64,21 @@ def test_names_follow_prometheus_own_advice() -> None:
     assert all(name.endswith("_total") for name in names["counter"])
     assert not [name for name in names["gauge"] if name.endswith(("_total", "_count", "_sum", "_bucket"))]
     assert not [name for kind in names.values() for name in kind if re.search(r"_ms$|_milli|_minutes", name)]
+
+
+@pytest.mark.parametrize("name", ["config/prometheus/voicegate.rules.yml", "config/grafana/voicegate.json"])
+def test_what_alerts_and_dashboard_ask_for_exists(name: str) -> None:
+    asked = set(NAME.findall((ROOT / name).read_text("utf-8")))
+    names = told()
+    parts = {f"{one}{part}" for one in names["histogram"] for part in ("_bucket", "_count", "_sum")}
+    known = parts.union(*names.values())
+    assert asked
+    assert asked <= known, asked - known
+
+
+def test_the_dashboard_shows_every_metric() -> None:
+    shown = (ROOT / "config/grafana/voicegate.json").read_text("utf-8")
+    hidden = {
+        one for names in told().values() for one in names if not re.search(rf"\b{one}(_bucket)?\b", shown)
+    }
+    assert not hidden
