@@ -8,6 +8,7 @@ All calls take a fiftieth of their time, or what the variable PACE says.
 
 import asyncio
 import os
+import re
 import sys
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
@@ -16,14 +17,17 @@ from pathlib import Path
 from typing import Any, Final
 
 from voicegate.adapters.pbx.simulator.pbx import SimulatedLeg, SimulatedPbx
-from voicegate.adapters.storage import SqlStore
-from voicegate.application.ports import CallRecord, Order
+from voicegate.application.call_log import CallLog
+from voicegate.application.ports import Order
 from voicegate.cli.main import main
+from voicegate.domain.call import Call, CallEvent
 
 PACE: Final = float(os.environ.get("PACE", "0.02"))
 _ring: Final = SimulatedLeg.ring
 _originate: Final = SimulatedPbx.originate
-_record: Final = SqlStore.record
+_begin: Final = CallLog.begin
+_write: Final = CallLog.write
+_close: Final = CallLog.close
 
 
 class Notes:
@@ -40,12 +44,10 @@ class Notes:
         os.write(notes, f"{text}\n".encode())
         os.close(notes)
 
-    async def park(self, record: CallRecord, when: str) -> None:
+    async def park(self, call: Call, event: str, when: str) -> None:
         """Stop for ever if that is this call's place."""
-        number = record.call.destination.number
-        event = record.timeline[-1].event if record.timeline else ""
-        if self._plan.get(number) == f"{event} {when}":
-            self.add("parked", number)
+        if self._plan.get(call.destination.number) == f"{event} {when}":
+            self.add("parked", call.destination.number)
             await asyncio.Event().wait()
 
 
@@ -58,14 +60,34 @@ def patch(notes: Notes) -> None:
         notes.add("originated", str(order.hop.number))
         return _originate(pbx, order)
 
-    async def record(store: SqlStore, record: CallRecord, *given: Any, **named: Any) -> None:
-        await notes.park(record, "before")
-        await _record(store, record, *given, **named)
-        await notes.park(record, "after")
+    async def begin(call_log: CallLog) -> None:
+        await notes.park(call_log.call, "originated", "before")
+        await _begin(call_log)
+        await notes.park(call_log.call, "originated", "after")
+
+    async def write(call_log: CallLog, event: CallEvent) -> None:
+        name = re.sub(r"(?<!^)(?=[A-Z])", "_", type(event).__name__).lower()
+        await notes.park(call_log.call, name, "before")
+        await _write(call_log, event)
+        # What follows here comes after the commit.
+        while not await is_stored(call_log, name):
+            await asyncio.sleep(0.01)
+        await notes.park(call_log.call, name, "after")
+
+    async def is_stored(call_log: CallLog, name: str) -> bool:
+        stored = await call_log._store.call(call_log.call.id)
+        return stored is not None and any(step.event == name for step in stored.timeline)
+
+    async def close(call_log: CallLog, *given: Any, **named: Any) -> None:
+        await notes.park(call_log.call, "ended", "before")
+        await _close(call_log, *given, **named)
+        await notes.park(call_log.call, "ended", "after")
 
     SimulatedLeg.ring = ring  # type: ignore[assignment, method-assign]  # as unittest.mock would
     SimulatedPbx.originate = originate  # type: ignore[assignment, method-assign]
-    SqlStore.record = record  # type: ignore[assignment, method-assign]
+    CallLog.begin = begin  # type: ignore[assignment, method-assign]
+    CallLog.write = write  # type: ignore[assignment, method-assign]
+    CallLog.close = close  # type: ignore[assignment, method-assign]
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ from voicegate.application.conversation import (
 )
 from voicegate.application.ports import Clip, Leg, Order, Pbx
 from voicegate.domain.announcement import HumanCheck, PromptName
-from voicegate.domain.call import Answered, MediaCounted, Originated
+from voicegate.domain.call import Answered, MediaCounted
 from voicegate.domain.call_outcome import GaveUp, Hangup
 from voicegate.domain.challenge import Challenge
 from voicegate.domain.errors import PbxError, SpeechError
@@ -123,7 +123,7 @@ class CallInProgress:
             may_report=self.reporting is not None,
         )
         order = Order(call.id, self.hop, self._apology)
-        await self.call_log.write(Originated())
+        await self.call_log.begin()
         if self._gave_up:
             return Hangup(gave_up=self._gave_up)
         async with AsyncExitStack() as stack:
@@ -152,7 +152,7 @@ class CallInProgress:
         async with asyncio.TaskGroup() as tasks:
             progress = tasks.create_task(self._expire(trunk.progress_timeout, GaveUp.PROGRESS_TIMEOUT))
             deadline = tasks.create_task(self._expire(trunk.ring_timeout + _RING_GRACE, GaveUp.RING_TIMEOUT))
-            timers = [progress]
+            timers = [progress, tasks.create_task(self.call_log.store_steps())]
             async for signal in leg.signals():
                 progress.cancel()
                 if isinstance(signal, Hangup):

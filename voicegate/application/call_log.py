@@ -3,6 +3,7 @@
 It decides nothing: `domain.call` says which steps are possible, `delivery` makes them happen.
 """
 
+import asyncio
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -18,7 +19,7 @@ from voicegate.application.receipts import NewReceipt, Receipts
 from voicegate.application.route_choice import Standings
 from voicegate.application.store_port import Store
 from voicegate.domain import call as calls
-from voicegate.domain.call import Call, CallEvent, Ended, Originated
+from voicegate.domain.call import Call, CallEvent, Ended, Originated, Reported
 from voicegate.domain.call_outcome import CallOutcome, GaveUp, Hangup
 from voicegate.domain.challenge import Challenge
 from voicegate.domain.errors import StoreError
@@ -30,7 +31,16 @@ log = structlog.get_logger(__name__)
 
 REPORTED: Final = "reported"
 """The step of a call that the called person reported."""
+_STORED_EVERY_S: Final = 0.2
+"""So late can a step be on disk, and be seen by those who follow the call."""
+
 _NO_NUMBER: Final = re.compile(r"[^0-9A-Za-z+*#]")
+
+
+def _until_next_storing(now: float) -> float:
+    """Return how long to wait, in seconds of the loop's time, until steps are stored."""
+    # All calls at the same moments: the store then writes many calls' steps in one commit.
+    return _STORED_EVERY_S - now % _STORED_EVERY_S
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,28 +79,52 @@ class CallLog:
         self._messages: list[Message] = []
         self.call: Call = record.call
         """The call as it is now."""
+        self._has_news = asyncio.Event()
+
+    async def begin(self) -> None:
+        """Store that the call is originated now, and announce it.
+
+        Raises:
+            StoreError: it could not be stored.
+        """
+        self.note(Originated())
+        await self._store_steps(can_wait=True)
 
     async def write(self, event: CallEvent) -> None:
-        """Apply an event to the call, store it and announce it.
+        """Apply an event to the call; `store_steps` stores and announces it, or else the end of the call.
 
-        A step that cannot be stored now is stored with the next one, or at the latest with the end: a person
-        who hears a code is not cut off because of the database. Only the start of the call must be stored at
-        once.
+        Does not wait for that: a person who hears a code is not cut off because of the database. Only a
+        report is stored at once, before its effects are: else a restart between the two would not know why
+        the code is void.
 
         Raises:
             InvalidTransition: the event cannot happen in this state.
-            StoreError: the start could not be stored.
         """
         self.note(event)
-        is_beginning = isinstance(event, Originated)
+        self._has_news.set()
+        if isinstance(event, Reported):
+            await self._try_to_store()
+
+    async def store_steps(self) -> None:
+        """Store and announce steps soon after they happen, until cancelled.
+
+        A step that cannot be stored is stored with the next one, or at the latest with the end.
+        """
+        while True:
+            await self._has_news.wait()
+            await asyncio.sleep(_until_next_storing(asyncio.get_running_loop().time()))
+            await self._try_to_store()
+
+    async def _try_to_store(self) -> None:
+        self._has_news.clear()
         try:
-            record, messages = CallRecord(self.call, timeline=tuple(self._entries)), tuple(self._messages)
-            await self._store.record(record, told=Told(messages), can_wait=is_beginning)
+            await self._store_steps()
         except StoreError as error:
-            if is_beginning:
-                raise
-            log.warning("step of call not stored yet", call=self.call.id, error=str(error))
-            return
+            log.warning("steps of call not stored yet", call=self.call.id, error=str(error))
+
+    async def _store_steps(self, *, can_wait: bool = False) -> None:
+        record, messages = CallRecord(self.call, timeline=tuple(self._entries)), tuple(self._messages)
+        await self._store.record(record, told=Told(messages), can_wait=can_wait)
         self._follow_commit(messages)
 
     def with_report(self, hangup: Hangup) -> Hangup:
@@ -100,11 +134,11 @@ class CallLog:
 
     async def is_challenge_open(self) -> bool:
         """Return whether the challenge of this call is open, so that its code can still be entered."""
-        record = await self._store.challenge(self.call.challenge_id)
-        return record is not None and record.challenge.is_open(self._clock.now())
+        until = await self._store.open_until(self.call.challenge_id)
+        return until is not None and self._clock.now() < until
 
     def note(self, event: CallEvent, detail: Mapping[str, object] | None = None) -> None:
-        """Apply an event to the call; the next `write` or `close` stores it."""
+        """Apply an event to the call; it is stored with the next one that is written, or the end."""
         now = self._clock.now()
         self.call = calls.step(self.call, event, now)
         name = re.sub(r"(?<!^)(?=[A-Z])", "_", type(event).__name__).lower()
@@ -119,7 +153,7 @@ class CallLog:
         )
         self._messages += self._outgoing.of_step(self.call, self._challenge, self._entries[-1])
         if self.call.is_live:
-            log.info("call changed", call=self.call.id, event_name=name, state=str(self.call.state))
+            log.debug("call changed", call=self.call.id, event_name=name, state=str(self.call.state))
 
     async def close(
         self,

@@ -270,9 +270,7 @@ class Store(OutboxStore, Conversions, FigureStore, Protocol):
 
     async def transact(self, work: Callable[[Transaction], T]) -> T:
         """Run `work` in a transaction and return its answer after the commit; if it raises, it is undone.
-
-        Two transactions at the same time have the effect of one after the other.
-        """
+        Two transactions at the same time have the effect of one after the other."""
         ...
 
     async def record(
@@ -296,11 +294,14 @@ class Store(OutboxStore, Conversions, FigureStore, Protocol):
         """Return a challenge with its calls and timelines; None: unknown."""
         ...
 
+    async def open_until(self, challenge_id: str) -> datetime | None:
+        """Return when an open challenge's time is over; None: it is not open, or unknown."""
+        ...
+
     async def newest_plain(
         self, number: str, client: str, service: str | None = None
     ) -> ChallengeRecord | None:
-        """Return a client's newest challenge without a factor for a number, with any extension; None: there
-        is none.
+        """Return a client's newest challenge without a factor for a number, with any extension; None: none.
 
         `service` is the service that asked for it; None: one that no service asked for.
         """

@@ -5,25 +5,18 @@ One transaction writes at a time, as in `volume`: no account passes its cap.
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, timedelta
+from functools import cache
 from typing import Final
 
-from sqlalchemy import Connection, bindparam, delete, insert, select
+from sqlalchemy import Connection, and_, bindparam, delete, insert, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
 
-from voicegate.adapters.storage.prepared import Prepared, Row
+from voicegate.adapters.storage.prepared import Prepared, Row, numbered, parameters
 from voicegate.adapters.storage.spend_tables import spend, spend_reservations
 from voicegate.application.ports import CallRecord
 from voicegate.domain.call_outcome import GaveUp
 from voicegate.domain.policy.spend import Account, Cost, Quote, Rate, Reservation, SpendKind
 
-_FIND: Final = Prepared(
-    select(spend.c.seconds, spend.c.micros).where(
-        spend.c.kind == bindparam("of_kind"),
-        spend.c.client == bindparam("of_client"),
-        spend.c.key == bindparam("of_key"),
-        spend.c.day == bindparam("of_day"),
-    )
-)
 _OWN: Final = spend_reservations.c.challenge_id == bindparam("own_id")
 _FIND_RESERVED: Final = Prepared(
     select(spend_reservations).where(_OWN).order_by(spend_reservations.c.position).with_for_update()
@@ -34,6 +27,19 @@ _MOST: Final = 1000
 """Accounts of a list."""
 _UNSEEN_ENDS: Final = frozenset({GaveUp.PBX_LOST, GaveUp.INTERRUPTED, GaveUp.INTERNAL_ERROR})
 """How calls end whose real end may be later than the record's."""
+
+
+@cache
+def _spent_in(accounts: int) -> Prepared:
+    # One question for all: each leads by the primary key to its row.
+    names = zip(*(parameters(name, accounts) for name in ("kind", "client", "key")), strict=True)
+    one_of = or_(
+        *(
+            and_(spend.c.kind == kind, spend.c.client == client, spend.c.key == key)
+            for kind, client, key in names
+        )
+    )
+    return Prepared(select(spend).where(spend.c.day == bindparam("of_day"), one_of))
 
 
 def _adding(added: sqlite.Insert | postgresql.Insert) -> sqlite.Insert | postgresql.Insert:
@@ -58,10 +64,15 @@ _ADD: Final = Prepared(
 
 def find_spent(connection: Connection, accounts: Iterable[Account], day: date) -> Mapping[Account, Cost]:
     """Return what calls cost in each of some accounts on that day."""
-    found: dict[Account, Cost] = {}
-    for account in accounts:
-        row = _FIND.first(connection, _columns(account, day))
-        found[account] = Cost() if row is None else Cost(row["seconds"], row["micros"])
+    asked = {_key_of(account): account for account in accounts}
+    if not asked:
+        return {}
+    values: dict[str, object] = {"of_day": day}
+    for name, column in zip(("kind", "client", "key"), zip(*asked, strict=True), strict=True):
+        values |= numbered(name, column)
+    found = dict.fromkeys(asked.values(), Cost())
+    for row in _spent_in(len(asked)).all(connection, values):
+        found[asked[row["kind"], row["client"], row["key"]]] = Cost(row["seconds"], row["micros"])
     return found
 
 
@@ -141,12 +152,12 @@ def _add(connection: Connection, costs: Mapping[Account, Cost], day: date) -> No
 
 
 def _columns(account: Account, day: date) -> dict[str, object]:
-    return {
-        "of_kind": str(account.kind),
-        "of_client": account.client,
-        "of_key": account.key,
-        "of_day": day,
-    }
+    kind, client, key = _key_of(account)
+    return {"of_kind": kind, "of_client": client, "of_key": key, "of_day": day}
+
+
+def _key_of(account: Account) -> tuple[str, str, str]:
+    return str(account.kind), account.client, account.key
 
 
 def _reservation(rows: Sequence[Row]) -> Reservation:

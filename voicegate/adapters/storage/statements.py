@@ -78,6 +78,7 @@ _OWNER: Final = Prepared(
     .where(challenges.c.id == _OWN_ID)
 )
 _CHALLENGE: Final = Prepared(select(challenges).where(challenges.c.id == _OWN_ID))
+_OPEN_UNTIL: Final = Prepared(select(challenges.c.expires_at).where(challenges.c.id == _OWN_ID, IS_OPEN))
 _CHALLENGE_FOR_UPDATE: Final = Prepared(
     select(challenges).where(challenges.c.id == _OWN_ID).with_for_update()
 )
@@ -218,6 +219,12 @@ def find_drains(connection: Connection) -> Sequence[Drain]:
 def find_challenge(connection: Connection, challenge_id: str) -> ChallengeRecord | None:
     """Return a challenge with its calls and timelines; None: unknown."""
     return find_one(connection, _CHALLENGE, {"own_id": challenge_id})
+
+
+def find_open_until(connection: Connection, challenge_id: str) -> datetime | None:
+    """Return when an open challenge's time is over; None: it is not open, or unknown."""
+    row = _OPEN_UNTIL.first(connection, {"own_id": challenge_id})
+    return None if row is None else row["expires_at"]
 
 
 def find_open_challenges(connection: Connection) -> Sequence[Challenge]:

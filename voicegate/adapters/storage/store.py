@@ -173,6 +173,10 @@ class SqlStore:
         """Return a challenge with its calls and timelines; None: unknown."""
         return await self._read(partial(statements.find_challenge, challenge_id=challenge_id))
 
+    async def open_until(self, challenge_id: str) -> datetime | None:
+        """Return when an open challenge's time is over; None: it is not open, or unknown."""
+        return await self._read(partial(statements.find_open_until, challenge_id=challenge_id))
+
     async def newest_plain(
         self, number: str, client: str, service: str | None = None
     ) -> ChallengeRecord | None:
