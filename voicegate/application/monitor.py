@@ -55,8 +55,8 @@ class MonitorSources:
     """The time."""
     pbxs: Mapping[str, Pbx]
     """The PBXs, by name."""
-    trunks: Sequence[Trunk]
-    """The trunks."""
+    trunks: Callable[[], Sequence[Trunk]]
+    """Returns the trunks: a reload may bring others."""
     standings: Standings
     """The standing of the trunks."""
     limits: CallLimits
@@ -127,11 +127,12 @@ class Monitor:
     def look(self) -> Condition:
         """Return how the daemon is now. Does not wait; call it in the event loop."""
         sources = self._sources
+        trunks = sources.trunks()
         return Condition(
             occupancy=sources.occupancy(),
             limits=sources.limits,
-            trunk_limits={trunk.name: trunk.max_calls for trunk in sources.trunks},
-            trunks={trunk.name: self._condition_of(trunk.name) for trunk in sources.trunks},
+            trunk_limits={trunk.name: trunk.max_calls for trunk in trunks},
+            trunks={trunk.name: self._condition_of(trunk.name) for trunk in trunks},
             connected={name: pbx.is_connected for name, pbx in sources.pbxs.items()},
             pings=self._pings,
             spent=self._spent,

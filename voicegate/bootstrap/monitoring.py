@@ -1,7 +1,7 @@
 """Metrics, as configured: who counts, and where the figures are served."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,11 +15,9 @@ from voicegate.application.monitor import Condition, Monitor, MonitorSources
 from voicegate.application.queueing import CallLimits
 from voicegate.application.store_port import Store
 from voicegate.bootstrap.app import App
-from voicegate.bootstrap.routing import routes
 from voicegate.bootstrap.times import call_limits
 from voicegate.config import Settings, read_secret
 from voicegate.domain.errors import ConfigError
-from voicegate.domain.routing import Trunk
 
 if TYPE_CHECKING:
     from voicegate.adapters.metrics import Metrics
@@ -73,7 +71,7 @@ async def serving_metrics(
     from voicegate.adapters.metrics.gauges import StoreGauges  # noqa: PLC0415
 
     token = _token(settings)
-    monitor = monitor_of(app, store, trunks=routes(settings).trunks, limits=call_limits(settings))
+    monitor = monitor_of(app, store, limits=call_limits(settings))
     metrics.watch(_in_loop(monitor.look), StoreGauges(store.undone_writes, store.write_delay_s))
     page = MetricsPage(CONTENT_TYPE, metrics.page)
     async with AsyncExitStack() as stack:
@@ -87,13 +85,13 @@ async def serving_metrics(
         yield
 
 
-def monitor_of(app: App, store: Store, *, trunks: Sequence[Trunk], limits: CallLimits) -> Monitor:
+def monitor_of(app: App, store: Store, *, limits: CallLimits) -> Monitor:
     """Return what watches the daemon's parts."""
     sources = MonitorSources(
         store=store,
         clock=app.clock,
         pbxs=app.pbxs,
-        trunks=trunks,
+        trunks=lambda: app.trunks.routes.trunks,
         standings=app.standings,
         limits=limits,
         occupancy=app.delivery.occupancy,

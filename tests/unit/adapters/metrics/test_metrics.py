@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.unit.application.conftest import NUMBER, TESTER, Bench, bench, limits, timings, trunks
+from tests.unit.application.conftest import NUMBER, TESTER, Bench, bench, limits, timings, trunk, trunks
 from tests.unit.application.scripted import ScriptedLeg, answers
 from voicegate.adapters.metrics import Metrics
 from voicegate.adapters.metrics.gauges import StoreGauges
@@ -24,6 +24,7 @@ from voicegate.domain.passcode import Passcode
 from voicegate.domain.phone_number import Destination
 from voicegate.domain.policy import DenyReason, SpendPolicy
 from voicegate.domain.policy.spend import MICROS, Cap, Rate, Rates, SpendKind
+from voicegate.domain.routing import Routes
 
 __all__ = ["bench", "limits", "timings", "trunks"]
 
@@ -53,8 +54,7 @@ def watching(counted: Bench, metrics: Metrics) -> Monitor:
 
 
 def monitor(watched: Bench) -> Monitor:
-    rules = watched.rules
-    return monitor_of(watched.app, watched.store, trunks=rules.routes.trunks, limits=rules.limits)
+    return monitor_of(watched.app, watched.store, limits=watched.rules.limits)
 
 
 def read(metrics: Metrics, name: str) -> Sample:
@@ -163,6 +163,15 @@ async def test_lines_queue_and_trunks_are_as_they_are_when_they_are_read(
     counted.app.standings.unreachable = frozenset({"carrier"})
     states = read(metrics, "voicegate_trunk_state")
     assert [key for key, value in states.items() if value] == [("unreachable", "carrier")]
+
+
+@pytest.mark.usefixtures("watching")
+async def test_trunks_that_a_reload_brings_are_told_and_those_that_it_takes_are_not(
+    counted: Bench, metrics: Metrics
+) -> None:
+    counted.app.trunks.routes.now = Routes((trunk("second"),))
+    assert read(metrics, "voicegate_trunk_calls_in_progress_max").keys() == {("second",)}
+    assert {key[1] for key in read(metrics, "voicegate_trunk_state")} == {"second"}
 
 
 async def test_a_pbx_is_pinged_in_the_background_and_has_no_ping_while_it_is_away(
