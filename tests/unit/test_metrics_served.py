@@ -24,7 +24,7 @@ from voicegate.lab.deadlines import within
 BUSY = "+12025550103"
 
 
-def settings(folder: Path, **metrics: object) -> config.Settings:
+def settings(folder: Path, *, traces: bool = False, **metrics: object) -> config.Settings:
     raw: dict[str, Any] = {
         "storage": {
             "database": f"{folder}/voicegate.db",
@@ -43,13 +43,14 @@ def settings(folder: Path, **metrics: object) -> config.Settings:
             }
         },
         "metrics": {"enabled": True, "port": 0} | metrics,
+        "traces": {"enabled": traces},
     }
     return config.parse(raw)
 
 
 @asynccontextmanager
 async def served(
-    folder: Path, **metrics: object
+    folder: Path, **metrics: Any
 ) -> AsyncIterator[tuple[App, httpx.AsyncClient, list[dict[str, Any]]]]:
     with capture_logs() as logs:
         async with running(settings(folder, **metrics)) as app:
@@ -101,7 +102,7 @@ async def test_metrics_that_are_off_open_no_port(tmp_path: Path) -> None:
 def test_what_others_could_read_needs_a_token_and_a_certificate(tmp_path: Path, *, has_token: bool) -> None:
     token = tmp_path / "token"
     token.write_text("a-long-one")
-    more = {"token_file": str(token)} if has_token else {}
+    more: dict[str, Any] = {"token_file": str(token)} if has_token else {}
     with pytest.raises(ConfigError) as refused:
         check(settings(tmp_path, host="0.0.0.0", **more))
     assert str(refused.value).startswith("metrics.certificate" if has_token else "metrics.token_file")

@@ -25,7 +25,6 @@ from voicegate.adapters.systemd import keep_watchdog_quiet, tell_systemd
 from voicegate.adapters.webhooks.sender import HttpSender
 from voicegate.application.challenges import Defaults
 from voicegate.application.housekeeping import settle_orphans, tidy_for_ever, void_keyless
-from voicegate.application.observing import Observers
 from voicegate.application.ports import Pbx
 from voicegate.bootstrap.app import TEST_PBX, Adapters, App, Rules, assemble
 from voicegate.bootstrap.asterisk import group_id
@@ -39,7 +38,7 @@ from voicegate.bootstrap.doors import (
     twilio_services,
 )
 from voicegate.bootstrap.endpoints import allowed_uids, listening_alone, socket_file, tcp_port
-from voicegate.bootstrap.monitoring import check_metrics, make_metrics, serving_metrics
+from voicegate.bootstrap.monitoring import check_monitoring, make_metrics, observed, serving_metrics
 from voicegate.bootstrap.pages import brands, page_rules
 from voicegate.bootstrap.pbxs import make_pbx
 from voicegate.bootstrap.policies import call_policy, report_rules
@@ -153,7 +152,7 @@ async def running(settings: Settings) -> AsyncIterator[App]:
             entropy=SystemEntropy(),
             receipt_signer=await asyncio.to_thread(receipt_keys, settings),
             webhook_sender=sender,
-            observer=Observers([metrics] if metrics else ()),
+            observer=await stack.enter_async_context(observed(settings, metrics)),
         )
         app = _renewable(_connected(assemble(adapters, rules(settings)), store, metrics), keyring, sender)
         await app.trunks.load()
@@ -292,7 +291,7 @@ def check(settings: Settings) -> None:
     brands(settings)
     page_rules(settings)
     check_webhooks(settings)
-    check_metrics(settings)
+    check_monitoring(settings)
     allowed_uids(settings)
     socket_file(settings)
     if (port := tcp_port(settings)) is not None:

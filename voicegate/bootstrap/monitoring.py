@@ -1,4 +1,4 @@
-"""Metrics, as configured: who counts, and where the figures are served."""
+"""Metrics and traces, as configured: who is told what happens, and where the figures are served."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from voicegate import how_to_install
 from voicegate.adapters.http.metrics_door import LIMITS, MetricsPage, metrics_door, reader_of
 from voicegate.adapters.http.server import ServerSettings, serve_on
 from voicegate.adapters.http.tcp_port import TcpPort, is_loopback, listening_on, tls_of
 from voicegate.application.monitor import Condition, Monitor, MonitorSources
+from voicegate.application.observing import Observer, Observers
 from voicegate.application.queueing import CallLimits
 from voicegate.application.store_port import Store
 from voicegate.bootstrap.app import App
@@ -22,6 +24,7 @@ from voicegate.domain.errors import ConfigError
 if TYPE_CHECKING:
     from voicegate.adapters.metrics import Metrics
     from voicegate.adapters.storage.store import SqlStore
+    from voicegate.adapters.traces import Traces
 
 log = structlog.get_logger(__name__)
 
@@ -35,6 +38,33 @@ def make_metrics(settings: Settings) -> "Metrics | None":
     return Metrics()
 
 
+def traces_maker(settings: Settings) -> "Callable[[], Traces] | None":
+    """Return what makes traces; None: they are off.
+
+    Raises:
+        ConfigError: OpenTelemetry is not installed.
+    """
+    if not settings.traces.enabled:
+        return None
+    try:
+        from voicegate.adapters.traces import traces_by_otlp  # noqa: PLC0415  # as above
+    except ModuleNotFoundError as error:
+        fix = how_to_install("traces")
+        raise ConfigError(f"traces.enabled: {error.name} is not installed: {fix}") from error
+    return traces_by_otlp
+
+
+@asynccontextmanager
+async def observed(settings: Settings, metrics: "Metrics | None") -> AsyncIterator[Observer]:
+    """Give who is told what happens: metrics and traces, as far as they are on."""
+    observers: list[Observer] = [] if metrics is None else [metrics]
+    async with AsyncExitStack() as stack:
+        if (make := traces_maker(settings)) is not None:
+            observers.append(traces := make())
+            await stack.enter_async_context(traces.sending())
+        yield Observers(observers)
+
+
 def metrics_port(settings: Settings) -> TcpPort:
     """Return where metrics are served, as configured."""
     metrics = settings.metrics
@@ -43,8 +73,8 @@ def metrics_port(settings: Settings) -> TcpPort:
     return TcpPort(metrics.host, metrics.port, certificate, key, section="metrics")
 
 
-def check_metrics(settings: Settings) -> None:
-    """Check the settings of metrics. Blocks.
+def check_monitoring(settings: Settings) -> None:
+    """Check the settings of metrics and traces. Blocks.
 
     Raises:
         ConfigError: others than this machine could read the figures, or a file cannot be read; names the
@@ -53,6 +83,7 @@ def check_metrics(settings: Settings) -> None:
     if settings.metrics.enabled:
         _token(settings)
         tls_of(metrics_port(settings))
+    traces_maker(settings)
 
 
 @asynccontextmanager
@@ -62,7 +93,7 @@ async def serving_metrics(
     """Serve the metrics while the context lasts; None: do nothing.
 
     Raises:
-        ConfigError: as `check_metrics`, or the port is taken.
+        ConfigError: as `check_monitoring`, or the port is taken.
     """
     if metrics is None:
         yield

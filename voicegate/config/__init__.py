@@ -18,7 +18,7 @@ import msgspec
 import phonenumbers
 from msgspec import Struct
 
-from voicegate.config.monitoring_shapes import MetricsSettings
+from voicegate.config.monitoring_shapes import MetricsSettings, TracesSettings
 from voicegate.config.profile import check_profile
 from voicegate.config.renames import Renamed, rename
 from voicegate.config.report_shapes import ReportSettings
@@ -91,6 +91,7 @@ __all__ = [
     "Tcp",
     "TestNumbers",
     "Testing",
+    "TracesSettings",
     "TrunkSettings",
     "TwilioServiceSettings",
     "WebhookDeliverySettings",

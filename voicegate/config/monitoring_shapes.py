@@ -14,3 +14,9 @@ class MetricsSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     token_file: str = ""
     certificate: str = ""
     key: str = ""
+
+
+class TracesSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[traces]`: each call as a trace, for OpenTelemetry."""
+
+    enabled: bool = False

@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Literal
 
 from msgspec import Meta, Struct, field
 
-from voicegate.config.monitoring_shapes import MetricsSettings
+from voicegate.config.monitoring_shapes import MetricsSettings, TracesSettings
 from voicegate.config.report_shapes import ReceiptSettings, ReportSettings
 from voicegate.config.routing_shapes import RoutingSettings
 from voicegate.config.spend_shapes import SpendSettings
@@ -363,6 +363,7 @@ class Settings(_Section, frozen=True, kw_only=True):
     testing: Testing = Testing()
     log: Log = Log()
     metrics: MetricsSettings = MetricsSettings()
+    traces: TracesSettings = TracesSettings()
     pbx: dict[Name, PbxSettings] = field(default_factory=dict)
     trunks: dict[Name, TrunkSettings] = field(default_factory=dict)
     internal: dict[Name, InternalSettings] = field(default_factory=dict)
