@@ -12,6 +12,7 @@ from tests.bench.drive import tell
 from tests.bench.options import Options
 from tests.bench.plots import draw
 from tests.bench.report import PARTS, Result, Stopwatch, save, table
+from tests.bench.scale import renew
 
 _MEASURES: Final = {
     "floor": ("floor", "on_asterisk"),
@@ -49,6 +50,7 @@ def main(parts: tuple[str, ...], *, dry: bool, **options: float | None) -> None:
         broken += [] if result.is_valid else [part]
         if not dry:
             save(result)
+            renew()
             if not draw(result):
                 tell("no plots: pip install -e '.[bench]'")
     if broken:

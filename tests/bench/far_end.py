@@ -22,9 +22,12 @@ _STEP_S: Final = 0.05
 _HEAD: Final = '<?xml version="1.0" encoding="UTF-8"?>\n<scenario name="far end">\n'
 _INVITED: Final = """<recv request="INVITE" crlf="true"><action>
 <ereg regexp="sip:[^@]*([0-9]{10})@" search_in="msg" assign_to="whole,number"/>
+<ereg regexp="sip:[^&gt;]*" search_in="hdr" header="Contact:" assign_to="caller"/>
+<ereg regexp=".*" search_in="hdr" header="From:" assign_to="from"/>
+<ereg regexp=".*" search_in="hdr" header="To:" assign_to="to"/>
 <log message="invited [$number] [timestamp]"/>
 </action></recv>
-<Reference variables="whole"/>
+<Reference variables="whole,caller,from,to"/>
 """
 _REPLY: Final = """<send><![CDATA[
 SIP/2.0 {status}
@@ -56,11 +59,10 @@ _ANSWERED: Final = """<recv request="ACK"><action>
 """
 _PRESS: Final = """<pause milliseconds="{after_ms}"/>
 <send><![CDATA[
-INFO [next_url] SIP/2.0
+INFO [$caller] SIP/2.0
 Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]
-[routes]
-From: <sip:[$number]@[local_ip]:[local_port]>;tag=[call_number]
-To[peer_tag_param]
+From: [$to];tag=[call_number]
+To: [$from]
 Call-ID: [call_id]
 CSeq: 1 INFO
 Max-Forwards: 70

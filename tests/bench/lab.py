@@ -10,9 +10,11 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
+from shutil import rmtree
 from typing import Final
 
 from tests.bench.far_end import FarEnd
+from tests.bench.secure_end import SecureFarEnd
 from voicegate.lab.certificates import Certificates
 from voicegate.lab.company import CompanyAsterisk, CompanyFreeSwitch, CompanyPbx
 from voicegate.lab.deadlines import Deadline
@@ -124,6 +126,7 @@ class Controller:
         self.daemon.start([*self.program, "--config", str(config), "serve"], Priority.PROMPT)
         while not is_ready(self.socket):
             if deadline.has_passed or self.daemon.pid is None:
+                self.stop()
                 raise RuntimeError(f"the controller does not start:\n{self.daemon.last_words(30)}")
             time.sleep(0.005)
         return time.monotonic() - began
@@ -139,7 +142,7 @@ class BenchLab:
     def __init__(self, settings: LabSettings) -> None:
         self.settings = settings
         self.pbx = _PBXS[settings.pbxs[0]](settings, Daemon("pbx", settings.processes))
-        self.far_end: FarEnd
+        self.far_end: FarEnd | SecureFarEnd
         self._numbers = count(1)
 
     def start(self) -> None:
@@ -161,20 +164,21 @@ class BenchLab:
         return pid
 
     def controller(
-        self, name: str, overrides: Mapping[str, object] | None = None, *, key: Path | None = None
+        self, name: str, overrides: Mapping[str, object] | None = None, *, trunk: str = "carrier"
     ) -> Controller:
-        """Return a controller at this PBX, not started; `key` is the key file that several share."""
+        """Return a controller at this PBX, not started; `trunk` is its only one, by its name in the lab."""
         folder = self.settings.volatile / f"{name}-{next(self._numbers)}"
         apart: dict[str, object] = {
             "storage.database": str(folder / "voicegate.db"),
-            "storage.key_file": str(key or folder / "key"),
+            "storage.key_file": str(folder / "key"),
             "storage.state_folder": str(folder),
             "socket.path": str(folder / "v.sock"),
             "audio.folder": str(folder / "audio"),
         }
         if self.settings.pbxs[0] is PbxKind.ASTERISK:
             apart["pbx.main.agi_port"] = 0
-        settings = replace(self.settings, overrides={**LIMITS, **apart, **(overrides or {})})
+        given = {**LIMITS, **apart, **(overrides or {})}
+        settings = replace(self.settings, overrides=given, trunks=(trunk,))
         daemon = Daemon(folder.name, self.settings.processes)
         database = str(settings.overrides["storage.database"])
         return Controller(folder, database, daemon, render_controller(settings))
@@ -182,16 +186,29 @@ class BenchLab:
 
 @contextmanager
 def running(
-    folder: Path, kind: PbxKind = PbxKind.ASTERISK, *, press_after_ms: int | None = None
+    folder: Path,
+    kind: PbxKind = PbxKind.ASTERISK,
+    *,
+    press_after_ms: int | None = None,
+    is_secure: bool = False,
 ) -> Iterator[BenchLab]:
-    """A lab that is stopped in the end; the folder stays."""
+    """A lab that is stopped in the end; the folder stays.
+
+    The far end presses a key so long after its answer, if that is given; with `is_secure` it speaks TLS and
+    SRTP.
+    """
     with ExitStack() as stack:
         base = stack.enter_context(reserve_port_base())
         settings = LabSettings(folder.resolve(), base, name="bench", pbxs=(kind,))
         lab = BenchLab(settings)
         stack.callback(lab.pbx.daemon.stop)
-        media = settings.ports.carrier_rtp
-        far_end = FarEnd(folder / "far-end", settings.ports.carrier_sip, media, press_after_ms=press_after_ms)
-        lab.far_end = stack.enter_context(far_end)
+        stack.callback(rmtree, settings.volatile, ignore_errors=True)
+        ports = settings.ports
+        if is_secure:
+            lab.far_end = stack.enter_context(SecureFarEnd(settings))
+        else:
+            sip, media = ports.carrier_sip, ports.carrier_rtp
+            plain = FarEnd(folder / "far-end", sip, media, press_after_ms=press_after_ms)
+            lab.far_end = stack.enter_context(plain)
         lab.start()
         yield lab

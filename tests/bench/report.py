@@ -19,6 +19,7 @@ PARTS: Final = (
     "floor",
     "freeswitch",
     "features",
+    "secure",
     "capacity",
     "latency",
     "api",

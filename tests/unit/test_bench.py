@@ -4,13 +4,14 @@ import os
 import subprocess
 import sys
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 
 import pytest
 from click.testing import CliRunner
 
-from tests.bench import quick, report
+from tests.bench import quick, report, scale
 from tests.bench.__main__ import find, main
 from tests.bench.backend import Schedule
 from tests.bench.drive import Plan, Round
@@ -225,6 +226,33 @@ def test_only_a_change_that_certainly_costs_more_fails_the_quick_bench() -> None
     assert not quick.is_worse(Spread(1.2, 0.9, 1.5))
     assert not quick.is_worse(Spread(1.015, 1.01, 1.019))
     assert not quick.is_worse(Spread(0.8, 0.7, 0.9))
+
+
+def test_the_plan_for_many_calls_is_held_by_the_simulation_and_half_of_it_is_not() -> None:
+    costs = scale.Costs()
+    fleet = scale.plan(costs, rate=300)
+    assert scale.simulate(fleet, costs, rate=300, seconds=90).is_good
+    fewer = replace(fleet, controllers=fleet.controllers // 2)
+    assert not scale.simulate(fewer, costs, rate=300, seconds=90).is_good
+    slower = replace(costs, pbx_ms=costs.pbx_ms * 2)
+    assert not scale.simulate(fleet, slower, rate=300, seconds=90).is_good
+
+
+def test_the_page_about_scale_tells_what_follows_from_the_results_that_are_kept() -> None:
+    costs = scale.measured(load())
+    assert scale.tables(costs) in scale.PAGE.read_text("utf-8"), "run `python -m tests.bench.scale`"
+    assert scale.simulate(scale.plan(costs), costs).is_good
+
+
+def test_only_valid_results_are_planned_with() -> None:
+    figures = [Figure("controller", 5, "ms"), Figure("Voicegate: PBX", 100, "ms")]
+    assert scale.measured([Result("floor", "", figures)]).pbx_ms == 100
+    assert scale.measured([Result("floor", "", figures, faults=["noise"])]) == scale.Costs()
+
+
+def test_channels_are_counted_by_erlangs_formula() -> None:
+    # From his table: 100 erlang, one in a thousand blocked.
+    assert scale.channels(100) == 128
 
 
 def test_the_revision_is_the_checkouts(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from xml.sax.saxutils import quoteattr
 
 from voicegate.lab.errors import LabError
 
-_HEADER = re.compile(r"(?:#\s?)?\[([^\]]+)\]\s*$")
+_HEADER = re.compile(r"(?:#\s?)?\[([^\]]+)\]\s*(?:#.*)?$")
 _SETTING = re.compile(r"(?:[#;]\s?)?([A-Za-z_]\w*)\s*=(?!=)")
 
 

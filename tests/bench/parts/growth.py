@@ -91,8 +91,9 @@ async def _levels(folder: Path, options: Options) -> Mapping[int, Cost]:
     tell(f"{', '.join(map(str, levels))} calls up, each at a controller of its own")
     async with AsyncExitStack() as stack:
         loads = [await _Load.enter(stack, simulated(folder / str(level))) for level in levels]
+        # What is done once at the start is none of a call's.
         await asyncio.sleep(_IDLE_S)
-        idle = [load.next_ms() / _IDLE_S for load in loads]
+        idle = await _idle(loads)
         window = options.chosen_seconds(_WINDOW_S)
         costs = await asyncio.gather(
             *(load.steady(level / CALL_S, window) for load, level in zip(loads, levels, strict=True))
@@ -161,7 +162,6 @@ async def _stored(folder: Path, options: Options) -> Mapping[int, Cost]:
     tell("calls with both databases")
     async with AsyncExitStack() as stack:
         loads = [await _Load.enter(stack, controller) for controller in controllers]
-        # What is tidied at the start is none of a call's.
         await asyncio.sleep(_IDLE_S)
         idle = await _idle(loads)
         calls = options.chosen_calls(_STORED_CALLS)

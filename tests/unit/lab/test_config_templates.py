@@ -47,6 +47,11 @@ def test_a_commented_section_comes_to_life_with_its_first_setting() -> None:
     assert fill_in(EXAMPLE, {("three", "a"): "7"}).endswith("[three]\na = 7\n")
 
 
+def test_a_section_may_have_a_comment_behind_its_header() -> None:
+    example = EXAMPLE + "[five]   # what it is for\n# a = 1\n"
+    assert fill_in(example, {("five", "a"): "7"}).endswith("[five]   # what it is for\na = 7\n")
+
+
 def test_nothing_to_fill_in_changes_nothing() -> None:
     assert fill_in(EXAMPLE, {}) == EXAMPLE
 
