@@ -90,6 +90,10 @@ class CallInProgress:
 
         `is_drained`: its trunk was drained while it waited for a line. Nothing is dialed then.
         """
+        with self.call_log.watching_challenge():
+            return await self._run(has_line=has_line, is_drained=is_drained)
+
+    async def _run(self, *, has_line: bool, is_drained: bool) -> Hangup:
         loop = asyncio.get_running_loop()
         placed_at = loop.time()
         try:

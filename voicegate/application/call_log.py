@@ -5,8 +5,10 @@ It decides nothing: `domain.call` says which steps are possible, `delivery` make
 
 import asyncio
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
+from datetime import datetime
 from typing import Final
 
 import structlog
@@ -80,6 +82,16 @@ class CallLog:
         self.call: Call = record.call
         """The call as it is now."""
         self._has_news = asyncio.Event()
+        self._changed = asyncio.Event()
+        self._open_until: datetime | None = None
+
+    @contextmanager
+    def watching_challenge(self) -> Iterator[None]:
+        """Hear of the challenge's changes while the context lasts: `is_challenge_open` needs it, and reads
+        the challenge once and after each change by others."""
+        with self._notifier.watching(self.call.challenge_id) as self._changed:
+            self._changed.set()
+            yield
 
     async def begin(self) -> None:
         """Store that the call is originated now, and announce it.
@@ -133,9 +145,20 @@ class CallLog:
         return replace(hangup, gave_up=GaveUp.REPORTED) if is_reported else hangup
 
     async def is_challenge_open(self) -> bool:
-        """Return whether the challenge of this call is open, so that its code can still be entered."""
-        until = await self._store.open_until(self.call.challenge_id)
-        return until is not None and self._clock.now() < until
+        """Return whether the challenge of this call is open, so that its code can still be entered.
+
+        Raises:
+            StoreError: it could not be read.
+        """
+        if self._changed.is_set():
+            # Before the reading: what changes meanwhile is read the next time.
+            self._changed.clear()
+            try:
+                self._open_until = await self._store.open_until(self.call.challenge_id)
+            except BaseException:
+                self._changed.set()
+                raise
+        return self._open_until is not None and self._clock.now() < self._open_until
 
     def note(self, event: CallEvent, detail: Mapping[str, object] | None = None) -> None:
         """Apply an event to the call; it is stored with the next one that is written, or the end."""
@@ -216,7 +239,7 @@ class CallLog:
         # Others may have been added while these were stored.
         del self._messages[: len(messages)]
         self._outgoing.stored(messages)
-        self._notifier.announce(self.call.challenge_id)
+        self._notifier.announce(self.call.challenge_id, apart_from=self._changed)
 
 
 def _redirection(hangup: Hangup, refused: Deny | None) -> Mapping[str, object]:

@@ -15,10 +15,11 @@ class ChangeNotifier:
     def __init__(self) -> None:
         self._watchers: dict[str, set[asyncio.Event]] = {}
 
-    def announce(self, challenge_id: str) -> None:
-        """Wake everyone who watches this challenge."""
+    def announce(self, challenge_id: str, *, apart_from: asyncio.Event | None = None) -> None:
+        """Wake everyone who watches this challenge, apart from the one who made the change."""
         for change in self._watchers.get(challenge_id, ()):
-            change.set()
+            if change is not apart_from:
+                change.set()
 
     @contextmanager
     def watching(self, challenge_id: str) -> Iterator[asyncio.Event]:

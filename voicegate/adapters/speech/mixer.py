@@ -158,12 +158,19 @@ class Mixer:
     ) -> AsyncIterator[CallAudio]:
         files = CallFiles(self._folder)
         try:
-            yield CallAudio(
-                invitation=await asyncio.to_thread(self._make, files, voice, invitation),
-                reading=await asyncio.to_thread(self._make, files, voice, reading),
+            # Both in one go: to wake a thread takes as long as to write a file.
+            yield await asyncio.to_thread(
+                self._make_both, files, voice, invitation=invitation, reading=reading
             )
         finally:
             files.close()
+
+    def _make_both(
+        self, files: CallFiles, voice: Voice, *, invitation: Sequence[Part], reading: Sequence[Part]
+    ) -> CallAudio:
+        return CallAudio(
+            invitation=self._make(files, voice, invitation), reading=self._make(files, voice, reading)
+        )
 
     def _make(self, files: CallFiles, voice: Voice, parts: Sequence[Part]) -> Clip:
         joined = voice.join(parts)

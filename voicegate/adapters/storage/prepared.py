@@ -178,6 +178,12 @@ def _converters(
     return tuple((name, convert) for name, convert in found if convert is not None)
 
 
+def run_text(connection: Connection, text: str) -> None:
+    """Run a statement that has neither parameters nor a result."""
+    with _executed(connection, text, ()):
+        pass
+
+
 @contextmanager
 def _executed(
     connection: Connection, text: str, bound: Any, *, is_many: bool = False
