@@ -5,20 +5,11 @@ from typing import Any
 
 import rich_click as click
 
+from voicegate.cli.call_text import describe_call
 from voicegate.cli.moments import Moment
 from voicegate.cli.options import Options
 from voicegate.cli.place import connect
-from voicegate.cli.printing import (
-    clock,
-    describe_end,
-    describe_media,
-    describe_quality,
-    hint_at_plus,
-    json_option,
-    labels_of,
-    print_json,
-    print_table,
-)
+from voicegate.cli.printing import clock, hint_at_plus, json_option, print_json, print_table
 
 
 @click.group()
@@ -84,11 +75,5 @@ def show(options: Options, call_id: str, *, as_json: bool) -> None:
     if as_json:
         print_json(call)
         return
-    click.echo(f"{call.id} to {call.destination} at {clock(call.created_at)}, of {call.verification_id}")
-    for step, label in labels_of(call.timeline):
-        click.echo(f"{(step.at - call.created_at).total_seconds():6.1f} s  {label}")
-    click.echo(describe_end(call))
-    if media := describe_media(call):
-        click.echo(media)
-    if call.quality is not None:
-        click.echo(describe_quality(call.quality))
+    for line in describe_call(call):
+        click.echo(line)

@@ -134,6 +134,8 @@ def describe_quality(quality: Quality) -> str:
     facts = [f"SIP Call-ID {quality.sip_call_id}"] if quality.sip_call_id is not None else []
     facts += [f"codec {quality.codec}"] if quality.codec is not None else []
     facts += [f"MOS {quality.mos:.2f}"] if quality.mos is not None else []
+    if quality.packets_sent is not None or quality.packets_received is not None:
+        facts.append(f"packets {_count(quality.packets_sent)} sent, {_count(quality.packets_received)} back")
     facts += [f"lost {quality.lost_sent} of what was sent"] if quality.lost_sent is not None else []
     facts += [f"lost {quality.lost_received} of what came back"] if quality.lost_received is not None else []
     shown = {

@@ -99,6 +99,56 @@ def test_the_bill_avoided_is_by_the_rates_where_they_are_given(tmp_path: Path) -
     assert told["bill_avoided"] == round((600 - told["placed"]) * 0.006, 2)
 
 
+TWO_TRUNKS = """
+pbx.main.kind = "simulator"
+[policy]
+allowed_countries = ["US"]
+[spend]
+rates_file = "{rates}"
+{caps}
+[trunks.dear]
+pbx = "main"
+endpoint = "out"
+priority = 1
+caller_ids = [{{ number = "+12025550100" }}]
+[trunks.cheap]
+pbx = "main"
+endpoint = "other"
+priority = {priority}
+caller_ids = [{{ number = "+12025550100" }}]
+"""
+DEAR, CHEAP = 0.60, 0.06
+
+
+@pytest.mark.parametrize(
+    ("priority", "caps", "placed", "bill_placed", "bill_avoided"),
+    [
+        # Among equals the cheaper one has every call; nothing is refused.
+        (1, "", 6, 6 * CHEAP, 0),
+        # One that comes first by its priority has them, whatever it costs.
+        (2, "", 6, 6 * DEAR, 0),
+        # The cheaper one until its cap is reached, then the other; what is left would have gone by the first.
+        (1, "minutes_per_trunk = 3", 4, 2 * CHEAP + 2 * DEAR, 2 * CHEAP),
+        (2, "minutes_per_trunk = 3", 4, 2 * CHEAP + 2 * DEAR, 2 * DEAR),
+    ],
+)
+def test_the_bill_of_several_trunks_is_by_the_one_that_each_call_takes(
+    tmp_path: Path, priority: int, caps: str, placed: int, bill_placed: float, bill_avoided: float
+) -> None:
+    rates, file, asked = tmp_path / "rates.csv", tmp_path / "voicegate.toml", tmp_path / "asked.csv"
+    rates.write_text(
+        f"trunk,prefix,price_per_minute,minimum_s,increment_s\ndear,+1,{DEAR},60,60\ncheap,+1,{CHEAP},60,60\n"
+    )
+    file.write_text(TWO_TRUNKS.format(rates=rates, caps=caps, priority=priority))
+    # Further apart than a call lasts, to numbers far from each other.
+    rows = (f"{40 * n},web,+1202{500 + 7 * n}0143,," for n in range(6))
+    asked.write_text("\n".join(("at_s,client,number,subscriber,end_user_ip", *rows)))
+    told = json.loads(run("--config", str(file), "policy", "simulate", str(asked), "--json").stdout)
+    assert (told["asked"], told["placed"]) == (6, placed)
+    assert told["refused"] == ({"spend_limited spend.minutes_per_trunk": 6 - placed} if placed < 6 else {})
+    assert (told["bill_placed"], told["bill_avoided"]) == (round(bill_placed, 2), round(bill_avoided, 2))
+
+
 def test_explain_says_what_a_call_may_cost_and_which_cap_has_no_room_for_it(tmp_path: Path) -> None:
     file = tmp_path / "voicegate.toml"
     file.write_text(f'{CONFIGURATION}[spend]\nrates_file = "{RATES}"\nmoney_per_client = 0.5\n')
