@@ -15,6 +15,8 @@ from voicegate.lab.ear import hear_code
 from voicegate.lab.settings import PbxKind
 from voicegate.lab.world import Lab
 
+ASKED_ABOUT = "+12025559901"
+"""Nobody calls this one."""
 EACH_PBX = pytest.mark.parametrize("lab", PbxKind, indirect=True, scope="session")
 """For tests that call through a PBX of each kind; others have the Asterisk."""
 
@@ -82,7 +84,22 @@ class Backend:
                 for _ in range(40):
                     await asyncio.sleep(0.1)
                     if (await self.client.trunks())[0].state == state:
-                        return
+                        break
+        await self.would_say("trunks_down" if state == "unreachable" else "")
+
+    async def would_say(self, refusal: str) -> None:
+        """Wait until a request would be refused so; empty: until it would call. The daemon asks its PBX now
+        and then only."""
+        async with within(40):
+            while await self._refusal() != refusal:
+                await asyncio.sleep(0.2)
+
+    async def _refusal(self) -> str:
+        try:
+            await self.client.dry_run(ASKED_ABOUT)
+        except ApiError as refused:
+            return refused.problem.name
+        return ""
 
     async def quiet(self) -> None:
         """Wait until the PBX has no channel."""

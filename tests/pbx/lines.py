@@ -14,7 +14,7 @@ from tests.pbx.busy_hour import AREA_CODES, PRESSES
 from tests.pbx.conftest import Backend
 from tests.pbx.daemons import daemon
 from tests.pbx.wiretap import Tap, tapped
-from voicegate.client import AsyncClient, Verification
+from voicegate.client import ApiError, AsyncClient, Verification
 from voicegate.lab.deadlines import within
 from voicegate.lab.ear import hear_code
 from voicegate.lab.numbers import find_number
@@ -57,8 +57,10 @@ class Lines:
     """What became of all that."""
 
     trunks: dict[str, Verification] = field(default_factory=dict)
-    """By the first trunk of the route; the second is an honest one, but behind the one that is known to be
-    down."""
+    """By the first trunk of the route, but for the one that is known to be down; the second is an honest
+    one."""
+    refused: str = ""
+    """What is said to a request where no other trunk leads than the one that is known to be down."""
     passed_over: Verification | None = None
     """Where an honest trunk stands behind that one."""
     heard: dict[str, str | None] = field(default_factory=dict)
@@ -89,6 +91,7 @@ async def try_all(lab: Lab, folder: Path) -> Lines:
             routes = await _open_routes(stack, lab)
             passing = await stack.enter_async_context(daemon(lab, KNOWN_DOWN, "carrier"))
             async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(_refuse(routes.pop(KNOWN_DOWN), lines))
                 tasks.create_task(_trunks(routes, lines, ears=ears))
                 tasks.create_task(_pass_over(passing, lines, ears=ears))
                 tasks.create_task(_cancel(routes["crossing"], lines))
@@ -114,6 +117,17 @@ async def _trunks(routes: dict[str, Backend], lines: Lines, *, ears: Executor) -
     for name, verification in lines.trunks.items():
         if verification.status == "delivered":
             lines.heard[name] = await _hear(routes[name], TRUNK_NUMBERS[name], ears)
+
+
+async def _refuse(backend: Backend, lines: Lines) -> None:
+    # The daemon has to hear from its PBX first.
+    async with within(20):
+        while not lines.refused:
+            try:
+                await backend.client.dry_run(TRUNK_NUMBERS[KNOWN_DOWN])
+            except ApiError as refused:
+                lines.refused = refused.problem.name
+            await asyncio.sleep(0.1)
 
 
 async def _pass_over(backend: Backend, lines: Lines, *, ears: Executor) -> None:

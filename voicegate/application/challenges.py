@@ -315,8 +315,7 @@ class ChallengeService:
         failed = self._failed(unit, pending.challenge)
         if not failed:
             return pending
-        rates = self.policy.spend.rates
-        return over(pending, self._route_chooser.choose(pending.challenge, failed, rates))
+        return over(pending, self._route_chooser.choose(pending.challenge, failed, self.policy.spend.rates))
 
     def _afforded(self, unit: UnitOfWork, pending: PendingCall, caller: Caller) -> PendingCall | Deny:
         """Return a prepared call over those trunks that it may use by what calls cost; or why by none."""
@@ -329,8 +328,7 @@ class ChallengeService:
 
     def _caller_of(self, unit: UnitOfWork, challenge: Challenge) -> Caller:
         factor = None if challenge.factor_id is None else unit.tx.factor(challenge.factor_id)
-        subscriber = factor.subscriber if factor else None
-        return Caller(challenge.client, subscriber, unit.principal.end_user_ip)
+        return Caller(challenge.client, factor.subscriber if factor else None, unit.principal.end_user_ip)
 
     def _failed(self, unit: UnitOfWork, challenge: Challenge) -> Sequence[str]:
         """Return the caller IDs that failed at a challenge's telephone, where it matters."""
@@ -348,6 +346,8 @@ class ChallengeService:
             # Digits that match no extension of the PBX are probably a telephone number.
             reason = DenyReason.PLUS_MISSING if challenge.destination.lacks_plus else DenyReason.NO_ROUTE
             return Deny(reason, rule="internal" if challenge.destination.is_internal else "trunks")
+        if not self._route_chooser.has_way(route):
+            return Deny(DenyReason.TRUNKS_DOWN)
         if self._delivery.stopping.is_on:
             return Deny(DenyReason.STOPPING, RETRY_AFTER)
         if self._delivery.is_full_for(challenge.client) and not self.policy.is_test(challenge.destination):

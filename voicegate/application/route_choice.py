@@ -4,14 +4,14 @@ What it learns belongs to this daemon and is lost when it stops: a failing trunk
 calls. Failures of a caller ID at one called number are in the store, and are read with the calls that count.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
 import structlog
 
 from voicegate.application.current_routes import CurrentRoutes
-from voicegate.application.ports import Clock
+from voicegate.application.ports import Clock, Pbx
 from voicegate.application.trunk_drains import Drains
 from voicegate.domain.call import Call
 from voicegate.domain.call_outcome import CallOutcome, Hangup
@@ -32,6 +32,9 @@ log = structlog.get_logger(__name__)
 
 DEFAULT_MEMORY: Final = timedelta(hours=24)
 """How long a failure of a caller ID at a called number is remembered."""
+_SHOWN_BY: Final = 3
+"""Who has calls to one number fail shows nothing of others' calls: only so many numbers show that a trunk is
+down."""
 _PROBE: Final = timedelta(seconds=60)
 """After a rest, only one call may use the trunk for this time: its end tells whether the trunk works
 again."""
@@ -48,6 +51,8 @@ class Standings:
         self.unreachable: frozenset[str] = frozenset()
         """The trunks that their PBX said it does not reach, when it was last asked."""
         self._trunks: dict[str, Standing] = {}
+        # Whose calls failed by a trunk's fault since one succeeded, a few of them.
+        self._failed: dict[str, set[str]] = {}
         self._caller_ids: dict[str, Standing] = {}
         # Which challenge tries a trunk again, and until when others leave that to it.
         self._probes: dict[str, tuple[str, datetime]] = {}
@@ -59,7 +64,9 @@ class Standings:
             return False
         before = self._trunks.get(call.trunk, Standing()).rests
         blocked = is_blocked(call, hangup)
-        self._learn(self._trunks, call.trunk, sign_of_trunk(call, outcome, is_blocked=blocked))
+        sign = sign_of_trunk(call, outcome, is_blocked=blocked)
+        self._learn(self._trunks, call.trunk, sign)
+        self._note_failed(call, sign)
         self._learn(self._caller_ids, call.caller_id, sign_of_caller_id(call, is_blocked=blocked))
         after = self._trunks.get(call.trunk, Standing()).rests
         # It may be set aside anew while it is tried: that is no news.
@@ -69,6 +76,12 @@ class Standings:
         """Until when a trunk is set aside; None: it is not."""
         standing = self._trunks.get(trunk, Standing())
         return standing.until if standing.is_resting(self._clock.now(), self._rules) else None
+
+    def is_down(self, trunk: str) -> bool:
+        """Return whether it is known that a trunk can take no call: its PBX says so, or it is set aside and
+        calls to several numbers failed in a row."""
+        has_failed = len(self._failed.get(trunk, ())) >= _SHOWN_BY
+        return trunk in self.unreachable or (has_failed and self.set_aside_until(trunk) is not None)
 
     def resting_trunks(self, challenge_id: str) -> frozenset[str]:
         """Return the trunks to try last for a challenge. After a rest, one call may try the trunk."""
@@ -98,6 +111,14 @@ class Standings:
         self._probes[trunk] = (challenge_id, now + _PROBE)
         return True
 
+    def _note_failed(self, call: Call, sign: Sign) -> None:
+        if sign is Sign.GOOD:
+            self._failed.pop(call.trunk, None)
+        elif sign is not Sign.NONE:
+            failed = self._failed.setdefault(call.trunk, set())
+            if len(failed) < _SHOWN_BY:
+                failed.add(call.destination.number)
+
     def _learn(self, known: dict[str, Standing], name: str, sign: Sign) -> None:
         before = known.get(name, Standing())
         after = learn(before, sign, rules=self._rules, now=self._clock.now())
@@ -119,10 +140,16 @@ class RouteChooser:
     """Chooses routes."""
 
     def __init__(
-        self, routes: CurrentRoutes, standings: Standings, caller_id_memory: timedelta = DEFAULT_MEMORY
+        self,
+        routes: CurrentRoutes,
+        standings: Standings,
+        caller_id_memory: timedelta = DEFAULT_MEMORY,
+        *,
+        pbxs: Mapping[str, Pbx],
     ) -> None:
         self._routes = routes
         self._standings = standings
+        self._pbxs = pbxs
         self.caller_id_memory = caller_id_memory
         """After a failed call, how long the next one to that number shows another caller ID."""
 
@@ -148,6 +175,14 @@ class RouteChooser:
             prices=rates.compare(trunks, challenge.destination.number),
         )
         return find_route(challenge.destination, self._routes.now, hints)
+
+    def has_way(self, route: Sequence[Hop]) -> bool:
+        """Return whether a hop may take a call, as far as is known without asking: its PBX is connected, and
+        its trunk not known to be down."""
+        return any(
+            self._pbxs[hop.trunk.pbx].is_connected and not self._standings.is_down(hop.trunk.name)
+            for hop in route
+        )
 
     def is_drained(self, challenge: Challenge) -> bool:
         """Return whether trunks lead to it, and all of them are drained."""

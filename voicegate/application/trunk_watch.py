@@ -24,6 +24,7 @@ log = structlog.get_logger(__name__)
 
 INTERVAL: Final = timedelta(seconds=10)
 """From one look at the PBXs to the next."""
+_SOON: Final = timedelta(seconds=2)
 _LOOKS_PER_JUDGEMENT: Final = 6
 _PBX_TIMEOUT: Final = timedelta(seconds=3)
 
@@ -59,7 +60,9 @@ class TrunkWatch:
             except Exception:  # a task's root: the next round may fare better
                 log.exception("trunks not watched")
             looks += 1
-            await asyncio.sleep(INTERVAL.total_seconds())
+            # A trunk that is not reached may have requests refused: its return is not to be missed for long.
+            pause = _SOON if self._standings.unreachable else INTERVAL
+            await asyncio.sleep(pause.total_seconds())
 
     async def look(self) -> None:
         """Ask the PBXs which trunks they reach, and tell what has changed. Waits for each 3 s at most."""

@@ -180,7 +180,7 @@ def assemble(adapters: Adapters, rules: Rules) -> App:
     calls, audit = CallLogs(logs, entropy), Audit(store=store, keyring=adapters.keyring)
     delivery = _delivery(adapters, rules, calls)
     units = _units(adapters, rules, audit=audit, delivery=delivery, logs=logs)
-    chooser = RouteChooser(routes, logs.standings, rules.caller_id_memory)
+    chooser = RouteChooser(routes, logs.standings, rules.caller_id_memory, pbxs=adapters.pbxs)
     service = _challenge_service(adapters, rules, calls=calls, delivery=delivery, chooser=chooser)
     enrollment = _enrollment(adapters, units=units, challenge_service=service)
     factors = FactorQueries(store=store, clock=clock)
