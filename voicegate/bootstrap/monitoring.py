@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import structlog
 
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from voicegate.adapters.traces import Traces
 
 log = structlog.get_logger(__name__)
+
+_LOOK_WITHIN_S: Final = 5.0
+"""How long a page of metrics waits for the event loop; then it fails, and Prometheus sees that."""
 
 
 def make_metrics(settings: Settings) -> "Metrics | None":
@@ -139,7 +142,7 @@ def _in_loop(look: Callable[[], Condition]) -> Callable[[], Condition]:
     async def looked() -> Condition:
         return look()
 
-    return lambda: asyncio.run_coroutine_threadsafe(looked(), loop).result()
+    return lambda: asyncio.run_coroutine_threadsafe(looked(), loop).result(_LOOK_WITHIN_S)
 
 
 def _token(settings: Settings) -> str | None:
