@@ -1,6 +1,7 @@
 """Metrics as their settings say: served on a port of their own, and to whom."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from structlog.testing import capture_logs
 
+from tests.unit.adapters.http.test_keys_and_peers import make_certificate
 from voicegate import __version__, config
 from voicegate.application.challenges import ChallengeSpec
 from voicegate.application.sign_in import Issued, IssueRequest
@@ -89,6 +91,26 @@ async def test_where_a_token_is_set_nobody_reads_without_it(tmp_path: Path) -> N
         assert page.status_code == 200
         for why, times in (("key_missing", 1), ("key_wrong", 2)):
             assert f'voicegate_authentication_failures_total{{why="{why}"}} {times}.0' in page.text
+        token.write_text("a-newer-one\n")
+        for value, status in (("a-long-one", 401), ("a-newer-one", 200)):
+            renewed = await http.get("/metrics", headers={"Authorization": f"Bearer {value}"})
+            assert renewed.status_code == status
+
+
+async def test_a_renewed_certificate_is_used_without_a_restart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("voicegate.bootstrap.monitoring._RENEW_EVERY_S", 0.05)
+    certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
+    make_certificate(certificate, key)
+    more = {"certificate": str(certificate), "key": str(key)}
+    async with served(tmp_path, **more) as (_, http, _logs):
+        address = ("127.0.0.1", http.base_url.port or 0)
+        first = await asyncio.to_thread(ssl.get_server_certificate, address)
+        make_certificate(certificate, key)
+        async with within(20):
+            while await asyncio.to_thread(ssl.get_server_certificate, address) == first:
+                await asyncio.sleep(0.05)
 
 
 async def test_metrics_that_are_off_open_no_port(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -10,8 +11,8 @@ import structlog
 
 from voicegate import how_to_install
 from voicegate.adapters.http.metrics_door import LIMITS, MetricsPage, metrics_door, reader_of
-from voicegate.adapters.http.server import ServerSettings, serve_on
-from voicegate.adapters.http.tcp_port import TcpPort, is_loopback, listening_on, tls_of
+from voicegate.adapters.http.server import Listener, ServerSettings, serve_on
+from voicegate.adapters.http.tcp_port import TcpPort, is_loopback, listening_on, renew_certificate, tls_of
 from voicegate.application.monitor import Condition, Monitor, MonitorSources
 from voicegate.application.observing import Observer, Observers
 from voicegate.application.queueing import CallLimits
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
+_RENEW_EVERY_S: Final = 3600.0
 _LOOK_WITHIN_S: Final = 5.0
 """How long a page of metrics waits for the event loop; then it fails, and Prometheus sees that."""
 
@@ -83,8 +85,12 @@ def check_monitoring(settings: Settings) -> None:
         ConfigError: others than this machine could read the figures, or a file cannot be read; names the
             setting.
     """
-    if settings.metrics.enabled:
-        _token(settings)
+    metrics = settings.metrics
+    if metrics.enabled:
+        if metrics.token_file:
+            _token(settings)
+        elif not is_loopback(metrics.host):
+            raise ConfigError(f"metrics.token_file: is missing; {metrics.host} is not loopback")
         tls_of(metrics_port(settings))
     traces_maker(settings)
 
@@ -104,16 +110,20 @@ async def serving_metrics(
     from voicegate.adapters.metrics import CONTENT_TYPE  # noqa: PLC0415  # as above
     from voicegate.adapters.metrics.gauges import StoreGauges  # noqa: PLC0415
 
-    token = _token(settings)
+    check_monitoring(settings)
+    read_token = partial(_token, settings) if settings.metrics.token_file else None
     monitor = monitor_of(app, store, limits=call_limits(settings))
     metrics.watch(_in_loop(monitor.look), StoreGauges(store.undone_writes, store.write_delay_s))
     page = MetricsPage(CONTENT_TYPE, metrics.page)
     async with AsyncExitStack() as stack:
-        listener = stack.enter_context(listening_on(metrics_port(settings)))
+        port = metrics_port(settings)
+        listener = stack.enter_context(listening_on(port))
+        renewing = asyncio.create_task(_renew_for_ever(listener, port), name="metrics certificate")
+        stack.callback(renewing.cancel)
         watching = asyncio.create_task(monitor.watch_for_ever(), name="monitor")
         stack.callback(watching.cancel)
         server = ServerSettings(limits=LIMITS, on_failure=metrics.authentication_failed)
-        serving = serve_on([listener], [metrics_door(page)], reader_of(token), settings=server)
+        serving = serve_on([listener], [metrics_door(page)], reader_of(read_token), settings=server)
         await stack.enter_async_context(serving)
         log.info("serving metrics", host=settings.metrics.host, port=listener.socket.getsockname()[1])
         yield
@@ -145,10 +155,15 @@ def _in_loop(look: Callable[[], Condition]) -> Callable[[], Condition]:
     return lambda: asyncio.run_coroutine_threadsafe(looked(), loop).result(_LOOK_WITHIN_S)
 
 
-def _token(settings: Settings) -> str | None:
-    metrics = settings.metrics
-    if metrics.token_file:
-        return read_secret(metrics.token_file, "metrics.token_file")
-    if not is_loopback(metrics.host):
-        raise ConfigError(f"metrics.token_file: is missing; {metrics.host} is not loopback")
-    return None
+def _token(settings: Settings) -> str:
+    return read_secret(settings.metrics.token_file, "metrics.token_file")
+
+
+async def _renew_for_ever(listener: Listener, port: TcpPort) -> None:
+    """Use the certificate's present files from time to time, until cancelled."""
+    while listener.tls is not None and port.certificate is not None:
+        await asyncio.sleep(_RENEW_EVERY_S)
+        try:
+            await asyncio.to_thread(renew_certificate, listener.tls, port)
+        except ConfigError as error:
+            log.error("certificate of metrics not renewed: the previous one stays", error=str(error))

@@ -50,16 +50,20 @@ def metrics_door(page: MetricsPage) -> Door:
     return Door((Route(operation, serve),))
 
 
-def reader_of(token: str | None) -> Identify:
-    """Return what lets those read who send a token; None: all who reach the listener."""
+def reader_of(read_token: Callable[[], str] | None) -> Identify:
+    """Return what lets those read who send a token; None: all who reach the listener.
+
+    The token is read for each request, so that it can be renewed; in a thread.
+    """
 
     async def identify(request: web.Request, door: Door, _request_id: str) -> Principal:
-        if token is None:
+        if read_token is None:
             return _READER
         facts = Facts(headers={"WWW-Authenticate": door.scheme})
         credentials = door.read_key(request)
         if credentials is None:
             raise Refused(problems.KEY_MISSING, facts=facts)
+        token = await asyncio.to_thread(read_token)
         if not hmac.compare_digest(credentials.key.encode("utf-8", "surrogateescape"), token.encode()):
             raise Refused(problems.KEY_WRONG, facts=facts)
         return _READER
