@@ -24,8 +24,9 @@ from tests.contract.making import (
     update_challenge,
     with_steps,
 )
+from tests.pbx.relay import Relay
 from tests.postgresql import Server, running_server
-from voicegate.adapters.storage import SqlStore, engines, postgresql
+from voicegate.adapters.storage import SqlStore, engines, postgresql, silence
 from voicegate.adapters.storage.checks import StoreCheck
 from voicegate.adapters.storage.migrations import migrate
 from voicegate.adapters.storage.store import Waits
@@ -35,7 +36,7 @@ from voicegate.application.store_port import Transaction
 from voicegate.config import parse
 from voicegate.domain import challenge as challenges
 from voicegate.domain.challenge import Challenge, GuessResult
-from voicegate.domain.errors import ConfigError, StoreError
+from voicegate.domain.errors import ConfigError, StoreError, StoreUnsure
 
 LONG = Waits(request=timedelta(seconds=60))
 HASTY = "&options=-c%20lock_timeout%3D100"
@@ -218,6 +219,31 @@ async def test_writes_wait_for_a_server_that_is_restarted_and_happen_once(own: S
             await store.challenge("ver_1")
         with pytest.raises(StoreError):
             await store.probe(NOW)
+
+
+async def test_who_asks_a_server_that_says_nothing_is_told_in_time(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(silence, "GRACE", timedelta(seconds=0.2))
+    waits = Waits(request=timedelta(seconds=0.2), call=timedelta(seconds=60))
+    async with Relay(server.folder / ".s.PGSQL.5432").running() as relay:
+        server.create("silent")
+        url = f"postgresql://voicegate@127.0.0.1:{relay.port}/silent?sslmode=disable&gssencmode=disable"
+        async with SqlStore(url, waits) as store:
+            await open_challenge(store, make_challenge(), make_call())
+            relay.freeze()
+            writing = asyncio.create_task(store.record(with_steps(make_call(), 2), can_wait=True))
+            with pytest.raises(StoreError, match="no answer in time"):
+                await store.challenge("ver_1")
+            # Behind what is on its way: it does not begin, and so it is certain that nothing is stored.
+            with pytest.raises(StoreError, match="no answer in time") as refused:
+                await open_challenge(store, make_challenge("2"), make_call("2", "2"))
+            assert not isinstance(refused.value, StoreUnsure)
+            relay.thaw()
+            await writing
+            record = await read(store)
+            assert [len(one.timeline) for one in record.calls] == [2]
+            assert await store.challenge("ver_2") is None
 
 
 async def test_a_frozen_writer_keeps_others_from_writing_only_for_a_time(

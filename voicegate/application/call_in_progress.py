@@ -142,7 +142,7 @@ class CallInProgress:
                 keys=announcement.key if check is HumanCheck.RANDOM_KEY else ANY_KEYS,
                 audio=audio,
                 prompt=self._prompt,
-                is_wanted=self.call_log.is_challenge_open,
+                is_wanted=self.call_log.may_be_open,
                 packet=self.hop.trunk.packet,
                 reporting=self.reporting if announcement.is_reportable else None,
             )

@@ -16,6 +16,7 @@ import structlog
 from voicegate.application.change_notifier import ChangeNotifier
 from voicegate.application.observing import NOBODY, Observer
 from voicegate.application.outbox import Message, Outgoing, Told
+from voicegate.application.pending_call import PendingCall
 from voicegate.application.ports import CallRecord, Clock, Entropy, TimelineEntry
 from voicegate.application.receipts import NewReceipt, Receipts
 from voicegate.application.route_choice import Standings
@@ -160,6 +161,15 @@ class CallLog:
                 raise
         return self._open_until is not None and self._clock.now() < self._open_until
 
+    async def may_be_open(self) -> bool:
+        """Return whether the challenge is open, as far as the database can be asked: a person who is on the
+        telephone is not cut off because of it."""
+        try:
+            return await self.is_challenge_open()
+        except StoreError as error:
+            log.warning("challenge of call not read", call=self.call.id, error=str(error))
+            return True
+
     def note(self, event: CallEvent, detail: Mapping[str, object] | None = None) -> None:
         """Apply an event to the call; it is stored with the next one that is written, or the end."""
         now = self._clock.now()
@@ -272,6 +282,17 @@ class CallLogs:
             created_at=self._dependencies.clock.now(),
             is_test=hop.trunk.is_test,
         )
+
+    async def stored_of(self, pending: Callable[[], Sequence[PendingCall]]) -> Sequence[PendingCall]:
+        """Return those calls that are stored, once all that was to be stored before is stored or not.
+
+        Raises:
+            StoreError: it cannot be told now.
+        """
+        store = self._dependencies.store
+        # A write, behind which nothing that came earlier is on its way any more.
+        await store.transact(lambda _: None)
+        return [one for one in pending() if await store.call(one.call.id) is not None]
 
     def is_drained(self, trunk: Trunk) -> bool:
         """Return whether a trunk gets no new calls."""

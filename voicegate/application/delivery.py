@@ -7,7 +7,7 @@ that sent nothing). Cancelling hangs up. Every call ends in a stored, truthful o
 
 import asyncio
 import math
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from functools import partial
@@ -125,6 +125,11 @@ class Delivery:
         """Record that a stored call, which was never started, is not placed. Does not wait."""
         self._tasks.create_task(self._drop(pending), name=f"dropping {pending.challenge.id}")
 
+    def renounce(self, pending: Callable[[], Sequence[PendingCall]]) -> None:
+        """Have calls not placed of which it is unknown whether they are stored: who asked was told that they
+        are not. Does not wait."""
+        self._tasks.create_task(self._renounce(pending), name="renouncing calls")
+
     async def cancel(self, challenge_id: str) -> None:
         """Hang up the challenge's call in progress, if there is one."""
         call = self._in_progress.get(challenge_id)
@@ -154,6 +159,17 @@ class Delivery:
             await self._close(pending.challenge, call_log, canceled, untried=Untried([]))
         except Exception:  # as in `_deliver`
             log.exception("end of call not stored", challenge=pending.challenge.id)
+
+    async def _renounce(self, pending: Callable[[], Sequence[PendingCall]]) -> None:
+        """End those calls that are stored after all. Runs as a task."""
+        try:
+            stored = await self._record(partial(self._calls.stored_of, pending))
+        except Exception:  # as in `_deliver`
+            log.exception("end of call not stored")
+            return
+        for one in stored:
+            log.warning("call not placed: its request was refused", call=one.call.id)
+            await self._drop(one)
 
     async def _place(
         self, challenge: Challenge, call: Call, *, hop: Hop, untried: Untried, place: QueueTicket

@@ -24,6 +24,7 @@ from voicegate.application.store_port import Store, Transaction
 from voicegate.application.throttling import Throttle
 from voicegate.domain.challenge import GUESS_RULES, Challenge
 from voicegate.domain.client import Principal
+from voicegate.domain.errors import StoreUnsure
 from voicegate.domain.phone_number import Destination
 from voicegate.domain.policy import Deny
 
@@ -159,14 +160,20 @@ class UnitsOfWork:
 
         Raises:
             StoreError: nothing was stored, and nothing follows.
+            StoreUnsure: it may have been stored; a call that was is ended without being placed.
         """
-        transaction = partial(
-            self._transact,
-            principal=principal,
-            action=action,
-            work=lambda unit: work(unit, *args, **more),
-        )
-        answer, unit = await self._store.transact(transaction)
+        made: list[UnitOfWork] = []
+
+        def noted(unit: UnitOfWork) -> A:
+            made.append(unit)
+            return work(unit, *args, **more)
+
+        transaction = partial(self._transact, principal=principal, action=action, work=noted)
+        try:
+            answer, unit = await self._store.transact(transaction)
+        except StoreUnsure:
+            self._delivery.renounce(lambda: [pending for unit in made for pending in unit.pending])
+            raise
         await self._follow_commit(unit)
         if isinstance(answer, Deny) and not unit.is_dry_run:
             self._observer.request_refused(answer)

@@ -53,6 +53,10 @@ class StoreError(VoicegateError):
     """The database cannot be used."""
 
 
+class StoreUnsure(StoreError):
+    """The database was lost, or silent, while it stored: the change may be stored, now or later."""
+
+
 class PbxError(VoicegateError):
     """The PBX cannot be used."""
 

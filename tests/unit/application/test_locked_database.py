@@ -58,6 +58,29 @@ async def test_a_call_in_progress_goes_on_and_its_end_is_stored_once_it_can_be(
     assert [entry.event for entry in call.timeline][:3] == ["originated", "rang", "answered"]
 
 
+async def test_a_person_on_the_telephone_is_not_cut_off_for_a_database_that_cannot_be_read(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = bench.store.challenge
+
+    async def gone(_: str) -> None:
+        raise StoreError("the server is away")
+
+    async def rings(leg: ScriptedLeg) -> None:
+        monkeypatch.setattr(bench.store, "challenge", gone)
+        leg.tell(Rang(), Answered())
+
+    bench.pbx.plots = [rings]
+    challenge_id = await bench.issue()
+    async with within(20):
+        while (await bench.store.recent_calls(1))[0].call.state != "ended":
+            await asyncio.sleep(0.01)
+    monkeypatch.setattr(bench.store, "challenge", read)
+    (call,) = (await bench.settled(challenge_id)).calls
+    assert call.outcome is not None
+    assert (call.outcome.outcome, call.call.evidence.announced) == (Outcome.DELIVERED, 2)
+
+
 async def test_nobody_is_called_before_the_beginning_is_stored(
     bench: Bench, other: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -17,7 +17,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 
 from voicegate.adapters.storage import postgresql
-from voicegate.domain.errors import StoreError
+from voicegate.domain.errors import StoreError, StoreUnsure
 
 SETTING: Final = "storage.database"
 """The setting that says where the database is."""
@@ -77,6 +77,12 @@ def name_of(url: URL) -> str:
 
 def explain(url: URL, error: Exception) -> StoreError:
     """Return what went wrong with a database, without any value that is stored in it or sent to it."""
+    kind = StoreUnsure if isinstance(error, StoreUnsure) else StoreError
+    return kind(f"{name_of(url)}: {reason_of(error)}")
+
+
+def reason_of(error: Exception) -> str:
+    """Return an error in one line, without any value that is stored or sent."""
     # Only the first line of the driver's own message: SQLAlchemy's has the whole statement, and in
     # PostgreSQL's the lines after the first ("DETAIL: Key (number)=(...)") have values of the row.
     reason: object = error
@@ -84,7 +90,7 @@ def explain(url: URL, error: Exception) -> StoreError:
         reason = error.orig
     elif isinstance(error, OSError):
         reason = error.strerror
-    return StoreError(f"{name_of(url)}: {str(reason).split(chr(10), 1)[0]}")
+    return str(reason).split(chr(10), 1)[0]
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,7 @@ from voicegate.adapters.storage import (
     statements,
 )
 from voicegate.adapters.storage.engines import FileIdentity
+from voicegate.adapters.storage.silence import answer_of
 from voicegate.adapters.storage.transaction import SqlTransaction
 from voicegate.adapters.storage.upgrading import DEFAULT_RULES, UpgradeRules, upgrade
 from voicegate.adapters.storage.writer import OnCommit, Writer
@@ -306,8 +307,10 @@ class SqlStore:
         await self._write(partial(self._probe, now=now), self._waits.probe)
 
     async def _write(self, work: Callable[[Connection], T], wait: timedelta | None = None) -> T:
+        writer, wait = self._opened(), wait or self._waits.request
         try:
-            return await asyncio.wrap_future(self._opened().submit(work, wait or self._waits.request))
+            writing = writer.submit(work, wait)
+            return await answer_of(asyncio.wrap_future(writing), wait, lambda: writer.give_up(writing))
         except (SQLAlchemyError, StoreError) as error:
             raise self._explain(error) from error
 
@@ -321,8 +324,9 @@ class SqlStore:
     async def _run(self, threads: ThreadPoolExecutor, work: Callable[[Connection], T]) -> T:
         self._opened()
         try:
-            return await asyncio.get_running_loop().run_in_executor(threads, self._look, work)
-        except SQLAlchemyError as error:
+            looking = asyncio.get_running_loop().run_in_executor(threads, self._look, work)
+            return await answer_of(looking, self._waits.request)
+        except (SQLAlchemyError, StoreError) as error:
             raise self._explain(error) from error
 
     def write_delay_s(self, ahead: int = 0) -> float:

@@ -4,7 +4,8 @@ One fsync then serves all jobs of a batch; with 20 clients this does several tim
 one commit for each job. A batch is committed after a tenth of a second, even if more jobs are queued. A job
 does not notice any of this: it runs in its own savepoint, and its answer is given after the commit. While
 another process has locked the database, each job waits for its own time, and none waits longer because of
-another. What the jobs do is in `transaction` and `statements`.
+another. Who has waited for too long gives a job up: one that has not begun is never done. What the jobs do is
+in `transaction` and `statements`.
 """
 
 import math
@@ -20,10 +21,10 @@ from typing import Any, Final, TypeVar
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from voicegate.adapters.storage import postgresql
+from voicegate.adapters.storage import engines, postgresql
 from voicegate.adapters.storage.pace import WritePace
 from voicegate.adapters.storage.prepared import run_text
-from voicegate.domain.errors import StoreError
+from voicegate.domain.errors import StoreError, StoreUnsure
 
 T = TypeVar("T")
 OnCommit = Callable[[int, float], None]
@@ -35,7 +36,7 @@ _BATCH_S: Final = 0.1
 """A batch that has run for so long is committed, and the rest of it is the next one."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class _Job:
     """A piece of work that waits for its commit."""
 
@@ -45,6 +46,10 @@ class _Job:
     """Gets the answer once the commit is on disk, or the exception."""
     deadline: float
     """How long it waits for a locked database, as a time of the monotonic clock, in seconds."""
+    is_running: bool = False
+    """Does it run, or has it run?"""
+    is_given_up: bool = False
+    """Does nobody wait for it any more, so that it must not begin?"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +87,8 @@ class Writer:
     def submit(self, work: Callable[[Connection], T], wait: timedelta) -> Future[T]:
         """Queue `work`; the future gets its answer once its changes are on disk, or its exception.
 
-        A queued job is always done: cancelling the future has no effect. The one exception: while the
-        database is locked, or its server is away, the job fails after `wait`.
+        A queued job is always done: cancelling the future has no effect. The exceptions: while the database
+        is locked, or its server is away, the job fails after `wait`; and `give_up`.
 
         Raises:
             StoreError: the writer is closed.
@@ -97,6 +102,15 @@ class Writer:
             self._queue.append(_Job(work, future, time.monotonic() + wait.total_seconds()))
             self._wake.notify()
         return future
+
+    def give_up(self, future: Future[Any]) -> bool:
+        """Have a job not be done any more; return whether that is certain: else it has begun already."""
+        with self._wake:
+            job = next((job for job in (*self._batch, *self._queue) if job.future is future), None)
+            if job is None or job.is_running:
+                return False
+            job.is_given_up = True
+            return True
 
     def delay_s(self, ahead: int = 0) -> float:
         """Return how long a new job would wait now, in seconds, behind the queue or at least `ahead` jobs.
@@ -137,11 +151,14 @@ class Writer:
         try:
             with self._engine.begin() as connection:
                 done = []
-                _try_some(connection, batch, done)
+                self._try_some(connection, batch, done)
         except Exception as error:  # noqa: BLE001 - a thread's root: settled in the futures
             # Before the first job has run, nothing is lost by waiting. After that, the commit may be on disk
             # or not: no job is run again, for it could take effect twice.
-            if done is not None or not can_wait(error):
+            if done is not None:
+                self._fail(batch, _unsure(error))
+                return
+            if not can_wait(error):
                 self._fail(batch, error)
                 return
             self._fail(self._late(batch), error)
@@ -158,6 +175,16 @@ class Writer:
                 job.future.set_result(result.answer)
             else:
                 job.future.set_exception(result.error)
+
+    def _try_some(self, connection: Connection, batch: list[_Job], done: list[_Done]) -> None:
+        """Run jobs for `_BATCH_S`, at least one, and add the result of each to `done`."""
+        until = time.monotonic() + _BATCH_S
+        for job in batch:
+            with self._wake:
+                job.is_running = not job.is_given_up
+            done.append(_try(connection, job) if job.is_running else _Done(error=StoreError("given up")))
+            if time.monotonic() > until:
+                break
 
     def _put_back(self, rest: list[_Job]) -> None:
         """Queue the jobs that a batch did not reach again, before all others."""
@@ -193,13 +220,11 @@ def is_locked(error: Exception) -> bool:
     return code is not None and code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
-def _try_some(connection: Connection, batch: list[_Job], done: list[_Done]) -> None:
-    """Run jobs for `_BATCH_S`, at least one, and add the result of each to `done`."""
-    until = time.monotonic() + _BATCH_S
-    for job in batch:
-        done.append(_try(connection, job))
-        if time.monotonic() > until:
-            break
+def _unsure(error: Exception) -> Exception:
+    """Return what jobs are told whose commit failed: was anything stored?"""
+    if not postgresql.is_unavailable(error):
+        return error  # SQLite's own word: nothing was
+    return StoreUnsure(engines.reason_of(error))
 
 
 def _try(connection: Connection, job: _Job) -> _Done:
