@@ -165,6 +165,16 @@ async def test_a_server_that_is_away_is_told_by_the_setting(url: str, says: str)
     assert "storage.database; its server must run" in str(finding.fix)
 
 
+async def test_a_lost_key_file_is_told_where_there_are_codes_of_it(database: str) -> None:
+    async with SqlStore(database) as store:
+        (without,) = [one async for one in StoreCheck(database).run()]
+        await open_challenge(store, make_challenge(), make_call())
+        (lost,) = [one async for one in StoreCheck(database).run()]
+        (there,) = [one async for one in StoreCheck(database, lambda _: True).run()]
+    assert (without.level, there.level) == (Level.OK, Level.OK)
+    assert (lost.level, "storage.key_file: restore it" in lost.fix) == (Level.ERROR, True)
+
+
 async def test_a_missing_database_or_user_is_told(server: Server) -> None:
     assert 'database "nothing" does not exist' in await refusal(server.url("nothing"))
     assert 'role "nobody" does not exist' in await refusal(server.url("postgres", "nobody"))

@@ -1,12 +1,13 @@
 """What is found of the settings themselves, and that no wrong one hides what else is wrong."""
 
 import asyncio
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from voicegate.application.diagnostics import Finding, Level, run
+from voicegate.application.diagnostics import Finding, Level, run, user_name
 from voicegate.bootstrap.checks import checks
 from voicegate.config import parse
 
@@ -85,3 +86,55 @@ def test_a_user_who_does_not_exist_is_told_and_hides_nothing_else(tmp_path: Path
     found = findings(settings(tmp_path, socket=socket))
     assert "no-such-user" in about(found, "socket").text
     assert "audio folder" in {one.about for one in found}
+
+
+def secret_finding(folder: Path, file: str) -> Finding:
+    found = findings(settings(folder, pbx=asterisk(file)))
+    assert {"key file", "audio folder"} <= {one.about for one in found}  # the run goes on
+    return about(found, "secret pbx.main.ami_secret_file")
+
+
+def test_each_way_in_which_a_secret_is_unusable_has_a_fix_of_its_own(tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    missing = secret_finding(tmp_path, str(secret))
+    assert (missing.level, f"install -o {user_name()} -m 600 /dev/stdin {secret}" in missing.fix) == (
+        Level.ERROR,
+        True,
+    )
+    unset = secret_finding(tmp_path, "$NO_SUCH_DIRECTORY/secret")
+    assert "as the daemon is started" in unset.fix
+    secret.touch(mode=0o600)
+    assert "put the secret into" in secret_finding(tmp_path, str(secret)).fix
+    secret.write_text("sesame")
+    secret.chmod(0o644)
+    open_to_others = secret_finding(tmp_path, str(secret))
+    assert (open_to_others.level, f"chmod 600 {secret}" in open_to_others.fix) == (Level.ERROR, True)
+    secret.chmod(0o600)
+    assert secret_finding(tmp_path, str(secret)).level is Level.OK
+
+
+def test_who_may_not_read_a_secret_is_told_whose_it_must_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("sesame")
+    secret.chmod(0o600)
+    read = Path.read_text
+
+    def refuse(path: Path, *args: Any, **more: Any) -> str:
+        if path == secret:
+            raise PermissionError(13, "Permission denied", str(secret))
+        return read(path, *args, **more)
+
+    real = os.access
+    monkeypatch.setattr(Path, "read_text", refuse)
+    monkeypatch.setattr(os, "access", lambda path, mode: path != secret and real(path, mode))
+    told = secret_finding(tmp_path, str(secret))
+    assert (told.level, f"chown {user_name()} {secret}" in told.fix) == (Level.ERROR, True)
+
+
+def test_the_file_of_postgresqls_password_is_a_secret_too(tmp_path: Path) -> None:
+    raw = settings(tmp_path)
+    raw["storage"] = raw["storage"] | {"database": f"postgresql://a@127.0.0.1:1/a?passfile={tmp_path}/pgpass"}
+    told = about(findings(raw), "secret storage.database (passfile)")
+    assert (told.level, f"{tmp_path}/pgpass" in told.fix) == (Level.ERROR, True)

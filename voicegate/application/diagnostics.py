@@ -74,14 +74,19 @@ def failed(about: str, text: str, fix: str) -> Finding:
     return Finding(Level.ERROR, about, text, fix)
 
 
+def user_name() -> str:
+    """Return the name of the user as whom this runs; its number where it has none."""
+    with suppress(KeyError):  # a container's user need not have a name
+        return pwd.getpwuid(os.geteuid()).pw_name
+    return str(os.geteuid())
+
+
 def look_at_own_folder(about: str, folder: Path, *, setting: str, mode: str) -> Finding | None:
     """Return the finding that the daemon cannot write in `folder` or create it; None: it can.
 
     Checked as the current user. `mode` is the mode that an admin is told to give the folder.
     """
-    me = str(os.geteuid())
-    with suppress(KeyError):  # a container's user need not have a name
-        me = pwd.getpwuid(os.geteuid()).pw_name
+    me = user_name()
     if folder.is_dir():
         if os.access(folder, os.W_OK | os.X_OK):
             return None

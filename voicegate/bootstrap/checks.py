@@ -11,7 +11,7 @@ from typing import assert_never
 from voicegate.adapters.http.checks import SocketCheck
 from voicegate.adapters.keyfile import FileKeyring, KeyFileCheck
 from voicegate.adapters.pbx.asterisk.checks import AsteriskCheck
-from voicegate.adapters.pbx.common.checking import Target
+from voicegate.adapters.pbx.common.checking import Desks, Target
 from voicegate.adapters.speech.checks import SpeechCheck
 from voicegate.adapters.speech.mixer import Mixer
 from voicegate.adapters.storage.checks import StoreCheck
@@ -25,6 +25,7 @@ from voicegate.bootstrap.endpoints import allowed_uids, socket_file
 from voicegate.bootstrap.pbxs import freeswitch_settings, needing_freeswitch
 from voicegate.bootstrap.profile_checks import ProfileCheck
 from voicegate.bootstrap.receipts import ReceiptKeysCheck
+from voicegate.bootstrap.routing import routes
 from voicegate.bootstrap.settings_checks import (
     Misconfigured,
     PolicyCheck,
@@ -88,9 +89,18 @@ def _of_socket(settings: Settings) -> SocketCheck:
 
 
 def _of_pbx(settings: Settings, name: str, pbx: AsteriskPbxSettings | FreeSwitchPbxSettings) -> Check:
+    trunks = {trunk: entry for trunk, entry in settings.trunks.items() if entry.pbx == name}
+    internal = {way.name: way for way in routes(settings).internal if way.trunk.pbx == name}
+    lines = sum(entry.max_calls for entry in trunks.values()) + sum(
+        way.trunk.max_calls for way in internal.values()
+    )
     target = Target(
-        trunks={trunk: entry.endpoint for trunk, entry in settings.trunks.items() if entry.pbx == name},
+        trunks={trunk: entry.endpoint for trunk, entry in trunks.items()},
         sounds=partial(_probe_sounds, settings),
+        packets={trunk: entry.packet_ms for trunk, entry in trunks.items()},
+        desks={way: Desks(one.pattern, one.trunk.endpoint) for way, one in internal.items()},
+        calls=min(lines, settings.call.max_in_progress),
+        audio_format=settings.audio.format,
     )
     match pbx:
         case AsteriskPbxSettings():

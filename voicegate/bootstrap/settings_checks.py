@@ -1,5 +1,6 @@
 """Check the settings for what is wrong although the file is accepted."""
 
+import os
 import stat
 from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
@@ -7,7 +8,8 @@ from typing import Final
 
 import structlog
 
-from voicegate.application.diagnostics import Finding, doubtful, failed, passed
+from voicegate.adapters.storage import engines
+from voicegate.application.diagnostics import Finding, doubtful, failed, passed, user_name
 from voicegate.config import (
     AsteriskPbxSettings,
     FreeSwitchPbxSettings,
@@ -59,8 +61,7 @@ class SecretFilesCheck:
             read_secret(path, setting)
             mode = mode_open_to_others(path)
         except (ConfigError, OSError) as error:
-            fix = "the file must be there and readable by the daemon's user; look as that user"
-            return failed(about, str(error), fix)
+            return failed(about, str(error), _fix_unreadable(setting, path))
         if mode is not None:
             fix = f"{_fix(path)}, and another secret if others use this machine"
             return failed(about, f"others may use {secret_path(path)} ({mode})", fix)
@@ -86,6 +87,21 @@ def warn_of_open_secrets(settings: Settings) -> None:
         with suppress(OSError):
             if (mode := mode_open_to_others(path)) is not None:
                 log.warning("secret file is open to others", setting=setting, mode=mode, fix=_fix(path))
+
+
+def _fix_unreadable(setting: str, path: str) -> str:
+    """Return what to do about a secret's file that cannot be read, or is empty."""
+    file, me = secret_path(path), user_name()
+    if "$" in str(file):
+        return f"the variable in {setting} is not set here: look as the daemon is started, by its unit"
+    above = next((one for one in file.parents if not os.access(one, os.X_OK)), None)
+    if above is not None:
+        return f"{setting}: {me} may not enter {above}: look as the daemon's user, or chmod o+x {above}"
+    if not file.exists():
+        return f"{setting}: make it, as root: install -o {me} -m 600 /dev/stdin {file}, and type the secret"
+    if not os.access(file, os.R_OK):
+        return f"look as the daemon's user; if that is {me}, as root: chown {me} {file} && chmod 600 {file}"
+    return f"{setting}: put the secret into {file}, alone on its first line"
 
 
 def _fix(path: str) -> str:
@@ -141,6 +157,8 @@ def secret_files(settings: Settings) -> Mapping[str, str]:
         for name, entry in settings.providers.items()
         if entry.signature_secret_file
     }
+    if passfile := engines.passfile_of(settings.storage.database):
+        files[f"{engines.SETTING} (passfile)"] = passfile
     files |= {f"webhooks.{name}.secret_file": entry.secret_file for name, entry in settings.webhooks.items()}
     return files
 

@@ -10,11 +10,11 @@ from rich.console import Console
 from rich.text import Text
 
 from voicegate.adapters import logs
-from voicegate.application.diagnostics import Finding, Level, doubtful, passed, run
+from voicegate.application.diagnostics import Finding, Level, doubtful, failed, passed, run
 from voicegate.cli.exits import Exit
 from voicegate.cli.options import Options
 from voicegate.cli.place import read_settings
-from voicegate.cli.printing import json_option, print_json
+from voicegate.cli.printing import describe_end, json_option, print_json
 from voicegate.client import ApiError, Client, Unreachable
 from voicegate.config import Settings
 
@@ -24,20 +24,26 @@ _STYLES: Final[Mapping[Level, str]] = {Level.OK: "green", Level.WARNING: "yellow
 
 @click.command()
 @click.option("--strict", is_flag=True, help="Exit with 1 for warnings too, not only for errors.")
+@click.option(
+    "--call",
+    "number",
+    metavar="NUMBER",
+    help="Have the running daemon call NUMBER too, a telephone that you can answer; its code is void.",
+)
 @json_option
 @click.pass_obj
-def doctor(options: Options, *, strict: bool, as_json: bool) -> None:
+def doctor(options: Options, *, strict: bool, number: str | None, as_json: bool) -> None:
     """Find out what is wrong, and how to fix it.
 
     Checks the key file, the database, the sounds and each PBX, which connects to us and plays a sound that
-    nobody hears: no telephone rings, and nothing is changed. Works with and without a running daemon. Run it
-    as the daemon's user, because that user's rights count. Exit code 0: no error; 1: an error, or with
-    --strict a warning.
+    nobody hears. Without --call no telephone rings, and nothing is changed. Works with and without a running
+    daemon. Run it as the daemon's user, because that user's rights count. Exit code 0: no error; 1: an error,
+    or with --strict a warning.
     """
     settings = read_settings(options)
     # What the parts log while they are looked at is said in the findings.
     logs.configure("error", settings.log.format)
-    findings = asyncio.run(_run_checks(settings, shows=not as_json))
+    findings = asyncio.run(_run_checks(settings, number, shows=not as_json))
     if as_json:
         # `cure` is what `fix` was called; it stays for one release.
         print_json([{**msgspec.to_builtins(finding), "cure": finding.fix} for finding in findings])
@@ -49,7 +55,7 @@ def doctor(options: Options, *, strict: bool, as_json: bool) -> None:
         raise SystemExit(Exit.NO)
 
 
-async def _run_checks(settings: Settings, *, shows: bool) -> list[Finding]:
+async def _run_checks(settings: Settings, number: str | None, *, shows: bool) -> list[Finding]:
     # Imported here, for it brings the whole daemon along.
     from voicegate.bootstrap import checks  # noqa: PLC0415
 
@@ -70,7 +76,34 @@ async def _run_checks(settings: Settings, *, shows: bool) -> list[Finding]:
             tell(finding)
         if daemon is None:
             tell(await asyncio.to_thread(_look_again, settings, findings))
+        if number is not None:
+            status.update("calling: answer, and press the key that is asked for")
+            tell(await asyncio.to_thread(_place_test_call, settings, number))
     return findings
+
+
+def _place_test_call(settings: Settings, number: str) -> Finding:
+    """Return what became of a call to a telephone of the admin's choice; its code is withdrawn after it."""
+    about = "test call"
+    try:
+        with Client(settings.socket.path) as client:
+            created = client.create_verification(number, reference="voicegate doctor")
+            try:
+                for _ in client.watch(created.id):
+                    pass
+                call = client.verification(created.id).call
+            finally:
+                client.cancel(created.id)
+    except Unreachable as error:
+        return failed(about, str(error), "start the daemon: it places the call")
+    except ApiError as error:
+        fix = "voicegate policy explain NUMBER says which rule, and the errors above what is in the way"
+        return failed(about, f"refused: {error} ({error.problem.name})", fix)
+    if call is not None and call.outcome == "delivered":
+        return passed(about, describe_end(call))
+    told = "the call was not placed" if call is None else describe_end(call)
+    see = f"voicegate calls show {created.call.id}; docs/operate/outcomes.md says what each outcome needs"
+    return failed(about, told, see)
 
 
 def _show(console: Console, finding: Finding) -> None:

@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 
 from tests.unit.adapters.http.serving import Served
+from tests.unit.application.scripted import ScriptedLeg
 from tests.unit.cli.conftest import run
 from tests.unit.cli.test_main import right_configuration
 from voicegate.application.diagnostics import Check, Finding, doubtful, failed, passed
 from voicegate.cli.exits import Exit
+from voicegate.domain.call_outcome import Hangup
 
 
 class Scripted:
@@ -106,6 +108,44 @@ async def test_a_daemon_that_has_its_pbx_back_meanwhile_is_well(
     served.bench.pbx.is_connected = False
     result = await asyncio.to_thread(run, "--config", str(file), "doctor", "--strict")
     assert (result.exit_code, result.stdout.splitlines()[1].endswith("can place calls again")) == (0, True)
+
+
+async def test_a_real_test_call_is_told_with_its_end_and_its_code_is_void(
+    served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given(monkeypatch)
+    file = right_configuration(tmp_path)
+    file.write_text(file.read_text().replace(f"{tmp_path}/api.sock", str(served.path)))
+
+    async def asked(number: str) -> tuple[int, str]:
+        result = await asyncio.to_thread(run, "--config", str(file), "doctor", "--call", number)
+        return result.exit_code, result.stdout
+
+    code, told = await asked("+12025550101")
+    assert (code, "ok       test call: delivered: blame" in told) == (0, True), told
+    (call,) = (await served.http.get("/v1/calls")).json()["calls"]
+    verification = (await served.http.get(f"/v1/verifications/{call['verification_id']}")).json()
+    assert (verification["status"], verification["reference"]) == ("canceled", "voicegate doctor")
+
+    async def is_busy(leg: ScriptedLeg) -> None:
+        leg.tell(Hangup(17, sip_status=486))
+
+    served.bench.pbx.plots = [is_busy]
+    code, told = await asked("+13105550101")
+    assert (code, "error    test call: busy" in told, "fix: voicegate calls show call_" in told) == (
+        1,
+        True,
+        True,
+    )
+    code, told = await asked("+33140000000")
+    assert (code, "test call: refused:" in told, "voicegate policy explain" in told) == (1, True, True)
+
+
+async def test_a_test_call_needs_a_daemon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given(monkeypatch)
+    words = ("--config", str(right_configuration(tmp_path)), "doctor", "--call", "+12025550101")
+    result = await asyncio.to_thread(run, *words)
+    assert (result.exit_code, "start the daemon" in result.stdout) == (Exit.NO, True)
 
 
 def test_every_part_is_examined_before_the_first_start(tmp_path: Path) -> None:

@@ -63,6 +63,10 @@ class StoreCheck:
         if not is_current(connection):
             fix = "brought up to date at the daemon's next start; back it up before"
             return doubtful(self.subject, f"{name} is an older version's", fix)
+        # Of a database file, the key file's own check knows.
+        if not is_sqlite and self._has_key is None and find_open_challenges(connection):
+            text = f"{name} has open codes, and the key file that made them cannot be read"
+            return failed(self.subject, text, "storage.key_file: restore it from its backup")
         if self._has_key is not None and not all(map(self._has_key, find_open_challenges(connection))):
             fix = (
                 "storage.key_file: restore the one that belongs to this database; else the next start "

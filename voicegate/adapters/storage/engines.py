@@ -75,6 +75,15 @@ def name_of(url: URL) -> str:
     return plain.render_as_string(hide_password=True)
 
 
+def passfile_of(location: str) -> str:
+    """Return the file with the password of a configured PostgreSQL; empty: there is none."""
+    try:
+        named = make_url(location).query.get("passfile", "")
+    except ArgumentError:
+        return ""
+    return named if isinstance(named, str) else ""
+
+
 def explain(url: URL, error: Exception) -> StoreError:
     """Return what went wrong with a database, without any value that is stored in it or sent to it."""
     kind = StoreUnsure if isinstance(error, StoreUnsure) else StoreError

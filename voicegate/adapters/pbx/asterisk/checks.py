@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Final
 
-from voicegate.adapters.pbx.asterisk import endpoint_checks, variables
+from voicegate.adapters.pbx.asterisk import desk_checks, endpoint_checks, variables
 from voicegate.adapters.pbx.asterisk.agi import AgiServer, address_of
 from voicegate.adapters.pbx.asterisk.manager_session import ManagerSession, manager_session
 from voicegate.adapters.pbx.asterisk.settings import AsteriskSettings
@@ -48,9 +48,7 @@ _DIALPLAN: Final = (
 )
 _UNREADABLE: Final = "audio.pbx_folder, audio.pbx_sounds, audio.group; the PBX must enter the folders above"
 _SKEW_S: Final = 2.0
-# One for RTP, one for RTCP.
-_RTP_PORTS_A_CALL: Final = 2
-_FEW_PORTS: Final = 40
+_FEW_CALLS: Final = 20
 
 
 class AsteriskCheck:
@@ -77,6 +75,9 @@ class AsteriskCheck:
             open=partial(manager_session, settings),
             login_fix=f"{name}.ami_username, ami_secret_file and permit= in manager.conf must fit",
             address_fix=f"{name}.ami_host, ami_port; enabled, bindaddr and port in manager.conf",
+            exposed_fix="bindaddr = 127.0.0.1 in manager.conf; from another host by TLS (tlsbindaddr) and "
+            f"{name}.ami_tls_ca",
+            is_encrypted=settings.ami_tls is not None,
         )
         return interface.check(self._run_checks, from_outside=self._look_at_port)
 
@@ -92,8 +93,11 @@ class AsteriskCheck:
             yield finding
         async for finding in self._look_at_way_back(session, rights, dialplan):
             yield finding
-        for trunk, endpoint in self._target.trunks.items():
-            for finding in await endpoint_checks.look(session, trunk, endpoint):
+        for trunk in self._target.trunks:
+            for finding in await endpoint_checks.look(session, trunk, self._target):
+                yield finding
+        for desks in self._target.desks:
+            for finding in await desk_checks.look(session, desks, self._target.desks[desks]):
                 yield finding
         yield await self._look_at_rtp(session)
 
@@ -297,8 +301,11 @@ class AsteriskCheck:
         if not (first.isdecimal() and last.isdecimal()):
             fix = "look at rtpstart and rtpend in rtp.conf yourself: UDP, open to the carrier"
             return doubtful("RTP", "the range of ports is not told", fix)
-        ports = int(last) - int(first) + 1
-        text = f"UDP ports {first} to {last}, for some {ports // _RTP_PORTS_A_CALL} calls"
-        if ports < _FEW_PORTS:
+        # RTP takes the even port of a pair, and RTCP the next one.
+        pairs = max((int(last) + 1) // 2 - (int(first) + 1) // 2, 0)
+        text = f"UDP ports {first} to {last}, for {pairs} calls"
+        if pairs < self._target.calls:
+            text = f"{text}, and our trunks may have {self._target.calls} at a time"
+        if pairs < max(self._target.calls, _FEW_CALLS):
             return doubtful("RTP", text, "widen rtpstart to rtpend in rtp.conf, in the firewall too")
         return passed("RTP", text)

@@ -4,20 +4,26 @@ The PBX as a whole is checked in `checks`. Source: Asterisk 22, "PJSIP_ENDPOINT"
 what the settings do.
 """
 
+import re
+from collections.abc import Collection
 from typing import Final
 
 from voicegate.adapters.pbx.asterisk.ami_events import text_of
 from voicegate.adapters.pbx.asterisk.manager_session import ManagerSession
 from voicegate.adapters.pbx.asterisk.originate import PJSIP
+from voicegate.adapters.pbx.common.checking import Target, judge_packets
 from voicegate.application.diagnostics import Finding, doubtful, failed, passed
 
 _DOWN: Final = ("UNAVAILABLE", "INVALID")
-_G711: Final = ("ulaw", "alaw")
+_G711: Final = frozenset(("PCMU", "PCMA"))
+_SDP_NAMES: Final = {"ulaw": "PCMU", "alaw": "PCMA"}
+_PTIME: Final = re.compile(r"\w:(\d+)")
+"""The packet's length in `allow`, as in ulaw:40; no function tells it but func_config's."""
 
 
-async def look(session: ManagerSession, trunk: str, endpoint: str) -> list[Finding]:
+async def look(session: ManagerSession, trunk: str, target: Target) -> list[Finding]:
     """Return the findings for one trunk's endpoint."""
-    about = f"trunk {trunk}"
+    about, endpoint = f"trunk {trunk}", target.trunks[trunk]
     reply = await session.ask("DeviceStateList")
     if not reply.is_success:
         fix = "load res_manager_devicestate in modules.conf"
@@ -29,7 +35,7 @@ async def look(session: ManagerSession, trunk: str, endpoint: str) -> list[Findi
         return [failed(about, f"the PBX has no PJSIP endpoint {endpoint}", fix)]
     return [
         await _judge_state(session, about, endpoint, state=state),
-        *await _judge(session, about, endpoint),
+        *await _judge(session, trunk, target),
     ]
 
 
@@ -50,7 +56,8 @@ async def _judge_state(session: ManagerSession, about: str, endpoint: str, *, st
     return passed(about, f"endpoint {endpoint} is up")
 
 
-async def _judge(session: ManagerSession, about: str, endpoint: str) -> list[Finding]:
+async def _judge(session: ManagerSession, trunk: str, target: Target) -> list[Finding]:
+    about, endpoint = f"trunk {trunk}", target.trunks[trunk]
     section = f"[{endpoint}] of pjsip.conf"
     redirects, direct, codecs = [
         await session.evaluate(f"PJSIP_ENDPOINT({endpoint},{name})")
@@ -68,11 +75,25 @@ async def _judge(session: ManagerSession, about: str, endpoint: str) -> list[Fin
     if direct != "false":
         fix = f"direct_media = no in {section}: audio past the PBX cannot be counted, so nothing is proven"
         found.append(failed(about, "direct_media is on", fix))
-    if codecs and not any(codec in codecs for codec in _G711):
-        fix = f"allow = ulaw,alaw in {section}"
-        found.append(doubtful(about, f"no G.711 among its codecs {codecs}", fix))
+    found += _judge_codecs(about, codecs, section=section, native=target.native_codecs)
+    if trunk in target.packets:
+        written = _PTIME.search(await session.evaluate(f"AST_CONFIG(pjsip.conf,{endpoint},allow)"))
+        theirs = written[1] if written else ""
+        found += judge_packets(about, trunk, theirs=theirs, ours=target.packets[trunk])
     found += await _judge_caller_id(session, about, endpoint)
     return found or [passed(about, f"redirect_method user, direct_media off, codecs {codecs}")]
+
+
+def _judge_codecs(about: str, codecs: str, *, section: str, native: Collection[str]) -> list[Finding]:
+    """Return what is wrong with an endpoint's codecs, as "(ulaw|alaw)"; the first is what a carrier takes."""
+    names = [_SDP_NAMES.get(name, name.upper()) for name in codecs.strip("()").split("|") if name]
+    fix = f"allow = !all,ulaw,alaw in {section}"
+    if names and not _G711.intersection(names):
+        return [doubtful(about, f"no G.711 among its codecs {codecs}", fix)]
+    if names and names[0] not in native:
+        text = f"each call's sounds are transcoded to {names[0]}, the first of its codecs {codecs}"
+        return [doubtful(about, text, f"{fix}, those first that the carrier takes without transcoding")]
+    return []
 
 
 async def _judge_caller_id(session: ManagerSession, about: str, endpoint: str) -> list[Finding]:

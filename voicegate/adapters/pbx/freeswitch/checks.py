@@ -15,6 +15,7 @@ from typing import Final
 from voicegate.adapters.pbx.common.checking import (
     ManagementInterface,
     Target,
+    judge_packets,
     judge_sounds,
     reason,
     sounds_not_tried,
@@ -67,6 +68,7 @@ _KEYS: Final = "rfc2833"
 _G711: Final = frozenset(("PCMU", "PCMA"))
 _RATES: Final[Mapping[str, str]] = {"OPUS": "48000", "AMR-WB": "16000", "G7221": "16000"}
 """RTP clock rates other than 8 kHz, for codecs whose name in a profile does not say it."""
+_PTIME: Final = re.compile(r"@(\d+)i")
 _RATE_OF: Final = re.compile(r"@(\d+)h")
 _UNHEARD: Final = "rtp_append_audio_sdp"
 """A gateway's variable with lines for each INVITE's SDP. With them, no far end uses key events that
@@ -97,18 +99,19 @@ class FreeSwitchCheck:
             open=partial(esl_session, settings),
             login_fix=f"{name}.esl_user, esl_password_file; {_ACCOUNT}",
             address_fix=f"{name}.esl_host, esl_port; {_DOOR}",
+            exposed_fix=f"{_DOOR}: 127.0.0.1; from another host through a VPN or stunnel, for ESL has no TLS",
         )
         return interface.check(self._run_checks)
 
     async def _run_checks(self, session: EslSession) -> AsyncIterator[Finding]:
         yield passed("ESL", f"logged in as {self._settings.esl_user or 'the event socket itself'}")
-        for finding in await _look_at_status(session):
+        for finding in await _look_at_status(session, self._target.calls):
             yield finding
         needed = [_look_at_rights(session), await _look_at_modules(session)]
         for finding in needed:
             yield finding
-        for trunk, gateway in self._target.trunks.items():
-            for finding in await _look_at_gateway(session, trunk, gateway):
+        for trunk in self._target.trunks:
+            for finding in await _look_at_gateway(session, trunk, self._target):
                 yield finding
         if any(finding.level == "error" for finding in needed):
             return
@@ -132,10 +135,10 @@ class FreeSwitchCheck:
             yield failed("calls", f"a call to nobody does not come about: {reason(error)}", _UNPLACED)
 
 
-async def _look_at_status(session: EslSession) -> list[Finding]:
+async def _look_at_status(session: EslSession, calls: int) -> list[Finding]:
     text = await session.api("status")
     version, rate, room = (pattern.search(text) for pattern in (_VERSION, _RATE, _ROOM))
-    return [_judge_version(version), _judge_capacity(rate, room)]
+    return [_judge_version(version), _judge_capacity(rate, room, calls)]
 
 
 def _judge_version(version: re.Match[str] | None) -> Finding:
@@ -146,13 +149,15 @@ def _judge_version(version: re.Match[str] | None) -> Finding:
     return passed("version", f"FreeSWITCH {version[0].removeprefix('Version ')}")
 
 
-def _judge_capacity(rate: re.Match[str] | None, room: re.Match[str] | None) -> Finding:
+def _judge_capacity(rate: re.Match[str] | None, room: re.Match[str] | None, calls: int) -> Finding:
     if rate is None or room is None:
         fix = f"esl-allowed-api status; {_ACCOUNT}"
         return doubtful("capacity", "the PBX does not tell how many calls it takes", fix)
     capacity = f"{rate[1]} calls a second at most, and {room[1]} at once"
     # What is above either is refused by the PBX itself.
-    if min(int(rate[1]), int(room[1])) < _FEW:
+    if int(room[1]) < calls:
+        capacity = f"{capacity}; our trunks may have {calls} at once"
+    if min(int(rate[1]), int(room[1])) < _FEW or int(room[1]) < calls:
         fix = "sessions-per-second and max-sessions in switch.conf.xml: what is above them is refused"
         return doubtful("capacity", capacity, fix)
     return passed("capacity", capacity)
@@ -190,15 +195,15 @@ async def _has(session: EslSession, module: str) -> bool:
     return await session.api(f"module_exists {module}") == _YES
 
 
-async def _look_at_gateway(session: EslSession, trunk: str, gateway: str) -> list[Finding]:
-    about = f"trunk {trunk}"
+async def _look_at_gateway(session: EslSession, trunk: str, target: Target) -> list[Finding]:
+    about, gateway = f"trunk {trunk}", target.trunks[trunk]
     told = read_gateways(await session.api(GATEWAYS)).get(gateway)
     if told is None:
         fix = f"trunks.{trunk}.endpoint must name a gateway of a SIP profile that runs"
         return [failed(about, f"the PBX has no gateway {gateway}", fix)]
     return [
         _judge_state(about, gateway, told),
-        *await _look_at_profile(session, about, gateway=gateway, profile=told.profile),
+        *await _look_at_profile(session, trunk, target, profile=told.profile),
     ]
 
 
@@ -213,13 +218,15 @@ def _judge_state(about: str, gateway: str, told: Gateway) -> Finding:
     return passed(about, f"gateway {gateway} is up")
 
 
-async def _look_at_profile(session: EslSession, about: str, *, gateway: str, profile: str) -> list[Finding]:
+async def _look_at_profile(session: EslSession, trunk: str, target: Target, *, profile: str) -> list[Finding]:
+    about, gateway = f"trunk {trunk}", target.trunks[trunk]
     told = read_profile(await session.api(f"sofia xmlstatus profile {profile}"))
     codecs, keys = told.codecs, told.dtmf
-    found = []
-    if _G711.isdisjoint(codec.partition("@")[0] for codec in codecs.split(",")):
-        fix = f"outbound-codec-prefs in profile {profile}: PCMU,PCMA, so that our sounds need no transcoding"
-        found.append(doubtful(about, f"profile {profile} offers no G.711: {codecs or 'nothing'}", fix))
+    found = _judge_codecs(about, profile, codecs, target)
+    if trunk in target.packets:
+        lengths = _PTIME.search(codecs)
+        theirs = lengths[1] if lengths else ""
+        found += judge_packets(about, trunk, theirs=theirs, ours=target.packets[trunk])
     # As tones they are heard only as well as the codec lets them.
     if keys != _KEYS:
         fix = f"dtmf-type in profile {profile}: {_KEYS}, else keys are heard as tones or by INFO only"
@@ -229,6 +236,17 @@ async def _look_at_profile(session: EslSession, about: str, *, gateway: str, pro
         fix = f"the variable {_UNHEARD} in {gateway}, as dialplan/freeswitch/profile.xml has it; {_ACCOUNT}"
         found.append(doubtful(about, f"keys of {unheard} calls are not heard, as far as can be seen", fix))
     return found or [passed(about, f"profile {profile} offers {codecs}, and keys as events")]
+
+
+def _judge_codecs(about: str, profile: str, codecs: str, target: Target) -> list[Finding]:
+    names = [codec.partition("@")[0].upper() for codec in codecs.split(",")]
+    fix = f"outbound-codec-prefs in profile {profile}: PCMU,PCMA, so that our sounds need no transcoding"
+    if _G711.isdisjoint(names):
+        return [doubtful(about, f"profile {profile} offers no G.711: {codecs or 'nothing'}", fix)]
+    if names[0] not in target.native_codecs:
+        text = f"each call's sounds are transcoded to {names[0]}, the first that profile {profile} offers"
+        return [doubtful(about, text, f"{fix}; those first that the carrier takes")]
+    return []
 
 
 def _unheard(codecs: str, lines: str) -> str:

@@ -4,7 +4,8 @@ import asyncio
 
 import pytest
 
-from tests.unit.adapters.pbx.asterisk.test_asterisk_checks import ScriptedAsterisk, exchange, findings
+from tests.unit.adapters.pbx.asterisk.scripted import ScriptedAsterisk
+from tests.unit.adapters.pbx.asterisk.test_asterisk_checks import exchange, findings
 from voicegate.application.diagnostics import Level
 
 __all__ = ["exchange"]

@@ -2,140 +2,27 @@
 
 import asyncio
 import hashlib
-import ssl
+import re
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from tests.unit.adapters.pbx.asterisk.peers import READING, AgiCaller, AmiPeer, Message, settings_for, tls_of
+from tests.unit.adapters.pbx.asterisk.peers import READING, settings_for, tls_of
+from tests.unit.adapters.pbx.asterisk.scripted import ACTIONS, MARK, ScriptedAsterisk
 from voicegate.adapters.pbx.asterisk import variables
 from voicegate.adapters.pbx.asterisk.agi import AgiServer
 from voicegate.adapters.pbx.asterisk.checks import AsteriskCheck
 from voicegate.adapters.pbx.asterisk.settings import AsteriskSettings
-from voicegate.adapters.pbx.common.checking import Target
+from voicegate.adapters.pbx.common.checking import Desks, Target
 from voicegate.adapters.pbx.common.connection import Secret
 from voicegate.adapters.system import SystemClock
 from voicegate.application.diagnostics import Finding, Level
 from voicegate.application.ports import Clip
 from voicegate.config import project_folder
 from voicegate.domain.errors import SpeechError
-
-MARK = f"revision{variables.DIALPLAN_REVISION}"
-HEALTHY = {
-    "VERSION()": "22.10.1",
-    "DIALPLAN_EXISTS(voicegate-answered,s,1)": "1",
-    "DIALPLAN_EXISTS(voicegate-reject-forward,+12025550100,1)": "1",
-    f"DIALPLAN_EXISTS(voicegate-answered,{MARK},1)": "1",
-    "PJSIP_ENDPOINT(carrier,redirect_method)": "user",
-    "PJSIP_ENDPOINT(carrier,direct_media)": "false",
-    "PJSIP_ENDPOINT(carrier,allow)": "(ulaw|alaw)",
-    "PJSIP_ENDPOINT(carrier,aors)": "carrier-aor",
-    "PJSIP_AOR(carrier-aor,qualify_frequency)": "30",
-    "AST_CONFIG(rtp.conf,general,rtpstart)": "10000",
-    "AST_CONFIG(rtp.conf,general,rtpend)": "20000",
-}
-ACTIONS = {
-    "Originate": "Originate a call.  (Priv: originate,all)",
-    "Hangup": "Hangup channel.  (Priv: system,call,all)",
-    "Status": "List channel status.  (Priv: system,call,reporting,all)",
-    "Ping": "Keepalive command.  (Priv: <none>)",
-}
-
-
-class ScriptedAsterisk(AmiPeer):
-    """A PBX whose dialplan hands a call to nobody over FastAGI, and that can be wrong in many ways."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.tls: ssl.SSLContext | None = None
-        self.values = dict(HEALTHY)
-        self.actions = dict(ACTIONS)
-        self.states = {"PJSIP/carrier": "NOT_INUSE"}
-        self.skew = timedelta()
-        self.unplayable: set[str] = set()
-        self.dtmf = "200 result=0\n"
-        self.is_reaching = True
-        self.has_agi = True
-        self.recording = ""
-        self.silent_events: set[str] = set()
-        self.needless_events: tuple[str, ...] = ()
-        self.answers |= {
-            "Getvar": lambda _, asked: (
-                f"Response: Success\r\nValue: {self.values.get(asked['Variable'], '')}"
-            ),
-            "Ping": lambda _, asked: f"Response: Success\r\nPing: Pong\r\nTimestamp: {self.time}",
-            "ListCommands": lambda _, asked: "\r\n".join(
-                ("Response: Success", *(f"{name}: {text}" for name, text in self.actions.items()))
-            ),
-            "DeviceStateList": lambda _, asked: self.list_states(asked),
-            "Originate": lambda _, asked: self.place(asked),
-        }
-
-    @property
-    def time(self) -> float:
-        return (datetime.now(UTC) + self.skew).timestamp()
-
-    def list_states(self, asked: Message) -> None:
-        tag = f"ActionID: {asked['ActionID']}\r\n"
-        self.say(f"Response: Success\r\nEventList: start\r\n{tag}\r\n")
-        for device, state in self.states.items():
-            self.say(f"Event: DeviceStateChange\r\n{tag}Device: {device}\r\nState: {state}\r\n\r\n")
-        self.say(f"Event: DeviceStateListComplete\r\n{tag}EventList: Complete\r\n\r\n")
-
-    def place(self, asked: Message) -> str:
-        task = asyncio.create_task(self.walk(asked))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return "Response: Success\r\nMessage: Originate successfully queued"
-
-    def tell(self, name: str, **headers: str) -> None:
-        if name not in self.silent_events:
-            self.event(name, **headers)
-
-    async def walk(self, asked: Message) -> None:
-        """Our dialplan, as Asterisk walks it."""
-        for name in ("Newstate", "DialBegin", "DialState", "DialEnd", *self.needless_events):
-            self.tell(name, Uniqueid=asked["ChannelId"])
-        is_answered = self.is_reaching and await self.connect(asked)
-        # What Playback does once AGI has failed.
-        is_answered = is_answered or (self.has_agi and "VOICEGATE_APOLOGY=" in asked["Variable"])
-        response = "Success" if is_answered else "Failure"
-        self.tell("OriginateResponse", Response=response, ActionID=asked["ActionID"])
-        self.tell("HangupRequest", Uniqueid=asked["OtherChannelId"])
-        self.tell("Hangup", Uniqueid=asked["OtherChannelId"])
-
-    async def connect(self, asked: Message) -> bool:
-        variable = dict(line.split("=", 1) for line in asked["Variable"].split("\n"))
-        place, _, script = variable["VOICEGATE_AGI"].removeprefix("agi://").partition("/")
-        host, _, port = place.rpartition(":")
-        try:
-            caller = AgiCaller(*await asyncio.open_connection(host, int(port)))
-        except OSError:
-            return False
-        AgiCaller.dialed.append(caller)
-        caller.send(f"agi_network_script: {script}\nagi_uniqueid: {asked['OtherChannelId']}\n")
-        caller.send(f"agi_arg_1: {variable['VOICEGATE_TOKEN']}\n\n")
-        is_answered = False
-        while command := await caller.command():
-            is_answered = is_answered or command == "ANSWER"
-            caller.send(self.reply(command))
-            if command == "HANGUP":
-                break
-        caller.hang_up()
-        return is_answered
-
-    def reply(self, command: str) -> str:
-        if command.startswith("EXEC SendDTMF"):
-            return self.dtmf
-        if command.startswith("GET VARIABLE"):
-            return f"200 result=1 ({self.recording})\n" if self.recording else "200 result=0\n"
-        if command.startswith("STREAM FILE"):
-            is_played = command.split('"')[1] not in self.unplayable
-            return "200 result=0 endpos=4000\n" if is_played else "200 result=-1 endpos=0\n"
-        return "200 result=0\n"
 
 
 @pytest.fixture
@@ -158,7 +45,9 @@ async def examined(settings: AsteriskSettings, *, error: SpeechError | None = No
             raise error
         yield (READING,)
 
-    check = AsteriskCheck(settings, Target({"carrier": "carrier"}, sounds), SystemClock())
+    desks = {"desks": Desks(re.compile("4[0-9]{3}"), "{extension}")}
+    target = Target({"carrier": "carrier"}, sounds, packets={"carrier": 20}, desks=desks, calls=30)
+    check = AsteriskCheck(settings, target, SystemClock())
     return [finding async for finding in check.run()]
 
 
@@ -172,9 +61,12 @@ async def test_a_healthy_pbx_has_nothing_wrong(exchange: ScriptedAsterisk) -> No
     names = {finding.about for finding in found}
     assert names == {"AMI", "version", "clock", "AMI rights", "dialplan", "FastAGI", "sounds"} | {
         "AMI events",
+        "AMI from outside",
+        "extensions desks",
         "trunk carrier",
         "RTP",
     }
+    assert any("all telephones of 1 with several ring" in finding.text for finding in found)
 
 
 def value(name: str, text: str) -> Callable[[ScriptedAsterisk], None]:
@@ -241,9 +133,14 @@ SPOILT = {
         Level.WARNING,
         "eventfilter lines",
     ),
-    "no endpoint": (attribute("states", {}), "trunk carrier", Level.ERROR, "trunks.carrier.endpoint"),
+    "no endpoint": (
+        attribute("states", {"PJSIP/4200": "NOT_INUSE"}),
+        "trunk carrier",
+        Level.ERROR,
+        "trunks.carrier.endpoint",
+    ),
     "dead trunk": (
-        attribute("states", {"PJSIP/carrier": "UNAVAILABLE"}),
+        attribute("states", {"PJSIP/carrier": "UNAVAILABLE", "PJSIP/4200": "NOT_INUSE"}),
         "trunk carrier",
         Level.ERROR,
         "pjsip show contacts",
@@ -270,13 +167,43 @@ SPOILT = {
         value("PJSIP_ENDPOINT(carrier,allow)", "(g729)"),
         "trunk carrier",
         Level.WARNING,
-        "allow = ulaw,alaw",
+        "allow = !all,ulaw,alaw",
     ),
     "untold endpoint": (
         value("PJSIP_ENDPOINT(carrier,redirect_method)", ""),
         "trunk carrier",
         Level.WARNING,
         "func_pjsip_endpoint",
+    ),
+    "transcoding": (
+        value("PJSIP_ENDPOINT(carrier,allow)", "(opus|ulaw)"),
+        "trunk carrier",
+        Level.WARNING,
+        "allow = !all,ulaw,alaw",
+    ),
+    "packets": (
+        value("AST_CONFIG(pjsip.conf,carrier,allow)", "!all,ulaw:40,alaw:40"),
+        "trunk carrier",
+        Level.WARNING,
+        "trunks.carrier.packet_ms = 40",
+    ),
+    "no desk": (
+        attribute("states", {"PJSIP/carrier": "NOT_INUSE"}),
+        "extensions desks",
+        Level.WARNING,
+        "internal.desks.pattern",
+    ),
+    "telephone that is not rung": (
+        value("PJSIP_DIAL_CONTACTS(4200)", "PJSIP/4200/sip:a@127.0.0.1&PJSIP/4200/sip:b|c@127.0.0.1"),
+        "extensions desks",
+        Level.WARNING,
+        "max_contacts",
+    ),
+    "ports for fewer calls": (
+        value("AST_CONFIG(rtp.conf,general,rtpend)", "10057"),
+        "RTP",
+        Level.WARNING,
+        "widen rtpstart",
     ),
     "few ports": (value("AST_CONFIG(rtp.conf,general,rtpend)", "10019"), "RTP", Level.WARNING, "firewall"),
     "untold ports": (value("AST_CONFIG(rtp.conf,general,rtpend)", ""), "RTP", Level.WARNING, "rtp.conf"),
@@ -335,7 +262,19 @@ async def test_a_from_user_is_well_where_a_header_tells_our_number(
 async def test_a_hundred_ports_are_fifty_calls(exchange: ScriptedAsterisk) -> None:
     exchange.values["AST_CONFIG(rtp.conf,general,rtpend)"] = "10099"
     (finding,) = [one for one in await findings(exchange) if one.about == "RTP"]
-    assert "for some 50 calls" in finding.text
+    assert "for 50 calls" in finding.text
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "calls"), [(10000, 10099, 50), (10001, 10100, 49), (10001, 10101, 50)]
+)
+async def test_a_call_takes_an_even_port_and_the_next(
+    exchange: ScriptedAsterisk, first: int, last: int, calls: int
+) -> None:
+    exchange.values["AST_CONFIG(rtp.conf,general,rtpstart)"] = str(first)
+    exchange.values["AST_CONFIG(rtp.conf,general,rtpend)"] = str(last)
+    (finding,) = [one for one in await findings(exchange) if one.about == "RTP"]
+    assert f"for {calls} calls" in finding.text
 
 
 def test_our_context_has_as_many_lines_as_we_think() -> None:
