@@ -68,8 +68,8 @@ docs: $(READY) ## all pages as HTML, into docs/_build
 	@$(BIN)/python -m sphinx -q -W --keep-going -n -b html docs docs/_build
 	@echo "docs/_build/index.html"
 
-wheel: $(READY) ## what `pip install` takes, into dist
-	@$(BIN)/python -m hatchling build --target wheel --directory dist
+wheel: $(READY) ## what `pip install` takes, and the source of it, into dist
+	@$(BIN)/python -m hatchling build --target wheel --target sdist --directory dist
 
 # What is installed here, and so was tested, with the hashes of all files that an index has of it; the tests' for
 # Pythons from this one on: their tools drop older ones sooner than the daemon does.

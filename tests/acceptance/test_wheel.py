@@ -5,7 +5,9 @@ import re
 import shutil
 import subprocess
 import sys
+import tarfile
 import venv
+import zipfile
 from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
@@ -13,6 +15,7 @@ from typing import Final
 
 import pytest
 from packaging.requirements import Requirement
+from trove_classifiers import classifiers
 
 from tests.pages import ROOT
 from voicegate import DISTRIBUTION, __version__
@@ -121,6 +124,52 @@ def test_a_newer_wheel_replaces_the_older_one(wheel: Path, tmp_path: Path) -> No
     install(environment, build(older, tmp_path / "dist"))
     said = install(environment, wheel)
     assert f"Successfully installed {DISTRIBUTION}-{__version__}" in said, said
+
+
+def test_its_metadata_is_what_an_index_takes(environment: Path) -> None:
+    (site,) = environment.glob("lib/python*/site-packages")
+    (installed,) = metadata.distributions(name=DISTRIBUTION, path=[str(site)])
+    told = installed.metadata
+    assert set(told.get_all("Classifier", ())) <= set(classifiers)
+    assert {"Programming Language :: Python :: 3.11", "Typing :: Typed"} <= set(
+        told.get_all("Classifier", ())
+    )
+    urls = dict(one.split(", ") for one in told.get_all("Project-URL", ()))
+    assert {"Homepage", "Documentation", "Changelog"} <= urls.keys()
+    assert all(url.startswith("https://") for url in urls.values())
+    assert (told["Description-Content-Type"], told["License-Expression"]) == ("text/markdown", "Apache-2.0")
+    assert set(told.get_all("License-File", ())) == {"LICENSE", "NOTICE"}
+    assert str(told.json["description"]).startswith("# Voicegate")
+
+
+def test_wheel_and_source_carry_everything(wheel: Path, tmp_path: Path) -> None:
+    build = [sys.executable, "-m", "hatchling", "build", "--target", "sdist", "--directory", str(tmp_path)]
+    subprocess.run(build, check=True, cwd=ROOT, capture_output=True, timeout=at_most(60))
+    (source,) = tmp_path.glob("*.tar.gz")
+    with tarfile.open(source) as opened:
+        sent = {name.partition("/")[2] for name in opened.getnames()}
+    with zipfile.ZipFile(wheel) as opened_wheel:
+        installed = set(opened_wheel.namelist())
+    tracked = subprocess.run(
+        ["git", "ls-files", "voicegate", "config", "dialplan", "sounds"],
+        check=True,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=at_most(20),
+    ).stdout.split()
+    assert len(tracked) > 1500
+    data = ("config/", "dialplan/", "sounds/")
+    wanted = {f"voicegate/_project/{name}" if name.startswith(data) else name for name in tracked}
+    assert wanted - installed == set()
+    assert {
+        *tracked,
+        "pyproject.toml",
+        "README.md",
+        "docs/install/daemon.md",
+        "docker/trial.yaml",
+    } - sent == set()
+    assert not any(name.startswith((".ci", ".git/", ".venv")) for name in sent)
 
 
 def test_the_installed_program_knows_its_version_and_folders(environment: Path) -> None:

@@ -1,6 +1,7 @@
 """`voicegate doctor`: check every part, say what is wrong and how to fix it. Changes nothing."""
 
 import asyncio
+from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -89,8 +90,7 @@ def _place_test_call(settings: Settings, number: str) -> Finding:
         with Client(settings.socket.path) as client:
             created = client.create_verification(number, reference="voicegate doctor")
             try:
-                for _ in client.watch(created.id):
-                    pass
+                deque(client.watch(created.id), maxlen=0)
                 call = client.verification(created.id).call
             finally:
                 client.cancel(created.id)

@@ -8,7 +8,7 @@ ours have no second leg.
 """
 
 import re
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from functools import partial
 from typing import Final
 
@@ -222,7 +222,7 @@ async def _look_at_profile(session: EslSession, trunk: str, target: Target, *, p
     about, gateway = f"trunk {trunk}", target.trunks[trunk]
     told = read_profile(await session.api(f"sofia xmlstatus profile {profile}"))
     codecs, keys = told.codecs, told.dtmf
-    found = _judge_codecs(about, profile, codecs, target)
+    found = _judge_codecs(about, codecs, profile=profile, native=target.native_codecs)
     if trunk in target.packets:
         lengths = _PTIME.search(codecs)
         theirs = lengths[1] if lengths else ""
@@ -238,12 +238,12 @@ async def _look_at_profile(session: EslSession, trunk: str, target: Target, *, p
     return found or [passed(about, f"profile {profile} offers {codecs}, and keys as events")]
 
 
-def _judge_codecs(about: str, profile: str, codecs: str, target: Target) -> list[Finding]:
+def _judge_codecs(about: str, codecs: str, *, profile: str, native: Collection[str]) -> list[Finding]:
     names = [codec.partition("@")[0].upper() for codec in codecs.split(",")]
     fix = f"outbound-codec-prefs in profile {profile}: PCMU,PCMA, so that our sounds need no transcoding"
     if _G711.isdisjoint(names):
         return [doubtful(about, f"profile {profile} offers no G.711: {codecs or 'nothing'}", fix)]
-    if names[0] not in target.native_codecs:
+    if names[0] not in native:
         text = f"each call's sounds are transcoded to {names[0]}, the first that profile {profile} offers"
         return [doubtful(about, text, f"{fix}; those first that the carrier takes")]
     return []
