@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import inspect
+from sqlalchemy import Engine, event, inspect
+from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.schema import CreateIndex
 
@@ -43,9 +44,9 @@ HASTY = "&options=-c%20lock_timeout%3D100"
 """What makes a URL's stores wait 100 ms for another daemon."""
 
 
-async def refusal(url: str, *, alone: bool = False) -> str:
+async def refusal(url: str, *, controller: str | None = None) -> str:
     with pytest.raises(StoreError) as refused:
-        async with SqlStore(url, alone=alone):
+        async with SqlStore(url, controller=controller):
             pytest.fail("it opened")
     return str(refused.value)
 
@@ -135,17 +136,34 @@ async def test_of_calls_through_two_stores_at_once_none_passes_the_limit(server:
     assert placed.count(True) == 3
 
 
-async def test_a_second_daemon_is_refused_until_the_first_is_gone(server: Server) -> None:
+async def test_a_daemon_of_a_version_for_one_daemon_keeps_controllers_out_and_they_it(server: Server) -> None:
+    def take_alone(url: str) -> Engine:
+        """As that version takes the database for itself."""
+        engine = engines.connect_readers(engines.locate(url))
+        event.listen(engine, "connect", take)
+        return engine
+
+    def take(connection: DBAPIConnection, _entry: object) -> None:
+        connection.cursor().execute(f"SELECT pg_advisory_lock({postgresql._SOLE_LOCK})")
+        connection.commit()
+
     with server.database() as url:
-        async with SqlStore(url, alone=True):
-            message = await refusal(url + HASTY, alone=True)
+        alone = take_alone(url)
+        with alone.connect():
+            message = await refusal(url + HASTY, controller="new")
             # Doctor, and who reads receipts, is let in.
             (finding,) = [one async for one in StoreCheck(url).run()]
+        alone.dispose()
         assert message.startswith("storage.database: postgresql://voicegate@/")
-        assert message.endswith("another daemon uses this database")
+        assert message.endswith("a daemon of an older version uses this database: stop it first")
         assert finding.level is Level.OK
-        async with SqlStore(url, alone=True) as store:
-            await store.probe(NOW)
+        async with SqlStore(url, controller="one") as one, SqlStore(url, controller="two") as two:
+            await one.probe(NOW)
+            await two.probe(NOW)
+            alone = take_alone(url + HASTY)
+            with pytest.raises(DBAPIError, match="lock timeout"):
+                alone.connect()
+            alone.dispose()
 
 
 @pytest.mark.parametrize(
@@ -214,7 +232,7 @@ async def own() -> AsyncIterator[Server]:
 
 async def test_writes_wait_for_a_server_that_is_restarted_and_happen_once(own: Server) -> None:
     url = own.create("restarted")
-    async with SqlStore(url, LONG, alone=True) as store:
+    async with SqlStore(url, LONG, controller="own") as store:
         await open_challenge(store, make_challenge(), make_call())
         for how in (signal.SIGINT, signal.SIGQUIT):
             own.stop(how)

@@ -18,6 +18,7 @@ from typing import Any, Final
 
 from voicegate.adapters.pbx.simulator.pbx import SimulatedLeg, SimulatedPbx
 from voicegate.application.call_log import CallLog
+from voicegate.application.lines import LineCaps, NoLine
 from voicegate.application.ports import Order
 from voicegate.cli.main import main
 from voicegate.domain.call import Call, CallEvent
@@ -60,10 +61,11 @@ def patch(notes: Notes) -> None:
         notes.add("originated", str(order.hop.number))
         return _originate(pbx, order)
 
-    async def begin(call_log: CallLog) -> None:
+    async def begin(call_log: CallLog, caps: LineCaps) -> NoLine | None:
         await notes.park(call_log.call, "originated", "before")
-        await _begin(call_log)
+        refused = await _begin(call_log, caps)
         await notes.park(call_log.call, "originated", "after")
+        return refused
 
     async def write(call_log: CallLog, event: CallEvent) -> None:
         name = re.sub(r"(?<!^)(?=[A-Z])", "_", type(event).__name__).lower()

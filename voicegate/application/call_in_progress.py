@@ -21,6 +21,7 @@ from voicegate.application.conversation import (
     Script,
     keys_apart_from,
 )
+from voicegate.application.lines import LineCaps, NoLine
 from voicegate.application.ports import Clip, Leg, Order, Pbx
 from voicegate.domain.announcement import HumanCheck, PromptName
 from voicegate.domain.call import Answered, MediaCounted
@@ -57,6 +58,8 @@ class CallInProgress:
     """How long it may last."""
     reporting: Reporting | None
     """What a person may say of it; None: nothing."""
+    caps: LineCaps
+    """How many calls there may be at a time."""
     given_up: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when there is a reason to end the call."""
     _leg: Leg | None = None
@@ -85,15 +88,16 @@ class CallInProgress:
     def _prompt(self, name: PromptName) -> Clip:
         return self.announcer.prompt(self.challenge, name)
 
-    async def run(self, *, has_line: bool, is_drained: bool = False) -> Hangup:
+    async def run(self, *, has_line: bool, is_drained: bool = False) -> Hangup | NoLine:
         """Place the call and hold it to its end; if there was no free line, it has ended already.
 
-        `is_drained`: its trunk was drained while it waited for a line. Nothing is dialed then.
+        Another controller may have that line by now: then nothing has happened. `is_drained`: its trunk was
+        drained while it waited for a line. Nothing is dialed then.
         """
         with self.call_log.watching_challenge():
             return await self._run(has_line=has_line, is_drained=is_drained)
 
-    async def _run(self, *, has_line: bool, is_drained: bool) -> Hangup:
+    async def _run(self, *, has_line: bool, is_drained: bool) -> Hangup | NoLine:
         loop = asyncio.get_running_loop()
         placed_at = loop.time()
         try:
@@ -109,7 +113,9 @@ class CallInProgress:
             if is_drained:
                 log.info("queued call not placed", call=self.call_log.call.id, why="trunk drained")
                 return Hangup(is_unreachable=True)
-            hangup = await self._place()
+            ended = await self._place()
+            if isinstance(ended, NoLine):
+                return ended
         except SpeechError:
             log.exception("speech failed", call=self.call_log.call.id)
             return Hangup(gave_up=GaveUp.PLAYBACK_FAILED)
@@ -117,9 +123,9 @@ class CallInProgress:
             log.warning("call not placed", call=self.call_log.call.id, error=str(error))
             return Hangup(gave_up=GaveUp.PBX_UNAVAILABLE)
         after = timedelta(seconds=loop.time() - placed_at)
-        return replace(hangup, gave_up=self._gave_up or hangup.gave_up, after=after)
+        return replace(ended, gave_up=self._gave_up or ended.gave_up, after=after)
 
-    async def _place(self) -> Hangup:
+    async def _place(self) -> Hangup | NoLine:
         call = self.call_log.call
         announcement = self.announcer.compose(
             self.challenge,
@@ -127,7 +133,8 @@ class CallInProgress:
             may_report=self.reporting is not None,
         )
         order = Order(call.id, self.hop, self._apology)
-        await self.call_log.begin()
+        if (refused := await self.call_log.begin(self.caps)) is not None:
+            return refused
         if self._gave_up:
             return Hangup(gave_up=self._gave_up)
         async with AsyncExitStack() as stack:

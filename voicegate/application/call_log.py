@@ -13,7 +13,8 @@ from typing import Final
 
 import structlog
 
-from voicegate.application.change_notifier import ChangeNotifier
+from voicegate.application.change_notifier import ChangeNotifier, Signal, SignalKind
+from voicegate.application.lines import LineCaps, NoLine
 from voicegate.application.observing import NOBODY, Observer
 from voicegate.application.outbox import Message, Outgoing, Told
 from voicegate.application.pending_call import PendingCall
@@ -25,7 +26,7 @@ from voicegate.domain import call as calls
 from voicegate.domain.call import Call, CallEvent, Ended, Originated, Reported
 from voicegate.domain.call_outcome import CallOutcome, GaveUp, Hangup
 from voicegate.domain.challenge import Challenge
-from voicegate.domain.errors import StoreError
+from voicegate.domain.errors import CallTaken, StoreError
 from voicegate.domain.phone_number import Destination, mask
 from voicegate.domain.policy import Deny
 from voicegate.domain.routing import Hop, Trunk
@@ -94,14 +95,23 @@ class CallLog:
             self._changed.set()
             yield
 
-    async def begin(self) -> None:
-        """Store that the call is originated now, and announce it.
+    async def begin(self, caps: LineCaps) -> NoLine | None:
+        """Store that the call is originated now, and announce it; or return why it may not begin yet.
 
         Raises:
             StoreError: it could not be stored.
+            CallTaken: another controller has taken it over.
         """
+        before, entries, messages = self.call, len(self._entries), len(self._messages)
         self.note(Originated())
-        await self._store_steps(can_wait=True)
+        record, told = CallRecord(self.call, timeline=tuple(self._entries)), tuple(self._messages)
+        refused = await self._store.begin(record, caps, Told(told))
+        if refused is not None:
+            self.call = before
+            del self._entries[entries:], self._messages[messages:]
+            return refused
+        self._follow_commit(told)
+        return None
 
     async def write(self, event: CallEvent) -> None:
         """Apply an event to the call; `store_steps` stores and announces it, or else the end of the call.
@@ -131,13 +141,11 @@ class CallLog:
     async def _try_to_store(self) -> None:
         self._has_news.clear()
         try:
-            await self._store_steps()
-        except StoreError as error:
+            record, messages = CallRecord(self.call, timeline=tuple(self._entries)), tuple(self._messages)
+            await self._store.record(record, told=Told(messages))
+        except (StoreError, CallTaken) as error:
             log.warning("steps of call not stored yet", call=self.call.id, error=str(error))
-
-    async def _store_steps(self, *, can_wait: bool = False) -> None:
-        record, messages = CallRecord(self.call, timeline=tuple(self._entries)), tuple(self._messages)
-        await self._store.record(record, told=Told(messages), can_wait=can_wait)
+            return
         self._follow_commit(messages)
 
     def with_report(self, hangup: Hangup) -> Hangup:
@@ -203,6 +211,7 @@ class CallLog:
 
         Raises:
             StoreError: it could not be stored.
+            CallTaken: another controller has taken it over, and records its end.
         """
         detail = {
             "outcome": str(outcome.outcome),
@@ -224,6 +233,7 @@ class CallLog:
         self._observer.call_ended(record, self._challenge)
         if told.receipt is not None:
             self._observer.receipt_made()
+        self._notifier.tell(Signal(SignalKind.LINE_FREED))
         log.info(
             "call ended",
             call=self.call.id,

@@ -244,7 +244,8 @@ class ChallengeService:
         """Store what was admitted. Its call is placed after the commit; if `is_held`, by `Delivery.start`
         later."""
         unit.tx.add_challenge(pending.challenge)
-        unit.tx.add_call(pending.call)
+        # One that is held is placed only if its client heard of it, which nobody else knows.
+        unit.tx.add_call(pending.call, None if is_held else unit.now + self._delivery.wait_of(pending.terms))
         count_call(unit, pending.counters, self.policy)
         hold_cost(unit, pending)
         if not is_held:
@@ -270,7 +271,7 @@ class ChallengeService:
         if isinstance(pending, Deny):
             return pending
         unit.tx.save_challenge(pending.challenge)
-        unit.tx.add_call(pending.call)
+        unit.tx.add_call(pending.call, unit.now + self._delivery.wait_of(pending.terms))
         count_call(unit, counters, self.policy)
         hold_cost(unit, pending)
         unit.pending.append(pending)

@@ -7,7 +7,7 @@ that sent nothing). Cancelling hangs up. Every call ends in a stored, truthful o
 
 import asyncio
 import math
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from functools import partial
@@ -22,7 +22,7 @@ from voicegate.application.call_in_progress import CallInProgress, longest_call
 from voicegate.application.call_log import CallLog, CallLogs
 from voicegate.application.conversation import CallReports, CallTimings, Reporting
 from voicegate.application.failover import RedirectPolicy, Untried, left_to_try, may_fail_over
-from voicegate.application.pending_call import PendingCall
+from voicegate.application.pending_call import CallTerms, PendingCall
 from voicegate.application.ports import CallRecord, Pbx
 from voicegate.application.queueing import CallLimits, CallQueue, QueueTicket
 from voicegate.application.stopping import Stopping
@@ -30,7 +30,7 @@ from voicegate.domain.call import Call
 from voicegate.domain.call_outcome import CallOutcome, GaveUp, Hangup, Outcome
 from voicegate.domain.challenge import Challenge
 from voicegate.domain.classifying import classify, is_blocked
-from voicegate.domain.errors import StoreError
+from voicegate.domain.errors import CallTaken, StoreError
 from voicegate.domain.policy import Deny
 from voicegate.domain.routing import Hop
 
@@ -56,14 +56,16 @@ class Delivery:
     ) -> None:
         self._calls = calls
         self._announcer = announcer
-        self._pbxs = pbxs
+        self.pbxs = pbxs
+        """The PBXs, by name."""
         self._timings = timings
-        self._queue = CallQueue(limits)
-        self.occupancy = self._queue.occupancy
+        self.queue = CallQueue(limits)
+        """Which calls are placed now."""
+        self.occupancy = self.queue.occupancy
         """Returns how many calls are in progress and in the queue. Safe in any thread."""
-        self.take_trunks = self._queue.take_trunks
+        self.take_trunks = self.queue.take_trunks
         """Uses the limits of these trunks from now on, for queued calls too."""
-        self._failover = limits.failover
+        self._limits = limits
         self._tasks = asyncio.TaskGroup()
         self._in_progress: dict[str, CallInProgress] = {}
         self.stopping = Stopping()
@@ -93,7 +95,12 @@ class Delivery:
     def is_full_for(self, client: str) -> bool:
         """Return whether so many calls are queued that another one of this client is refused. Safe in any
         thread."""
-        return self._queue.is_full_for(client)
+        return self.queue.is_full_for(client)
+
+    def wait_of(self, terms: CallTerms) -> timedelta:
+        """Return how long a call may wait for a line."""
+        longest = self._limits.queue_timeout
+        return longest if terms.ttl is None else min(terms.ttl, longest)
 
     def longest_call(self, extension: str | None) -> timedelta:
         """Return the longest that a call with this extension (None: without) can last after its answer."""
@@ -117,7 +124,7 @@ class Delivery:
         # Now, not in the task: who asks next is to find the queue as it is.
         ttl = pending.terms.ttl
         until = math.inf if ttl is None else asyncio.get_running_loop().time() + ttl.total_seconds()
-        place = self._queue.enter(pending.route[0].trunk, pending.challenge.client, until=until)
+        place = self.queue.enter(pending.route[0].trunk, pending.challenge.client, until=until)
         delivering = self._deliver(pending, place)
         self.stopping.watch(self._tasks.create_task(delivering, name=f"delivery {pending.challenge.id}"))
 
@@ -130,11 +137,23 @@ class Delivery:
         are not. Does not wait."""
         self._tasks.create_task(self._renounce(pending), name="renouncing calls")
 
-    async def cancel(self, challenge_id: str) -> None:
-        """Hang up the challenge's call in progress, if there is one."""
+    async def cancel(self, challenge_id: str) -> bool:
+        """Hang up the challenge's call in progress; return whether there is one here."""
         call = self._in_progress.get(challenge_id)
         if call is not None:
             await call.give_up(GaveUp.CANCELED)
+        return call is not None
+
+    @property
+    def in_progress(self) -> Mapping[str, str]:
+        """The ids of the calls in progress, by that of their challenge."""
+        return {challenge_id: held.call_log.call.id for challenge_id, held in self._in_progress.items()}
+
+    async def interrupt(self, call_ids: Collection[str]) -> None:
+        """End calls in progress that another controller has taken over."""
+        for held in list(self._in_progress.values()):
+            if held.call_log.call.id in call_ids:
+                await held.give_up(GaveUp.INTERRUPTED)
 
     async def _deliver(self, pending: PendingCall, place: QueueTicket) -> None:
         """Try the route's hops in order, each with its own call. Runs as a task."""
@@ -146,7 +165,9 @@ class Delivery:
                 if following is None:
                     return
                 queued, until = following, min(place.until, untried.until)
-                place = self._queue.enter(untried.hops[0].trunk, challenge.client, until=until)
+                place = self.queue.enter(untried.hops[0].trunk, challenge.client, until=until)
+        except CallTaken:
+            log.warning("call was taken over by another controller", challenge=challenge.id)
         except Exception:  # one call's trouble must not end the others'
             # Housekeeping settles it at the next start: the store holds it as live.
             log.exception("end of call not stored", challenge=challenge.id)
@@ -183,20 +204,19 @@ class Delivery:
             challenge=challenge,
             call_log=call_log,
             hop=hop,
-            pbx=self._pbxs[hop.trunk.pbx],
+            pbx=self.pbxs[hop.trunk.pbx],
             announcer=self._announcer,
             timings=self._timings,
             reporting=self._reporting(call),
+            caps=self.queue.caps_of(hop.trunk),
         )
         self._in_progress[challenge.id] = held
         try:
             if self._is_closing:
                 await held.give_up(GaveUp.INTERRUPTED)
-            async with self._queue.line(place, held.given_up) as has_line:
-                is_drained = self._calls.is_drained(hop.trunk)
-                if not is_drained:
-                    untried.begin(self._failover)
-                hangup = await held.run(has_line=has_line, is_drained=is_drained)
+            hangup = await self._hold(held, untried, place)
+        except CallTaken:
+            raise
         except Exception:  # whatever broke, the call must end in the record
             log.exception("call failed", call=call.id)
             hangup = Hangup(gave_up=GaveUp.INTERNAL_ERROR)
@@ -205,6 +225,22 @@ class Delivery:
         left = left_to_try(hop, untried.in_time(), is_blocked=is_blocked(call_log.call, hangup))
         untried.hops = [other for other in left if not self._calls.is_drained(other.trunk)]
         return await self._close(challenge, call_log, hangup, untried=untried)
+
+    async def _hold(self, held: CallInProgress, untried: Untried, place: QueueTicket) -> Hangup:
+        """Wait for a line and hold a call to its end; wait again where another controller has that line."""
+        trunk = held.hop.trunk
+        while True:
+            async with self.queue.line(place, held.given_up) as has_line:
+                is_drained, until = self._calls.is_drained(trunk), untried.until
+                if not is_drained:
+                    untried.begin(self._limits.failover)
+                ended = await held.run(has_line=has_line, is_drained=is_drained)
+                if isinstance(ended, Hangup):
+                    return ended
+                # Nothing was dialed. Before the line is given back here: whoever got it would be refused too.
+                self.queue.note_refusal(trunk, ended.retry_after)
+            untried.until = until
+            place = self.queue.enter_again(place)
 
     async def _close(
         self, challenge: Challenge, call_log: CallLog, hangup: Hangup, *, untried: Untried

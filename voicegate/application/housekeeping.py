@@ -49,14 +49,31 @@ async def settle_orphans(
     """
     orphans = await store.live_calls()
     for orphan in orphans:
-        await _hang_up(orphan.call, pbxs)
         record = await store.challenge(orphan.call.challenge_id)
         if record is not None:
-            if reports is not None and _is_report_missing(orphan, record.challenge):
-                await reports.report(orphan.call)
-            await _settle(calls.open(orphan, record.challenge), record.challenge)
+            await settle_orphan(orphan, record.challenge, calls=calls, pbxs=pbxs, reports=reports)
     await speech.sweep()
     return len(orphans)
+
+
+async def settle_orphan(
+    orphan: CallRecord,
+    challenge: Challenge,
+    *,
+    calls: CallLogs,
+    pbxs: Collection[Pbx],
+    reports: CallReports | None,
+) -> None:
+    """End a call that its controller left open, with a truthful outcome; no telephone is called again.
+
+    Raises:
+        StoreError: it could not be stored.
+        CallTaken: another controller has taken it over meanwhile.
+    """
+    await _hang_up(orphan.call, pbxs)
+    if reports is not None and _is_report_missing(orphan, challenge):
+        await reports.report(orphan.call)
+    await _settle(calls.open(orphan, challenge), challenge)
 
 
 def _is_report_missing(orphan: CallRecord, challenge: Challenge) -> bool:

@@ -53,6 +53,11 @@ class Entropy(Protocol):
 class Keyring(Protocol):
     """Derives, encrypts and compares codes; the keys never leave it."""
 
+    @property
+    def ids(self) -> Sequence[str]:
+        """The ids of its keys, the newest first. They reveal nothing of the keys."""
+        ...
+
     def derive(self, challenge_id: str, length: int) -> Passcode:
         """Return the code of a new challenge, made with the newest key: always the same for the same
         challenge."""

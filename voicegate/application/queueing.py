@@ -10,10 +10,11 @@ import math
 from collections import Counter, OrderedDict, deque
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final
 
+from voicegate.application.lines import LineCaps
 from voicegate.domain.routing import Trunk
 
 RETRY_AFTER: Final = timedelta(seconds=10)
@@ -56,6 +57,8 @@ class QueueTicket:
     """Done when it is decided: True: it has a line; False: refused."""
     until: float = math.inf
     """How long it may wait, as a time of the loop's clock, in seconds."""
+    entered_at: float = 0.0
+    """Since when it waits, as a time of that clock."""
 
 
 class CallQueue:
@@ -72,6 +75,11 @@ class CallQueue:
         # When a trunk that has a pace was last given a call, and what serves those who wait for it.
         self._given_at: dict[str, float] = {}
         self._timer: asyncio.TimerHandle | None = None
+        # What other controllers have, and the trunks of which no line was left when one was last asked for.
+        self._elsewhere: Mapping[str, int] = {}
+        self._exhausted: set[str] = set()
+        self.is_waited_in = asyncio.Event()
+        """Set while calls are queued."""
 
     def is_full_for(self, client: str) -> bool:
         """Return whether another call of this client would find no place in the queue. Safe in any thread."""
@@ -86,12 +94,18 @@ class CallQueue:
         self._trunks = {trunk.name: trunk for trunk in trunks}
         self._serve()
 
+    def caps_of(self, trunk: Trunk) -> LineCaps:
+        """Return the limits that hold for a call by a trunk now."""
+        current = self._current(trunk)
+        return LineCaps(current.max_calls, self._limits.in_progress, current.max_calls_per_second)
+
     def enter(self, trunk: Trunk, client: str, *, until: float = math.inf) -> QueueTicket:
         """Return the place of a call, for `line`; does not wait.
 
         `until`: how long the call may wait, as a time of the loop's clock, in seconds.
         """
-        ticket = QueueTicket(trunk, client, asyncio.get_running_loop().create_future(), until)
+        loop = asyncio.get_running_loop()
+        ticket = QueueTicket(trunk, client, loop.create_future(), until, loop.time())
         self._serve()  # nobody overtakes those for whom a trunk's pace has just made room
         if trunk.is_test:
             ticket.turn.set_result(True)
@@ -103,7 +117,38 @@ class CallQueue:
             self._clients.setdefault(client, deque()).append(ticket)
             self._queued += 1
             self._arm()
+            self.is_waited_in.set()
         return ticket
+
+    def enter_again(self, refused: QueueTicket) -> QueueTicket:
+        """Return the place of a call that was given a line which another controller has: before all others of
+        its client."""
+        ticket = replace(refused, turn=asyncio.get_running_loop().create_future())
+        self._clients.setdefault(ticket.client, deque()).appendleft(ticket)
+        self._clients.move_to_end(ticket.client, last=False)
+        self._queued += 1
+        self.is_waited_in.set()
+        self._serve()
+        return ticket
+
+    def note_refusal(self, trunk: Trunk, retry_after: timedelta | None) -> None:
+        """Give no lines of a trunk until its pace allows it (`retry_after`), or until `note_others`."""
+        pace = self._current(trunk).max_calls_per_second
+        if retry_after is None or not pace:
+            self._exhausted.add(trunk.name)
+            return
+        due = asyncio.get_running_loop().time() + retry_after.total_seconds()
+        self._given_at[trunk.name] = due - 1 / pace
+
+    def note_others(self, in_progress: Mapping[str, int]) -> None:
+        """Count the calls of other controllers too, by trunk, and give what lines are left."""
+        self._elsewhere = in_progress
+        self._exhausted.clear()
+        self._serve()
+        if not self._queued:
+            # Until one is queued again, nobody looks: then the database alone decides.
+            self._elsewhere = {}
+            self.is_waited_in.clear()
 
     @asynccontextmanager
     async def line(self, ticket: QueueTicket, given_up: asyncio.Event) -> AsyncIterator[bool]:
@@ -124,8 +169,8 @@ class CallQueue:
     async def _wait(self, ticket: QueueTicket, given_up: asyncio.Event) -> bool:
         if not ticket.turn.done():
             giving_up = asyncio.ensure_future(given_up.wait())
-            left = max(ticket.until - asyncio.get_running_loop().time(), 0)
-            timeout = min(self._limits.queue_timeout.total_seconds(), left)
+            latest = min(ticket.until, ticket.entered_at + self._limits.queue_timeout.total_seconds())
+            timeout = max(latest - asyncio.get_running_loop().time(), 0)
             try:
                 await asyncio.wait(
                     (ticket.turn, giving_up), timeout=timeout, return_when=asyncio.FIRST_COMPLETED
@@ -174,11 +219,17 @@ class CallQueue:
 
     def _due_at(self, trunk: Trunk) -> float:
         """Return when a trunk's pace allows the next call, by the loop's clock."""
-        pace = self._trunks.get(trunk.name, trunk).max_calls_per_second
+        pace = self._current(trunk).max_calls_per_second
         if not pace or trunk.name not in self._given_at:
             return 0.0
         return self._given_at[trunk.name] + 1 / pace
 
     def _has_line(self, trunk: Trunk) -> bool:
-        is_under_own = self._in_progress[trunk.name] < self._trunks.get(trunk.name, trunk).max_calls
-        return is_under_own and self._in_progress.total() < self._limits.in_progress
+        if trunk.name in self._exhausted:
+            return False
+        of_trunk = self._in_progress[trunk.name] + self._elsewhere.get(trunk.name, 0)
+        of_all = self._in_progress.total() + sum(self._elsewhere.values())
+        return of_trunk < self._current(trunk).max_calls and of_all < self._limits.in_progress
+
+    def _current(self, trunk: Trunk) -> Trunk:
+        return self._trunks.get(trunk.name, trunk)

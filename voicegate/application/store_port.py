@@ -10,6 +10,7 @@ from typing import Protocol, TypeVar
 
 from voicegate.application.audit_entry import AuditEntry
 from voicegate.application.call_volume import CallVolume, Conversions
+from voicegate.application.lines import LineStore
 from voicegate.application.listing import (
     ALL_CALLS,
     ALL_ENTRIES,
@@ -138,8 +139,8 @@ class Transaction(CallVolume, DrainRows, OutboxRows, ReceiptRows, Protocol):
         """Store a challenge that changed, or whose calls changed; its revision grows by 1."""
         ...
 
-    def add_call(self, call: Call) -> None:
-        """Store a new call, the newest of its challenge."""
+    def add_call(self, call: Call, place_until: datetime | None = None) -> None:
+        """Store a new call, the newest of its challenge; `place_until` is as in `controllers.Orphan`."""
         ...
 
     def set_back(self, now: datetime) -> None:
@@ -261,9 +262,8 @@ class Transaction(CallVolume, DrainRows, OutboxRows, ReceiptRows, Protocol):
         ...
 
 
-class Store(OutboxStore, Conversions, FigureStore, Protocol):
-    """Everything that must survive, on disk. Each method is one transaction; after it returns, its changes
-    are on disk.
+class Store(OutboxStore, Conversions, FigureStore, LineStore, Protocol):
+    """Everything that must survive. Each method is one transaction, which is on disk when it returns.
 
     Every method raises StoreError when the database cannot be used.
     """

@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import ClassVar
 
+from voicegate.application.change_notifier import Signal, SignalKind
 from voicegate.application.current_routes import CurrentRoutes
 from voicegate.application.store_port import Store
 from voicegate.application.trunk_drains import Drain, Drains
@@ -79,6 +80,7 @@ class Trunks:
         unit.subject = unit.trunk = name
         drain = Drain(name, unit.now, unit.principal.name, reason)
         unit.tx.save_drain(drain)
+        unit.signals.append(Signal(SignalKind.TRUNKS))
         return TrunkDrained(drain)
 
     def _resume(self, unit: UnitOfWork, name: str, reason: str | None) -> TrunkResumed | NotFound:
@@ -88,6 +90,7 @@ class Trunks:
             return NotFound()
         unit.subject = unit.trunk = name
         unit.tx.remove_drain(name)
+        unit.signals.append(Signal(SignalKind.TRUNKS))
         return TrunkResumed()
 
     def _is_known(self, name: str) -> bool:

@@ -14,7 +14,7 @@ import structlog
 
 from voicegate.application.audit import Audit
 from voicegate.application.audit_entry import AuditEntry
-from voicegate.application.change_notifier import ChangeNotifier
+from voicegate.application.change_notifier import ChangeNotifier, Signal, SignalKind
 from voicegate.application.delivery import Delivery
 from voicegate.application.observing import NOBODY, JudgedGuess, Observer
 from voicegate.application.outbox import Message, Outgoing
@@ -107,6 +107,8 @@ class UnitOfWork:
     """Challenges whose waiting clients are woken after the commit."""
     ended: list[str] = field(default_factory=list)
     """Challenges whose calls are hung up after the commit."""
+    signals: list[Signal] = field(default_factory=list)
+    """What other controllers are told after the commit."""
     transitions: list[tuple[Challenge, Challenge]] = field(default_factory=list)
     """Challenges before and after a change, for webhooks."""
     messages: list[Message] = field(default_factory=list)
@@ -140,7 +142,8 @@ class UnitsOfWork:
         self._store = store
         self._clock = clock
         self._audit = audit
-        self._notifier = followers.notifier
+        self.notifier = followers.notifier
+        """Wakes who waits for a change."""
         self._delivery = followers.delivery
         self._outgoing = followers.outgoing
         self._observer = followers.observer
@@ -239,6 +242,9 @@ class UnitsOfWork:
         for pending in unit.pending:
             self._delivery.start(pending)
         for challenge_id in unit.ended:
-            await self._delivery.cancel(challenge_id)
+            if not await self._delivery.cancel(challenge_id):
+                self.notifier.tell(Signal(SignalKind.HANG_UP, challenge_id))
         for challenge_id in (*unit.changed, *unit.ended):
-            self._notifier.announce(challenge_id)
+            self.notifier.announce(challenge_id)
+        for signal in unit.signals:
+            self.notifier.tell(signal)

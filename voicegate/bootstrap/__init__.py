@@ -28,6 +28,7 @@ from voicegate.application.housekeeping import settle_orphans, tidy_for_ever, vo
 from voicegate.application.ports import Pbx
 from voicegate.bootstrap.app import TEST_PBX, Adapters, App, Rules, assemble
 from voicegate.bootstrap.asterisk import group_id
+from voicegate.bootstrap.controllers import join, new_controller_id, take_over
 from voicegate.bootstrap.database import retention, sole_user, upgrade_rules
 from voicegate.bootstrap.doors import (
     doors,
@@ -157,30 +158,43 @@ async def running(settings: Settings) -> AsyncIterator[App]:
         app = _renewable(_connected(assemble(adapters, rules(settings)), store, metrics), keyring, sender)
         await app.trunks.load()
         await stack.enter_async_context(serving_metrics(settings, metrics, store=store, app=app))
-        await _settle_the_past(app, adapters)
-        await stack.enter_async_context(app.webhook_delivery)
-        await stack.enter_async_context(app.delivery)
-        tidying = asyncio.create_task(
-            tidy_for_ever(
-                store=store, clock=adapters.clock, retention=retention(settings), receipts=app.receipts
-            ),
-            name="housekeeping",
+        await _start_calls(stack, settings, app=app, adapters=adapters, store=store)
+        tidying = tidy_for_ever(
+            store=store, clock=adapters.clock, retention=retention(settings), receipts=app.receipts
         )
-        stack.callback(tidying.cancel)
-        judging = asyncio.create_task(app.prefix_holds.judge_for_ever(), name="prefix holds")
-        stack.callback(judging.cancel)
-        watching = asyncio.create_task(app.trunk_watch.watch_for_ever(), name="trunk watch")
-        stack.callback(watching.cancel)
+        for name, work in (
+            ("housekeeping", tidying),
+            ("prefix holds", app.prefix_holds.judge_for_ever()),
+            ("trunk watch", app.trunk_watch.watch_for_ever()),
+        ):
+            stack.callback(asyncio.create_task(work, name=name).cancel)
         yield app
 
 
+async def _start_calls(
+    stack: AsyncExitStack, settings: Settings, *, app: App, adapters: Adapters, store: SqlStore
+) -> None:
+    """End or place the calls that an earlier run left, before the first request; then place calls until
+    `stack` is left."""
+    sharing = None
+    if store.controller is None:
+        await _settle_the_past(app, adapters)
+    else:
+        sharing = await join(stack, settings, app=app, store=store, keyring=adapters.keyring)
+        await adapters.speech.sweep()
+    await _void_keyless(app, adapters)
+    await stack.enter_async_context(app.webhook_delivery)
+    await stack.enter_async_context(app.delivery)
+    if sharing is not None:
+        await take_over(stack, sharing)
+
+
 def _store(settings: Settings, metrics: "Metrics | None") -> SqlStore:
-    # Alone: a second daemon would end the first one's calls.
     on_commit = metrics.committed if metrics else None
     return SqlStore(
         settings.storage.database,
         waits(settings),
-        alone=True,
+        controller=new_controller_id(settings),
         on_commit=on_commit,
         rules=upgrade_rules(settings),
     )
@@ -209,6 +223,11 @@ async def _settle_the_past(app: App, adapters: Adapters) -> None:
     )
     if orphans:
         log.warning("calls of an earlier run ended", calls=orphans)
+
+
+async def _void_keyless(app: App, adapters: Adapters) -> None:
+    """End the codes that cannot be checked any more, before the first request."""
+    store = adapters.store
     void = await void_keyless(store=store, keyring=adapters.keyring, clock=adapters.clock, audit=app.audit)
     if void:
         log.warning("challenges canceled: their key is not in the key file", challenges=void)

@@ -57,6 +57,10 @@ class StoreUnsure(StoreError):
     """The database was lost, or silent, while it stored: the change may be stored, now or later."""
 
 
+class CallTaken(VoicegateError):
+    """Another controller has taken this call over: nothing was stored."""
+
+
 class PbxError(VoicegateError):
     """The PBX cannot be used."""
 

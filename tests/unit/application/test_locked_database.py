@@ -87,17 +87,17 @@ async def test_nobody_is_called_before_the_beginning_is_stored(
     store = bench.store
     assert isinstance(store, SqlStore)
     store._waits = Waits(request=timedelta(seconds=30), call=timedelta(seconds=0.1))
-    record = store.record
+    begin = store.begin
 
-    async def lock_first(*given: Any, **named: Any) -> None:
-        monkeypatch.setattr(store, "record", record)
+    async def lock_first(*given: Any, **named: Any) -> Any:
+        monkeypatch.setattr(store, "begin", begin)
         other.execute("BEGIN IMMEDIATE")
         try:
-            await record(*given, **named)
+            return await begin(*given, **named)
         finally:
             other.execute("ROLLBACK")
 
-    monkeypatch.setattr(store, "record", lock_first)
+    monkeypatch.setattr(store, "begin", lock_first)
     (call,) = (await bench.settled(await bench.issue())).calls
     assert bench.pbx.legs == []
     assert call.outcome is not None

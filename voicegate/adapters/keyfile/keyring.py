@@ -16,7 +16,7 @@ from typing import Final, Self
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from voicegate.adapters.keyfile.file import LOST, create, new_key, read_keys, subkey
+from voicegate.adapters.keyfile.file import LOST, Key, create, new_key, read_keys, subkey
 from voicegate.domain import passcode as passcodes
 from voicegate.domain.errors import InvalidPasscode, KeyFileError
 from voicegate.domain.passcode import Passcode
@@ -67,6 +67,11 @@ class FileKeyring:
             fix = "restore it, or restart the daemon, which ends the open codes made with it"
             raise KeyFileError(f"{file}: a key that is in use is gone: {fix}")
         self._keys = present._keys
+
+    @property
+    def ids(self) -> Sequence[str]:
+        """The ids of its keys, the newest first. They reveal nothing of the keys."""
+        return [keys.id for keys in self._keys]
 
     def derive(self, challenge_id: str, length: int) -> Passcode:
         """Return the code of a new challenge, derived with the newest key."""
@@ -127,9 +132,10 @@ class FileKeyring:
 class _Keys:
     """The derived keys of one key."""
 
-    __slots__ = ("derive", "digest", "number", "seal")
+    __slots__ = ("derive", "digest", "id", "number", "seal")
 
     def __init__(self, secret: bytes) -> None:
+        self.id = Key(secret).id
         self.derive = subkey(secret, "derive")
         self.digest = subkey(secret, "digest")
         self.number = subkey(secret, "number")

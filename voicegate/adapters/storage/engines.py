@@ -159,23 +159,25 @@ def create_file(path: Path) -> None:
         os.close(folder)
 
 
-def connect_writer(url: URL, busy_timeout_s: float = _BUSY_TIMEOUT_S, *, alone: bool = False) -> Engine:
+def connect_writer(
+    url: URL, busy_timeout_s: float = _BUSY_TIMEOUT_S, *, controller: str | None = None
+) -> Engine:
     """Return an engine for the one writer; connects when first used.
 
-    `busy_timeout_s`: how long it waits for a locked database. `alone`: as in `postgresql`; an SQLite file has
-    a lock file of its own.
+    `busy_timeout_s`: how long it waits for a locked database. `controller`: as in `postgresql`; an SQLite
+    file has one controller only.
     """
     if not is_sqlite(url):
-        return postgresql.connect_writer(url, max(busy_timeout_s, postgresql.LOCK_STEP_S), alone=alone)
+        return postgresql.connect_writer(url, max(busy_timeout_s, postgresql.LOCK_STEP_S), controller)
     # IMMEDIATE takes the write lock at once. A transaction that begins as a reader and writes later fails at
     # once with SQLITE_BUSY_SNAPSHOT when another has written meanwhile, whatever the timeout.
     return _connect(url, begin="BEGIN IMMEDIATE", connections=1, busy_timeout_s=busy_timeout_s)
 
 
-def connect_readers(url: URL) -> Engine:
+def connect_readers(url: URL, *, controller: str | None = None) -> Engine:
     """Return an engine for the readers, who see only what is committed; connects when first used."""
     if not is_sqlite(url):
-        return postgresql.connect_readers(url, READERS + LISTERS)
+        return postgresql.connect_readers(url, READERS + LISTERS, controller)
     return _connect(url, begin="BEGIN", connections=READERS + LISTERS, pragmas=("query_only = ON",))
 
 

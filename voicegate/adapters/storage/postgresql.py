@@ -22,11 +22,11 @@ _DRIVERS: Final = frozenset({"postgres", "postgresql", "postgresql+psycopg"})
 _WRITE_LOCK: Final = 0x766F696365_01
 """The number of the lock of who writes; the first digits are "voice"."""
 _SOLE_LOCK: Final = 0x766F696365_02
-"""The number of the lock of the one daemon that may use the database."""
+"""The number of the lock that every controller shares, and that an older version wants for itself."""
 _LOCK_NOT_AVAILABLE: Final = "55P03"
 # A peer that is gone without a word is noticed by both ends after 25 s at most: by us, and by the server,
 # which else would keep its locks for hours.
-_LIBPQ: Final = {
+LIBPQ: Final = {
     "application_name": "voicegate",
     "connect_timeout": "5",
     "keepalives_idle": "10",
@@ -34,6 +34,7 @@ _LIBPQ: Final = {
     "keepalives_count": "3",
     "tcp_user_timeout": "20000",
 }
+"""How every connection is made, unless the URL says something else."""
 _SERVER: Final = {
     "tcp_keepalives_idle": "10",
     "tcp_keepalives_interval": "5",
@@ -45,7 +46,7 @@ _SERVER: Final = {
 
 
 class InUse(StoreError):
-    """Another daemon uses the database."""
+    """A daemon of an older version, which can share it with no other, uses the database."""
 
 
 def as_psycopg(url: URL) -> URL:
@@ -61,24 +62,39 @@ def as_psycopg(url: URL) -> URL:
     return url.set(drivername="postgresql+psycopg")
 
 
-def connect_writer(url: URL, lock_timeout_s: float, *, alone: bool) -> Engine:
+def connect_writer(url: URL, lock_timeout_s: float, controller: str | None = None) -> Engine:
     """Return an engine for the one writer; connects when first used.
 
-    `lock_timeout_s`: how long it waits for other writers; `alone`: each of its connections has the database
-    for itself, apart from readers.
+    `lock_timeout_s`: how long it waits for other writers; `controller`: the id of the controller that it
+    belongs to, if it belongs to one.
     """
-    engine = _connect(url, 1, {"lock_timeout": f"{int(lock_timeout_s * 1000)}"})
-    if alone:
-        event.listen(engine, "connect", _take_for_itself)
+    engine = _connect(with_name(url, controller), 1, {"lock_timeout": f"{int(lock_timeout_s * 1000)}"})
+    if controller is not None:
+        event.listen(engine, "connect", _exclude_older_versions)
     event.listen(engine, "begin", _exclude_other_writers)
-    return engine
+    return engine.execution_options(controller=controller)
 
 
-def connect_readers(url: URL, connections: int) -> Engine:
+def connect_readers(url: URL, connections: int, controller: str | None = None) -> Engine:
     """Return an engine for readers, who see only what is committed; connects when first used."""
     # What a reader's queries see is one moment, as in SQLite. The ping finds a server that was restarted.
     own = {"default_transaction_read_only": "on", "default_transaction_isolation": "repeatable\\ read"}
-    return _connect(url, connections, own, pool_pre_ping=True)
+    engine = _connect(with_name(url, controller), connections, own, pool_pre_ping=True)
+    return engine.execution_options(controller=controller)
+
+
+def with_name(url: URL, controller: str | None) -> URL:
+    """Return a URL whose sessions show on the server whose they are."""
+    if controller is None or "application_name" in url.query:
+        return url
+    return url.update_query_dict({"application_name": _session_name(controller)})
+
+
+def has_session(connection: Connection, controller: str) -> bool:
+    """Is a controller connected to the server?"""
+    # Its own role's sessions are shown to every role in full.
+    found = "SELECT 1 FROM pg_stat_activity WHERE application_name = %(name)s LIMIT 1"
+    return connection.exec_driver_sql(found, {"name": _session_name(controller)}).first() is not None
 
 
 def is_unavailable(error: Exception) -> bool:
@@ -93,7 +109,7 @@ def _connect(url: URL, connections: int, own: dict[str, str], *, pool_pre_ping: 
     settings = " ".join(f"-c {name}={value}" for name, value in {**_SERVER, **own}.items())
     given = url.query.get("options", "")
     # An admin's own come last, and so win.
-    arguments = {name: value for name, value in _LIBPQ.items() if name not in url.query}
+    arguments = {name: value for name, value in LIBPQ.items() if name not in url.query}
     arguments["options"] = f"{settings} {given}".rstrip()
     try:
         return create_engine(
@@ -114,18 +130,23 @@ def _connect(url: URL, connections: int, own: dict[str, str], *, pool_pre_ping: 
         raise StoreError("storage.database: the URL cannot be read") from None
 
 
-def _take_for_itself(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
-    # The session's lock, which the server gives up with the connection, however that ends.
+def _session_name(controller: str) -> str:
+    return f"{LIBPQ['application_name']} {controller}"
+
+
+def _exclude_older_versions(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
+    # A version that knows of no other controllers would end their calls; it takes this lock for itself. The
+    # server gives up a session's lock with the connection, however that ends.
     cursor = connection.cursor()
     try:
-        cursor.execute(f"SELECT pg_advisory_lock({_SOLE_LOCK})")
+        cursor.execute(f"SELECT pg_advisory_lock_shared({_SOLE_LOCK})")
         connection.commit()
     except Exception as error:
         # The pool does not close a connection that it never had.
         connection.close()
         # Here SQLAlchemy does not put its own errors around the driver's.
         if getattr(error, "sqlstate", None) == _LOCK_NOT_AVAILABLE:
-            raise InUse("another daemon uses this database") from error
+            raise InUse("a daemon of an older version uses this database: stop it first") from error
         raise StoreError(str(error).split("\n", 1)[0]) from error
 
 

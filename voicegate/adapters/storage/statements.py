@@ -44,7 +44,7 @@ from voicegate.application.trunk_drains import Drain
 from voicegate.domain.call import Call
 from voicegate.domain.challenge import Challenge, ChallengeState
 from voicegate.domain.client import Client, ClientKey
-from voicegate.domain.errors import StoreError
+from voicegate.domain.errors import CallTaken, StoreError
 
 _OWN_ID: Final[BindParameter[str]] = bindparam("own_id")
 # These columns never change. They are not written again: SQLite would write every index that has them.
@@ -56,6 +56,9 @@ _TOUCH_CHALLENGE: Final = Prepared(
     update(challenges).where(challenges.c.id == _OWN_ID).values(revision=challenges.c.revision + 1)
 )
 _SAVE_CALL: Final = Prepared(update(calls).where(calls.c.id == _OWN_ID))
+_SAVE_OWN_CALL: Final = Prepared(
+    update(calls).where(calls.c.id == _OWN_ID, calls.c.controller == bindparam("own_controller"))
+)
 _NEWEST_STEP: Final = Prepared(
     select(func.coalesce(func.max(timeline.c.seq), 0).label("seq")).where(timeline.c.call_id == _OWN_ID)
 )
@@ -118,6 +121,12 @@ _KEY: Final = Prepared(select(client_keys).where(client_keys.c.id == _OWN_ID))
 _CLIENT: Final = Prepared(select(clients).where(clients.c.name == _OWN_ID))
 
 
+def own_controller(connection: Connection) -> str | None:
+    """Return the id of the controller that a connection belongs to; None: controllers are not told apart."""
+    found: str | None = connection.get_execution_options().get("controller")
+    return found
+
+
 def record_call(
     connection: Connection,
     record: CallRecord,
@@ -129,13 +138,19 @@ def record_call(
 
     Raises:
         StoreError: the call was never stored.
+        CallTaken: another controller has taken it over.
     """
     call = record.call
     # The challenge first, as in every transaction: in another order two could wait for each other.
     is_known = _change_challenge(connection, call.challenge_id, change)
     changed = {name: value for name, value in call_row(record).items() if name not in _CALL_KEEPS}
-    updated = _SAVE_CALL.run(connection, {"own_id": call.id, **changed})
+    if (own := own_controller(connection)) is None:
+        updated = _SAVE_CALL.run(connection, {"own_id": call.id, **changed})
+    else:
+        updated = _SAVE_OWN_CALL.run(connection, {"own_id": call.id, "own_controller": own, **changed})
     if not is_known or updated != 1:
+        if own is not None and _CALL.first(connection, {"own_id": call.id}) is not None:
+            raise CallTaken
         raise StoreError(f"call {call.id} is not stored")
     # The record has the whole timeline; what an earlier record stored is not stored twice.
     newest = _NEWEST_STEP.one(connection, {"own_id": call.id})["seq"]
@@ -162,8 +177,8 @@ def _change_challenge(
     return row is not None
 
 
-def add_call(connection: Connection, call: Call) -> None:
-    """Store a new call, the newest of its challenge.
+def add_call(connection: Connection, call: Call, place_until: datetime | None = None) -> None:
+    """Store a new call, the newest of its challenge; as `Transaction.add_call` does.
 
     Raises:
         StoreError: its challenge was never stored.
@@ -179,6 +194,8 @@ def add_call(connection: Connection, call: Call) -> None:
         "country": call.destination.country,
         "is_converted": False,
     }
+    if (own := own_controller(connection)) is not None:
+        row |= {"controller": own, "place_until": place_until}
     _ADD_CALL.run(connection, row)
     counts.count_call(connection, row)
 

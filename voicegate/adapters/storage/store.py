@@ -29,16 +29,18 @@ from voicegate.adapters.storage import (
     outbox,
     page_rows,
     purge,
-    receipts,
+    recording,
     spend,
     statements,
 )
+from voicegate.adapters.storage.controllers import SqlControllers
 from voicegate.adapters.storage.engines import FileIdentity
 from voicegate.adapters.storage.silence import answer_of
 from voicegate.adapters.storage.transaction import SqlTransaction
 from voicegate.adapters.storage.upgrading import DEFAULT_RULES, UpgradeRules, upgrade
 from voicegate.adapters.storage.writer import OnCommit, Writer
 from voicegate.application.audit_entry import AuditEntry
+from voicegate.application.lines import LineCaps, NoLine
 from voicegate.application.listing import (
     ALL_CALLS,
     ALL_ENTRIES,
@@ -87,9 +89,9 @@ DEFAULT_WAITS: Final = Waits()
 class SqlStore:
     """Challenges and calls in a database; an async context manager that opens and closes it.
 
-    `location` is the path of an SQLite file, which is created when it is missing, or a database URL. `alone`:
-    refuse to share a PostgreSQL database with another store that is opened so. `rules`: what is done about a
-    database of an older version.
+    `location` is the path of an SQLite file, which is created when it is missing, or a database URL.
+    `controller`: the id of the controller whose calls it stores, where several share a PostgreSQL database.
+    `rules`: what is done about a database of an older version.
 
     When a caller is cancelled while it waits for a write, it stops waiting; the write still happens.
     The functions given to `transact` and `record` run in the writer's thread.
@@ -100,7 +102,7 @@ class SqlStore:
         location: str | Path,
         waits: Waits = DEFAULT_WAITS,
         *,
-        alone: bool = False,
+        controller: str | None = None,
         on_commit: OnCommit | None = None,
         rules: UpgradeRules = DEFAULT_RULES,
     ) -> None:
@@ -108,11 +110,14 @@ class SqlStore:
         self._url = engines.locate(location)
         self._name = engines.name_of(self._url)
         self._waits = waits
-        self._alone = alone
+        self.controller = controller
+        """The id of the controller whose calls it stores; None: the database is this one's alone."""
+        self.controllers = SqlControllers(write=self._write, read=self._read)
+        """Who shares a PostgreSQL database."""
         self._rules = rules
         self._opened_file = FileIdentity(0, 0)
-        self._writing = engines.connect_writer(self._url, engines.LOCK_STEP_S, alone=alone)
-        self._reading = engines.connect_readers(self._url)
+        self._writing = engines.connect_writer(self._url, engines.LOCK_STEP_S, controller=controller)
+        self._reading = engines.connect_readers(self._url, controller=controller)
         self._readers = ThreadPoolExecutor(engines.READERS, thread_name_prefix="store reader")
         self._listers = ThreadPoolExecutor(engines.LISTERS, thread_name_prefix="store lister")
         self._writer: Writer | None = None
@@ -160,15 +165,13 @@ class SqlStore:
         All in one commit. `can_wait`: wait long for a locked database (`Waits.call`), instead of as long as
         a request.
         """
-        job = partial(statements.record_call, record=record, change=change, following=following)
-
-        def work(connection: Connection) -> None:
-            job(connection)
-            outbox.add_messages(connection, told.messages)
-            if told.receipt is not None:
-                receipts.add_receipt(connection, told.receipt)
-
+        work = partial(recording.store_call, record=record, change=change, following=following, told=told)
         await self._write(work, self._waits.call if can_wait else None)
+
+    async def begin(self, record: CallRecord, caps: LineCaps, told: Told = NOTHING_TOLD) -> NoLine | None:
+        """Store that a call begins, as `record` does; or return why it may not: then nothing is stored."""
+        work = partial(recording.begin_call, record=record, caps=caps, told=told)
+        return await self._write(work, self._waits.call)
 
     async def challenge(self, challenge_id: str) -> ChallengeRecord | None:
         """Return a challenge with its calls and timelines; None: unknown."""
@@ -375,7 +378,7 @@ class SqlStore:
             raise StoreError(f"{engines.SETTING}: {explained}") from error
 
     def _migrate(self) -> None:
-        done = upgrade(self._url, self._rules, alone=self._alone)
+        done = upgrade(self._url, self._rules, controller=self.controller)
         if done.is_done:
             log.warning("database upgraded", before=done.before, after=done.after, copy=str(done.copy))
         if engines.is_sqlite(self._url):

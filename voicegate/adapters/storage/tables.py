@@ -138,13 +138,16 @@ calls: Final = Table(
     Column("post_dial_delay_ms", Integer),
     Column("talk_ms", Integer),
     Column("key_asked", Boolean, nullable=False, server_default=false()),
+    Column("controller", String),
+    Column("place_until", UtcDateTime),
     UniqueConstraint("challenge_id", "position"),
 )
 """One row for each call; `position` counts a challenge's calls from 1. `outcome` and `is_unreachable` are
 NULL until it ends. `client`, `service`, `subscriber` and `reference` are its challenge's, repeated here for
 the indexes of lists.
 `is_converted`: its code was entered, and it was the challenge's newest call then. `counted_at`: the time from
-which the waits between calls are counted, if that is not `created_at` because the clock was set back."""
+which the waits between calls are counted, if that is not `created_at` because the clock was set back.
+`controller` and `place_until`: as in `controller_tables`."""
 
 call_counts: Final = Table(
     "call_counts",

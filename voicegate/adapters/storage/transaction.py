@@ -183,9 +183,9 @@ class SqlTransaction:
         """Store a challenge that changed, or whose calls changed; its revision grows by 1."""
         statements.save_challenge(self._connection, challenge)
 
-    def add_call(self, call: Call) -> None:
+    def add_call(self, call: Call, place_until: datetime | None = None) -> None:
         """Store a new call, the newest of its challenge."""
-        statements.add_call(self._connection, call)
+        statements.add_call(self._connection, call, place_until)
 
     def set_back(self, now: datetime) -> None:
         """Count calls and guesses with a time in the future as made now: the clock was set back."""

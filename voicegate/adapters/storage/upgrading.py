@@ -42,15 +42,15 @@ class Upgrade:
         return self.before not in (None, self.after)
 
 
-def upgrade(url: URL, rules: UpgradeRules = DEFAULT_RULES, *, alone: bool = False) -> Upgrade:
-    """Upgrade a database to the newest revision; blocks. `alone`: as in `engines.connect_writer`.
+def upgrade(url: URL, rules: UpgradeRules = DEFAULT_RULES, *, controller: str | None = None) -> Upgrade:
+    """Upgrade a database to the newest revision; blocks. `controller`: as in `engines.connect_writer`.
 
     Raises:
         StoreError: it is of a newer version, cannot be copied, or may not be upgraded.
         SQLAlchemyError: it cannot be read or written.
     """
     # An engine that waits longer for the lock: another daemon may be starting, and migrating.
-    engine = engines.connect_writer(url, alone=alone)
+    engine = engines.connect_writer(url, controller=controller)
     try:
         with engine.begin() as connection:
             return _upgrade(connection, url, rules)
