@@ -156,9 +156,9 @@ CASES: Final = (
     Case(
         "VoicegateSpendNearCap",
         1,
-        gauge("voicegate_country_spent_seconds", 5900, country="US")
+        gauge("voicegate_country_spent_seconds_highest", 5900, country="US")
         + gauge("voicegate_country_spent_seconds_max", 6000),
-        gauge("voicegate_country_spent_seconds", 100, country="US")
+        gauge("voicegate_country_spent_seconds_highest", 100, country="US")
         + gauge("voicegate_country_spent_seconds_max", 6000),
         {"country": "US"},
     ),

@@ -66,6 +66,8 @@ async def test_what_calls_cost_stays_by_country_and_client_and_not_by_person(sto
     today = NOW.date()
     await store.transact(lambda tx: tx.reserve("ver_1", Reservation(today, accounts, quotes)))
     assert {account.kind for account, _ in await store.spent_on(today)} == set(SpendKind)
+    trunks = await store.spent_on(today, (SpendKind.TRUNK,))
+    assert {account.kind for account, _ in trunks} == {SpendKind.TRUNK}
     await store.purge(kept(), 100)
     left = {account.kind: cost for account, cost in await store.spent_on(today)}
     assert left.keys() == {SpendKind.COUNTRY, SpendKind.CLIENT, SpendKind.TRUNK}

@@ -1,6 +1,6 @@
 """Gauges: how the daemon is, read when a page of metrics is asked for, so that they cost nothing between."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -8,7 +8,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from voicegate.application.monitor import Condition, TrunkCondition
-from voicegate.domain.policy.spend import MICROS, SpendKind
+from voicegate.domain.policy.spend import MICROS, Cost, SpendKind
 from voicegate.domain.webhook import MessageState
 
 _MINUTE_S = 60
@@ -101,12 +101,13 @@ def _of_pbxs(now: Condition) -> Iterator[GaugeMetricFamily]:
 
 def _of_costs(now: Condition) -> Iterator[GaugeMetricFamily]:
     for kind in (SpendKind.TRUNK, SpendKind.COUNTRY):
-        costs = {(account.key,): cost for account, cost in now.spent.items() if account.kind is kind}
         name, text = f"voicegate_{kind}_spent", f"What calls cost today (UTC), by {kind}"
-        money = {key: cost.micros / MICROS for key, cost in costs.items()}
-        yield _labelled(f"{name}_money", f"{text}, in the rates' currency", (str(kind),), values=money)
-        seconds = {key: cost.seconds for key, cost in costs.items()}
-        yield _labelled(f"{name}_seconds", f"{text}, billed", (str(kind),), values=seconds)
+        money, seconds = (
+            _by_key(now, kind, lambda cost: cost.micros / MICROS),
+            _by_key(now, kind, _seconds_of),
+        )
+        yield from _sums(f"{name}_money", f"{text}, in the rates' currency", kind, costs=money)
+        yield from _sums(f"{name}_seconds", f"{text}, billed", kind, costs=seconds)
         cap = now.caps.get(kind)
         if cap is not None and cap.micros:
             text = f"The most money a {kind} may cost in a day"
@@ -114,6 +115,32 @@ def _of_costs(now: Condition) -> Iterator[GaugeMetricFamily]:
         if cap is not None and cap.minutes:
             text = f"The longest time a {kind} may be billed in a day"
             yield _gauge(f"{name}_seconds_max", text, cap.minutes * _MINUTE_S)
+
+
+def _by_key(
+    now: Condition, kind: SpendKind, value: Callable[[Cost], float]
+) -> Mapping[tuple[str], Sequence[float]]:
+    """Return the costs of each trunk or country: of a country, one for each client."""
+    found: dict[tuple[str], list[float]] = {}
+    for account, cost in now.spent.items():
+        if account.kind is kind:
+            found.setdefault((account.key,), []).append(value(cost))
+    return found
+
+
+def _seconds_of(cost: Cost) -> float:
+    return cost.seconds
+
+
+def _sums(
+    name: str, text: str, kind: SpendKind, *, costs: Mapping[tuple[str], Sequence[float]]
+) -> Iterator[GaugeMetricFamily]:
+    label = (str(kind),)
+    yield _labelled(name, text, label, values={key: sum(each) for key, each in costs.items()})
+    if kind is SpendKind.COUNTRY:
+        # Its cap holds for each client: the sum of all says nothing of how near it is.
+        highest = {key: max(each) for key, each in costs.items()}
+        yield _labelled(f"{name}_highest", f"{text}, of the client with the most", label, values=highest)
 
 
 def _gauge(name: str, text: str, value: float) -> GaugeMetricFamily:

@@ -9,6 +9,7 @@ from datetime import timedelta
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests.house.test_monitoring import a_condition
 from tests.unit.application.conftest import NUMBER, TESTER, Bench, bench, limits, timings, trunk, trunks
 from tests.unit.application.scripted import ScriptedLeg, answers
 from voicegate.adapters.metrics import Metrics
@@ -23,7 +24,7 @@ from voicegate.domain.call_quality import CallQuality
 from voicegate.domain.passcode import Passcode
 from voicegate.domain.phone_number import Destination
 from voicegate.domain.policy import DenyReason, SpendPolicy
-from voicegate.domain.policy.spend import MICROS, Cap, Rate, Rates, SpendKind
+from voicegate.domain.policy.spend import MICROS, Account, Cap, Cost, Rate, Rates, SpendKind
 from voicegate.domain.routing import Routes
 
 __all__ = ["bench", "limits", "timings", "trunks"]
@@ -202,6 +203,21 @@ async def test_costs_are_told_by_trunk_and_country_and_never_by_person(
     assert read(metrics, "voicegate_trunk_spent_seconds_max") == {(): 6000}
     assert read(metrics, "voicegate_trunk_spent_money_max") == {(): 50}
     assert b"subscriber" not in metrics.page()
+
+
+def test_a_countrys_cost_is_that_of_all_clients_and_what_is_near_its_cap_is_the_highest(
+    metrics: Metrics,
+) -> None:
+    """Its cap holds for each client."""
+    spent = {
+        Account(SpendKind.COUNTRY, "web", "US"): Cost(120, 2 * MICROS),
+        Account(SpendKind.COUNTRY, "app", "US"): Cost(300, 5 * MICROS),
+    }
+    metrics.watch(lambda: replace(a_condition(), spent=spent), StoreGauges(lambda: 0, lambda: 0.0))
+    assert read(metrics, "voicegate_country_spent_money") == {("US",): 7}
+    assert read(metrics, "voicegate_country_spent_money_highest") == {("US",): 5}
+    assert read(metrics, "voicegate_country_spent_seconds") == {("US",): 420}
+    assert read(metrics, "voicegate_country_spent_seconds_highest") == {("US",): 300}
 
 
 async def test_what_the_database_does_not_answer_is_left_out(
