@@ -17,14 +17,14 @@ _URL: Final = "http://voicegate"
 class HttpBackend:
     """A backend with connections that stay open."""
 
-    def __init__(self, http: aiohttp.ClientSession) -> None:
-        self._http = http
+    def __init__(self, http: aiohttp.ClientSession, url: str = _URL) -> None:
+        self._http, self._url = http, url
 
     async def post(self, path: str, body: object) -> tuple[int, Any]:
         """Post JSON; return the status and the answer."""
         encoded = msgspec.json.encode(body)
         headers = {"Content-Type": "application/json"}
-        async with self._http.post(f"{_URL}{path}", data=encoded, headers=headers) as response:
+        async with self._http.post(f"{self._url}{path}", data=encoded, headers=headers) as response:
             return response.status, msgspec.json.decode(await response.read())
 
     async def create(self, number: str, **options: object) -> int:
@@ -34,7 +34,7 @@ class HttpBackend:
 
     async def get(self, path: str) -> tuple[int, Any]:
         """Return the status and the answer."""
-        async with self._http.get(f"{_URL}{path}") as response:
+        async with self._http.get(f"{self._url}{path}") as response:
             return response.status, msgspec.json.decode(await response.read())
 
 
@@ -44,6 +44,13 @@ async def http_backend(socket: Path, connections: int = 100) -> AsyncIterator[Ht
     connector = aiohttp.UnixConnector(str(socket), limit=connections)
     async with aiohttp.ClientSession(connector=connector, timeout=_TIMEOUT) as http:
         yield HttpBackend(http)
+
+
+@asynccontextmanager
+async def http_backend_of(url: str) -> AsyncIterator[HttpBackend]:
+    """Another server's backend, over TCP."""
+    async with aiohttp.ClientSession(timeout=_TIMEOUT) as http:
+        yield HttpBackend(http, url)
 
 
 class Schedule:

@@ -48,6 +48,9 @@ LIMITS: Final[Mapping[str, object]] = {
     # As a daemon logs that runs under systemd.
     "log.format": "json",
     "testing.enabled": False,
+    # Calls that ring nowhere, to warm up.
+    "test_numbers.enabled": True,
+    "test_numbers.pace": 0.01,
     "tcp.enabled": False,
 }
 """Settings of every controller here that differ from the example's."""

@@ -24,6 +24,7 @@ from tests.bench.numbers import numbers
 from tests.bench.parts.api import TEST_NUMBERS, closed_loop, prepare
 from tests.bench.report import revision
 from tests.bench.seeding import OpenCode
+from tests.bench.sides import warm_up
 from tests.bench.simulated import CALL_S, serving, simulated
 from tests.bench.validity import Load, judge_load
 
@@ -70,7 +71,9 @@ async def compare(folder: Path, trees: dict[str, Path], rounds: int, calls: int)
             controller.program = program_of(tree)
             codes[name] = list(await prepare(controller, 3 * _CODES_A_ROUND * rounds))
             await stack.enter_async_context(serving(controller))
-            running[name] = (controller, await stack.enter_async_context(http_backend(controller.socket)))
+            backend = await stack.enter_async_context(http_backend(controller.socket))
+            await warm_up(backend)
+            running[name] = (controller, backend)
         for number in range(rounds):
             tell(f"round {number + 1} of {rounds}")
             for kind_costs, measured in zip(

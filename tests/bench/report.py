@@ -27,6 +27,7 @@ PARTS: Final = (
     "leaks",
     "database",
     "peers",
+    "privacyidea",
     "start",
 )
 """In the order of the page."""

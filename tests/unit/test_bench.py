@@ -21,6 +21,7 @@ from tests.bench.machine import Moment, Speed, processor_s
 from tests.bench.numbers import all_numbers
 from tests.bench.parts.capacity import Overload, broken
 from tests.bench.parts.floor import compare
+from tests.bench.parts.privacyidea import hotp
 from tests.bench.report import PARTS, Figure, Result, load, page, save, table
 from tests.bench.validity import Count, Load, judge_count, judge_load, judge_schedule
 
@@ -253,6 +254,11 @@ def test_only_valid_results_are_planned_with() -> None:
 def test_channels_are_counted_by_erlangs_formula() -> None:
     # From his table: 100 erlang, one in a thousand blocked.
     assert scale.channels(100) == 128
+
+
+def test_a_peers_codes_are_those_of_rfc_4226() -> None:
+    # Its appendix D.
+    assert [hotp(b"12345678901234567890", counter) for counter in range(3)] == ["755224", "287082", "359152"]
 
 
 def test_the_revision_is_the_checkouts(tmp_path: Path) -> None:

@@ -18,11 +18,11 @@ from tests.bench.numbers import numbers
 from tests.bench.options import Options
 from tests.bench.report import Figure, Plot, Result
 from tests.bench.seeding import OpenCode, add_codes
+from tests.bench.sides import TEST_NUMBER
 from tests.bench.simulated import serving, simulated
 from tests.bench.validity import Load, judge_load, judge_schedule
 
 TEST_NUMBERS: Final = "[test_numbers]\nenabled = true\npace = 0.01\n"
-_TEST_NUMBER: Final = "+15005550101"
 _ACCEPTS, _ACCEPT_RATE = 1500, 50.0
 _VERIFIES, _VERIFY_RATE, _VERIFY_S = 24000, 1000.0, 15.0
 _CLOSED_S, _WORKERS = 5.0, 16
@@ -126,7 +126,7 @@ async def first_call(controller: Controller) -> None:
     """Have a controller, which is not running, place one call to a test number, and stop it again."""
     async with serving(controller), http_backend(controller.socket) as backend:
         status, created = await backend.post(
-            "/v1/verifications", {"destination": _TEST_NUMBER, "lifetime_s": 86400}
+            "/v1/verifications", {"destination": TEST_NUMBER, "lifetime_s": 86400}
         )
         if status != 202:
             raise RuntimeError(f"the first request was answered {status}: {created}")

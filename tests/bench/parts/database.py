@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from tests.bench.backend import Schedule, http_backend
+from tests.bench.backend import HttpBackend, Schedule, http_backend
 from tests.bench.drive import tell
 from tests.bench.lab import Controller
 from tests.bench.machine import family_s
@@ -20,6 +20,7 @@ from tests.bench.parts.api import TEST_NUMBERS, closed_loop, first_call
 from tests.bench.parts.capacity import outcomes
 from tests.bench.report import Figure, Plot, Result
 from tests.bench.seeding import add_codes
+from tests.bench.sides import WARM_UP_CALLS, warm_up
 from tests.bench.simulated import CALL_S, serving, simulated
 from tests.postgresql import Server, running_server
 
@@ -90,16 +91,18 @@ async def _shared(folder: Path, server: Server, *, url: str, count: int, options
     async with AsyncExitStack() as stack:
         for controller in controllers:
             await stack.enter_async_context(serving(controller))
+        backends = [await stack.enter_async_context(http_backend(one.socket)) for one in controllers]
+        await asyncio.gather(*map(warm_up, backends))
         before = [_spent(controllers), family_s(server.process.pid)]
-        await _call(controllers, calls, rate)
+        await _call(backends, calls, rate)
         after = [_spent(controllers), family_s(server.process.pid)]
         delivered = (await asyncio.to_thread(outcomes, url))["delivered"]
-        if delivered != calls + _CODES + 1:
-            raise RuntimeError(f"{delivered - _CODES - 1} of {calls} calls were delivered")
+        others = _CODES + 1 + WARM_UP_CALLS * count
+        if delivered != calls + others:
+            raise RuntimeError(f"{delivered - others} of {calls} calls were delivered")
         share = len(codes) // count
         loops = []
-        for number, controller in enumerate(controllers):
-            backend = await stack.enter_async_context(http_backend(controller.socket))
+        for number, (controller, backend) in enumerate(zip(controllers, backends, strict=True)):
             loops.append(closed_loop(controller, backend, codes[number * share : (number + 1) * share]))
         verified = await asyncio.gather(*loops)
     controller_ms, database_ms = (
@@ -109,12 +112,11 @@ async def _shared(folder: Path, server: Server, *, url: str, count: int, options
     return Shared(count, controller_ms, database_ms, sum(one for one, _, _ in verified), verify_ms)
 
 
-async def _call(controllers: Sequence[Controller], calls: int, rate: float) -> None:
-    calling = numbers()
-    async with AsyncExitStack() as stack, asyncio.TaskGroup() as tasks:
-        backends = cycle([await stack.enter_async_context(http_backend(one.socket)) for one in controllers])
+async def _call(backends: Sequence[HttpBackend], calls: int, rate: float) -> None:
+    calling, turns = numbers(), cycle(backends)
+    async with asyncio.TaskGroup() as tasks:
         async for _ in Schedule(rate, calls):
-            tasks.create_task(next(backends).create(next(calling)))
+            tasks.create_task(next(turns).create(next(calling)))
         await asyncio.sleep(CALL_S + 5)
 
 

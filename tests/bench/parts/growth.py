@@ -23,6 +23,7 @@ from tests.bench.parts.api import TEST_NUMBERS, first_call
 from tests.bench.parts.capacity import outcomes
 from tests.bench.report import Figure, Plot, Result
 from tests.bench.seeding import add_history
+from tests.bench.sides import WARM_UP_CALLS, warm_up
 from tests.bench.simulated import CALL_S, serving, simulated
 
 _LEVELS: Final = (10, 100, 500)
@@ -90,7 +91,9 @@ async def _levels(folder: Path, options: Options) -> Mapping[int, Cost]:
     levels = [level for level in _LEVELS if level < top] + [top]
     tell(f"{', '.join(map(str, levels))} calls up, each at a controller of its own")
     async with AsyncExitStack() as stack:
-        loads = [await _Load.enter(stack, simulated(folder / str(level))) for level in levels]
+        loads = [
+            await _Load.enter(stack, simulated(folder / str(level), more=TEST_NUMBERS)) for level in levels
+        ]
         # What is done once at the start is none of a call's.
         await asyncio.sleep(_IDLE_S)
         idle = await _idle(loads)
@@ -116,7 +119,7 @@ class _Load:
     async def enter(cls, stack: AsyncExitStack, controller: Controller) -> "_Load":
         await stack.enter_async_context(serving(controller))
         backend = await stack.enter_async_context(http_backend(controller.socket))
-        await backend.get("/readyz")
+        await warm_up(backend)
         return cls(controller, backend)
 
     def next_ms(self) -> float:
@@ -185,5 +188,5 @@ async def _idle(loads: Sequence[_Load]) -> list[float]:
 def _check(controllers: Sequence[Controller], counts: Sequence[int], calls: int) -> None:
     for controller, count in zip(controllers, counts, strict=True):
         found = outcomes(controller.database)
-        if found["delivered"] != count + calls + 1:
+        if found["delivered"] != count + calls + 1 + WARM_UP_CALLS:
             raise RuntimeError(f"with {count} stored calls: {dict(found)}")
