@@ -27,6 +27,7 @@ from voicegate.application.ports import ChallengeRecord
 from voicegate.bootstrap.app import App
 from voicegate.bootstrap.policies import call_spacing
 from voicegate.config import PageClientSettings, Settings
+from voicegate.config.profile import NIST
 from voicegate.domain.errors import ConfigError
 from voicegate.domain.page_session import PageSession
 
@@ -89,6 +90,7 @@ def page_dependencies(app: App, settings: Settings, waiters: Waiters) -> PageDep
             Brand(settings.service.name),
             Picker(settings.policy.allowed_countries, has_internal=bool(settings.internal)),
             call_spacing=call_spacing(settings)[0],
+            shows_risks=settings.policy.profile == NIST,
         ),
         clock=app.clock,
         request_id=lambda request: request[REQUEST_ID],

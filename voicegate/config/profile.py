@@ -2,7 +2,9 @@
 
 Source: NIST SP 800-63B-4, Authentication and Authenticator Management (July 2025),
 https://pages.nist.gov/800-63-4/sp800-63b.html. Section 3.1.3 is about out-of-band authenticators, 3.1.3.3
-about those by telephone (PSTN), 3.2.2 about rate limiting, 3.2.9 about restricted authenticators.
+about those by telephone (PSTN), 3.2.2 about rate limiting, 3.2.7 about replay, 3.2.9 about restricted
+authenticators, 3.2.12 about random values, 4.1.2 about binding after enrollment. All numbers were compared
+with the final text as NIST publishes it.
 """
 
 from collections.abc import Iterator, Mapping
@@ -38,7 +40,8 @@ DUTIES: Final[Mapping[str, Duty]] = {
         "offer everybody another authenticator of the same level, without a telephone line",
     ),
     "notice": Duty(
-        "3.2.9 (2)", "tell people what is less safe about calls, and which alternatives there are"
+        "3.2.9 (2)",
+        "tell people what is less safe about calls, and which alternatives there are (the hosted pages do)",
     ),
     "risk_assessment": Duty("3.2.9 (3)", "assess the risk of calls for people and those who rely on them"),
     "migration_plan": Duty("3.2.9 (4)", "have a plan for when calls are no longer acceptable"),

@@ -103,11 +103,14 @@ class PageWriter:
         picker: Picker,
         *,
         call_spacing: timedelta = timedelta(),
+        shows_risks: bool = False,
     ) -> None:
+        """`shows_risks`: are people told what is less safe about calls, and that there are other ways?"""
         self._brands = brands
         self._brand = brand
         self._picker = picker
         self._call_spacing = call_spacing
+        self._shows_risks = shows_risks
 
     def brand_of(self, client: str) -> Brand:
         """Return the branding of a client's pages."""
@@ -165,6 +168,7 @@ class PageWriter:
             "here": f"/p/{session.id}",
             "token": form_token(shown.cookie),
             "refresh": 0,
+            "shows_risks": self._shows_risks,
             "error": _told(shown),
             "factor": factor,
             "masked": destination.masked if destination else "",
