@@ -32,6 +32,8 @@ def routes(settings: Settings) -> Routes:
             number_format=entry.number_format,
             international_prefix=entry.international_prefix,
             number_prefix=entry.number_prefix,
+            withholds_caller_id=entry.withhold_caller_id,
+            diversion=entry.diversion,
             home_country=entry.home_country,
             countries=frozenset(entry.countries),
             prefixes=entry.prefixes,

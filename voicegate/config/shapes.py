@@ -43,6 +43,7 @@ OneFieldPath = Annotated[str, Meta(min_length=1, max_length=100)]
 FieldPaths = Annotated[tuple[FieldPath, ...], Meta(min_length=1, max_length=20)]
 OptionalFieldPath = Annotated[str, Meta(pattern=r"^[^\x00-\x20\x7f]{0,100}\Z")]
 ReturnUrl = Annotated[str, Meta(max_length=2000, pattern=r"^https?://[^\s/?#]+[^\s#\x00-\x1f\x7f]*\Z")]
+SipUri = Annotated[str, Meta(pattern=r"^(sip:\+?[0-9]{2,15}@[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?)?\Z")]
 PhoneText = Annotated[str, Meta(pattern=r"^\+?[0-9*#]{2,15}\Z")]
 
 
@@ -236,6 +237,8 @@ class TrunkSettings(_Section, frozen=True, kw_only=True):
     number_format: NumberFormat = NumberFormat.PLUS_E164
     international_prefix: Annotated[str, Meta(pattern=r"^[0-9*#]{0,8}\Z")] = ""
     number_prefix: Annotated[str, Meta(pattern=r"^[0-9*#]{0,16}\Z")] = ""
+    withhold_caller_id: bool = False
+    diversion: SipUri = ""
     countries: tuple[Country, ...] = ()
     prefixes: tuple[Prefix, ...] = ()
     priority: Annotated[int, Meta(ge=0, le=1000)] = 0

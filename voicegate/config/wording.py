@@ -33,6 +33,9 @@ _WORDS: Final[Mapping[str, str]] = {
     r"^https?://[^\s/?#@]+([/?][^\s#\x00-\x1f\x7f]*)?\Z": 'an address, as "https://login.example/calls"',
     r"^[^\x00-\x1f\x7f]*\Z": "a line of text, without control characters",
     r"^#[0-9A-Fa-f]{6}\Z": 'a color, as "#2457c5"',
+    r"^(sip:\+?[0-9]{2,15}@[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?)?\Z": (
+        'a SIP URI with a number, as "sip:+12025550100@sip.carrier.example"; or empty'
+    ),
     r"^[0-9*#]{0,8}\Z": "up to 8 of 0-9, * and #; or empty",
     r"^[0-9*#]{0,16}\Z": "up to 16 of 0-9, * and #; or empty",
     r"^[0-9]{4,10}\Z": "4 to 10 digits",

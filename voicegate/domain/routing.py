@@ -106,6 +106,11 @@ class Trunk:
     weight: int = 1
     """Its share of the calls among trunks of the same priority. Those of the same weight have theirs
     together: the cheaper first."""
+    withholds_caller_id: bool = False
+    """Is the carrier asked not to show the caller ID to the called person (RFC 3323, RFC 3325)?"""
+    diversion: str = ""
+    """The SIP URI to name as whence the call was diverted (RFC 5806): some carriers know their customer by
+    it. Empty: none."""
     is_test: bool = False
     """Does it lead to test numbers only? Its calls take no line and never wait."""
 

@@ -6,14 +6,22 @@ strings, `callerid.c`.
 """
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
 from voicegate.adapters.pbx.asterisk import variables
 from voicegate.adapters.pbx.asterisk.ami_wire import Fields
-from voicegate.adapters.pbx.common.safe_values import CALLER_NUMBER, ENDPOINT, NUMBER, check, check_call_id
+from voicegate.adapters.pbx.common.safe_values import (
+    CALLER_NUMBER,
+    ENDPOINT,
+    NUMBER,
+    check,
+    check_call_id,
+    diversion_of,
+)
 from voicegate.application.ports import Order
-from voicegate.domain.routing import CallerId, Hop
+from voicegate.domain.routing import CallerId, Hop, Trunk
 
 _TOKEN: Final = re.compile(r"[0-9a-f]{1,100}")
 _CALLER_NAME: Final = re.compile(r"[^\x00-\x1f\x7f\"\\<>]{0,80}")
@@ -78,8 +86,19 @@ def build_originate(order: Order, handover: Handover, contact: str | None = None
             f"{variables.APOLOGY_VARIABLE}={check(order.apology.path, _PATH, 'prompt path')}",
             # Else Asterisk dials whomever a 302 names.
             f"{variables.FORWARD_VARIABLE}={variables.REJECT_FORWARD_CONTEXT}",
+            *_headers(order.hop.trunk),
         ),
     }
+
+
+def _headers(trunk: Trunk) -> Iterator[str]:
+    """Yield the assignments that add a trunk's headers to its INVITE."""
+    # CALLERID(pres) and REDIRECTING() do nothing here: an Originate sets the caller ID's presentation itself,
+    # after its variables (22.10.1).
+    if trunk.withholds_caller_id:
+        yield "PJSIP_HEADER(add,Privacy)=id"
+    if trunk.diversion:
+        yield f"PJSIP_HEADER(add,Diversion)={diversion_of(trunk)}"
 
 
 def _dial_string(hop: Hop) -> str:

@@ -7,10 +7,12 @@ import re
 from typing import Final
 
 from voicegate.domain.errors import UnsafeValue
+from voicegate.domain.routing import Trunk
 
 NUMBER: Final = re.compile(r"\+?[0-9*#]{1,40}")
 ENDPOINT: Final = re.compile(r"[A-Za-z0-9_.-]{1,100}")
 CALLER_NUMBER: Final = re.compile(r"\+?[0-9A-Za-z*#_.-]{0,40}")
+_NUMBERS_URI: Final = re.compile(r"sip:\+?[0-9]{2,15}@[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?")
 _CALL_ID: Final = re.compile(r"[A-Za-z0-9_]{1,100}")
 
 
@@ -33,3 +35,12 @@ def check_call_id(call_id: str) -> str:
         UnsafeValue: it has other characters than letters, digits and `_`.
     """
     return check(call_id, _CALL_ID, "call id")
+
+
+def diversion_of(trunk: Trunk) -> str:
+    """Return the value of the header Diversion (RFC 5806) that a trunk wants.
+
+    Raises:
+        UnsafeValue: its URI has other characters than a number's SIP URI needs.
+    """
+    return f"<{check(trunk.diversion, _NUMBERS_URI, 'diversion')}>;reason=unconditional"

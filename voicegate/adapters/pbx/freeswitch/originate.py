@@ -12,14 +12,22 @@ of its own when the controller is gone; `park_timeout` gives it one.
 
 import math
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-from voicegate.adapters.pbx.common.safe_values import CALLER_NUMBER, ENDPOINT, NUMBER, check, check_call_id
+from voicegate.adapters.pbx.common.safe_values import (
+    CALLER_NUMBER,
+    ENDPOINT,
+    NUMBER,
+    check,
+    check_call_id,
+    diversion_of,
+)
 from voicegate.adapters.pbx.freeswitch.esl_events import CALL
 from voicegate.application.ports import Order
-from voicegate.domain.routing import Hop
+from voicegate.domain.routing import Hop, Trunk
 
 _CALLER_NAME: Final = re.compile(r"[^\x00-\x1f\x7f\"\\<>${}]{0,80}")
 _PATH: Final = re.compile(r"[A-Za-z0-9_./+=~-]{1,1000}")
@@ -51,13 +59,15 @@ def build_originate(order: Order, job_id: str, cap: timedelta) -> Originate:
     number = check(caller.number, CALLER_NUMBER, "caller number")
     seconds = math.ceil(order.hop.trunk.ring_timeout.total_seconds())
     is_desk = order.hop.number is None
-    placed = f"{_braces(order.call_id, cap, is_desk=is_desk)}{_dial_string(order.hop)} &park()"
+    variables = _variables(order.call_id, cap, is_desk=is_desk) | _headers(order.hop.trunk)
+    placed = f"{_braces(variables)}{_dial_string(order.hop)} &park()"
     return Originate(job_id, f"bgapi originate {placed} XML default '{name}' '{number}' {seconds}", is_desk)
 
 
 def build_trial(order: Order, job_id: str, cap: timedelta) -> Originate:
     """Return the command that places a trial call, which is answered at once, whatever the order says."""
-    return Originate(job_id, f"bgapi originate {_braces(order.call_id, cap, is_desk=False)}{_NOBODY} &park()")
+    variables = _variables(order.call_id, cap, is_desk=False)
+    return Originate(job_id, f"bgapi originate {_braces(variables)}{_NOBODY} &park()")
 
 
 def check_path(path: str) -> str:
@@ -69,9 +79,9 @@ def check_path(path: str) -> str:
     return check(path, _PATH, "sound's path")
 
 
-def _braces(call_id: str, cap: timedelta, *, is_desk: bool) -> str:
+def _variables(call_id: str, cap: timedelta, *, is_desk: bool) -> dict[str, str]:
     named = check_call_id(check(call_id, _OURS, "call id"))
-    variables = {
+    return {
         # Two telephones of a desk cannot have one channel's id.
         **({} if is_desk else {"origination_uuid": named}),
         CALL: named,
@@ -88,6 +98,15 @@ def _braces(call_id: str, cap: timedelta, *, is_desk: bool) -> str:
         # Else the star breaks off every playback.
         "playback_terminators": "none",
     }
+
+
+def _headers(trunk: Trunk) -> dict[str, str]:
+    """Return the variables that add a trunk's headers to its INVITE."""
+    privacy = {"sip_h_Privacy": "id"} if trunk.withholds_caller_id else {}
+    return privacy | ({"sip_h_Diversion": diversion_of(trunk)} if trunk.diversion else {})
+
+
+def _braces(variables: Mapping[str, str]) -> str:
     return f"{{{','.join(f'{key}={value}' for key, value in variables.items())}}}"
 
 
