@@ -31,7 +31,7 @@ LOOP_LATE_S: Final = 0.1
 """How late the event loop may be. An answer takes several rounds of it."""
 LOOP_LATE_FOR_S: Final = 0.5
 """How long it may be late without a break."""
-_PROBE_EVERY_S: Final = 0.05
+_PROBE_EVERY_S: Final = 0.1
 _RETRY_S: Final = 1.0
 
 Delay = Callable[[int], float]
@@ -63,7 +63,7 @@ class Load:
             self._probe.cancel()
 
     def look(self) -> None:
-        """Measure how late the loop runs this, which it should do every twentieth of a second."""
+        """Measure how late the loop runs this, which it should do every tenth of a second."""
         now = self._monotonic()
         if now - self._due <= LOOP_LATE_S:
             self._behind_since = None

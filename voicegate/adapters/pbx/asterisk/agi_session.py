@@ -70,6 +70,7 @@ class AgiSession(Request):  # type: ignore[misc]  # panoramisk is untyped
         self._is_closed = False
         self.is_hung_up = False
         self.is_unanswered = False
+        self.is_counted = False
         self.media = Media()
         self.quality = CallQuality()
         self.cause: int | None = None
@@ -109,6 +110,8 @@ class AgiSession(Request):  # type: ignore[misc]  # panoramisk is untyped
         """Return the leg's packet counts; the last known ones when the channel is gone."""
         with suppress(LegEnded):
             self._learn(await self.send_command("GET FULL VARIABLE", _COUNTS, timeout_s=timeout_s))
+            # Until the next command: in between the PBX sends nothing.
+            self.is_counted = True
         return self.media
 
     def hang_up(self) -> None:
@@ -131,6 +134,7 @@ class AgiSession(Request):  # type: ignore[misc]  # panoramisk is untyped
         line = build_command(verb, *values)
         if self._is_closed:
             raise LegEnded
+        self.is_counted = False
         command = _Command(verb, line, timeout_s, asyncio.get_running_loop().create_future())
         self._pending.append(command)
         self._send_next()

@@ -33,6 +33,8 @@ from voicegate.domain.errors import LegEnded, PbxRefused, PbxUnavailable, ReplyL
 log = structlog.get_logger(__name__)
 
 _NO_DEVICE: Final = "INVALID"
+_ENDPOINT_KNOWN_S: Final = 60.0
+"""So long an endpoint that the PBX had is not asked for again."""
 _UNALLOCATED: Final = Hangup(cause=1)
 
 
@@ -48,6 +50,8 @@ class Wires:
     """Accepts the answered channels."""
     calls: MutableMapping[str, "AsteriskCall"]
     """The calls that receive events, by call id and by action id."""
+    endpoints_until: MutableMapping[str, float]
+    """Endpoints that the PBX has, and until when that is believed, on the loop's clock."""
     reply_within_s: float
     """How long a FastAGI command may take beyond its own duration, in seconds."""
 
@@ -175,7 +179,8 @@ class AsteriskCall:
             self.tracker.facts,
             self._wires.reply_within_s,
         )
-        before, holds, was_held = await session.count(within), facts.holds, facts.is_held
+        before = session.media if session.is_counted else await session.count(within)
+        holds, was_held = facts.holds, facts.is_held
         started = _now()
         reply = await self._say(session, "STREAM FILE", clip.path, keys, length=clip.length)
         elapsed = timedelta(seconds=_now() - started)
@@ -242,8 +247,13 @@ class AsteriskCall:
     async def _is_endpoint_missing(self) -> bool:
         """Return whether the PBX has no such endpoint. False if it does not say, as without
         `func_devstate`."""
-        state = {"Variable": f"DEVICE_STATE({PJSIP}{self._hop.endpoint})"}
-        return (await self._wires.ami.ask("Getvar", state)).value == _NO_DEVICE
+        endpoint, known = self._hop.endpoint, self._wires.endpoints_until
+        if known.get(endpoint, 0.0) > _now():
+            return False
+        state = (await self._wires.ami.ask("Getvar", {"Variable": f"DEVICE_STATE({PJSIP}{endpoint})"})).value
+        if state and state != _NO_DEVICE:
+            known[endpoint] = _now() + _ENDPOINT_KNOWN_S
+        return state == _NO_DEVICE
 
     def _judge_missing(self) -> Hangup:
         """Return how a call to a missing endpoint ends: for a trunk, our settings are wrong."""

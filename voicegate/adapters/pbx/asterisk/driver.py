@@ -64,6 +64,7 @@ class AsteriskDriver:
         self.client = AmiClient(settings, self._take, listener)
         self._calls: dict[str, AsteriskCall] = {}
         """By call id, and by the action id of the Originate: its response may not name the channel."""
+        self._endpoints_until: dict[str, float] = {}
 
     @asynccontextmanager
     async def listening(self, tasks: asyncio.TaskGroup) -> AsyncIterator[None]:
@@ -156,7 +157,14 @@ class AsteriskDriver:
             handover,
             fields=build_originate(order, handover, contact),
             tracker=CallTracker(handover.action_id, timeouts, asyncio.get_running_loop().time()),
-            wires=Wires(self.name, self.client, self.agi, self._calls, self.deadline.total_seconds()),
+            wires=Wires(
+                self.name,
+                self.client,
+                self.agi,
+                self._calls,
+                endpoints_until=self._endpoints_until,
+                reply_within_s=self.deadline.total_seconds(),
+            ),
         )
 
     def _take(self, event: AmiEvent) -> None:
