@@ -15,10 +15,10 @@ from voicegate.lab.numbers import find_number
 from voicegate.lab.settings import PbxKind
 from voicegate.lab.world import Lab
 
-pytestmark = EACH_PBX
+pytestmark = [EACH_PBX, pytest.mark.soak]
 
 PRESSES = find_number("presses-key")
-LOSSY = ("961", "962", "963")
+LOSSY = ("443", "469", "478")
 MOS_AT_MOST = 4.2
 """A clean line of this codec has 4.4."""
 
@@ -59,7 +59,7 @@ async def test_five_percent_loss_and_jitter_deliver_calls_and_are_told_in_their_
 
 
 async def test_a_trunk_that_swallows_all_is_told_as_silent_and_nobody_is_called_again(lab: Lab) -> None:
-    number = PRESSES.american("964")
+    number = PRESSES.american("480")
     async with behind(lab, Weather(is_swallowing=True), **{"trunks.carrier.progress_timeout_s": 4}) as (
         backend,
         network,
@@ -74,10 +74,9 @@ async def test_a_trunk_that_swallows_all_is_told_as_silent_and_nobody_is_called_
     assert lab.recordings(number) == []
 
 
-@pytest.mark.soak
 async def test_a_network_that_ends_in_mid_call_leaves_no_call_without_its_end(lab: Lab) -> None:
-    number = PRESSES.american("965")
-    async with behind(lab, Weather(), **{"call.human_timeout_s": 10}) as (backend, network):
+    number = PRESSES.american("484")
+    async with behind(lab, Weather(), **{"call.human_timeout_s": 15}) as (backend, network):
         created = await backend.created(number)
         await backend.reaches(created.id, "awaiting_human")
         network.weather.is_swallowing = True

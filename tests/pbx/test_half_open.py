@@ -52,16 +52,16 @@ class Case:
 
 
 ASTERISK: Final = (
-    Case("ami", How.CUT, "972", "delivered"),
-    Case("ami", How.MOMENT, "973", "delivered"),
-    Case("ami", How.FOR_GOOD, "974", "pbx_lost"),
-    Case("agi", How.CUT, "975", "pbx_lost"),
-    Case("agi", How.MOMENT, "976", "delivered"),
-    Case("agi", How.FOR_GOOD, "977", "pbx_lost"),
+    Case("ami", How.CUT, "501", "delivered"),
+    Case("ami", How.MOMENT, "502", "delivered"),
+    Case("ami", How.FOR_GOOD, "505", "pbx_lost"),
+    Case("agi", How.CUT, "507", "pbx_lost"),
+    Case("agi", How.MOMENT, "508", "delivered"),
+    Case("agi", How.FOR_GOOD, "509", "pbx_lost"),
 )
 FREESWITCH: Final = (
-    Case("esl", How.MOMENT, "978", "delivered"),
-    Case("esl", How.FOR_GOOD, "979", "pbx_lost"),
+    Case("esl", How.MOMENT, "510", "delivered"),
+    Case("esl", How.FOR_GOOD, "512", "pbx_lost"),
 )
 AFTERWARDS: Final = "928"
 
