@@ -25,7 +25,7 @@ serving=; trap 'test -z "$serving" || kill $serving' EXIT
 """
 # A call of which there is a receipt, and one whose code, which is checked with the key file, is known.
 OLD_MACHINE = r"""
-sed -i "/^ami_/d; s/^kind = .*/kind = \"simulator\"/" /etc/voicegate/voicegate.toml
+sed -i "/^a[mg]i_/d; s/^kind = .*/kind = \"simulator\"/" /etc/voicegate/voicegate.toml
 sed -i "/^\[test_numbers\]/,/^\[/s/^# enabled = false/enabled = true/" /etc/voicegate/voicegate.toml
 sed -i "/^\[receipts\]/,/^\[/s/^# enabled = false/enabled = true/" /etc/voicegate/voicegate.toml
 sed -i '/^\[passcode\]/,/^\[/s/^# lifetime_s = 300/lifetime_s = 3000/' /etc/voicegate/voicegate.toml
@@ -51,7 +51,7 @@ def test_a_new_machine_goes_on_from_the_backup_of_another_one(tmp_path: Path) ->
     apart = APART.format(folder=tmp_path, python=sys.base_prefix, environment=sys.prefix)
     steps = (OLD_MACHINE.format(**own), BACKUP, UPGRADE, PRUNE, NEW_MACHINE, RESTORE, ENTERED.format(**own))
     looks = "\n".join(f"{line} || test $? = 1" if "doctor" in line else line for line in LOOK.splitlines())
-    script = apart + installing(tmp_path) + MACHINE.format(**own) + "\n".join(steps) + looks
+    script = apart + installing() + MACHINE.format(**own) + "\n".join(steps) + looks
     tmp_path.chmod(0o755)
     (tmp_path / "script").write_text(script)
     ran = subprocess.run(

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Final
 
 from tests.bench.lab import LIMITS, Controller
+from voicegate.lab.config_templates import as_toml
 from voicegate.lab.processes import Daemon
-from voicegate.lab.rendering import as_toml
 
 CALL_S: Final = 45.0
 """About how long a call of the simulator's lasts, with nobody asked for a key."""

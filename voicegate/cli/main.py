@@ -34,6 +34,12 @@ ADDRESSES: Final = {
     "call-again": Address(
         "voicegate.cli.call", "call_again", "Call again for the verification ID, with the same code."
     ),
+    "init": Address(
+        "voicegate.cli.init",
+        "init",
+        "Write the files of an installation into FOLDER, as /etc/voicegate: settings, secret, what the PBX"
+        " includes, units, and a script that puts them in their places.",
+    ),
     "key": Address(
         "voicegate.cli.key", "key", "The key file that codes are derived with: create it, add a key."
     ),

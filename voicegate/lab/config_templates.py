@@ -5,6 +5,7 @@ a leading "#" or ";", as a documented default. For FreeSWITCH's XML, a parser fi
 in the text, so that comments and layout stay as they are.
 """
 
+import json
 import re
 from collections.abc import Iterable, Mapping
 from xml.parsers import expat
@@ -67,6 +68,15 @@ def fill_in_xml(example: str, values: Mapping[tuple[str, str], str]) -> str:
             filled, done = filled + source[done:start] + tag.encode(), end
     _refuse(missing)
     return (filled + source[done : -len("</example>")]).decode()
+
+
+def as_toml(value: object) -> str:
+    """Return a string, number, boolean, list or flat table as TOML."""
+    if isinstance(value, dict):
+        return f"{{ {', '.join(f'{key} = {as_toml(entry)}' for key, entry in value.items())} }}"
+    if isinstance(value, (list, tuple)):
+        return f"[{', '.join(as_toml(entry) for entry in value)}]"
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _parameters(source: bytes) -> list[tuple[tuple[str, str], int, int]]:

@@ -6,7 +6,6 @@ admin would want. The carrier's files are templates in `carrier/`, rendered from
 `world` writes them and runs the programs.
 """
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, assert_never
 
@@ -14,7 +13,7 @@ import jinja2
 
 from voicegate.config import project_folder
 from voicegate.lab.certificates import Certificates
-from voicegate.lab.config_templates import fill_in, fill_in_xml, without_section
+from voicegate.lab.config_templates import as_toml, fill_in, fill_in_xml, without_section
 from voicegate.lab.numbers import NUMBERS, PREMIUM
 from voicegate.lab.ports import Ports
 from voicegate.lab.services import all_services
@@ -192,15 +191,6 @@ def _second_trunk(kind: PbxKind) -> str:
     caller_ids = [{"number": "+442079460000", "name": "Voicegate"}]
     values = {"pbx": kind.section, "endpoint": "carrier", "caller_ids": caller_ids, "countries": ["GB"]}
     return "\n[trunks.second]\n" + "".join(f"{key} = {as_toml(value)}\n" for key, value in values.items())
-
-
-def as_toml(value: object) -> str:
-    """Return a string, number, boolean, list or flat table as TOML."""
-    if isinstance(value, dict):
-        return f"{{ {', '.join(f'{key} = {as_toml(entry)}' for key, entry in value.items())} }}"
-    if isinstance(value, (list, tuple)):
-        return f"[{', '.join(as_toml(entry) for entry in value)}]"
-    return json.dumps(value, ensure_ascii=False)
 
 
 def _freeswitch_values(settings: LabSettings, secret: str) -> Mapping[str, Mapping[str, Mapping[str, str]]]:

@@ -12,9 +12,9 @@ import pytest
 from voicegate import config
 from voicegate.lab.behaviour import LabNumber
 from voicegate.lab.company import company_pbxs
+from voicegate.lab.config_templates import as_toml
 from voicegate.lab.numbers import NUMBERS
 from voicegate.lab.rendering import (
-    as_toml,
     render_carrier,
     render_controller,
     render_freeswitch,
