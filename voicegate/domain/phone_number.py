@@ -7,6 +7,7 @@ exists and may be called is decided in `policy`, the trunk in `routing`; how a n
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 import phonenumbers
 
@@ -82,7 +83,7 @@ class Destination:
         # Of an old number only the beginning and the end may be kept.
         if self.is_internal or HIDDEN in self.number:
             return None
-        return phonenumbers.region_code_for_number(phonenumbers.parse(self.number))
+        return _country_of(self.number)
 
     @property
     def masked(self) -> str:
@@ -93,3 +94,9 @@ class Destination:
         return f"Destination({self.masked}{' + extension' if self.extension else ''})"
 
     __str__ = __repr__
+
+
+# Asked for several times with each call, and of a pure function.
+@lru_cache(maxsize=1024)
+def _country_of(number: str) -> str | None:
+    return phonenumbers.region_code_for_number(phonenumbers.parse(number))

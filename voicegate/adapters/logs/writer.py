@@ -14,6 +14,9 @@ from typing import Final
 MAX_BYTES: Final = 4 * 2**20
 """The bytes of lines that may wait: about ten thousand lines."""
 
+_GATHER_S: Final = 0.05
+"""So late a line can be written."""
+
 
 class LineWriter:
     """Writes lines to a descriptor, in order; if more than `max_bytes` wait, new lines are dropped and
@@ -33,7 +36,7 @@ class LineWriter:
         self._lines: deque[bytes | int] = deque()
         self._waiting_bytes = 0
         self._dropped = 0
-        self._is_writing = False
+        self._is_writing = self._is_idle = False
         self._changed = threading.Condition()
         # A daemon thread, for a write that blocks for ever must not keep the process from its end.
         threading.Thread(target=self._write_for_ever, name="log writer", daemon=True).start()
@@ -48,12 +51,15 @@ class LineWriter:
             self._mark_dropped()
             self._lines.append(line)
             self._waiting_bytes += len(line)
-            self._changed.notify_all()
+            if self._is_idle:
+                self._changed.notify_all()
 
     def flush(self, within_s: float) -> None:
         """Wait until all lines are written, or the time is over; blocks."""
         deadline = monotonic() + within_s
         with self._changed:
+            # Whoever gathers lines need not do so any longer.
+            self._changed.notify_all()
             while (self._lines or self._is_writing) and (left := deadline - monotonic()) > 0:
                 self._changed.wait(left)
 
@@ -80,8 +86,12 @@ class LineWriter:
             if may_mark and not self._lines:
                 self._mark_dropped()
             self._changed.notify_all()
-            while not self._lines:
-                self._changed.wait()
+            if not self._lines:
+                self._is_idle = True
+                self._changed.wait_for(lambda: self._lines)
+                self._is_idle = False
+                # Others follow: to wake this thread for each line costs more than the lines do.
+                self._changed.wait(_GATHER_S)
             self._is_writing = True
             line = self._lines.popleft()
             self._waiting_bytes -= len(line) if isinstance(line, bytes) else 0
