@@ -24,6 +24,7 @@ from tests.bench.parts.floor import compare
 from tests.bench.parts.privacyidea import hotp
 from tests.bench.report import PARTS, Figure, Result, load, page, save, table
 from tests.bench.validity import Count, Load, judge_count, judge_load, judge_schedule
+from tests.bench.watch import Watch
 
 QUIET = [Speed(100, 100), Speed(101, 102)]
 
@@ -100,6 +101,15 @@ def test_a_quiet_run_on_an_even_machine_is_valid() -> None:
 def test_a_noisy_run_is_invalid(load: Load, reason: str) -> None:
     (fault,) = judge_load(load)
     assert reason in fault
+
+
+def test_a_program_of_ours_is_not_taken_for_another_once_it_has_ended() -> None:
+    watch = Watch()
+    watch.spent_s -= 60
+    subprocess.run([sys.executable, "-c", "sum(range(3_000_000))"], check=True)
+    load = watch.load()
+    assert load.others == 0
+    assert len(load.speeds) == 2
 
 
 def test_a_generator_that_falls_behind_makes_the_run_invalid() -> None:

@@ -1,11 +1,11 @@
 """What a request and a guess cost, and how fast guesses are judged: a controller alone, on its socket."""
 
 import asyncio
-import os
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -13,14 +13,15 @@ from tests.bench.backend import HttpBackend, Schedule, http_backend
 from tests.bench.drive import tell
 from tests.bench.figures import percentile
 from tests.bench.lab import Controller
-from tests.bench.machine import Moment, calibrate, family_s, processor_s, processors
+from tests.bench.machine import family_s
 from tests.bench.numbers import numbers
 from tests.bench.options import Options
 from tests.bench.report import Figure, Plot, Result
 from tests.bench.seeding import OpenCode, add_codes
 from tests.bench.sides import TEST_NUMBER
 from tests.bench.simulated import serving, simulated
-from tests.bench.validity import Load, judge_load, judge_schedule
+from tests.bench.validity import judge_load, judge_schedule
+from tests.bench.watch import Watch
 
 TEST_NUMBERS: Final = "[test_numbers]\nenabled = true\npace = 0.01\n"
 _ACCEPTS, _ACCEPT_RATE = 1500, 50.0
@@ -34,21 +35,15 @@ class Judged:
     """What guesses came to."""
 
     took_s: list[float]
-    wrong: int = 0
+    wrong: Counter[str] = field(default_factory=Counter)
     """Answers that were not "verified"."""
 
 
 def measure(options: Options) -> Result:
     """Measure accepting, then verifying."""
-    speeds, before = [calibrate()], Moment.now()
+    watch = Watch()
     with tempfile.TemporaryDirectory() as folder:
-        figures, faults, raw, spent_s = asyncio.run(_measure(Path(folder), options))
-    after = Moment.now()
-    speeds.append(calibrate())
-    wall = after.wall_s - before.wall_s
-    everything = wall * processors()
-    others = max(0.0, after.busy_s - before.busy_s - spent_s) / everything
-    load = Load(others, (after.steal_s - before.steal_s) / everything, 0, wall, speeds)
+        figures, faults, raw = asyncio.run(_measure(Path(folder), options))
     took = raw["verify_ms"]
     ranked = [(took[index], index / len(took)) for index in range(0, len(took), max(1, len(took) // 500))]
     return Result(
@@ -60,15 +55,12 @@ def measure(options: Options) -> Result:
             "A controller alone, with the simulator as its PBX, on SQLite; asked on its Unix socket.",
             "Accepting: calls that wait for their turn, so that nothing but the request is in the sum.",
         ],
-        faults=[*faults, *judge_load(load)],
+        faults=[*faults, *judge_load(watch.load())],
         raw=raw,
     )
 
 
-async def _measure(
-    folder: Path, options: Options
-) -> tuple[list[Figure], list[str], dict[str, list[float]], float]:
-    began = processor_s(os.getpid())
+async def _measure(folder: Path, options: Options) -> tuple[list[Figure], list[str], dict[str, list[float]]]:
     tell("accepting requests")
     accept_ms, accepted = await _accept(folder / "accept", options.chosen_calls(_ACCEPTS))
     tell("verifying codes")
@@ -81,9 +73,8 @@ async def _measure(
         tell(f"{most:.0f}/s at most; now {rate:.0f}/s for {seconds:.0f} s")
         rest = codes[used : used + round(rate * seconds)]
         judged, schedule = await open_loop(backend, rest, rate)
-        spent = processor_s(os.getpid()) - began + family_s(controller.pid)
     faults = judge_schedule(schedule.lateness_s)
-    faults += [f"{judged.wrong} right codes were not verified"] if judged.wrong else []
+    faults += [f"right codes were not verified: {dict(judged.wrong)}"] if judged.wrong else []
     took = sorted(one * 1000 for one in judged.took_s)
     figures = [
         Figure("accept: processor time", accept_ms, "ms", aim=1),
@@ -92,7 +83,7 @@ async def _measure(
         Figure(f"verify: p50 at {rate:.0f}/s", percentile(took, 0.5), "ms"),
         Figure(f"verify: p99 at {rate:.0f}/s", percentile(took, 0.99), "ms", aim=10),
     ]
-    return figures, faults, {"verify_ms": took, "accept_s": accepted}, spent
+    return figures, faults, {"verify_ms": took, "accept_s": accepted}
 
 
 async def _accept(folder: Path, count: int) -> tuple[float, list[float]]:
@@ -156,6 +147,8 @@ async def closed_loop(
             await _verify(backend, code, judged)
 
     await asyncio.gather(*(work() for _ in range(_WORKERS)))
+    if judged.wrong:
+        raise RuntimeError(f"right codes were not verified: {dict(judged.wrong)}")
     wall, spent, count = time.monotonic() - began, family_s(controller.pid) - before, len(judged.took_s)
     return count / wall, len(codes) // 3, spent * 1000 / count
 
@@ -171,6 +164,7 @@ async def open_loop(backend: HttpBackend, codes: Sequence[OpenCode], rate: float
 
 async def _verify(backend: HttpBackend, code: OpenCode, judged: Judged) -> None:
     began = time.monotonic()
-    _, answer = await backend.post(f"/v1/verifications/{code.id}/check", {"passcode": code.digits})
+    status, answer = await backend.post(f"/v1/verifications/{code.id}/check", {"passcode": code.digits})
     judged.took_s.append(time.monotonic() - began)
-    judged.wrong += answer.get("status") != "verified"
+    if answer.get("status") != "verified":
+        judged.wrong[f"{status} {answer.get('reason') or answer.get('title')}"] += 1

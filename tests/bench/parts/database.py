@@ -22,6 +22,8 @@ from tests.bench.report import Figure, Plot, Result
 from tests.bench.seeding import add_codes
 from tests.bench.sides import WARM_UP_CALLS, warm_up
 from tests.bench.simulated import CALL_S, serving, simulated
+from tests.bench.validity import judge_load
+from tests.bench.watch import Watch
 from tests.postgresql import Server, running_server
 
 _CONTROLLERS: Final = (1, 2, 4)
@@ -44,7 +46,7 @@ class Shared(msgspec.Struct, frozen=True):
 
 def measure(options: Options) -> Result:
     """Measure each number of controllers."""
-    found, faults = list[Shared](), list[str]()
+    found, faults, watch = list[Shared](), list[str](), Watch()
     for count in _CONTROLLERS:
         tell(f"PostgreSQL and {count} controllers")
         with tempfile.TemporaryDirectory() as folder, running_server() as server, server.database() as url:
@@ -55,6 +57,7 @@ def measure(options: Options) -> Result:
             except RuntimeError as error:
                 faults.append(f"{count} controllers: {error}")
                 tell(faults[-1])
+        watch.between()
     return Result(
         part="database",
         title="PostgreSQL, and several controllers",
@@ -75,7 +78,7 @@ def measure(options: Options) -> Result:
             )
         ],
         notes=["The simulator as PBX; the server writes no disk (fsync off): processor time is compared."],
-        faults=faults,
+        faults=[*faults, *judge_load(watch.load())],
         raw=found,
     )
 

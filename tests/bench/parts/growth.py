@@ -25,6 +25,8 @@ from tests.bench.report import Figure, Plot, Result
 from tests.bench.seeding import add_history
 from tests.bench.sides import WARM_UP_CALLS, warm_up
 from tests.bench.simulated import CALL_S, serving, simulated
+from tests.bench.validity import judge_load
+from tests.bench.watch import Watch
 
 _LEVELS: Final = (10, 100, 500)
 _STORED: Final = 1_000_000
@@ -48,8 +50,10 @@ class Cost(msgspec.Struct, frozen=True):
 
 def measure(options: Options) -> Result:
     """Measure both."""
+    watch = Watch()
     with tempfile.TemporaryDirectory() as folder:
         levels = asyncio.run(_levels(Path(folder), options))
+    watch.between()
     with tempfile.TemporaryDirectory() as folder:
         stored = asyncio.run(_stored(Path(folder), options))
     few, many = levels[min(levels)], levels[max(levels)]
@@ -82,6 +86,7 @@ def measure(options: Options) -> Result:
         notes=[
             "The simulator as PBX: 45 s a call; SQLite; what a controller takes when idle is not in the sums."
         ],
+        faults=judge_load(watch.load()),
         raw={"up": levels, "stored": stored},
     )
 

@@ -24,13 +24,14 @@ from typing import Final
 from tests.bench.backend import HttpBackend, http_backend, http_backend_of
 from tests.bench.drive import tell
 from tests.bench.figures import paired_ratio
-from tests.bench.machine import Moment, calibrate, family_s, processors
+from tests.bench.machine import family_s, processors
 from tests.bench.options import Options
 from tests.bench.parts.api import TEST_NUMBERS, closed_loop, prepare
 from tests.bench.report import Figure, Plot, Result, ratio
 from tests.bench.sides import warm_up
 from tests.bench.simulated import serving, simulated
-from tests.bench.validity import Load, judge_load
+from tests.bench.validity import judge_load
+from tests.bench.watch import Watch
 from voicegate.lab.deadlines import Deadline
 
 _PEERS: Final = Path(__file__).parents[1] / "peers"
@@ -60,12 +61,8 @@ def measure(options: Options) -> Result:
         folder = Path(name)
         tell("installing privacyIDEA")
         secret = _install(folder)
-        speeds, before = [calibrate()], Moment.now()
+        watch = Watch()
         theirs, ours = asyncio.run(_measure(folder, secret, options))
-        after = Moment.now()
-        speeds.append(calibrate())
-    wall = after.wall_s - before.wall_s
-    steal = (after.steal_s - before.steal_s) / wall / processors()
     rates = {"privacyIDEA": [rate for rate, _ in theirs], "Voicegate": [rate for rate, _ in ours]}
     costs = {"privacyIDEA": [ms for _, ms in theirs], "Voicegate": [ms for _, ms in ours]}
     return Result(
@@ -90,7 +87,7 @@ def measure(options: Options) -> Result:
             f"privacyIDEA 3.14 by gunicorn with {processors()} workers, HOTP tokens without PIN, over TCP;"
             " Voicegate as one process, by its Unix socket; both on SQLite, 16 connections that do not wait.",
         ],
-        faults=judge_load(Load(0, steal, 0, wall, speeds)),
+        faults=judge_load(watch.load()),
         raw={"rates": rates, "costs": costs},
     )
 
