@@ -1,5 +1,6 @@
 """The pages about toll fraud, regulation and caller ID: each of their examples is taken as it stands."""
 
+import asyncio
 import re
 import shlex
 import tomllib
@@ -8,11 +9,18 @@ from typing import Any
 
 import pytest
 
-from tests.unit.cli.conftest import run
+from tests.unit.adapters.http.serving import Served
+from tests.unit.application.conftest import Bench
+from tests.unit.application.test_reports import NINE, presses
+from tests.unit.cli.conftest import Run, run
 from tests.unit.cli.test_policy import CONFIGURATION
+from voicegate.application.challenges import ChallengeSpec
+from voicegate.application.sign_in import Issued, IssueRequest
 from voicegate.bootstrap import rules
 from voicegate.cli.exits import Exit
 from voicegate.config import parse, project_folder
+from voicegate.domain.client import Principal, Scope
+from voicegate.domain.phone_number import Destination
 
 PAGES = Path(__file__).parents[3] / "docs/operate"
 NAMES = ("toll-fraud", "regulation", "caller-id")
@@ -62,3 +70,52 @@ def test_the_page_about_regulation_shows_what_is_printed(tmp_path: Path, monkeyp
     result = run(*shlex.split(command)[2:])
     assert result.exit_code != Exit.OK
     assert line in result.output.splitlines()
+
+
+WEB = Principal("web", frozenset({Scope.VERIFICATIONS}), "req_web")
+WITHOUT_DAEMON = ("policy", "config")
+
+
+def commands_of(name: str) -> list[list[str]]:
+    """Every command of a page's examples, in the page's order, as a shell takes it."""
+    text = (PAGES / f"{name}.md").read_text("utf-8")
+    blocks = re.findall(r"```(?:sh|console)\n(.*?)```", text, re.DOTALL)
+    lines = (line.removeprefix("$ ") for block in blocks for line in block.splitlines())
+    return [shlex.split(line, comments=True)[1:] for line in lines if line.startswith("voicegate ")]
+
+
+async def report(bench: Bench, number: str) -> None:
+    """Have a person press 9 on a call that the client `web` asked for."""
+    bench.pbx.plots, bench.speech.can_say_reports = [presses(NINE)], True
+    issued = await bench.sign_in.issue(IssueRequest(WEB, ChallengeSpec(Destination(number))))
+    assert isinstance(issued, Issued)
+    await bench.settled(issued.record.challenge.id)
+
+
+async def test_every_command_of_the_page_about_toll_fraud_does_what_it_says(
+    voicegate: Run, served: Served, tmp_path: Path, monkeypatch: Any
+) -> None:
+    monkeypatch.chdir(PAGES.parents[1])
+    file = tmp_path / "voicegate.toml"
+    settings = (PAGES / "toll-fraud.md").read_text("utf-8").partition("```toml\n")[2].partition("```")[0]
+    file.write_text(CONFIGURATION.replace('[policy]\nallowed_countries = ["US"]\n', settings))
+    await report(served.bench, "+12025550143")
+    commands = commands_of("toll-fraud")
+    assert len(commands) >= 16
+    for words in commands:
+        if words[0] in WITHOUT_DAEMON:
+            result = await asyncio.to_thread(run, "--config", str(file), *words)
+        else:
+            result = await voicegate(*words)
+        wanted = Exit.NO if shlex.join(words).startswith("policy explain") else Exit.OK
+        assert result.exit_code == wanted, (words, result.output)
+        if words[:2] == ["numbers", "list"]:
+            # Each list is shown while something is on it.
+            assert "•" in result.output, words
+    left = await served.bench.app.numbers.all()
+    assert [str(one.list) for one in left] == ["trusted"]
+
+
+def test_the_pages_have_no_other_commands() -> None:
+    assert [words[:2] for words in commands_of("regulation")] == [["config", "check"]]
+    assert commands_of("caller-id") == []
