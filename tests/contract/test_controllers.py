@@ -2,25 +2,32 @@
 all together."""
 
 import asyncio
+import signal
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 
 import psycopg
 import pytest
 
 from tests.contract.making import NOW, make_call, make_challenge
-from tests.postgresql import Server
+from tests.postgresql import Server, running_server
 from voicegate.adapters.storage import SqlStore
+from voicegate.adapters.storage.checks import StoreCheck
+from voicegate.adapters.storage.signals import Signals
 from voicegate.adapters.storage.store import Waits
+from voicegate.application.change_notifier import Signal, SignalKind
 from voicegate.application.controllers import SETTLE_AFTER, TAKE_AFTER, Attendance, Controller
+from voicegate.application.diagnostics import Level
 from voicegate.application.lines import LineCaps, NoLine
 from voicegate.application.ports import CallRecord
 from voicegate.application.store_port import Transaction
 from voicegate.domain import call as calls
 from voicegate.domain.call import Call, Ended, Originated
 from voicegate.domain.errors import CallTaken
+from voicegate.lab.deadlines import within
 
 ANY = LineCaps(of_trunk=100, in_progress=100, per_second=0)
 LONG = Waits(request=timedelta(seconds=60))
@@ -178,6 +185,13 @@ async def test_a_restart_finds_its_own_calls_at_once_and_nobody_elses(
     assert await one.claimed() == []
 
 
+async def test_doctor_tells_which_controllers_run(shared: Shared, pair: tuple[Hand, Hand]) -> None:
+    shared.silence("b", SETTLE_AFTER + SECOND)
+    (finding,) = [one async for one in StoreCheck(shared.url).run()]
+    assert finding.level is Level.OK
+    assert finding.text.endswith("of this version; controllers that run: host of a")
+
+
 async def test_what_a_stopped_controller_left_is_taken_at_once(pair: tuple[Hand, Hand]) -> None:
     one, other = pair
     await one.begin(await one.add("1"))
@@ -242,3 +256,45 @@ async def test_a_trunks_pace_holds_for_all_controllers_together(
     assert timedelta(seconds=50) < refused.retry_after <= timedelta(seconds=60)
     shared.execute("UPDATE trunk_starts SET at = at - %s", timedelta(seconds=61))
     assert await other.begin(waiting, slow) is None
+
+
+async def test_what_was_taken_over_while_the_answer_was_lost_can_be_asked_for(
+    shared: Shared, pair: tuple[Hand, Hand]
+) -> None:
+    one, other = pair
+    await one.add("1")
+    shared.silence("a", TAKE_AFTER + SECOND)
+    assert await other.claimed() == ["call_1"]
+    assert [orphan.record.call.id for orphan in await other.store.controllers.left()] == ["call_1"]
+    assert await one.store.controllers.left() == []
+
+
+async def test_signals_are_heard_by_all_others_also_after_the_server_was_away() -> None:
+    heard: dict[str, set[Signal]] = {"a": set(), "b": set()}
+    with running_server() as server:
+        url = server.create("signals")
+        signals = {name: Signals(url, name) for name in heard}
+
+        async def hear(name: str, word: Signal) -> None:
+            heard[name].add(word)
+
+        async def tell_until_heard(word: Signal) -> None:
+            # What is told while nobody listens is lost.
+            async with within(30):
+                while word not in heard["b"]:
+                    signals["a"].tell(word)
+                    await asyncio.sleep(0.05)
+
+        async with AsyncExitStack() as stack:
+            for name, one in signals.items():
+                await stack.enter_async_context(one.running(partial(hear, name)))
+            await tell_until_heard(Signal(SignalKind.CHANGED, "ver_1"))
+            for how in (signal.SIGINT, signal.SIGQUIT):
+                server.stop(how)
+                await asyncio.to_thread(server.start)
+                await tell_until_heard(Signal(SignalKind.HANG_UP, f"ver_{how}"))
+            with psycopg.connect(url, autocommit=True) as connection:
+                connection.execute("NOTIFY voicegate, 'c something-new ver_1'")
+            await tell_until_heard(Signal(SignalKind.LINE_FREED))
+    # Nobody hears itself, and another version's words are passed over.
+    assert heard["a"] == set()

@@ -96,6 +96,13 @@ class ControllerStore(Protocol):
         """
         ...
 
+    async def left(self) -> Sequence[Orphan]:
+        """Return the controller's own calls that have not ended and are older than `SETTLE_AFTER`.
+
+        What it took over while the answer was lost is among them.
+        """
+        ...
+
     async def taken(self, call_ids: Collection[str]) -> Collection[str]:
         """Return those of its calls that another controller has taken over."""
         ...

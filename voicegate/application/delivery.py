@@ -7,7 +7,8 @@ that sent nothing). Cancelling hangs up. Every call ends in a stored, truthful o
 
 import asyncio
 import math
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections import Counter
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence, Set
 from contextlib import suppress
 from datetime import timedelta
 from functools import partial
@@ -68,6 +69,7 @@ class Delivery:
         self._limits = limits
         self._tasks = asyncio.TaskGroup()
         self._in_progress: dict[str, CallInProgress] = {}
+        self._delivered: Counter[str] = Counter()
         self.stopping = Stopping()
         self._is_closing = False
         self._reports: CallReports | None = None
@@ -125,6 +127,7 @@ class Delivery:
         ttl = pending.terms.ttl
         until = math.inf if ttl is None else asyncio.get_running_loop().time() + ttl.total_seconds()
         place = self.queue.enter(pending.route[0].trunk, pending.challenge.client, until=until)
+        self._delivered[pending.challenge.id] += 1
         delivering = self._deliver(pending, place)
         self.stopping.watch(self._tasks.create_task(delivering, name=f"delivery {pending.challenge.id}"))
 
@@ -149,6 +152,11 @@ class Delivery:
         """The ids of the calls in progress, by that of their challenge."""
         return {challenge_id: held.call_log.call.id for challenge_id, held in self._in_progress.items()}
 
+    @property
+    def delivered(self) -> Set[str]:
+        """The challenges with a call whose end is not stored yet."""
+        return self._delivered.keys()
+
     async def interrupt(self, call_ids: Collection[str]) -> None:
         """End calls in progress that another controller has taken over."""
         for held in list(self._in_progress.values()):
@@ -171,6 +179,8 @@ class Delivery:
         except Exception:  # one call's trouble must not end the others'
             # Housekeeping settles it at the next start: the store holds it as live.
             log.exception("end of call not stored", challenge=challenge.id)
+        finally:
+            self._delivered -= Counter([challenge.id])
 
     async def _drop(self, pending: PendingCall) -> None:
         """End a call as canceled. Runs as a task."""

@@ -44,6 +44,8 @@ class Sharing:
         self._delivery = takeover.delivery
         self._notifier = notifier
         self._trunks = trunks
+        # Whether calls may have been taken over in a transaction whose answer was lost.
+        self._is_unsure = False
         self._revisions: dict[str, int] = {}
         self._line_freed = asyncio.Event()
         self._drains_changed = asyncio.Event()
@@ -91,12 +93,20 @@ class Sharing:
     async def attend(self) -> None:
         """Say that this controller lives, and catch up with what the others did."""
         may_claim = not self._delivery.stopping.is_on
+        was_unsure, self._is_unsure = self._is_unsure, True
         attendance = await self._store.attend(self._describe(), may_claim=may_claim)
+        self._is_unsure = was_unsure
         if attendance.has_returned:
             log.warning("controller was cut off from the database: others may have taken its calls")
             call_ids = list(self._delivery.in_progress.values())
             await self._delivery.interrupt(await self._store.taken(call_ids))
         self.takeover.add(attendance.claimed)
+        if self._is_unsure:
+            # What it took over then is known to nobody but the database.
+            left = await self._store.left()
+            own = self._delivery.delivered
+            self.takeover.add([orphan for orphan in left if orphan.record.call.challenge_id not in own])
+            self._is_unsure = False
         await self._catch_up()
 
     async def receive(self, signal: Signal) -> None:

@@ -44,8 +44,9 @@ class Takeover:
         self._has_orphans = asyncio.Event()
 
     def add(self, orphans: Sequence[Orphan]) -> None:
-        """Leave calls to `work`."""
-        self._orphans += orphans
+        """Leave calls to `work`; what is left to it already is not twice."""
+        known = {orphan.record.call.id for orphan in self._orphans}
+        self._orphans += [orphan for orphan in orphans if orphan.record.call.id not in known]
         if orphans:
             self._has_orphans.set()
 

@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from voicegate.adapters.storage import engines
+from voicegate.adapters.storage.controllers import find_present
 from voicegate.adapters.storage.engines import SETTING
 from voicegate.adapters.storage.migrations import is_current
 from voicegate.adapters.storage.statements import find_open_challenges
@@ -73,7 +74,11 @@ class StoreCheck:
                 "ends those codes, as it is meant to after `voicegate key rotate --drop-old`"
             )
             return failed(self.subject, f"{name} has open codes of a key that the key file lacks", fix)
-        return passed(self.subject, f"{name}: whole, and of this version")
+        present = () if is_sqlite else find_present(connection)
+        used = (
+            f"; controllers that run: {', '.join(one.controller.name for one in present)}" if present else ""
+        )
+        return passed(self.subject, f"{name}: whole, and of this version{used}")
 
 
 def _look_at_file(file: Path) -> Finding | None:

@@ -11,6 +11,7 @@ from typing import Any, Final, Protocol, TypeVar
 
 from sqlalchemy import (
     Connection,
+    Row,
     RowMapping,
     Select,
     and_,
@@ -89,6 +90,10 @@ class SqlControllers:
         work = partial(_attend, controller=controller, is_first=is_first, may_claim=may_claim)
         return await self._write(work)
 
+    async def left(self) -> Sequence[Orphan]:
+        """Return the controller's own calls that have not ended and are older than `SETTLE_AFTER`."""
+        return await self._read(_find_left)
+
     async def taken(self, call_ids: Collection[str]) -> Collection[str]:
         """Return those of its calls that another controller has taken over."""
         return await self._read(partial(_find_taken, call_ids=call_ids))
@@ -103,7 +108,7 @@ class SqlControllers:
 
     async def present(self) -> Sequence[Presence]:
         """Return the controllers that are present, by name."""
-        return await self._read(_find_present)
+        return await self._read(find_present)
 
     async def leave(self, controller: Controller) -> None:
         """Store that a controller has stopped."""
@@ -160,7 +165,7 @@ def _attend(connection: Connection, *, controller: Controller, is_first: bool, m
     claimed = _claim(connection, controller.id, now=now, since=since) if may_claim else ()
     if not claimed:
         _forget_silent(connection, now=now, since=since)
-    others = [one for one in _find_present(connection) if one.controller.id != controller.id]
+    others = [one for one in find_present(connection) if one.controller.id != controller.id]
     return Attendance(claimed, has_returned=since == now and not is_first, others=others)
 
 
@@ -178,9 +183,20 @@ def _claim(connection: Connection, own_id: str, *, now: datetime, since: datetim
     lost = lost.order_by(calls.c.created_at).limit(_BATCH).with_for_update(of=calls, skip_locked=True)
     # The write lock alone would do. SKIP LOCKED: a row that an admin holds must not keep the others waiting.
     taken = update(calls).where(calls.c.id.in_(lost)).values(controller=own_id)
-    rows = connection.execute(taken.returning(calls.c.id, calls.c.place_until)).all()
+    return _orphans(connection, connection.execute(taken.returning(calls.c.id, calls.c.place_until)).all())
+
+
+def _orphans(connection: Connection, rows: Sequence[Row[str, datetime | None]]) -> Sequence[Orphan]:
     found = [(statements.find_call(connection, row.id), row.place_until) for row in rows]
     return [Orphan(record, place_until) for record, place_until in found if record is not None]
+
+
+def _find_left(connection: Connection) -> Sequence[Orphan]:
+    own = calls.c.controller == statements.own_controller(connection)
+    old = calls.c.created_at < _now(connection) - SETTLE_AFTER
+    return _orphans(
+        connection, connection.execute(select(calls.c.id, calls.c.place_until).where(IS_LIVE, own, old)).all()
+    )
 
 
 def _forget_predecessors(connection: Connection, controller: Controller) -> None:
@@ -217,7 +233,8 @@ def _find_pulse(connection: Connection, *, challenge_ids: Collection[str]) -> Ma
     return {row.id: Pulse(row.revision, ChallengeState(row.state)) for row in rows}
 
 
-def _find_present(connection: Connection) -> Sequence[Presence]:
+def find_present(connection: Connection) -> Sequence[Presence]:
+    """Return the controllers that are present, by name."""
     is_present = controllers.c.seen_at >= _now(connection) - SETTLE_AFTER
     found = select(controllers).where(is_present).order_by(controllers.c.name, controllers.c.id)
     return [_presence(row) for row in connection.execute(found).mappings()]
