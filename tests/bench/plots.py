@@ -35,5 +35,5 @@ def _draw(plot: Plot, file: Path) -> None:
         axes.invert_yaxis()
     axes.set(title=plot.title, xlabel=plot.x, ylabel=plot.y)
     axes.grid(visible=True, alpha=0.3)
-    axes.legend(fontsize="small")
+    figure.legend(loc="outside lower center", ncols=4, fontsize="small")
     figure.savefig(file, metadata={"Date": None})
