@@ -8,8 +8,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from tests.acceptance.test_daemon import SETTINGS, start
+from voicegate.cli.main import main
 from voicegate.config import project_folder
 from voicegate.lab.deadlines import at_most
 from voicegate.lab.errors import PackageError
@@ -35,13 +37,18 @@ def run(*command: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=at_most(60), check=False)
 
 
-@pytest.fixture
-def unit(tmp_path: Path) -> Path:
-    """The unit, with a program that is there on every machine."""
+@pytest.fixture(params=["config", "init"])
+def unit(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """The unit, or the one that `voicegate init` writes, with a program that is there on every machine."""
+    if request.param == "init":
+        asked = ("--caller-id", "+12025550100", "--program", "/bin/true", "--credentials")
+        made = CliRunner().invoke(main, ("init", str(tmp_path), *asked))
+        assert made.exit_code == 0, made.output
+        return tmp_path / "systemd/voicegate.service"
     text = UNIT.read_text()
     assert "ExecStart=/usr/local/bin/voicegate serve\n" in text
     file = tmp_path / "voicegate.service"
-    file.write_text(text.replace("/usr/local/bin/voicegate serve", "/bin/true"))
+    file.write_text(text.replace("/usr/local/bin/voicegate ", "/bin/true "))
     return file
 
 

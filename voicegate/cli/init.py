@@ -57,6 +57,9 @@ class Written:
 @click.option("--audio-group", help=f"The group that may read sounds; {AUDIO_GROUP} or the PBX's one group.")
 @click.option("--socket-group", help=f"The group that may open the socket; {CLIENT_GROUP} if a user may ask.")
 @click.option("--program", type=click.Path(path_type=Path), help="The command that the unit starts.")
+@click.option(
+    "--credentials", is_flag=True, help="Let systemd give the daemon its secret, whose file stays root's."
+)
 @click.option("--state", type=click.Path(path_type=Path), default="/var/lib/voicegate", show_default=True)
 @click.option("--run", type=click.Path(path_type=Path), default="/run", show_default=True)
 @json_option
@@ -120,6 +123,7 @@ def _answers(folder: Path, given: Mapping[str, Any]) -> Answers:
         program=(given["program"] or Path(sys.argv[0])).absolute(),
         state=given["state"],
         run=given["run"],
+        is_credential=given["credentials"],
     )
 
 

@@ -90,6 +90,8 @@ class Answers:
     """The folder of database and key file."""
     run: Path
     """The folder of the folders for socket and sounds."""
+    is_credential: bool = False
+    """Does systemd give the daemon its secret, so that the file can stay root's?"""
 
     @property
     def is_local(self) -> bool:
@@ -105,6 +107,12 @@ class Answers:
     def secret(self) -> Path:
         """The file with the PBX's secret."""
         return self.folder / self.pbx.secret_name
+
+    @property
+    def secret_setting(self) -> str:
+        """Where the daemon finds it, as the settings say."""
+        name = self.pbx.secret_name
+        return f"$CREDENTIALS_DIRECTORY/{name}" if self.is_credential else str(self.secret)
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +188,7 @@ def _ami(answers: Answers) -> Mapping[str, object]:
     return {
         "ami_host": answers.pbx_host,
         "ami_port": answers.pbx_port,
-        "ami_secret_file": str(answers.secret),
+        "ami_secret_file": answers.secret_setting,
         "agi_host": answers.own_address,
         "agi_port": answers.agi_port,
         **({"agi_allowed_peers": peers} if peers else {}),
@@ -193,7 +201,7 @@ def _esl(answers: Answers) -> Mapping[str, object]:
         "esl_host": answers.pbx_host,
         "esl_port": answers.pbx_port,
         "esl_user": f"voicegate@{answers.domain}",
-        "esl_password_file": str(answers.secret),
+        "esl_password_file": answers.secret_setting,
     }
 
 
@@ -231,11 +239,13 @@ def _freeswitch(secret: str) -> dict[str, Made]:
 def _unit(answers: Answers) -> str:
     folders = f"{answers.run}/voicegate {answers.run}/voicegate-audio"
     unit = _example("config/voicegate.service")
-    start = f"ExecStart={answers.program} --config {answers.config} serve"
     changes = {
-        "ExecStart=/usr/local/bin/voicegate serve": start,
+        "=/usr/local/bin/voicegate ": f"={answers.program} --config {answers.config} ",
         "ReadWritePaths=/run/voicegate /run/voicegate-audio": f"ReadWritePaths={folders}",
     }
+    if answers.is_credential:
+        shown = "#LoadCredential=ami-secret:/etc/voicegate/ami-secret"
+        changes[shown] = f"LoadCredential={answers.pbx.secret_name}:{answers.secret}"
     for old, new in changes.items():
         unit = unit.replace(old, new)
     return unit

@@ -12,8 +12,9 @@ def install_script(answers: Answers) -> str:
     """Return the script that makes user, groups and folders, and installs the unit."""
     systemd = answers.folder / "systemd"
     lines = [f"systemd-sysusers {quote(str(systemd / 'sysusers.conf'))}", *_memberships(answers)]
+    if not answers.is_credential:
+        lines.append(f"chown voicegate {quote(str(answers.secret))}")
     lines += [
-        f"chown voicegate {quote(str(answers.secret))}",
         f"install -d -o voicegate -g voicegate -m 0700 {quote(str(answers.state))}",
         f"install -m 0644 {quote(str(systemd / 'tmpfiles.conf'))} /etc/tmpfiles.d/voicegate.conf",
         "systemd-tmpfiles --create voicegate.conf",
@@ -62,10 +63,18 @@ def next_steps(answers: Answers) -> Sequence[str]:
         steps.append(f"merge the files of {folder}/freeswitch into FreeSWITCH's; each says where and how")
     steps += [
         f"restart the PBX, so that its user {answers.pbx_user} gets its new group",
-        f"runuser -u voicegate -- {command} doctor    # what is wrong, and how to fix it",
+        f"{_as_daemon(answers)} {command} doctor    # what is wrong, and how to fix it",
         "systemctl enable --now voicegate",
     ]
     return steps
+
+
+def _as_daemon(answers: Answers) -> str:
+    """Return what runs a command as the daemon runs, who alone gets a credential."""
+    if not answers.is_credential:
+        return "runuser -u voicegate --"
+    credential = f"LoadCredential={answers.pbx.secret_name}:{answers.secret}"
+    return f"systemd-run --pipe --wait --quiet --property User=voicegate --property {credential}"
 
 
 def _memberships(answers: Answers) -> Sequence[str]:

@@ -9,7 +9,7 @@ import pytest
 from click.testing import Result
 
 from tests.unit.cli.conftest import run
-from voicegate.config import load
+from voicegate.config import load, read_secret
 from voicegate.config.shapes import AsteriskPbxSettings, FreeSwitchPbxSettings
 
 ASKED = ("--caller-id", "+1 202 555 0100", "--trunk", "mycarrier", "--backend-user", "web")
@@ -72,6 +72,16 @@ def test_a_second_time_changes_nothing_and_says_what_would_differ(tmp_path: Path
     assert {file: file.read_bytes() for file in own.rglob("*") if file.is_file()} == before
 
 
+def test_the_unit_runs_every_command_with_the_settings_that_were_written(tmp_path: Path) -> None:
+    own = tmp_path / "own"
+    assert init(own, "--program", "/opt/voicegate/bin/voicegate").exit_code == 0
+    lines = (own / "systemd/voicegate.service").read_text().splitlines()
+    commands = [line.partition("=")[2] for line in lines if line.startswith("Exec")]
+    assert len(commands) == 2
+    for command in commands:
+        assert command.startswith(f"/opt/voicegate/bin/voicegate --config {own}/voicegate.toml ")
+
+
 def test_freepbx_gets_lines_for_the_files_that_it_never_writes(tmp_path: Path) -> None:
     own = tmp_path / "own"
     made = init(own, "--pbx", "freepbx", "--json")
@@ -114,6 +124,23 @@ def test_freeswitch_gets_its_files(tmp_path: Path) -> None:
     assert pbx.esl_user == "voicegate@pbx.example"
     password = (own / "esl-password").read_text().strip()
     assert f'name="esl-password" value="{password}"' in (own / "freeswitch/directory.xml").read_text()
+
+
+def test_systemd_can_give_the_daemon_a_secret_whose_file_stays_roots(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = tmp_path / "own"
+    made = init(own, "--credentials", "--json")
+    assert (
+        f"\nLoadCredential=ami-secret:{own}/ami-secret\n" in (own / "systemd/voicegate.service").read_text()
+    )
+    assert "chown voicegate" not in (own / "install.sh").read_text()
+    assert any("LoadCredential" in step and "doctor" in step for step in json.loads(made.stdout)["next"])
+    pbx = load(own / "voicegate.toml").pbx["main"]
+    assert isinstance(pbx, AsteriskPbxSettings)
+    # systemd makes a folder of copies, and says where.
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(own))
+    assert read_secret(pbx.ami_secret_file, "ami_secret_file") == (own / "ami-secret").read_text().strip()
 
 
 @pytest.mark.parametrize(
