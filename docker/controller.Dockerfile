@@ -1,18 +1,25 @@
 # Voicegate's daemon, and for a trial its lab's carrier (--target lab). Build from the checkout's root:
 #   docker build -f docker/controller.Dockerfile -t voicegate .
+# For a service of another name than "Voicegate", with engines that say it (45 MB), unless you have it recorded:
+#   docker build -f docker/controller.Dockerfile -t voicegate --build-arg ENGINES="flite espeak-ng" .
 # DEBIAN may be a base pinned by its digest: --build-arg DEBIAN=debian@sha256:...
 ARG DEBIAN=debian:12-slim
+ARG ENGINES=""
 
 FROM ${DEBIAN} AS build
 RUN apt-get update \
- && apt-get install -y --no-install-recommends python3-venv ca-certificates \
+ && apt-get install -y --no-install-recommends python3-venv ca-certificates binutils \
  && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
 # First what changes seldom: the versions that were tested, each file checked by its hash.
 COPY requirements requirements
 RUN python3 -m venv /opt/voicegate \
  && /opt/voicegate/bin/pip install --no-cache-dir --no-compile --require-hashes -r requirements/daemon.txt \
- && find /opt/voicegate -type d -name tests -prune -exec rm -r {} +
+ && find /opt/voicegate -type d \( -name tests -o -name testing -o -path '*/numpy/f2py' -o -path '*/numpy/distutils' \) \
+      -prune -exec rm -r {} + \
+ && find /opt/voicegate -type f \( -name '*.pyi' -o -name '*.pyx' -o -name '*.pxd' -o -name '*.[cha]' \) -delete \
+ # Not what stands in *.libs: wheels' shared libraries were moved about, and do not bear it.
+ && find /opt/voicegate -name '*.so' -not -path '*.libs/*' -exec strip --strip-unneeded {} +
 COPY pyproject.toml README.md LICENSE NOTICE ./
 COPY voicegate voicegate
 COPY dialplan dialplan
@@ -31,11 +38,12 @@ RUN awk '/^[a-z]/ { wanted = /^(pocketsphinx|sounddevice)==/ } wanted' requireme
  && /opt/voicegate/bin/pip install --no-cache-dir --no-deps --require-hashes -r lab.txt
 
 FROM ${DEBIAN} AS system
-# The TTS engines say the service's name; all other words are recorded. The numbers are the same in both images:
+# TTS engines say the service's name; all other words are recorded. The numbers are the same in both images:
 # Asterisk reads the calls' sounds as a member of voicegate-audio, backends open the API's socket as voicegate-clients.
+ARG ENGINES
 RUN apt-get update \
- && apt-get install -y --no-install-recommends python3 flite espeak-ng \
- && rm -rf /var/lib/apt/lists/* /var/cache/apt \
+ && apt-get install -y --no-install-recommends python3 ${ENGINES} \
+ && rm -rf /var/lib/apt/lists/* /var/cache/apt /usr/lib/python3*/lib2to3 /usr/lib/python3*/pydoc_data \
  && groupadd --gid 2000 voicegate && groupadd --gid 2001 voicegate-audio && groupadd --gid 2002 voicegate-clients \
  && useradd --uid 2000 --gid 2000 --groups 2001,2002 --home-dir /var/lib/voicegate voicegate \
  && install -d -o 2000 -g 2000 -m 0700 /var/lib/voicegate \
@@ -45,10 +53,11 @@ ENV PATH=/opt/voicegate/bin:$PATH
 COPY docker/healthy.py docker/secrets.sh /usr/local/lib/voicegate/
 
 FROM system AS lab
-# The carrier is an Asterisk of the lab's own, which the lab fetches.
+# The carrier is an Asterisk of the lab's own, which the lab fetches; its telephones speak by these engines.
 ENV XDG_CACHE_HOME=/opt/voicegate-lab XDG_STATE_HOME=/var/lib/voicegate
 COPY --from=build-lab /opt/voicegate /opt/voicegate
 RUN apt-get update \
+ && apt-get install -y --no-install-recommends flite espeak-ng \
  && python3 -c 'from voicegate.lab.packages import ensure_asterisk; ensure_asterisk()' \
  && rm -rf /var/lib/apt/lists/*
 USER 2000
@@ -57,6 +66,8 @@ CMD ["carrier"]
 
 FROM system AS controller
 COPY --from=installed /opt/voicegate /opt/voicegate
+# For a key file that several controllers share.
+RUN install -d -o 2000 -g 2000 -m 0700 /run/secrets/voicegate-keys
 # By number, so that whoever runs it can see that it is not root.
 USER 2000
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s CMD ["python3", "/usr/local/lib/voicegate/healthy.py"]

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.pages import ROOT
 from voicegate.config import load
@@ -56,8 +57,36 @@ def test_the_manager_account_loses_its_example_secret() -> None:
     assert "'/^secret = /c #include" in read("asterisk.Dockerfile")
 
 
-def test_the_trial_has_settings_that_load() -> None:
-    settings: Settings = load(DOCKER / "trial/voicegate.toml")
+@pytest.mark.parametrize("stack", ["trial", "production"])
+def test_a_stack_has_settings_that_load(stack: str) -> None:
+    settings: Settings = load(DOCKER / stack / "voicegate.toml")
     endpoint = settings.trunks["carrier"].endpoint
-    assert re.search(rf"^\[{endpoint}\]$", read("trial/pjsip.conf"), flags=re.MULTILINE)
+    assert re.search(rf"^\[{endpoint}\]$", read(f"{stack}/pjsip.conf"), flags=re.MULTILINE)
     assert settings.pbx["main"].kind == "asterisk"
+
+
+@pytest.mark.parametrize("stack", ["trial", "production"])
+def test_what_goes_on_running_has_few_rights_and_comes_again(stack: str) -> None:
+    services = yaml.safe_load(read(f"{stack}.yaml"))["services"]
+    assert {"trial": 4, "production": 7}[stack] == sum(map(goes_on, services.values()))
+    for name, service in services.items():
+        if goes_on(service):
+            assert (service["read_only"], service["cap_drop"]) == (True, ["ALL"]), name
+            assert service["restart"] == "unless-stopped", name
+            assert "user" not in service, name  # the image's own, which is not root
+        for volume in service.get("volumes", ()):
+            source = volume.partition(":")[0]
+            assert not source.startswith(".") or (DOCKER / source).exists(), volume
+
+
+def goes_on(service: dict[str, object]) -> bool:
+    """Is it no service that makes something once?"""
+    return "restart" in service
+
+
+def test_both_controllers_of_production_share_database_keys_and_nothing_else() -> None:
+    services = yaml.safe_load(read("production.yaml"))["services"]
+    first, second = ({*services[name]["volumes"]} for name in ("voicegate1", "voicegate2"))
+    shared = {volume.partition(":")[0] for volume in first & second}
+    assert shared == {"./production/voicegate.toml", "secrets", "keys", "database"}
+    assert services["database"]["network_mode"] == "none"
