@@ -20,6 +20,8 @@ BEAT: Final = timedelta(seconds=2)
 """How often a controller says that it lives."""
 GAP: Final = timedelta(seconds=8)
 """Who was silent for longer has not been present without a gap."""
+RECEIPTS: Final = "receipts "
+"""What a chain of receipts is told from keys by."""
 TAKE_AFTER: Final = timedelta(seconds=10)
 """After this silence, another controller takes the calls that have not begun."""
 SETTLE_AFTER: Final = timedelta(seconds=30)
@@ -37,7 +39,16 @@ class Controller:
     version: str
     """The version of Voicegate."""
     key_ids: Sequence[str]
-    """The ids of the keys in its key file, the newest first."""
+    """The ids of the keys in its key file, the newest first; last, after `RECEIPTS`, its receipts' chain."""
+
+    def has_keys_of(self, other: "Controller") -> bool:
+        """Return whether both have the same keys, and the same chain if both make receipts."""
+        own, others = self._split(), other._split()
+        return own[0] == others[0] and (not own[1] or not others[1] or own[1] == others[1])
+
+    def _split(self) -> tuple[list[str], list[str]]:
+        chains = [one for one in self.key_ids if one.startswith(RECEIPTS)]
+        return [one for one in self.key_ids if not one.startswith(RECEIPTS)], chains
 
 
 @dataclass(frozen=True, slots=True)

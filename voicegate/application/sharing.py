@@ -60,11 +60,12 @@ class Sharing:
         own = self._describe()
         attendance = await self._store.attend(own, is_first=True)
         for other in attendance.others:
-            if list(other.controller.key_ids) != list(own.key_ids):
+            if not own.has_keys_of(other.controller):
                 await self.leave()
                 raise ConfigError(
                     f"storage.key_file: the controller {other.controller.name}, which uses this database too,"
-                    " has other keys: all controllers need the same key file, and a restart after it changed"
+                    " has other keys: all controllers need the same key file, with that of receipts beside"
+                    " it, and a restart after it changed"
                 )
         if attendance.others:
             names = [other.controller.name for other in attendance.others]

@@ -11,7 +11,7 @@ from voicegate.adapters.storage import engines
 from voicegate.adapters.storage.signals import Signals
 from voicegate.adapters.storage.store import SqlStore
 from voicegate.adapters.system import SystemEntropy
-from voicegate.application.controllers import Controller
+from voicegate.application.controllers import RECEIPTS, Controller
 from voicegate.application.ports import Keyring
 from voicegate.application.route_choice import RouteChooser
 from voicegate.application.sharing import Sharing
@@ -42,7 +42,9 @@ async def join(
 
     def describe() -> Controller:
         name = f"{socket.gethostname()}:{settings.socket.path}"
-        return Controller(id=controller_id, name=name, version=__version__, key_ids=keyring.ids)
+        chain = [RECEIPTS + app.receipts.chain] if app.receipts else []
+        key_ids = (*keyring.ids, *chain)
+        return Controller(id=controller_id, name=name, version=__version__, key_ids=key_ids)
 
     takeover = Takeover(
         store=store,

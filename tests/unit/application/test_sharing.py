@@ -3,7 +3,7 @@ lost."""
 
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 import pytest
@@ -264,6 +264,24 @@ async def test_signals_wake_hang_up_and_are_passed_on(bench: Bench, sharing: Sha
     assert {Signal(SignalKind.CHANGED, challenge_id), Signal(SignalKind.LINE_FREED)} <= set(told)
     await bench.sign_in.cancel(TESTER, challenge_id)
     assert Signal(SignalKind.HANG_UP, challenge_id) in told
+
+
+@pytest.mark.parametrize(
+    ("key_ids", "are_same"),
+    [
+        (("2", "1", "receipts c"), True),
+        (("2", "1"), True),
+        (("2", "1", "receipts d"), False),
+        (("1", "2", "receipts c"), False),
+        (("2",), False),
+    ],
+)
+def test_keys_are_the_same_with_the_chain_of_receipts_where_both_make_some(
+    key_ids: tuple[str, ...], *, are_same: bool
+) -> None:
+    own = replace(OWN, key_ids=("2", "1", "receipts c"))
+    assert own.has_keys_of(replace(OWN, key_ids=key_ids)) is are_same
+    assert replace(OWN, key_ids=key_ids).has_keys_of(own) is are_same
 
 
 async def test_one_with_other_keys_is_refused_and_leaves(sharing: Sharing, others: Others) -> None:
