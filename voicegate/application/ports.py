@@ -102,7 +102,8 @@ class Clip:
     """A sound that the PBX can play."""
 
     path: str
-    """Its path as the PBX sees it, without the suffix of its format."""
+    """Its path as the PBX sees it, without the suffix of its format; or the URL at which the PBX fetches it,
+    with the suffix."""
     samples: int
     """Its length in samples."""
     length: timedelta

@@ -39,6 +39,7 @@ from voicegate.bootstrap.doors import (
     twilio_services,
 )
 from voicegate.bootstrap.endpoints import allowed_uids, listening_alone, socket_file, tcp_port
+from voicegate.bootstrap.fetching import call_sounds_url, check_fetching, prompts_url
 from voicegate.bootstrap.monitoring import check_monitoring, make_metrics, observed, serving_metrics
 from voicegate.bootstrap.pages import brands, page_rules
 from voicegate.bootstrap.pbxs import make_pbx
@@ -311,6 +312,7 @@ def check(settings: Settings) -> None:
     page_rules(settings)
     check_webhooks(settings)
     check_monitoring(settings)
+    check_fetching(settings)
     allowed_uids(settings)
     socket_file(settings)
     if (port := tcp_port(settings)) is not None:
@@ -333,8 +335,9 @@ def speech_settings(settings: Settings) -> SpeechSettings:
     return SpeechSettings(
         sounds=sounds,
         audio_folder=Path(settings.audio.folder),
-        pbx_audio_folder=settings.audio.pbx_folder or settings.audio.folder,
-        pbx_sounds_folder=settings.audio.pbx_sounds or str(sounds),
+        pbx_audio_folder=call_sounds_url(settings) or settings.audio.pbx_folder or settings.audio.folder,
+        pbx_sounds_folder=prompts_url(settings) or settings.audio.pbx_sounds or str(sounds),
+        has_suffixes=bool(settings.audio.url),
         service_name=settings.service.name,
         service_names={
             entry.sid: entry.friendly_name or settings.service.name for entry in settings.twilio.values()

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from voicegate.adapters.pbx.asterisk.settings import AsteriskSettings
 from voicegate.adapters.pbx.common.connection import Secret
+from voicegate.bootstrap.fetching import call_sounds_url
 from voicegate.config import AsteriskPbxSettings, Settings, read_secret
 from voicegate.domain.errors import ConfigError
 
@@ -32,6 +33,7 @@ def asterisk_settings(whole: Settings, name: str, settings: AsteriskPbxSettings)
         agi_allowed_peers=settings.agi_allowed_peers,
         agi_socket=Path(settings.agi_socket) if settings.agi_socket else None,
         agi_socket_group=group_id(group, "audio.group") if group else None,
+        call_sounds_url=call_sounds_url(whole),
         lost_grace=timedelta(seconds=settings.lost_grace_s),
     )
 

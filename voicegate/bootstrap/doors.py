@@ -28,6 +28,7 @@ from voicegate.adapters.http.twilio.verifications import TwilioDependencies, Twi
 from voicegate.adapters.http.waiting import WaitingLimits
 from voicegate.application.reloading import Reload, nothing_reloaded, reload_for
 from voicegate.bootstrap.app import App
+from voicegate.bootstrap.fetching import sounds_doors
 from voicegate.bootstrap.pages import page_dependencies, pages_door, pages_url
 from voicegate.config import ProviderSettings, Settings, read_secret
 from voicegate.domain.errors import ConfigError, InvalidExtension, InvalidNumber
@@ -50,6 +51,7 @@ def doors(app: App, settings: Settings, *, mapped: Mapping[str, Mapped], reload:
     waiters = waiters_of(app.clients, waiting_limits(settings))
     return (
         *telephone_doors(settings),
+        *sounds_doors(settings),
         pages_door(page_dependencies(app, settings, waiters)),
         okta_door(okta_dependencies(app, settings)),
         okta_hook_door(okta_hook(app, settings)),

@@ -100,6 +100,7 @@ class Audio(_Section, frozen=True, kw_only=True):
     format: Literal["wav", "wav16", "ulaw", "alaw"] = "wav"
     pbx_folder: str = ""
     pbx_sounds: str = ""
+    url: Annotated[str, Meta(pattern=r"^(https?://[A-Za-z0-9._:\[\]-]+)?\Z")] = ""
 
 
 class CallSettings(_Section, frozen=True, kw_only=True):

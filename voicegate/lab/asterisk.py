@@ -114,7 +114,7 @@ class AsteriskInstance:
 
     def _main_file(self) -> str:
         folders = {name: self.home / folder for name, folder in _FOLDERS.items()}
-        folders |= {"astmoddir": self.program.modules, "astrundir": self.run}
+        folders |= {"astmoddir": self.program.modules, "astrundir": self.run, "astcachedir": self.run}
         lines = "".join(f"{name} => {folder}\n" for name, folder in folders.items())
         # Without a system name unique ids of two exchanges could be the same.
         return f"[directories]\n{lines}[options]\nsystemname = {self.daemon.name}\n"

@@ -19,7 +19,8 @@ from typing import Final
 from voicegate.domain.errors import SpeechError
 
 _PART: Final = ".part"
-_OURS: Final = re.compile(r"(vg-[0-9a-f]{32})\.(wav|wav16|ulaw|alaw)(\.part)?", re.ASCII)
+CALL_FILE: Final = re.compile(r"(vg-[0-9a-f]{32})\.(wav|wav16|ulaw|alaw)(?P<part>\.part)?", re.ASCII)
+"""The name of a call's file, and of one that is still written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,9 @@ class AudioFolder:
             self._make()
             self._prove()
             # Listed before the live names are looked at: a name is live before its file exists.
-            found = [(file, match) for file in self.path.iterdir() if (match := _OURS.fullmatch(file.name))]
+            found = [
+                (file, match) for file in self.path.iterdir() if (match := CALL_FILE.fullmatch(file.name))
+            ]
             for file, match in found:
                 if match[1] not in self._live:
                     file.unlink(missing_ok=True)

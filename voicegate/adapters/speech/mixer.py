@@ -35,15 +35,17 @@ class SpeechSettings:
     audio_folder: Path
     """Where the files of calls are written; created if missing."""
     pbx_audio_folder: str
-    """The same folder as the PBX sees it."""
+    """The same folder as the PBX sees it, or its URL."""
     pbx_sounds_folder: str
-    """`sounds` as the PBX sees it."""
+    """`sounds` as the PBX sees it, or its URL."""
     service_name: str
     """The default service's name, in "This is <service name>."."""
     state_folder: Path
     """The folder of the admin's recordings, and of introductions that are not shipped."""
     audio_format: str = "wav"
     """Format of the calls' files: "wav", "wav16", "ulaw" or "alaw"."""
+    has_suffixes: bool = False
+    """Does the PBX need the names of sounds with the suffix of their format, as in URLs?"""
     group: str | None = None
     """The group that may read the calls' files: the PBX's."""
     service_names: Mapping[str, str] = field(default_factory=dict)
@@ -181,6 +183,8 @@ class Mixer:
 
     def _clip(self, path: str, samples: Samples, *, code_end: int | None) -> Clip:
         length = timedelta(seconds=samples.size / self._format.rate)
+        if self._settings.has_suffixes:
+            path = f"{path}.{self._format.suffix}"
         return Clip(path, samples.size, length, code_end=samples.size if code_end is None else code_end)
 
     def _voice(self, language: str) -> Voice:

@@ -83,6 +83,8 @@ class Call:
         self.changes.tell()
         return HangupReply.ACCEPTED
 
+    async def clear(self) -> None: ...
+
     def let_go(self) -> None:
         self.asked.append("let go")
 

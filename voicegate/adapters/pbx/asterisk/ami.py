@@ -15,7 +15,7 @@ from typing import Protocol
 import structlog
 from panoramisk.message import Message
 
-from voicegate.adapters.pbx.asterisk.ami_events import AmiEvent, read_event, text_of
+from voicegate.adapters.pbx.asterisk.ami_events import AmiEvent, read_event, text_of, texts_of
 from voicegate.adapters.pbx.asterisk.ami_link import GuardedManager
 from voicegate.adapters.pbx.asterisk.ami_wire import Fields
 from voicegate.adapters.pbx.asterisk.settings import AsteriskSettings
@@ -44,6 +44,8 @@ class Reply:
     """The events of a list, without the event that ends it."""
     fields: Mapping[str, str] = field(default_factory=dict)
     """Every header of the response."""
+    output: Sequence[str] = ()
+    """The lines that a command of the console printed."""
 
     @property
     def is_channel_unknown(self) -> bool:
@@ -168,4 +170,5 @@ def read_reply(response: object) -> Reply:
         # Between the response and the event that ends the list.
         items=tuple(messages[1:-1]),
         fields={name: text_of(head, name) for name in head},
+        output=texts_of(head, "Output"),
     )

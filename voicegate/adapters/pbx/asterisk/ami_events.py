@@ -6,7 +6,7 @@ HangupRequest, Hangup, Hold, Unhold. All others are dropped here before they cos
 the documentation of each event; 22.10.1 for their content.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Final
@@ -113,6 +113,12 @@ def text_of(message: Message, key: str) -> str:
     if isinstance(value, list):
         value = value[0]
     return str(value)
+
+
+def texts_of(message: Message, key: str) -> Sequence[str]:
+    """Return all values of a header that may be repeated, in their order."""
+    value = message.get(key, [])
+    return [str(each) for each in (value if isinstance(value, list) else [value])]
 
 
 def number_of(message: Message, key: str) -> int | None:

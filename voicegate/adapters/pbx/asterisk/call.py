@@ -19,6 +19,7 @@ from voicegate.adapters.pbx.asterisk.agi_wire import DEAD, Reply
 from voicegate.adapters.pbx.asterisk.ami import AmiClient
 from voicegate.adapters.pbx.asterisk.ami_events import AmiEvent, DialChanged, state_of
 from voicegate.adapters.pbx.asterisk.ami_wire import Fields
+from voicegate.adapters.pbx.asterisk.fetched_sounds import FetchedSounds
 from voicegate.adapters.pbx.asterisk.line_quality import SIP_CALL_ID
 from voicegate.adapters.pbx.asterisk.originate import PJSIP, Handover
 from voicegate.adapters.pbx.asterisk.tracker import CallTracker
@@ -48,6 +49,8 @@ class Wires:
     """Sends actions."""
     agi: AgiServer
     """Accepts the answered channels."""
+    fetched: FetchedSounds
+    """Deletes the calls' own sounds after them, where the PBX fetched them."""
     calls: MutableMapping[str, "AsteriskCall"]
     """The calls that receive events, by call id and by action id."""
     endpoints_until: MutableMapping[str, float]
@@ -72,6 +75,7 @@ class AsteriskCall:
         self._session: AgiSession | None = None
         self._sip_call_id: str | None = None
         self._may_ask_sip = self._is_sip_asked = False
+        self._played: set[str] = set()
 
     @property
     def can_speak(self) -> bool:
@@ -160,6 +164,10 @@ class AsteriskCall:
         log.error("AMI Hangup refused: is `write = call` missing?", call=self.call_id, why=reply.message)
         return HangupReply.NO_REPLY
 
+    async def clear(self) -> None:
+        """Let the PBX delete what it fetched for this call alone."""
+        await self._wires.fetched.delete(self._played)
+
     def let_go(self) -> None:
         """Close FastAGI: until then Asterisk keeps a channel that has ended."""
         if self._session is not None and not self._session.is_closed:
@@ -181,6 +189,9 @@ class AsteriskCall:
         )
         before = session.media if session.is_counted else await session.count(within)
         holds, was_held = facts.holds, facts.is_held
+        if clip.path not in self._played:
+            self._played.add(clip.path)
+            self._wires.fetched.use(clip.path)
         started = _now()
         reply = await self._say(session, "STREAM FILE", clip.path, keys, length=clip.length)
         elapsed = timedelta(seconds=_now() - started)

@@ -33,6 +33,8 @@ from voicegate.domain.errors import ConfigError, SpeechError
 
 _NEEDED: Final[Mapping[str, str]] = {"Originate": "originate", "Hangup": "call", "Status": "call"}
 """The actions that calls need, and the right for each."""
+_NEEDED_TO_DELETE: Final[Mapping[str, str]] = {"Command": "command"}
+"""The same where the PBX fetches sounds, which it must delete."""
 _RIGHTS: Final = frozenset(("call", "originate", "<none>"))
 _PRIVILEGES: Final = re.compile(r"\(Priv: ([^)]*)\)\s*\Z")
 _REHEARSED: Final = frozenset(
@@ -47,6 +49,10 @@ _DIALPLAN: Final = (
     "copy dialplan/asterisk/voicegate.conf beside extensions.conf and #include it; `dialplan reload`"
 )
 _UNREADABLE: Final = "audio.pbx_folder, audio.pbx_sounds, audio.group; the PBX must enter the folders above"
+_UNFETCHED: Final = (
+    "the daemon must run; audio.url as the PBX reaches it; at the PBX res_curl and res_http_media_cache, a "
+    "CA that it trusts, and an astcachedir"
+)
 _SKEW_S: Final = 2.0
 _FEW_CALLS: Final = 20
 
@@ -159,19 +165,22 @@ class AsteriskCheck:
         # ListCommands needs no right, and lists only what the account may do: 22.10.1.
         listed = (await session.ask("ListCommands")).fields
         account = self._settings.ami_username
-        missing = sorted({right for action, right in _NEEDED.items() if action not in listed})
+        needed = {**_NEEDED, **(_NEEDED_TO_DELETE if self._settings.call_sounds_url else {})}
+        missing = sorted({right for action, right in needed.items() if action not in listed})
         if missing:
             rights = ", ".join(missing)
-            fix = f"write = call,originate in [{account}] of manager.conf; {_MANAGER}"
+            wanted = ",".join(sorted(set(needed.values())))
+            fix = f"write = {wanted} in [{account}] of manager.conf; {_MANAGER}"
             return [failed("AMI rights", f"the account lacks: {rights}", fix)]
         privileges = [found[1].split(",") for text in listed.values() if (found := _PRIVILEGES.search(text))]
-        excess = sorted({rights[0] for rights in privileges if _RIGHTS.isdisjoint(rights)})
+        granted = _RIGHTS | set(needed.values())
+        excess = sorted({rights[0] for rights in privileges if granted.isdisjoint(rights)})
         if excess:
             fix = f"write = call,originate is enough in [{account}] of manager.conf; {_MANAGER}"
             return [
                 doubtful("AMI rights", f"the account may do more than it needs: {', '.join(excess)}", fix)
             ]
-        return [passed("AMI rights", "call and originate, no more")]
+        return [passed("AMI rights", f"{' and '.join(sorted(set(needed.values())))}, no more")]
 
     async def _look_at_dialplan(self, session: ManagerSession) -> list[Finding]:
         places = {
@@ -281,7 +290,12 @@ class AsteriskCheck:
             found.append(failed("recording", f"the PBX records our calls into {shown.recording}", fix))
         if not shown.has_dtmf:
             found.append(doubtful("DTMF", "extensions cannot be dialed", "load app_senddtmf in modules.conf"))
-        return [*found, *judge_sounds(sounds, shown.unplayed, _UNREADABLE)]
+        return [
+            *found,
+            *judge_sounds(
+                sounds, shown.unplayed, _UNFETCHED if self._settings.call_sounds_url else _UNREADABLE
+            ),
+        ]
 
     def _judge_events(self, heard: set[str]) -> Finding:
         account = self._settings.ami_username

@@ -18,6 +18,7 @@ from voicegate.adapters.pbx.asterisk.agi import AgiServer
 from voicegate.adapters.pbx.asterisk.ami import AmiClient
 from voicegate.adapters.pbx.asterisk.ami_events import AmiEvent, Originated, text_of
 from voicegate.adapters.pbx.asterisk.call import AsteriskCall, Wires
+from voicegate.adapters.pbx.asterisk.fetched_sounds import FetchedSounds
 from voicegate.adapters.pbx.asterisk.originate import (
     MAX_CONTACTS,
     PJSIP,
@@ -62,6 +63,9 @@ class AsteriskDriver:
         self.settings = settings
         self.name, self.pace, self.deadline = settings.name, settings.pace, settings.action_timeout
         self.client = AmiClient(settings, self._take, listener)
+        self._fetched = FetchedSounds(
+            self.client, pbx=settings.name, call_sounds_url=settings.call_sounds_url
+        )
         self._calls: dict[str, AsteriskCall] = {}
         """By call id, and by the action id of the Originate: its response may not name the channel."""
         self._endpoints_until: dict[str, float] = {}
@@ -71,9 +75,11 @@ class AsteriskDriver:
         """Keep the FastAGI server open."""
         self.agi = AgiServer(self.settings, tasks)
         await self.agi.open()
+        sweeping = tasks.create_task(self._fetched.sweep_again_and_again())
         try:
             yield
         finally:
+            sweeping.cancel()
             await self.agi.close()
 
     async def write(self, order: Order) -> Sequence[AsteriskCall]:
@@ -95,7 +101,8 @@ class AsteriskDriver:
         return await self.client.ask("Ping", {})
 
     async def await_boot(self) -> None:
-        """Wait until the PBX can pass answered calls to us."""
+        """Wait until the PBX can pass answered calls to us, and let it forget those of before."""
+        await self._fetched.sweep()
         loop = asyncio.get_running_loop()
         since, is_told = loop.time(), False
         while True:
@@ -161,6 +168,7 @@ class AsteriskDriver:
                 self.name,
                 self.client,
                 self.agi,
+                self._fetched,
                 self._calls,
                 endpoints_until=self._endpoints_until,
                 reply_within_s=self.deadline.total_seconds(),

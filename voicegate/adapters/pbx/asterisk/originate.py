@@ -25,7 +25,7 @@ from voicegate.domain.routing import CallerId, Hop, Trunk
 
 _TOKEN: Final = re.compile(r"[0-9a-f]{1,100}")
 _CALLER_NAME: Final = re.compile(r"[^\x00-\x1f\x7f\"\\<>]{0,80}")
-_PATH: Final = re.compile(r"[A-Za-z0-9_./+=@~-]{1,1000}")
+_PATH: Final = re.compile(r"(https?://[A-Za-z0-9._:\[\]-]+/)?[A-Za-z0-9_./+=@~-]{1,1000}")
 _CONTACT: Final = r"sips?:[A-Za-z0-9_.:@;=~%+*!$'()\[\]-]{1,300}"
 PJSIP: Final = "PJSIP/"
 """The beginning of an endpoint's dial string, and of its device's name."""

@@ -38,6 +38,9 @@ class AsteriskSettings:
     """Unix socket on which `voicegate-agi` passes calls to us. Default: none."""
     agi_socket_group: int | None = None
     """Group of the socket's file: the PBX's. Default: our own."""
+    call_sounds_url: str = ""
+    """Where it fetches the sounds of calls in progress, which it must delete after the call. Default: it
+    fetches none."""
     lost_grace: timedelta = timedelta(seconds=15)
     """How long a call in progress continues after the AMI connection was lost. Default: 15 s."""
     action_timeout: timedelta = timedelta(seconds=5)

@@ -166,6 +166,7 @@ class CallSupervisor:
                 # Should it take longer, the leg's own task goes on.
                 async with asyncio.timeout(self._driver.deadline.total_seconds()):
                     await leg.wait_end()
+            await call.clear()
 
     def _adopt(self, call: PbxCall) -> SupervisedLeg:
         if call.call_id in self._placed:

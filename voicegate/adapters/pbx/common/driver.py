@@ -122,6 +122,11 @@ class PbxCall(Protocol):
         """Ask the PBX to end the channel."""
         ...
 
+    async def clear(self) -> None:
+        """Let the PBX remove what it keeps of the call's own sounds; called once nothing is played any
+        more."""
+        ...
+
     def let_go(self) -> None:
         """Release what belongs to the call: it is settled, or cannot end while we keep it."""
         ...

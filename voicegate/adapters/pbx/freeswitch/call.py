@@ -176,6 +176,9 @@ class FreeSwitchCall:
                 return HangupReply.NO_REPLY
         return HangupReply.ACCEPTED if told else HangupReply.NO_SUCH_CHANNEL
 
+    async def clear(self) -> None:
+        """Do nothing: FreeSWITCH reads the daemon's own files, and keeps none."""
+
     def let_go(self) -> None:
         """Stop waiting for what is playing."""
         if self._playing is not None and not self._playing.done():
