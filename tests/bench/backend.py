@@ -12,6 +12,7 @@ import msgspec
 
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=60)
 _URL: Final = "http://voicegate"
+_ACCEPTED: Final = 202
 
 
 class HttpBackend:
@@ -31,6 +32,16 @@ class HttpBackend:
         """Ask for a call; return the status."""
         status, _ = await self.post("/v1/verifications", {"destination": number, **options})
         return status
+
+    async def must_create(self, number: str) -> None:
+        """Ask for a call that has to be accepted.
+
+        Raises:
+            RuntimeError: it was not; says why.
+        """
+        status, answer = await self.post("/v1/verifications", {"destination": number})
+        if status != _ACCEPTED:
+            raise RuntimeError(f"a request was answered {status}: {answer}")
 
     async def get(self, path: str) -> tuple[int, Any]:
         """Return the status and the answer."""

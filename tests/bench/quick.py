@@ -94,7 +94,7 @@ async def _calls(running: dict[str, tuple[Controller, HttpBackend]], calls: int)
         async for _ in Schedule(_RATE, calls):
             number = next(calling)
             for _, backend in running.values():
-                tasks.create_task(backend.create(number))
+                tasks.create_task(backend.must_create(number))
     await asyncio.sleep(CALL_S + 3)
     return {
         name: (family_s(controller.pid) - before[name]) * 1000 / calls

@@ -25,6 +25,9 @@ from tests.bench.parts.privacyidea import hotp
 from tests.bench.report import PARTS, Figure, Result, load, page, save, table
 from tests.bench.validity import Count, Load, judge_count, judge_load, judge_schedule
 from tests.bench.watch import Watch
+from voicegate.domain.phone_number import Destination
+from voicegate.domain.policy import Allow, CallPolicy
+from voicegate.domain.policy.destinations import may_reach
 
 QUIET = [Speed(100, 100), Speed(101, 102)]
 
@@ -169,6 +172,12 @@ def test_the_numbers_are_different_and_kept_for_fiction() -> None:
     numbers = all_numbers()
     assert len(numbers) == len(set(numbers)) > 20000
     assert all(number[5:10] == "55501" for number in numbers)
+
+
+def test_voicegate_may_call_every_one_of_them() -> None:
+    policy = CallPolicy(allowed_countries=frozenset({"US"}))
+    areas = {number[:5]: number for number in all_numbers()}
+    assert not [number for number in areas.values() if may_reach(Destination(number), policy) != Allow()]
 
 
 def test_voicegate_is_compared_with_the_floor_of_the_same_turn() -> None:

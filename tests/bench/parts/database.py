@@ -119,7 +119,7 @@ async def _call(backends: Sequence[HttpBackend], calls: int, rate: float) -> Non
     calling, turns = numbers(), cycle(backends)
     async with asyncio.TaskGroup() as tasks:
         async for _ in Schedule(rate, calls):
-            tasks.create_task(next(turns).create(next(calling)))
+            tasks.create_task(next(turns).must_create(next(calling)))
         await asyncio.sleep(CALL_S + 5)
 
 

@@ -146,7 +146,7 @@ class _Load:
                 if index == fill + last:
                     break
                 calls += index >= fill
-                tasks.create_task(self._backend.create(next(self._numbers)))
+                tasks.create_task(self._backend.must_create(next(self._numbers)))
         return calls, self.next_ms(), resident_mb([self._controller.pid])
 
     async def all_of(self, rate: float, count: int) -> float:
@@ -154,7 +154,7 @@ class _Load:
         self.next_ms()
         async with asyncio.TaskGroup() as tasks:
             async for _ in Schedule(rate, count):
-                tasks.create_task(self._backend.create(next(self._numbers)))
+                tasks.create_task(self._backend.must_create(next(self._numbers)))
         await asyncio.sleep(CALL_S + 5)
         return self.next_ms()
 

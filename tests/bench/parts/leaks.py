@@ -30,6 +30,8 @@ _MANY: Final = 50_000
 _CALLS, _RATE = 50_000, 20.0
 _SETTLED: Final = 0.25
 """Of the calls, those after which memory must not grow any more."""
+_LIFETIMES: Final = 4
+"""So many times as long as a call lasts it takes at least."""
 _GROWTH_MB: Final = 5.0
 _LOOK_S: Final = 1.0
 
@@ -50,7 +52,9 @@ def measure(options: Options) -> Result:
         one, samples = asyncio.run(_up_and_down(lab, options.chosen_up(_UP)))
     rising, falling = _split(samples)
     with tempfile.TemporaryDirectory() as folder:
-        calls, rate = options.chosen_calls(_CALLS), options.chosen_rate(_RATE)
+        calls = options.chosen_calls(_CALLS)
+        # Memory is looked at while as many calls end as begin: few calls have to come slowly.
+        rate = min(options.chosen_rate(_RATE), calls / (_LIFETIMES * CALL_S))
         many = asyncio.run(_many(Path(folder), calls, rate))
     return Result(
         part="leaks",
@@ -119,7 +123,7 @@ async def _many(folder: Path, calls: int, rate: float) -> list[Sample]:
     async with serving(simulated(folder)) as controller, http_backend(controller.socket) as backend:
         async with asyncio.TaskGroup() as tasks:
             async for index in Schedule(rate, calls):
-                tasks.create_task(backend.create(next(calling)))
+                tasks.create_task(backend.must_create(next(calling)))
                 # As many looks however many calls there are.
                 if index % max(1, calls // 200) == 0:
                     ended = max(0, index - round(rate * CALL_S))
