@@ -38,14 +38,18 @@ async def behind(
         yield backend, network
 
 
-async def test_five_percent_loss_and_jitter_deliver_calls_and_are_told_in_their_figures(lab: Lab) -> None:
+async def test_five_percent_loss_and_jitter_end_calls_truthfully_and_are_told_in_their_figures(
+    lab: Lab,
+) -> None:
     async with behind(lab, Weather(loss=0.05, jitter_s=0.03)) as (backend, network):
         ended = await asyncio.gather(*(backend.call(PRESSES.american(area)) for area in LOSSY))
         settled = await assert_all_is_settled(backend.client)
     calls = [last_call(one) for one in ended]
     figures = [(call.outcome, call.quality and (call.quality.mos, call.quality.lost_sent)) for call in calls]
     print(f"{figures}, {network.counts}")
-    assert settled.outcomes == {"delivered": len(LOSSY)}
+    # A person may not understand which key is asked for, or the network may lose it.
+    assert set(settled.outcomes) <= {"delivered", "no_human"}
+    assert settled.outcomes["delivered"]
     assert network.counts.lost > 0
     for call in calls:
         assert call.quality is not None

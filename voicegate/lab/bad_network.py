@@ -22,6 +22,7 @@ _CALL_ID: Final = re.compile(rb"^(?:Call-ID|i):\s*(\S+)", re.MULTILINE | re.IGNO
 _LENGTH: Final = re.compile(rb"^((?:Content-Length|l):\s*)\d+", re.MULTILINE | re.IGNORECASE)
 _END: Final = b"\r\n\r\n"
 _PAIR_TRIES: Final = 50
+_APART_S: Final = 1e-6
 
 Address = tuple[str, int]
 Take = Callable[[bytes, Address], None]
@@ -34,7 +35,7 @@ class Weather:
     loss: float = 0.0
     """The share of packets that are lost, in each direction."""
     jitter_s: float = 0.0
-    """Each packet is late by a time up to this, by chance; so some overtake others."""
+    """Each packet is late by a time up to this, by chance; none overtakes another, as in a queue."""
     is_swallowing: bool = False
     """Does nothing pass at all?"""
 
@@ -54,6 +55,7 @@ class _Socket(asyncio.DatagramProtocol):
 
     def __init__(self, take: Take) -> None:
         self._take = take
+        self.due = 0.0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.DatagramTransport", transport)
@@ -166,10 +168,10 @@ class BadNetwork:
             self.counts.lost += 1
             return
         self.counts.passed += 1
-        if self.weather.jitter_s:
-            self._loop.call_later(self._chance.random() * self.weather.jitter_s, through.send, data, address)
-        else:
-            through.send(data, address)
+        late_s = self._chance.random() * self.weather.jitter_s
+        # The loop keeps no order among timers that are due at the same time.
+        due = through.due = max(self._loop.time() + late_s, through.due + _APART_S)
+        self._loop.call_at(due, through.send, data, address)
 
 
 @asynccontextmanager
