@@ -175,7 +175,7 @@ def _descriptor_figures(
 
 
 _BACKENDS: Final = 100
-"""The http_backend's own connections stay open."""
+"""A backend keeps its own connections open."""
 
 
 def _memory_figures(samples: Sequence[Sample], many: Sequence[Sample]) -> list[Figure]:
@@ -185,5 +185,12 @@ def _memory_figures(samples: Sequence[Sample], many: Sequence[Sample]) -> list[F
     most = max(samples, key=lambda one: one.calls)
     return [
         Figure(f"controller's memory with {most.calls} calls up", most.resident_mb, "MB", aim=120),
-        Figure(f"growth over {_MANY} calls", growth, "MB", growth - error, growth + error, _GROWTH_MB),
+        Figure(
+            f"growth over {_MANY} calls, by the last {many[-1].calls - settled[0].calls} of {many[-1].calls}",
+            growth,
+            "MB",
+            growth - error,
+            growth + error,
+            _GROWTH_MB,
+        ),
     ]
