@@ -2,10 +2,11 @@
 mid-load."""
 
 import asyncio
+import itertools
 import os
 import signal
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,15 +17,16 @@ import psycopg
 import pytest
 
 from tests.faults.daemons import PASSCODE, fast, noted, number_of, running, write_settings
-from tests.pbx.relay import Relay
 from tests.postgresql import Server, running_server
-from voicegate.client import AsyncClient
+from voicegate.client import ApiError, AsyncClient, Unreachable
 from voicegate.lab.deadlines import within
 
 # What was accepted is to outlive a crash of the server.
 OPTIONS: Final = "sslmode=disable&gssencmode=disable&options=-c%20synchronous_commit%3Don"
 LINES: Final = 20
 MORE: Final = f"max_calls = {LINES}\n"
+AT_ONCE: Final = 8
+"""People who ask at a time."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,6 @@ class Pair:
     """Two controllers on one server."""
 
     server: Server
-    relay: Relay
     folders: Sequence[Path]
     clients: Sequence[AsyncClient]
     processes: Sequence[Popen[bytes]]
@@ -69,34 +70,76 @@ def pace() -> float:
 
 
 @pytest.fixture
-def is_relayed() -> bool:
-    """Whether their connections to the server go through the relay."""
-    return False
-
-
-@pytest.fixture
-async def pair(tmp_path: Path, pace: float, *, is_relayed: bool) -> AsyncIterator[Pair]:
+async def pair(tmp_path: Path, pace: float) -> AsyncIterator[Pair]:
     environment = {**os.environ, "PACE": str(pace)}
     async with AsyncExitStack() as stack:
         server = stack.enter_context(running_server())
         server.create("controllers")
-        relay = await stack.enter_async_context(Relay(server.folder / ".s.PGSQL.5432").running())
-        place = (
-            f"127.0.0.1:{relay.port}/controllers?" if is_relayed else f"/controllers?host={server.folder}&"
-        )
-        url = f"postgresql://voicegate@{place}{OPTIONS}"
+        url = f"postgresql://voicegate@/controllers?host={server.folder}&{OPTIONS}"
         folders = [tmp_path / name for name in ("one", "other")]
         daemons = []
         for folder in folders:
             folder.mkdir()
             settings = write_settings(folder, MORE, database=url)
             text = settings.read_text().replace(f"{folder}/key", f"{tmp_path}/key")
-            settings.write_text(text.replace("[call]\n", "[call]\nqueue_timeout_s = 90\nmax_queued = 1000\n"))
+            settings.write_text(
+                text.replace("[call]\n", "[call]\nqueue_timeout_s = 900\nmax_queued = 1000\n")
+            )
             daemons.append(
                 await stack.enter_async_context(running(settings, fast(folder), environment=environment))
             )
         clients, processes = zip(*daemons, strict=True)
-        yield Pair(server, relay, folders, clients, processes)
+        yield Pair(server, folders, clients, processes)
+
+
+async def ask(pair: Pair, indices: Iterator[int], accepted: list[str]) -> None:
+    """Ask for calls, one after the other; each until one of the controllers has accepted it."""
+    for index in indices:
+        for client in itertools.cycle((pair.clients[index % 2], pair.clients[1])):
+            try:
+                created = await client.create_verification(
+                    number_of(index), passcode=PASSCODE, idempotency_key=f"asked-for-{index}"
+                )
+            except (ApiError, Unreachable):
+                # It is killed, or the database is away: what was stored all the same is not placed twice.
+                await asyncio.sleep(0.2)
+                continue
+            accepted.append(created.id)
+            break
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(900)
+async def test_of_a_thousand_calls_each_is_placed_once_though_one_is_killed_and_the_database_restarted(
+    pair: Pair,
+) -> None:
+    indices, accepted = iter(range(1000)), list[str]()
+
+    async def reaches(count: int) -> None:
+        async with within(600):
+            while len(accepted) < count:
+                await asyncio.sleep(0.05)
+
+    async with asyncio.TaskGroup() as tasks:
+        for _ in range(AT_ONCE):
+            tasks.create_task(ask(pair, indices, accepted))
+        await reaches(300)
+        await asyncio.to_thread(pair.server.stop, signal.SIGQUIT)
+        await asyncio.to_thread(pair.server.start)
+        await reaches(500)
+        pair.processes[0].kill()
+        await reaches(600)
+        await asyncio.to_thread(pair.server.stop, signal.SIGINT)
+        await asyncio.to_thread(pair.server.start)
+    assert await pair.all_end(300) <= LINES
+    pair.assert_each_was_placed_once_at_most()
+    rows = pair.rows("SELECT outcome, count(*) FROM calls GROUP BY outcome")
+    outcomes = {str(outcome): count for outcome, count in rows}
+    print(f"{len(accepted)} accepted; {outcomes}")
+    known = {row[0] for row in pair.rows("SELECT id FROM challenges")}
+    assert set(accepted) <= known
+    assert set(outcomes) <= {"delivered", "interrupted", "internal_error", "canceled"}
+    assert int(str(outcomes["delivered"])) >= 800
 
 
 class TestInRealTime:
