@@ -70,6 +70,7 @@ class AgiSession(Request):  # type: ignore[misc]  # panoramisk is untyped
         self._is_closed = False
         self.is_hung_up = False
         self.is_unanswered = False
+        self.is_cut = False
         self.is_counted = False
         self.media = Media()
         self.quality = CallQuality()
@@ -87,9 +88,11 @@ class AgiSession(Request):  # type: ignore[misc]  # panoramisk is untyped
             async with self._timeout:
                 while (line := await self.reader.readline()) and not self._is_closed:
                     self._take(line)
+            self.is_cut = not (self._is_closed or self.is_hung_up)
         except TimeoutError:
             log.warning("AGI session ended without a hangup message")
         except (OSError, ValueError, PbxProtocolError) as error:
+            self.is_cut = not (self._is_closed or self.is_hung_up)
             log.warning("FastAGI connection dropped", why=str(error) or type(error).__name__)
         finally:
             self.close()

@@ -249,8 +249,8 @@ class AsteriskCall:
         try:
             await session.run()
         finally:
-            if session.is_unanswered:
-                self.tracker.lose_touch()
+            if session.is_unanswered or session.is_cut:
+                self.tracker.lose_touch(is_cut=session.is_cut)
             # The cause was asked for while the dead channel still answered.
             self.tracker.detach(session.cause, _now())
             self.changes.tell()

@@ -75,7 +75,7 @@ class CallTracker:
         self._ended_at = now
         self._farewell: int | None = None
         self._forward = ""
-        self._is_attached = self._is_out_of_touch = False
+        self._is_attached = self._is_out_of_touch = self._is_cut = False
         self._is_detached, self._detached_at = False, now
 
     @property
@@ -121,10 +121,12 @@ class CallTracker:
         self.facts.stop(Timer.ATTACH)
         self.facts.tell_once(Answered())
 
-    def lose_touch(self) -> None:
+    def lose_touch(self, *, is_cut: bool = False) -> None:
         """Record that it is unknown whether the PBX did what it was told, and that we end the call for this
-        reason."""
-        self._is_out_of_touch = True
+        reason. `is_cut`: the connection was closed by neither side, without word of a hangup."""
+        # The dialplan hangs up then, or we do: only a request of the far end's is its own doing.
+        self._is_out_of_touch = not is_cut
+        self._is_cut = is_cut
 
     def detach(self, cause: int | None, now: float) -> None:
         """Record that FastAGI ended; `cause` is the channel's hangup cause, if it could still be asked."""
@@ -238,7 +240,7 @@ class CallTracker:
         return is_failed and not self.facts.is_channel_seen and not self.facts.is_blind
 
     def _judge_answered(self, up_at: float) -> Hangup:
-        if self._is_out_of_touch:
+        if self._is_out_of_touch or (self._is_cut and self._request is None):
             # Ended by us for want of a reply: the cause that it has then is our own.
             return Hangup(gave_up=GaveUp.PBX_LOST)
         cause = self._known_cause()

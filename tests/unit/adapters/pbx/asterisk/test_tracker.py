@@ -263,6 +263,26 @@ def test_a_call_that_we_end_because_the_pbx_does_not_answer_is_the_pbxs_loss() -
     assert tracker.facts.told == [Answered(), Hangup(gave_up=GaveUp.PBX_LOST)]
 
 
+def test_a_call_whose_fastagi_was_cut_is_the_pbxs_loss_however_it_ends() -> None:
+    tracker = tracker_after(BEGIN, UP)
+    tracker.attach(1.1)
+    tracker.lose_touch(is_cut=True)
+    tracker.detach(None, 5.0)
+    tracker.facts.ask_hangup()
+    tracker.observe(ChannelEnded(C, 16, None), 5.2)
+    assert tracker.facts.told == [Answered(), Hangup(gave_up=GaveUp.PBX_LOST)]
+
+
+def test_a_far_end_that_hangs_up_while_fastagi_is_cut_did_hang_up() -> None:
+    tracker = tracker_after(BEGIN, UP)
+    tracker.attach(1.1)
+    tracker.observe(HangupRequested(C, 16, None), 4.9)
+    tracker.lose_touch(is_cut=True)
+    tracker.detach(None, 5.0)
+    tracker.observe(ChannelEnded(C, 16, None), 5.2)
+    assert tracker.facts.told == [Answered(), Hangup(cause=16)]
+
+
 def test_a_cause_told_over_fastagi_ends_a_call_whose_hangup_was_missed() -> None:
     tracker = tracker_after(BEGIN, UP)
     tracker.attach(1.1)
