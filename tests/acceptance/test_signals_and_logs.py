@@ -125,10 +125,10 @@ async def test_a_hangup_signal_never_ends_it_and_another_log_level_holds_at_once
         daemon.set(
             ('"loud"', '"info"'),
             ('["US"]', '["CA"]'),
-            ("[trunks.carrier]", "[trunks.carrier]\nmax_calls = 3"),
+            ("[trunks.carrier]", "[routing]\nfailover_within_s = 3\n[trunks.carrier]"),
         )
         told = await daemon.logs("changed settings need a restart")
-        assert told["settings"] == ["trunks.carrier.max_calls"]
+        assert told["settings"] == ["routing.failover_within_s"]
         await daemon.logs("settings reloaded")
         refused = await daemon.http.post("/v1/verifications", json={"destination": "+12025550104"})
         assert (refused.status_code, refused.json()["type"]) == (

@@ -50,6 +50,8 @@ class Standings:
         """The trunks that an admin has drained."""
         self.unreachable: frozenset[str] = frozenset()
         """The trunks that their PBX said it does not reach, when it was last asked."""
+        self.long_unreachable: frozenset[str] = frozenset()
+        """Those of which it said so the time before, too: a PBX that has just started has yet to look."""
         self._trunks: dict[str, Standing] = {}
         # Whose calls failed by a trunk's fault since one succeeded, a few of them.
         self._failed: dict[str, set[str]] = {}
@@ -81,7 +83,7 @@ class Standings:
         """Return whether it is known that a trunk can take no call: its PBX says so, or it is set aside and
         calls to several numbers failed in a row."""
         has_failed = len(self._failed.get(trunk, ())) >= _SHOWN_BY
-        return trunk in self.unreachable or (has_failed and self.set_aside_until(trunk) is not None)
+        return trunk in self.long_unreachable or (has_failed and self.set_aside_until(trunk) is not None)
 
     def resting_trunks(self, challenge_id: str) -> frozenset[str]:
         """Return the trunks to try last for a challenge. After a rest, one call may try the trunk."""

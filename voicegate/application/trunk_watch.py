@@ -71,7 +71,7 @@ class TrunkWatch:
         states = {name: await trunk_states(self._pbxs[name], _PBX_TIMEOUT) for name in names}
         before = self._standings.unreachable
         now = {trunk.name for trunk in trunks if self._is_down(trunk, states[trunk.pbx])}
-        self._standings.unreachable = frozenset(now)
+        self._standings.unreachable, self._standings.long_unreachable = frozenset(now), before & now
         messages: list[Message] = []
         for name in sorted(now ^ before):
             is_up = name in before

@@ -23,6 +23,7 @@ _WORDS: Final[Mapping[str, str]] = {
     r"^\+?[0-9*#]{2,15}\Z": "a number without blanks: 2 to 15 of 0-9, *, #; a plus may precede them",
     r"^0?[0-7]{3}\Z": 'permissions in octal, as "0660"',
     r"^(https?://[^\s/?#]+/?)?\Z": 'scheme and host alone, as "https://voicegate.example"; or empty',
+    r"^(https?://[A-Za-z0-9._:\[\]-]+)?\Z": 'scheme, host and port, as "http://10.0.0.5:8770"; or empty',
     r"^(wss?://[^\s/?#;,'\"]+(/[^\s?#]*)?)?\Z": 'a WebSocket\'s URL, as "wss://pbx.example/ws"; or empty',
     r"^([^@:\s]+@[^@:\s]+)?\Z": 'a user of FreeSWITCH\'s directory, as "voicegate@example.com"; or empty',
     r"^[^\"<>\\\x00-\x1f\x7f]*\Z": 'a name to show, without " < > \\ and control characters',

@@ -21,7 +21,7 @@ def test_all_of_its_folders_are_absolute_and_exist(instance: AsteriskInstance) -
     instance.write({})
     main = (instance.home / "etc/asterisk.conf").read_text()
     folders = [Path(line.split(" => ")[1]) for line in main.splitlines() if " => " in line]
-    assert len(folders) == 10
+    assert len(folders) == 11
     assert all(folder.is_absolute() for folder in folders)
     assert all(folder.is_dir() for folder in folders if folder != instance.program.modules)
 

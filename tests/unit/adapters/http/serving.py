@@ -149,3 +149,8 @@ async def serving(
         httpx.AsyncClient(verify=no_authorities(), base_url=f"http://127.0.0.1:{port}") as remote,
     ):
         yield Served(bench, http, remote, path)
+
+
+def people_waiting(bench: Bench) -> int:
+    """How many requests and pages wait for a change; each call in progress waits for changes too."""
+    return sum(map(len, bench.notifier._watchers.values())) - len(bench.delivery._in_progress)

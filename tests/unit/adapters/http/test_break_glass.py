@@ -30,6 +30,8 @@ async def disconnect(served: Served) -> None:
 
 async def unplug(served: Served) -> None:
     served.bench.pbx.states = {"carrier": TrunkState.UNREACHABLE}
+    # A PBX that has just started has yet to look: it must say so twice.
+    await served.bench.app.trunk_watch.look()
     await served.bench.app.trunk_watch.look()
 
 
@@ -128,3 +130,19 @@ async def test_a_trunk_that_was_set_aside_is_tried_again_when_its_time_is_over(
         assert (await bench.settled(created["id"])).challenge.state == "delivered"
         assert bench.app.standings.set_aside_until("carrier") is None
         assert (await served.create(destination="+12025550114"))["status"] == "delivering"
+
+
+async def test_a_trunk_that_was_not_reached_at_the_first_look_alone_is_tried(
+    bench: Bench, tmp_path: Path
+) -> None:
+    """A PBX that starts together with the daemon has not asked its trunks yet."""
+    bench.pbx.states = {"carrier": TrunkState.UNREACHABLE}
+    async with serving(bench, tmp_path) as served:
+        await bench.app.trunk_watch.look()
+        assert (await served.http.post("/v1/verifications", json={"destination": OTHER})).status_code == 202
+        bench.pbx.states = {"carrier": TrunkState.AVAILABLE}
+        await bench.app.trunk_watch.look()
+        bench.pbx.states = {"carrier": TrunkState.UNREACHABLE}
+        await bench.app.trunk_watch.look()
+        other = await served.http.post("/v1/verifications", json={"destination": "+12025550114"})
+        assert other.status_code == 202

@@ -12,7 +12,7 @@ import httpx
 import msgspec
 import pytest
 
-from tests.unit.adapters.http.serving import Served, serve_unix
+from tests.unit.adapters.http.serving import Served, people_waiting, serve_unix
 from tests.unit.adapters.http.test_server import rings
 from tests.unit.application.conftest import Bench
 from voicegate.adapters.http import events
@@ -197,7 +197,7 @@ async def test_a_reader_that_goes_away_harms_nobody(served: Served, monkeypatch:
     async with stream(served, created["id"]) as lines:
         await anext(lines)
     async with within(10):
-        while served.bench.notifier._watchers:
+        while people_waiting(served.bench):
             await asyncio.sleep(0.01)
     assert (await served.http.get("/healthz")).status_code == 200
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from tests.unit.adapters.http.serving import Served, serve_unix, serving
+from tests.unit.adapters.http.serving import Served, people_waiting, serve_unix, serving
 from tests.unit.application.conftest import Bench
 from tests.unit.application.scripted import ScriptedLeg
 from voicegate.adapters.http import acceptor, protocol
@@ -200,7 +200,7 @@ async def test_stopping_answers_those_who_wait_at_once(bench: Bench, tmp_path: P
         while (seen := await client.verification(created.id)).calls[0].state != "ringing":
             await client.verification(created.id, 5, seen.revision)
         waiting = asyncio.create_task(client.verification(created.id, 60, seen.revision))
-        while not bench.notifier._watchers:
+        while not people_waiting(bench):
             await asyncio.sleep(0)
         began = asyncio.get_running_loop().time()
         await server.__aexit__(None, None, None)

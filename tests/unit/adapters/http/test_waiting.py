@@ -6,7 +6,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.unit.adapters.http.serving import Served, serving
+from tests.unit.adapters.http.serving import Served, people_waiting, serving
 from tests.unit.application.conftest import ADMIN, Bench
 from tests.unit.application.scripted import ScriptedLeg
 from voicegate.adapters.http.connections import ConnectionLimits
@@ -40,9 +40,8 @@ async def ringing(served: Served, key: dict[str, str] | None = None) -> str:
 
 async def waiting(served: Served, count: int) -> None:
     """Come back once so many wait."""
-    notifier = served.bench.notifier
     async with within(30):
-        while sum(map(len, notifier._watchers.values())) < count:
+        while people_waiting(served.bench) < count:
             await asyncio.sleep(0.01)
 
 
@@ -111,6 +110,6 @@ async def test_who_hangs_up_gives_the_place_back(bench: Bench, tmp_path: Path) -
             await waiting(served, 1)
             writer.transport.abort()
             async with within(10):
-                while served.bench.notifier._watchers:
+                while people_waiting(served.bench):
                     await asyncio.sleep(0.01)
         await end(served, path)
