@@ -173,6 +173,8 @@ async def test_a_person_enrolls_signs_in_and_resets_with_a_browser_alone(
         beside = await person.comes("sign_in")
         await beside.get_by_role("button", name="Call").click()
         await answered(page)
+        # Nothing more comes of the call then that would show the page's end before a code is entered.
+        await expect(beside.locator(".steps")).to_contain_text("Press the key that you are asked for")
         await asyncio.to_thread(let_codes_expire, lab)
         await enter_on_page(beside, "000000")
         too_old = "This code is too old. Call again for a new one."

@@ -20,9 +20,7 @@ def sqlite(_request: pytest.FixtureRequest) -> Iterator[Opener]:
 
 @contextmanager
 def postgresql(request: pytest.FixtureRequest) -> Iterator[Opener]:
-    server: Server = request.getfixturevalue("server")
     url: str = request.getfixturevalue("database")
-    server.empty(url)
     yield lambda _folder: SqlStore(url)
 
 
@@ -41,10 +39,17 @@ def server() -> Iterator[Server]:
 
 
 @pytest.fixture(scope="session")
-def database(server: Server) -> Iterator[str]:
-    """The URL of the one database that the suite shares, and empties for each test."""
+def shared_database(server: Server) -> Iterator[str]:
+    """The URL of the one database that the suite shares."""
     with server.database() as url:
         yield url
+
+
+@pytest.fixture
+def database(server: Server, shared_database: str) -> str:
+    """The same, emptied for each test."""
+    server.empty(shared_database)
+    return shared_database
 
 
 @pytest.fixture(params=STORES)

@@ -144,12 +144,7 @@ async def judge(lab: Lab, case: Case) -> None:
 
 @pytest.mark.soak
 @pytest.mark.parametrize("case", ASTERISK, ids=lambda case: f"{case.wire} {case.how.value}")
-async def test_a_connection_to_asterisk(
-    asterisk_lab: Lab, case: Case, request: pytest.FixtureRequest
-) -> None:
-    if (case.wire, case.how) == ("agi", How.CUT):
-        reason = "the dialplan hangs up then, and that is taken for the called person's hangup"
-        request.applymarker(pytest.mark.xfail(strict=True, reason=reason))
+async def test_a_connection_to_asterisk(asterisk_lab: Lab, case: Case) -> None:
     await judge(asterisk_lab, case)
 
 

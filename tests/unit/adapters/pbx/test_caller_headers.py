@@ -38,7 +38,7 @@ def test_no_trunk_has_headers_of_its_own_unless_the_settings_say_so() -> None:
 def test_a_withheld_caller_id_is_asked_of_the_carrier() -> None:
     headers, command = told(ordered(withholds_caller_id=True))
     assert headers == ["PJSIP_HEADER(add,Privacy)=id"]
-    assert ",sip_h_Privacy=id}" in command
+    assert ",origination_privacy=hide_number,sip_h_Privacy=id}" in command
 
 
 def test_a_carrier_is_told_whence_the_call_was_diverted() -> None:

@@ -102,8 +102,12 @@ def _variables(call_id: str, cap: timedelta, *, is_desk: bool) -> dict[str, str]
 
 def _headers(trunk: Trunk) -> dict[str, str]:
     """Return the variables that add a trunk's headers to its INVITE."""
-    privacy = {"sip_h_Privacy": "id"} if trunk.withholds_caller_id else {}
-    return privacy | ({"sip_h_Diversion": diversion_of(trunk)} if trunk.diversion else {})
+    # Two ways: where a gateway sends P-Asserted-Identity, FreeSWITCH writes Privacy itself, and only its own
+    # variable counts (1.10.12); where it sends Remote-Party-ID or neither, it writes none.
+    privacy = {"origination_privacy": "hide_number", "sip_h_Privacy": "id"}
+    return (privacy if trunk.withholds_caller_id else {}) | (
+        {"sip_h_Diversion": diversion_of(trunk)} if trunk.diversion else {}
+    )
 
 
 def _braces(variables: Mapping[str, str]) -> str:
