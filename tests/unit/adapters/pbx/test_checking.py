@@ -71,11 +71,17 @@ async def test_a_pbx_that_is_not_there_is_told_with_its_address(error: Exception
 
 @asynccontextmanager
 async def listening_at(host: str, greeting: bytes, port: int = 0) -> AsyncIterator[int]:
+    came: list[asyncio.StreamWriter] = []
+
     def greet(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        came.append(writer)
         writer.write(greeting)
 
     async with await asyncio.start_server(greet, host, port) as server:
         yield server.sockets[0].getsockname()[1]
+        for writer in came:
+            writer.close()
+            await writer.wait_closed()
 
 
 @pytest.fixture
