@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import rich_click as click
 import structlog
+import uvloop
 
 from voicegate import bootstrap
 from voicegate.adapters import logs, process
@@ -35,7 +36,7 @@ def serve(options: Options) -> None:
     process.use_all_descriptors()
     process.keep_memory_private()
     with logs.in_background():
-        asyncio.run(run_until_told(settings, lambda: read_settings(options, _warn)))
+        uvloop.run(run_until_told(settings, lambda: read_settings(options, _warn)))
 
 
 def _warn(renamed: Renamed) -> None:

@@ -17,6 +17,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 
 from voicegate.adapters.storage import postgresql
+from voicegate.adapters.storage.prepared import json_text, run_text
 from voicegate.domain.errors import StoreError, StoreUnsure
 
 SETTING: Final = "storage.database"
@@ -234,6 +235,7 @@ def _connect(
         url,
         # Else errors, and so the log, would show the telephone numbers in a statement.
         hide_parameters=True,
+        json_serializer=json_text,
         pool_size=connections,
         max_overflow=0,
         # `isolation_level`: Python's own transactions are off, for they begin none before DDL, and too late
@@ -252,6 +254,6 @@ def _connect(
 
     @event.listens_for(engine, "begin")
     def start(connection: Connection) -> None:
-        connection.exec_driver_sql(begin)
+        run_text(connection, begin)
 
     return engine

@@ -12,6 +12,7 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from voicegate.adapters.storage.prepared import json_text
 from voicegate.domain.errors import StoreError
 
 LOCK_STEP_S: Final = 1.0
@@ -116,6 +117,7 @@ def _connect(url: URL, connections: int, own: dict[str, str], *, pool_pre_ping: 
             url,
             # Else errors, and so the log, would show the telephone numbers in a statement.
             hide_parameters=True,
+            json_serializer=json_text,
             pool_size=connections,
             max_overflow=0,
             pool_pre_ping=pool_pre_ping,

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
+import msgspec
 from sqlalchemy import (
     BindParameter,
     Connection,
@@ -176,6 +177,11 @@ def _converters(
 ) -> Sequence[tuple[str, Callable[[Any], Any]]]:
     found = ((name, converter(kind.dialect_impl(dialect))) for name, kind in kinds.items())
     return tuple((name, convert) for name, convert in found if convert is not None)
+
+
+def json_text(value: object) -> str:
+    """Return a value as JSON, as every engine writes it."""
+    return msgspec.json.encode(value).decode()
 
 
 def run_text(connection: Connection, text: str) -> None:

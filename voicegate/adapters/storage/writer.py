@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final, TypeVar
@@ -80,6 +81,7 @@ class Writer:
         self._batch: list[_Job] = []
         self._is_closed = False
         self._closed_at = math.inf
+        self._connection: Connection | None = None
         self._pace = WritePace(time.monotonic())
         self._thread = threading.Thread(target=self._run, name="store writer", daemon=True)
         self._thread.start()
@@ -136,6 +138,21 @@ class Writer:
     def _run(self) -> None:
         while batch := self._take():
             self._commit(batch)
+        self._disconnect()
+
+    def _connected(self) -> Connection:
+        """Return the one connection, which is kept: to take it from the pool for each commit costs as much as
+        many a job."""
+        if self._connection is None:
+            self._connection = self._engine.connect()
+        return self._connection
+
+    def _disconnect(self) -> None:
+        """Give the connection back to the pool, which looks whether it is still of use."""
+        if self._connection is not None:
+            with suppress(SQLAlchemyError):
+                self._connection.close()
+            self._connection = None
 
     def _take(self) -> list[_Job]:
         """Wait for jobs and return all that are queued; none when closed and drained."""
@@ -149,10 +166,12 @@ class Writer:
         done: list[_Done] | None = None
         began = time.monotonic()
         try:
-            with self._engine.begin() as connection:
+            connection = self._connected()
+            with connection.begin():
                 done = []
                 self._try_some(connection, batch, done)
         except Exception as error:  # noqa: BLE001 - a thread's root: settled in the futures
+            self._disconnect()
             # Before the first job has run, nothing is lost by waiting. After that, the commit may be on disk
             # or not: no job is run again, for it could take effect twice.
             if done is not None:
