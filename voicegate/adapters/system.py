@@ -37,4 +37,9 @@ class SystemEntropy:
 
 
 def _letters(length: int) -> str:
-    return "".join(secrets.choice(_ALPHABET) for _ in range(length))
+    # All from one number: the operating system is asked once, not for each letter.
+    left, letters = secrets.randbelow(len(_ALPHABET) ** length), []
+    for _ in range(length):
+        left, index = divmod(left, len(_ALPHABET))
+        letters.append(_ALPHABET[index])
+    return "".join(letters)

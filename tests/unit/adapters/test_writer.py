@@ -82,8 +82,9 @@ class Hold:
 
 
 def stored(engine: Engine) -> list[int]:
-    with engine.connect() as connection:
-        return list(connection.execute(text("SELECT n FROM numbers ORDER BY n")).scalars())
+    # By a connection of its own: the writer keeps the engine's only one.
+    with closing(sqlite3.connect(str(engine.url.database))) as connection:
+        return [n for (n,) in connection.execute("SELECT n FROM numbers ORDER BY n")]
 
 
 def run_together(writer: Writer, jobs: Sequence[Job]) -> list[Future[int]]:

@@ -76,10 +76,12 @@ def apply_destination_rules(destination: Destination, policy: CallPolicy) -> Ite
         yield RuleResult("test_numbers.prefix", Allow(), "rings at no telephone")
         return
     number = phonenumbers.parse(destination.number)
-    is_assigned = phonenumbers.is_valid_number(number)
+    # As `is_valid_number` does it, which would look for the country once more.
+    country = destination.country
+    is_assigned = country is not None and phonenumbers.is_valid_number_for_region(number, country)
     yield _by_check(policy, is_assigned=is_assigned)
     # A range that libphonenumber does not know is judged by those that begin like it.
-    countries = {phonenumbers.region_code_for_number(number)} if is_assigned else _countries_alike(number)
+    countries = {country} if is_assigned else _countries_alike(number)
     yield _by_country(policy, countries)
     yield _by_kind(policy, _kind_of(number) if is_assigned else _kind_alike(number, policy))
     yield _by_prefix(policy, destination.number)

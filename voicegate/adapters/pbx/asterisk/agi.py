@@ -18,7 +18,7 @@ import structlog
 from panoramisk.fast_agi import Application
 
 from voicegate.adapters.pbx.asterisk.agi_session import AgiSession
-from voicegate.adapters.pbx.asterisk.agi_wire import MAX_HEADER_LINES, MAX_LINE, build_command, parse_header
+from voicegate.adapters.pbx.asterisk.agi_wire import MAX_HEAD, MAX_HEADER_LINES, build_command, parse_header
 from voicegate.adapters.pbx.asterisk.settings import AsteriskSettings
 from voicegate.adapters.pbx.asterisk.variables import AGI_KNOCK_SCRIPT, AGI_SCRIPT
 from voicegate.adapters.unix_socket import SocketFile, listening
@@ -30,6 +30,7 @@ log = structlog.get_logger(__name__)
 _HEAD_TIMEOUT: Final = 3.0
 """How long a connection may take to send its head, in seconds."""
 _CLOSE_TIMEOUT: Final = 1.0
+_END_OF_HEAD: Final = b"\n\n"
 _BACKLOG: Final = 1024
 """Connections that the kernel queues for us: more than can arrive while the event loop is busy."""
 _TELL_EVERY: Final = 60.0
@@ -81,7 +82,7 @@ class AgiServer(Application):  # type: ignore[misc]  # panoramisk is untyped
         here = self._settings
         try:
             self._server = await asyncio.start_server(
-                self._accept, here.agi_host, here.agi_port, limit=MAX_LINE, backlog=_BACKLOG
+                self._accept, here.agi_host, here.agi_port, limit=MAX_HEAD, backlog=_BACKLOG
             )
         except OSError as error:
             where = f"pbx.{here.name}.agi_host, agi_port: {here.agi_host}:{here.agi_port}"
@@ -106,7 +107,7 @@ class AgiServer(Application):  # type: ignore[misc]  # panoramisk is untyped
         )
         listener = self._socket.enter_context(listening(file))
         self._relayed = await asyncio.start_unix_server(
-            self._accept, sock=listener, limit=MAX_LINE, backlog=_BACKLOG
+            self._accept, sock=listener, limit=MAX_HEAD, backlog=_BACKLOG
         )
 
     async def close(self) -> None:
@@ -245,18 +246,19 @@ async def read_head(reader: asyncio.StreamReader) -> dict[str, str]:
     Raises:
         EOFError: the peer closed the connection before the end of the head.
         PbxProtocolError: the head has too many lines.
-        ValueError: a line is too long.
+        ValueError: it is too long.
     """
+    try:
+        head = await reader.readuntil(_END_OF_HEAD)
+    except asyncio.LimitOverrunError as error:
+        raise ValueError("a FastAGI head that does not end") from error
+    lines = head.split(b"\n")
+    if len(lines) > MAX_HEADER_LINES + 1:  # what is behind the last line's end is none
+        raise PbxProtocolError("a FastAGI head with too many lines")
     headers: dict[str, str] = {}
-    for _ in range(MAX_HEADER_LINES):
-        line = await reader.readline()
-        if not line.endswith(b"\n"):
-            raise EOFError("closed before its head's end")
-        if line in (b"\n", b"\r\n"):
-            return headers
-        header = parse_header(line)
-        if header is not None:
+    for line in lines:
+        if (header := parse_header(line)) is not None:
             # Of a repeated one the first: Asterisk writes script and channel before what a caller may have
             # chosen.
             headers.setdefault(*header)
-    raise PbxProtocolError("a FastAGI head with too many lines")
+    return headers

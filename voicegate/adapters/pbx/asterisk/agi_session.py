@@ -16,7 +16,9 @@ from panoramisk.fast_agi import Request
 
 from voicegate.adapters.pbx.asterisk.agi_wire import (
     DEAD,
+    MAX_LINE,
     HangupNotice,
+    LineReader,
     Reply,
     ReplyReader,
     build_command,
@@ -65,6 +67,7 @@ class AgiSession(Request):  # type: ignore[misc]  # panoramisk is untyped
         self._pending: deque[_Command] = deque()
         self._is_waiting = False
         self._expiry: asyncio.TimerHandle | None = None
+        self._lines = LineReader()
         self._replies = ReplyReader()
         self._timeout = asyncio.timeout(None)
         self._is_closed = False
@@ -86,8 +89,10 @@ class AgiSession(Request):  # type: ignore[misc]  # panoramisk is untyped
         cancelled."""
         try:
             async with self._timeout:
-                while (line := await self.reader.readline()) and not self._is_closed:
-                    self._take(line)
+                # What arrives is mostly one whole reply: `readline` would cost as much as the rest.
+                while (data := await self.reader.read(MAX_LINE)) and not self._is_closed:
+                    for line in self._lines.feed(data):
+                        self._take(line)
             self.is_cut = not (self._is_closed or self.is_hung_up)
         except TimeoutError:
             log.warning("AGI session ended without a hangup message")

@@ -12,6 +12,8 @@ from voicegate.domain.errors import PbxProtocolError, UnsafeValue
 
 MAX_LINE: Final = 4096
 """The longest line, in bytes; Asterisk's own limit for a command is 2,048."""
+MAX_HEAD: Final = 16384
+"""The longest head of a request, in bytes; Asterisk 22's has about a thousand."""
 MAX_HEADER_LINES: Final = 80
 """The most lines in the head of a request; Asterisk 22 sends 24, and one for each argument."""
 _MAX_REPLY_LINES: Final = 200
@@ -46,6 +48,24 @@ class HangupNotice:
     """The line HANGUP, which belongs to no command and can come at any time."""
 
 
+class LineReader:
+    """Turns what arrives into lines."""
+
+    def __init__(self) -> None:
+        self._begun = b""
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """Take what arrived; return the lines that it completes, without their ends.
+
+        Raises:
+            PbxProtocolError: a line is longer than `MAX_LINE`.
+        """
+        *lines, self._begun = (self._begun + data).split(b"\n")
+        if len(self._begun) > MAX_LINE or any(len(line) > MAX_LINE for line in lines):
+            raise PbxProtocolError("a FastAGI line without an end")
+        return lines
+
+
 class ReplyReader:
     """Turns lines into replies."""
 
@@ -53,12 +73,12 @@ class ReplyReader:
         self._lines: list[str] = []
 
     def feed(self, line: bytes) -> Reply | HangupNotice | None:
-        """Take the next line, with its line end; return what it completes.
+        """Take the next line; return what it completes.
 
         Raises:
             PbxProtocolError: it is not a reply.
         """
-        text = line.decode("utf-8", "replace").removesuffix("\n")
+        text = line.decode("utf-8", "replace")
         if not self._lines:
             if text == "HANGUP":
                 return HangupNotice()

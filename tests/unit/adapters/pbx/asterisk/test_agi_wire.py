@@ -7,7 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from voicegate.adapters.pbx.asterisk.agi_wire import (
+    MAX_LINE,
     HangupNotice,
+    LineReader,
     Reply,
     ReplyReader,
     build_command,
@@ -18,7 +20,7 @@ from voicegate.domain.errors import PbxProtocolError, UnsafeValue
 
 def read(*lines: bytes) -> list[Reply | HangupNotice]:
     reader = ReplyReader()
-    return [reply for line in lines if (reply := reader.feed(line + b"\n")) is not None]
+    return [reply for line in lines if (reply := reader.feed(line)) is not None]
 
 
 REPLIES = [
@@ -84,6 +86,22 @@ def test_what_is_no_reply_is_refused(line: bytes) -> None:
 def test_any_lines_are_read_or_refused_but_never_anything_else(lines: list[bytes]) -> None:
     with contextlib.suppress(PbxProtocolError):
         read(*lines)
+
+
+def test_lines_are_complete_however_they_arrive() -> None:
+    lines = LineReader()
+    assert [lines.feed(data) for data in (b"200 res", b"ult=1\nHANG", b"UP\n\n", b"x")] == [
+        [],
+        [b"200 result=1"],
+        [b"HANGUP", b""],
+        [],
+    ]
+
+
+@pytest.mark.parametrize("line", [b"x" * (MAX_LINE + 1), b"x" * (MAX_LINE + 1) + b"\n"])
+def test_a_line_without_measure_is_refused(line: bytes) -> None:
+    with pytest.raises(PbxProtocolError):
+        LineReader().feed(line)
 
 
 def test_a_commands_values_are_quoted() -> None:
