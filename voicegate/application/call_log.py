@@ -4,11 +4,13 @@ It decides nothing: `domain.call` says which steps are possible, `delivery` make
 """
 
 import asyncio
+import logging
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime
+from functools import cache
 from typing import Final
 
 import structlog
@@ -23,7 +25,7 @@ from voicegate.application.receipts import NewReceipt, Receipts
 from voicegate.application.route_choice import Standings
 from voicegate.application.store_port import Store
 from voicegate.domain import call as calls
-from voicegate.domain.call import Call, CallEvent, Ended, Originated, Reported
+from voicegate.domain.call import Call, CallEvent, Ended, Media, Originated, Reported
 from voicegate.domain.call_outcome import CallOutcome, GaveUp, Hangup
 from voicegate.domain.challenge import Challenge
 from voicegate.domain.errors import CallTaken, StoreError
@@ -32,6 +34,8 @@ from voicegate.domain.policy import Deny
 from voicegate.domain.routing import Hop, Trunk
 
 log = structlog.get_logger(__name__)
+# A line that is not wanted is cheapest if it is not begun.
+_stdlib_log = logging.getLogger(__name__)
 
 REPORTED: Final = "reported"
 """The step of a call that the called person reported."""
@@ -182,18 +186,18 @@ class CallLog:
         """Apply an event to the call; it is stored with the next one that is written, or the end."""
         now = self._clock.now()
         self.call = calls.step(self.call, event, now)
-        name = re.sub(r"(?<!^)(?=[A-Z])", "_", type(event).__name__).lower()
+        name = _name_of(type(event).__name__)
         self._entries.append(
             TimelineEntry(
                 seq=len(self._entries) + 1,
                 at=now,
                 state=self.call.state,
                 event=name,
-                detail=asdict(event) if detail is None else detail,
+                detail=_detail_of(event) if detail is None else detail,
             )
         )
         self._messages += self._outgoing.of_step(self.call, self._challenge, self._entries[-1])
-        if self.call.is_live:
+        if self.call.is_live and _stdlib_log.isEnabledFor(logging.DEBUG):
             log.debug("call changed", call=self.call.id, event_name=name, state=str(self.call.state))
 
     async def close(
@@ -260,6 +264,18 @@ class CallLog:
         del self._messages[: len(messages)]
         self._outgoing.stored(messages)
         self._notifier.announce(self.call.challenge_id, apart_from=self._changed)
+
+
+@cache
+def _name_of(kind: str) -> str:
+    """Return what a step is called in timelines: ReadingStarted is reading_started."""
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", kind).lower()
+
+
+def _detail_of(event: CallEvent) -> Mapping[str, object]:
+    # Not `asdict` for all: it copies each value, and those of an event cannot change.
+    values = ((one.name, getattr(event, one.name)) for one in fields(event))
+    return {name: asdict(value) if isinstance(value, Media) else value for name, value in values}
 
 
 def _redirection(hangup: Hangup, refused: Deny | None) -> Mapping[str, object]:
