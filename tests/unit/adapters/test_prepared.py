@@ -23,7 +23,7 @@ from sqlalchemy.exc import IntegrityError, StatementError
 
 from voicegate.adapters.storage import engines
 from voicegate.adapters.storage.prepared import Prepared, numbered, parameters
-from voicegate.adapters.storage.tables import UtcDateTime
+from voicegate.adapters.storage.utc_time import UtcDateTime
 
 NOTES = Table(
     "notes",

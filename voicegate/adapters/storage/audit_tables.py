@@ -4,7 +4,8 @@ from typing import Final
 
 from sqlalchemy import Column, Index, Integer, LargeBinary, String, Table, Text
 
-from voicegate.adapters.storage.tables import METADATA, UtcDateTime
+from voicegate.adapters.storage.tables import METADATA
+from voicegate.adapters.storage.utc_time import UtcDateTime
 
 audit: Final = Table(
     "audit",

@@ -17,12 +17,12 @@ from voicegate.adapters.storage.tables import (
     IS_LIVE,
     IS_LIVING,
     IS_OPEN,
-    UtcDateTime,
     calls,
     challenges,
     counted_at,
     factors,
 )
+from voicegate.adapters.storage.utc_time import UtcDateTime
 from voicegate.application.store_port import BucketCall
 from voicegate.domain.challenge import Challenge, ChallengeState
 from voicegate.domain.factor import FactorState

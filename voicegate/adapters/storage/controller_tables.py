@@ -8,7 +8,8 @@ from typing import Final
 
 from sqlalchemy import JSON, Column, String, Table
 
-from voicegate.adapters.storage.tables import METADATA, UtcDateTime
+from voicegate.adapters.storage.tables import METADATA
+from voicegate.adapters.storage.utc_time import UtcDateTime
 
 controllers: Final = Table(
     "controllers",

@@ -29,7 +29,8 @@ from sqlalchemy.sql import ColumnElement
 
 from voicegate.adapters.storage import postgresql, statements
 from voicegate.adapters.storage.controller_tables import controllers, trunk_starts
-from voicegate.adapters.storage.tables import IS_LIVE, UtcDateTime, calls, challenges
+from voicegate.adapters.storage.tables import IS_LIVE, calls, challenges
+from voicegate.adapters.storage.utc_time import UtcDateTime
 from voicegate.application.controllers import (
     GAP,
     SETTLE_AFTER,

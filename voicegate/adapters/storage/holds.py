@@ -25,7 +25,8 @@ from sqlalchemy import (
 from sqlalchemy.sql import ColumnElement
 
 from voicegate.adapters.storage.prepared import Prepared, numbered, parameters
-from voicegate.adapters.storage.tables import IS_OPEN, METADATA, UtcDateTime, calls, challenges
+from voicegate.adapters.storage.tables import IS_OPEN, METADATA, calls, challenges
+from voicegate.adapters.storage.utc_time import UtcDateTime
 from voicegate.domain.call_outcome import Blame
 from voicegate.domain.policy.conversion import PrefixHold, Tally
 

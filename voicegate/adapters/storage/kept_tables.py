@@ -4,7 +4,8 @@ from typing import Final
 
 from sqlalchemy import BigInteger, Column, Date, Integer, String, Table
 
-from voicegate.adapters.storage.tables import METADATA, UtcDateTime
+from voicegate.adapters.storage.tables import METADATA
+from voicegate.adapters.storage.utc_time import UtcDateTime
 
 SUMS: Final = (
     "placed",

@@ -18,7 +18,8 @@ from sqlalchemy import (
 )
 
 from voicegate.adapters.storage.prepared import Prepared, numbered, parameters
-from voicegate.adapters.storage.tables import METADATA, UtcDateTime
+from voicegate.adapters.storage.tables import METADATA
+from voicegate.adapters.storage.utc_time import UtcDateTime
 from voicegate.domain.policy import ListedNumber, NumberList
 
 _MOST: Final = 1000

@@ -4,7 +4,8 @@ from typing import Final
 
 from sqlalchemy import Column, Integer, LargeBinary, String, Table, UniqueConstraint
 
-from voicegate.adapters.storage.tables import METADATA, UtcDateTime
+from voicegate.adapters.storage.tables import METADATA
+from voicegate.adapters.storage.utc_time import UtcDateTime
 
 receipts: Final = Table(
     "receipts",

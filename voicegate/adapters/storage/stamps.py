@@ -14,13 +14,13 @@ from voicegate.adapters.storage.prepared import Prepared
 from voicegate.adapters.storage.rows import key_of, key_row
 from voicegate.adapters.storage.tables import (
     IS_OPEN,
-    UtcDateTime,
     calls,
     challenges,
     client_keys,
     counted_at,
     wrong_guesses,
 )
+from voicegate.adapters.storage.utc_time import UtcDateTime
 
 _NOW: Final[BindParameter[datetime]] = bindparam("this_moment", type_=UtcDateTime())
 _SET_GUESSES_BACK: Final = Prepared(update(wrong_guesses).where(wrong_guesses.c.at > _NOW).values(at=_NOW))

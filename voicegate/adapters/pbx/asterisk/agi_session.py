@@ -91,8 +91,7 @@ class AgiSession(Request):  # type: ignore[misc]  # panoramisk is untyped
             async with self._timeout:
                 # What arrives is mostly one whole reply: `readline` would cost as much as the rest.
                 while (data := await self.reader.read(MAX_LINE)) and not self._is_closed:
-                    for line in self._lines.feed(data):
-                        self._take(line)
+                    self._take_all(data)
             self.is_cut = not (self._is_closed or self.is_hung_up)
         except TimeoutError:
             log.warning("AGI session ended without a hangup message")
@@ -164,6 +163,10 @@ class AgiSession(Request):  # type: ignore[misc]  # panoramisk is untyped
         log.warning("no reply to a FastAGI command", command=self._pending[0].verb)
         self.is_unanswered = True
         self.close()
+
+    def _take_all(self, data: bytes) -> None:
+        for line in self._lines.feed(data):
+            self._take(line)
 
     def _take(self, line: bytes) -> None:
         reply = self._replies.feed(line)

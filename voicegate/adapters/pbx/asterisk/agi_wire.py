@@ -52,7 +52,7 @@ class LineReader:
     """Turns what arrives into lines."""
 
     def __init__(self) -> None:
-        self._begun = b""
+        self._pending = b""
 
     def feed(self, data: bytes) -> list[bytes]:
         """Take what arrived; return the lines that it completes, without their ends.
@@ -60,8 +60,8 @@ class LineReader:
         Raises:
             PbxProtocolError: a line is longer than `MAX_LINE`.
         """
-        *lines, self._begun = (self._begun + data).split(b"\n")
-        if len(self._begun) > MAX_LINE or any(len(line) > MAX_LINE for line in lines):
+        *lines, self._pending = (self._pending + data).split(b"\n")
+        if len(self._pending) > MAX_LINE or any(len(line) > MAX_LINE for line in lines):
             raise PbxProtocolError("a FastAGI line without an end")
         return lines
 
