@@ -8,7 +8,7 @@ called at all is decided by `policy`.
 import asyncio
 import math
 from collections import Counter, OrderedDict, deque
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -71,6 +71,8 @@ class CallQueue:
         self._in_progress: Counter[str] = Counter()
         # The client that was served last is at the end.
         self._clients: OrderedDict[str, deque[QueueTicket]] = OrderedDict()
+        # The same by trunk, because to look for a free line at each of thousands that wait takes too long.
+        self._waiting: dict[str, set[QueueTicket]] = {}
         self._queued = 0
         # When a trunk that has a pace was last given a call, and what serves those who wait for it.
         self._given_at: dict[str, float] = {}
@@ -115,7 +117,7 @@ class CallQueue:
             ticket.turn.set_result(False)
         else:
             self._clients.setdefault(client, deque()).append(ticket)
-            self._queued += 1
+            self._count(ticket)
             self._arm()
             self.is_waited_in.set()
         return ticket
@@ -126,7 +128,7 @@ class CallQueue:
         ticket = replace(refused, turn=asyncio.get_running_loop().create_future())
         self._clients.setdefault(ticket.client, deque()).appendleft(ticket)
         self._clients.move_to_end(ticket.client, last=False)
-        self._queued += 1
+        self._count(ticket)
         self.is_waited_in.set()
         self._serve()
         return ticket
@@ -185,12 +187,19 @@ class CallQueue:
             self._given_at[ticket.trunk.name] = asyncio.get_running_loop().time()
         ticket.turn.set_result(True)
 
+    def _count(self, ticket: QueueTicket) -> None:
+        self._waiting.setdefault(ticket.trunk.name, set()).add(ticket)
+        self._queued += 1
+
     def _leave(self, ticket: QueueTicket) -> None:
-        queue = self._clients[ticket.client]
+        queue, alike = self._clients[ticket.client], self._waiting[ticket.trunk.name]
         queue.remove(ticket)
+        alike.remove(ticket)
         self._queued -= 1
         if not queue:
             del self._clients[ticket.client]
+        if not alike:
+            del self._waiting[ticket.trunk.name]
 
     def _serve(self) -> None:
         """Give every free line to the client whose turn it is."""
@@ -205,14 +214,20 @@ class CallQueue:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        waiting = (ticket.trunk for queue in self._clients.values() for ticket in queue)
-        due = [self._due_at(trunk) for trunk in waiting if self._has_line(trunk)]
+        due = [self._due_at(trunk) for trunk in self._wanted() if self._has_line(trunk)]
         if due:
             self._timer = asyncio.get_running_loop().call_at(min(due), self._serve)
 
     def _next(self) -> QueueTicket | None:
+        free = {trunk.name for trunk in self._wanted() if self._has_room(trunk)}
+        if not free:
+            return None
         waiting = (ticket for queue in self._clients.values() for ticket in queue)
-        return next((ticket for ticket in waiting if self._has_room(ticket.trunk)), None)
+        return next((ticket for ticket in waiting if ticket.trunk.name in free), None)
+
+    def _wanted(self) -> Iterator[Trunk]:
+        """Yield each trunk that calls wait for, once."""
+        return (next(iter(alike)).trunk for alike in self._waiting.values())
 
     def _has_room(self, trunk: Trunk) -> bool:
         return self._has_line(trunk) and self._due_at(trunk) <= asyncio.get_running_loop().time()

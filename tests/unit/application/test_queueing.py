@@ -140,6 +140,32 @@ async def test_a_full_queue_takes_one_call_of_each_client_that_has_none_there() 
         assert calls.turned_away == ["a3", "b2"]
 
 
+class Looks(dict[str, int]):
+    """What other controllers have; counts how often it is looked at."""
+
+    count = 0
+
+    def get(self, name: str, default: int = 0) -> int:  # type: ignore[override]
+        self.count += 1
+        return super().get(name, default)
+
+
+async def test_a_further_call_looks_at_no_more_however_many_wait() -> None:
+    queue = CallQueue(CallLimits(in_progress=1, queued=1000, queue_timeout=LONG))
+    queue.enter(CARRIER, "a")
+    looks = []
+    for _ in range(2):
+        for _ in range(200):
+            queue.enter(CARRIER, "a")
+            queue.enter(OTHER, "b")
+        elsewhere = Looks(carrier=0)
+        queue.note_others(elsewhere)
+        elsewhere.count = 0
+        queue.enter(CARRIER, "a")
+        looks.append(elsewhere.count)
+    assert looks[0] == looks[1] < 10
+
+
 @pytest.mark.parametrize("is_served", [False, True])
 async def test_a_waiting_call_whose_task_is_cancelled_keeps_no_line(is_served: bool) -> None:
     async with crowd(CallLimits(in_progress=1, queue_timeout=LONG)) as calls:
