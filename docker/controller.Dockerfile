@@ -2,9 +2,11 @@
 #   docker build -f docker/controller.Dockerfile -t voicegate .
 # For a service of another name than "Voicegate", with engines that say it (45 MB), unless you have it recorded:
 #   docker build -f docker/controller.Dockerfile -t voicegate --build-arg ENGINES="flite espeak-ng" .
+# With the prompts at 16 kHz (21 MB), for `audio.format = "wav16"`: --build-arg LEFT_OUT=none
 # DEBIAN may be a base pinned by its digest: --build-arg DEBIAN=debian@sha256:...
 ARG DEBIAN=debian:12-slim
 ARG ENGINES=""
+ARG LEFT_OUT=wav16
 
 FROM ${DEBIAN} AS build
 RUN apt-get update \
@@ -28,9 +30,11 @@ COPY config config
 RUN /opt/voicegate/bin/pip install --no-cache-dir --no-compile --no-deps .
 
 FROM build AS installed
+ARG LEFT_OUT
 # Bytecode only of what a daemon imports: of all it would be 50 MB.
 RUN /opt/voicegate/bin/pip uninstall --yes --quiet setuptools pip \
- && /opt/voicegate/bin/python -c 'import voicegate.bootstrap, voicegate.cli.main, voicegate.cli.serve'
+ && /opt/voicegate/bin/python -c 'import voicegate.bootstrap, voicegate.cli.main, voicegate.cli.serve' \
+ && find /opt/voicegate -name "*.$LEFT_OUT" -delete
 
 # What the lab's carrier needs beside: the ear that hears which key is asked for.
 FROM build AS build-lab
@@ -64,7 +68,15 @@ USER 2000
 ENTRYPOINT ["voicegate", "lab"]
 CMD ["carrier"]
 
-FROM system AS controller
+# What the base has for other programs: Perl, glibc's converters (Python has its own), time zones that count leap seconds.
+FROM system AS trimmed
+RUN rm -rf /usr/bin/perl* /usr/share/perl* /usr/lib/*/perl* /usr/lib/*/libperl.so* /usr/lib/*/gconv \
+      /usr/share/zoneinfo/right /usr/share/zoneinfo/posix
+
+# From nothing: what a layer of the base holds, no later layer makes smaller.
+FROM scratch AS controller
+COPY --from=trimmed / /
+ENV PATH=/opt/voicegate/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 COPY --from=installed /opt/voicegate /opt/voicegate
 # For a key file that several controllers share.
 RUN install -d -o 2000 -g 2000 -m 0700 /run/secrets/voicegate-keys

@@ -90,3 +90,46 @@ def test_both_controllers_of_production_share_database_keys_and_nothing_else() -
     shared = {volume.partition(":")[0] for volume in first & second}
     assert shared == {"./production/voicegate.toml", "secrets", "keys", "database"}
     assert services["database"]["network_mode"] == "none"
+
+
+@pytest.mark.parametrize("file", DOCKERFILES, ids=lambda file: file.name)
+def test_an_image_runs_as_a_numbered_user_and_tells_its_health(file: Path) -> None:
+    text = file.read_text("utf-8")
+    last = text[text.rindex("\nFROM ") :]
+    assert re.search(r"^USER 200\d$", last, flags=re.MULTILINE)
+    assert "\nHEALTHCHECK --interval=" in last
+    assert re.search(r"^ENTRYPOINT \[", last, flags=re.MULTILINE)  # a shell would keep the signals
+
+
+@pytest.mark.parametrize("file", DOCKERFILES, ids=lambda file: file.name)
+def test_an_image_bears_no_secret_and_no_package_lists(file: Path) -> None:
+    text = file.read_text("utf-8")
+    assert not re.search(
+        r"^(ENV|ARG) .*(SECRET|PASSWORD|TOKEN|_KEY)", text, flags=re.MULTILINE | re.IGNORECASE
+    )
+    assert not re.search(r"^ADD ", text, flags=re.MULTILINE)
+    steps = text.replace("\\\n", " ").splitlines()
+    for step in steps:
+        if "apt-get install" in step:
+            assert "--no-install-recommends" in step
+            assert "rm -rf /var/lib/apt/lists/*" in step
+
+
+def test_the_controller_is_flat_so_that_what_its_base_need_not_have_is_gone() -> None:
+    last = read("controller.Dockerfile").partition("\nFROM scratch AS controller\n")[2]
+    assert last.startswith("COPY --from=trimmed / /\nENV PATH=/opt/voicegate/bin:/usr/local/sbin:")
+
+
+def test_no_stack_passes_a_secret_in_its_environment() -> None:
+    for stack in ("trial", "production"):
+        services = yaml.safe_load(read(f"{stack}.yaml"))["services"]
+        assert not [
+            name for name, service in services.items() if {"environment", "env_file"} & service.keys()
+        ]
+
+
+def test_a_build_is_sent_nothing_unless_it_is_named() -> None:
+    lines = (ROOT / ".dockerignore").read_text().splitlines()
+    assert "*" in lines
+    assert "**/__pycache__" in lines
+    assert not {"!.git", "!.venv", "!tests"} & {*lines}
