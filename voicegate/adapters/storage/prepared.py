@@ -6,10 +6,10 @@ SQLAlchemy. Both share connection and transaction. Source: SQLAlchemy 2.0, "Comp
 249.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from operator import attrgetter, itemgetter, methodcaller
+from typing import Any, Final, TypeVar
 
 import msgspec
 from sqlalchemy import (
@@ -23,7 +23,7 @@ from sqlalchemy import (
     Update,
     bindparam,
 )
-from sqlalchemy.engine.interfaces import DBAPICursor
+from sqlalchemy.engine.interfaces import DBAPICursor, DBAPIModule
 from sqlalchemy.exc import DBAPIError, StatementError
 from sqlalchemy.types import TypeEngine
 
@@ -35,7 +35,11 @@ Values = Mapping[str, object]
 """The values of a statement's parameters, by name."""
 Statement = Select[Any] | Insert | Update | Delete
 
+T = TypeVar("T")
 _NOTHING: Final[Values] = {}
+_FETCH_ALL: Final[Callable[[DBAPICursor], Sequence[Any]]] = methodcaller("fetchall")
+_FETCH_ONE: Final[Callable[[DBAPICursor], Any]] = methodcaller("fetchone")
+_COUNT: Final[Callable[[DBAPICursor], int]] = attrgetter("rowcount")
 
 
 def numbered(name: str, values: Iterable[object]) -> dict[str, object]:
@@ -56,8 +60,8 @@ class _Compiled:
     """The SQL."""
     given: Values
     """The values that the statement itself gives."""
-    order: Sequence[str] | None
-    """The parameters' names in the order of the SQL; None: it has them by name."""
+    order: Callable[[Values], Sequence[object]] | None
+    """Returns the parameters' values in the order of the SQL; None: it has them by name."""
     writers: Sequence[tuple[str, Callable[[Any], Any]]]
     """What turns a parameter's value into the driver's."""
     columns: Sequence[str]
@@ -77,7 +81,7 @@ class _Compiled:
                 bound[name] = write(bound[name])
         except (TypeError, ValueError) as error:
             raise StatementError(str(error), None, None, error, hide_parameters=True) from error
-        return bound if self.order is None else tuple(bound[name] for name in self.order)
+        return bound if self.order is None else self.order(bound)
 
     def row(self, values: Sequence[object]) -> Row:
         """Return one row of the result."""
@@ -102,14 +106,13 @@ class Prepared:
     def all(self, connection: Connection, values: Values = _NOTHING) -> list[Row]:
         """Return all rows of the result."""
         compiled = self._for(connection.dialect, values)
-        with _executed(connection, compiled.text, compiled.bind(values)) as cursor:
-            return [compiled.row(row) for row in cursor.fetchall()]
+        found = _execute(connection, compiled.text, compiled.bind(values), take=_FETCH_ALL)
+        return [compiled.row(row) for row in found]
 
     def first(self, connection: Connection, values: Values = _NOTHING) -> Row | None:
         """Return the first row of the result; None: it has none."""
         compiled = self._for(connection.dialect, values)
-        with _executed(connection, compiled.text, compiled.bind(values)) as cursor:
-            row = cursor.fetchone()
+        row = _execute(connection, compiled.text, compiled.bind(values), take=_FETCH_ONE)
         return None if row is None else compiled.row(row)
 
     def one(self, connection: Connection, values: Values = _NOTHING) -> Row:
@@ -122,8 +125,7 @@ class Prepared:
     def run(self, connection: Connection, values: Values = _NOTHING) -> int:
         """Run the statement; return how many rows it changed."""
         compiled = self._for(connection.dialect, values)
-        with _executed(connection, compiled.text, compiled.bind(values)) as cursor:
-            return cursor.rowcount
+        return _execute(connection, compiled.text, compiled.bind(values), take=_COUNT)
 
     def run_each(self, connection: Connection, rows: Sequence[Values]) -> int:
         """Run the statement for each of some values, all of the same names; return how many rows it
@@ -132,8 +134,7 @@ class Prepared:
             return 0
         compiled = self._for(connection.dialect, rows[0])
         bound = [compiled.bind(values) for values in rows]
-        with _executed(connection, compiled.text, bound, is_many=True) as cursor:
-            return cursor.rowcount
+        return _execute(connection, compiled.text, bound, take=_COUNT, is_many=True)
 
     def _for(self, dialect: Dialect, values: Values) -> _Compiled:
         # By the names of the values, in order: an UPDATE may write these columns or those. Callers build them
@@ -160,12 +161,17 @@ def _compile(statement: Statement, dialect: Dialect, values: Values) -> _Compile
         text=str(compiled),
         # An IN of nothing has a parameter of which nothing is left.
         given={name: value for name, value in compiled.params.items() if not bounds[name].required},
-        order=compiled.positiontup if compiled.positional else None,
+        order=_in_order(compiled.positiontup) if compiled.positional else None,
         writers=_converters(kinds, lambda kind: kind.bind_processor(dialect), dialect),
         columns=tuple(results),
         # None for the driver's own type code: no type of ours has another reader by it (SQLAlchemy 2.0).
         readers=_converters(results, lambda kind: kind.result_processor(dialect, None), dialect),
     )
+
+
+def _in_order(names: Sequence[str]) -> Callable[[Values], Sequence[object]]:
+    # Of fewer than two names, an itemgetter returns no tuple.
+    return itemgetter(*names) if len(names) > 1 else lambda values: tuple(values[name] for name in names)
 
 
 def _result_of(statement: Statement) -> Sequence[Any]:
@@ -186,41 +192,46 @@ def json_text(value: object) -> str:
 
 def run_text(connection: Connection, text: str) -> None:
     """Run a statement that has neither parameters nor a result."""
-    with _executed(connection, text, ()):
-        pass
+    _execute(connection, text, (), take=_COUNT)
 
 
-@contextmanager
-def _executed(
-    connection: Connection, text: str, bound: Any, *, is_many: bool = False
-) -> Iterator[DBAPICursor]:
-    """Yield the cursor of a statement that was run.
+def _execute(
+    connection: Connection, text: str, bound: Any, *, take: Callable[[DBAPICursor], T], is_many: bool = False
+) -> T:
+    """Run a statement; return what `take` takes from its cursor.
 
     Raises:
         DBAPIError: the driver's error, as SQLAlchemy tells it: who handles errors need not know which way a
             statement went.
     """
-    driver, dialect = connection.connection.dbapi_connection, connection.dialect
+    driver = connection.connection.dbapi_connection
     if driver is None:
         raise LookupError("a connection without a driver's connection")
+    # Not a context manager, which costs as much as the rest of this: a request runs two dozen statements.
     cursor = driver.cursor()
     try:
         # Whoever listens to SQLAlchemy's statements hears these too.
-        connection.dispatch.before_cursor_execute(connection, cursor, text, bound, None, is_many)
+        if heard := connection.dispatch.before_cursor_execute:
+            heard(connection, cursor, text, bound, None, is_many)
         (cursor.executemany if is_many else cursor.execute)(text, bound)
-        yield cursor
-    except dialect.loaded_dbapi.Error as error:
-        # A server's end is seen here first: the pool must not give this connection out again.
-        if is_lost := dialect.is_disconnect(error, driver, cursor):
-            connection.invalidate(error)
-        raise DBAPIError.instance(
-            None,
-            None,
-            error,
-            dialect.loaded_dbapi.Error,
-            hide_parameters=True,
-            connection_invalidated=is_lost,
-            dialect=dialect,
-        ) from error
+        return take(cursor)
+    except connection.dialect.loaded_dbapi.Error as error:
+        raise _as_sqlalchemy(error, connection, cursor) from error
     finally:
         cursor.close()
+
+
+def _as_sqlalchemy(error: DBAPIModule.Error, connection: Connection, cursor: DBAPICursor) -> Exception:
+    dialect = connection.dialect
+    # A server's end is seen here first: the pool must not give this connection out again.
+    if is_lost := dialect.is_disconnect(error, connection.connection.dbapi_connection, cursor):
+        connection.invalidate(error)
+    return DBAPIError.instance(
+        None,
+        None,
+        error,
+        dialect.loaded_dbapi.Error,
+        hide_parameters=True,
+        connection_invalidated=is_lost,
+        dialect=dialect,
+    )
