@@ -133,3 +133,15 @@ def test_a_build_is_sent_nothing_unless_it_is_named() -> None:
     assert "*" in lines
     assert "**/__pycache__" in lines
     assert not {"!.git", "!.venv", "!tests"} & {*lines}
+
+
+def test_what_production_runs_has_bounds() -> None:
+    services = yaml.safe_load(read("production.yaml"))["services"]
+    for name, service in services.items():
+        if goes_on(service):
+            assert service["pids_limit"], name
+            if not name.startswith("net"):
+                assert service["mem_limit"] == service["memswap_limit"], name
+    most = load(DOCKER / "production/voicegate.toml").http.max_connections
+    for name in ("voicegate1", "voicegate2"):
+        assert services[name]["ulimits"]["nofile"]["hard"] >= 4 * most, name

@@ -55,8 +55,9 @@ def inspect(pack: Pack, recordings: Path) -> list[Finding]:
         (pack.folder, list(pack.scripts), f"{build} --force"),
         (own, [*find_recorded(pack, recordings), *find_introductions(pack, recordings)], record),
     ):
+        wanted = _kinds(folder) if folder == pack.folder else FORMATS
         for name in names:
-            problems = _inspect_prompt(folder, name)
+            problems = _inspect_prompt(folder, name, wanted)
             found += [Finding(language, folder / file, problem, fix) for file, problem in problems]
         notes = (SCRIPT_FILE, MANIFEST_FILE, HEARD_FILE)
         known = {*notes, *(f"{name}.{suffix}" for name in names for suffix in FORMATS)}
@@ -75,10 +76,16 @@ def _altered(pack: Pack) -> Iterator[Path]:
                 yield pack.folder / f"{name}.{suffix}"
 
 
-def _inspect_prompt(folder: Path, name: str) -> Iterator[tuple[str, str]]:
+def _kinds(folder: Path) -> Mapping[str, AudioFormat]:
+    """Return the formats that a language came in: an image may leave one out, of every prompt."""
+    there = {file.suffix.removeprefix(".") for file in folder.iterdir()}
+    return {suffix: kind for suffix, kind in FORMATS.items() if suffix in there} or FORMATS
+
+
+def _inspect_prompt(folder: Path, name: str, wanted: Mapping[str, AudioFormat]) -> Iterator[tuple[str, str]]:
     """Yield what is wrong with a prompt's files, each with its name."""
     lengths: dict[str, float] = {}
-    for suffix, kind in FORMATS.items():
+    for suffix, kind in wanted.items():
         file = folder / f"{name}.{suffix}"
         if not file.is_file():
             yield file.name, "is missing"

@@ -118,6 +118,7 @@ class Driver:
         self.faults: list[Exception] = []
         self.ended: list[str] = []
         self.pings: list[Exception] = []
+        self.trunk: TrunkState | None = None
 
     def listening(self, _tasks: asyncio.TaskGroup, /) -> AbstractAsyncContextManager[None]:
         return nullcontext()
@@ -140,7 +141,9 @@ class Driver:
         self.ended.append(call_id)
 
     async def trunk_states(self) -> Mapping[str, TrunkState]:
-        raise ReplyLost
+        if self.trunk is None:
+            raise ReplyLost
+        return {"carrier": self.trunk}
 
 
 @dataclass
@@ -234,3 +237,29 @@ async def test_a_stray_is_ended_once_the_pbx_is_there_and_trunks_that_it_does_no
         assert await room.pbx.reach(timedelta(seconds=5))
         assert room.driver.ended == ["tried in vain", "call_before"]
         assert await room.pbx.trunk_states() == {}
+
+
+async def test_a_pbx_that_came_again_has_time_to_look_at_its_trunks() -> None:
+    room = a_room()
+    async with within(5), room.pbx:
+        assert await room.pbx.reach(timedelta(seconds=5))
+        room.driver.trunk = TrunkState.UNREACHABLE
+        assert await room.pbx.trunk_states() == {"carrier": "unreachable"}, "the first connection is believed"
+        room.driver.client.drop()
+        await room.pbx.on_ready()
+        room.driver.client.ready.set()
+        told = []
+        for state in (TrunkState.UNREACHABLE, TrunkState.AVAILABLE, TrunkState.UNREACHABLE):
+            room.driver.trunk = state
+            told.append(await room.pbx.trunk_states())
+    assert [states["carrier"] for states in told] == ["unknown", "available", "unreachable"]
+
+
+async def test_a_pbx_that_came_again_is_believed_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("voicegate.adapters.pbx.common.call_supervisor._LOOKS_WITHIN_S", 0.0)
+    room = a_room()
+    async with within(5), room.pbx:
+        assert await room.pbx.reach(timedelta(seconds=5))
+        await room.pbx.on_ready()
+        room.driver.trunk = TrunkState.UNREACHABLE
+        assert await room.pbx.trunk_states() == {"carrier": "unreachable"}

@@ -86,6 +86,15 @@ def test_a_file_that_is_wrong_is_named(folder: Path, harm: Callable[[Path], None
     assert finding.fix == "voicegate prompts build de --force"
 
 
+def test_a_format_that_an_image_leaves_out_of_every_prompt_is_not_missed(folder: Path) -> None:
+    *others, last = sorted(folder.glob("*.wav16"))
+    for file in others:
+        file.unlink()
+    assert len(findings(folder)) == len(others)
+    last.unlink()
+    assert findings(folder) == []
+
+
 def test_a_headerless_file_that_is_empty_is_named(folder: Path) -> None:
     (folder / "press.alaw").write_bytes(b"")
     (finding,) = findings(folder)

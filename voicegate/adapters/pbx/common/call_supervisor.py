@@ -25,6 +25,10 @@ from voicegate.domain.routing import TrunkState
 _REMEMBERED: Final = 10_000
 """How many used call ids are remembered, to refuse a second call with the same id."""
 _REACH_WITHIN: Final = timedelta(seconds=1)
+_LOOKS_WITHIN_S: Final = 35
+"""After a connection that was lost the PBX may have been restarted. Asterisk 22 (res_pjsip) sends its first
+OPTIONS at a random time within `qualify_frequency`, 30 s in our example, and says "unavailable" before
+that, though calls would go through."""
 
 
 class CallSupervisor:
@@ -40,6 +44,9 @@ class CallSupervisor:
         self._placed: dict[str, None] = {}
         self._strays: deque[str] = deque(maxlen=_REMEMBERED)
         self._wanted = asyncio.Event()
+        self._has_been_ready = False
+        self._believed_at = 0.0
+        self._reached: set[str] = set()
         self._tasks = asyncio.TaskGroup()
         self._listening = AsyncExitStack()
 
@@ -121,13 +128,20 @@ class CallSupervisor:
             self._strays.append(call_id)
 
     async def trunk_states(self) -> Mapping[str, TrunkState]:
-        """Return the trunk state of each endpoint by its name; empty while not connected."""
+        """Return the trunk state of each endpoint by its name; empty while not connected.
+
+        Just after the connection came again, one that was not reached since then is unknown.
+        """
         if not self.is_connected:
             return {}  # logged in, perhaps, but no call could be placed yet
         try:
-            return await self._driver.trunk_states()
+            states = await self._driver.trunk_states()
         except (PbxUnavailable, ReplyLost):
             return {}
+        self._reached |= {name for name, state in states.items() if state is TrunkState.AVAILABLE}
+        if asyncio.get_running_loop().time() >= self._believed_at:
+            return states
+        return {name: self._believe(name, state) for name, state in states.items()}
 
     async def on_ready(self) -> None:
         """End the calls that were given up meanwhile, and find out which others still exist."""
@@ -138,12 +152,20 @@ class CallSupervisor:
         # A call whose end was missed still holds its telephone's place: it is looked for before new ones.
         for leg in list(self._legs.values()):
             await leg.probe()
+        self._reached.clear()
+        if self._has_been_ready:
+            self._believed_at = asyncio.get_running_loop().time() + _LOOKS_WITHIN_S
+        self._has_been_ready = True
         await self._driver.await_boot()
 
     def on_lost(self) -> None:
         """Tell the calls that events may be missed."""
         for leg in list(self._legs.values()):
             leg.lose()
+
+    def _believe(self, name: str, state: TrunkState) -> TrunkState:
+        has_looked = state is not TrunkState.UNREACHABLE or name in self._reached
+        return state if has_looked else TrunkState.UNKNOWN
 
     @asynccontextmanager
     async def _placed_call(self, call: PbxCall) -> AsyncIterator[SupervisedLeg]:
