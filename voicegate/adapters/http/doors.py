@@ -8,7 +8,7 @@ import binascii
 import re
 import secrets
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from aiohttp import web
@@ -102,18 +102,19 @@ class Door:
     close: Callable[[], None] = _nothing
     """Answers all waiting requests when the server stops."""
 
-    @property
-    def open_paths(self) -> frozenset[str]:
-        """The paths that need no API key, also with the trailing slash that some clients add."""
+    open_paths: frozenset[str] = field(init=False)
+    """The paths that need no API key, also with the trailing slash that some clients add."""
+    _below: tuple[str, ...] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        # Here, because each request asks for them.
         paths = [route.operation.path for route in self.routes if route.operation.is_open]
-        return frozenset([*paths, *(f"{path}/" for path in paths)])
+        object.__setattr__(self, "open_paths", frozenset([*paths, *(f"{path}/" for path in paths)]))
+        object.__setattr__(self, "_below", tuple(f"{prefix.removesuffix('/')}/" for prefix in self.prefixes))
 
     def has(self, path: str) -> bool:
         """Return whether a path belongs to this door."""
-        return not self.prefixes or any(
-            path.startswith(prefix if prefix.endswith("/") else f"{prefix}/") or path == prefix
-            for prefix in self.prefixes
-        )
+        return not self.prefixes or path.startswith(self._below) or path in self.prefixes
 
 
 def bearer(request: web.BaseRequest, scheme: str) -> Credentials | None:
