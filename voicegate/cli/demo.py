@@ -3,6 +3,7 @@ code."""
 
 import re
 import shutil
+import signal
 import time
 from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
@@ -32,6 +33,8 @@ _SUBSCRIBER: Final = "alice"
 _OFFICE: Final = find_number("office")
 _LISTEN_S: Final = 0.3
 _RECORDING_WITHIN_S: Final = 10.0
+_SIGNALED: Final = 128
+"""Added to a signal's number it is the exit code of who ends by it, as shells have it."""
 _AT_LAST: Final = "nothing"
 
 Say = Callable[[str], None]
@@ -60,6 +63,8 @@ def demo(folder: Path, language: str, *, keep: bool) -> None:
     The last line tells the result of the sign-in; the exit code is 0 only if its code was delivered, heard
     and verified.
     """
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _end_in_order)
     console = Console(highlight=False, markup=False, soft_wrap=True)
     ear = choose_ear(project_folder("sounds"), language)
     spoken = {"service.language": language, "service.unjudged_languages": [language]}
@@ -76,6 +81,12 @@ def demo(folder: Path, language: str, *, keep: bool) -> None:
                 lab.down()
     console.print(last_line)
     raise SystemExit(Exit.OK if is_good else Exit.NO)
+
+
+def _end_in_order(number: int, _frame: object) -> None:
+    """End as by Ctrl-C: what the demo has started goes with it. A second signal ends it at once."""
+    signal.signal(number, signal.SIG_DFL)
+    raise SystemExit(_SIGNALED + number)
 
 
 def _bring_up(lab: Lab, console: Console) -> None:

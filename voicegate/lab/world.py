@@ -232,7 +232,7 @@ class Lab:
                 raise LabError(f"This lab runs with other settings ({names}): take it down first.")
             return
         if taken := here.ports.taken():
-            raise LabError(f"Port {taken[0]} of 127.0.0.1 is in use: choose another port base.")
+            raise LabError(f"Port {taken[0]} of 127.0.0.1 is in use: choose other ports by --port-base.")
         here.ports.check_listen(here.listen)
 
     def _daemon(self, name: str) -> Daemon:
