@@ -53,7 +53,7 @@ def configure(level: str = "info", style: str = "auto", stream: TextIO | None = 
         processors=[
             structlog.stdlib.filter_by_level,
             *shared,
-            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+            _hand_over,
         ],
         wrapper_class=structlog.stdlib.BoundLogger,
         logger_factory=structlog.stdlib.LoggerFactory(),
@@ -101,6 +101,9 @@ class _Handler(logging.Handler):
     def __init__(self, direct: "logging.StreamHandler[TextIO]") -> None:
         super().__init__()
         self.setFormatter(direct.formatter)
+        if not isinstance(direct.formatter, structlog.stdlib.ProcessorFormatter):
+            raise TypeError("logs are not configured")
+        self._render = direct.formatter.processors[-1]
         self.writer = LineWriter(direct.stream.fileno(), self._notice)
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -108,11 +111,33 @@ class _Handler(logging.Handler):
         try:
             line = self.format(record)
         except Exception as error:  # noqa: BLE001  # a log line must not end what it is about
-            line = self.format(_warning(__name__, f"no line of {record.name} for a {type(error).__name__}"))
+            line = self._instead(record.name, error)
         self.writer.put(_encode(line))
+
+    def put(self, logger: WrappedLogger, method: str, event: EventDict) -> None:
+        """Do the same for an event of structlog that was processed, without a record made of it."""
+        try:
+            line = str(self._render(logger, method, event))
+        except Exception as error:  # noqa: BLE001  # as above
+            line = self._instead(logger.name, error)
+        self.writer.put(_encode(line))
+
+    def _instead(self, name: str, error: Exception) -> str:
+        return self.format(_warning(__name__, f"no line of {name} for a {type(error).__name__}"))
 
     def _notice(self, dropped: int) -> bytes:
         return _encode(self.format(_warning(__name__, f"{dropped} log lines dropped")))
+
+
+def _hand_over(logger: WrappedLogger, method: str, event: EventDict) -> Any:
+    """Pass an event on, by the standard library only where somebody else listens there too."""
+    # A record, its copy and the formatter's own steps cost as much as all that is done to the event before.
+    match logging.getLogger().handlers:
+        case [_Handler() as own]:
+            own.put(logger, method, event)
+            raise structlog.DropEvent
+        case _:
+            return structlog.stdlib.ProcessorFormatter.wrap_for_formatter(logger, method, event)
 
 
 class _Printed(io.TextIOBase):

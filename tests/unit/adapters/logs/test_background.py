@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -120,6 +121,56 @@ def test_what_is_printed_is_logged_and_what_cannot_be_said_is_told_of() -> None:
     assert "UserWarning: old" in said
     assert "ValueError: invalid literal" in said
     assert events[-2:] == ["no line of test for a TypeError", "end"]
+
+
+TELLS = """
+import logging, structlog
+from voicegate.adapters import logs
+log = structlog.get_logger("test")
+class Mute:
+    def __repr__(self):
+        raise ValueError
+def tell():
+    log.info("call ended", call="call_1", number="+12025550143", seconds=3.5, words=["\u00fc", None])
+    log.debug("not wanted")
+    try:
+        int("none")
+    except ValueError:
+        log.exception("failed")
+logs.configure("info", STYLE)
+tell()
+with logs.in_background():
+    tell()
+    log.info("mute", thing={Mute: 1}, passcode="123456")
+    heard = []
+    class Ear(logging.Handler):
+        def emit(self, record):
+            heard.append(record.name)
+    logging.getLogger().addHandler(Ear())
+    log.info("heard by another too")
+    assert heard == ["test"]
+    log.info("end")
+"""
+
+
+@pytest.mark.parametrize("style", ["json", "text"])
+def test_a_line_in_the_background_is_the_line_that_would_be_written_at_once(style: str) -> None:
+    ran = subprocess.run(
+        [sys.executable, "-c", TELLS.replace("STYLE", repr(style))],
+        stderr=subprocess.PIPE,
+        text=True,
+        check=True,
+        timeout=at_most(20),
+    )
+    # But for the times, and the lines of the two calls of `tell`.
+    lines = [re.sub(r"20\d\d-[-0-9T:.]+Z|line \d+", "", line) for line in ran.stderr.splitlines()]
+    half = next(index for index, line in enumerate(lines) if "mute" in line) // 2
+    assert "call ended" in lines[0]
+    assert "not wanted" not in ran.stderr
+    assert lines[:half] == lines[half : 2 * half]
+    assert "123456" not in ran.stderr
+    assert "heard by another too" in lines[-2]
+    assert "end" in lines[-1]
 
 
 def test_afterwards_standard_error_is_as_it_was(pipe: Pipe) -> None:
