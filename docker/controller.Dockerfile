@@ -8,6 +8,12 @@ ARG DEBIAN=debian:12-slim
 ARG ENGINES=""
 ARG LEFT_OUT=wav16
 
+# Holds the network that a controller and its Asterisk share. An image of its own, which no upgrade changes: Compose
+# would make its container anew, and leave whoever is not made anew with it in the network of the old one.
+FROM ${DEBIAN} AS net
+USER 65534
+ENTRYPOINT ["sleep", "infinity"]
+
 FROM ${DEBIAN} AS build
 RUN apt-get update \
  && apt-get install -y --no-install-recommends python3-venv ca-certificates binutils \

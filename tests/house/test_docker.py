@@ -145,3 +145,17 @@ def test_what_production_runs_has_bounds() -> None:
     most = load(DOCKER / "production/voicegate.toml").http.max_connections
     for name in ("voicegate1", "voicegate2"):
         assert services[name]["ulimits"]["nofile"]["hard"] >= 4 * most, name
+
+
+@pytest.mark.parametrize("stack", ["trial", "production"])
+def test_no_upgrade_takes_the_network_away_from_who_shares_it(stack: str) -> None:
+    services = yaml.safe_load(read(f"{stack}.yaml"))["services"]
+    holders = {
+        name.removeprefix("service:") for name in (s.get("network_mode", "") for s in services.values())
+    }
+    holders &= services.keys()
+    assert holders
+    assert {services[name]["image"] for name in holders} == {"voicegate-net"}
+    first = read("controller.Dockerfile").partition("\nFROM ")[2]
+    assert first.startswith("${DEBIAN} AS net\n")
+    assert "COPY" not in first.partition("\nFROM ")[0]
