@@ -78,6 +78,19 @@ def test_a_list_of_any_length_is_asked_for(connection: Connection) -> None:
         assert sorted(row["id"] for row in found) == sorted(wanted)
 
 
+@pytest.mark.parametrize(
+    "moment",
+    [NOW, NOW.replace(microsecond=0), datetime(1, 1, 1, tzinfo=UTC), datetime.max.replace(tzinfo=UTC)],
+)
+def test_a_time_comes_back_in_utc_as_it_was(connection: Connection, moment: datetime) -> None:
+    ADD.run(connection, note(1) | {"at": moment})
+    stored = connection.exec_driver_sql("SELECT at FROM notes").scalar_one()
+    assert stored == moment.strftime("%Y-%m-%d %H:%M:%S.%f").rjust(26, "0")
+    found = Prepared(select(NOTES.c.at)).one(connection)["at"]
+    assert (found, found.tzinfo) == (moment, UTC)
+    assert connection.execute(select(NOTES.c.at)).scalar_one() == moment
+
+
 def test_errors_are_sqlalchemys_and_show_no_value(connection: Connection) -> None:
     ADD.run(connection, note(1))
     with pytest.raises(IntegrityError) as twice:

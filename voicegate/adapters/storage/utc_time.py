@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import DateTime, Dialect, TypeDecorator
 
@@ -28,6 +28,11 @@ class UtcDateTime(TypeDecorator[datetime]):
         # SQLAlchemy's own for SQLite writes the same text, and takes five times as long.
         return _text_of if dialect.name == "sqlite" else super().bind_processor(dialect)
 
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], datetime | None] | None:
+        """Return what turns the driver's value into a time."""
+        # As above: SQLAlchemy's own takes eight times as long, and a challenge with its call has a dozen.
+        return _time_of if dialect.name == "sqlite" else super().result_processor(dialect, coltype)
+
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
         """Return the time with its zone, UTC."""
         if value is None:
@@ -43,3 +48,7 @@ def _in_utc(value: datetime) -> datetime:
 
 def _text_of(value: datetime | None) -> str | None:
     return None if value is None else _in_utc(value).isoformat(" ", "microseconds")[:_TEXT_LENGTH]
+
+
+def _time_of(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(f"{text}+00:00")
