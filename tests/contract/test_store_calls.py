@@ -195,6 +195,18 @@ async def test_live_calls_are_those_that_have_not_ended_with_timelines(store: St
     assert list(live[0].timeline) == [make_entry(1)]
 
 
+async def test_a_challenge_is_read_with_its_calls_and_without_their_timelines_if_not_wanted(
+    store: Store,
+) -> None:
+    await open_challenge(store, make_challenge(), make_call(), None)
+    await store.record(with_steps(make_call(), 2))
+    whole = await store.transact(lambda tx: tx.challenge("ver_1"))
+    plain = await store.transact(lambda tx: tx.challenge("ver_1", timelines=False))
+    assert whole is not None
+    assert [len(one.timeline) for one in whole.calls] == [2]
+    assert plain == replace(whole, calls=[replace(one, timeline=()) for one in whole.calls])
+
+
 async def test_of_many_that_count_at_once_no_more_pass_than_the_limit(store: Store) -> None:
     counter = Counter(CounterKind.PREFIX, "web", "+1202555")
     others = [replace(counter, client="app"), replace(counter, kind=CounterKind.COUNTRY, key="US")]

@@ -254,7 +254,8 @@ class SignIn:
         return self._send_again(unit, found, spec.passcode)
 
     def _verify(self, unit: UnitOfWork, challenge_id: str, guess: Passcode) -> VerifyResult | NotFound:
-        record = _find(unit, challenge_id)
+        # A guess is judged by the challenge alone: a timeline has more rows than all else of it.
+        record = _find(unit, challenge_id, timelines=False)
         if record is None:
             return NotFound()
         factor_id = record.challenge.factor_id
@@ -334,9 +335,9 @@ class SignIn:
         return self._keyring.matches(challenge.id, challenge.digest, own)
 
 
-def _find(unit: UnitOfWork, challenge_id: str) -> ChallengeRecord | None:
+def _find(unit: UnitOfWork, challenge_id: str, *, timelines: bool = True) -> ChallengeRecord | None:
     """Return a challenge that the principal may use; None: there is none."""
-    record = unit.tx.challenge(challenge_id)
+    record = unit.tx.challenge(challenge_id, timelines=timelines)
     if record is None:
         return None  # what was sent for an id may be anything: a number, a code
     unit.subject = challenge_id

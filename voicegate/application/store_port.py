@@ -96,8 +96,8 @@ class Transaction(CallVolume, DrainRows, OutboxRows, ReceiptRows, Protocol):
     Rows that are read stay locked until the commit.
     """
 
-    def challenge(self, challenge_id: str) -> ChallengeRecord | None:
-        """Return a challenge with its calls and timelines; None: unknown."""
+    def challenge(self, challenge_id: str, *, timelines: bool = True) -> ChallengeRecord | None:
+        """Return a challenge with its calls, and with their timelines if wanted; None: unknown."""
         ...
 
     def newest_challenge(self, factor_id: str, purpose: Purpose | None = None) -> ChallengeRecord | None:

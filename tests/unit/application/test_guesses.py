@@ -202,3 +202,14 @@ async def test_a_factor_is_read_once_however_it_is_asked_about(bench: Bench) -> 
         if name == "call again":
             await bench.settled(challenge_id)
     assert counted == dict.fromkeys(requests, 1)
+
+
+async def test_a_guess_at_a_verification_reads_no_timeline(bench: Bench) -> None:
+    challenge_id = await bench.issue()
+    await bench.settled(challenge_id)
+    reads: list[str] = []
+    event.listen(bench.store._writing, "before_cursor_execute", lambda *given: reads.append(given[2]))
+    for code in ("0000000", bench.code(challenge_id)):
+        await bench.sign_in.verify(TESTER, challenge_id, Passcode(code))
+    assert reads
+    assert not [text for text in reads if "timeline" in text]

@@ -315,13 +315,17 @@ def count_sharing(connection: Connection, number: str) -> int:
     return count
 
 
-def find_one(connection: Connection, wanted: Prepared, values: Values) -> ChallengeRecord | None:
-    """Return the challenge that a statement finds, with its calls and their timelines; None: none."""
+def find_one(
+    connection: Connection, wanted: Prepared, values: Values, *, timelines: bool = True
+) -> ChallengeRecord | None:
+    """Return the challenge that a statement finds, with its calls and, if wanted, their timelines; None:
+    none."""
     row = wanted.first(connection, values)
     if row is None:
         return None
     own = {"own_id": row["id"]}
-    own_calls = _with_timelines(_CALLS_OF.all(connection, own), _STEPS_OF_CALLS.all(connection, own))
+    steps = _STEPS_OF_CALLS.all(connection, own) if timelines else ()
+    own_calls = _with_timelines(_CALLS_OF.all(connection, own), steps)
     return ChallengeRecord(challenge_of(row), own_calls, row["revision"])
 
 

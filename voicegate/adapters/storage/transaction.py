@@ -109,13 +109,13 @@ class SqlTransaction:
         # Read once: each is locked from then on, so nobody else can change it before the commit.
         self._known_factors: dict[str, Factor] = {}
 
-    def challenge(self, challenge_id: str) -> ChallengeRecord | None:
-        """Return a challenge with its calls and timelines; None: unknown."""
+    def challenge(self, challenge_id: str, *, timelines: bool = True) -> ChallengeRecord | None:
+        """Return a challenge with its calls, and with their timelines if wanted; None: unknown."""
         own = {"own_id": challenge_id}
         # Its factor is locked first, as by requests that begin with the factor: in the other order two
         # transactions could wait for each other (deadlock).
         self._learn(_FACTOR_OF_CHALLENGE.all(self._connection, own))
-        return statements.find_one(self._connection, _CHALLENGE, own)
+        return statements.find_one(self._connection, _CHALLENGE, own, timelines=timelines)
 
     def newest_challenge(self, factor_id: str, purpose: Purpose | None = None) -> ChallengeRecord | None:
         """Return a factor's newest challenge, of one purpose if given; None: there was none yet."""
