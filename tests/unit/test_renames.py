@@ -158,7 +158,7 @@ def test_the_daemon_logs_the_old_name_once_its_log_is_set_up(
     )
     monkeypatch.setattr(serve, "run_until_told", lambda settings, reread: reread())
     monkeypatch.setattr(
-        serve, "asyncio", Mock(run=lambda settings: steps.append(f"{settings.passcode.guesses} guesses"))
+        serve, "uvloop", Mock(run=lambda settings: steps.append(f"{settings.passcode.guesses} guesses"))
     )
     monkeypatch.setattr(
         serve.log, "warning", lambda event, **facts: steps.append(f"{event}: {facts['new_name']}")
